@@ -1,0 +1,155 @@
+//! The contract between this facade and a simulation engine.
+//!
+//! An engine installs itself for the current thread; from then on every gate,
+//! sleep and random draw on that thread asks it. Application code never needs
+//! this module: it is public for `retake-sim`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::Waker;
+
+use ractor::{ActorCell, SupervisionEvent};
+
+/// The simulation's own number of an actor or task, given in the order of starting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u32);
+
+/// Which callback of an actor, or which other code, a gate guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `Actor::pre_start`.
+    PreStart,
+    /// `Actor::post_start`.
+    PostStart,
+    /// `Actor::handle`.
+    Handle,
+    /// `Actor::handle_supervisor_evt`.
+    Supervision,
+    /// `Actor::post_stop`.
+    PostStop,
+    /// A task that is no actor.
+    Task,
+}
+
+/// What a gate tells the engine about the code behind it.
+#[derive(Debug)]
+pub struct Ticket {
+    /// The task that the gated code belongs to.
+    pub task: TaskId,
+    /// Which part of the task is gated.
+    pub part: Part,
+    /// Discriminant of the message, 0 where there is none.
+    pub message: u16,
+    /// The message as text, where the engine wanted it.
+    pub text: Option<String>,
+    /// True once the gated code has run at least one step.
+    pub resumed: bool,
+    /// True while the engine holds this gate's waker. Kept by the engine.
+    pub waiting: bool,
+    /// The step that sent the message, where the engine knows. Kept by the engine.
+    pub cause: Option<u64>,
+}
+
+/// The engine's answer to a gate that was polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Run now, as part of the step that is already running or outside any simulation.
+    Pass,
+    /// Run now; this is a step, and [`Engine::end_step`] follows.
+    Run,
+    /// Not yet: the engine has kept the waker.
+    Wait,
+    /// Panic instead of running: an injected fault. [`Engine::end_step`] follows.
+    Panic,
+}
+
+/// How the code behind a gate left its step.
+#[derive(Debug)]
+pub enum StepEnd {
+    /// It awaits something.
+    Pending,
+    /// It returned.
+    Returned,
+    /// It returned an error, given as text: an actor dies of it.
+    Failed(String),
+    /// It panicked with this message.
+    Panicked(String),
+}
+
+/// A timer that the engine keeps for a sleeping task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerId {
+    /// The engine's place for it.
+    pub slot: u32,
+    /// Guards against reuse of the place.
+    pub sequence: u64,
+}
+
+/// A simulation, as gates see it. Every method is called on the simulation's thread.
+pub trait Engine {
+    /// An actor is about to run its `pre_start`.
+    fn actor_starting(&self, actor: &ActorCell, type_name: &'static str) -> TaskId;
+    /// The task of an actor that has started; one that is not known yet becomes known.
+    fn actor_task(&self, actor: &ActorCell, type_name: &'static str) -> TaskId;
+    /// A task that is no actor is about to be spawned.
+    fn task_starting(&self, name: &str) -> TaskId;
+    /// The gated task that is no actor is gone: it finished or was dropped.
+    fn task_gone(&self, task: TaskId);
+    /// A gate was polled.
+    fn poll(&self, ticket: &mut Ticket, waker: &Waker) -> Turn;
+    /// The step of this gate is over.
+    fn end_step(&self, ticket: &Ticket, end: StepEnd);
+    /// A gate was dropped before its code returned.
+    fn cancelled(&self, ticket: &mut Ticket);
+    /// A supervision event is about to be handled; its text in stable names.
+    fn supervision(&self, supervisor: TaskId, event: &SupervisionEvent) -> Option<String>;
+    /// True when texts of messages and events are recorded.
+    fn wants_text(&self) -> bool;
+    /// A line for the story.
+    fn event(&self, text: String);
+    /// Virtual time since the start of the run, in nanoseconds.
+    fn now_ns(&self) -> u64;
+    /// Keep a timer; wake the waker when virtual time reaches the deadline.
+    fn timer(&self, deadline_ns: u64, waker: &Waker) -> TimerId;
+    /// Forget a timer, whether it has fired or not.
+    fn cancel_timer(&self, timer: TimerId);
+    /// Fill with the next draws of the user's random stream.
+    fn fill_random(&self, bytes: &mut [u8]);
+    /// A process-wide unique form of a name, for ractor's global registry.
+    fn scoped_name(&self, name: &str) -> String;
+}
+
+thread_local! {
+    static ENGINE: RefCell<Option<Rc<dyn Engine>>> = const { RefCell::new(None) };
+}
+
+/// Uninstalls the engine when dropped.
+#[derive(Debug)]
+#[must_use = "dropping the guard uninstalls the engine"]
+pub struct Installed(std::marker::PhantomData<Rc<()>>);
+
+/// Install an engine for the current thread.
+///
+/// # Panics
+/// If an engine is installed on this thread already: simulations do not nest.
+pub fn install(engine: Rc<dyn Engine>) -> Installed {
+    ENGINE.with_borrow_mut(|slot| {
+        assert!(slot.is_none(), "a simulation is already running on this thread");
+        *slot = Some(engine);
+    });
+    Installed(std::marker::PhantomData)
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        // The engine may own user values whose drop asks for it: let go of the borrow first.
+        let engine = ENGINE.with_borrow_mut(Option::take);
+        drop(engine);
+    }
+}
+
+/// Ask the engine of this thread, if there is one.
+#[inline]
+pub fn with<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
+    ENGINE.try_with(|slot| slot.borrow().as_deref().map(ask)).ok().flatten()
+}

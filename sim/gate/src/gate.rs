@@ -1,0 +1,367 @@
+//! The gate: every poll of the code behind it waits for the scheduler's turn.
+//!
+//! Outside a simulation a gate is one thread-local read when it is made and one
+//! comparison each time it is polled.
+
+use std::any::type_name;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::mem::discriminant;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+use ractor::{Actor, ActorProcessingErr, ActorRef, Message, SupervisionEvent};
+
+use crate::engine::{self, Part, StepEnd, TaskId, Ticket, Turn};
+
+type CallbackResult<T> = Result<T, ActorProcessingErr>;
+
+/// A gate for one callback of an actor: made by [`simulated`](macro@crate::simulated),
+/// which then puts the callback's body behind it.
+#[derive(Debug)]
+pub struct Gate(Option<Ticket>);
+
+impl Gate {
+    /// For code outside any simulation.
+    const OPEN: Self = Self(None);
+
+    fn new(task: TaskId, part: Part) -> Self {
+        Self(Some(Ticket { task, part, message: 0, text: None, resumed: false, waiting: false, cause: None }))
+    }
+
+    /// For `pre_start`; makes the actor known to the simulation.
+    pub fn pre_start<A: Actor>(myself: &ActorRef<A::Msg>) -> Self {
+        engine::with(|engine| {
+            let task = engine.actor_starting(myself, type_name::<A>());
+            Self::new(task, Part::PreStart)
+        })
+        .unwrap_or(Self::OPEN)
+    }
+
+    /// For `post_start`.
+    pub fn post_start<A: Actor>(myself: &ActorRef<A::Msg>) -> Self {
+        Self::of::<A>(myself, Part::PostStart)
+    }
+
+    /// For `post_stop`.
+    pub fn post_stop<A: Actor>(myself: &ActorRef<A::Msg>) -> Self {
+        Self::of::<A>(myself, Part::PostStop)
+    }
+
+    /// For `handle`; `text` is asked for only when the story is recorded.
+    #[inline]
+    pub fn handle<A: Actor>(
+        myself: &ActorRef<A::Msg>,
+        message: &A::Msg,
+        text: impl FnOnce(&A::Msg) -> Option<String>,
+    ) -> Self {
+        engine::with(|engine| {
+            let mut gate = Self::new(engine.actor_task(myself, type_name::<A>()), Part::Handle);
+            if let Some(ticket) = &mut gate.0 {
+                ticket.message = discriminant_of(message);
+                if engine.wants_text() {
+                    ticket.text = text(message).or_else(|| Some(short_name::<A::Msg>()));
+                }
+            }
+            gate
+        })
+        .unwrap_or(Self::OPEN)
+    }
+
+    /// For `handle_supervisor_evt`.
+    pub fn supervision<A: Actor>(myself: &ActorRef<A::Msg>, event: &SupervisionEvent) -> Self {
+        engine::with(|engine| {
+            let task = engine.actor_task(myself, type_name::<A>());
+            let mut gate = Self::new(task, Part::Supervision);
+            if let Some(ticket) = &mut gate.0 {
+                ticket.message = discriminant_of(event);
+                ticket.text = engine.supervision(task, event);
+            }
+            gate
+        })
+        .unwrap_or(Self::OPEN)
+    }
+
+    fn of<A: Actor>(myself: &ActorRef<A::Msg>, part: Part) -> Self {
+        engine::with(|engine| Self::new(engine.actor_task(myself, type_name::<A>()), part))
+            .unwrap_or(Self::OPEN)
+    }
+
+    /// Put an actor's callback behind this gate.
+    #[inline]
+    pub fn run<T, F>(self, body: F) -> Gated<F>
+    where
+        F: Future<Output = CallbackResult<T>>,
+    {
+        Gated { body, ticket: self.0, failure: |result| result.as_ref().err().map(ToString::to_string) }
+    }
+}
+
+/// Put a task that is no actor behind a gate.
+pub(crate) fn task<F: Future>(name: &str, body: F) -> TaskGate<F> {
+    gate_task(engine::with(|engine| engine.task_starting(name)), body)
+}
+
+/// Put a task behind a gate whose engine knows it already.
+pub fn existing_task<F: Future>(task: TaskId, body: F) -> TaskGate<F> {
+    gate_task(Some(task), body)
+}
+
+fn gate_task<F: Future>(id: Option<TaskId>, body: F) -> TaskGate<F> {
+    TaskGate {
+        gated: Gated { body, ticket: id.and_then(|id| Gate::new(id, Part::Task).0), failure: |_| None },
+        _presence: Presence(id),
+    }
+}
+
+/// Tells the engine when a task is gone.
+struct Presence(Option<TaskId>);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some(id) = self.0 {
+            engine::with(|engine| engine.task_gone(id));
+        }
+    }
+}
+
+pin_project! {
+    /// A gated task that is no actor.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct TaskGate<F: Future> {
+        #[pin]
+        gated: Gated<F>,
+        _presence: Presence,
+    }
+}
+
+impl<F: Future> std::fmt::Debug for TaskGate<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskGate").field("gated", &self.gated).finish_non_exhaustive()
+    }
+}
+
+impl<F: Future> Future for TaskGate<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().gated.poll(context)
+    }
+}
+
+pin_project! {
+    /// Code behind a gate.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Gated<F: Future> {
+        #[pin]
+        body: F,
+        ticket: Option<Ticket>,
+        failure: fn(&F::Output) -> Option<String>,
+    }
+
+    impl<F: Future> PinnedDrop for Gated<F> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(mut ticket) = this.project().ticket.take() {
+                engine::with(|engine| engine.cancelled(&mut ticket));
+            }
+        }
+    }
+}
+
+impl<F: Future> std::fmt::Debug for Gated<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gated").field("ticket", &self.ticket).finish_non_exhaustive()
+    }
+}
+
+impl<F: Future> Future for Gated<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let Some(ticket) = this.ticket else {
+            return this.body.poll(context);
+        };
+        match engine::with(|engine| engine.poll(ticket, context.waker())).unwrap_or(Turn::Pass) {
+            Turn::Wait => Poll::Pending,
+            Turn::Pass => {
+                let polled = this.body.poll(context);
+                if polled.is_ready() {
+                    *this.ticket = None;
+                }
+                polled
+            }
+            turn => {
+                let body = this.body;
+                let stepped = catch_unwind(AssertUnwindSafe(|| {
+                    if turn == Turn::Panic {
+                        // Unlike `panic!` this leaves stderr alone: the fault was asked for.
+                        resume_unwind(Box::new(String::from("injected panic")));
+                    }
+                    body.poll(context)
+                }));
+                let end = match &stepped {
+                    Ok(Poll::Pending) => StepEnd::Pending,
+                    Ok(Poll::Ready(output)) => {
+                        (this.failure)(output).map_or(StepEnd::Returned, StepEnd::Failed)
+                    }
+                    Err(payload) => StepEnd::Panicked(panic_text(payload.as_ref())),
+                };
+                ticket.resumed = true;
+                let over = !matches!(end, StepEnd::Pending);
+                engine::with(|engine| engine.end_step(ticket, end));
+                if over {
+                    *this.ticket = None;
+                }
+                stepped.unwrap_or_else(|payload| resume_unwind(payload))
+            }
+        }
+    }
+}
+
+fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else {
+        String::from("a panic whose payload is not text")
+    }
+}
+
+fn short_name<T>() -> String {
+    let full = type_name::<T>();
+    let head = full.split('<').next().unwrap_or(full);
+    head.rsplit("::").next().unwrap_or(head).to_owned()
+}
+
+/// The number of an enum value's variant.
+///
+/// `Discriminant` shows its number only to a `Hasher`, so this one keeps what it is shown.
+#[inline]
+fn discriminant_of<T>(value: &T) -> u16 {
+    struct Keep(u64);
+    impl Hasher for Keep {
+        fn finish(&self) -> u64 {
+            self.0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            for byte in bytes {
+                self.0 = (self.0 << 8) | u64::from(*byte);
+            }
+        }
+        fn write_isize(&mut self, number: isize) {
+            self.0 = number.cast_unsigned() as u64;
+        }
+        fn write_u64(&mut self, number: u64) {
+            self.0 = number;
+        }
+    }
+    let mut keep = Keep(0);
+    discriminant(value).hash(&mut keep);
+    (keep.finish() & 0xffff) as u16
+}
+
+/// Gives the text of a message where its type is `Debug`, for code that
+/// [`simulated`](macro@crate::simulated) generates.
+///
+/// Method resolution prefers the inherent method, which exists only where
+/// `M: Debug`, and falls back to the trait's.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Probe<'a, M>(pub &'a M);
+
+impl<M: std::fmt::Debug> Probe<'_, M> {
+    #[doc(hidden)]
+    pub fn text(&self) -> Option<String> {
+        Some(format!("{:?}", self.0))
+    }
+}
+
+#[doc(hidden)]
+pub trait ProbeFallback {
+    #[doc(hidden)]
+    fn text(&self) -> Option<String>;
+}
+
+impl<M> ProbeFallback for Probe<'_, M> {
+    fn text(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Gates an actor that cannot carry the [`simulated`](macro@crate::simulated)
+/// attribute, one from another crate for example.
+///
+/// It has the same messages, state and arguments as the actor inside, and runs
+/// it unchanged. Actors that the inner actor spawns by itself are not gated by
+/// this: a simulation reports them.
+pub struct Simulated<A: Actor> {
+    actor: A,
+    text: fn(&A::Msg) -> Option<String>,
+}
+
+impl<A: Actor> Simulated<A> {
+    /// Wrap an actor; its messages appear in stories under their type's name.
+    pub fn new(actor: A) -> Self {
+        Self { actor, text: |_| None }
+    }
+
+    /// Wrap an actor whose messages are `Debug`; they appear in stories as such.
+    pub fn with_debug(actor: A) -> Self
+    where
+        A::Msg: std::fmt::Debug,
+    {
+        Self { actor, text: |message| Some(format!("{message:?}")) }
+    }
+}
+
+impl<A: Actor + std::fmt::Debug> std::fmt::Debug for Simulated<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Simulated").field(&self.actor).finish()
+    }
+}
+
+impl<A: Actor> Actor for Simulated<A>
+where
+    A::Msg: Message,
+{
+    type Msg = A::Msg;
+    type State = A::State;
+    type Arguments = A::Arguments;
+
+    async fn pre_start(&self, myself: ActorRef<A::Msg>, args: A::Arguments) -> CallbackResult<A::State> {
+        Gate::pre_start::<A>(&myself).run(self.actor.pre_start(myself, args)).await
+    }
+
+    async fn post_start(&self, myself: ActorRef<A::Msg>, state: &mut A::State) -> CallbackResult<()> {
+        Gate::post_start::<A>(&myself).run(self.actor.post_start(myself, state)).await
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<A::Msg>,
+        message: A::Msg,
+        state: &mut A::State,
+    ) -> CallbackResult<()> {
+        Gate::handle::<A>(&myself, &message, self.text).run(self.actor.handle(myself, message, state)).await
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<A::Msg>,
+        event: SupervisionEvent,
+        state: &mut A::State,
+    ) -> CallbackResult<()> {
+        Gate::supervision::<A>(&myself, &event)
+            .run(self.actor.handle_supervisor_evt(myself, event, state))
+            .await
+    }
+
+    async fn post_stop(&self, myself: ActorRef<A::Msg>, state: &mut A::State) -> CallbackResult<()> {
+        Gate::post_stop::<A>(&myself).run(self.actor.post_stop(myself, state)).await
+    }
+}

@@ -1,0 +1,126 @@
+//! What production code depends on to be simulated by Retake.
+//!
+//! Put [`#[retake::simulated]`](macro@simulated) on the `impl Actor` blocks of
+//! your `ractor` actors, spawn other tasks with [`spawn`], and take time and
+//! randomness from here. Outside a simulation all of this passes straight
+//! through to ractor, tokio and the operating system: one thread-local read for
+//! each callback. Inside one (see the crate `retake-sim`) a seeded scheduler
+//! decides who runs next, and time is virtual.
+//!
+//! ```
+//! use ractor::{Actor, ActorProcessingErr, ActorRef};
+//!
+//! struct Greeter;
+//!
+//! #[retake::simulated]
+//! impl Actor for Greeter {
+//!     type Msg = String;
+//!     type State = u32;
+//!     type Arguments = ();
+//!
+//!     async fn pre_start(&self, _: ActorRef<String>, (): ()) -> Result<u32, ActorProcessingErr> {
+//!         Ok(0)
+//!     }
+//!
+//!     async fn handle(
+//!         &self,
+//!         _myself: ActorRef<String>,
+//!         name: String,
+//!         greeted: &mut u32,
+//!     ) -> Result<(), ActorProcessingErr> {
+//!         *greeted += 1;
+//!         retake::event!("hello {name}, you are number {greeted}");
+//!         Ok(())
+//!     }
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let (greeter, handle) = Actor::spawn(None, Greeter, ()).await.unwrap();
+//! greeter.cast("Ada".to_owned()).unwrap();
+//! greeter.drain().unwrap();
+//! handle.await.unwrap();
+//! # }
+//! ```
+//!
+//! The modules, in reading order: [`engine`] is the contract with a simulation,
+//! [`gate`] puts code under it, and time and randomness are re-exported here.
+
+pub mod engine;
+pub mod gate;
+mod random;
+mod time;
+
+use std::future::Future;
+
+use tokio::task::JoinHandle;
+
+pub use gate::Simulated;
+pub use random::{Rng, rng};
+pub use retake_macros::simulated;
+pub use time::{Elapsed, Instant, Sleep, now, send_after, sleep, sleep_until, timeout};
+
+/// True inside a simulation.
+#[must_use]
+pub fn is_simulated() -> bool {
+    engine::with(|_| ()).is_some()
+}
+
+/// Spawn a task, gated inside a simulation; `tokio::spawn` outside.
+///
+/// # Panics
+/// Outside a tokio runtime, as `tokio::spawn` does.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    spawn_named("task", future)
+}
+
+/// [`spawn`], with a name that traces show.
+///
+/// # Panics
+/// Outside a tokio runtime, as `tokio::spawn` does.
+pub fn spawn_named<F>(name: &str, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(gate::task(name, future))
+}
+
+/// A name for ractor's registry, which is global to the process: inside a
+/// simulation the name is made unique to the run, so that runs on several
+/// threads do not meet. Traces show the name as given.
+#[must_use]
+pub fn scoped_name(name: &str) -> String {
+    engine::with(|engine| engine.scoped_name(name)).unwrap_or_else(|| name.to_owned())
+}
+
+/// The actor registered under a [`scoped_name`].
+#[must_use]
+pub fn where_is(name: &str) -> Option<ractor::ActorCell> {
+    ractor::registry::where_is(scoped_name(name))
+}
+
+/// Add a line to the story of the run; outside a simulation, a `tracing` event
+/// at level info. Takes what `format!` takes, and formats only when somebody reads it.
+#[macro_export]
+macro_rules! event {
+    ($($argument:tt)+) => {
+        $crate::log_event(|| ::std::format!($($argument)+), ::std::module_path!())
+    };
+}
+
+/// What [`event!`] expands to.
+#[doc(hidden)]
+pub fn log_event(text: impl FnOnce() -> String, module: &'static str) {
+    match engine::with(engine::Engine::wants_text) {
+        None => tracing::info!(target: "retake::event", module, "{}", text()),
+        Some(false) => {}
+        Some(true) => {
+            let text = text();
+            engine::with(|engine| engine.event(text));
+        }
+    }
+}

@@ -1,0 +1,650 @@
+//! The scheduler's state and its decisions.
+//!
+//! Nothing here runs user code: what may (waking a user's waker, killing an
+//! actor, dropping what a user gave) is handed back to the engine, which does it
+//! after letting go of this state.
+
+use std::mem;
+use std::task::Waker;
+
+use rand_chacha::ChaCha8Rng;
+use retake::engine::{Part, StepEnd, Ticket, TimerId, Turn};
+use retake_traces::error::TraceError;
+use retake_traces::record::{
+    Choice, End, Fault as FaultRecord, FaultKind, Panic, Record, Step, StepKind, Task as TaskRecord, TaskKind,
+};
+use retake_traces::sink::Sink;
+
+use crate::causes;
+use crate::deadlock::Probe;
+use crate::fault::{Fault, FaultAction, When};
+use crate::identity::{Labels, clean};
+use crate::outcome::{Outcome, Stats, Waiting};
+use crate::runnable::Runnable;
+use crate::strategy::Scheduler;
+use crate::task::{State, Task, Tasks};
+use crate::timers::{Action, Timers};
+
+/// Rounds that the sentinel waits after an actor ended: its exit takes hops
+/// through tasks that are not gated.
+const ROUNDS_AFTER_EXIT: u32 = 2;
+/// Steps over which a livelock's busiest tasks are counted.
+const LIVELOCK_SAMPLE: u64 = 1_000;
+
+/// Limits of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) horizon_ns: u64,
+    pub(crate) steps: u64,
+    /// Steps without virtual time moving that count as a livelock.
+    pub(crate) steps_at_one_time: u64,
+}
+
+/// Which records are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layers {
+    pub(crate) story: bool,
+    pub(crate) causality: bool,
+}
+
+/// A fault asked for, and whether it has struck.
+#[derive(Debug)]
+struct Pending {
+    fault: Fault,
+    struck: bool,
+}
+
+pub(crate) struct Core {
+    pub(crate) tasks: Tasks,
+    pub(crate) runnable: Runnable,
+    scheduler: Box<dyn Scheduler>,
+    pub(crate) timers: Timers,
+    labels: Labels,
+    faults: Vec<Pending>,
+    /// Some fault waits for a step.
+    has_step_faults: bool,
+    sink: Box<dyn Sink>,
+    pub(crate) trace_error: Option<TraceError>,
+    user_random: ChaCha8Rng,
+    limits: Limits,
+    pub(crate) layers: Layers,
+    /// The task that runs its step now.
+    current: Option<u32>,
+    /// The task that was chosen and has not begun its step, and how it was chosen.
+    granted: Option<(u32, Choice)>,
+    pub(crate) now_ns: u64,
+    last_record_ns: u64,
+    /// Number of the last step at which virtual time moved.
+    step_of_last_move: u64,
+    livelock_counts: std::collections::BTreeMap<u32, u32>,
+    /// Rounds to wait before the next pick.
+    pub(crate) rounds: u32,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) stats: Stats,
+    pub(crate) probe: Option<Probe>,
+    pub(crate) run_number: u64,
+}
+
+/// What the engine is to do after letting go of the core.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing: a task has been woken, or there is nothing runnable.
+    Wait,
+    /// Come back after the tasks that run now.
+    Again,
+    /// The run has its outcome.
+    Finished,
+}
+
+impl Core {
+    #[allow(clippy::too_many_arguments, reason = "called from one place, with one value for each field")]
+    pub(crate) fn new(
+        scheduler: Box<dyn Scheduler>,
+        faults: Vec<Fault>,
+        sink: Box<dyn Sink>,
+        user_random: ChaCha8Rng,
+        limits: Limits,
+        layers: Layers,
+        run_number: u64,
+    ) -> Self {
+        let mut core = Self {
+            tasks: Tasks::default(),
+            runnable: Runnable::default(),
+            scheduler,
+            timers: Timers::default(),
+            labels: Labels::default(),
+            faults: Vec::new(),
+            has_step_faults: false,
+            sink,
+            trace_error: None,
+            user_random,
+            limits,
+            layers,
+            current: None,
+            granted: None,
+            now_ns: 0,
+            last_record_ns: 0,
+            step_of_last_move: 0,
+            livelock_counts: Default::default(),
+            rounds: 0,
+            outcome: None,
+            stats: Stats::default(),
+            probe: None,
+            run_number,
+        };
+        for fault in faults {
+            core.plan(fault);
+        }
+        core
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    pub(crate) fn in_step(&self) -> bool {
+        self.current.is_some()
+    }
+
+    // --- tasks ---
+
+    pub(crate) fn start_actor(&mut self, cell: &ractor::ActorCell, type_name: &str) -> (u32, Vec<Task>) {
+        let swept = if self.tasks.sweep_is_due() { self.tasks.sweep() } else { Vec::new() };
+        let parent = self.current.and_then(|slot| self.tasks.get(slot)).map(|task| &*task.label);
+        let label = self.labels.of_actor(cell.get_name().as_deref(), type_name, parent);
+        self.stats.actors += 1;
+        (self.start(TaskKind::Actor, label, Some(cell.clone())), swept)
+    }
+
+    pub(crate) fn start_task(&mut self, kind: TaskKind, name: &str) -> u32 {
+        let label = self.labels.of_task(name);
+        self.stats.tasks += 1;
+        self.start(kind, label, None)
+    }
+
+    fn start(&mut self, kind: TaskKind, label: String, cell: Option<ractor::ActorCell>) -> u32 {
+        let slot = self.tasks.add(kind, label.clone(), cell);
+        let parent = self.current.and_then(|slot| self.tasks.get(slot)).map(|task| task.serial);
+        let serial = self.tasks.get(slot).map_or(0, |task| task.serial);
+        self.scheduler.started(slot, serial);
+        self.write(&Record::Task(TaskRecord { id: serial, kind, label, parent }));
+        slot
+    }
+
+    /// A gated task that is no actor is gone.
+    pub(crate) fn end_task(&mut self, slot: u32) -> Option<Task> {
+        self.leave_runnable(slot);
+        if self.current == Some(slot) {
+            self.current = None;
+        }
+        self.tasks.remove(slot)
+    }
+
+    pub(crate) fn label_of_actor(&self, pid: u64) -> Option<String> {
+        let slot = self.tasks.slot_of_actor(pid)?;
+        self.tasks.get(slot).map(|task| task.label.to_string())
+    }
+
+    pub(crate) fn clean(&self, text: String) -> String {
+        clean(text, |pid| self.label_of_actor(pid))
+    }
+
+    // --- gates ---
+
+    /// A gate was polled. Gives back the turn and a waker to drop.
+    #[inline]
+    pub(crate) fn poll(&mut self, ticket: &mut Ticket, waker: &Waker) -> (Turn, Option<Waker>) {
+        if self.current.is_some() {
+            // Part of the step that runs: `pre_start` of a child, for example.
+            return (Turn::Pass, None);
+        }
+        let slot = ticket.task.0;
+        if ticket.waiting {
+            if let Some((_, choice)) = self.granted.filter(|(granted, _)| *granted == slot) {
+                self.granted = None;
+                ticket.waiting = false;
+                return (self.begin(ticket, choice), None);
+            }
+            return (Turn::Wait, self.keep_waker(slot, waker));
+        }
+        if self.is_over() {
+            return (Turn::Wait, None);
+        }
+        if let Some(probe) = &mut self.probe {
+            probe.woken(slot, ticket.resumed);
+            return (Turn::Wait, None);
+        }
+        let Some(task) = self.tasks.get(slot) else {
+            debug_assert!(false, "a gate outlives its task");
+            return (Turn::Wait, None);
+        };
+        let delayed = task.not_before_ns > self.now_ns;
+        if !delayed && self.scheduler.eager(slot, self.stats.steps + 1) && !self.must_stop() {
+            return (self.begin(ticket, Choice::Eager), None);
+        }
+        if self.layers.causality && !ticket.resumed && ticket.part == Part::Handle {
+            // The sender's span is entered only while the handler is polled.
+            ticket.cause = causes::sender();
+        }
+        ticket.waiting = true;
+        let stale = self.keep_waker(slot, waker);
+        if delayed {
+            self.set_state(slot, State::Delayed);
+        } else {
+            self.make_runnable(slot);
+        }
+        (Turn::Wait, stale)
+    }
+
+    fn keep_waker(&mut self, slot: u32, waker: &Waker) -> Option<Waker> {
+        let task = self.tasks.get_mut(slot)?;
+        match &task.waker {
+            Some(kept) if kept.will_wake(waker) => None,
+            _ => task.waker.replace(waker.clone()),
+        }
+    }
+
+    fn set_state(&mut self, slot: u32, state: State) {
+        if let Some(task) = self.tasks.get_mut(slot) {
+            task.state = state;
+        }
+    }
+
+    fn make_runnable(&mut self, slot: u32) {
+        self.set_state(slot, State::Runnable);
+        self.runnable.insert(slot);
+        self.scheduler.arrived(slot);
+        self.stats.runnable_max = self.stats.runnable_max.max(self.runnable.len());
+    }
+
+    fn leave_runnable(&mut self, slot: u32) {
+        let Some(task) = self.tasks.get_mut(slot) else { return };
+        match mem::replace(&mut task.state, State::Idle) {
+            State::Runnable => self.runnable.remove(slot),
+            State::Granted => self.granted = None,
+            State::Idle | State::Delayed => {}
+        }
+    }
+
+    #[inline]
+    fn begin(&mut self, ticket: &mut Ticket, choice: Choice) -> Turn {
+        let slot = ticket.task.0;
+        self.stats.steps += 1;
+        self.current = Some(slot);
+        if self.layers.causality && !ticket.resumed && choice == Choice::Eager {
+            ticket.cause = causes::sender();
+        }
+        let Some(task) = self.tasks.get_mut(slot) else { return Turn::Wait };
+        task.state = State::Idle;
+        task.suspended = false;
+        let serial = task.serial;
+        let kind = if ticket.resumed { StepKind::Resume } else { kind_of(ticket.part) };
+        let panics = task.panic_next && kind == StepKind::Handle;
+        if !ticket.resumed {
+            task.doing = ticket.part;
+            task.doing_text = ticket.text.as_deref().map(Into::into);
+        }
+        task.panic_next &= !panics;
+        let step =
+            Step { elapsed_ns: self.elapsed_ns(), task: serial, kind, message: ticket.message, choice };
+        self.write(&Record::Step(step));
+        if let Some(text) = ticket.text.take() {
+            let text = self.clean(text);
+            self.write(&Record::Detail(text));
+        }
+        if self.layers.causality {
+            causes::set_running(self.stats.steps);
+            if let Some(cause) = ticket.cause.take() {
+                self.write(&Record::Cause(cause));
+            }
+        }
+        if panics { Turn::Panic } else { Turn::Run }
+    }
+
+    /// The step of this gate is over. The engine kicks the sentinel.
+    pub(crate) fn end_step(&mut self, ticket: &Ticket, end: StepEnd) {
+        let slot = ticket.task.0;
+        self.current = None;
+        if self.layers.causality {
+            causes::set_running(0);
+        }
+        let Some(task) = self.tasks.get_mut(slot) else { return };
+        task.suspended = matches!(end, StepEnd::Pending);
+        let kind = task.kind;
+        let exits = ticket.part == Part::PostStop || kind != TaskKind::Actor;
+        match end {
+            StepEnd::Pending => {}
+            StepEnd::Returned if exits => self.rounds = ROUNDS_AFTER_EXIT,
+            StepEnd::Returned => {}
+            StepEnd::Failed(error) => {
+                self.rounds = ROUNDS_AFTER_EXIT;
+                if self.layers.story {
+                    let error = self.clean(format!("failed: {error}"));
+                    self.write(&Record::Event(error));
+                }
+            }
+            StepEnd::Panicked(message) => {
+                self.rounds = ROUNDS_AFTER_EXIT;
+                self.panicked(slot, message);
+                return;
+            }
+        }
+        if kind == TaskKind::Scenario && !matches!(self.tasks.get(slot), Some(task) if task.suspended) {
+            self.finish(Outcome::Passed);
+        }
+    }
+
+    fn panicked(&mut self, slot: u32, message: String) {
+        let message = self.clean(message);
+        let Some(task) = self.tasks.get(slot) else { return };
+        let (serial, label) = (task.serial, task.label.to_string());
+        let supervised = task.cell.as_ref().is_some_and(|cell| cell.try_get_supervisor().is_some());
+        self.write(&Record::Panic(Panic { task: serial, message: message.clone() }));
+        if message.starts_with(crate::sim::NO_THREADS) {
+            self.finish(Outcome::Escaped {
+                what: format!(
+                    "{label} called `spawn_blocking` or something built on it, such as `tokio::fs`"
+                ),
+                remedy: "its thread would run outside the simulation: do the work in the task, or put it \
+                         behind a seam that the simulation replaces (see `retake::is_simulated`)"
+                    .to_owned(),
+            });
+        } else if !supervised {
+            self.finish(Outcome::Panicked { task: label, message });
+        }
+    }
+
+    /// A gate was dropped before its code returned.
+    pub(crate) fn cancelled(&mut self, ticket: &mut Ticket) {
+        let slot = ticket.task.0;
+        if self.current == Some(slot) {
+            return;
+        }
+        if mem::take(&mut ticket.waiting) {
+            self.leave_runnable(slot);
+        }
+        if let Some(task) = self.tasks.get_mut(slot) {
+            task.suspended = false;
+        }
+        self.rounds = ROUNDS_AFTER_EXIT;
+    }
+
+    // --- decisions ---
+
+    /// True when limits forbid another step; then the outcome is set.
+    fn must_stop(&mut self) -> bool {
+        if self.now_ns > self.limits.horizon_ns {
+            let waiting = self.waiting();
+            self.finish(Outcome::Horizon { waiting });
+        } else if self.stats.steps >= self.limits.steps {
+            self.finish(Outcome::StepLimit);
+        } else if self.stats.steps - self.step_of_last_move >= self.limits.steps_at_one_time {
+            self.sample_livelock();
+        }
+        self.is_over()
+    }
+
+    fn sample_livelock(&mut self) {
+        let sampled = self.stats.steps - self.step_of_last_move - self.limits.steps_at_one_time;
+        if sampled < LIVELOCK_SAMPLE {
+            return;
+        }
+        let total: u32 = self.livelock_counts.values().sum::<u32>().max(1);
+        let mut busy: Vec<(String, u32)> = self
+            .livelock_counts
+            .iter()
+            .filter_map(|(slot, count)| Some((self.tasks.get(*slot)?.label.to_string(), count * 100 / total)))
+            .collect();
+        busy.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        busy.truncate(5);
+        self.finish(Outcome::Livelock { busy });
+    }
+
+    /// Choose and wake the next task. Called at quiescence.
+    pub(crate) fn pick(&mut self) -> (Next, Vec<ractor::ActorCell>) {
+        let mut kills = Vec::new();
+        if self.is_over() || self.must_stop() {
+            return (Next::Finished, kills);
+        }
+        if self.runnable.is_empty() {
+            return (Next::Wait, kills);
+        }
+        let step = self.stats.steps + 1;
+        if self.has_step_faults && self.strike_for_step(step, &mut kills) {
+            self.rounds = ROUNDS_AFTER_EXIT;
+            return (Next::Again, kills);
+        }
+        let oldest = self.runnable.oldest();
+        let Some(slot) = self.scheduler.pick(step, &mut self.runnable) else {
+            self.finish(Outcome::Diverged { reason: self.scheduler.reason() });
+            return (Next::Finished, kills);
+        };
+        assert!(self.runnable.contains(slot), "a scheduler picks a runnable task");
+        if self.has_step_faults && self.strike_picked(step, slot, &mut kills) {
+            self.rounds = ROUNDS_AFTER_EXIT;
+            return (Next::Again, kills);
+        }
+        let choice = if oldest == Some(slot) { Choice::Fifo } else { Choice::Deviation };
+        self.stats.picks += 1;
+        self.stats.deviations += u64::from(choice == Choice::Deviation);
+        self.runnable.remove(slot);
+        self.granted = Some((slot, choice));
+        if self.stats.steps - self.step_of_last_move >= self.limits.steps_at_one_time {
+            *self.livelock_counts.entry(slot).or_default() += 1;
+        }
+        if let Some(task) = self.tasks.get_mut(slot) {
+            task.state = State::Granted;
+            if let Some(waker) = &task.waker {
+                // A gate's waker is its tokio task's: waking it runs no user code.
+                waker.wake_by_ref();
+            }
+        }
+        (Next::Wait, kills)
+    }
+
+    pub(crate) fn has_grant(&self) -> bool {
+        self.granted.is_some()
+    }
+
+    /// A chosen task did not take its step, although nothing else runs: forget it.
+    pub(crate) fn reclaim_grant(&mut self) {
+        if let Some((slot, _)) = self.granted.take() {
+            self.set_state(slot, State::Idle);
+        }
+    }
+
+    // --- faults ---
+
+    /// Remember a fault until its time.
+    pub(crate) fn plan(&mut self, fault: Fault) {
+        let place = self.faults.len();
+        match fault.when {
+            When::Step(_) => self.has_step_faults = true,
+            When::At(time) => {
+                let at_ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+                self.timers.add(at_ns, Action::Fault(place));
+            }
+        }
+        self.faults.push(Pending { fault, struck: false });
+    }
+
+    /// Faults that have not struck.
+    pub(crate) fn unstruck(&self) -> Vec<String> {
+        self.faults
+            .iter()
+            .filter(|pending| !pending.struck)
+            .map(|pending| format!("fault `{}` did not strike: no such task was alive then", pending.fault))
+            .collect()
+    }
+
+    fn strike_for_step(&mut self, step: u64, kills: &mut Vec<ractor::ActorCell>) -> bool {
+        let mut struck = false;
+        for place in 0..self.faults.len() {
+            let pending = &self.faults[place];
+            // Eager steps may have passed the exact number.
+            let due = matches!(pending.fault.when, When::Step(at) if at <= step);
+            if due && !pending.struck && pending.fault.target != "*" {
+                struck |= self.strike(place, kills);
+            }
+        }
+        struck
+    }
+
+    fn strike_picked(&mut self, step: u64, slot: u32, kills: &mut Vec<ractor::ActorCell>) -> bool {
+        let place = self.faults.iter().position(|pending| {
+            let due = matches!(pending.fault.when, When::Step(at) if at == step);
+            due && !pending.struck && pending.fault.target == "*"
+        });
+        place.is_some_and(|place| self.strike_slot(place, slot, kills))
+    }
+
+    /// Strike the fault's target, if it is alive.
+    pub(crate) fn strike(&mut self, place: usize, kills: &mut Vec<ractor::ActorCell>) -> bool {
+        let target = &self.faults[place].fault.target;
+        let latest = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| {
+                let label = &*task.label;
+                let base = label.split_once('#').map_or(label, |(base, _)| base);
+                let named = label == target || base == target;
+                named && (task.is_live_actor() || task.kind != TaskKind::Actor)
+            })
+            .max_by_key(|(_, task)| task.serial)
+            .map(|(slot, _)| slot);
+        latest.is_some_and(|slot| self.strike_slot(place, slot, kills))
+    }
+
+    fn strike_slot(&mut self, place: usize, slot: u32, kills: &mut Vec<ractor::ActorCell>) -> bool {
+        let Some(task) = self.tasks.get_mut(slot) else { return false };
+        let serial = task.serial;
+        let kind = match self.faults[place].fault.action {
+            FaultAction::Kill => {
+                let Some(cell) = task.cell.clone() else { return false };
+                kills.push(cell);
+                FaultKind::Kill
+            }
+            FaultAction::Panic => {
+                if task.cell.is_none() {
+                    return false;
+                }
+                task.panic_next = true;
+                FaultKind::Panic
+            }
+            FaultAction::Delay { until } => {
+                let until_ns = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
+                task.not_before_ns = until_ns;
+                let was_runnable = task.state == State::Runnable && until_ns > self.now_ns;
+                self.timers.add(until_ns, Action::Release { slot, serial });
+                if was_runnable {
+                    self.runnable.remove(slot);
+                    self.set_state(slot, State::Delayed);
+                }
+                FaultKind::Delay { until_ns }
+            }
+        };
+        self.faults[place].struck = true;
+        self.stats.faults += 1;
+        let record = FaultRecord { elapsed_ns: self.elapsed_ns(), task: serial, kind };
+        self.write(&Record::Fault(record));
+        true
+    }
+
+    /// A delay is over.
+    pub(crate) fn release(&mut self, slot: u32, serial: u32) {
+        let delayed = self.tasks.get(slot).is_some_and(|task| {
+            task.serial == serial && task.state == State::Delayed && task.not_before_ns <= self.now_ns
+        });
+        if delayed {
+            self.make_runnable(slot);
+        }
+    }
+
+    // --- time, randomness, timers ---
+
+    pub(crate) fn moved_to(&mut self, now_ns: u64) {
+        if now_ns != self.now_ns {
+            self.now_ns = now_ns;
+            self.step_of_last_move = self.stats.steps;
+            self.livelock_counts.clear();
+            crate::interpose::set_now_ns(now_ns);
+        }
+    }
+
+    fn elapsed_ns(&mut self) -> u64 {
+        let elapsed = self.now_ns - self.last_record_ns;
+        self.last_record_ns = self.now_ns;
+        elapsed
+    }
+
+    pub(crate) fn user_random(&mut self) -> &mut ChaCha8Rng {
+        &mut self.user_random
+    }
+
+    pub(crate) fn cancel_timer(&mut self, timer: TimerId) -> Option<Action> {
+        self.timers.cancel(timer)
+    }
+
+    // --- records and the end ---
+
+    #[inline]
+    pub(crate) fn write(&mut self, record: &Record) {
+        if self.trace_error.is_some() {
+            return;
+        }
+        if let Err(error) = self.sink.record(record) {
+            self.trace_error = Some(error);
+        }
+    }
+
+    /// Tasks that wait inside a callback.
+    pub(crate) fn waiting(&self) -> Vec<Waiting> {
+        self.tasks
+            .iter()
+            .filter(|(_, task)| task.suspended)
+            .map(|(_, task)| Waiting {
+                task: task.label.to_string(),
+                doing: self.clean(task.doing()),
+                waits_for: Vec::new(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn finish(&mut self, outcome: Outcome) {
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+        }
+    }
+
+    /// Write the end and close the trace; gives the event hash.
+    pub(crate) fn close(&mut self) -> u64 {
+        self.stats.virtual_time = std::time::Duration::from_nanos(self.now_ns.min(self.limits.horizon_ns));
+        let outcome = self.outcome.clone().unwrap_or(Outcome::StepLimit);
+        let end = End {
+            outcome: outcome.name().to_owned(),
+            detail: outcome.detail(),
+            steps: self.stats.steps,
+            now_ns: self.now_ns.min(self.limits.horizon_ns),
+        };
+        self.write(&Record::End(end));
+        if let Err(error) = self.sink.finish() {
+            self.trace_error.get_or_insert(error);
+        }
+        self.sink.event_hash()
+    }
+}
+
+fn kind_of(part: Part) -> StepKind {
+    match part {
+        Part::PreStart => StepKind::PreStart,
+        Part::PostStart => StepKind::PostStart,
+        Part::Handle => StepKind::Handle,
+        Part::Supervision => StepKind::Supervision,
+        Part::PostStop => StepKind::PostStop,
+        Part::Task => StepKind::Task,
+    }
+}

@@ -1,0 +1,177 @@
+//! Who waits for whom, in a system that has come to a standstill.
+//!
+//! ractor does not tell whose reply a caller awaits. But a caller wakes when the
+//! actor that owes the reply is gone. So, once nothing can run any more, the
+//! actors are killed one by one, and whoever wakes was waiting for the one
+//! killed. Nothing of this is part of the run: no step is granted any more.
+//!
+//! An actor killed early cannot be seen to wait for a later one. The first actor
+//! killed while waiting is reported as unresolved, and the simulation repeats the
+//! run with that one spared until last.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ractor::ActorCell;
+
+use crate::outcome::{Outcome, Waiting};
+use crate::task::Tasks;
+
+/// The experiment, one victim at a time.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    victims: Vec<Victim>,
+    /// Victims killed so far; the last of them is the current one.
+    killed: usize,
+    waiting: BTreeMap<u32, Waiting>,
+    /// Waiter to the labels of those it waits for.
+    edges: BTreeMap<u32, BTreeSet<String>>,
+}
+
+#[derive(Debug)]
+struct Victim {
+    slot: u32,
+    label: String,
+    cell: ActorCell,
+    waits: bool,
+}
+
+impl Probe {
+    /// Plan to kill every live actor: leaves of the supervision tree before their
+    /// supervisors (whose death takes them along), those that wait after those
+    /// that do not, and `spared` at the end.
+    pub(crate) fn new(tasks: &Tasks, waiting: Vec<Waiting>, spared: Option<&str>) -> Self {
+        let mut victims: Vec<Victim> = tasks
+            .iter()
+            .filter(|(_, task)| task.is_live_actor())
+            .filter_map(|(slot, task)| {
+                Some(Victim {
+                    slot,
+                    label: task.label.to_string(),
+                    cell: task.cell.clone()?,
+                    waits: task.suspended,
+                })
+            })
+            .collect();
+        victims.sort_by_key(|victim| {
+            let is_parent = !victim.cell.get_children().is_empty();
+            (Some(&*victim.label) == spared, is_parent, victim.waits, std::cmp::Reverse(victim.slot))
+        });
+        let suspended = tasks.iter().filter(|(_, task)| task.suspended).map(|(slot, _)| slot);
+        Self { victims, killed: 0, waiting: suspended.zip(waiting).collect(), edges: BTreeMap::new() }
+    }
+
+    /// The next actor to kill.
+    pub(crate) fn next(&mut self) -> Option<ActorCell> {
+        let victim = self.victims.get(self.killed)?;
+        self.killed += 1;
+        Some(victim.cell.clone())
+    }
+
+    /// A gate was polled during the experiment.
+    pub(crate) fn woken(&mut self, slot: u32, resumed: bool) {
+        let Some(victim) = self.killed.checked_sub(1).map(|place| &self.victims[place]) else { return };
+        if resumed && victim.slot != slot {
+            self.edges.entry(slot).or_default().insert(victim.label.clone());
+        }
+    }
+
+    /// What was learned.
+    pub(crate) fn findings(self) -> Findings {
+        let mut waiting = self.waiting;
+        for (slot, targets) in self.edges {
+            if let Some(wait) = waiting.get_mut(&slot) {
+                wait.waits_for = targets.into_iter().collect();
+            }
+        }
+        let unresolved =
+            self.victims.iter().find(|victim| victim.waits).map(|victim| victim.label.clone()).filter(
+                |label| waiting.values().any(|wait| wait.task == *label && wait.waits_for.is_empty()),
+            );
+        Findings { waiting: waiting.into_values().collect(), unresolved }
+    }
+}
+
+/// What one experiment taught.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) waiting: Vec<Waiting>,
+    /// An actor whose own wait this order of killing could not show.
+    pub(crate) unresolved: Option<String>,
+}
+
+/// Combine what two experiments with the same run taught.
+pub(crate) fn merge(mut first: Vec<Waiting>, second: &[Waiting]) -> Vec<Waiting> {
+    for wait in &mut first {
+        let same = second.iter().find(|other| other.task == wait.task);
+        let known: BTreeSet<String> = wait
+            .waits_for
+            .iter()
+            .chain(same.into_iter().flat_map(|other| &other.waits_for))
+            .cloned()
+            .collect();
+        wait.waits_for = known.into_iter().collect();
+    }
+    first
+}
+
+/// The outcome, with a circle of waits if there is one.
+pub(crate) fn outcome(waiting: Vec<Waiting>) -> Outcome {
+    let cycle = find_cycle(&waiting);
+    Outcome::Deadlock { waiting, cycle }
+}
+
+/// Depth-first search for a circle; the first in the order of tasks.
+fn find_cycle(waiting: &[Waiting]) -> Vec<String> {
+    fn visit<'a>(
+        task: &'a str,
+        edges: &BTreeMap<&'a str, &'a [String]>,
+        path: &mut Vec<&'a str>,
+        done: &mut BTreeSet<&'a str>,
+    ) -> Option<Vec<String>> {
+        if let Some(start) = path.iter().position(|step| *step == task) {
+            return Some(path[start..].iter().map(ToString::to_string).collect());
+        }
+        if !done.insert(task) {
+            return None;
+        }
+        path.push(task);
+        let found = edges
+            .get(task)
+            .into_iter()
+            .flat_map(|targets| targets.iter())
+            .find_map(|target| visit(target, edges, path, done));
+        path.pop();
+        found
+    }
+    let edges: BTreeMap<&str, &[String]> =
+        waiting.iter().map(|wait| (&*wait.task, &*wait.waits_for)).collect();
+    let mut done = BTreeSet::new();
+    waiting.iter().find_map(|wait| visit(&wait.task, &edges, &mut Vec::new(), &mut done)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(task: &str, waits_for: &[&str]) -> Waiting {
+        Waiting {
+            task: task.to_owned(),
+            doing: String::new(),
+            waits_for: waits_for.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn a_circle_is_found_and_a_chain_is_none() {
+        let circle = [wait("root", &["a"]), wait("a", &["x", "b"]), wait("b", &["c"]), wait("c", &["a"])];
+        assert_eq!(find_cycle(&circle), ["a", "b", "c"]);
+        assert!(find_cycle(&circle[..3]).is_empty());
+        assert_eq!(find_cycle(&[wait("a", &["a"])]), ["a"]);
+    }
+
+    #[test]
+    fn two_experiments_complete_each_other() {
+        let merged = merge(vec![wait("a", &["b"]), wait("b", &[])], &[wait("a", &[]), wait("b", &["a"])]);
+        assert_eq!(merged, [wait("a", &["b"]), wait("b", &["a"])]);
+    }
+}

@@ -1,0 +1,550 @@
+//! The engine: answers gates, waits for quiescence, moves time.
+//!
+//! **Quiescence.** The end of each step wakes a *sentinel* task, which so queues
+//! behind every task that the step woke. When it is polled, everything that the
+//! step set off has reached its gate, and the next task is picked. Only when
+//! nothing is runnable does tokio park the thread; its hook then moves time.
+//!
+//! **Borrowing.** The core is never borrowed while code of the user's may run:
+//! timers' wakers are woken, actors killed and values dropped after the borrow.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use ractor::{ActorCell, ActorStatus, SupervisionEvent};
+use rand_core::Rng;
+use retake::engine::{Engine as Contract, StepEnd, TaskId, Ticket, TimerId, Turn};
+use retake_traces::record::{Record, TaskKind};
+use tokio::runtime::RuntimeMetrics;
+
+use crate::core::{Core, Next};
+use crate::deadlock::{Findings, Probe};
+use crate::identity::scope;
+use crate::outcome::Outcome;
+use crate::timers::Action;
+
+const NS_PER_MS: u64 = 1_000_000;
+/// Where time is sent when no timer of the simulation's own is pending: beyond
+/// every horizon, within what tokio's timer wheel holds.
+const FAR_NS: u64 = 2 * crate::sim::HORIZON_MAX.as_nanos() as u64;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Engine>>> = const { RefCell::new(None) };
+}
+
+/// The engine of the simulation on this thread.
+pub(crate) fn current() -> Option<Rc<Engine>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+pub(crate) struct Engine {
+    pub(crate) core: RefCell<Core>,
+    sentinel: RefCell<Option<Waker>>,
+    sentinel_queued: Cell<bool>,
+    /// Of the future that `block_on` polls.
+    main: RefCell<Option<Waker>>,
+    anchor: RefCell<Option<Anchor>>,
+    /// Tokio's time at the start of the run.
+    base: Cell<Option<tokio::time::Instant>>,
+    /// Tokio's time may have moved since `Core::now_ns` was set.
+    time_is_stale: Cell<bool>,
+    metrics: RefCell<Option<RuntimeMetrics>>,
+    /// Tokio tasks alive that no gate guards, as last seen.
+    ungated: Cell<usize>,
+    spared: Option<String>,
+    pub(crate) findings: RefCell<Option<Findings>>,
+}
+
+struct Anchor {
+    sleep: Pin<Box<tokio::time::Sleep>>,
+    at_ns: u64,
+}
+
+/// Removes the engine from its thread.
+pub(crate) struct OnThread {
+    _facade: retake::engine::Installed,
+}
+
+impl OnThread {
+    pub(crate) fn install(engine: &Rc<Engine>) -> Self {
+        let facade = retake::engine::install(Rc::clone(engine) as Rc<dyn Contract>);
+        CURRENT.set(Some(Rc::clone(engine)));
+        Self { _facade: facade }
+    }
+}
+
+impl Drop for OnThread {
+    fn drop(&mut self) {
+        CURRENT.set(None);
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(core: Core, spared: Option<String>) -> Self {
+        Self {
+            core: RefCell::new(core),
+            sentinel: RefCell::new(None),
+            sentinel_queued: Cell::new(false),
+            main: RefCell::new(None),
+            anchor: RefCell::new(None),
+            base: Cell::new(None),
+            time_is_stale: Cell::new(false),
+            metrics: RefCell::new(None),
+            ungated: Cell::new(0),
+            spared,
+            findings: RefCell::new(None),
+        }
+    }
+
+    /// Called on the runtime, before the scenario is spawned.
+    pub(crate) fn start(&self) {
+        self.base.set(Some(tokio::time::Instant::now()));
+        self.metrics.replace(Some(tokio::runtime::Handle::current().metrics()));
+    }
+
+    /// Ready when the run has its outcome.
+    pub(crate) fn wait_for_outcome(&self) -> impl Future<Output = ()> + '_ {
+        std::future::poll_fn(|context| {
+            if self.core.borrow().is_over() {
+                return Poll::Ready(());
+            }
+            self.main.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+    }
+
+    /// Let go of everything that holds on to the runtime or the user's values.
+    pub(crate) fn release(&self) {
+        self.sentinel.replace(None);
+        self.main.replace(None);
+        self.anchor.replace(None);
+        self.metrics.replace(None);
+        let timers = self.core.borrow_mut().timers.clear();
+        drop(timers);
+    }
+
+    fn finish_main(&self) {
+        let main = self.main.borrow_mut().take();
+        if let Some(main) = main {
+            main.wake();
+        }
+    }
+
+    fn finish(&self, outcome: Outcome) {
+        self.core.borrow_mut().finish(outcome);
+        self.finish_main();
+    }
+
+    /// Queue the sentinel behind every task that is queued now.
+    #[inline]
+    fn kick(&self) {
+        if !self.sentinel_queued.get() {
+            if let Some(sentinel) = &*self.sentinel.borrow() {
+                self.sentinel_queued.set(true);
+                sentinel.wake_by_ref();
+            }
+        }
+    }
+
+    fn poll_sentinel(&self, context: &Context<'_>) {
+        self.sentinel_queued.set(false);
+        if self.sentinel.borrow().is_none() {
+            self.sentinel.replace(Some(context.waker().clone()));
+        }
+        let next = {
+            let mut core = self.core.borrow_mut();
+            if core.is_over() || core.probe.is_some() || core.has_grant() {
+                // A granted task is queued and will wake the sentinel after its step.
+                return;
+            }
+            if core.rounds > 0 {
+                core.rounds -= 1;
+                None
+            } else {
+                Some(core.pick())
+            }
+        };
+        self.follow(next);
+    }
+
+    fn follow(&self, picked: Option<(Next, Vec<ActorCell>)>) {
+        let Some((next, kills)) = picked else { return self.kick() };
+        for actor in kills {
+            actor.kill();
+        }
+        match next {
+            Next::Wait => {}
+            Next::Again => self.kick(),
+            Next::Finished => self.finish_main(),
+        }
+    }
+
+    /// Called by tokio when no task is queued.
+    pub(crate) fn on_park(&self) {
+        if self.core.borrow().is_over() {
+            return;
+        }
+        let picked = {
+            let mut core = self.core.borrow_mut();
+            if core.probe.is_some() {
+                drop(core);
+                return self.next_victim();
+            }
+            core.reclaim_grant();
+            core.rounds = 0;
+            (!core.runnable.is_empty()).then(|| core.pick())
+        };
+        match picked {
+            Some(picked) => self.follow(Some(picked)),
+            None => self.idle(),
+        }
+    }
+
+    // --- time ---
+
+    fn refresh_time(&self) {
+        if !self.time_is_stale.replace(false) {
+            return;
+        }
+        if let Some(base) = self.base.get() {
+            let since = tokio::time::Instant::now().saturating_duration_since(base);
+            self.core.borrow_mut().moved_to(nanos(since));
+        }
+    }
+
+    /// Nothing is runnable: fire what is due, or let time move to the next event.
+    ///
+    /// tokio's own timers tick in milliseconds. When the clock is aligned, tokio
+    /// advances it by itself to its next timer, which is a timer of the user's or
+    /// the *anchor*: one of ours at the millisecond of our next deadline. Within a
+    /// millisecond the clock is advanced by hand. From an unaligned clock tokio
+    /// would advance whole ticks and overshoot.
+    fn idle(&self) {
+        self.time_is_stale.set(true);
+        self.refresh_time();
+        self.time_is_stale.set(true);
+        self.note_ungated();
+        if self.fire_due() {
+            return;
+        }
+        let (now_ns, next_ns, limits) = {
+            let mut core = self.core.borrow_mut();
+            core.stats.idles += 1;
+            (core.now_ns, core.timers.next_deadline_ns(), core.limits())
+        };
+        let target_ns = match next_ns {
+            Some(next_ns) => next_ns.min(limits.horizon_ns),
+            // Nothing of ours is pending: if nothing of tokio's is, time gets there.
+            None => FAR_NS,
+        };
+        if now_ns >= FAR_NS {
+            return self.standstill();
+        }
+        if now_ns > limits.horizon_ns || (now_ns == limits.horizon_ns && next_ns.is_some()) {
+            let waiting = self.core.borrow().waiting();
+            return self.finish(Outcome::Horizon { waiting });
+        }
+        if target_ns / NS_PER_MS == now_ns / NS_PER_MS {
+            advance(target_ns - now_ns);
+            self.refresh_time();
+            self.time_is_stale.set(true);
+            self.fire_due();
+            return;
+        }
+        let into_ms = now_ns % NS_PER_MS;
+        if into_ms != 0 {
+            return advance(NS_PER_MS - into_ms);
+        }
+        self.set_anchor(target_ns / NS_PER_MS * NS_PER_MS);
+    }
+
+    fn set_anchor(&self, at_ns: u64) {
+        let Some(base) = self.base.get() else { return };
+        let deadline = base + Duration::from_nanos(at_ns);
+        let mut anchor = self.anchor.borrow_mut();
+        match &mut *anchor {
+            Some(anchor) if anchor.at_ns == at_ns && !anchor.sleep.is_elapsed() => return,
+            Some(anchor) => {
+                anchor.sleep.as_mut().reset(deadline);
+                anchor.at_ns = at_ns;
+            }
+            None => {
+                let sleep = Box::pin(tokio::time::sleep_until(deadline));
+                *anchor = Some(Anchor { sleep, at_ns });
+            }
+        }
+        if let Some(anchor) = &mut *anchor {
+            // Polling registers the timer. Nobody needs to be woken: the park ends by itself.
+            let _ = anchor.sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    fn fire_due(&self) -> bool {
+        let mut fired = false;
+        loop {
+            let (action, mut kills) = {
+                let mut core = self.core.borrow_mut();
+                let now_ns = core.now_ns;
+                let mut kills = Vec::new();
+                let Some(action) = core.timers.pop_due(now_ns) else { break };
+                let action = match action {
+                    Action::Fault(place) => {
+                        core.strike(place, &mut kills);
+                        None
+                    }
+                    Action::Release { slot, serial } => {
+                        core.release(slot, serial);
+                        None
+                    }
+                    Action::Wake(waker) => Some(waker),
+                };
+                (action, kills)
+            };
+            fired = true;
+            if let Some(waker) = action {
+                waker.wake();
+            }
+            for actor in kills.drain(..) {
+                actor.kill();
+            }
+            self.kick();
+        }
+        fired
+    }
+
+    // --- standstill ---
+
+    fn standstill(&self) {
+        {
+            let mut core = self.core.borrow_mut();
+            let waiting = core.waiting();
+            let probe = Probe::new(&core.tasks, waiting, self.spared.as_deref());
+            core.probe = Some(probe);
+        }
+        self.next_victim();
+    }
+
+    fn next_victim(&self) {
+        let victim = self.core.borrow_mut().probe.as_mut().and_then(Probe::next);
+        match victim {
+            Some(victim) => {
+                victim.kill();
+                // Should nothing be woken, the thread must not park for ever.
+                self.kick();
+            }
+            None => {
+                let probe = self.core.borrow_mut().probe.take();
+                let findings = probe.map(Probe::findings);
+                let waiting = findings.as_ref().map(|findings| findings.waiting.clone()).unwrap_or_default();
+                self.findings.replace(findings);
+                self.finish(crate::deadlock::outcome(waiting));
+            }
+        }
+    }
+
+    // --- what escapes the gates ---
+
+    /// Compare tokio's count of tasks with the known ones.
+    fn note_ungated(&self) {
+        let Some(alive) = self.metrics.borrow().as_ref().map(RuntimeMetrics::num_alive_tasks) else { return };
+        let mut core = self.core.borrow_mut();
+        // The sentinel is a task as well.
+        let mut known = core.tasks.alive() + 1;
+        if alive != known + self.ungated.get() {
+            let swept = core.tasks.sweep();
+            known = core.tasks.alive() + 1;
+            drop(core);
+            drop(swept);
+        } else {
+            return;
+        }
+        let ungated = alive.saturating_sub(known);
+        self.ungated.set(ungated);
+        let mut core = self.core.borrow_mut();
+        core.stats.ungated_max = core.stats.ungated_max.max(ungated);
+    }
+
+    fn escaped(&self, what: &str, remedy: &str) {
+        let mut core = self.core.borrow_mut();
+        if core.in_step() || core.is_over() || core.probe.is_some() {
+            return;
+        }
+        core.finish(Outcome::Escaped { what: what.to_owned(), remedy: remedy.to_owned() });
+        drop(core);
+        self.finish_main();
+    }
+}
+
+/// Advance tokio's paused clock. `advance` moves it when first polled and then
+/// only yields.
+fn advance(ns: u64) {
+    let mut advance = std::pin::pin!(tokio::time::advance(Duration::from_nanos(ns)));
+    let _ = advance.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Queued behind everything that a step woke, see the module documentation.
+pub(crate) struct Sentinel;
+
+impl Future for Sentinel {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        CURRENT.with_borrow(|engine| {
+            if let Some(engine) = engine {
+                engine.poll_sentinel(context);
+            }
+        });
+        Poll::Pending
+    }
+}
+
+const ESCAPED_TASK: &str = "a task that no gate guards uses the simulation's time or randomness";
+const ESCAPED_TASK_REMEDY: &str = "spawn it with `retake::spawn` instead of `tokio::spawn`";
+
+impl Contract for Engine {
+    fn actor_starting(&self, actor: &ActorCell, type_name: &'static str) -> TaskId {
+        let (slot, swept) = self.core.borrow_mut().start_actor(actor, type_name);
+        drop(swept);
+        TaskId(slot)
+    }
+
+    #[inline]
+    fn actor_task(&self, actor: &ActorCell, type_name: &'static str) -> TaskId {
+        let known = self.core.borrow().tasks.slot_of_actor(actor.get_id().pid());
+        match known {
+            Some(slot) => TaskId(slot),
+            None => self.actor_starting(actor, type_name),
+        }
+    }
+
+    fn task_starting(&self, name: &str) -> TaskId {
+        TaskId(self.core.borrow_mut().start_task(TaskKind::Task, name))
+    }
+
+    fn task_gone(&self, task: TaskId) {
+        let gone = self.core.borrow_mut().end_task(task.0);
+        drop(gone);
+    }
+
+    #[inline]
+    fn poll(&self, ticket: &mut Ticket, waker: &Waker) -> Turn {
+        self.refresh_time();
+        let (turn, stale) = self.core.borrow_mut().poll(ticket, waker);
+        drop(stale);
+        if turn == Turn::Wait {
+            self.kick_unless_granted();
+        }
+        turn
+    }
+
+    #[inline]
+    fn end_step(&self, ticket: &Ticket, end: StepEnd) {
+        let over = {
+            let mut core = self.core.borrow_mut();
+            core.end_step(ticket, end);
+            core.is_over()
+        };
+        if over {
+            self.finish_main();
+        }
+        self.kick();
+    }
+
+    fn cancelled(&self, ticket: &mut Ticket) {
+        self.core.borrow_mut().cancelled(ticket);
+        self.kick();
+    }
+
+    fn supervision(&self, _supervisor: TaskId, event: &SupervisionEvent) -> Option<String> {
+        if let SupervisionEvent::ActorStarted(child) = event {
+            let known = self.core.borrow().tasks.slot_of_actor(child.get_id().pid()).is_some();
+            if !known && child.get_status() < ActorStatus::Stopping {
+                let name = child.get_name().unwrap_or_else(|| "without a name".to_owned());
+                let name = self.core.borrow().clean(name);
+                self.core.borrow_mut().finish(Outcome::Escaped {
+                    what: format!("the actor `{name}` runs outside the simulation: no gate guards it"),
+                    remedy: "put `#[retake::simulated]` on its `impl Actor` block, or wrap it in \
+                             `retake::Simulated::new` where it is spawned"
+                        .to_owned(),
+                });
+                self.finish_main();
+            }
+        }
+        let core = self.core.borrow();
+        if !core.layers.story {
+            return None;
+        }
+        let label = |cell: &ActorCell| {
+            core.label_of_actor(cell.get_id().pid())
+                .or_else(|| cell.get_name())
+                .unwrap_or_else(|| "an actor that is gone".to_owned())
+        };
+        let text = match event {
+            SupervisionEvent::ActorStarted(child) => format!("ActorStarted({})", label(child)),
+            SupervisionEvent::ActorTerminated(child, _, reason) => {
+                format!("ActorTerminated({}, {})", label(child), reason.as_deref().unwrap_or("normal"))
+            }
+            SupervisionEvent::ActorFailed(child, error) => format!("ActorFailed({}, {error})", label(child)),
+            SupervisionEvent::ProcessGroupChanged(_) => "ProcessGroupChanged".to_owned(),
+            #[allow(unreachable_patterns, reason = "ractor has more events with other features")]
+            _ => "SupervisionEvent".to_owned(),
+        };
+        Some(text)
+    }
+
+    fn wants_text(&self) -> bool {
+        self.core.borrow().layers.story
+    }
+
+    fn event(&self, text: String) {
+        let mut core = self.core.borrow_mut();
+        if core.layers.story && !core.is_over() {
+            let text = core.clean(text);
+            core.write(&Record::Event(text));
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.refresh_time();
+        self.core.borrow().now_ns
+    }
+
+    fn timer(&self, deadline_ns: u64, waker: &Waker) -> TimerId {
+        self.escaped(ESCAPED_TASK, ESCAPED_TASK_REMEDY);
+        let waker = waker.clone();
+        self.core.borrow_mut().timers.add(deadline_ns, Action::Wake(waker))
+    }
+
+    fn cancel_timer(&self, timer: TimerId) {
+        let action = self.core.borrow_mut().cancel_timer(timer);
+        drop(action);
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.escaped(ESCAPED_TASK, ESCAPED_TASK_REMEDY);
+        self.core.borrow_mut().user_random().fill_bytes(bytes);
+    }
+
+    fn scoped_name(&self, name: &str) -> String {
+        scope(name, self.core.borrow().run_number)
+    }
+}
+
+impl Engine {
+    /// A gate waits: a pick is needed, unless one has been made.
+    #[inline]
+    fn kick_unless_granted(&self) {
+        if !self.sentinel_queued.get() && !self.core.borrow().has_grant() {
+            self.kick();
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Stable names: labels of tasks, and texts cleaned of what differs between
+//! processes.
+
+use std::collections::BTreeMap;
+
+/// Separates a name from the run that it is scoped to in ractor's registry.
+const SCOPE: &str = "@run-";
+
+/// `name` made unique to run number `run` of this process.
+pub(crate) fn scope(name: &str, run: u64) -> String {
+    format!("{name}{SCOPE}{run}")
+}
+
+fn unscope(name: &str) -> &str {
+    name.split_once(SCOPE).map_or(name, |(name, _)| name)
+}
+
+/// Gives labels: the name, or the parent's label and the type, with the number
+/// of the incarnation from the second on (`ledger`, `ledger#2`).
+#[derive(Debug, Default)]
+pub(crate) struct Labels {
+    incarnations: BTreeMap<String, u32>,
+}
+
+impl Labels {
+    pub(crate) fn of_actor(&mut self, name: Option<&str>, type_name: &str, parent: Option<&str>) -> String {
+        match name {
+            Some(name) => self.number(unscope(name).to_owned()),
+            None => {
+                let head = type_name.split('<').next().unwrap_or(type_name);
+                let short = head.rsplit("::").next().unwrap_or(head);
+                self.number(parent.map_or_else(|| short.to_owned(), |parent| format!("{parent}/{short}")))
+            }
+        }
+    }
+
+    pub(crate) fn of_task(&mut self, name: &str) -> String {
+        self.number(name.to_owned())
+    }
+
+    fn number(&mut self, base: String) -> String {
+        match self.incarnations.get_mut(&base) {
+            Some(count) => {
+                *count += 1;
+                format!("{base}#{count}")
+            }
+            None => {
+                self.incarnations.insert(base.clone(), 1);
+                base
+            }
+        }
+    }
+}
+
+/// Remove from a text what differs between runs of one seed: ractor's actor ids
+/// (given as labels where `label_of` knows them), addresses, scopes of names.
+pub(crate) fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> String {
+    if !text.contains("Local(") && !text.contains("0x") && !text.contains(SCOPE) {
+        return text;
+    }
+    let mut cleaned = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("Local(") {
+            let (digits, tail) = split_digits(after, |c| c.is_ascii_digit());
+            if let (Ok(id), Some(tail)) = (digits.parse(), tail.strip_prefix(')')) {
+                cleaned.push_str(&label_of(id).unwrap_or_else(|| "_".to_owned()));
+                rest = tail;
+                continue;
+            }
+        } else if let Some(after) = rest.strip_prefix(SCOPE) {
+            rest = split_digits(after, |c| c.is_ascii_digit()).1;
+            continue;
+        } else if let Some(after) = rest.strip_prefix("0x") {
+            let (digits, tail) = split_digits(after, |c| c.is_ascii_hexdigit());
+            // Short ones are numbers that a person wrote.
+            if digits.len() >= 8 {
+                cleaned.push_str("0x_");
+                rest = tail;
+                continue;
+            }
+        }
+        let next = rest.chars().next().map_or(rest.len(), char::len_utf8);
+        cleaned.push_str(&rest[..next]);
+        rest = &rest[next..];
+    }
+    cleaned
+}
+
+fn split_digits(text: &str, is_digit: impl Fn(char) -> bool) -> (&str, &str) {
+    let end = text.find(|c| !is_digit(c)).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_incarnation_is_numbered() {
+        let mut labels = Labels::default();
+        assert_eq!(labels.of_actor(Some("ledger@run-7"), "x::Ledger", None), "ledger");
+        assert_eq!(labels.of_actor(Some("ledger@run-7"), "x::Ledger", None), "ledger#2");
+        assert_eq!(labels.of_actor(None, "x::Worker<a::B>", Some("pool")), "pool/Worker");
+        assert_eq!(labels.of_actor(None, "x::Worker<a::B>", Some("pool")), "pool/Worker#2");
+    }
+
+    #[test]
+    fn ids_addresses_and_scopes_are_cleaned() {
+        let label = |id| (id == 5).then(|| "ledger".to_owned());
+        let clean = |text: &str| clean(text.to_owned(), label);
+        assert_eq!(
+            clean(r#"Actor { name: Some("a@run-12"), id: Local(5) }"#),
+            r#"Actor { name: Some("a"), id: ledger }"#
+        );
+        assert_eq!(clean("Local(77) at 0x7f3a00112233 mask 0xff"), "_ at 0x_ mask 0xff");
+        assert_eq!(clean("Local(x) ünïcode 0x7f3a00112233"), "Local(x) ünïcode 0x_");
+    }
+}

@@ -1,0 +1,70 @@
+//! Deterministic simulation of `ractor` actor systems.
+//!
+//! A scenario is ordinary async code that spawns ordinary actors. [`Sim::run`]
+//! runs it on a stock tokio runtime with a paused clock; every piece of user code
+//! passes a gate (see the crate `retake`) and waits there for the seeded
+//! scheduler. One turn is one *step*. The same seed gives the same run, step by
+//! step, in every process.
+//!
+//! ```
+//! use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+//! use retake_sim::Sim;
+//!
+//! struct Counter;
+//!
+//! #[retake::simulated]
+//! impl Actor for Counter {
+//!     type Msg = RpcReplyPort<u32>;
+//!     type State = u32;
+//!     type Arguments = ();
+//!
+//!     async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<u32, ActorProcessingErr> {
+//!         Ok(0)
+//!     }
+//!
+//!     async fn handle(
+//!         &self,
+//!         _: ActorRef<Self::Msg>,
+//!         reply: Self::Msg,
+//!         count: &mut u32,
+//!     ) -> Result<(), ActorProcessingErr> {
+//!         *count += 1;
+//!         Ok(reply.send(*count)?)
+//!     }
+//! }
+//!
+//! let count = || async {
+//!     let (counter, _) = Actor::spawn(Some(retake::scoped_name("counter")), Counter, ()).await.unwrap();
+//!     ractor::call!(counter, |reply| reply).unwrap()
+//! };
+//! let run = Sim::new().seed(42).run(count);
+//! assert_eq!(run.event_hash, Sim::new().seed(42).run(count).event_hash);
+//! assert_eq!(run.expect_passed(), 1);
+//! ```
+//!
+//! The modules, in reading order: `sim` builds and runs; [`outcome`] is what comes
+//! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
+//! what goes wrong on purpose; `engine` and `core` are the scheduler itself,
+//! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
+//! `deadlock` who waits for whom; [`rng`] and [`interpose`] are where randomness
+//! and clocks come from.
+
+mod causes;
+mod core;
+mod deadlock;
+mod engine;
+pub mod fault;
+mod identity;
+pub mod interpose;
+pub mod outcome;
+pub mod rng;
+pub mod runnable;
+mod sim;
+pub mod strategy;
+mod task;
+mod timers;
+
+pub use fault::{Fault, FaultAction, FaultError, When, parse_duration};
+pub use outcome::{Outcome, Run, Stats, Waiting};
+pub use sim::{HORIZON_MAX, Isolation, Sim, inject};
+pub use strategy::{Scheduler, Strategy, StrategyError};

@@ -1,0 +1,237 @@
+//! How a run ended, and what it took.
+
+use std::fmt;
+use std::time::Duration;
+
+use retake_traces::error::TraceError;
+use serde::Serialize;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Outcome {
+    /// The scenario returned.
+    Passed,
+    /// Code panicked where nobody observed it: in the scenario, in a task, or in
+    /// an actor without a supervisor.
+    Panicked {
+        /// The label of the task.
+        task: String,
+        /// The panic's message.
+        message: String,
+    },
+    /// Nothing can run and no timer is pending.
+    Deadlock {
+        /// Who waits, and for whom where it is known.
+        waiting: Vec<Waiting>,
+        /// Labels of tasks that wait in a circle, each for the next; empty if there is none.
+        cycle: Vec<String>,
+    },
+    /// Steps go on without end while virtual time stands still.
+    Livelock {
+        /// The busiest tasks with their share of the last steps, in percent.
+        busy: Vec<(String, u32)>,
+    },
+    /// Virtual time reached its horizon before the scenario returned.
+    Horizon {
+        /// Who was waiting inside a callback then.
+        waiting: Vec<Waiting>,
+    },
+    /// The scenario did not return within the limit of steps.
+    StepLimit,
+    /// Code ran where the scheduler has no hold of it.
+    Escaped {
+        /// Who, and how.
+        what: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The run could not follow the schedule that it was to replay.
+    Diverged {
+        /// Where and how.
+        reason: String,
+    },
+}
+
+/// A task that waits inside a callback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// The label of the task.
+    pub task: String,
+    /// What it was doing, for example the text of the message it handles.
+    pub doing: String,
+    /// The labels of actors that it waits for, where it is known.
+    pub waits_for: Vec<String>,
+}
+
+impl Outcome {
+    /// One word for this outcome.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Panicked { .. } => "panicked",
+            Self::Deadlock { .. } => "deadlock",
+            Self::Livelock { .. } => "livelock",
+            Self::Horizon { .. } => "horizon",
+            Self::StepLimit => "step limit",
+            Self::Escaped { .. } => "escaped",
+            Self::Diverged { .. } => "diverged",
+        }
+    }
+
+    /// The explanation, without the name; empty when passed.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Passed => String::new(),
+            Self::Panicked { task, message } => format!("{task}: {message}"),
+            Self::Deadlock { waiting, cycle } => {
+                let mut text = String::from("nothing can run and no timer is pending");
+                if !cycle.is_empty() {
+                    let mut circle = cycle.clone();
+                    circle.extend(cycle.first().cloned());
+                    text.push_str(&format!("\nwait cycle: {}", circle.join(" -> ")));
+                }
+                text + &list(waiting)
+            }
+            Self::Livelock { busy } => {
+                let mut text =
+                    String::from("steps go on while virtual time stands still; share of the last steps:");
+                for (task, share) in busy {
+                    text.push_str(&format!("\n  {task} {share} %"));
+                }
+                text
+            }
+            Self::Horizon { waiting } => {
+                String::from("the scenario did not return before the end of virtual time") + &list(waiting)
+            }
+            Self::StepLimit => String::from(
+                "the scenario did not return within the limit of steps; raise it if that is expected",
+            ),
+            Self::Escaped { what, remedy } => format!("{what}\n{remedy}"),
+            Self::Diverged { reason } => reason.clone(),
+        }
+    }
+}
+
+fn list(waiting: &[Waiting]) -> String {
+    let mut text = String::new();
+    for wait in waiting {
+        text.push_str(&format!("\n  {} waits in {}", wait.task, wait.doing));
+        if !wait.waits_for.is_empty() {
+            text.push_str(&format!(" for {}", wait.waits_for.join(", ")));
+        }
+    }
+    text
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed => f.write_str("passed"),
+            other => write!(f, "{}: {}", other.name(), other.detail()),
+        }
+    }
+}
+
+/// What a run took. All of it is the same whenever the run is repeated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Steps taken.
+    pub steps: u64,
+    /// Steps chosen at quiescence; the others ran eagerly.
+    pub picks: u64,
+    /// Chosen steps that first in, first out would not have chosen.
+    pub deviations: u64,
+    /// Largest number of tasks that were runnable at one time.
+    pub runnable_max: usize,
+    /// Actors started.
+    pub actors: u64,
+    /// Other tasks started, the scenario included.
+    pub tasks: u64,
+    /// Faults that struck.
+    pub faults: u64,
+    /// Times at which nothing was runnable and virtual time moved on.
+    pub idles: u64,
+    /// Virtual time at the end.
+    pub virtual_time: Duration,
+    /// Largest number of tokio tasks alive that no gate guards: ractor's timers,
+    /// output ports and helpers, or tasks spawned without `retake::spawn`.
+    pub ungated_max: usize,
+}
+
+/// The result of one run.
+#[derive(Debug)]
+pub struct Run<T> {
+    /// The seed it ran from.
+    pub seed: u64,
+    /// The strategy, in the form that it parses from.
+    pub strategy: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the scenario returned, if it did.
+    pub output: Option<T>,
+    /// What it took.
+    pub stats: Stats,
+    /// Hash over the schedule layer: who ran, when, with which message, which
+    /// faults struck, how it ended. Two runs with the same hash ran the same.
+    pub event_hash: u64,
+    /// Things to know that do not fail the run.
+    pub warnings: Vec<String>,
+    /// Why the trace is not complete, if it is not.
+    pub trace_error: Option<TraceError>,
+}
+
+impl<T> Run<T> {
+    /// True if the scenario returned and its trace, if any, is complete.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.outcome == Outcome::Passed && self.trace_error.is_none()
+    }
+
+    /// The scenario's output.
+    ///
+    /// # Panics
+    /// If the run did not pass; the message says how it ended and how to repeat it.
+    #[track_caller]
+    pub fn expect_passed(self) -> T {
+        let passed = self.passed();
+        match self.output {
+            Some(output) if passed => output,
+            _ => panic!("{}", Run { output: None::<()>, ..self.without_output() }),
+        }
+    }
+
+    fn without_output(self) -> Run<()> {
+        Run {
+            seed: self.seed,
+            strategy: self.strategy,
+            outcome: self.outcome,
+            output: None,
+            stats: self.stats,
+            event_hash: self.event_hash,
+            warnings: self.warnings,
+            trace_error: self.trace_error,
+        }
+    }
+}
+
+impl<T> fmt::Display for Run<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.outcome)?;
+        writeln!(f, "seed {}, strategy {}, event hash {:016x}", self.seed, self.strategy, self.event_hash)?;
+        write!(
+            f,
+            "{} steps in {:?} of virtual time, {} actors, {} faults",
+            self.stats.steps, self.stats.virtual_time, self.stats.actors, self.stats.faults
+        )?;
+        for warning in &self.warnings {
+            write!(f, "\nwarning: {warning}")?;
+        }
+        if let Some(error) = &self.trace_error {
+            write!(f, "\ntrace: {error}")?;
+        }
+        Ok(())
+    }
+}

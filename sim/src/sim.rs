@@ -1,0 +1,361 @@
+//! Building and running a simulation.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use retake_traces::record::TaskKind;
+use retake_traces::sink::{HashSink, Sink};
+
+use crate::causes::{self, Causes};
+use crate::core::{Core, Layers, Limits};
+use crate::deadlock;
+use crate::engine::{Engine, OnThread, Sentinel, current};
+use crate::fault::Fault;
+use crate::interpose::Interposed;
+use crate::outcome::{Outcome, Run};
+use crate::rng::stream;
+use crate::strategy::{Scheduler, Strategy};
+
+/// The longest horizon: a year.
+pub const HORIZON_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+const DEFAULT_HORIZON: Duration = Duration::from_secs(3600);
+const DEFAULT_STEP_LIMIT: u64 = 100_000_000;
+const DEFAULT_LIVELOCK_STEPS: u64 = 10_000_000;
+
+/// Larger than any address space: no thread of the runtime's blocking pool can
+/// start, and `spawn_blocking` panics in the step that calls it.
+const NO_STACK: usize = 1 << 56;
+/// How tokio's message of that panic begins.
+pub(crate) const NO_THREADS: &str = "OS can't spawn worker thread";
+
+/// Where a run takes place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// On a thread of its own, so that thread-locals do not leak between runs.
+    #[default]
+    Thread,
+    /// On the calling thread: cheaper by the start of a thread, for large
+    /// campaigns of scenarios without state in thread-locals.
+    Inline,
+}
+
+type MakeScheduler = Arc<dyn Fn(u64) -> Box<dyn Scheduler> + Send + Sync>;
+type MakeSink = Box<dyn Sink + Send>;
+
+/// A simulation to be: seed, strategy, limits, faults.
+///
+/// ```
+/// use retake_sim::Sim;
+///
+/// let run = Sim::new().seed(7).run(|| async {
+///     retake::sleep(std::time::Duration::from_secs(60)).await;
+///     retake::now().as_nanos()
+/// });
+/// assert_eq!(run.expect_passed(), 60_000_000_000);
+/// ```
+#[must_use = "a simulation does nothing until it is run"]
+pub struct Sim {
+    seed: u64,
+    strategy: Strategy,
+    custom: Option<(String, MakeScheduler)>,
+    horizon: Duration,
+    step_limit: u64,
+    livelock_steps: u64,
+    isolation: Isolation,
+    causality: bool,
+    story: bool,
+    faults: Vec<Fault>,
+    /// Behind a mutex only so that a plan can be shared with the run's thread.
+    sink: Mutex<Option<MakeSink>>,
+}
+
+impl Default for Sim {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Sim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sim")
+            .field("seed", &self.seed)
+            .field("strategy", &self.strategy_name())
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sim {
+    /// Seed 0, strategy `random`, an hour of virtual time, 100 million steps.
+    pub fn new() -> Self {
+        Self {
+            seed: 0,
+            strategy: Strategy::default(),
+            custom: None,
+            horizon: DEFAULT_HORIZON,
+            step_limit: DEFAULT_STEP_LIMIT,
+            livelock_steps: DEFAULT_LIVELOCK_STEPS,
+            isolation: Isolation::default(),
+            causality: false,
+            story: false,
+            faults: Vec::new(),
+            sink: Mutex::new(None),
+        }
+    }
+
+    /// The seed from which every random stream of the run derives.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Who chooses the next step.
+    pub fn strategy(self, strategy: Strategy) -> Self {
+        Self { strategy, custom: None, ..self }
+    }
+
+    /// A scheduler of your own, under a name for reports, made from the seed.
+    pub fn scheduler(
+        self,
+        name: impl Into<String>,
+        make: impl Fn(u64) -> Box<dyn Scheduler> + Send + Sync + 'static,
+    ) -> Self {
+        Self { custom: Some((name.into(), Arc::new(make))), ..self }
+    }
+
+    /// End the run when virtual time would pass this.
+    ///
+    /// # Panics
+    /// If `horizon` is zero or longer than [`HORIZON_MAX`].
+    pub fn horizon(self, horizon: Duration) -> Self {
+        assert!(
+            !horizon.is_zero() && horizon <= HORIZON_MAX,
+            "the horizon must be above zero and at most {HORIZON_MAX:?}, not {horizon:?}"
+        );
+        Self { horizon, ..self }
+    }
+
+    /// End the run after this many steps.
+    pub fn step_limit(self, steps: u64) -> Self {
+        Self { step_limit: steps, ..self }
+    }
+
+    /// Call it a livelock when this many steps pass without virtual time moving.
+    pub fn livelock_after(self, steps: u64) -> Self {
+        Self { livelock_steps: steps, ..self }
+    }
+
+    /// Where the run takes place.
+    pub fn isolation(self, isolation: Isolation) -> Self {
+        Self { isolation, ..self }
+    }
+
+    /// Record which step sent each message, and put it into the trace. Needs
+    /// ractor's feature `message_span_propogation`, which is on by default.
+    pub fn causality(self, on: bool) -> Self {
+        Self { causality: on, ..self }
+    }
+
+    /// Record texts of messages and events for people to read.
+    pub fn story(self, on: bool) -> Self {
+        Self { story: on, ..self }
+    }
+
+    /// Inject a fault.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Inject faults.
+    pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.extend(faults);
+        self
+    }
+
+    /// Record the run into a sink, a trace file for example.
+    pub fn trace(self, sink: impl Sink + Send + 'static) -> Self {
+        Self { sink: Mutex::new(Some(Box::new(sink))), ..self }
+    }
+
+    fn strategy_name(&self) -> String {
+        match &self.custom {
+            Some((name, _)) => name.clone(),
+            None => self.strategy.to_string(),
+        }
+    }
+
+    /// Run the scenario to its end.
+    ///
+    /// The closure is called once; a second time, on a fresh simulation, only if
+    /// the run ends in a deadlock whose wait cycle the first did not show.
+    ///
+    /// # Panics
+    /// If a simulation is running on this thread already, with
+    /// [`Isolation::Inline`], or the thread cannot be started.
+    pub fn run<F, Fut>(self, scenario: F) -> Run<Fut::Output>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let sink = lock(&self.sink).take().unwrap_or_else(|| Box::new(HashSink::new()));
+        let (mut run, unresolved) = self.run_isolated(sink, None, &scenario);
+        if let (Outcome::Deadlock { waiting, .. }, Some(spared)) = (&mut run.outcome, unresolved) {
+            let (again, _) = self.run_isolated(Box::new(HashSink::new()), Some(spared), &scenario);
+            if let Outcome::Deadlock { waiting: more, .. } = &again.outcome {
+                let merged = deadlock::merge(std::mem::take(waiting), more);
+                run.outcome = deadlock::outcome(merged);
+            }
+        }
+        run
+    }
+
+    fn run_isolated<F, Fut>(
+        &self,
+        sink: MakeSink,
+        spared: Option<String>,
+        scenario: &F,
+    ) -> (Run<Fut::Output>, Option<String>)
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        match self.isolation {
+            Isolation::Inline => self.run_here(sink, spared, scenario),
+            Isolation::Thread => std::thread::scope(|scope| {
+                std::thread::Builder::new()
+                    .name("simulation".to_owned())
+                    .spawn_scoped(scope, || self.run_here(sink, spared, scenario))
+                    .expect("the system starts a thread")
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }),
+        }
+    }
+
+    fn run_here<F, Fut>(
+        &self,
+        sink: MakeSink,
+        spared: Option<String>,
+        scenario: &F,
+    ) -> (Run<Fut::Output>, Option<String>)
+    where
+        F: Fn() -> Fut,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        let scheduler = match &self.custom {
+            Some((_, make)) => make(self.seed),
+            None => self.strategy.scheduler(stream(self.seed, "schedule")),
+        };
+        let core = Core::new(
+            scheduler,
+            self.faults.clone(),
+            sink,
+            stream(self.seed, "user"),
+            Limits {
+                horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
+                steps: self.step_limit,
+                steps_at_one_time: self.livelock_steps,
+            },
+            Layers { story: self.story, causality: self.causality },
+            RUNS.fetch_add(1, Ordering::Relaxed),
+        );
+        let engine = Rc::new(Engine::new(core, spared));
+        let output = Arc::new(Mutex::new(None));
+
+        // From here on this thread's entropy, clock and gates are the simulation's.
+        let on_thread = OnThread::install(&engine);
+        let interposed = Interposed::start(self.seed);
+        let causes = self.causality.then(|| {
+            causes::reset();
+            tracing::subscriber::set_default(Causes::new())
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .event_interval(u32::MAX)
+            .global_queue_interval(u32::MAX)
+            .max_blocking_threads(1)
+            .thread_stack_size(NO_STACK)
+            .on_thread_park(|| {
+                if let Some(engine) = current() {
+                    engine.on_park();
+                }
+            })
+            .build()
+            .expect("a current-thread runtime without an I/O driver takes nothing from the system");
+        runtime.block_on(async {
+            engine.start();
+            tokio::spawn(Sentinel);
+            let scenario_output = Arc::clone(&output);
+            let body = scenario();
+            tokio::spawn(engine.gate_scenario(async move {
+                let value = body.await;
+                *lock(&scenario_output) = Some(value);
+            }));
+            engine.wait_for_outcome().await;
+        });
+        // What is still alive is dropped while the simulation is on this thread,
+        // but no gate opens any more.
+        engine.release();
+        drop(runtime);
+        drop(causes);
+        drop(interposed);
+        drop(on_thread);
+
+        let mut core = engine.core.borrow_mut();
+        let event_hash = core.close();
+        let mut warnings = core.unstruck();
+        if core.stats.ungated_max > 0 {
+            warnings.push(format!(
+                "up to {} tokio tasks ran outside the gates: ractor's own timers and helpers are such \
+                 tasks, and so is what `tokio::spawn` starts; use `retake::spawn` to have a task of yours \
+                 scheduled and traced",
+                core.stats.ungated_max
+            ));
+        }
+        let unresolved = engine.findings.borrow_mut().take().and_then(|findings| findings.unresolved);
+        let output = lock(&output).take();
+        let run = Run {
+            seed: self.seed,
+            strategy: self.strategy_name(),
+            outcome: core.outcome.clone().unwrap_or(Outcome::StepLimit),
+            output,
+            stats: core.stats.clone(),
+            event_hash,
+            warnings,
+            trace_error: core.trace_error.take(),
+        };
+        (run, unresolved)
+    }
+}
+
+/// A value under a mutex, also after a panic: what is kept in them here is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Inject a fault into the simulation that runs on this thread. Outside one
+/// nothing happens.
+pub fn inject(fault: Fault) {
+    if let Some(engine) = current() {
+        engine.core.borrow_mut().plan(fault);
+    }
+}
+
+impl Engine {
+    /// The scenario's own task, which is gated like every other.
+    fn gate_scenario<F>(&self, body: F) -> impl Future<Output = ()> + Send + 'static + use<F>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let slot = self.core.borrow_mut().start_task(TaskKind::Scenario, "scenario");
+        retake::gate::existing_task(retake::engine::TaskId(slot), body)
+    }
+}

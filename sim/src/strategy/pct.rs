@@ -1,0 +1,79 @@
+//! Probabilistic concurrency testing.
+//!
+//! Burckhardt, Kothari, Musuvathi, Nagarakatte: "A Randomized Scheduler with
+//! Probabilistic Guarantees of Finding Bugs", ASPLOS 2010. Every task has a
+//! random priority and the highest runs; at `depth - 1` random steps the running
+//! task drops below all others. A bug of depth d among n tasks and k steps is
+//! found with probability at least 1 / (n · k^(d-1)).
+
+use std::collections::BinaryHeap;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+
+use super::Scheduler;
+use crate::runnable::Runnable;
+
+/// Initial priorities lie above this, dropped ones below.
+const DROPPED: u64 = 1 << 32;
+
+/// Runs the runnable task of the highest priority, see the module documentation.
+#[derive(Clone, Debug)]
+pub struct Pct {
+    rng: ChaCha8Rng,
+    /// By slot.
+    priorities: Vec<u64>,
+    /// Runnable tasks by priority, with entries of tasks that have left since.
+    heap: BinaryHeap<(u64, u32)>,
+    /// Steps at which a priority drops, the earliest last.
+    changes: Vec<u64>,
+    next_dropped: u64,
+}
+
+impl Pct {
+    /// For bugs of `depth` (at least 1) in runs of about `steps` (at least 1) steps.
+    #[must_use]
+    pub fn new(depth: u32, steps: u64, mut rng: ChaCha8Rng) -> Self {
+        let mut changes: Vec<u64> = (1..depth).map(|_| 1 + rng.next_u64() % steps.max(1)).collect();
+        changes.sort_unstable_by(|a, b| b.cmp(a));
+        Self { rng, priorities: Vec::new(), heap: BinaryHeap::new(), changes, next_dropped: DROPPED }
+    }
+
+    fn highest(&mut self, runnable: &Runnable) -> Option<u32> {
+        while let Some((priority, slot)) = self.heap.peek().copied() {
+            if runnable.contains(slot) && self.priorities[slot as usize] == priority {
+                return Some(slot);
+            }
+            self.heap.pop();
+        }
+        None
+    }
+}
+
+impl Scheduler for Pct {
+    fn started(&mut self, slot: u32, _serial: u32) {
+        let place = slot as usize;
+        if place >= self.priorities.len() {
+            self.priorities.resize(place + 1, 0);
+        }
+        self.priorities[place] = DROPPED + (self.rng.next_u64() >> 1);
+    }
+
+    fn arrived(&mut self, slot: u32) {
+        self.heap.push((self.priorities[slot as usize], slot));
+    }
+
+    fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
+        while self.changes.last().is_some_and(|change| *change <= step) {
+            self.changes.pop();
+            if let Some(slot) = self.highest(runnable) {
+                self.next_dropped -= 1;
+                self.priorities[slot as usize] = self.next_dropped;
+                self.heap.push((self.next_dropped, slot));
+            }
+        }
+        let slot = self.highest(runnable);
+        self.heap.pop();
+        slot
+    }
+}

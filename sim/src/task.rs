@@ -1,0 +1,205 @@
+//! What the scheduler knows of each task, kept in slots that are reused.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::task::Waker;
+
+use ractor::{ActorCell, ActorStatus};
+use retake::engine::Part;
+use retake_traces::record::TaskKind;
+
+/// One task: an actor, the scenario, or a task that it spawned.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// Its number in traces.
+    pub(crate) serial: u32,
+    pub(crate) kind: TaskKind,
+    pub(crate) label: Box<str>,
+    /// Of an actor: to kill it, and to tell whether it has ended.
+    pub(crate) cell: Option<ActorCell>,
+    pub(crate) waker: Option<Waker>,
+    pub(crate) state: State,
+    /// Awaiting something inside a callback.
+    pub(crate) suspended: bool,
+    /// What it did last, for reports.
+    pub(crate) doing: Part,
+    pub(crate) doing_text: Option<Box<str>>,
+    /// An injected panic waits for the next message.
+    pub(crate) panic_next: bool,
+    /// Not to run before this virtual time.
+    pub(crate) not_before_ns: u64,
+    /// Found ended by the last sweep.
+    ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Has nothing to run.
+    Idle,
+    /// In the runnable set.
+    Runnable,
+    /// Chosen, and woken to take its step.
+    Granted,
+    /// Could run, but a fault delays it.
+    Delayed,
+}
+
+impl Task {
+    pub(crate) fn is_live_actor(&self) -> bool {
+        self.cell.as_ref().is_some_and(|cell| cell.get_status() < ActorStatus::Stopping)
+    }
+
+    pub(crate) fn doing(&self) -> String {
+        let part = match self.doing {
+            Part::PreStart => "pre_start",
+            Part::PostStart => "post_start",
+            Part::Handle => "handle",
+            Part::Supervision => "handle_supervisor_evt",
+            Part::PostStop => "post_stop",
+            Part::Task => "its code",
+        };
+        match &self.doing_text {
+            Some(text) => format!("{part} {text}"),
+            None => part.to_owned(),
+        }
+    }
+}
+
+/// Actor ids are distinct already: one multiplication spreads them.
+#[derive(Debug, Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+    fn write_u64(&mut self, id: u64) {
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[allow(clippy::disallowed_types, reason = "its hasher has no random state, and it is never iterated")]
+type SlotByActor = HashMap<u64, u32, BuildHasherDefault<IdHasher>>;
+
+/// The table of tasks.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    slots: Vec<Option<Task>>,
+    free: Vec<u32>,
+    slot_by_actor: SlotByActor,
+    /// Tasks ever started.
+    started: u32,
+    /// Actors started since the last sweep.
+    actors_since_sweep: usize,
+    actors: usize,
+    others: usize,
+}
+
+impl Tasks {
+    pub(crate) fn get(&self, slot: u32) -> Option<&Task> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Task> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Task)> {
+        self.slots.iter().enumerate().filter_map(|(slot, task)| Some((slot as u32, task.as_ref()?)))
+    }
+
+    #[inline]
+    pub(crate) fn slot_of_actor(&self, pid: u64) -> Option<u32> {
+        self.slot_by_actor.get(&pid).copied()
+    }
+
+    /// Actors that have not been found ended, and other tasks.
+    pub(crate) fn alive(&self) -> usize {
+        self.actors + self.others
+    }
+
+    pub(crate) fn add(&mut self, kind: TaskKind, label: String, cell: Option<ActorCell>) -> u32 {
+        let task = Task {
+            serial: self.started,
+            kind,
+            label: label.into_boxed_str(),
+            waker: None,
+            state: State::Idle,
+            suspended: false,
+            doing: Part::Task,
+            doing_text: None,
+            panic_next: false,
+            not_before_ns: 0,
+            ended: false,
+            cell,
+        };
+        self.started += 1;
+        let pid = task.cell.as_ref().map(|cell| cell.get_id().pid());
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(task);
+                slot
+            }
+            None => {
+                self.slots.push(Some(task));
+                (self.slots.len() - 1) as u32
+            }
+        };
+        match pid {
+            Some(pid) => {
+                self.slot_by_actor.insert(pid, slot);
+                self.actors += 1;
+                self.actors_since_sweep += 1;
+            }
+            None => self.others += 1,
+        }
+        slot
+    }
+
+    /// Take a task that is no actor out; the caller drops it where it wants.
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<Task> {
+        let task = self.slots.get_mut(slot as usize)?.take()?;
+        match &task.cell {
+            Some(cell) => {
+                self.slot_by_actor.remove(&cell.get_id().pid());
+                self.actors -= usize::from(!task.ended);
+            }
+            None => self.others -= 1,
+        }
+        self.free.push(slot);
+        Some(task)
+    }
+
+    /// True when enough actors have started since the last sweep that another is
+    /// paid for.
+    pub(crate) fn sweep_is_due(&self) -> bool {
+        self.actors_since_sweep > self.slots.len() / 2 + 64
+    }
+
+    /// Ractor does not tell when an actor has ended: look. An actor that is found
+    /// ended by two sweeps is removed; one sweep longer its label is known, for
+    /// supervisors that have yet to hear of it.
+    pub(crate) fn sweep(&mut self) -> Vec<Task> {
+        self.actors_since_sweep = 0;
+        let mut removed = Vec::new();
+        for slot in 0..self.slots.len() as u32 {
+            let Some(task) = self.slots[slot as usize].as_mut() else { continue };
+            let stopped = task.cell.as_ref().is_some_and(|cell| cell.get_status() == ActorStatus::Stopped);
+            if !stopped || task.state != State::Idle {
+                continue;
+            }
+            if task.ended {
+                removed.extend(self.remove(slot));
+            } else {
+                task.ended = true;
+                self.actors -= 1;
+            }
+        }
+        removed
+    }
+}

@@ -1,0 +1,327 @@
+//! Comparing runs: two recorded ones, or a recorded one with one that runs now.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::error::TraceError;
+use crate::header::Header;
+use crate::reader::TraceReader;
+use crate::record::Record;
+use crate::sink::{EventHash, Sink};
+use crate::story::{Line, Teller};
+use crate::writer::with_short_text;
+
+/// Lines shown on each side of a divergence.
+const CONTEXT: usize = 5;
+
+/// The first difference between two runs, with its surroundings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Divergence {
+    /// The names of the two sides.
+    pub names: (String, String),
+    /// The last lines that both have.
+    pub before: Vec<Line>,
+    /// How the first side goes on; empty when it has ended.
+    pub left: Vec<Line>,
+    /// How the second side goes on; empty when it has ended.
+    pub right: Vec<Line>,
+}
+
+impl Divergence {
+    /// Number of the step at which the runs part.
+    #[must_use]
+    pub fn step(&self) -> u64 {
+        let first = |lines: &[Line]| lines.first().map(|line| line.step);
+        first(&self.left).into_iter().chain(first(&self.right)).min().unwrap_or(0)
+    }
+
+    /// Virtual time at which the runs part, in nanoseconds.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        let first = |lines: &[Line]| lines.first().map(|line| line.now_ns);
+        first(&self.left).into_iter().chain(first(&self.right)).min().unwrap_or(0)
+    }
+
+    /// For people, with lines of at most `width` characters; 0 means no limit.
+    #[must_use]
+    pub fn to_text(&self, width: usize) -> String {
+        let ns = self.now_ns();
+        let mut text = format!(
+            "first divergence at step {}, virtual time {}.{:09} s\n",
+            self.step(),
+            ns / 1_000_000_000,
+            ns % 1_000_000_000
+        );
+        let mut list = |title: &str, lines: &[Line]| {
+            text.push_str(title);
+            text.push('\n');
+            for line in lines {
+                text.push_str(&line.to_text(width));
+                text.push('\n');
+            }
+            if lines.is_empty() {
+                text.push_str("          (nothing: it has ended)\n");
+            }
+        };
+        if !self.before.is_empty() {
+            list("both:", &self.before);
+        }
+        list(&format!("{}:", self.names.0), &self.left);
+        list(&format!("{}:", self.names.1), &self.right);
+        text.truncate(text.trim_end().len());
+        text
+    }
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text(0))
+    }
+}
+
+/// A field in which two headers differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeaderDifference {
+    /// Its name.
+    pub field: &'static str,
+    /// The first side's value.
+    pub left: String,
+    /// The second side's value.
+    pub right: String,
+}
+
+/// The result of comparing two trace files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    /// Where the headers differ. Two runs may be the same and recorded with
+    /// different settings.
+    pub header: Vec<HeaderDifference>,
+    /// True when texts and causes were compared as well; false when only one
+    /// side recorded them.
+    pub story_compared: bool,
+    /// Steps that both sides share.
+    pub same_steps: u64,
+    /// The first difference between the runs.
+    pub divergence: Option<Box<Divergence>>,
+}
+
+impl Diff {
+    /// True when the runs are the same.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        self.divergence.is_none()
+    }
+}
+
+/// Compare two trace files up to the first difference.
+///
+/// # Errors
+/// If a file cannot be read or is damaged before the first difference.
+pub fn diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Diff, TraceError> {
+    let names = (left.as_ref().display().to_string(), right.as_ref().display().to_string());
+    let (left, right) = (TraceReader::open(left)?, TraceReader::open(right)?);
+    let header = compare_headers(left.header(), right.header());
+    let story_compared =
+        left.header().story == right.header().story && left.header().causality == right.header().causality;
+    let (mut left, mut right) = (Lines::new(left, story_compared), Lines::new(right, story_compared));
+    let mut before = Before::default();
+    let divergence = loop {
+        match (left.next().transpose()?, right.next().transpose()?) {
+            (None, None) => break None,
+            (Some(a), Some(b)) if a == b => before.push(a),
+            (a, b) => {
+                let more = |first: Option<Line>, rest: &mut Lines| -> Result<Vec<Line>, TraceError> {
+                    let rest = rest.take(CONTEXT - 1);
+                    first.into_iter().map(Ok).chain(rest).collect()
+                };
+                break Some(Box::new(Divergence {
+                    names,
+                    left: more(a, &mut left)?,
+                    right: more(b, &mut right)?,
+                    before: before.last.into(),
+                }));
+            }
+        }
+    };
+    Ok(Diff { header, story_compared, same_steps: before.steps, divergence })
+}
+
+/// The lines of a file.
+struct Lines {
+    reader: TraceReader,
+    teller: Teller,
+    story: bool,
+}
+
+impl Lines {
+    fn new(reader: TraceReader, story: bool) -> Self {
+        Self { reader, teller: Teller::new(), story }
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, TraceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        for record in &mut self.reader {
+            match record {
+                Err(error) => return Some(Err(error)),
+                Ok(record) if !self.story && !record.is_schedule() => {}
+                Ok(record) => {
+                    if let Some(line) = self.teller.tell(&record) {
+                        return Some(Ok(line));
+                    }
+                }
+            }
+        }
+        self.teller.finish().map(Ok)
+    }
+}
+
+/// The last few lines that two sides share.
+#[derive(Debug, Default)]
+struct Before {
+    last: VecDeque<Line>,
+    steps: u64,
+}
+
+impl Before {
+    fn push(&mut self, line: Line) {
+        self.steps = line.step;
+        if self.last.len() == CONTEXT {
+            self.last.pop_front();
+        }
+        self.last.push_back(line);
+    }
+}
+
+fn compare_headers(left: &Header, right: &Header) -> Vec<HeaderDifference> {
+    let fields = |header: &Header| {
+        [
+            ("program", header.program.clone()),
+            ("scenario", header.scenario.clone()),
+            ("seed", header.seed.to_string()),
+            ("strategy", header.strategy.clone()),
+            ("horizon_ns", header.horizon_ns.to_string()),
+            ("step_limit", header.step_limit.to_string()),
+            ("causality", header.causality.to_string()),
+            ("story", header.story.to_string()),
+            ("faults", header.faults.join("; ")),
+            (
+                "versions",
+                header
+                    .versions
+                    .iter()
+                    .map(|(name, version)| format!("{name} {version}"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
+            ("code", header.code.clone()),
+        ]
+    };
+    fields(left)
+        .into_iter()
+        .zip(fields(right))
+        .filter(|((_, left), (_, right))| left != right)
+        .map(|((field, left), (_, right))| HeaderDifference { field, left, right })
+        .collect()
+}
+
+/// A sink that compares the run with a recorded one, record by record, in bounded memory.
+///
+/// [`Sink::finish`] gives [`TraceError::Diverged`] when they differ.
+pub struct Comparer {
+    recorded: Lines,
+    names: (String, String),
+    teller: Teller,
+    hash: EventHash,
+    before: Before,
+    divergence: Option<Box<Divergence>>,
+}
+
+impl fmt::Debug for Comparer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Comparer").field("steps", &self.before.steps).finish_non_exhaustive()
+    }
+}
+
+impl Comparer {
+    /// Compare with the rest of `recorded`. `name` is what to call it in reports.
+    ///
+    /// `story` says whether the run that comes records the same layers as the
+    /// trace; otherwise only the schedule is compared.
+    #[must_use]
+    pub fn new(recorded: TraceReader, name: impl Into<String>, story: bool) -> Self {
+        Self {
+            recorded: Lines::new(recorded, story),
+            names: (name.into(), "this run".to_owned()),
+            teller: Teller::new(),
+            hash: EventHash::default(),
+            before: Before::default(),
+            divergence: None,
+        }
+    }
+
+    fn compare(&mut self, line: Line) -> Result<(), TraceError> {
+        if let Some(divergence) = &mut self.divergence {
+            if divergence.right.len() < CONTEXT {
+                divergence.right.push(line);
+            }
+            return Ok(());
+        }
+        let recorded = self.recorded.next().transpose()?;
+        if recorded.as_ref() == Some(&line) {
+            self.before.push(line);
+            return Ok(());
+        }
+        self.part(recorded, vec![line])
+    }
+
+    fn part(&mut self, recorded: Option<Line>, right: Vec<Line>) -> Result<(), TraceError> {
+        let rest: Vec<Result<Line, TraceError>> = (&mut self.recorded).take(CONTEXT - 1).collect();
+        let left: Result<Vec<Line>, TraceError> = recorded.into_iter().map(Ok).chain(rest).collect();
+        self.divergence = Some(Box::new(Divergence {
+            names: self.names.clone(),
+            before: std::mem::take(&mut self.before.last).into(),
+            left: left?,
+            right,
+        }));
+        Ok(())
+    }
+}
+
+impl Sink for Comparer {
+    fn record(&mut self, record: &Record) -> Result<(), TraceError> {
+        self.hash.add(record);
+        let record = with_short_text(record);
+        if !self.recorded.story && !record.is_schedule() {
+            return Ok(());
+        }
+        match self.teller.tell(&record) {
+            Some(line) => self.compare(line),
+            None => Ok(()),
+        }
+    }
+
+    fn event_hash(&self) -> u64 {
+        self.hash.value()
+    }
+
+    fn finish(&mut self) -> Result<(), TraceError> {
+        if let Some(line) = self.teller.finish() {
+            self.compare(line)?;
+        }
+        if self.divergence.is_none() {
+            if let Some(recorded) = self.recorded.next().transpose()? {
+                self.part(Some(recorded), Vec::new())?;
+            }
+        }
+        match self.divergence.take() {
+            Some(divergence) => Err(TraceError::Diverged(divergence)),
+            None => Ok(()),
+        }
+    }
+}

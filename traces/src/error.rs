@@ -1,0 +1,81 @@
+//! What can be wrong with a trace.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::compare::Divergence;
+
+/// Why a trace could not be written, read or followed.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The operating system refused.
+    #[error("cannot {doing} `{}`: {source}", path.display())]
+    Io {
+        /// What was being done, for example `open`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file does not begin like a trace.
+    #[error("`{}` is not a Retake trace: it does not begin with the letters RETAKE", path.display())]
+    NotATrace {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is of another version of the format.
+    #[error(
+        "`{}` has format version {found}; this program reads version {supported}: \
+         use the program that wrote it, or record the run again",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u16,
+        /// The version that this crate reads and writes.
+        supported: u16,
+    },
+    /// Bytes of the file have changed since it was written.
+    #[error(
+        "`{}` is damaged at byte {offset} ({what}); its first {good_steps} steps are good: \
+         restore the file, or record the run again",
+        path.display()
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Where the part that is wrong begins, in bytes.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+        /// Steps in the whole blocks before.
+        good_steps: u64,
+    },
+    /// The file ends too soon: its writer was stopped, or it was cut.
+    #[error(
+        "`{}` ends after byte {offset}, before its end mark; its first {good_steps} steps are good: \
+         the recording was stopped or the file was cut, record the run again",
+        path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Its length, in bytes.
+        offset: u64,
+        /// Steps in the whole blocks.
+        good_steps: u64,
+    },
+    /// A run differs from the recorded one that it was compared with.
+    #[error("{0}")]
+    Diverged(Box<Divergence>),
+}
+
+impl TraceError {
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}

@@ -1,0 +1,31 @@
+//! The first thing in a trace: what was run, and how to run it again.
+
+use bincode::{Decode, Encode};
+use serde::Serialize;
+
+/// Identity and configuration of a recorded run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Header {
+    /// The program that recorded, for example `retake 0.1.0`.
+    pub program: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// The seed from which every random stream of the run derives.
+    pub seed: u64,
+    /// The strategy in the form that it parses from, for example `random`.
+    pub strategy: String,
+    /// End of virtual time, in nanoseconds.
+    pub horizon_ns: u64,
+    /// Largest number of steps.
+    pub step_limit: u64,
+    /// True when causes of messages were recorded.
+    pub causality: bool,
+    /// True when the story layer was recorded.
+    pub story: bool,
+    /// The faults asked for, one line each, in the form that they parse from.
+    pub faults: Vec<String>,
+    /// Name and version of the crates that matter to a replay.
+    pub versions: Vec<(String, String)>,
+    /// A hash of the recording program's sources; empty when unknown.
+    pub code: String,
+}

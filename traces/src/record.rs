@@ -1,0 +1,159 @@
+//! What a trace says: one [`Record`] after another.
+//!
+//! Records fall into two layers. The **schedule** layer is what a replay needs
+//! and what the event hash covers: who exists, who ran, which faults fired, how
+//! it ended. The **story** layer is what a person reads: the text of messages,
+//! their causes, lines logged by user code. A run recorded with or without its
+//! story has the same event hash.
+
+use bincode::{Decode, Encode};
+use serde::Serialize;
+
+/// One entry of a trace. See the module documentation for the two layers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub enum Record {
+    /// One turn granted to one task.
+    Step(Step),
+    /// A task came into existence (schedule layer).
+    Task(Task),
+    /// An injected fault fired (schedule layer).
+    Fault(Fault),
+    /// A task panicked (schedule layer).
+    Panic(Panic),
+    /// The run ended; always the last record (schedule layer).
+    End(End),
+    /// The message that the preceding step handles, as text (story layer).
+    Detail(String),
+    /// The step that sent the message which the preceding step handles (story layer).
+    Cause(u64),
+    /// A line that user code logged during the preceding step (story layer).
+    Event(String),
+}
+
+impl Record {
+    /// True for the records that a replay needs and the event hash covers.
+    #[must_use]
+    pub fn is_schedule(&self) -> bool {
+        !matches!(self, Self::Detail(_) | Self::Cause(_) | Self::Event(_))
+    }
+}
+
+/// One turn: the scheduler let one task run up to its next await point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Step {
+    /// Virtual time since the previous step, in nanoseconds.
+    pub elapsed_ns: u64,
+    /// The task that ran, see [`Task::id`].
+    pub task: u32,
+    /// Which part of the task ran.
+    pub kind: StepKind,
+    /// Discriminant of the message's enum variant, 0 where there is none.
+    pub message: u16,
+    /// How the scheduler came to this task.
+    pub choice: Choice,
+}
+
+/// Which callback of an actor, or which part of a task, a step ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// `pre_start` of an actor that was started outside any step.
+    PreStart,
+    /// `post_start` of an actor.
+    PostStart,
+    /// `handle`: a message.
+    Handle,
+    /// `handle_supervisor_evt`: news of a child or a monitored actor.
+    Supervision,
+    /// `post_stop` of an actor.
+    PostStop,
+    /// The first poll of a task that is no actor.
+    Task,
+    /// The continuation of any of these after an await.
+    Resume,
+}
+
+/// How the scheduler chose a step, relative to first in, first out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// The choice that `Fifo` would have made, at quiescence.
+    Fifo,
+    /// Another choice, made at quiescence: a deviation.
+    Deviation,
+    /// Run at once, without waiting for quiescence (the `Defer` strategy).
+    Eager,
+}
+
+/// A task: an actor, the scenario itself or a task that it spawned.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Task {
+    /// The simulation's own number, given in the order of starting, from 0.
+    pub id: u32,
+    /// What the task is.
+    pub kind: TaskKind,
+    /// Stable name, for example `ledger#2` for the second incarnation.
+    pub label: String,
+    /// The task in whose step this one was started.
+    pub parent: Option<u32>,
+}
+
+/// What a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// The scenario's own code.
+    Scenario,
+    /// A ractor actor.
+    Actor,
+    /// A task spawned through the facade.
+    Task,
+}
+
+/// An injected fault that fired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Fault {
+    /// Virtual time since the previous step, in nanoseconds.
+    pub elapsed_ns: u64,
+    /// The task it struck.
+    pub task: u32,
+    /// What was done.
+    pub kind: FaultKind,
+}
+
+/// What an injected fault does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The actor is killed: its handler is dropped at its await point.
+    Kill,
+    /// The actor's next message handler panics instead of running.
+    Panic,
+    /// The task is not scheduled before a point in virtual time.
+    Delay {
+        /// That point, in nanoseconds since the start of the run.
+        until_ns: u64,
+    },
+}
+
+/// A panic in user code, injected ones included.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Panic {
+    /// The task that panicked.
+    pub task: u32,
+    /// The panic's message.
+    pub message: String,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct End {
+    /// One word: `passed`, `panicked`, `deadlock`, `livelock`, `horizon`, …
+    pub outcome: String,
+    /// One or more lines of explanation; empty when passed.
+    pub detail: String,
+    /// Steps taken.
+    pub steps: u64,
+    /// Virtual time at the end, in nanoseconds.
+    pub now_ns: u64,
+}

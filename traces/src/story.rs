@@ -1,0 +1,249 @@
+//! Lines for people: what happened, in stable names.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::reader::Position;
+use crate::record::{Choice, FaultKind, Record, StepKind, Task, TaskKind};
+
+/// One line of a story: a record of the schedule layer or a logged event, with
+/// the text and the cause that belong to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Number of the last step up to here, from 1; 0 before the first.
+    pub step: u64,
+    /// Virtual time in nanoseconds.
+    pub now_ns: u64,
+    /// Label of the task that this is about; empty when it is about the run.
+    pub who: Arc<str>,
+    /// The record.
+    pub record: Record,
+    /// The text of the message.
+    pub detail: Option<String>,
+    /// The step that sent the message.
+    pub cause: Option<u64>,
+}
+
+/// Widths of the columns before the text.
+const STEP_WIDTH: usize = 8;
+const WHO_WIDTH: usize = 20;
+
+impl Line {
+    /// The heading above lines.
+    #[must_use]
+    pub fn heading() -> String {
+        format!("{:>STEP_WIDTH$}  {:>14} {:<WHO_WIDTH$} what", "step", "time (s)", "who")
+    }
+
+    /// As one line of at most `width` characters; 0 means no limit.
+    ///
+    /// A `*` marks a step that first in, first out would not have chosen, a `+`
+    /// one that ran at once.
+    #[must_use]
+    pub fn to_text(&self, width: usize) -> String {
+        let (step, mark) = match &self.record {
+            Record::Step(step) => (
+                self.step.to_string(),
+                match step.choice {
+                    Choice::Fifo => ' ',
+                    Choice::Deviation => '*',
+                    Choice::Eager => '+',
+                },
+            ),
+            _ => (String::new(), ' '),
+        };
+        let text = format!(
+            "{step:>STEP_WIDTH$}{mark} {:>14} {:<WHO_WIDTH$} {}",
+            seconds(self.now_ns),
+            self.who,
+            self.what()
+        );
+        match self.cause {
+            None => shorten(&text, width),
+            Some(cause) => {
+                let cause = format!(" <- {cause}");
+                let width = if width == 0 { 0 } else { width.saturating_sub(cause.len()).max(1) };
+                shorten(&text, width) + &cause
+            }
+        }
+    }
+
+    /// What happened, without when and to whom.
+    #[must_use]
+    pub fn what(&self) -> String {
+        let text = match &self.record {
+            Record::Step(step) => {
+                let kind = match step.kind {
+                    StepKind::PreStart => "starts",
+                    StepKind::PostStart => "started",
+                    StepKind::Handle => "handles",
+                    StepKind::Supervision => "hears",
+                    StepKind::PostStop => "stops",
+                    StepKind::Task => "begins",
+                    StepKind::Resume => "goes on",
+                };
+                match (&self.detail, step.kind) {
+                    (Some(detail), _) => format!("{kind} {detail}"),
+                    (None, StepKind::Handle) => format!("{kind} message {}", step.message),
+                    (None, _) => kind.to_owned(),
+                }
+            }
+            Record::Task(task) => {
+                let kind = match task.kind {
+                    TaskKind::Scenario => "scenario",
+                    TaskKind::Actor => "actor",
+                    TaskKind::Task => "task",
+                };
+                match &self.detail {
+                    Some(parent) => format!("new {kind}, by {parent}"),
+                    None => format!("new {kind}"),
+                }
+            }
+            Record::Fault(fault) => match fault.kind {
+                FaultKind::Kill => "FAULT: killed".to_owned(),
+                FaultKind::Panic => "FAULT: the next handler panics".to_owned(),
+                FaultKind::Delay { until_ns } => {
+                    format!("FAULT: delayed until {} s", seconds(until_ns).trim())
+                }
+            },
+            Record::Panic(panic) => format!("PANIC: {}", panic.message),
+            Record::End(end) if end.detail.is_empty() => {
+                format!("END: {} after {} steps", end.outcome, end.steps)
+            }
+            Record::End(end) => format!("END: {} after {} steps: {}", end.outcome, end.steps, end.detail),
+            Record::Event(text) => format!("| {text}"),
+            // These two belong to a step and make no line of their own.
+            Record::Detail(text) => text.clone(),
+            Record::Cause(step) => format!("<- {step}"),
+        };
+        one_line(&text)
+    }
+
+    /// True when the label is `name`, or an incarnation of it where `name` has no number.
+    #[must_use]
+    pub fn is_about(&self, name: &str) -> bool {
+        &*self.who == name || self.who.split_once('#').is_some_and(|(base, _)| base == name)
+    }
+}
+
+/// Seconds with all nine decimals.
+fn seconds(ns: u64) -> String {
+    format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
+}
+
+fn one_line(text: &str) -> String {
+    if !text.contains(char::is_control) {
+        return text.to_owned();
+    }
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
+}
+
+fn shorten(text: &str, width: usize) -> String {
+    if width == 0 || text.chars().count() <= width {
+        return text.trim_end().to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// Turns records into lines; keeps the names of tasks as they appear.
+#[derive(Clone, Debug, Default)]
+pub struct Teller {
+    labels: Vec<Arc<str>>,
+    step: u64,
+    now_ns: u64,
+    /// The task of the last step.
+    running: Option<u32>,
+    /// May still get its text and cause.
+    open: Option<Line>,
+}
+
+impl Teller {
+    /// For records from the first on.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For records after a jump.
+    #[must_use]
+    pub fn at(position: &Position) -> Self {
+        let mut teller = Self { step: position.steps, now_ns: position.now_ns, ..Self::default() };
+        for task in &position.tasks {
+            teller.learn(task);
+        }
+        teller
+    }
+
+    fn learn(&mut self, task: &Task) {
+        let place = task.id as usize;
+        // Numbers are given in order; a forged one must not reserve memory.
+        if place == self.labels.len() {
+            self.labels.push(task.label.as_str().into());
+        }
+    }
+
+    fn label(&self, task: u32) -> Arc<str> {
+        self.labels.get(task as usize).cloned().unwrap_or_else(|| format!("task {task}").into())
+    }
+
+    /// Take the next record; gives the line that is complete now, if one is.
+    pub fn tell(&mut self, record: &Record) -> Option<Line> {
+        let mut detail = None;
+        let who = match record {
+            Record::Detail(text) => {
+                if let Some(open) = &mut self.open {
+                    open.detail = Some(text.clone());
+                }
+                return None;
+            }
+            Record::Cause(step) => {
+                if let Some(open) = &mut self.open {
+                    open.cause = Some(*step);
+                }
+                return None;
+            }
+            Record::Step(step) => {
+                self.step += 1;
+                self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);
+                self.running = Some(step.task);
+                self.label(step.task)
+            }
+            Record::Task(task) => {
+                self.learn(task);
+                detail = task.parent.map(|parent| self.label(parent).to_string());
+                self.label(task.id)
+            }
+            Record::Fault(fault) => {
+                self.now_ns = self.now_ns.saturating_add(fault.elapsed_ns);
+                self.label(fault.task)
+            }
+            Record::Panic(panic) => self.label(panic.task),
+            Record::Event(_) => self.running.map_or_else(|| Arc::from(""), |task| self.label(task)),
+            Record::End(end) => {
+                self.now_ns = end.now_ns;
+                Arc::from("")
+            }
+        };
+        let line =
+            Line { step: self.step, now_ns: self.now_ns, who, record: record.clone(), detail, cause: None };
+        self.open.replace(line)
+    }
+
+    /// The last line.
+    pub fn finish(&mut self) -> Option<Line> {
+        self.open.take()
+    }
+}
+
+/// The lines of these records.
+pub fn lines<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Line> {
+    let mut teller = Teller::new();
+    let mut lines: Vec<Line> = records.into_iter().filter_map(|record| teller.tell(record)).collect();
+    lines.extend(teller.finish());
+    lines
+}

@@ -1,0 +1,216 @@
+//! Writing a trace as a stream, in bounded memory.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::codec::encode;
+use crate::error::TraceError;
+use crate::format::{
+    BLOCK_TARGET, BlockHead, FRAME_HEAD, Footer, FrameKind, Index, MAGIC, TEXT_MAX, VERSION, frame_head,
+    trailer,
+};
+use crate::header::Header;
+use crate::record::{End, Panic, Record};
+use crate::sink::{EventHash, Sink};
+
+/// Writes a trace file.
+///
+/// The records go to `FILE.partial`, block by block; [`Sink::finish`] writes the
+/// end and renames it to `FILE`. So a file under its own name is complete, also
+/// after a crash of the process, and what a crashed run left can be read from
+/// the `.partial` up to its last whole block.
+#[derive(Debug)]
+pub struct TraceWriter {
+    path: PathBuf,
+    partial: PathBuf,
+    out: BufWriter<File>,
+    /// Bytes written.
+    offset: u64,
+    block: Vec<u8>,
+    head: BlockHead,
+    steps: u64,
+    now_ns: u64,
+    records: u64,
+    index: Index,
+    event_hash: EventHash,
+    content_hash: Content,
+    finished: bool,
+}
+
+#[derive(Clone, Default)]
+struct Content(Xxh3Default);
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Content({:016x})", self.0.digest())
+    }
+}
+
+impl TraceWriter {
+    /// Start a trace at `path`. A file that is there is replaced when this one is finished.
+    ///
+    /// # Errors
+    /// If the file cannot be created or written.
+    pub fn create(path: impl AsRef<Path>, header: &Header) -> Result<Self, TraceError> {
+        let path = path.as_ref().to_owned();
+        let mut partial = path.clone().into_os_string();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        if path.is_dir() {
+            let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+            return Err(TraceError::Io { doing: "create", path, source });
+        }
+        let file = File::create(&partial).map_err(TraceError::io("create", &partial))?;
+        let mut writer = Self {
+            path,
+            partial,
+            out: BufWriter::with_capacity(2 * BLOCK_TARGET, file),
+            offset: 0,
+            block: Vec::with_capacity(BLOCK_TARGET + 1024),
+            head: BlockHead::default(),
+            steps: 0,
+            now_ns: 0,
+            records: 0,
+            index: Index::default(),
+            event_hash: EventHash::default(),
+            content_hash: Content::default(),
+            finished: false,
+        };
+        let mut start = MAGIC.to_vec();
+        start.extend(VERSION.to_le_bytes());
+        writer.write(&start)?;
+        let mut payload = Vec::new();
+        encode(header, &mut payload);
+        writer.write_frame(FrameKind::Header, &payload)?;
+        Ok(writer)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
+        self.out.write_all(bytes).map_err(TraceError::io("write", &self.partial))?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn write_frame(&mut self, kind: FrameKind, payload: &[u8]) -> Result<(), TraceError> {
+        let head: [u8; FRAME_HEAD] = frame_head(kind, payload);
+        self.write(&head)?;
+        self.write(payload)
+    }
+
+    fn close_block(&mut self) -> Result<(), TraceError> {
+        if self.head.records == 0 {
+            return Ok(());
+        }
+        let head = self.head;
+        self.index.add(self.offset, head);
+        let mut block = std::mem::take(&mut self.block);
+        block[..head.to_bytes().len()].copy_from_slice(&head.to_bytes());
+        self.content_hash.0.update(&block);
+        let written = self.write_frame(FrameKind::Block, &block);
+        block.clear();
+        self.block = block;
+        self.head = BlockHead::default();
+        written
+    }
+
+    fn add(&mut self, record: &Record) -> Result<(), TraceError> {
+        if self.head.records == 0 {
+            self.head.steps_before = self.steps;
+            self.head.ns_before = self.now_ns;
+            // Filled in when the block is closed.
+            self.block.extend(self.head.to_bytes());
+        }
+        let start = self.block.len();
+        encode(record, &mut self.block);
+        if record.is_schedule() {
+            self.event_hash.add_encoded(&self.block[start..]);
+        }
+        self.head.records += 1;
+        self.records += 1;
+        match record {
+            Record::Step(step) => {
+                self.steps += 1;
+                self.now_ns += step.elapsed_ns;
+            }
+            Record::Fault(fault) => self.now_ns += fault.elapsed_ns,
+            Record::Task(_) => self.head.tasks += 1,
+            _ => {}
+        }
+        if self.block.len() >= BLOCK_TARGET {
+            self.close_block()?;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for TraceWriter {
+    #[inline]
+    fn record(&mut self, record: &Record) -> Result<(), TraceError> {
+        match with_short_text(record) {
+            Cow::Borrowed(record) => self.add(record),
+            Cow::Owned(record) => self.add(&record),
+        }
+    }
+
+    fn event_hash(&self) -> u64 {
+        self.event_hash.value()
+    }
+
+    fn finish(&mut self) -> Result<(), TraceError> {
+        self.close_block()?;
+        let footer_offset = self.offset;
+        let footer = Footer {
+            steps: self.steps,
+            records: self.records,
+            event_hash: self.event_hash.value(),
+            content_hash: self.content_hash.0.digest(),
+            index: std::mem::take(&mut self.index.places),
+        };
+        let mut payload = Vec::new();
+        encode(&footer, &mut payload);
+        self.write_frame(FrameKind::Footer, &payload)?;
+        self.write(&trailer(footer_offset))?;
+        self.out.flush().map_err(TraceError::io("write", &self.partial))?;
+        std::fs::rename(&self.partial, &self.path)
+            .map_err(TraceError::io("rename to its final name", &self.partial))?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for TraceWriter {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What is known of the run is worth keeping; there is nobody to tell of an error.
+            let _ = self.close_block();
+            let _ = self.out.flush();
+        }
+    }
+}
+
+/// The record with texts of bounded length.
+pub(crate) fn with_short_text(record: &Record) -> Cow<'_, Record> {
+    let text = match record {
+        Record::Step(_) | Record::Fault(_) | Record::Cause(_) => return Cow::Borrowed(record),
+        Record::Task(task) => &task.label,
+        Record::Panic(panic) => &panic.message,
+        Record::End(end) => &end.detail,
+        Record::Detail(text) | Record::Event(text) => text,
+    };
+    if text.len() <= TEXT_MAX {
+        return Cow::Borrowed(record);
+    }
+    let short = format!("{}… ({} bytes)", &text[..text.floor_char_boundary(TEXT_MAX - 32)], text.len());
+    Cow::Owned(match record.clone() {
+        Record::Task(task) => Record::Task(crate::record::Task { label: short, ..task }),
+        Record::Panic(panic) => Record::Panic(Panic { message: short, ..panic }),
+        Record::End(end) => Record::End(End { detail: short, ..end }),
+        Record::Detail(_) => Record::Detail(short),
+        Record::Event(_) => Record::Event(short),
+        other => other,
+    })
+}

@@ -1,0 +1,337 @@
+//! What happens to trace files: written, read, damaged, cut, compared.
+#![allow(missing_docs)]
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use retake_traces::record::{Choice, End, Fault, FaultKind, Panic, Record, Step, StepKind, Task, TaskKind};
+use retake_traces::{
+    Comparer, HashSink, Header, MemorySink, Schedule, Sink, Teller, TraceError, TraceReader, TraceWriter,
+    diff, verify,
+};
+use tempfile::TempDir;
+
+fn header() -> Header {
+    Header {
+        program: "test 1".into(),
+        scenario: "two".into(),
+        seed: 7,
+        strategy: "random".into(),
+        ..Header::default()
+    }
+}
+
+fn step(task: u32, elapsed_ns: u64, choice: Choice) -> Record {
+    Record::Step(Step { elapsed_ns, task, kind: StepKind::Handle, message: 3, choice })
+}
+
+fn task(id: u32, label: &str, parent: Option<u32>) -> Record {
+    Record::Task(Task { id, kind: TaskKind::Actor, label: label.into(), parent })
+}
+
+fn end(steps: u64, now_ns: u64) -> Record {
+    Record::End(End { outcome: "passed".into(), detail: String::new(), steps, now_ns })
+}
+
+/// A small run with every kind of record.
+fn small() -> Vec<Record> {
+    vec![
+        task(0, "ledger", None),
+        step(0, 0, Choice::Fifo),
+        Record::Detail("Append { payload: 12 }".into()),
+        Record::Cause(1),
+        task(1, "pool/worker", Some(0)),
+        Record::Event("receipt 1\nsecond line".into()),
+        step(1, 1_500_000, Choice::Deviation),
+        Record::Fault(Fault { elapsed_ns: 10, task: 1, kind: FaultKind::Kill }),
+        Record::Fault(Fault { elapsed_ns: 0, task: 0, kind: FaultKind::Delay { until_ns: 2_000_000_000 } }),
+        Record::Panic(Panic { task: 0, message: "no\tmore".into() }),
+        step(0, 0, Choice::Eager),
+        end(3, 1_500_010),
+    ]
+}
+
+/// A run of many blocks, with a new task every 150 steps.
+fn long() -> Vec<Record> {
+    let mut records = Vec::new();
+    for i in 0..30_000_u32 {
+        if i % 150 == 0 {
+            records.push(task(i / 150, &format!("task-{}", i / 150), None));
+        }
+        records.push(step(i / 150, 1_000, Choice::Fifo));
+    }
+    records.push(end(30_000, 30_000_000));
+    records
+}
+
+fn write(folder: &TempDir, name: &str, records: &[Record]) -> PathBuf {
+    let path = folder.path().join(name);
+    let mut writer = TraceWriter::create(&path, &header()).unwrap();
+    for record in records {
+        writer.record(record).unwrap();
+    }
+    writer.finish().unwrap();
+    path
+}
+
+fn read(path: &Path) -> (Vec<Record>, Option<TraceError>) {
+    let mut records = Vec::new();
+    match TraceReader::open(path) {
+        Err(error) => (records, Some(error)),
+        Ok(reader) => {
+            for record in reader {
+                match record {
+                    Ok(record) => records.push(record),
+                    Err(error) => return (records, Some(error)),
+                }
+            }
+            (records, None)
+        }
+    }
+}
+
+#[test]
+fn a_flip_of_any_bit_of_any_byte_is_detected() {
+    let folder = TempDir::new().unwrap();
+    let path = write(&folder, "a", &small());
+    let bytes = std::fs::read(&path).unwrap();
+    let damaged = folder.path().join("damaged");
+    for place in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut copy = bytes.clone();
+            copy[place] ^= 1 << bit;
+            std::fs::write(&damaged, copy).unwrap();
+            let error = verify(&damaged).expect_err(&format!("bit {bit} of byte {place}"));
+            assert!(!matches!(error, TraceError::Io { .. }), "byte {place}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_gives_its_whole_blocks_and_then_an_error() {
+    let folder = TempDir::new().unwrap();
+    let records = long();
+    let path = write(&folder, "a", &records);
+    let bytes = std::fs::read(&path).unwrap();
+    let cut = folder.path().join("cut");
+    let mut lengths: Vec<usize> = (0..bytes.len()).step_by(bytes.len() / 23).collect();
+    lengths.extend(bytes.len() - 24..bytes.len());
+    let mut most = 0;
+    for length in lengths {
+        std::fs::write(&cut, &bytes[..length]).unwrap();
+        let (got, error) = read(&cut);
+        assert_eq!(got, records[..got.len()]);
+        let steps = got.iter().filter(|record| matches!(record, Record::Step(_))).count() as u64;
+        match error.expect("an error") {
+            TraceError::Truncated { good_steps, offset, .. } => {
+                assert_eq!((good_steps, offset), (steps, length as u64));
+            }
+            TraceError::NotATrace { .. } => assert_eq!(length, 0),
+            other => panic!("{other}"),
+        }
+        most = most.max(got.len());
+    }
+    assert_eq!(most, records.len());
+}
+
+#[test]
+fn bytes_after_the_end_are_not_accepted() {
+    let folder = TempDir::new().unwrap();
+    let path = write(&folder, "a", &small());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.push(0);
+    std::fs::write(&path, bytes).unwrap();
+    assert!(verify(&path).unwrap_err().to_string().contains("bytes after the end mark"));
+}
+
+#[test]
+fn what_is_no_trace_or_of_another_version_is_named() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a");
+    assert!(matches!(verify(&path), Err(TraceError::Io { doing: "open", .. })));
+    std::fs::write(&path, "hello, world").unwrap();
+    assert!(matches!(verify(&path), Err(TraceError::NotATrace { .. })));
+    let path = write(&folder, "b", &small());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[6] = 9;
+    std::fs::write(&path, bytes).unwrap();
+    let error = verify(&path).unwrap_err().to_string();
+    assert!(error.contains("version 9; this program reads version 1"), "{error}");
+}
+
+#[test]
+fn a_block_taken_out_is_noticed() {
+    let folder = TempDir::new().unwrap();
+    let path = write(&folder, "a", &long());
+    let bytes = std::fs::read(&path).unwrap();
+    // Frames: kind, length, checksum, payload; the header is the first.
+    let frame_end = |start: usize| {
+        start + 9 + u32::from_le_bytes(bytes[start + 1..start + 5].try_into().unwrap()) as usize
+    };
+    let first = frame_end(8);
+    let second = frame_end(first);
+    std::fs::write(&path, [&bytes[..first], &bytes[second..]].concat()).unwrap();
+    let error = verify(&path).unwrap_err().to_string();
+    assert!(error.contains("a block is missing or out of place"), "{error}");
+}
+
+#[test]
+fn an_unfinished_trace_keeps_its_steps_under_another_name() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.retake");
+    let mut writer = TraceWriter::create(&path, &header()).unwrap();
+    for record in &small()[..7] {
+        writer.record(record).unwrap();
+    }
+    drop(writer);
+    assert!(!path.exists());
+    let (records, error) = read(&folder.path().join("a.retake.partial"));
+    assert_eq!(records, small()[..7]);
+    assert!(matches!(error, Some(TraceError::Truncated { good_steps: 2, .. })), "{error:?}");
+}
+
+#[test]
+fn a_jump_lands_before_its_step_and_knows_earlier_tasks() {
+    let folder = TempDir::new().unwrap();
+    let records = long();
+    let path = write(&folder, "a", &records);
+    for target in [0_u64, 1, 2, 9_000, 15_000, 29_999, 30_000] {
+        let mut reader = TraceReader::open(&path).unwrap();
+        let position = reader.seek_to_step(target).unwrap();
+        assert!(position.steps < target.max(1) && target.saturating_sub(position.steps) < 20_000, "{target}");
+        let mut teller = Teller::at(&position);
+        let rest: Vec<Record> = reader.map(Result::unwrap).collect();
+        assert_eq!(rest, records[records.len() - rest.len()..]);
+        let lines: Vec<_> = rest.iter().filter_map(|record| teller.tell(record)).collect();
+        let expected = format!("task-{}", target.max(1).saturating_sub(1) / 150);
+        assert!(lines.iter().any(|line| line.step == target.max(1) && *line.who == *expected), "{target}");
+    }
+}
+
+#[test]
+fn all_sinks_agree_on_the_event_hash_and_the_story_does_not_change_it() {
+    let folder = TempDir::new().unwrap();
+    let path = write(&folder, "a", &small());
+    let (mut hash, mut memory, mut schedule_only) = (HashSink::new(), MemorySink::new(), HashSink::new());
+    for record in &small() {
+        hash.record(record).unwrap();
+        memory.record(record).unwrap();
+        if record.is_schedule() {
+            schedule_only.record(record).unwrap();
+        }
+    }
+    let expected = verify(&path).unwrap().event_hash;
+    assert_eq!([hash.event_hash(), memory.event_hash(), schedule_only.event_hash()], [expected; 3]);
+    assert_eq!(memory.records(), small());
+}
+
+#[test]
+fn a_schedule_knows_choices_and_deviations() {
+    let schedule = Schedule::read(small().into_iter().map(Ok)).unwrap();
+    assert_eq!((schedule.len(), schedule.deviations()), (3, &[(2, 1)][..]));
+    assert_eq!(schedule.get(3).map(|chosen| (chosen.task, chosen.eager)), Some((0, true)));
+    assert_eq!((schedule.get(0), schedule.get(4)), (None, None));
+}
+
+#[test]
+fn a_story_reads_well_in_80_columns() {
+    let lines = retake_traces::story::lines(&small());
+    let text: Vec<String> = lines.iter().map(|line| line.to_text(80)).collect();
+    insta::assert_snapshot!(format!("{}\n{}", retake_traces::Line::heading(), text.join("\n")));
+}
+
+#[test]
+fn the_first_divergence_is_shown_with_both_sides() {
+    let folder = TempDir::new().unwrap();
+    let left = write(&folder, "a", &small());
+    let mut other = small();
+    other[6] = step(0, 1_500_000, Choice::Fifo);
+    let right = write(&folder, "b", &other);
+    let same = diff(&left, &left).unwrap();
+    assert!(same.is_same() && same.header.is_empty() && same.same_steps == 3);
+    let mut divergence = *diff(&left, &right).unwrap().divergence.unwrap();
+    divergence.names = ("a".into(), "b".into());
+    insta::assert_snapshot!(divergence.to_text(80));
+}
+
+#[test]
+fn a_run_that_ends_early_or_late_diverges() {
+    let folder = TempDir::new().unwrap();
+    let path = write(&folder, "a", &small());
+    let compare = |records: &[Record]| {
+        let mut comparer = Comparer::new(TraceReader::open(&path).unwrap(), "recorded", true);
+        for record in records {
+            comparer.record(record).unwrap();
+        }
+        match comparer.finish() {
+            Ok(()) => None,
+            Err(TraceError::Diverged(divergence)) => Some((divergence.left.len(), divergence.right.len())),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(compare(&small()), None);
+    assert_eq!(compare(&small()[..small().len() - 1]), Some((1, 0)));
+    assert_eq!(compare(&[small(), small()].concat()), Some((0, 5)));
+    let mut other = small();
+    other[2] = Record::Detail("Append { payload: 13 }".into());
+    assert_eq!(compare(&other), Some((5, 5)));
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    let choice = prop_oneof![Just(Choice::Fifo), Just(Choice::Deviation), Just(Choice::Eager)];
+    let kind = prop_oneof![Just(StepKind::Handle), Just(StepKind::Resume), Just(StepKind::PostStop)];
+    prop_oneof![
+        (0..1_u64 << 40, any::<u32>(), kind, any::<u16>(), choice).prop_map(
+            |(elapsed_ns, task, kind, message, choice)| Record::Step(Step {
+                elapsed_ns,
+                task,
+                kind,
+                message,
+                choice
+            })
+        ),
+        (any::<u32>(), any::<String>(), any::<Option<u32>>())
+            .prop_map(|(id, label, parent)| Record::Task(Task { id, kind: TaskKind::Task, label, parent })),
+        any::<String>().prop_map(Record::Detail),
+        any::<u64>().prop_map(Record::Cause),
+        any::<String>().prop_map(Record::Event),
+        (any::<u32>(), any::<String>()).prop_map(|(task, message)| Record::Panic(Panic { task, message })),
+        (0..1_u64 << 40, any::<u32>(), any::<u64>()).prop_map(|(elapsed_ns, task, until_ns)| Record::Fault(
+            Fault { elapsed_ns, task, kind: FaultKind::Delay { until_ns } }
+        )),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn records_come_back_as_they_were_written(records in prop::collection::vec(any_record(), 0..60)) {
+        let folder = TempDir::new().unwrap();
+        let path = write(&folder, "a", &records);
+        let (got, error) = read(&path);
+        prop_assert!(error.is_none(), "{:?}", error);
+        prop_assert_eq!(got, records);
+    }
+
+    #[test]
+    fn garbage_is_refused_without_a_panic(garbage in prop::collection::vec(any::<u8>(), 0..400), keep in 0_usize..200) {
+        let folder = TempDir::new().unwrap();
+        let path = write(&folder, "a", &small());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.truncate(keep);
+        bytes.extend(garbage);
+        std::fs::write(&path, bytes).unwrap();
+        prop_assert!(verify(&path).is_err());
+        let _ = TraceReader::open(&path).and_then(|mut reader| reader.seek_to_step(2));
+        let _ = diff(&path, &path);
+    }
+}
+
+#[test]
+fn a_text_beyond_the_limit_is_cut_and_says_so() {
+    let folder = TempDir::new().unwrap();
+    let path = write(&folder, "a", &[Record::Event("ä".repeat(1 << 20)), end(0, 0)]);
+    let (records, error) = read(&path);
+    assert!(error.is_none());
+    let Record::Event(text) = &records[0] else { panic!("{records:?}") };
+    assert!(text.len() <= 64 << 10 && text.ends_with("… (2097152 bytes)"));
+}
