@@ -1,1 +1,40 @@
-//! Placeholder.
+//! An OTP analogue on `ractor`, and a governed system built from it.
+//!
+//! All actors here are ordinary `ractor` actors that depend on the facade
+//! `retake` only, so the same code serves live and under simulation.
+//!
+//! The modules, in reading order: [`supervisor`] keeps children alive; [`pool`]
+//! lends workers; [`ledger`] keeps receipts in hash chains; [`worker`] does an
+//! action's work, [`executor`] runs actions on the pool, [`governor`] decides for
+//! one tenant which to take, [`governance`] keeps the governors, and [`system`]
+//! puts them together. [`names`] says who is called what.
+//!
+//! The way of one signal:
+//!
+//! ```text
+//! client ─ signal ─> governor ─ transition, attempt ─> ledger
+//!                       │ execute
+//!                    executor ─ starts ─> runner ─ checkout ─> pool
+//!                       runner ─ run ─> worker ─ done ─> runner
+//!                    governor <─ action done ─ runner
+//!                       └─ result, transition ─> ledger
+//! ```
+
+pub mod executor;
+pub mod governance;
+pub mod governor;
+pub mod ledger;
+pub mod names;
+pub mod pool;
+pub mod supervisor;
+pub mod system;
+pub mod worker;
+
+pub use executor::{Action, ActionKind, ActionResult, Executor};
+pub use governor::{Governor, GovernorState, Signal, Verdict};
+pub use ledger::{Ledger, LedgerRef, Receipt, Store};
+pub use names::Names;
+pub use pool::{CheckoutError, Lease, Pool, PoolConfig, PoolRef, PoolStatus};
+pub use supervisor::{ChildSpec, Restart, Shutdown, Strategy, Supervisor, SupervisorSpec};
+pub use system::{System, SystemConfig};
+pub use worker::{ActionWorker, ServiceTime};

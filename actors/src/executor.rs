@@ -1,0 +1,230 @@
+//! The executor: runs accepted actions on the worker pool.
+//!
+//! Each action gets a *runner*, a temporary child that borrows a worker, has it
+//! do the work and tells the governor. Whatever happens to runner or worker, the
+//! governor hears of exactly one end: a runner that dies is reported by the
+//! executor in its stead.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use ractor::rpc::CallResult;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use serde::{Deserialize, Serialize};
+
+use crate::governor::GovernorMessage;
+use crate::ledger::ReceiptId;
+use crate::names::Names;
+use crate::pool::{CheckoutError, PoolRef};
+use crate::worker::WorkerMessage;
+
+/// What can be done for a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    /// Add or remove capacity.
+    Scale,
+    /// Go back to an earlier version.
+    Rollback,
+    /// Slow intake down.
+    Throttle,
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scale => "scale",
+            Self::Rollback => "rollback",
+            Self::Throttle => "throttle",
+        })
+    }
+}
+
+/// An accepted action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// The receipt of its attempt, which names it.
+    pub attempt: ReceiptId,
+    /// Whom it is for.
+    pub tenant: String,
+    /// What is done.
+    pub kind: ActionKind,
+}
+
+/// How an action ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActionResult {
+    /// The work is done.
+    Success,
+    /// The work was not done in time.
+    Timeout,
+    /// The work was not done.
+    Error(String),
+}
+
+impl ActionResult {
+    /// The word that receipts use.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Timeout => "timeout",
+            Self::Error(_) => "error",
+        }
+    }
+
+    /// Why it was not a success.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Error(reason) => reason,
+            Self::Success | Self::Timeout => "",
+        }
+    }
+}
+
+/// How long a runner waits for a worker.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The actor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Executor;
+
+/// What an executor starts with.
+#[derive(Clone, Debug)]
+pub struct ExecutorArguments {
+    /// The names of the system.
+    pub names: Names,
+    /// Where workers are borrowed.
+    pub pool: PoolRef<WorkerMessage>,
+    /// How long a worker may take for an action.
+    pub action_timeout: Duration,
+}
+
+/// What an executor is asked.
+#[derive(Debug)]
+pub enum ExecutorMessage {
+    /// Run this action; the tenant's governor hears of its end.
+    Execute(Action),
+}
+
+/// The executor's own state.
+#[derive(Debug)]
+pub struct ExecutorState {
+    arguments: ExecutorArguments,
+    /// By ractor's actor id of the runner; never iterated.
+    running: BTreeMap<u64, Action>,
+}
+
+#[retake::simulated]
+impl Actor for Executor {
+    type Msg = ExecutorMessage;
+    type State = ExecutorState;
+    type Arguments = ExecutorArguments;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<ExecutorMessage>,
+        arguments: ExecutorArguments,
+    ) -> Result<ExecutorState, ActorProcessingErr> {
+        Ok(ExecutorState { arguments, running: BTreeMap::new() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ExecutorMessage>,
+        message: ExecutorMessage,
+        state: &mut ExecutorState,
+    ) -> Result<(), ActorProcessingErr> {
+        let ExecutorMessage::Execute(action) = message;
+        let start = (action.clone(), state.arguments.clone());
+        match myself.spawn_linked(None, Runner, start).await {
+            Ok((runner, _)) => {
+                state.running.insert(runner.get_id().pid(), action);
+            }
+            Err(error) => report(&state.arguments.names, &action, ActionResult::Error(error.to_string())),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<ExecutorMessage>,
+        event: SupervisionEvent,
+        state: &mut ExecutorState,
+    ) -> Result<(), ActorProcessingErr> {
+        let (runner, reason) = match event {
+            SupervisionEvent::ActorTerminated(runner, _, reason) => (runner, reason),
+            SupervisionEvent::ActorFailed(runner, error) => (runner, Some(error.to_string())),
+            _ => return Ok(()),
+        };
+        let Some(action) = state.running.remove(&runner.get_id().pid()) else { return Ok(()) };
+        // A runner that ended without a reason has reported.
+        if let Some(reason) = reason {
+            report(&state.arguments.names, &action, ActionResult::Error(format!("runner: {reason}")));
+        }
+        Ok(())
+    }
+}
+
+/// Tell the tenant's governor that an action ended. One that is being restarted
+/// does not hear it: its action then ends by its timeout.
+fn report(names: &Names, action: &Action, result: ActionResult) {
+    if let Some(governor) = Names::find::<GovernorMessage>(&names.governor(&action.tenant)) {
+        let _ = governor.cast(GovernorMessage::ActionDone { attempt: action.attempt, result });
+    }
+}
+
+/// Sees one action through.
+struct Runner;
+
+#[derive(Debug)]
+struct Go;
+
+#[retake::simulated]
+impl Actor for Runner {
+    type Msg = Go;
+    type State = (Action, ExecutorArguments);
+    type Arguments = (Action, ExecutorArguments);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Go>,
+        start: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        myself.cast(Go)?;
+        Ok(start)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Go>,
+        _: Go,
+        (action, arguments): &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        let result = run(action, arguments).await;
+        report(&arguments.names, action, result);
+        myself.stop(None);
+        Ok(())
+    }
+}
+
+async fn run(action: &Action, arguments: &ExecutorArguments) -> ActionResult {
+    let worker = match arguments.pool.checkout(QUEUE_TIMEOUT).await {
+        Ok(worker) => worker,
+        Err(CheckoutError::Timeout(_)) => return ActionResult::Timeout,
+        Err(error) => return ActionResult::Error(error.to_string()),
+    };
+    let answer =
+        worker.call(|reply| WorkerMessage::Run(action.clone(), reply), Some(arguments.action_timeout)).await;
+    match answer {
+        Ok(CallResult::Success(())) => ActionResult::Success,
+        Ok(CallResult::Timeout) => {
+            // It may be stuck: a worker that is given back must be able to work.
+            worker.kill();
+            ActionResult::Timeout
+        }
+        Ok(CallResult::SenderError) | Err(_) => ActionResult::Error("the worker died".to_owned()),
+    }
+}

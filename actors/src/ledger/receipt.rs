@@ -1,0 +1,163 @@
+//! Receipts and their hashes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Number of a receipt in its ledger, from 1 without gaps.
+pub type ReceiptId = u64;
+
+/// A SHA-256 hash.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// What the first receipt of a chain has for its previous hash.
+    pub const GENESIS: Self = Self([0; 32]);
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("…")
+    }
+}
+
+/// What a receipt is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptKind {
+    /// A governor went from one state to another.
+    Transition {
+        /// The state before.
+        from: String,
+        /// The state after.
+        to: String,
+    },
+    /// A signal was refused.
+    Refusal {
+        /// Why.
+        reason: String,
+    },
+    /// An action was accepted and is about to run.
+    Attempt {
+        /// The kind of action.
+        action: String,
+    },
+    /// An action has ended.
+    Result {
+        /// The receipt of its attempt.
+        attempt: ReceiptId,
+        /// `success`, `timeout`, `error` or `partial`.
+        outcome: String,
+        /// Time from attempt to result, in nanoseconds.
+        duration_ns: u64,
+    },
+}
+
+/// A receipt to be: what its writer knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The tenant, whose chain it joins.
+    pub tenant: String,
+    /// What it is about.
+    pub kind: ReceiptKind,
+    /// More about it.
+    pub payload: String,
+    /// Two drafts with one key give one receipt.
+    pub key: Option<String>,
+}
+
+/// One link of a tenant's chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Its number in the ledger.
+    pub id: ReceiptId,
+    /// The tenant.
+    pub tenant: String,
+    /// What it is about.
+    pub kind: ReceiptKind,
+    /// More about it.
+    pub payload: String,
+    /// When it was appended, in nanoseconds of the ledger's clock.
+    pub time_ns: u64,
+    /// The hash of the receipt before it, [`Hash::GENESIS`] for the first.
+    pub previous: Hash,
+    /// The hash over everything above.
+    pub hash: Hash,
+}
+
+impl Receipt {
+    pub(super) fn new(id: ReceiptId, draft: Draft, time_ns: u64, previous: Hash) -> Self {
+        let Draft { tenant, kind, payload, key: _ } = draft;
+        let mut receipt = Self { id, tenant, kind, payload, time_ns, previous, hash: Hash::GENESIS };
+        receipt.hash = receipt.expected_hash();
+        receipt
+    }
+
+    /// The hash that its content should have.
+    #[must_use]
+    pub fn expected_hash(&self) -> Hash {
+        let mut content = Content(Sha256::new());
+        content.number(self.id);
+        content.text(&self.tenant);
+        match &self.kind {
+            ReceiptKind::Transition { from, to } => {
+                content.text("transition");
+                content.text(from);
+                content.text(to);
+            }
+            ReceiptKind::Refusal { reason } => {
+                content.text("refusal");
+                content.text(reason);
+            }
+            ReceiptKind::Attempt { action } => {
+                content.text("attempt");
+                content.text(action);
+            }
+            ReceiptKind::Result { attempt, outcome, duration_ns } => {
+                content.text("result");
+                content.number(*attempt);
+                content.text(outcome);
+                content.number(*duration_ns);
+            }
+        }
+        content.text(&self.payload);
+        content.number(self.time_ns);
+        content.0.update(self.previous.0);
+        Hash(content.0.finalize().into())
+    }
+}
+
+/// Fields with their lengths, so that no two contents give the same bytes.
+struct Content(Sha256);
+
+impl Content {
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.update(text);
+    }
+
+    fn number(&mut self, number: u64) {
+        self.0.update(number.to_le_bytes());
+    }
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.id, self.tenant)?;
+        match &self.kind {
+            ReceiptKind::Transition { from, to } => write!(f, "{from} -> {to}"),
+            ReceiptKind::Refusal { reason } => write!(f, "refused: {reason}"),
+            ReceiptKind::Attempt { action } => write!(f, "attempt {action}"),
+            ReceiptKind::Result { attempt, outcome, .. } => write!(f, "result of {attempt}: {outcome}"),
+        }
+    }
+}

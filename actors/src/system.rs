@@ -1,0 +1,232 @@
+//! The whole system: a supervision tree, and a handle for its clients.
+
+use std::time::Duration;
+
+use ractor::rpc::CallResult;
+use ractor::{Actor, ActorRef, Message, RpcReplyPort, SpawnErr};
+
+use crate::executor::{Executor, ExecutorArguments};
+use crate::governance::{Entitlements, Governance, GovernanceArguments, GovernanceMessage};
+use crate::governor::{GovernorArguments, GovernorMessage, GovernorState, Signal, Verdict};
+use crate::ledger::{Ledger, LedgerArguments, LedgerRef, Store};
+use crate::names::{Names, part};
+use crate::pool::{Order, Pool, PoolConfig, PoolRef};
+use crate::supervisor::{ChildSpec, Shutdown, Strategy, Supervisor, SupervisorMessage, SupervisorSpec};
+use crate::worker::{ActionWorker, ServiceTime, WorkerMessage};
+
+/// How a system is set up.
+#[derive(Clone, Debug)]
+pub struct SystemConfig {
+    /// The names of its actors.
+    pub names: Names,
+    /// The worker pool.
+    pub pool: PoolConfig,
+    /// How long a worker takes for an action.
+    pub action_time: ServiceTime,
+    /// How long an append to the ledger takes, where that is simulated.
+    pub append_time: ServiceTime,
+    /// How long the evaluation of a signal takes, where that is simulated.
+    pub signal_time: ServiceTime,
+    /// How long an action may take before it counts as timed out.
+    pub action_timeout: Duration,
+}
+
+impl Default for SystemConfig {
+    /// 10 workers and 5 more on demand, 20 ms of work for an action on average, 30 s at most.
+    fn default() -> Self {
+        Self {
+            names: Names::new(),
+            pool: PoolConfig { size: 10, max_overflow: 5, order: Order::Lifo },
+            action_time: ServiceTime::Exponential(Duration::from_millis(20)),
+            append_time: ServiceTime::None,
+            signal_time: ServiceTime::None,
+            action_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Restarts allowed below the root, and their period.
+const INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
+/// How long clients wait for an answer, beyond an action's timeout.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A running system. Clones stand for the same one.
+#[derive(Clone, Debug)]
+pub struct System {
+    config: SystemConfig,
+    store: Store,
+    root: ActorRef<SupervisorMessage>,
+}
+
+/// Why a client got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Whoever should answer is not running, or ended before it answered.
+    #[error("no answer: the actor is not running")]
+    Gone,
+    /// No answer in time.
+    #[error("no answer within {CALL_TIMEOUT:?}")]
+    Timeout,
+}
+
+async fn call<M: Message, T: Send + 'static>(
+    actor: &ActorRef<M>,
+    message: impl FnOnce(RpcReplyPort<T>) -> M,
+) -> Result<T, CallError> {
+    match actor.call(message, Some(CALL_TIMEOUT)).await {
+        Ok(CallResult::Success(answer)) => Ok(answer),
+        Ok(CallResult::Timeout) => Err(CallError::Timeout),
+        Ok(CallResult::SenderError) | Err(_) => Err(CallError::Gone),
+    }
+}
+
+impl System {
+    /// Start the whole tree.
+    ///
+    /// # Errors
+    /// If a part fails to start, for example because its name is taken.
+    pub async fn start(config: SystemConfig) -> Result<Self, SpawnErr> {
+        let store = Store::new();
+        let name = retake::scoped_name(&config.names.of(part::ROOT));
+        let spec = root(&config, &store);
+        let (root, _) = Actor::spawn(Some(name), Supervisor, spec).await?;
+        Ok(Self { config, store, root })
+    }
+
+    /// Stop all parts in reverse order of their start.
+    pub async fn stop(self) {
+        // An error means that it has ended already.
+        let _ = self.root.stop_and_wait(Some("shutdown".to_owned()), None).await;
+    }
+
+    /// The receipts.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The way to the ledger's actor.
+    #[must_use]
+    pub fn ledger(&self) -> LedgerRef {
+        LedgerRef::new(&self.config.names.of(part::LEDGER))
+    }
+
+    /// The way to the worker pool.
+    #[must_use]
+    pub fn pool(&self) -> PoolRef<WorkerMessage> {
+        PoolRef::new(&self.config.names.of(part::POOL))
+    }
+
+    fn governance(&self) -> Result<ActorRef<GovernanceMessage>, CallError> {
+        Names::find(&self.config.names.of(part::GOVERNANCE)).ok_or(CallError::Gone)
+    }
+
+    async fn governor(&self, tenant: &str) -> Result<ActorRef<GovernorMessage>, CallError> {
+        match Names::find(&self.config.names.governor(tenant)) {
+            Some(governor) => Ok(governor),
+            None => {
+                let tenant = tenant.to_owned();
+                call(&self.governance()?, |reply| GovernanceMessage::GovernorOf(tenant, reply)).await
+            }
+        }
+    }
+
+    /// Entitle a tenant, or end that.
+    ///
+    /// # Errors
+    /// If governance does not answer.
+    pub async fn entitle(&self, tenant: &str, entitled: bool) -> Result<(), CallError> {
+        let tenant = tenant.to_owned();
+        call(&self.governance()?, |reply| GovernanceMessage::Entitle(tenant, entitled, reply)).await
+    }
+
+    /// Hand a signal in and wait for the verdict.
+    ///
+    /// # Errors
+    /// If the tenant's governor does not answer; the signal may have been taken.
+    pub async fn signal(&self, signal: Signal) -> Result<Verdict, CallError> {
+        let governor = self.governor(&signal.tenant).await?;
+        call(&governor, |reply| GovernorMessage::Signal(signal, reply)).await
+    }
+
+    /// The state of a tenant's governor.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn governor_state(&self, tenant: &str) -> Result<GovernorState, CallError> {
+        call(&self.governor(tenant).await?, GovernorMessage::State).await
+    }
+
+    /// All tenants that have a governor.
+    ///
+    /// # Errors
+    /// If governance does not answer.
+    pub async fn tenants(&self) -> Result<Vec<String>, CallError> {
+        call(&self.governance()?, GovernanceMessage::Tenants).await
+    }
+}
+
+/// The root, with a supervisor for each part below it.
+fn root(config: &SystemConfig, store: &Store) -> SupervisorSpec {
+    let entitlements = Entitlements::default();
+    let governor = GovernorArguments {
+        tenant: String::new(),
+        entitled: false,
+        names: config.names.clone(),
+        store: store.clone(),
+        action_timeout: config.action_timeout,
+        signal_time: config.signal_time,
+    };
+    let governance = GovernanceArguments { governor, entitlements };
+    let ledger = LedgerArguments { store: store.clone(), append_time: config.append_time };
+    let pool_name = config.names.of(part::POOL);
+    let executor = ExecutorArguments {
+        names: config.names.clone(),
+        pool: PoolRef::new(&pool_name),
+        action_timeout: config.action_timeout,
+    };
+    let names = config.names.clone();
+    let (pool, action_time) = (config.pool.clone(), config.action_time);
+    let parts: Vec<(&str, MakeChildren)> = vec![
+        (
+            part::LEDGER_SUPERVISOR,
+            Box::new(move || {
+                let ledger = ledger.clone();
+                let name = names.of(part::LEDGER);
+                vec![ChildSpec::new(name, move || (Ledger, ledger.clone()))]
+            }),
+        ),
+        (part::EXECUTOR_SUPERVISOR, {
+            let names = config.names.clone();
+            Box::new(move || {
+                let (pool, executor, pool_name) = (pool.clone(), executor.clone(), pool_name.clone());
+                vec![
+                    ChildSpec::new(pool_name.clone(), move || {
+                        (Pool::new(pool_name.clone(), move |_| (ActionWorker, action_time)), pool.clone())
+                    }),
+                    ChildSpec::new(names.of(part::EXECUTOR), move || (Executor, executor.clone())),
+                ]
+            })
+        }),
+        (part::GOVERNANCE_SUPERVISOR, {
+            let names = config.names.clone();
+            Box::new(move || {
+                let governance = governance.clone();
+                vec![ChildSpec::new(names.of(part::GOVERNANCE), move || (Governance, governance.clone()))]
+            })
+        }),
+    ];
+    let mut root = SupervisorSpec::new(Strategy::OneForAll).intensity(INTENSITY.0, INTENSITY.1);
+    for (name, children) in parts {
+        let child = ChildSpec::new(config.names.of(name), move || (Supervisor, below_root(children())));
+        root = root.child(child.shutdown(Shutdown::Infinity));
+    }
+    root
+}
+
+type MakeChildren = Box<dyn Fn() -> Vec<ChildSpec> + Send + Sync>;
+
+fn below_root(children: Vec<ChildSpec>) -> SupervisorSpec {
+    let spec = SupervisorSpec::new(Strategy::OneForOne).intensity(INTENSITY.0, INTENSITY.1);
+    children.into_iter().fold(spec, SupervisorSpec::child)
+}

@@ -1,0 +1,215 @@
+//! The governed system, from signal to receipt, also when parts of it die.
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use retake_actors::ledger::ReceiptKind;
+use retake_actors::{GovernorState, Names, ServiceTime, Signal, System, SystemConfig, Verdict};
+use retake_sim::{Fault, Sim};
+
+fn signal(tenant: &str, value: f64) -> Signal {
+    Signal { tenant: tenant.into(), metric: "cpu".into(), value }
+}
+
+fn config() -> SystemConfig {
+    SystemConfig { action_time: ServiceTime::Fixed(Duration::from_millis(20)), ..SystemConfig::default() }
+}
+
+async fn entitled() -> System {
+    let system = System::start(config()).await.unwrap();
+    system.entitle("acme", true).await.unwrap();
+    system
+}
+
+/// The tenant's chain, one line each.
+fn chain(system: &System, tenant: &str) -> Vec<String> {
+    system.store().verify().unwrap();
+    system.store().of_tenant(tenant).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_signal_becomes_an_action_and_the_action_a_result() {
+    Sim::new()
+        .run(|| async {
+            let system = entitled().await;
+            assert_eq!(system.signal(signal("acme", 10.0)).await, Ok(Verdict::Stable));
+            assert_eq!(system.signal(signal("acme", 70.0)).await, Ok(Verdict::Warning));
+            assert_eq!(system.signal(signal("acme", 70.0)).await, Ok(Verdict::Warning));
+            assert_eq!(system.signal(signal("acme", 90.0)).await, Ok(Verdict::Acting(4)));
+            assert_eq!(system.governor_state("acme").await, Ok(GovernorState::Intervening));
+            retake::sleep(Duration::from_millis(21)).await;
+            assert_eq!(system.governor_state("acme").await, Ok(GovernorState::Stable));
+            assert_eq!(
+                chain(&system, "acme"),
+                [
+                    "1 acme boot -> stable",
+                    "2 acme stable -> warning",
+                    "3 acme warning -> intervening",
+                    "4 acme attempt scale",
+                    "5 acme result of 4: success",
+                    "6 acme intervening -> stable",
+                ]
+            );
+            system.stop().await;
+        })
+        .expect_passed();
+}
+
+#[test]
+fn a_first_signal_is_judged_like_any_other() {
+    Sim::new()
+        .run(|| async {
+            let system = entitled().await;
+            assert_eq!(system.signal(signal("acme", 90.0)).await, Ok(Verdict::Acting(3)));
+        })
+        .expect_passed();
+}
+
+#[test]
+fn a_tenant_that_is_not_entitled_is_refused_until_it_is() {
+    Sim::new()
+        .run(|| async {
+            let system = System::start(config()).await.unwrap();
+            assert_eq!(system.signal(signal("acme", 90.0)).await, Ok(Verdict::Refused(1)));
+            assert_eq!(system.governor_state("acme").await, Ok(GovernorState::Refusing));
+            system.entitle("acme", true).await.unwrap();
+            assert_eq!(system.signal(signal("acme", 10.0)).await, Ok(Verdict::Stable));
+            system.entitle("acme", false).await.unwrap();
+            assert!(matches!(system.signal(signal("acme", 10.0)).await, Ok(Verdict::Refused(_))));
+            assert_eq!(
+                chain(&system, "acme"),
+                [
+                    "1 acme refused: not entitled",
+                    "2 acme boot -> refusing",
+                    "3 acme refusing -> stable",
+                    "4 acme stable -> refusing",
+                    "5 acme refused: not entitled",
+                ]
+            );
+        })
+        .expect_passed();
+}
+
+#[test]
+fn signals_are_postponed_while_an_action_is_in_flight_and_taken_up_in_order() {
+    Sim::new()
+        .strategy(retake_sim::Strategy::Fifo)
+        .run(|| async {
+            let system = entitled().await;
+            system.signal(signal("acme", 90.0)).await.unwrap();
+            let before = retake::now();
+            let waiting: Vec<_> = [85.0, 70.0, 10.0]
+                .map(|value| {
+                    let system = system.clone();
+                    retake::spawn(async move {
+                        let verdict = system.signal(signal("acme", value)).await.unwrap();
+                        (verdict, before.elapsed().as_millis())
+                    })
+                })
+                .into();
+            let mut verdicts = Vec::new();
+            for client in waiting {
+                verdicts.push(client.await.unwrap());
+            }
+            // The first is an action again, so the others wait for its end as well.
+            assert!(matches!(verdicts[0], (Verdict::Acting(_), 20)), "{verdicts:?}");
+            assert_eq!(verdicts[1..], [(Verdict::Warning, 40), (Verdict::Stable, 40)]);
+        })
+        .expect_passed();
+}
+
+fn results(system: &System, tenant: &str) -> Vec<(u64, String)> {
+    let receipts = system.store().of_tenant(tenant);
+    let result = |receipt: &retake_actors::Receipt| match &receipt.kind {
+        ReceiptKind::Result { attempt, outcome, .. } => Some((*attempt, outcome.clone())),
+        _ => None,
+    };
+    receipts.iter().filter_map(result).collect()
+}
+
+/// What dies while an action is in flight, and how the action ends then.
+#[test]
+fn whatever_dies_an_action_has_one_result_and_the_governor_is_stable_again() {
+    for (victim, outcome) in [
+        ("pool/worker-10", "error"),
+        ("executor/Runner", "error"),
+        ("governor/acme", "success"),
+        ("ledger", "success"),
+        ("executor", "timeout"),
+        ("pool", "error"),
+        ("governance", "success"),
+    ] {
+        for seed in 0..20 {
+            let run = Sim::new().seed(seed).fault(Fault::kill(victim).at(Duration::from_millis(10))).run(
+                move || async move {
+                    let system = entitled().await;
+                    let verdict = system.signal(signal("acme", 90.0)).await;
+                    assert_eq!(verdict, Ok(Verdict::Acting(3)));
+                    retake::sleep(Duration::from_secs(31)).await;
+                    assert_eq!(results(&system, "acme"), [(3, outcome.to_owned())], "{victim} killed");
+                    assert_eq!(
+                        system.governor_state("acme").await,
+                        Ok(GovernorState::Stable),
+                        "{victim} killed"
+                    );
+                    // And it works as before.
+                    let again = system.signal(signal("acme", 90.0)).await;
+                    assert!(matches!(again, Ok(Verdict::Acting(_))), "{again:?}");
+                    retake::sleep(Duration::from_secs(31)).await;
+                    assert_eq!(results(&system, "acme").len(), 2);
+                    chain(&system, "acme");
+                    system.stop().await;
+                },
+            );
+            assert_eq!(run.stats.faults, 1, "{victim}: {run}");
+            run.expect_passed();
+        }
+    }
+}
+
+#[test]
+fn a_hung_worker_ends_as_a_timeout_and_is_replaced() {
+    Sim::new()
+        .run(|| async {
+            let config =
+                SystemConfig { action_time: ServiceTime::Fixed(Duration::from_secs(100)), ..config() };
+            let system = System::start(config).await.unwrap();
+            system.entitle("acme", true).await.unwrap();
+            system.signal(signal("acme", 90.0)).await.unwrap();
+            retake::sleep(Duration::from_secs(31)).await;
+            assert_eq!(results(&system, "acme"), [(3, "timeout".to_owned())]);
+            let status = system.pool().status().await.unwrap();
+            assert_eq!((status.idle, status.leased), (10, 0));
+        })
+        .expect_passed();
+}
+
+/// The same code, live: real clock, several threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_system_runs_live() {
+    let config = SystemConfig {
+        names: Names::with_prefix("live"),
+        action_time: ServiceTime::Fixed(Duration::from_millis(1)),
+        ..SystemConfig::default()
+    };
+    let system = System::start(config).await.unwrap();
+    let clients = (0..8).map(|client| {
+        let system = system.clone();
+        retake::spawn(async move {
+            let tenant = format!("tenant-{client}");
+            system.entitle(&tenant, true).await.unwrap();
+            for _ in 0..20 {
+                assert!(matches!(system.signal(signal(&tenant, 90.0)).await, Ok(Verdict::Acting(_))));
+            }
+            // Postponed until the last action has ended.
+            assert_eq!(system.signal(signal(&tenant, 10.0)).await, Ok(Verdict::Stable));
+            assert_eq!(results(&system, &tenant).len(), 20);
+            chain(&system, &tenant);
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    assert_eq!(system.tenants().await.unwrap().len(), 8);
+    system.stop().await;
+}
