@@ -3,10 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use crate::governor::{Governor, GovernorArguments, GovernorMessage};
+use crate::supervisor::stop_all;
+
+/// How long a governor may take to stop.
+const GOVERNOR_SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// Who is entitled. Clones share it, so it outlives the actor as an ETS table
 /// with an heir does in Erlang.
@@ -125,6 +130,17 @@ impl Actor for Governance {
         if let Some(tenant) = state.tenants.remove(&actor.get_id().pid()) {
             state.start(tenant, &myself).await?;
         }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<GovernanceMessage>,
+        state: &mut GovernanceState,
+    ) -> Result<(), ActorProcessingErr> {
+        let governors: Vec<ActorCell> =
+            state.governors.values().map(|governor| governor.get_cell()).collect();
+        stop_all(&governors, GOVERNOR_SHUTDOWN).await;
         Ok(())
     }
 }

@@ -17,11 +17,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ractor::{
-    Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, Message, RpcReplyPort, SupervisionEvent,
-};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, Message, RpcReplyPort, SupervisionEvent};
 
 use crate::names::Names;
+use crate::supervisor::stop_all;
 
 /// Which idle worker is lent next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -288,12 +287,9 @@ impl<W: Actor> Actor for Pool<W> {
         _: ActorRef<Self::Msg>,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        for worker in state.workers.values() {
-            worker.actor.stop(Some("shutdown".to_owned()));
-        }
-        for worker in std::mem::take(&mut state.workers).into_values() {
-            stop_worker(&worker.actor).await;
-        }
+        let workers: Vec<ActorCell> =
+            std::mem::take(&mut state.workers).into_values().map(|worker| worker.actor.get_cell()).collect();
+        stop_all(&workers, WORKER_SHUTDOWN).await;
         Ok(())
     }
 }
@@ -348,16 +344,8 @@ impl<W: Actor> Pool<W> {
         state.overflow -= 1;
         if let Some(worker) = state.workers.remove(&number) {
             state.numbers.remove(&worker.actor.get_id().pid());
-            stop_worker(&worker.actor).await;
+            stop_all(&[worker.actor.get_cell()], WORKER_SHUTDOWN).await;
         }
-    }
-}
-
-async fn stop_worker(worker: &ActorCell) {
-    // An error means that it is gone already, or takes too long.
-    let _ = worker.stop_and_wait(Some("shutdown".to_owned()), Some(WORKER_SHUTDOWN)).await;
-    if worker.get_status() != ActorStatus::Stopped {
-        let _ = worker.kill_and_wait(None).await;
     }
 }
 

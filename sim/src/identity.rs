@@ -52,10 +52,14 @@ impl Labels {
     }
 }
 
+/// How ractor shows the place for a reply: the channel's inner state, of no use to a reader.
+const REPLY_PORT: &str = "RpcReplyPort {";
+
 /// Remove from a text what differs between runs of one seed: ractor's actor ids
 /// (given as labels where `label_of` knows them), addresses, scopes of names.
+/// The insides of reply ports go as well.
 pub(crate) fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> String {
-    if !text.contains("Local(") && !text.contains("0x") && !text.contains(SCOPE) {
+    if !["Local(", "0x", SCOPE, REPLY_PORT].iter().any(|sign| text.contains(sign)) {
         return text;
     }
     let mut cleaned = String::with_capacity(text.len());
@@ -68,6 +72,10 @@ pub(crate) fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> S
                 rest = tail;
                 continue;
             }
+        } else if let Some(after) = rest.strip_prefix(REPLY_PORT) {
+            cleaned.push_str("reply");
+            rest = after_brace(after);
+            continue;
         } else if let Some(after) = rest.strip_prefix(SCOPE) {
             rest = split_digits(after, |c| c.is_ascii_digit()).1;
             continue;
@@ -85,6 +93,22 @@ pub(crate) fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> S
         rest = &rest[next..];
     }
     cleaned
+}
+
+/// What comes after the brace that closes the one before `text`.
+fn after_brace(text: &str) -> &str {
+    let mut depth = 1;
+    for (place, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[place + 1..];
+        }
+    }
+    ""
 }
 
 fn split_digits(text: &str, is_digit: impl Fn(char) -> bool) -> (&str, &str) {
@@ -114,6 +138,7 @@ mod tests {
             r#"Actor { name: Some("a"), id: ledger }"#
         );
         assert_eq!(clean("Local(77) at 0x7f3a00112233 mask 0xff"), "_ at 0x_ mask 0xff");
+        assert_eq!(clean("Get(7, RpcReplyPort { port: Sender { a: {} }, timeout: None })"), "Get(7, reply)");
         assert_eq!(clean("Local(x) ünïcode 0x7f3a00112233"), "Local(x) ünïcode 0x_");
     }
 }

@@ -27,7 +27,7 @@ pub struct Line {
 
 /// Widths of the columns before the text.
 const STEP_WIDTH: usize = 8;
-const WHO_WIDTH: usize = 20;
+const WHO_WIDTH: usize = 22;
 
 impl Line {
     /// The heading above lines.

@@ -1,1 +1,12 @@
-//! Placeholder.
+//! Load generators, scenarios and the `retake` command.
+//!
+//! The modules, in reading order: [`load`] makes clients and measures them;
+//! [`scenario`] is the table of what can be run, one file each; [`report`] is
+//! what a run measured; [`run`] runs a scenario under the simulator, with or
+//! without a trace, and replays one; [`cli`] is the command line.
+
+pub mod cli;
+pub mod load;
+pub mod report;
+pub mod run;
+pub mod scenario;

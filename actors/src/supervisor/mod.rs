@@ -7,6 +7,7 @@ mod intensity;
 mod spec;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, SupervisionEvent};
 
@@ -244,6 +245,21 @@ impl SupervisorState {
         if let Some(timeout) = timeout {
             let _ = actor.stop_and_wait(reason(), Some(timeout)).await;
         }
+        if actor.get_status() != ActorStatus::Stopped {
+            let _ = actor.kill_and_wait(None).await;
+        }
+    }
+}
+
+/// Stop actors at the same time, and kill those that have not ended after `timeout`.
+pub(crate) async fn stop_all(actors: &[ActorCell], timeout: Duration) {
+    let deadline = retake::now() + timeout;
+    for actor in actors {
+        actor.stop(Some("shutdown".to_owned()));
+    }
+    for actor in actors {
+        // An error means that it takes too long, or is gone already.
+        let _ = actor.wait(Some(deadline - retake::now())).await;
         if actor.get_status() != ActorStatus::Stopped {
             let _ = actor.kill_and_wait(None).await;
         }

@@ -1,0 +1,57 @@
+//! Gives the program its code identity: a hash over the sources that decide how a
+//! run goes, and the versions of the libraries that do. Build settings do not
+//! enter, so a debug and a release build write the same traces.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+const CRATES: [&str; 4] = ["traces", "sim", "actors", "workloads"];
+const LIBRARIES: [&str; 4] = ["ractor", "tokio", "rand_chacha", "rand_distr"];
+
+fn main() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = Vec::new();
+    for name in CRATES {
+        let folder = workspace.join(name);
+        println!("cargo::rerun-if-changed={}", folder.display());
+        collect(&folder, &mut files);
+    }
+    files.sort();
+    let mut hasher = Xxh3Default::new();
+    for file in &files {
+        let name = file.strip_prefix(&workspace).unwrap_or(file).to_string_lossy().replace('\\', "/");
+        hasher.update(name.as_bytes());
+        hasher.update(&fs::read(file).unwrap_or_default());
+    }
+    let lock = workspace.join("Cargo.lock");
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let lock = fs::read_to_string(lock).unwrap_or_default();
+    let versions: Vec<String> =
+        LIBRARIES.iter().map(|name| format!("{name}={}", version(&lock, name))).collect();
+    println!("cargo::rustc-env=RETAKE_CODE={:016x}", hasher.digest());
+    println!("cargo::rustc-env=RETAKE_VERSIONS={}", versions.join(","));
+}
+
+/// The sources that a run is made of: not tests, benches or examples.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        if path.is_dir() {
+            let is_other = ["tests", "benches", "examples", "target"].iter().any(|other| name == *other);
+            if !is_other {
+                collect(&path, files);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The version of a package in a lock file.
+fn version<'a>(lock: &'a str, package: &str) -> &'a str {
+    let name = format!("name = \"{package}\"\nversion = \"");
+    lock.split_once(&name).and_then(|(_, rest)| rest.split('"').next()).unwrap_or("unknown")
+}

@@ -1,0 +1,123 @@
+//! `show`, `diff` and `verify`.
+
+use std::io::Write;
+use std::path::Path;
+
+use retake_traces::{Line, Teller, TraceReader};
+
+use super::{Error, ShowArgs, Status, print_json, terminal_width, wrap};
+
+pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<Status, Error> {
+    if args.from > args.to {
+        return Err(Error::Usage(format!("--from {} is after --to {}", args.from, args.to)));
+    }
+    // A damaged file is shown as far as it is good, from its beginning.
+    let checked = retake_traces::verify(&args.file);
+    let mut reader = TraceReader::open(&args.file)?;
+    let mut teller = match &checked {
+        Ok(_) => Teller::at(&reader.seek_to_step(args.from)?),
+        Err(_) => Teller::new(),
+    };
+    let width = args.width.unwrap_or_else(terminal_width);
+    if !args.json {
+        print_header(&reader, out)?;
+        writeln!(out, "{}", Line::heading())?;
+    }
+    let mut print = |line: Line| -> Result<bool, Error> {
+        let wanted = line.step >= args.from && args.actor.as_ref().is_none_or(|name| line.is_about(name));
+        if line.step > args.to {
+            return Ok(false);
+        }
+        if wanted && args.json {
+            serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        } else if wanted {
+            writeln!(out, "{}", line.to_text(width))?;
+        }
+        Ok(true)
+    };
+    let mut complete = true;
+    for record in &mut reader {
+        // The error is the same that the check gave, and comes below.
+        let Ok(record) = record else { break };
+        if let Some(line) = teller.tell(&record) {
+            complete = print(line)?;
+            if !complete {
+                break;
+            }
+        }
+    }
+    if complete {
+        teller.finish().map(print).transpose()?;
+    }
+    checked?;
+    Ok(Status::Passed)
+}
+
+fn print_header(reader: &TraceReader, out: &mut impl Write) -> Result<(), Error> {
+    let header = reader.header();
+    writeln!(out, "{}, seed {}, strategy {}", header.scenario, header.seed, header.strategy)?;
+    for fault in &header.faults {
+        writeln!(out, "with fault: {fault}")?;
+    }
+    if !header.story {
+        writeln!(out, "(the schedule alone: recorded without texts and causes)")?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+pub(super) fn diff(left: &Path, right: &Path, json: bool, out: &mut impl Write) -> Result<Status, Error> {
+    // Both are checked to their ends, also behind the first difference.
+    retake_traces::verify(left)?;
+    retake_traces::verify(right)?;
+    let diff = retake_traces::diff(left, right)?;
+    if json {
+        print_json(&diff, out)?;
+    } else {
+        for field in &diff.header {
+            wrap(&format!("header: {} is `{}` and `{}`", field.field, field.left, field.right), out)?;
+        }
+        if !diff.story_compared {
+            writeln!(out, "only one of them has texts and causes: schedules compared")?;
+        }
+        match &diff.divergence {
+            None => writeln!(out, "identical: {} steps", diff.same_steps)?,
+            Some(divergence) => writeln!(out, "{}", divergence.to_text(terminal_width()))?,
+        }
+    }
+    Ok(if diff.is_same() { Status::Passed } else { Status::Failed })
+}
+
+pub(super) fn verify(file: &Path, json: bool, out: &mut impl Write) -> Result<Status, Error> {
+    let summary = retake_traces::verify(file)?;
+    if json {
+        print_json(&summary, out)?;
+        return Ok(Status::Passed);
+    }
+    let header = &summary.header;
+    writeln!(out, "{}: good", file.display())?;
+    writeln!(out, "scenario     {}, seed {}, strategy {}", header.scenario, header.seed, header.strategy)?;
+    writeln!(
+        out,
+        "run          {} after {} steps, {:.3} s of virtual time",
+        summary.outcome,
+        summary.steps,
+        summary.now_ns as f64 / 1e9
+    )?;
+    writeln!(out, "event hash   {:016x}", summary.event_hash)?;
+    writeln!(
+        out,
+        "content      {} records, {} bytes, {:.1} bytes a step",
+        summary.records,
+        summary.bytes,
+        summary.bytes as f64 / summary.steps.max(1) as f64
+    )?;
+    let versions: Vec<String> =
+        header.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    wrap(
+        &format!("recorded by  {}, code {}, with {}", header.program, header.code, versions.join(", ")),
+        out,
+    )?;
+    Ok(Status::Passed)
+}

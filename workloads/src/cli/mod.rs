@@ -1,0 +1,264 @@
+//! The command line: parse, run, print, and say how it went by the exit code.
+
+mod inspect;
+mod progress;
+mod run;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use retake_sim::{Fault, Strategy, parse_duration};
+use retake_traces::TraceError;
+
+use crate::run::{ReplayError, STEP_LIMIT};
+
+/// Deterministic simulation of actor systems: run, replay and compare.
+///
+/// Exit codes: 0 passed or identical, 1 failed or different, 2 wrong usage,
+/// 3 a file that cannot be read or is damaged.
+#[derive(Debug, Parser)]
+#[command(name = "retake", version, max_term_width = 80)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the scenarios.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a scenario in virtual time.
+    Run(RunArgs),
+    /// Run again what a trace recorded, and compare every record.
+    ///
+    /// Exits with 0 when the run is identical, else with 1 and the first
+    /// divergence.
+    Replay {
+        /// The trace.
+        file: PathBuf,
+        /// Make the schedule anew from seed and strategy instead of taking it
+        /// from the trace.
+        #[arg(long)]
+        from_seed: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the story of a trace.
+    ///
+    /// A `*` after a step's number marks a step that first in, first out would
+    /// not have chosen, a `+` one that ran at once; `<- N` names the step that
+    /// sent the message.
+    Show(ShowArgs),
+    /// Compare two traces up to the first difference.
+    Diff {
+        /// One trace.
+        left: PathBuf,
+        /// The other.
+        right: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every byte of a trace.
+    Verify {
+        /// The trace.
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The scenario's name, see `retake list`.
+    scenario: String,
+    /// The seed from which every choice of the run derives.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Who chooses the next step: fifo, random, pct[:depth=3,steps=10000] or
+    /// defer[:percent=10].
+    #[arg(long, default_value_t = Strategy::default())]
+    strategy: Strategy,
+    /// Record the run in this file.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Record the schedule alone: a smaller trace, without texts and causes.
+    #[arg(long, requires = "trace")]
+    schedule_only: bool,
+    /// Inject a fault: `kill NAME @1.5s`, `panic NAME @step 120` or
+    /// `delay NAME @2s until 3s`. May be given several times.
+    #[arg(long = "fault", value_name = "FAULT")]
+    faults: Vec<Fault>,
+    /// End of virtual time, for example 90s or 2h.
+    #[arg(long, default_value = "1h", value_parser = horizon)]
+    horizon: Duration,
+    /// Largest number of steps.
+    #[arg(long, default_value_t = STEP_LIMIT, value_parser = clap::value_parser!(u64).range(1..))]
+    step_limit: u64,
+    /// Print JSON. It is the same whenever the run is repeated.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// The trace.
+    file: PathBuf,
+    /// Only lines about this actor or task; without an incarnation number, about
+    /// all of its incarnations.
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
+    /// Only from this step on.
+    #[arg(long, value_name = "STEP", default_value_t = 0)]
+    from: u64,
+    /// Only up to this step.
+    #[arg(long, value_name = "STEP", default_value_t = u64::MAX, hide_default_value = true)]
+    to: u64,
+    /// Cut lines to this many characters; 0 means no limit. Default: the width
+    /// of the terminal, no limit in a pipe.
+    #[arg(long)]
+    width: Option<usize>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+fn horizon(text: &str) -> Result<Duration, String> {
+    let horizon = parse_duration(text)?;
+    if horizon.is_zero() || horizon > retake_sim::HORIZON_MAX {
+        return Err(format!("must be above zero and at most {} h", retake_sim::HORIZON_MAX.as_secs() / 3600));
+    }
+    Ok(horizon)
+}
+
+/// How a command ended, as an exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Passed = 0,
+    Failed = 1,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+enum Error {
+    /// The arguments make no sense for this program.
+    Usage(String),
+    /// A file cannot be read or is damaged.
+    File(TraceError),
+    /// Output went nowhere.
+    Output(io::Error),
+}
+
+impl From<TraceError> for Error {
+    fn from(error: TraceError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<ReplayError> for Error {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Trace(error) => Self::File(error),
+            ReplayError::Unfit(what) => Self::Usage(format!("cannot replay: {what}")),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(what) => f.write_str(what),
+            Self::File(error) => error.fmt(f),
+            Self::Output(error) => write!(f, "cannot write the output: {error}"),
+        }
+    }
+}
+
+/// Run the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Panics inside a simulation are part of its outcome, which is printed.
+    let report_panic = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !retake::is_simulated() {
+            report_panic(panic);
+        }
+    }));
+    let cli = Cli::parse();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let done = match cli.command {
+        Command::List { json } => run::list(json, &mut out),
+        Command::Run(args) => run::run(&args, &mut out),
+        Command::Replay { file, from_seed, json } => run::replay(&file, from_seed, json, &mut out),
+        Command::Show(args) => inspect::show(&args, &mut out),
+        Command::Diff { left, right, json } => inspect::diff(&left, &right, json, &mut out),
+        Command::Verify { file, json } => inspect::verify(&file, json, &mut out),
+    };
+    let done = done.and_then(|status| Ok(out.flush().map(|()| status)?));
+    match done {
+        Ok(status) => ExitCode::from(status as u8),
+        // Whoever read has seen enough.
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            // What was printed so far comes before the error.
+            let _ = out.flush();
+            eprintln!("error: {error}");
+            ExitCode::from(match error {
+                Error::Usage(_) => 2,
+                Error::File(_) => 3,
+                Error::Output(_) => 1,
+            })
+        }
+    }
+}
+
+fn print_json(value: &impl serde::Serialize, out: &mut impl Write) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+    writeln!(out, "{text}")?;
+    Ok(())
+}
+
+/// Width of lines for people: of the terminal, or 0 (no limit) in a pipe.
+fn terminal_width() -> usize {
+    console::Term::stdout().size_checked().map_or(0, |(_, columns)| usize::from(columns))
+}
+
+/// Print a text with lines wrapped at spaces to 80 columns, the following ones indented.
+fn wrap(text: &str, out: &mut impl Write) -> Result<(), Error> {
+    const WIDTH: usize = 80;
+    const INDENT: usize = 13;
+    for line in text.lines() {
+        let mut column = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > WIDTH {
+                write!(out, "\n{:INDENT$}{word}", "")?;
+                column = INDENT + length;
+            } else {
+                let space = if column > 0 { " " } else { "" };
+                // An empty word stands for one of several spaces.
+                let word = if word.is_empty() && column == 0 { " " } else { word };
+                write!(out, "{space}{word}")?;
+                column += space.len() + word.chars().count();
+            }
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! `list`, `run` and `replay`.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::progress::shown;
+use super::{Error, RunArgs, Status, print_json, terminal_width, wrap};
+use crate::run::{self, Finished, Settings};
+use crate::scenario::{self, SCENARIOS, Scenario};
+
+pub(super) fn list(json: bool, out: &mut impl Write) -> Result<Status, Error> {
+    if json {
+        let list: Vec<_> = SCENARIOS
+            .iter()
+            .map(|scenario| {
+                json!({
+                    "name": scenario.name,
+                    "about": scenario.about,
+                    "virtual_time_s": scenario.virtual_time.as_secs(),
+                })
+            })
+            .collect();
+        print_json(&list, out)?;
+    } else {
+        for Scenario { name, about, .. } in &SCENARIOS {
+            writeln!(out, "{name:<24}{about}")?;
+        }
+    }
+    Ok(Status::Passed)
+}
+
+fn find(name: &str) -> Result<&'static Scenario, Error> {
+    scenario::find(name).ok_or_else(|| {
+        let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        Error::Usage(format!("there is no scenario `{name}`; there are: {}", names.join(", ")))
+    })
+}
+
+#[allow(clippy::disallowed_methods, reason = "wall time of the command, outside any simulation")]
+fn wall_clock() -> Instant {
+    Instant::now()
+}
+
+pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error> {
+    let scenario = find(&args.scenario)?;
+    let story = args.trace.is_some() && !args.schedule_only;
+    let settings = Settings {
+        seed: args.seed,
+        strategy: args.strategy.clone(),
+        horizon: args.horizon,
+        step_limit: args.step_limit,
+        story,
+        causality: story,
+        faults: args.faults.clone(),
+    };
+    let begun = wall_clock();
+    let finished = shown(scenario.virtual_time, |progress| match &args.trace {
+        Some(path) => run::run_traced(scenario, &settings, path, progress),
+        None => Ok(run::run(scenario, &settings, progress)),
+    })?;
+    let wall = begun.elapsed();
+    if args.json {
+        print_json(&finished, out)?;
+    } else {
+        print_finished(&finished, out)?;
+        let ratio = finished.stats.virtual_time.as_secs_f64() / wall.as_secs_f64().max(1e-9);
+        writeln!(
+            out,
+            "wall time    {:.2} s: {ratio:.0} times as fast as real time, {:.0} steps/s",
+            wall.as_secs_f64(),
+            finished.stats.steps as f64 / wall.as_secs_f64().max(1e-9)
+        )?;
+        if let (Some(path), None) = (&args.trace, &finished.trace_error) {
+            let size = std::fs::metadata(path).map_or(0, |file| file.len());
+            writeln!(out, "trace        {} ({:.1} MB)", path.display(), size as f64 / 1e6)?;
+        }
+    }
+    match finished.trace_error {
+        Some(error) => Err(error.into()),
+        None if finished.outcome == retake_sim::Outcome::Passed => Ok(Status::Passed),
+        None => Ok(Status::Failed),
+    }
+}
+
+fn print_finished(finished: &Finished, out: &mut impl Write) -> Result<(), Error> {
+    wrap(&format!("{}: {}", finished.scenario, finished.outcome), out)?;
+    let stats = &finished.stats;
+    writeln!(
+        out,
+        "seed         {}, strategy {}, event hash {}",
+        finished.seed, finished.strategy, finished.event_hash
+    )?;
+    writeln!(
+        out,
+        "simulation   {} steps in {:.3} s of virtual time",
+        stats.steps,
+        stats.virtual_time.as_secs_f64()
+    )?;
+    writeln!(
+        out,
+        "             {} actors, {} faults, {} deviations from first in, first out",
+        stats.actors, stats.faults, stats.deviations
+    )?;
+    if let Some(report) = &finished.report {
+        wrap(&report.to_string(), out)?;
+    }
+    for warning in &finished.warnings {
+        wrap(&format!("warning: {warning}"), out)?;
+    }
+    Ok(())
+}
+
+pub(super) fn replay(
+    file: &Path,
+    from_seed: bool,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<Status, Error> {
+    let expected = retake_traces::TraceReader::open(file)?.header().scenario.clone();
+    let expected = scenario::find(&expected).map_or_else(Default::default, |scenario| scenario.virtual_time);
+    let replayed = shown(expected, |progress| run::replay(file, from_seed, progress))?;
+    let finished = &replayed.finished;
+    if json {
+        let report = json!({
+            "identical": replayed.divergence.is_none(),
+            "divergence": replayed.divergence,
+            "run": finished,
+            "warnings": replayed.warnings,
+        });
+        print_json(&report, out)?;
+    } else {
+        for warning in &replayed.warnings {
+            wrap(&format!("warning: {warning}"), out)?;
+        }
+        match &replayed.divergence {
+            None => {
+                writeln!(
+                    out,
+                    "identical: {} steps, event hash {}, outcome {}",
+                    finished.stats.steps,
+                    finished.event_hash,
+                    finished.outcome.name()
+                )?;
+            }
+            Some(divergence) => writeln!(out, "{}", divergence.to_text(terminal_width()))?,
+        }
+    }
+    Ok(if replayed.divergence.is_none() { Status::Passed } else { Status::Failed })
+}

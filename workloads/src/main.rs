@@ -1,0 +1,7 @@
+//! The `retake` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    retake_workloads::cli::main()
+}

@@ -1,0 +1,207 @@
+//! What a run of the governed system measured, and whether that is right.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use retake_actors::ledger::ReceiptKind;
+use retake_actors::{GovernorState, System};
+use serde::Serialize;
+
+use crate::load::{Latencies, LatencySummary, LoadResult};
+
+/// The measurements of one run. All of it is the same whenever the run is repeated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// Requests made by clients.
+    pub requests: u64,
+    /// Requests answered, in percent.
+    pub success_percent: f64,
+    /// Requests in a second of virtual time.
+    pub requests_per_s: f64,
+    /// From request to answer.
+    pub latency: LatencySummary,
+    /// How many requests ended how.
+    pub answers: BTreeMap<String, u64>,
+    /// How many requests failed, by reason.
+    pub failures: BTreeMap<String, u64>,
+    /// How many actions ended how.
+    pub actions: BTreeMap<String, u64>,
+    /// From attempt to result of an action.
+    pub action_time: LatencySummary,
+    /// Longest queue of the worker pool.
+    pub pool_queue_max: usize,
+    /// Receipts in the ledger.
+    pub receipts: usize,
+    /// What must hold.
+    pub checks: Vec<Check>,
+}
+
+/// Something that must hold after a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What must hold.
+    pub name: String,
+    /// Whether it does.
+    pub passed: bool,
+    /// The measurement, or what is wrong.
+    pub found: String,
+}
+
+impl Report {
+    /// Measure a system after its load has ended.
+    pub async fn of(load: &LoadResult, system: &System) -> Self {
+        let requests = load.requests();
+        let percent = 100.0 * load.successes() as f64 / requests.max(1) as f64;
+        let status = system.pool().status().await;
+        let mut report = Self {
+            requests,
+            success_percent: round(percent),
+            requests_per_s: round(requests as f64 / load.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)),
+            latency: load.latencies.summary(),
+            answers: load.answers.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            failures: load.failures.clone(),
+            pool_queue_max: status.map_or(0, |status| status.waiting_max),
+            ..Self::default()
+        };
+        report.check_receipts(system);
+        report.check_governors(system).await;
+        report.check(
+            "all workers are back in the pool",
+            status.is_ok_and(|status| status.leased == 0 && status.overflow == 0 && status.waiting == 0),
+            match status {
+                Ok(status) => format!("{} idle, {} leased", status.idle, status.leased),
+                Err(error) => error.to_string(),
+            },
+        );
+        report
+    }
+
+    fn check_receipts(&mut self, system: &System) {
+        let receipts = system.store().all();
+        let mut attempts = BTreeMap::new();
+        let mut times = Latencies::default();
+        let mut strays = 0;
+        for receipt in &receipts {
+            match &receipt.kind {
+                ReceiptKind::Attempt { .. } => {
+                    attempts.insert(receipt.id, 0_u32);
+                }
+                ReceiptKind::Result { attempt, outcome, duration_ns } => {
+                    *self.actions.entry(outcome.clone()).or_default() += 1;
+                    times.record(std::time::Duration::from_nanos(*duration_ns));
+                    match attempts.get_mut(attempt) {
+                        Some(results) => *results += 1,
+                        None => strays += 1,
+                    }
+                }
+                ReceiptKind::Transition { .. } | ReceiptKind::Refusal { .. } => {}
+            }
+        }
+        self.receipts = receipts.len();
+        self.action_time = times.summary();
+        let without = attempts.values().filter(|results| **results == 0).count();
+        let several = attempts.values().filter(|results| **results > 1).count();
+        self.check(
+            "every accepted action has exactly one result",
+            without + several + strays == 0,
+            match without + several + strays {
+                0 => format!("{} actions", attempts.len()),
+                _ => format!("{without} have none, {several} have several, {strays} results are of none"),
+            },
+        );
+        let verified = system.store().verify();
+        self.check(
+            "the chains of all tenants verify",
+            verified.is_ok(),
+            verified.map_or_else(|broken| broken.to_string(), |()| format!("{} receipts", receipts.len())),
+        );
+    }
+
+    async fn check_governors(&mut self, system: &System) {
+        let tenants = system.tenants().await.unwrap_or_default();
+        let mut unsettled = Vec::new();
+        for tenant in &tenants {
+            match system.governor_state(tenant).await {
+                Ok(GovernorState::Stable | GovernorState::Warning) => {}
+                Ok(state) => unsettled.push(format!("{tenant} is {state}")),
+                Err(error) => unsettled.push(format!("{tenant}: {error}")),
+            }
+        }
+        let found = match unsettled.is_empty() {
+            true => format!("{} governors", tenants.len()),
+            false => unsettled.join(", "),
+        };
+        self.check("no governor is left intervening", unsettled.is_empty() && !tenants.is_empty(), found);
+    }
+
+    /// Add something that must hold.
+    pub fn check(&mut self, name: impl Into<String>, passed: bool, found: impl Into<String>) {
+        self.checks.push(Check { name: name.into(), passed, found: found.into() });
+    }
+
+    /// What does not hold, if anything.
+    #[must_use]
+    pub fn failed_checks(&self) -> Vec<&Check> {
+        self.checks.iter().filter(|check| !check.passed).collect()
+    }
+}
+
+/// To three decimals: more would pretend to a precision that is not there.
+fn round(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+/// Nanoseconds in the unit that suits them.
+#[must_use]
+pub fn human_ns(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
+        _ => format!("{:.2} s", ns as f64 / 1e9),
+    }
+}
+
+fn counts(counts: &BTreeMap<String, u64>) -> String {
+    let list: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+}
+
+impl fmt::Display for LatencySummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "p50 {}, p90 {}, p99 {}, max {}",
+            human_ns(self.p50_ns),
+            human_ns(self.p90_ns),
+            human_ns(self.p99_ns),
+            human_ns(self.max_ns)
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.requests > 0 {
+            writeln!(
+                f,
+                "requests     {} ({:.1} per s), {:.2} % answered",
+                self.requests, self.requests_per_s, self.success_percent
+            )?;
+            writeln!(f, "answers      {}", counts(&self.answers))?;
+            for (reason, count) in &self.failures {
+                writeln!(f, "failed       {count} {reason}")?;
+            }
+            writeln!(f, "latency      {}", self.latency)?;
+        }
+        writeln!(f, "actions      {}", counts(&self.actions))?;
+        writeln!(f, "action time  {}", self.action_time)?;
+        writeln!(f, "pool queue   at most {}", self.pool_queue_max)?;
+        write!(f, "receipts     {}", self.receipts)?;
+        for check in &self.checks {
+            let mark = if check.passed { "PASS" } else { "FAIL" };
+            write!(f, "\n{mark}         {}: {}", check.name, check.found)?;
+        }
+        Ok(())
+    }
+}

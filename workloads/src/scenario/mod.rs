@@ -1,0 +1,138 @@
+//! The scenarios: what can be run by name, one file each.
+
+mod one_action;
+mod steady_state;
+mod worker_crash;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::RngExt;
+use retake_actors::{Signal, System, SystemConfig, Verdict};
+
+use crate::load::{Answer, Client};
+use crate::report::Report;
+
+/// Something that can be run by name.
+pub struct Scenario {
+    /// Its name, for example `stress/steady_state`.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// How much virtual time it takes, roughly.
+    pub virtual_time: Duration,
+    run: fn() -> Pin<Box<dyn Future<Output = Report> + Send>>,
+}
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scenario").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// All scenarios, by name.
+pub const SCENARIOS: [Scenario; 3] = [
+    Scenario {
+        name: "recovery/one_action",
+        about: "one governed action whose worker is killed, and one after it",
+        virtual_time: one_action::VIRTUAL_TIME,
+        run: || Box::pin(one_action::run()),
+    },
+    Scenario {
+        name: "recovery/worker_crash",
+        about: "20 clients for 10 s while workers are killed",
+        virtual_time: worker_crash::VIRTUAL_TIME,
+        run: || Box::pin(worker_crash::run()),
+    },
+    Scenario {
+        name: "stress/steady_state",
+        about: "20 closed-loop clients for 60 s",
+        virtual_time: steady_state::VIRTUAL_TIME,
+        run: || Box::pin(steady_state::run()),
+    },
+];
+
+/// The scenario of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Scenario> {
+    static ALL: [Scenario; SCENARIOS.len()] = SCENARIOS;
+    ALL.iter().find(|scenario| scenario.name == name)
+}
+
+/// Where a run leaves its report, also when a check fails.
+#[derive(Clone, Debug, Default)]
+pub struct ReportSlot(Arc<Mutex<Option<Report>>>);
+
+impl ReportSlot {
+    fn put(&self, report: Report) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    /// The report, if the run got so far.
+    #[must_use]
+    pub fn take(&self) -> Option<Report> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Scenario {
+    /// The scenario's code, which leaves its report in `slot` and panics when a
+    /// check fails, so that the trace ends with what was wrong.
+    pub async fn run(&self, slot: ReportSlot) {
+        let report = (self.run)().await;
+        let failed: Vec<String> = report
+            .failed_checks()
+            .iter()
+            .map(|check| format!("check failed: {}: {}", check.name, check.found))
+            .collect();
+        slot.put(report);
+        assert!(failed.is_empty(), "{}", failed.join("; "));
+    }
+}
+
+const TENANTS: u32 = 10;
+
+/// A running system with all tenants entitled.
+async fn start(config: SystemConfig) -> System {
+    let system = match System::start(config).await {
+        Ok(system) => system,
+        Err(error) => panic!("the system does not start: {error}"),
+    };
+    for tenant in 0..TENANTS {
+        if let Err(error) = system.entitle(&tenant_name(tenant), true).await {
+            panic!("tenant {tenant} cannot be entitled: {error}");
+        }
+    }
+    system
+}
+
+fn tenant_name(tenant: u32) -> String {
+    format!("tenant-{tenant}")
+}
+
+/// One request: a signal of a random value for a random tenant.
+async fn send_signal(system: System, mut client: Client) -> (Client, Answer) {
+    let signal = Signal {
+        tenant: tenant_name(client.rng.random_range(0..TENANTS)),
+        metric: ["cpu", "errors", "requests"][client.rng.random_range(0..3)].to_owned(),
+        value: client.rng.random_range(0.0..100.0),
+    };
+    let answer = match system.signal(signal).await {
+        Ok(Verdict::Stable) => Ok("stable"),
+        Ok(Verdict::Warning) => Ok("warning"),
+        Ok(Verdict::Acting(_)) => Ok("acting"),
+        Ok(Verdict::Refused(_)) => Ok("refused"),
+        Err(error) => Err(error.to_string()),
+    };
+    (client, answer)
+}
+
+/// Long enough for every action to have ended, one way or the other.
+const SETTLE: Duration = Duration::from_secs(36);
+
+/// Wait until nothing is in flight. It costs no time when time is virtual.
+async fn settle() {
+    retake::sleep(SETTLE).await;
+}
