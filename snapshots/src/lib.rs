@@ -1,1 +1,52 @@
-//! Placeholder.
+//! What the snapshot tests share: runs of scenarios, kept in memory.
+//!
+//! The tests themselves: `tests/stories.rs` pins what people read, `tests/golden.rs`
+//! replays recorded traces, `tests/determinism.rs` runs seeds twice, and
+//! `tests/planted.rs` plants what is not deterministic.
+
+use retake_traces::story::lines;
+use retake_traces::{Line, MemorySink, Record, compare};
+use retake_workloads::run::{Finished, Settings, run_with_sink};
+use retake_workloads::scenario::{self, Scenario};
+
+/// The scenario of this name.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn scenario(name: &str) -> &'static Scenario {
+    scenario::find(name).unwrap_or_else(|| panic!("there is no scenario `{name}`"))
+}
+
+/// Run a scenario and keep its records.
+#[must_use]
+pub fn record(name: &str, settings: &Settings) -> (Finished, Vec<Record>) {
+    let sink = MemorySink::new();
+    let finished = run_with_sink(scenario(name), settings, sink.clone());
+    (finished, sink.records())
+}
+
+/// The lines of a run with its story.
+#[must_use]
+pub fn story(name: &str, seed: u64) -> Vec<Line> {
+    let settings = Settings { seed, story: true, causality: true, ..Settings::new() };
+    lines(&record(name, &settings).1)
+}
+
+/// Lines as text.
+#[must_use]
+pub fn text<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
+    let lines: Vec<String> = lines.into_iter().map(|line| line.to_text(100)).collect();
+    format!("{}\n{}", Line::heading(), lines.join("\n"))
+}
+
+/// Run a seed again with records and say where two runs of it part.
+#[must_use]
+pub fn explain_divergence(name: &str, settings: &Settings) -> String {
+    let settings = Settings { story: true, causality: true, ..settings.clone() };
+    let (first, second) = (record(name, &settings).1, record(name, &settings).1);
+    match compare(("first run", "second run"), &first, &second) {
+        Some(divergence) => divergence.to_text(100),
+        None => "two more runs of it were the same".to_owned(),
+    }
+}

@@ -126,27 +126,44 @@ pub fn diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Diff, Tra
     let header = compare_headers(left.header(), right.header());
     let story_compared =
         left.header().story == right.header().story && left.header().causality == right.header().causality;
-    let (mut left, mut right) = (Lines::new(left, story_compared), Lines::new(right, story_compared));
+    let (same_steps, divergence) =
+        first_divergence(names, Lines::new(left, story_compared), Lines::new(right, story_compared))?;
+    Ok(Diff { header, story_compared, same_steps, divergence })
+}
+
+/// Compare two runs in memory, both recorded with the same layers.
+#[must_use]
+pub fn compare(names: (&str, &str), left: &[Record], right: &[Record]) -> Option<Box<Divergence>> {
+    let lines = |records: &[Record]| crate::story::lines(records).into_iter().map(Ok);
+    let names = (names.0.to_owned(), names.1.to_owned());
+    // Records in memory have no errors.
+    first_divergence(names, lines(left), lines(right)).ok().and_then(|(_, divergence)| divergence)
+}
+
+type LineResult = Result<Line, TraceError>;
+
+/// The number of steps that both share, and where they part.
+fn first_divergence(
+    names: (String, String),
+    mut left: impl Iterator<Item = LineResult>,
+    mut right: impl Iterator<Item = LineResult>,
+) -> Result<(u64, Option<Box<Divergence>>), TraceError> {
     let mut before = Before::default();
-    let divergence = loop {
+    loop {
         match (left.next().transpose()?, right.next().transpose()?) {
-            (None, None) => break None,
+            (None, None) => return Ok((before.steps, None)),
             (Some(a), Some(b)) if a == b => before.push(a),
             (a, b) => {
-                let more = |first: Option<Line>, rest: &mut Lines| -> Result<Vec<Line>, TraceError> {
-                    let rest = rest.take(CONTEXT - 1);
-                    first.into_iter().map(Ok).chain(rest).collect()
-                };
-                break Some(Box::new(Divergence {
-                    names,
-                    left: more(a, &mut left)?,
-                    right: more(b, &mut right)?,
-                    before: before.last.into(),
-                }));
+                let left: Result<Vec<Line>, _> =
+                    a.into_iter().map(Ok).chain(left.take(CONTEXT - 1)).collect();
+                let right: Result<Vec<Line>, _> =
+                    b.into_iter().map(Ok).chain(right.take(CONTEXT - 1)).collect();
+                let before_both = before.last.into();
+                let divergence = Divergence { names, before: before_both, left: left?, right: right? };
+                return Ok((before.steps, Some(Box::new(divergence))));
             }
         }
-    };
-    Ok(Diff { header, story_compared, same_steps: before.steps, divergence })
+    }
 }
 
 /// The lines of a file.

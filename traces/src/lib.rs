@@ -40,7 +40,7 @@ pub mod sink;
 pub mod story;
 pub mod writer;
 
-pub use compare::{Comparer, Diff, Divergence, diff};
+pub use compare::{Comparer, Diff, Divergence, compare, diff};
 pub use error::TraceError;
 pub use header::Header;
 pub use reader::{Summary, TraceReader, verify};

@@ -53,6 +53,13 @@ impl Schedule {
         self.steps.get(place).map(|step| Chosen { task: step & !EAGER, eager: step & EAGER != 0 })
     }
 
+    /// The first task from step number `step` on that was chosen at quiescence.
+    #[must_use]
+    pub fn next_picked(&self, step: u64) -> Option<u32> {
+        let place = usize::try_from(step).ok()?.checked_sub(1)?;
+        self.steps.get(place..)?.iter().copied().find(|step| step & EAGER == 0)
+    }
+
     /// Number of steps.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -231,6 +231,7 @@ fn a_schedule_knows_choices_and_deviations() {
     assert_eq!((schedule.len(), schedule.deviations()), (3, &[(2, 1)][..]));
     assert_eq!(schedule.get(3).map(|chosen| (chosen.task, chosen.eager)), Some((0, true)));
     assert_eq!((schedule.get(0), schedule.get(4)), (None, None));
+    assert_eq!([1, 2, 3].map(|step| schedule.next_picked(step)), [Some(0), Some(1), None]);
 }
 
 #[test]

@@ -65,15 +65,19 @@ impl Scheduler for Exact {
     }
 
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
-        let Some(choice) = self.schedule.get(step) else {
+        if step > self.schedule.len() {
             self.reason =
                 format!("the recorded run ends after step {}, but there is more to run", self.schedule.len());
             return None;
+        }
+        // Between its choice and its step, tasks that run eagerly may go before it.
+        let Some(task) = self.schedule.next_picked(step) else {
+            // The recorded run ended before its last choice took its step.
+            return runnable.oldest();
         };
-        let slot = self.slots.runnable(choice.task, runnable);
+        let slot = self.slots.runnable(task, runnable);
         if slot.is_none() {
-            self.reason =
-                format!("at step {step} the recorded run ran task {}, which cannot run now", choice.task);
+            self.reason = format!("at step {step} the recorded run chose task {task}, which cannot run now");
         }
         slot
     }

@@ -36,7 +36,7 @@ impl fmt::Debug for Scenario {
 pub const SCENARIOS: [Scenario; 3] = [
     Scenario {
         name: "recovery/one_action",
-        about: "one governed action whose worker is killed, and one after it",
+        about: "an action whose worker is killed, and one after it",
         virtual_time: one_action::VIRTUAL_TIME,
         run: || Box::pin(one_action::run()),
     },

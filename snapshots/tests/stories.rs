@@ -1,0 +1,37 @@
+//! What a person reads of a run: its summary, its story, a recovery.
+#![allow(missing_docs)]
+
+use retake_snapshots::{scenario, story, text};
+use retake_traces::record::Record;
+use retake_workloads::run::{Progress, Settings, run};
+
+#[test]
+fn summary_of_a_run_with_crashes() {
+    let settings = Settings { seed: 42, ..Settings::new() };
+    let finished = run(scenario("recovery/worker_crash"), &settings, &Progress::default());
+    assert!(finished.passed(), "{:?}", finished.outcome);
+    insta::assert_json_snapshot!(finished);
+}
+
+#[test]
+fn text_of_a_report() {
+    let settings = Settings { seed: 42, ..Settings::new() };
+    let finished = run(scenario("recovery/worker_crash"), &settings, &Progress::default());
+    insta::assert_snapshot!(finished.report.expect("a report"));
+}
+
+#[test]
+fn story_of_one_action() {
+    insta::assert_snapshot!(text(&story("recovery/one_action", 42)));
+}
+
+/// From the first kill of a busy worker to the tenant being stable again.
+#[test]
+fn recovery_of_a_killed_worker() {
+    let lines = story("recovery/worker_crash", 42);
+    let is_error = |record: &Record| matches!(record, Record::Event(text) if text.contains(": error"));
+    let end = lines.iter().position(|line| is_error(&line.record)).expect("an action that failed");
+    let start =
+        lines[..end].iter().rposition(|line| matches!(line.record, Record::Fault(_))).expect("a fault");
+    insta::assert_snapshot!(text(&lines[start - 5..end + 12]));
+}
