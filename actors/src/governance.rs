@@ -138,8 +138,7 @@ impl Actor for Governance {
         _: ActorRef<GovernanceMessage>,
         state: &mut GovernanceState,
     ) -> Result<(), ActorProcessingErr> {
-        let governors: Vec<ActorCell> =
-            state.governors.values().map(|governor| governor.get_cell()).collect();
+        let governors: Vec<ActorCell> = state.governors.values().map(ractor::ActorRef::get_cell).collect();
         stop_all(&governors, GOVERNOR_SHUTDOWN).await;
         Ok(())
     }

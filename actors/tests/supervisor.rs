@@ -178,7 +178,7 @@ fn only_what_should_be_restarted_is() {
             .child(family.child("temporary").restart(Restart::Temporary));
         let supervisor = start(spec).await;
         let stop = |id: &str| {
-            ActorRef::<ChildMessage>::from(retake::where_is(id).unwrap()).cast(ChildMessage::Stop).unwrap()
+            ActorRef::<ChildMessage>::from(retake::where_is(id).unwrap()).cast(ChildMessage::Stop).unwrap();
         };
         kill("transient");
         settle().await;

@@ -142,11 +142,11 @@ impl Engine {
     /// Queue the sentinel behind every task that is queued now.
     #[inline]
     fn kick(&self) {
-        if !self.sentinel_queued.get() {
-            if let Some(sentinel) = &*self.sentinel.borrow() {
-                self.sentinel_queued.set(true);
-                sentinel.wake_by_ref();
-            }
+        if !self.sentinel_queued.get()
+            && let Some(sentinel) = &*self.sentinel.borrow()
+        {
+            self.sentinel_queued.set(true);
+            sentinel.wake_by_ref();
         }
     }
 

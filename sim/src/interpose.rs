@@ -101,7 +101,7 @@ mod symbols {
     }
 
     /// # Safety
-    /// As for clock_gettime(2): `time` is valid for a write.
+    /// As for `clock_gettime(2)`: `time` is valid for a write.
     #[unsafe(no_mangle)]
     #[inline(never)]
     unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> libc::c_int {

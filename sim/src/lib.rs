@@ -68,3 +68,8 @@ pub use fault::{Fault, FaultAction, FaultError, When, parse_duration};
 pub use outcome::{Outcome, Run, Stats, Waiting};
 pub use sim::{HORIZON_MAX, Isolation, Sim, inject};
 pub use strategy::{Scheduler, Strategy, StrategyError};
+
+/// The example of the repository's README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

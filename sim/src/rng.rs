@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The stream of a seed for a purpose: ChaCha's key is the seed, its stream
+/// The stream of a seed for a purpose: `ChaCha`'s key is the seed, its stream
 /// number the hash of the purpose.
 #[must_use]
 pub fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {

@@ -290,6 +290,7 @@ impl Sim {
             })
             .build()
             .expect("a current-thread runtime without an I/O driver takes nothing from the system");
+        #[allow(clippy::disallowed_methods, reason = "the scheduler's own task, and one that is gated")]
         runtime.block_on(async {
             engine.start();
             tokio::spawn(Sentinel);

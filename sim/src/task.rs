@@ -1,6 +1,5 @@
 //! What the scheduler knows of each task, kept in slots that are reused.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::task::Waker;
 
@@ -84,7 +83,7 @@ impl Hasher for IdHasher {
 }
 
 #[allow(clippy::disallowed_types, reason = "its hasher has no random state, and it is never iterated")]
-type SlotByActor = HashMap<u64, u32, BuildHasherDefault<IdHasher>>;
+type SlotByActor = std::collections::HashMap<u64, u32, BuildHasherDefault<IdHasher>>;
 
 /// The table of tasks.
 #[derive(Debug, Default)]

@@ -107,10 +107,10 @@ impl Actor for Parent {
         match &event {
             SupervisionEvent::ActorStarted(cell) => note(&self.0, format!("{:?} started", place(cell))),
             SupervisionEvent::ActorTerminated(cell, ..) => {
-                note(&self.0, format!("{:?} terminated", place(cell)))
+                note(&self.0, format!("{:?} terminated", place(cell)));
             }
             SupervisionEvent::ActorFailed(cell, error) => {
-                note(&self.0, format!("{:?} failed: {error}", place(cell)))
+                note(&self.0, format!("{:?} failed: {error}", place(cell)));
             }
             _ => {}
         }

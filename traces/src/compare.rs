@@ -331,10 +331,10 @@ impl Sink for Comparer {
         if let Some(line) = self.teller.finish() {
             self.compare(line)?;
         }
-        if self.divergence.is_none() {
-            if let Some(recorded) = self.recorded.next().transpose()? {
-                self.part(Some(recorded), Vec::new())?;
-            }
+        if self.divergence.is_none()
+            && let Some(recorded) = self.recorded.next().transpose()?
+        {
+            self.part(Some(recorded), Vec::new())?;
         }
         match self.divergence.take() {
             Some(divergence) => Err(TraceError::Diverged(divergence)),

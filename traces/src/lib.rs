@@ -1,7 +1,7 @@
 //! The trace format of Retake: a file that explains a run and proves its replay.
 //!
-//! A trace holds a [`Header`](header::Header) (what was run, from which seed) and
-//! a sequence of [`Record`](record::Record)s. It is written as a stream in
+//! A trace holds a [`Header`] (what was run, from which seed) and
+//! a sequence of [`Record`]s. It is written as a stream in
 //! bounded memory ([`TraceWriter`]) and read the same way ([`TraceReader`]).
 //! Every byte is covered by a checksum: a damaged file yields the records of its
 //! whole blocks and then an error that says where it is damaged.
@@ -25,7 +25,7 @@
 //! The modules, in reading order: [`header`] and [`record`] are what a trace
 //! says; `format` is how it says it in bytes; [`sink`], [`writer`] and [`reader`]
 //! take records in and give them back; [`schedule`] is what a replay needs of
-//! them; [`story`] makes lines for people; [`compare`] finds the first difference
+//! them; [`story`] makes lines for people; [`mod@compare`] finds the first difference
 //! between two runs; [`error`] is what can be wrong with a file.
 
 mod codec;

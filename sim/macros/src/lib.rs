@@ -42,11 +42,11 @@ fn gate_impl(mut block: ItemImpl) -> Result<Tokens> {
     }
     let mut present = Vec::new();
     for item in &mut block.items {
-        if let ImplItem::Fn(function) = item {
-            if let Some((name, parameters)) = CALLBACKS.iter().find(|(name, _)| function.sig.ident == name) {
-                gate_callback(function, *parameters)?;
-                present.push(*name);
-            }
+        if let ImplItem::Fn(function) = item
+            && let Some((name, parameters)) = CALLBACKS.iter().find(|(name, _)| function.sig.ident == name)
+        {
+            gate_callback(function, *parameters)?;
+            present.push(*name);
         }
     }
     let missing = CALLBACKS.iter().filter(|(name, _)| !present.contains(name));
