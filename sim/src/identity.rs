@@ -17,6 +17,10 @@ fn unscope(name: &str) -> &str {
 
 /// Gives labels: the name, or the parent's label and the type, with the number
 /// of the incarnation from the second on (`ledger`, `ledger#2`).
+///
+/// The number of the parent's incarnation is left out and long paths are cut at
+/// the front, so that actors which start their own successors do not give ever
+/// longer and ever new labels.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     incarnations: BTreeMap<String, u32>,
@@ -29,7 +33,7 @@ impl Labels {
             None => {
                 let head = type_name.split('<').next().unwrap_or(type_name);
                 let short = head.rsplit("::").next().unwrap_or(head);
-                self.number(parent.map_or_else(|| short.to_owned(), |parent| format!("{parent}/{short}")))
+                self.number(parent.map_or_else(|| short.to_owned(), |parent| path(parent, short)))
             }
         }
     }
@@ -49,6 +53,18 @@ impl Labels {
                 base
             }
         }
+    }
+}
+
+/// Longest path of a label, in parts.
+const PATH_MAX: usize = 4;
+
+fn path(parent: &str, name: &str) -> String {
+    let parent = parent.split_once('#').map_or(parent, |(base, _)| base);
+    let parts: Vec<&str> = parent.split('/').chain([name]).collect();
+    match parts.len().checked_sub(PATH_MAX) {
+        None | Some(0) => parts.join("/"),
+        Some(_) => format!("…/{}", parts[parts.len() - PATH_MAX + 1..].join("/")),
     }
 }
 
@@ -127,6 +143,18 @@ mod tests {
         assert_eq!(labels.of_actor(Some("ledger@run-7"), "x::Ledger", None), "ledger#2");
         assert_eq!(labels.of_actor(None, "x::Worker<a::B>", Some("pool")), "pool/Worker");
         assert_eq!(labels.of_actor(None, "x::Worker<a::B>", Some("pool")), "pool/Worker#2");
+        assert_eq!(labels.of_actor(None, "x::Worker<a::B>", Some("pool#2")), "pool/Worker#3");
+    }
+
+    #[test]
+    fn labels_of_actors_that_start_their_successors_stay_short() {
+        let mut labels = Labels::default();
+        let mut label = "first".to_owned();
+        for _ in 0..1000 {
+            label = labels.of_actor(None, "Relay", Some(&label));
+        }
+        assert_eq!(label, "…/Relay/Relay/Relay#997");
+        assert!(labels.incarnations.len() <= 5, "{labels:?}");
     }
 
     #[test]
