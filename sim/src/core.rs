@@ -79,6 +79,8 @@ pub(crate) struct Core {
     livelock_counts: std::collections::BTreeMap<u32, u32>,
     /// Rounds to wait before the next pick.
     pub(crate) rounds: u32,
+    /// Actors that a fault at a step kills; the engine does it after letting go of the core.
+    pub(crate) kills: Vec<ractor::ActorCell>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) stats: Stats,
     pub(crate) probe: Option<Probe>,
@@ -127,6 +129,7 @@ impl Core {
             step_of_last_move: 0,
             livelock_counts: Default::default(),
             rounds: 0,
+            kills: Vec::new(),
             outcome: None,
             stats: Stats::default(),
             probe: None,
@@ -209,7 +212,8 @@ impl Core {
                 ticket.waiting = false;
                 return (self.begin(ticket, choice), None);
             }
-            return (Turn::Wait, self.keep_waker(slot, waker));
+            let stale = self.tasks.get_mut(slot).and_then(|task| task.keep_waker(waker));
+            return (Turn::Wait, stale);
         }
         if self.is_over() {
             return (Turn::Wait, None);
@@ -231,21 +235,15 @@ impl Core {
             ticket.cause = causes::sender();
         }
         ticket.waiting = true;
-        let stale = self.keep_waker(slot, waker);
+        let Some(task) = self.tasks.get_mut(slot) else { return (Turn::Wait, None) };
+        let stale = task.keep_waker(waker);
         if delayed {
-            self.set_state(slot, State::Delayed);
+            task.state = State::Delayed;
         } else {
-            self.make_runnable(slot);
+            task.state = State::Runnable;
+            self.enter_runnable(slot);
         }
         (Turn::Wait, stale)
-    }
-
-    fn keep_waker(&mut self, slot: u32, waker: &Waker) -> Option<Waker> {
-        let task = self.tasks.get_mut(slot)?;
-        match &task.waker {
-            Some(kept) if kept.will_wake(waker) => None,
-            _ => task.waker.replace(waker.clone()),
-        }
     }
 
     fn set_state(&mut self, slot: u32, state: State) {
@@ -256,6 +254,11 @@ impl Core {
 
     fn make_runnable(&mut self, slot: u32) {
         self.set_state(slot, State::Runnable);
+        self.enter_runnable(slot);
+    }
+
+    #[inline]
+    fn enter_runnable(&mut self, slot: u32) {
         self.runnable.insert(slot);
         self.scheduler.arrived(slot);
         self.stats.runnable_max = self.stats.runnable_max.max(self.runnable.len());
@@ -376,7 +379,18 @@ impl Core {
     // --- decisions ---
 
     /// True when limits forbid another step; then the outcome is set.
+    #[inline]
     fn must_stop(&mut self) -> bool {
+        let steps = self.stats.steps;
+        let within = self.now_ns <= self.limits.horizon_ns
+            && steps < self.limits.steps
+            && steps - self.step_of_last_move < self.limits.steps_at_one_time;
+        // An outcome that is set already stops every step.
+        self.outcome.is_some() || (!within && self.stop_at_limit())
+    }
+
+    #[cold]
+    fn stop_at_limit(&mut self) -> bool {
         if self.now_ns > self.limits.horizon_ns {
             let waiting = self.waiting();
             self.finish(Outcome::Horizon { waiting });
@@ -405,28 +419,28 @@ impl Core {
     }
 
     /// Choose and wake the next task. Called at quiescence.
-    pub(crate) fn pick(&mut self) -> (Next, Vec<ractor::ActorCell>) {
-        let mut kills = Vec::new();
-        if self.is_over() || self.must_stop() {
-            return (Next::Finished, kills);
+    #[inline]
+    pub(crate) fn pick(&mut self) -> Next {
+        if self.must_stop() {
+            return Next::Finished;
         }
         if self.runnable.is_empty() {
-            return (Next::Wait, kills);
+            return Next::Wait;
         }
         let step = self.stats.steps + 1;
-        if self.has_step_faults && self.strike_for_step(step, &mut kills) {
+        if self.has_step_faults && self.strike_for_step(step) {
             self.rounds = ROUNDS_AFTER_EXIT;
-            return (Next::Again, kills);
+            return Next::Again;
         }
         let oldest = self.runnable.oldest();
         let Some(slot) = self.scheduler.pick(step, &mut self.runnable) else {
             self.finish(Outcome::Diverged { reason: self.scheduler.reason() });
-            return (Next::Finished, kills);
+            return Next::Finished;
         };
         assert!(self.runnable.contains(slot), "a scheduler picks a runnable task");
-        if self.has_step_faults && self.strike_picked(step, slot, &mut kills) {
+        if self.has_step_faults && self.strike_picked(step, slot) {
             self.rounds = ROUNDS_AFTER_EXIT;
-            return (Next::Again, kills);
+            return Next::Again;
         }
         let choice = if oldest == Some(slot) { Choice::Fifo } else { Choice::Deviation };
         self.stats.picks += 1;
@@ -443,7 +457,7 @@ impl Core {
                 waker.wake_by_ref();
             }
         }
-        (Next::Wait, kills)
+        Next::Wait
     }
 
     pub(crate) fn has_grant(&self) -> bool {
@@ -481,29 +495,29 @@ impl Core {
             .collect()
     }
 
-    fn strike_for_step(&mut self, step: u64, kills: &mut Vec<ractor::ActorCell>) -> bool {
+    fn strike_for_step(&mut self, step: u64) -> bool {
         let mut struck = false;
         for place in 0..self.faults.len() {
             let pending = &self.faults[place];
             // Eager steps may have passed the exact number.
             let due = matches!(pending.fault.when, When::Step(at) if at <= step);
             if due && !pending.struck && pending.fault.target != "*" {
-                struck |= self.strike(place, kills);
+                struck |= self.strike(place);
             }
         }
         struck
     }
 
-    fn strike_picked(&mut self, step: u64, slot: u32, kills: &mut Vec<ractor::ActorCell>) -> bool {
+    fn strike_picked(&mut self, step: u64, slot: u32) -> bool {
         let place = self.faults.iter().position(|pending| {
             let due = matches!(pending.fault.when, When::Step(at) if at == step);
             due && !pending.struck && pending.fault.target == "*"
         });
-        place.is_some_and(|place| self.strike_slot(place, slot, kills))
+        place.is_some_and(|place| self.strike_slot(place, slot))
     }
 
     /// Strike the fault's target, if it is alive.
-    pub(crate) fn strike(&mut self, place: usize, kills: &mut Vec<ractor::ActorCell>) -> bool {
+    pub(crate) fn strike(&mut self, place: usize) -> bool {
         let target = &self.faults[place].fault.target;
         let latest = self
             .tasks
@@ -516,16 +530,16 @@ impl Core {
             })
             .max_by_key(|(_, task)| task.serial)
             .map(|(slot, _)| slot);
-        latest.is_some_and(|slot| self.strike_slot(place, slot, kills))
+        latest.is_some_and(|slot| self.strike_slot(place, slot))
     }
 
-    fn strike_slot(&mut self, place: usize, slot: u32, kills: &mut Vec<ractor::ActorCell>) -> bool {
+    fn strike_slot(&mut self, place: usize, slot: u32) -> bool {
         let Some(task) = self.tasks.get_mut(slot) else { return false };
         let serial = task.serial;
         let kind = match self.faults[place].fault.action {
             FaultAction::Kill => {
                 let Some(cell) = task.cell.clone() else { return false };
-                kills.push(cell);
+                self.kills.push(cell);
                 FaultKind::Kill
             }
             FaultAction::Panic => {

@@ -171,15 +171,27 @@ impl Engine {
         self.follow(next);
     }
 
-    fn follow(&self, picked: Option<(Next, Vec<ActorCell>)>) {
-        let Some((next, kills)) = picked else { return self.kick() };
+    #[inline]
+    fn follow(&self, picked: Option<Next>) {
+        match picked {
+            Some(Next::Wait) => {}
+            None => self.kick(),
+            Some(Next::Again) => {
+                self.kill();
+                self.kick();
+            }
+            Some(Next::Finished) => {
+                self.kill();
+                self.finish_main();
+            }
+        }
+    }
+
+    /// Kill the actors that a fault struck.
+    fn kill(&self) {
+        let kills = std::mem::take(&mut self.core.borrow_mut().kills);
         for actor in kills {
             actor.kill();
-        }
-        match next {
-            Next::Wait => {}
-            Next::Again => self.kick(),
-            Next::Finished => self.finish_main(),
         }
     }
 
@@ -206,10 +218,14 @@ impl Engine {
 
     // --- time ---
 
+    #[inline]
     fn refresh_time(&self) {
-        if !self.time_is_stale.replace(false) {
-            return;
+        if self.time_is_stale.replace(false) {
+            self.read_time();
         }
+    }
+
+    fn read_time(&self) {
         if let Some(base) = self.base.get() {
             let since = tokio::time::Instant::now().saturating_duration_since(base);
             self.core.borrow_mut().moved_to(nanos(since));
@@ -286,14 +302,13 @@ impl Engine {
     fn fire_due(&self) -> bool {
         let mut fired = false;
         loop {
-            let (action, mut kills) = {
+            let action = {
                 let mut core = self.core.borrow_mut();
                 let now_ns = core.now_ns;
-                let mut kills = Vec::new();
                 let Some(action) = core.timers.pop_due(now_ns) else { break };
-                let action = match action {
+                match action {
                     Action::Fault(place) => {
-                        core.strike(place, &mut kills);
+                        core.strike(place);
                         None
                     }
                     Action::Release { slot, serial } => {
@@ -301,15 +316,12 @@ impl Engine {
                         None
                     }
                     Action::Wake(waker) => Some(waker),
-                };
-                (action, kills)
+                }
             };
             fired = true;
-            if let Some(waker) = action {
-                waker.wake();
-            }
-            for actor in kills.drain(..) {
-                actor.kill();
+            match action {
+                Some(waker) => waker.wake(),
+                None => self.kill(),
             }
             self.kick();
         }

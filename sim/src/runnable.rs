@@ -55,6 +55,7 @@ impl Runnable {
 
     /// The task that has been runnable for the most rounds; `None` if there is none.
     /// Closes the current round.
+    #[inline]
     pub fn oldest(&mut self) -> Option<u32> {
         self.close_round();
         while let Some(front) = self.rounds.front() {
@@ -88,13 +89,17 @@ impl Runnable {
         self.arrival_of[arrival.slot as usize] == arrival.number
     }
 
+    #[inline]
     fn close_round(&mut self) {
         match self.arriving.len() {
             0 => return,
-            1 => {}
-            _ => self.arriving.sort_unstable_by_key(|arrival| arrival.slot),
+            1 => self.rounds.push_back(self.arriving[0]),
+            _ => {
+                self.arriving.sort_unstable_by_key(|arrival| arrival.slot);
+                self.rounds.extend(&self.arriving);
+            }
         }
-        self.rounds.extend(self.arriving.drain(..));
+        self.arriving.clear();
         // A starved front would let stale entries pile up behind it.
         if self.rounds.len() > 2 * self.len() + 64 {
             let arrival_of = &self.arrival_of;
@@ -172,12 +177,28 @@ impl RankSet {
                 stride /= 2;
             }
         }
-        let mut bits = self.words[word];
-        for _ in 0..rank {
-            bits &= bits - 1;
-        }
-        word as u32 * 64 + bits.trailing_zeros()
+        word as u32 * 64 + select_in_word(self.words[word], rank)
     }
+}
+
+/// The place of the bit that has `rank` set bits below it.
+#[inline]
+fn select_in_word(bits: u64, mut rank: u32) -> u32 {
+    // Byte i of the product is the number of set bits in bytes 0 to i.
+    let pairs = bits - ((bits >> 1) & 0x5555_5555_5555_5555);
+    let nibbles = (pairs & 0x3333_3333_3333_3333) + ((pairs >> 2) & 0x3333_3333_3333_3333);
+    let bytes = (nibbles + (nibbles >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    let sums = bytes.wrapping_mul(0x0101_0101_0101_0101);
+    // A byte's highest bit is set where its sum is at most the rank: the byte lies below the bit sought.
+    let below = ((u64::from(rank) * 0x0101_0101_0101_0101) | 0x8080_8080_8080_8080) - sums;
+    let passed = ((below & 0x8080_8080_8080_8080) >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56;
+    let start = passed as u32 * 8;
+    rank -= ((sums << 8) >> start) as u32 & 0xff;
+    let mut rest = bits >> start;
+    for _ in 0..rank {
+        rest &= rest - 1;
+    }
+    start + rest.trailing_zeros()
 }
 
 #[cfg(test)]

@@ -44,6 +44,15 @@ pub(crate) enum State {
 }
 
 impl Task {
+    /// Keep the waker of the gate that waits; gives back the one it takes the place of.
+    #[inline]
+    pub(crate) fn keep_waker(&mut self, waker: &Waker) -> Option<Waker> {
+        match &self.waker {
+            Some(kept) if kept.will_wake(waker) => None,
+            _ => self.waker.replace(waker.clone()),
+        }
+    }
+
     pub(crate) fn is_live_actor(&self) -> bool {
         self.cell.as_ref().is_some_and(|cell| cell.get_status() < ActorStatus::Stopping)
     }
@@ -100,10 +109,12 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
+    #[inline]
     pub(crate) fn get(&self, slot: u32) -> Option<&Task> {
         self.slots.get(slot as usize)?.as_ref()
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Task> {
         self.slots.get_mut(slot as usize)?.as_mut()
     }
