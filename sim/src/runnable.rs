@@ -183,7 +183,17 @@ impl RankSet {
 
 /// The place of the bit that has `rank` set bits below it.
 #[inline]
-fn select_in_word(bits: u64, mut rank: u32) -> u32 {
+fn select_in_word(bits: u64, rank: u32) -> u32 {
+    let (start, rank) = if rank < 6 { (0, rank) } else { skip_bytes(bits, rank) };
+    let mut rest = bits >> start;
+    for _ in 0..rank {
+        rest &= rest - 1;
+    }
+    start + rest.trailing_zeros()
+}
+
+/// The start of the byte in which that bit lies, and its rank from there.
+fn skip_bytes(bits: u64, rank: u32) -> (u32, u32) {
     // Byte i of the product is the number of set bits in bytes 0 to i.
     let pairs = bits - ((bits >> 1) & 0x5555_5555_5555_5555);
     let nibbles = (pairs & 0x3333_3333_3333_3333) + ((pairs >> 2) & 0x3333_3333_3333_3333);
@@ -193,12 +203,7 @@ fn select_in_word(bits: u64, mut rank: u32) -> u32 {
     let below = ((u64::from(rank) * 0x0101_0101_0101_0101) | 0x8080_8080_8080_8080) - sums;
     let passed = ((below & 0x8080_8080_8080_8080) >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56;
     let start = passed as u32 * 8;
-    rank -= ((sums << 8) >> start) as u32 & 0xff;
-    let mut rest = bits >> start;
-    for _ in 0..rank {
-        rest &= rest - 1;
-    }
-    start + rest.trailing_zeros()
+    (start, rank - (((sums << 8) >> start) as u32 & 0xff))
 }
 
 #[cfg(test)]

@@ -333,35 +333,47 @@ where
     type State = A::State;
     type Arguments = A::Arguments;
 
-    async fn pre_start(&self, myself: ActorRef<A::Msg>, args: A::Arguments) -> CallbackResult<A::State> {
-        Gate::pre_start::<A>(&myself).run(self.actor.pre_start(myself, args)).await
+    // Not `async fn`, which would hold the parameters a second time.
+
+    fn pre_start(
+        &self,
+        myself: ActorRef<A::Msg>,
+        args: A::Arguments,
+    ) -> impl Future<Output = CallbackResult<A::State>> + Send {
+        Gate::pre_start::<A>(&myself).run(self.actor.pre_start(myself, args))
     }
 
-    async fn post_start(&self, myself: ActorRef<A::Msg>, state: &mut A::State) -> CallbackResult<()> {
-        Gate::post_start::<A>(&myself).run(self.actor.post_start(myself, state)).await
+    fn post_start(
+        &self,
+        myself: ActorRef<A::Msg>,
+        state: &mut A::State,
+    ) -> impl Future<Output = CallbackResult<()>> + Send {
+        Gate::post_start::<A>(&myself).run(self.actor.post_start(myself, state))
     }
 
-    async fn handle(
+    fn handle(
         &self,
         myself: ActorRef<A::Msg>,
         message: A::Msg,
         state: &mut A::State,
-    ) -> CallbackResult<()> {
-        Gate::handle::<A>(&myself, &message, self.text).run(self.actor.handle(myself, message, state)).await
+    ) -> impl Future<Output = CallbackResult<()>> + Send {
+        Gate::handle::<A>(&myself, &message, self.text).run(self.actor.handle(myself, message, state))
     }
 
-    async fn handle_supervisor_evt(
+    fn handle_supervisor_evt(
         &self,
         myself: ActorRef<A::Msg>,
         event: SupervisionEvent,
         state: &mut A::State,
-    ) -> CallbackResult<()> {
-        Gate::supervision::<A>(&myself, &event)
-            .run(self.actor.handle_supervisor_evt(myself, event, state))
-            .await
+    ) -> impl Future<Output = CallbackResult<()>> + Send {
+        Gate::supervision::<A>(&myself, &event).run(self.actor.handle_supervisor_evt(myself, event, state))
     }
 
-    async fn post_stop(&self, myself: ActorRef<A::Msg>, state: &mut A::State) -> CallbackResult<()> {
-        Gate::post_stop::<A>(&myself).run(self.actor.post_stop(myself, state)).await
+    fn post_stop(
+        &self,
+        myself: ActorRef<A::Msg>,
+        state: &mut A::State,
+    ) -> impl Future<Output = CallbackResult<()>> + Send {
+        Gate::post_stop::<A>(&myself).run(self.actor.post_stop(myself, state))
     }
 }

@@ -40,12 +40,15 @@ fn gate_impl(mut block: ItemImpl) -> Result<Tokens> {
             "#[retake::simulated] goes on an `impl Actor for …` block; gate other tasks with `retake::spawn`",
         ));
     }
+    // That macro rewrites `async fn` itself.
+    let keep_async =
+        block.attrs.iter().any(|a| a.path().segments.last().is_some_and(|last| last.ident == "async_trait"));
     let mut present = Vec::new();
     for item in &mut block.items {
         if let ImplItem::Fn(function) = item
             && let Some((name, parameters)) = CALLBACKS.iter().find(|(name, _)| function.sig.ident == name)
         {
-            gate_callback(function, *parameters)?;
+            gate_callback(function, *parameters, keep_async)?;
             present.push(*name);
         }
     }
@@ -53,14 +56,14 @@ fn gate_impl(mut block: ItemImpl) -> Result<Tokens> {
     for (name, _) in missing {
         if let Some(mut function) = default_callback(name) {
             let parameters = function.sig.inputs.len() - 1;
-            gate_callback(&mut function, parameters)?;
+            gate_callback(&mut function, parameters, keep_async)?;
             block.items.push(ImplItem::Fn(function));
         }
     }
     Ok(quote!(#block))
 }
 
-fn gate_callback(function: &mut ImplItemFn, parameters: usize) -> Result<()> {
+fn gate_callback(function: &mut ImplItemFn, parameters: usize, keep_async: bool) -> Result<()> {
     if function.sig.inputs.len() != parameters + 1 {
         return Err(Error::new(
             function.sig.span(),
@@ -84,7 +87,9 @@ fn gate_callback(function: &mut ImplItemFn, parameters: usize) -> Result<()> {
         let FnArg::Typed(argument) = argument else { continue };
         let name = format_ident!("__retake_{place}", span = Span::call_site());
         let pattern = std::mem::replace(&mut *argument.pat, ident_pattern(&name));
-        bindings.push(quote!(let #pattern = #name;));
+        // The first `let` takes the parameter along where the pattern does not bind it: its value
+        // is to be dropped in the body's step.
+        bindings.push(quote!(let #name = #name; let #pattern = #name;));
         names.push(name);
     }
 
@@ -96,7 +101,17 @@ fn gate_callback(function: &mut ImplItemFn, parameters: usize) -> Result<()> {
         #(#bindings)*
         #awaited
     }));
-    let awaited = function.sig.asyncness.map(|_| quote!(.await));
+    let mut awaited = function.sig.asyncness.map(|_| quote!(.await));
+    if let (ReturnType::Type(_, output), Some(_), false) =
+        (&function.sig.output, &function.sig.asyncness, keep_async)
+    {
+        // Returned as it is, the gated body is the callback's only future. An `async fn` around it
+        // would hold the parameters a second time, in the memory of every actor.
+        function.sig.output =
+            parse_quote!(-> impl ::core::future::Future<Output = #output> + ::core::marker::Send);
+        function.sig.asyncness = None;
+        awaited = None;
+    }
     function.block = parse_quote!({
         let __retake_gate = #gate;
         #gated #awaited
