@@ -7,6 +7,7 @@
 //! the user's own go on to the subscriber that was there before.
 
 use std::cell::Cell;
+use std::num::NonZeroU64;
 
 use tracing::callsite::Callsite;
 use tracing::field::FieldSet;
@@ -32,8 +33,8 @@ pub(crate) fn set_running(step: u64) {
 }
 
 /// The step that sent the message whose handler is being polled.
-pub(crate) fn sender() -> Option<u64> {
-    Some(ENTERED.get()).filter(|step| *step != 0)
+pub(crate) fn sender() -> Option<NonZeroU64> {
+    NonZeroU64::new(ENTERED.get())
 }
 
 /// Forget the state of an earlier run on this thread.

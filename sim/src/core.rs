@@ -289,20 +289,20 @@ impl Core {
         let panics = task.panic_next && kind == StepKind::Handle;
         if !ticket.resumed {
             task.doing = ticket.part;
-            task.doing_text = ticket.text.as_deref().map(Into::into);
+            task.doing_text.clone_from(&ticket.text);
         }
         task.panic_next &= !panics;
         let step =
             Step { elapsed_ns: self.elapsed_ns(), task: serial, kind, message: ticket.message, choice };
         self.write(&Record::Step(step));
         if let Some(text) = ticket.text.take() {
-            let text = self.clean(text);
+            let text = self.clean(text.into_string());
             self.write(&Record::Detail(text));
         }
         if self.layers.causality {
             causes::set_running(self.stats.steps);
             if let Some(cause) = ticket.cause.take() {
-                self.write(&Record::Cause(cause));
+                self.write(&Record::Cause(cause.get()));
             }
         }
         if panics { Turn::Panic } else { Turn::Run }

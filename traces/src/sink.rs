@@ -27,11 +27,18 @@ pub trait Sink {
 }
 
 /// The rolling hash (XXH3, 64 bits) over encoded records of the schedule layer.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct EventHash {
     hasher: Xxh3Default,
     /// Encoded and not hashed yet: the hash is faster in large pieces.
     pending: Vec<u8>,
+}
+
+impl Default for EventHash {
+    fn default() -> Self {
+        // Enough for a short run: campaigns consist of those.
+        Self { hasher: Xxh3Default::default(), pending: Vec::with_capacity(1 << 10) }
+    }
 }
 
 impl EventHash {

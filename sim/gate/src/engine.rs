@@ -5,6 +5,7 @@
 //! this module: it is public for `retake-sim`.
 
 use std::cell::RefCell;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -31,7 +32,8 @@ pub enum Part {
     Task,
 }
 
-/// What a gate tells the engine about the code behind it.
+/// What a gate tells the engine about the code behind it. Every actor has room
+/// for one in its task, so it is kept small.
 #[derive(Debug)]
 pub struct Ticket {
     /// The task that the gated code belongs to.
@@ -41,13 +43,13 @@ pub struct Ticket {
     /// Discriminant of the message, 0 where there is none.
     pub message: u16,
     /// The message as text, where the engine wanted it.
-    pub text: Option<String>,
+    pub text: Option<Box<str>>,
     /// True once the gated code has run at least one step.
     pub resumed: bool,
     /// True while the engine holds this gate's waker. Kept by the engine.
     pub waiting: bool,
     /// The step that sent the message, where the engine knows. Kept by the engine.
-    pub cause: Option<u64>,
+    pub cause: Option<NonZeroU64>,
 }
 
 /// The engine's answer to a gate that was polled.

@@ -62,7 +62,7 @@ impl Gate {
             if let Some(ticket) = &mut gate.0 {
                 ticket.message = discriminant_of(message);
                 if engine.wants_text() {
-                    ticket.text = text(message).or_else(|| Some(short_name::<A::Msg>()));
+                    ticket.text = Some(text(message).unwrap_or_else(short_name::<A::Msg>).into());
                 }
             }
             gate
@@ -77,7 +77,7 @@ impl Gate {
             let mut gate = Self::new(task, Part::Supervision);
             if let Some(ticket) = &mut gate.0 {
                 ticket.message = discriminant_of(event);
-                ticket.text = engine.supervision(task, event);
+                ticket.text = engine.supervision(task, event).map(Into::into);
             }
             gate
         })
