@@ -24,7 +24,7 @@ pub(crate) fn all(scale: &Scale) -> Vec<Case> {
         ping_pong(messages),
         ring("ring of 1,000", 1_000, 100, 300_000 / scale.divisor, [Goal::Ratio(0.55), Goal::Ratio(0.7)]),
         ring("full ring of 1,000", 1_000, 1_000, 300_000 / scale.divisor, [Goal::Open; 2]),
-        ring("ring of 100,000", 100_000, 10_000, 2_000_000 / scale.divisor, [Goal::Open; 2]),
+        ring("ring of 100,000", 100_000, 10_000, 400_000 / scale.divisor, [Goal::Open; 2]),
         fan_in(300_000 / scale.divisor),
         queue(20_000 / scale.divisor),
         schedules(400 / scale.divisor),

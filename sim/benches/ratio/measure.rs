@@ -10,12 +10,15 @@ use retake_sim::{Isolation, Run, Sim, Strategy};
 pub(crate) struct Scale {
     /// Number of times that each side runs.
     pub(crate) rounds: usize,
+    /// After so long a case has no further round, if it has had `ROUNDS_MIN`.
+    pub(crate) enough: Duration,
     /// What loads are divided by.
     pub(crate) divisor: u64,
 }
 
-pub(crate) const FULL: Scale = Scale { rounds: 15, divisor: 1 };
-pub(crate) const QUICK: Scale = Scale { rounds: 5, divisor: 4 };
+pub(crate) const FULL: Scale = Scale { rounds: 15, enough: Duration::from_secs(12), divisor: 1 };
+pub(crate) const QUICK: Scale = Scale { rounds: 5, enough: Duration::from_secs(2), divisor: 4 };
+const ROUNDS_MIN: usize = 3;
 
 /// What a sample's number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +105,11 @@ impl Case {
         for row in &self.rows {
             (row.sample)();
         }
-        for _ in 0..scale.rounds {
+        let start = Instant::now();
+        for round in 0..scale.rounds {
+            if round >= ROUNDS_MIN && start.elapsed() > scale.enough {
+                break;
+            }
             bare.push((self.bare)());
             for (row, samples) in self.rows.iter().zip(&mut simulated) {
                 samples.push((row.sample)());
