@@ -88,7 +88,7 @@ pub(crate) struct Core {
 }
 
 /// What the engine is to do after letting go of the core.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Nothing: a task has been woken, or there is nothing runnable.
     Wait,

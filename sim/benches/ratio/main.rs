@@ -2,7 +2,7 @@
 //! runtime, and simulated, side by side.
 //!
 //! ```text
-//! cargo bench -p retake-sim                        # everything, about two minutes
+//! cargo bench -p retake-sim                        # everything, a few minutes
 //! cargo bench -p retake-sim -- ring                # rows whose name contains `ring`
 //! cargo bench -p retake-sim -- --quick             # fewer rounds, smaller loads
 //! cargo bench -p retake-sim -- --json result.json  # the table's figures as JSON, too
@@ -86,11 +86,11 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     report::print_foot(&results);
-    if let Some(path) = &arguments.json {
-        if let Err(error) = report::write_json(path, &results) {
-            eprintln!("cannot write {}: {error}", path.display());
-            return ExitCode::FAILURE;
-        }
+    if let Some(path) = &arguments.json
+        && let Err(error) = report::write_json(path, &results)
+    {
+        eprintln!("cannot write {}: {error}", path.display());
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
