@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::codec::encode_record;
+use crate::codec::encode;
 use crate::error::TraceError;
 use crate::record::Record;
 
@@ -47,7 +47,7 @@ impl EventHash {
     #[inline]
     pub(crate) fn add(&mut self, record: &Record) {
         if record.is_schedule() {
-            encode_record(record, &mut self.pending);
+            encode(record, &mut self.pending);
             self.hash_full_piece();
         }
     }

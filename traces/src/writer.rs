@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::codec::{encode, encode_record};
+use crate::codec::encode;
 use crate::error::TraceError;
 use crate::format::{
     BLOCK_TARGET, BlockHead, FRAME_HEAD, Footer, FrameKind, Index, MAGIC, TEXT_MAX, VERSION, frame_head,
@@ -125,7 +125,7 @@ impl TraceWriter {
             self.block.extend(self.head.to_bytes());
         }
         let start = self.block.len();
-        encode_record(record, &mut self.block);
+        encode(record, &mut self.block);
         if record.is_schedule() {
             self.event_hash.add_encoded(&self.block[start..]);
         }
