@@ -21,15 +21,21 @@ fn main() {
     files.sort();
     let mut hasher = Xxh3Default::new();
     for file in &files {
-        let name = file.strip_prefix(&workspace).unwrap_or(file).to_string_lossy().replace('\\', "/");
+        let name = file
+            .strip_prefix(&workspace)
+            .unwrap_or(file)
+            .to_string_lossy()
+            .replace('\\', "/");
         hasher.update(name.as_bytes());
         hasher.update(&fs::read(file).unwrap_or_default());
     }
     let lock = workspace.join("Cargo.lock");
     println!("cargo::rerun-if-changed={}", lock.display());
     let lock = fs::read_to_string(lock).unwrap_or_default();
-    let versions: Vec<String> =
-        LIBRARIES.iter().map(|name| format!("{name}={}", version(&lock, name))).collect();
+    let versions: Vec<String> = LIBRARIES
+        .iter()
+        .map(|name| format!("{name}={}", version(&lock, name)))
+        .collect();
     println!("cargo::rustc-env=RETAKE_CODE={:016x}", hasher.digest());
     println!("cargo::rustc-env=RETAKE_VERSIONS={}", versions.join(","));
 }
@@ -40,7 +46,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         let path = entry.path();
         let name = entry.file_name();
         if path.is_dir() {
-            let is_other = ["tests", "benches", "examples", "target"].iter().any(|other| name == *other);
+            let is_other = ["tests", "benches", "examples", "target"]
+                .iter()
+                .any(|other| name == *other);
             if !is_other {
                 collect(&path, files);
             }
@@ -53,5 +61,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 /// The version of a package in a lock file.
 fn version<'a>(lock: &'a str, package: &str) -> &'a str {
     let name = format!("name = \"{package}\"\nversion = \"");
-    lock.split_once(&name).and_then(|(_, rest)| rest.split('"').next()).unwrap_or("unknown")
+    lock.split_once(&name)
+        .and_then(|(_, rest)| rest.split('"').next())
+        .unwrap_or("unknown")
 }

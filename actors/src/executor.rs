@@ -128,7 +128,10 @@ impl Actor for Executor {
         _: ActorRef<ExecutorMessage>,
         arguments: ExecutorArguments,
     ) -> Result<ExecutorState, ActorProcessingErr> {
-        Ok(ExecutorState { arguments, running: BTreeMap::new() })
+        Ok(ExecutorState {
+            arguments,
+            running: BTreeMap::new(),
+        })
     }
 
     async fn handle(
@@ -143,7 +146,11 @@ impl Actor for Executor {
             Ok((runner, _)) => {
                 state.running.insert(runner.get_id().pid(), action);
             }
-            Err(error) => report(&state.arguments.names, &action, ActionResult::Error(error.to_string())),
+            Err(error) => report(
+                &state.arguments.names,
+                &action,
+                ActionResult::Error(error.to_string()),
+            ),
         }
         Ok(())
     }
@@ -159,10 +166,16 @@ impl Actor for Executor {
             SupervisionEvent::ActorFailed(runner, error) => (runner, Some(error.to_string())),
             _ => return Ok(()),
         };
-        let Some(action) = state.running.remove(&runner.get_id().pid()) else { return Ok(()) };
+        let Some(action) = state.running.remove(&runner.get_id().pid()) else {
+            return Ok(());
+        };
         // A runner that ended without a reason has reported.
         if let Some(reason) = reason {
-            report(&state.arguments.names, &action, ActionResult::Error(format!("runner: {reason}")));
+            report(
+                &state.arguments.names,
+                &action,
+                ActionResult::Error(format!("runner: {reason}")),
+            );
         }
         Ok(())
     }
@@ -172,7 +185,10 @@ impl Actor for Executor {
 /// does not hear it: its action then ends by its timeout.
 fn report(names: &Names, action: &Action, result: ActionResult) {
     if let Some(governor) = Names::find::<GovernorMessage>(&names.governor(&action.tenant)) {
-        let _ = governor.cast(GovernorMessage::ActionDone { attempt: action.attempt, result });
+        let _ = governor.cast(GovernorMessage::ActionDone {
+            attempt: action.attempt,
+            result,
+        });
     }
 }
 
@@ -216,8 +232,12 @@ async fn run(action: &Action, arguments: &ExecutorArguments) -> ActionResult {
         Err(CheckoutError::Timeout(_)) => return ActionResult::Timeout,
         Err(error) => return ActionResult::Error(error.to_string()),
     };
-    let answer =
-        worker.call(|reply| WorkerMessage::Run(action.clone(), reply), Some(arguments.action_timeout)).await;
+    let answer = worker
+        .call(
+            |reply| WorkerMessage::Run(action.clone(), reply),
+            Some(arguments.action_timeout),
+        )
+        .await;
     match answer {
         Ok(CallResult::Success(())) => ActionResult::Success,
         Ok(CallResult::Timeout) => {

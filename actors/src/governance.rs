@@ -81,7 +81,11 @@ impl Actor for Governance {
         // Governors die with their governance; actions that were in flight then
         // need somebody to see them through.
         let orphaned = arguments.governor.store.open_attempts();
-        let mut state = GovernanceState { arguments, governors: BTreeMap::new(), tenants: BTreeMap::new() };
+        let mut state = GovernanceState {
+            arguments,
+            governors: BTreeMap::new(),
+            tenants: BTreeMap::new(),
+        };
         for attempt in orphaned {
             state.start(attempt.tenant, &myself).await?;
         }
@@ -123,7 +127,8 @@ impl Actor for Governance {
         event: SupervisionEvent,
         state: &mut GovernanceState,
     ) -> Result<(), ActorProcessingErr> {
-        let (SupervisionEvent::ActorTerminated(actor, ..) | SupervisionEvent::ActorFailed(actor, _)) = event
+        let (SupervisionEvent::ActorTerminated(actor, ..)
+        | SupervisionEvent::ActorFailed(actor, _)) = event
         else {
             return Ok(());
         };
@@ -138,7 +143,11 @@ impl Actor for Governance {
         _: ActorRef<GovernanceMessage>,
         state: &mut GovernanceState,
     ) -> Result<(), ActorProcessingErr> {
-        let governors: Vec<ActorCell> = state.governors.values().map(ractor::ActorRef::get_cell).collect();
+        let governors: Vec<ActorCell> = state
+            .governors
+            .values()
+            .map(ractor::ActorRef::get_cell)
+            .collect();
         stop_all(&governors, GOVERNOR_SHUTDOWN).await;
         Ok(())
     }

@@ -173,8 +173,12 @@ impl Actor for Governor {
     ) -> Result<(), ActorProcessingErr> {
         let before = data.state;
         match message {
-            GovernorMessage::Signal(signal, reply) => data.take_signal(signal, reply, &myself).await?,
-            GovernorMessage::ActionDone { attempt, result } => data.end_action(attempt, result).await?,
+            GovernorMessage::Signal(signal, reply) => {
+                data.take_signal(signal, reply, &myself).await?;
+            }
+            GovernorMessage::ActionDone { attempt, result } => {
+                data.end_action(attempt, result).await?;
+            }
             GovernorMessage::ActionOverdue(attempt) => {
                 data.end_action(attempt, ActionResult::Timeout).await?;
             }
@@ -214,7 +218,9 @@ impl GovernorData {
         myself: &ActorRef<GovernorMessage>,
     ) -> Result<Verdict, ActorProcessingErr> {
         if !self.arguments.entitled {
-            let kind = ReceiptKind::Refusal { reason: "not entitled".to_owned() };
+            let kind = ReceiptKind::Refusal {
+                reason: "not entitled".to_owned(),
+            };
             let receipt = self.append(kind, describe(signal)).await?;
             self.go_to(GovernorState::Refusing).await?;
             return Ok(Verdict::Refused(receipt.id));
@@ -240,10 +246,20 @@ impl GovernorData {
     ) -> Result<ReceiptId, ActorProcessingErr> {
         let kind = action_for(&signal.metric);
         self.go_to(GovernorState::Intervening).await?;
-        let attempt =
-            self.append(ReceiptKind::Attempt { action: kind.to_string() }, describe(signal)).await?;
+        let attempt = self
+            .append(
+                ReceiptKind::Attempt {
+                    action: kind.to_string(),
+                },
+                describe(signal),
+            )
+            .await?;
         self.watch(attempt.id, myself);
-        let action = Action { attempt: attempt.id, tenant: self.arguments.tenant.clone(), kind };
+        let action = Action {
+            attempt: attempt.id,
+            tenant: self.arguments.tenant.clone(),
+            kind,
+        };
         // Without an executor the action ends by its timeout.
         if let Some(executor) = Names::find(&self.arguments.names.of(part::EXECUTOR)) {
             let _ = executor.cast(ExecutorMessage::Execute(action));
@@ -256,7 +272,11 @@ impl GovernorData {
         let overdue = retake::send_after(myself, self.arguments.action_timeout, move || {
             GovernorMessage::ActionOverdue(attempt)
         });
-        self.in_flight = Some(InFlight { attempt, since: retake::now(), overdue });
+        self.in_flight = Some(InFlight {
+            attempt,
+            since: retake::now(),
+            overdue,
+        });
     }
 
     async fn end_action(
@@ -265,7 +285,10 @@ impl GovernorData {
         result: ActionResult,
     ) -> Result<(), ActorProcessingErr> {
         // News of an action that has ended already is late, not wrong.
-        let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.attempt == attempt) else {
+        let Some(in_flight) = self
+            .in_flight
+            .take_if(|in_flight| in_flight.attempt == attempt)
+        else {
             return Ok(());
         };
         in_flight.overdue.abort();
@@ -297,7 +320,9 @@ impl GovernorData {
         myself: &ActorRef<GovernorMessage>,
     ) -> Result<(), ActorProcessingErr> {
         while self.state != GovernorState::Intervening {
-            let Some((signal, reply)) = self.postponed.pop_front() else { break };
+            let Some((signal, reply)) = self.postponed.pop_front() else {
+                break;
+            };
             self.take_signal(signal, reply, myself).await?;
         }
         Ok(())
@@ -307,18 +332,30 @@ impl GovernorData {
         if self.state == state {
             return Ok(());
         }
-        let kind = ReceiptKind::Transition { from: self.state.to_string(), to: state.to_string() };
+        let kind = ReceiptKind::Transition {
+            from: self.state.to_string(),
+            to: state.to_string(),
+        };
         self.append(kind, String::new()).await?;
         self.state = state;
         Ok(())
     }
 
-    async fn append(&self, kind: ReceiptKind, payload: String) -> Result<Receipt, ActorProcessingErr> {
+    async fn append(
+        &self,
+        kind: ReceiptKind,
+        payload: String,
+    ) -> Result<Receipt, ActorProcessingErr> {
         let key = match &kind {
             ReceiptKind::Result { attempt, .. } => Some(format!("result-of-{attempt}")),
             _ => None,
         };
-        let draft = Draft { tenant: self.arguments.tenant.clone(), kind, payload, key };
+        let draft = Draft {
+            tenant: self.arguments.tenant.clone(),
+            kind,
+            payload,
+            key,
+        };
         // A governor that cannot leave a receipt does not act: it fails, and is restarted.
         Ok(self.ledger.append(draft).await?)
     }

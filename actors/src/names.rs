@@ -23,7 +23,9 @@ impl Names {
     /// Names that begin with `prefix` and a slash.
     #[must_use]
     pub fn with_prefix(prefix: &str) -> Self {
-        Self { prefix: Some(prefix.into()) }
+        Self {
+            prefix: Some(prefix.into()),
+        }
     }
 
     /// The name of this part of the system.

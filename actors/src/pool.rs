@@ -17,7 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, Message, RpcReplyPort, SupervisionEvent};
+use ractor::{
+    Actor, ActorCell, ActorProcessingErr, ActorRef, Message, RpcReplyPort, SupervisionEvent,
+};
 
 use crate::names::Names;
 use crate::supervisor::stop_all;
@@ -46,7 +48,11 @@ pub struct PoolConfig {
 impl Default for PoolConfig {
     /// Poolboy's: 5 workers, 10 more at most, last in first out.
     fn default() -> Self {
-        Self { size: 5, max_overflow: 10, order: Order::Lifo }
+        Self {
+            size: 5,
+            max_overflow: 10,
+            order: Order::Lifo,
+        }
     }
 }
 
@@ -65,13 +71,18 @@ impl<W: Actor> Pool<W> {
         name: impl Into<String>,
         make: impl Fn(u32) -> (W, W::Arguments) + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), make: Arc::new(make) }
+        Self {
+            name: name.into(),
+            make: Arc::new(make),
+        }
     }
 }
 
 impl<W: Actor> fmt::Debug for Pool<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -165,7 +176,9 @@ pub struct PoolActorState<M: Message> {
 
 impl<M: Message> fmt::Debug for PoolActorState<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PoolActorState").field("status", &self.status()).finish_non_exhaustive()
+        f.debug_struct("PoolActorState")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
     }
 }
 
@@ -217,7 +230,11 @@ impl<W: Actor> Actor for Pool<W> {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            PoolMessage::Checkout { ticket, block, reply } => {
+            PoolMessage::Checkout {
+                ticket,
+                block,
+                reply,
+            } => {
                 let waiter = Waiter { ticket, reply };
                 if let Some(number) = state.take_idle() {
                     self.lend(number, waiter, state).await;
@@ -238,7 +255,10 @@ impl<W: Actor> Actor for Pool<W> {
                 number => {
                     // The worker may have died, and its number have passed on.
                     let held = state.workers.get_mut(&number).filter(|worker| {
-                        worker.ticket.as_ref().is_some_and(|held| Arc::ptr_eq(held, &ticket))
+                        worker
+                            .ticket
+                            .as_ref()
+                            .is_some_and(|held| Arc::ptr_eq(held, &ticket))
                     });
                     if let Some(worker) = held {
                         worker.ticket = None;
@@ -259,13 +279,18 @@ impl<W: Actor> Actor for Pool<W> {
         event: SupervisionEvent,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let (SupervisionEvent::ActorTerminated(actor, ..) | SupervisionEvent::ActorFailed(actor, _)) = event
+        let (SupervisionEvent::ActorTerminated(actor, ..)
+        | SupervisionEvent::ActorFailed(actor, _)) = event
         else {
             return Ok(());
         };
         // A dismissed worker is not in the table any more.
-        let Some(number) = state.numbers.remove(&actor.get_id().pid()) else { return Ok(()) };
-        let Some(worker) = state.workers.remove(&number) else { return Ok(()) };
+        let Some(number) = state.numbers.remove(&actor.get_id().pid()) else {
+            return Ok(());
+        };
+        let Some(worker) = state.workers.remove(&number) else {
+            return Ok(());
+        };
         if worker.ticket.is_none() {
             state.idle.retain(|idle| *idle != number);
             let number = self.start_worker(&myself, state).await?;
@@ -287,8 +312,10 @@ impl<W: Actor> Actor for Pool<W> {
         _: ActorRef<Self::Msg>,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let workers: Vec<ActorCell> =
-            std::mem::take(&mut state.workers).into_values().map(|worker| worker.actor.get_cell()).collect();
+        let workers: Vec<ActorCell> = std::mem::take(&mut state.workers)
+            .into_values()
+            .map(|worker| worker.actor.get_cell())
+            .collect();
         stop_all(&workers, WORKER_SHUTDOWN).await;
         Ok(())
     }
@@ -303,9 +330,16 @@ impl<W: Actor> Pool<W> {
         let number = state.free_number();
         let (worker, arguments) = (self.make)(number);
         let name = retake::scoped_name(&format!("{}/worker-{number}", self.name));
-        let (actor, _) = Actor::spawn_linked(Some(name), worker, arguments, myself.get_cell()).await?;
+        let (actor, _) =
+            Actor::spawn_linked(Some(name), worker, arguments, myself.get_cell()).await?;
         state.numbers.insert(actor.get_id().pid(), number);
-        state.workers.insert(number, Worker { actor, ticket: None });
+        state.workers.insert(
+            number,
+            Worker {
+                actor,
+                ticket: None,
+            },
+        );
         Ok(number)
     }
 
@@ -313,7 +347,9 @@ impl<W: Actor> Pool<W> {
     async fn lend(&self, number: u32, waiter: Waiter<W::Msg>, state: &mut PoolActorState<W::Msg>) {
         let mut waiter = waiter;
         loop {
-            let Some(worker) = state.workers.get_mut(&number) else { return };
+            let Some(worker) = state.workers.get_mut(&number) else {
+                return;
+            };
             worker.ticket = Some(Arc::clone(&waiter.ticket));
             waiter.ticket.worker.store(number, Ordering::Relaxed);
             if waiter.reply.send(Some(worker.actor.clone())).is_ok() {
@@ -366,7 +402,11 @@ impl<M: Message> PoolActorState<M> {
             state,
             idle: self.idle.len(),
             overflow: self.overflow,
-            leased: self.workers.values().filter(|worker| worker.ticket.is_some()).count(),
+            leased: self
+                .workers
+                .values()
+                .filter(|worker| worker.ticket.is_some())
+                .count(),
             waiting: self.waiting,
             waiting_max: self.waiting_max,
         }
@@ -412,7 +452,8 @@ impl<M: Message> PoolActorState<M> {
     fn forget_waiter(&mut self) {
         self.waiting = self.waiting.saturating_sub(1);
         if self.queue.len() > 2 * self.waiting + 16 {
-            self.queue.retain(|waiter| waiter.ticket.worker.load(Ordering::Relaxed) == WAITING);
+            self.queue
+                .retain(|waiter| waiter.ticket.worker.load(Ordering::Relaxed) == WAITING);
         }
     }
 }
@@ -453,7 +494,10 @@ impl<M: Message> PoolRef<M> {
     /// The pool that is registered under this name.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), messages: std::marker::PhantomData }
+        Self {
+            name: name.into(),
+            messages: std::marker::PhantomData,
+        }
     }
 
     fn find(&self) -> Result<ActorRef<PoolMessage<M>>, CheckoutError> {
@@ -465,7 +509,9 @@ impl<M: Message> PoolRef<M> {
     /// # Errors
     /// If none was free in time, or the pool is not running.
     pub async fn checkout(&self, timeout: Duration) -> Result<Lease<M>, CheckoutError> {
-        retake::timeout(timeout, self.ask(true)).await.unwrap_or(Err(CheckoutError::Timeout(timeout)))
+        retake::timeout(timeout, self.ask(true))
+            .await
+            .unwrap_or(Err(CheckoutError::Timeout(timeout)))
     }
 
     /// Borrow a worker if one can be lent at once.
@@ -479,11 +525,26 @@ impl<M: Message> PoolRef<M> {
     async fn ask(&self, block: bool) -> Result<Lease<M>, CheckoutError> {
         let pool = self.find()?;
         // From here on, dropping this withdraws the request or gives the worker back.
-        let held = Held { pool: pool.clone(), ticket: Arc::new(Ticket::default()) };
+        let held = Held {
+            pool: pool.clone(),
+            ticket: Arc::new(Ticket::default()),
+        };
         let ticket = Arc::clone(&held.ticket);
-        let answer = pool.call(|reply| PoolMessage::Checkout { ticket, block, reply }, None).await;
+        let answer = pool
+            .call(
+                |reply| PoolMessage::Checkout {
+                    ticket,
+                    block,
+                    reply,
+                },
+                None,
+            )
+            .await;
         match answer {
-            Ok(ractor::rpc::CallResult::Success(Some(worker))) => Ok(Lease { worker, _held: held }),
+            Ok(ractor::rpc::CallResult::Success(Some(worker))) => Ok(Lease {
+                worker,
+                _held: held,
+            }),
             Ok(ractor::rpc::CallResult::Success(None)) => Err(CheckoutError::Full),
             _ => Err(CheckoutError::Gone),
         }

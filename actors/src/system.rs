@@ -11,7 +11,9 @@ use crate::governor::{GovernorArguments, GovernorMessage, GovernorState, Signal,
 use crate::ledger::{Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
 use crate::pool::{Order, Pool, PoolConfig, PoolRef};
-use crate::supervisor::{ChildSpec, Shutdown, Strategy, Supervisor, SupervisorMessage, SupervisorSpec};
+use crate::supervisor::{
+    ChildSpec, Shutdown, Strategy, Supervisor, SupervisorMessage, SupervisorSpec,
+};
 use crate::worker::{ActionWorker, ServiceTime, WorkerMessage};
 
 /// How a system is set up.
@@ -36,7 +38,11 @@ impl Default for SystemConfig {
     fn default() -> Self {
         Self {
             names: Names::new(),
-            pool: PoolConfig { size: 10, max_overflow: 5, order: Order::Lifo },
+            pool: PoolConfig {
+                size: 10,
+                max_overflow: 5,
+                order: Order::Lifo,
+            },
             action_time: ServiceTime::Exponential(Duration::from_millis(20)),
             append_time: ServiceTime::None,
             signal_time: ServiceTime::None,
@@ -90,13 +96,20 @@ impl System {
         let name = retake::scoped_name(&config.names.of(part::ROOT));
         let spec = root(&config, &store);
         let (root, _) = Actor::spawn(Some(name), Supervisor, spec).await?;
-        Ok(Self { config, store, root })
+        Ok(Self {
+            config,
+            store,
+            root,
+        })
     }
 
     /// Stop all parts in reverse order of their start.
     pub async fn stop(self) {
         // An error means that it has ended already.
-        let _ = self.root.stop_and_wait(Some("shutdown".to_owned()), None).await;
+        let _ = self
+            .root
+            .stop_and_wait(Some("shutdown".to_owned()), None)
+            .await;
     }
 
     /// The receipts.
@@ -126,7 +139,10 @@ impl System {
             Some(governor) => Ok(governor),
             None => {
                 let tenant = tenant.to_owned();
-                call(&self.governance()?, |reply| GovernanceMessage::GovernorOf(tenant, reply)).await
+                call(&self.governance()?, |reply| {
+                    GovernanceMessage::GovernorOf(tenant, reply)
+                })
+                .await
             }
         }
     }
@@ -137,7 +153,10 @@ impl System {
     /// If governance does not answer.
     pub async fn entitle(&self, tenant: &str, entitled: bool) -> Result<(), CallError> {
         let tenant = tenant.to_owned();
-        call(&self.governance()?, |reply| GovernanceMessage::Entitle(tenant, entitled, reply)).await
+        call(&self.governance()?, |reply| {
+            GovernanceMessage::Entitle(tenant, entitled, reply)
+        })
+        .await
     }
 
     /// Hand a signal in and wait for the verdict.
@@ -177,8 +196,14 @@ fn root(config: &SystemConfig, store: &Store) -> SupervisorSpec {
         action_timeout: config.action_timeout,
         signal_time: config.signal_time,
     };
-    let governance = GovernanceArguments { governor, entitlements };
-    let ledger = LedgerArguments { store: store.clone(), append_time: config.append_time };
+    let governance = GovernanceArguments {
+        governor,
+        entitlements,
+    };
+    let ledger = LedgerArguments {
+        store: store.clone(),
+        append_time: config.append_time,
+    };
     let pool_name = config.names.of(part::POOL);
     let executor = ExecutorArguments {
         names: config.names.clone(),
@@ -199,12 +224,18 @@ fn root(config: &SystemConfig, store: &Store) -> SupervisorSpec {
         (part::EXECUTOR_SUPERVISOR, {
             let names = config.names.clone();
             Box::new(move || {
-                let (pool, executor, pool_name) = (pool.clone(), executor.clone(), pool_name.clone());
+                let (pool, executor, pool_name) =
+                    (pool.clone(), executor.clone(), pool_name.clone());
                 vec![
                     ChildSpec::new(pool_name.clone(), move || {
-                        (Pool::new(pool_name.clone(), move |_| (ActionWorker, action_time)), pool.clone())
+                        (
+                            Pool::new(pool_name.clone(), move |_| (ActionWorker, action_time)),
+                            pool.clone(),
+                        )
                     }),
-                    ChildSpec::new(names.of(part::EXECUTOR), move || (Executor, executor.clone())),
+                    ChildSpec::new(names.of(part::EXECUTOR), move || {
+                        (Executor, executor.clone())
+                    }),
                 ]
             })
         }),
@@ -212,13 +243,17 @@ fn root(config: &SystemConfig, store: &Store) -> SupervisorSpec {
             let names = config.names.clone();
             Box::new(move || {
                 let governance = governance.clone();
-                vec![ChildSpec::new(names.of(part::GOVERNANCE), move || (Governance, governance.clone()))]
+                vec![ChildSpec::new(names.of(part::GOVERNANCE), move || {
+                    (Governance, governance.clone())
+                })]
             })
         }),
     ];
     let mut root = SupervisorSpec::new(Strategy::OneForAll).intensity(INTENSITY.0, INTENSITY.1);
     for (name, children) in parts {
-        let child = ChildSpec::new(config.names.of(name), move || (Supervisor, below_root(children())));
+        let child = ChildSpec::new(config.names.of(name), move || {
+            (Supervisor, below_root(children()))
+        });
         root = root.child(child.shutdown(Shutdown::Infinity));
     }
     root

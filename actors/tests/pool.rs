@@ -26,10 +26,18 @@ impl Actor for Idler {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn start(size: u32, max_overflow: u32, order: Order) -> PoolRef<()> {
-    let config = PoolConfig { size, max_overflow, order };
-    Actor::spawn(Some(retake::scoped_name("pool")), Pool::new("pool", |number| (Idler, number)), config)
-        .await
-        .unwrap();
+    let config = PoolConfig {
+        size,
+        max_overflow,
+        order,
+    };
+    Actor::spawn(
+        Some(retake::scoped_name("pool")),
+        Pool::new("pool", |number| (Idler, number)),
+        config,
+    )
+    .await
+    .unwrap();
     PoolRef::new("pool")
 }
 
@@ -44,7 +52,14 @@ fn name(lease: &Lease<()>) -> String {
 }
 
 async fn counts(pool: &PoolRef<()>) -> (PoolState, usize, u32, usize, usize) {
-    let PoolStatus { state, idle, overflow, leased, waiting, .. } = pool.status().await.unwrap();
+    let PoolStatus {
+        state,
+        idle,
+        overflow,
+        leased,
+        waiting,
+        ..
+    } = pool.status().await.unwrap();
     (state, idle, overflow, leased, waiting)
 }
 
@@ -68,12 +83,23 @@ fn workers_are_lent_then_started_then_queued_for() {
         assert_eq!(counts(&pool).await, (PoolState::Full, 0, 1, 3, 0));
         assert_eq!(pool.try_checkout().await.unwrap_err(), CheckoutError::Full);
         let before = retake::now();
-        assert_eq!(pool.checkout(PATIENCE).await.unwrap_err(), CheckoutError::Timeout(PATIENCE));
+        assert_eq!(
+            pool.checkout(PATIENCE).await.unwrap_err(),
+            CheckoutError::Timeout(PATIENCE)
+        );
         assert_eq!(before.elapsed(), PATIENCE);
-        assert_eq!(counts(&pool).await, (PoolState::Full, 0, 1, 3, 0), "nobody waits any more");
+        assert_eq!(
+            counts(&pool).await,
+            (PoolState::Full, 0, 1, 3, 0),
+            "nobody waits any more"
+        );
         drop(first);
         settle().await;
-        assert_eq!(counts(&pool).await, (PoolState::Overflow, 0, 0, 2, 0), "one too many is dismissed");
+        assert_eq!(
+            counts(&pool).await,
+            (PoolState::Overflow, 0, 0, 2, 0),
+            "one too many is dismissed"
+        );
         drop((second, third));
         settle().await;
         assert_eq!(counts(&pool).await, (PoolState::Ready, 2, 0, 0, 0));
@@ -82,7 +108,10 @@ fn workers_are_lent_then_started_then_queued_for() {
 
 #[test]
 fn the_order_decides_which_idle_worker_is_next() {
-    for (order, expected) in [(Order::Lifo, "pool/worker-1"), (Order::Fifo, "pool/worker-2")] {
+    for (order, expected) in [
+        (Order::Lifo, "pool/worker-1"),
+        (Order::Fifo, "pool/worker-2"),
+    ] {
         simulate(move || async move {
             let pool = start(3, 0, order).await;
             let leases = [
@@ -137,13 +166,21 @@ fn a_dead_worker_is_replaced_or_not_as_the_pool_needs() {
         let pool = start(1, 1, Order::Lifo).await;
         retake::where_is("pool/worker-1").unwrap().kill();
         settle().await;
-        assert_eq!(counts(&pool).await, (PoolState::Ready, 1, 0, 0, 0), "an idle one is replaced");
+        assert_eq!(
+            counts(&pool).await,
+            (PoolState::Ready, 1, 0, 0, 0),
+            "an idle one is replaced"
+        );
 
         let first = pool.checkout(PATIENCE).await.unwrap();
         let second = pool.checkout(PATIENCE).await.unwrap();
         second.kill();
         settle().await;
-        assert_eq!(counts(&pool).await, (PoolState::Overflow, 0, 0, 1, 0), "one beyond the size is not");
+        assert_eq!(
+            counts(&pool).await,
+            (PoolState::Overflow, 0, 0, 1, 0),
+            "one beyond the size is not"
+        );
         drop(second);
         settle().await;
         assert_eq!(
@@ -154,15 +191,30 @@ fn a_dead_worker_is_replaced_or_not_as_the_pool_needs() {
 
         first.kill();
         settle().await;
-        assert_eq!(counts(&pool).await, (PoolState::Ready, 1, 0, 0, 0), "a lent one within the size is");
+        assert_eq!(
+            counts(&pool).await,
+            (PoolState::Ready, 1, 0, 0, 0),
+            "a lent one within the size is"
+        );
 
-        let held = [pool.checkout(PATIENCE).await.unwrap(), pool.checkout(PATIENCE).await.unwrap()];
+        let held = [
+            pool.checkout(PATIENCE).await.unwrap(),
+            pool.checkout(PATIENCE).await.unwrap(),
+        ];
         let waiting = pool.clone();
-        let waiter =
-            retake::spawn(async move { waiting.checkout(PATIENCE).await.map(|lease| lease.get_status()) });
+        let waiter = retake::spawn(async move {
+            waiting
+                .checkout(PATIENCE)
+                .await
+                .map(|lease| lease.get_status())
+        });
         settle().await;
         held[0].kill();
-        assert_eq!(waiter.await.unwrap(), Ok(ractor::ActorStatus::Running), "a waiter gets the replacement");
+        assert_eq!(
+            waiter.await.unwrap(),
+            Ok(ractor::ActorStatus::Running),
+            "a waiter gets the replacement"
+        );
     });
 }
 
@@ -194,7 +246,10 @@ fn a_client_that_dies_gives_its_worker_back_and_leaves_the_queue() {
 fn a_transaction_gives_back_also_when_its_work_fails() {
     simulate(|| async {
         let pool = start(1, 0, Order::Lifo).await;
-        let failed = pool.transaction(PATIENCE, |_| async { Err::<(), _>("no") }).await.unwrap();
+        let failed = pool
+            .transaction(PATIENCE, |_| async { Err::<(), _>("no") })
+            .await
+            .unwrap();
         assert_eq!(failed, Err("no"));
         settle().await;
         assert_eq!(counts(&pool).await, (PoolState::Ready, 1, 0, 0, 0));
@@ -213,7 +268,10 @@ fn a_pool_that_is_gone_says_so() {
         actor.stop_and_wait(None, None).await.unwrap();
         assert_eq!(waiter.await.unwrap(), CheckoutError::Gone);
         assert_eq!(pool.try_checkout().await.unwrap_err(), CheckoutError::Gone);
-        assert!(retake::where_is("pool/worker-1").is_none(), "workers end with their pool");
+        assert!(
+            retake::where_is("pool/worker-1").is_none(),
+            "workers end with their pool"
+        );
         drop(held);
     });
 }
@@ -231,7 +289,9 @@ fn no_worker_and_no_waiter_is_lost_under_any_schedule() {
                     retake::spawn(async move {
                         for _ in 0..5 {
                             let patience = draw(0, 30);
-                            let Ok(lease) = pool.checkout(patience).await else { continue };
+                            let Ok(lease) = pool.checkout(patience).await else {
+                                continue;
+                            };
                             assert!(lease.get_name().is_some());
                             retake::sleep(draw(0, 20)).await;
                             match client % 4 {
@@ -261,9 +321,15 @@ fn no_worker_and_no_waiter_is_lost_under_any_schedule() {
 }
 
 fn draw(low_ms: u64, high_ms: u64) -> Duration {
-    Duration::from_micros(Uniform::new(low_ms * 1000, high_ms * 1000).unwrap().sample(&mut retake::rng()))
+    Duration::from_micros(
+        Uniform::new(low_ms * 1000, high_ms * 1000)
+            .unwrap()
+            .sample(&mut retake::rng()),
+    )
 }
 
 fn chance(probability: f64) -> bool {
-    Bernoulli::new(probability).unwrap().sample(&mut retake::rng())
+    Bernoulli::new(probability)
+        .unwrap()
+        .sample(&mut retake::rng())
 }

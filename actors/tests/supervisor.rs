@@ -60,7 +60,11 @@ impl Actor for Child {
         Ok(())
     }
 
-    async fn post_stop(&self, _: ActorRef<ChildMessage>, (): &mut ()) -> Result<(), ActorProcessingErr> {
+    async fn post_stop(
+        &self,
+        _: ActorRef<ChildMessage>,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
         self.note("stops");
         Ok(())
     }
@@ -75,7 +79,16 @@ struct Family {
 impl Family {
     fn child(&self, id: &'static str) -> ChildSpec {
         let (log, refuses) = (self.log.clone(), self.refuses.clone());
-        ChildSpec::new(id, move || (Child { id, log: log.clone(), refuses: refuses.clone() }, ()))
+        ChildSpec::new(id, move || {
+            (
+                Child {
+                    id,
+                    log: log.clone(),
+                    refuses: refuses.clone(),
+                },
+                (),
+            )
+        })
     }
 
     fn take_log(&self) -> String {
@@ -84,7 +97,10 @@ impl Family {
 }
 
 async fn start(spec: SupervisorSpec) -> ActorRef<SupervisorMessage> {
-    Actor::spawn(Some(retake::scoped_name("supervisor")), Supervisor, spec).await.unwrap().0
+    Actor::spawn(Some(retake::scoped_name("supervisor")), Supervisor, spec)
+        .await
+        .unwrap()
+        .0
 }
 
 async fn children(supervisor: &ActorRef<SupervisorMessage>) -> Vec<ChildInfo> {
@@ -112,12 +128,20 @@ where
 fn each_strategy_restarts_its_set_in_order() {
     for (strategy, expected) in [
         (Strategy::OneForOne, "b starts"),
-        (Strategy::OneForAll, "c stops, a stops, a starts, b starts, c starts"),
+        (
+            Strategy::OneForAll,
+            "c stops, a stops, a starts, b starts, c starts",
+        ),
         (Strategy::RestForOne, "c stops, b starts, c starts"),
     ] {
         run(move |family| async move {
             let spec = SupervisorSpec::new(strategy);
-            start(spec.child(family.child("a")).child(family.child("b")).child(family.child("c"))).await;
+            start(
+                spec.child(family.child("a"))
+                    .child(family.child("b"))
+                    .child(family.child("c")),
+            )
+            .await;
             assert_eq!(family.take_log(), "a starts, b starts, c starts");
             kill("b");
             settle().await;
@@ -132,7 +156,11 @@ fn stopping_goes_in_reverse_and_a_child_that_hangs_is_killed() {
     run(|family| async move {
         let spec = SupervisorSpec::new(Strategy::OneForOne)
             .child(family.child("a"))
-            .child(family.child("hangs").shutdown(Shutdown::Timeout(Duration::from_secs(2))))
+            .child(
+                family
+                    .child("hangs")
+                    .shutdown(Shutdown::Timeout(Duration::from_secs(2))),
+            )
             .child(family.child("brutal").shutdown(Shutdown::Brutal))
             .child(family.child("d"));
         let supervisor = start(spec).await;
@@ -178,7 +206,9 @@ fn only_what_should_be_restarted_is() {
             .child(family.child("temporary").restart(Restart::Temporary));
         let supervisor = start(spec).await;
         let stop = |id: &str| {
-            ActorRef::<ChildMessage>::from(retake::where_is(id).unwrap()).cast(ChildMessage::Stop).unwrap();
+            ActorRef::<ChildMessage>::from(retake::where_is(id).unwrap())
+                .cast(ChildMessage::Stop)
+                .unwrap();
         };
         kill("transient");
         settle().await;
@@ -186,10 +216,19 @@ fn only_what_should_be_restarted_is() {
         stop("transient");
         kill("temporary");
         settle().await;
-        let left: Vec<_> =
-            children(&supervisor).await.into_iter().map(|child| (child.id, child.actor.is_some())).collect();
+        let left: Vec<_> = children(&supervisor)
+            .await
+            .into_iter()
+            .map(|child| (child.id, child.actor.is_some()))
+            .collect();
         // A transient child that ended normally keeps its spec, a temporary one does not.
-        assert_eq!(left, [("permanent".to_owned(), true), ("transient".to_owned(), false)]);
+        assert_eq!(
+            left,
+            [
+                ("permanent".to_owned(), true),
+                ("transient".to_owned(), false)
+            ]
+        );
     })
     .expect_passed();
 }
@@ -202,11 +241,18 @@ fn a_restart_that_fails_is_tried_again_and_counts() {
         *family.refuses.lock().unwrap() = 2;
         kill("a");
         settle().await;
-        assert_eq!(family.take_log(), "a starts, a refuses, a refuses, a starts");
+        assert_eq!(
+            family.take_log(),
+            "a starts, a refuses, a refuses, a starts"
+        );
         *family.refuses.lock().unwrap() = 1;
         kill("a");
         settle().await;
-        assert_eq!(supervisor.get_status(), ActorStatus::Stopped, "the fourth restart is one too many");
+        assert_eq!(
+            supervisor.get_status(),
+            ActorStatus::Stopped,
+            "the fourth restart is one too many"
+        );
     })
     .expect_passed();
 }
@@ -218,11 +264,23 @@ fn a_child_that_does_not_start_stops_those_before_it() {
             .child(family.child("a"))
             .child(ChildSpec::new("b", {
                 let log = family.log.clone();
-                move || (Child { id: "b", log: log.clone(), refuses: Arc::new(Mutex::new(1)) }, ())
+                move || {
+                    (
+                        Child {
+                            id: "b",
+                            log: log.clone(),
+                            refuses: Arc::new(Mutex::new(1)),
+                        },
+                        (),
+                    )
+                }
             }))
             .child(family.child("c"));
         let error = Actor::spawn(None, Supervisor, spec).await.unwrap_err();
-        assert!(error.to_string().contains("child `b` failed to start"), "{error}");
+        assert!(
+            error.to_string().contains("child `b` failed to start"),
+            "{error}"
+        );
         assert_eq!(family.take_log(), "a starts, b refuses, a stops");
     })
     .expect_passed();
@@ -231,11 +289,23 @@ fn a_child_that_does_not_start_stops_those_before_it() {
 #[test]
 fn a_spec_with_a_mistake_is_refused() {
     run(|family| async move {
-        let spec = SupervisorSpec::new(Strategy::OneForOne).child(family.child("a")).child(family.child("a"));
-        assert!(spec.check().unwrap_err().to_string().contains("two children have the id `a`"));
+        let spec = SupervisorSpec::new(Strategy::OneForOne)
+            .child(family.child("a"))
+            .child(family.child("a"));
+        assert!(
+            spec.check()
+                .unwrap_err()
+                .to_string()
+                .contains("two children have the id `a`")
+        );
         assert!(Actor::spawn(None, Supervisor, spec).await.is_err());
         let spec = SupervisorSpec::new(Strategy::OneForOne).intensity(1, Duration::ZERO);
-        assert!(spec.check().unwrap_err().to_string().contains("period is zero"));
+        assert!(
+            spec.check()
+                .unwrap_err()
+                .to_string()
+                .contains("period is zero")
+        );
     })
     .expect_passed();
 }
@@ -243,20 +313,28 @@ fn a_spec_with_a_mistake_is_refused() {
 #[test]
 fn an_injected_panic_is_a_restart_under_every_seed() {
     for seed in 0..50 {
-        let run = Sim::new().seed(seed).fault(Fault::panic("b").at(Duration::from_millis(1))).run(|| async {
-            let family = Family::default();
-            let supervisor = start(
-                SupervisorSpec::new(Strategy::OneForAll).child(family.child("a")).child(family.child("b")),
-            )
-            .await;
-            retake::sleep(Duration::from_millis(2)).await;
-            let b: ActorRef<ChildMessage> = retake::where_is("b").unwrap().into();
-            b.cast(ChildMessage::Hang).unwrap();
-            settle().await;
-            assert_eq!(family.take_log(), "a starts, b starts, a stops, a starts, b starts");
-            supervisor.stop_and_wait(None, None).await.unwrap();
-            assert_eq!(family.take_log(), "b stops, a stops");
-        });
+        let run = Sim::new()
+            .seed(seed)
+            .fault(Fault::panic("b").at(Duration::from_millis(1)))
+            .run(|| async {
+                let family = Family::default();
+                let supervisor = start(
+                    SupervisorSpec::new(Strategy::OneForAll)
+                        .child(family.child("a"))
+                        .child(family.child("b")),
+                )
+                .await;
+                retake::sleep(Duration::from_millis(2)).await;
+                let b: ActorRef<ChildMessage> = retake::where_is("b").unwrap().into();
+                b.cast(ChildMessage::Hang).unwrap();
+                settle().await;
+                assert_eq!(
+                    family.take_log(),
+                    "a starts, b starts, a stops, a starts, b starts"
+                );
+                supervisor.stop_and_wait(None, None).await.unwrap();
+                assert_eq!(family.take_log(), "b stops, a stops");
+            });
         assert_eq!(run.stats.faults, 1);
         run.expect_passed();
     }

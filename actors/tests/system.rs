@@ -8,11 +8,18 @@ use retake_actors::{GovernorState, Names, ServiceTime, Signal, System, SystemCon
 use retake_sim::{Fault, Sim};
 
 fn signal(tenant: &str, value: f64) -> Signal {
-    Signal { tenant: tenant.into(), metric: "cpu".into(), value }
+    Signal {
+        tenant: tenant.into(),
+        metric: "cpu".into(),
+        value,
+    }
 }
 
 fn config() -> SystemConfig {
-    SystemConfig { action_time: ServiceTime::Fixed(Duration::from_millis(20)), ..SystemConfig::default() }
+    SystemConfig {
+        action_time: ServiceTime::Fixed(Duration::from_millis(20)),
+        ..SystemConfig::default()
+    }
 }
 
 async fn entitled() -> System {
@@ -24,7 +31,12 @@ async fn entitled() -> System {
 /// The tenant's chain, one line each.
 fn chain(system: &System, tenant: &str) -> Vec<String> {
     system.store().verify().unwrap();
-    system.store().of_tenant(tenant).iter().map(ToString::to_string).collect()
+    system
+        .store()
+        .of_tenant(tenant)
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -32,13 +44,31 @@ fn a_signal_becomes_an_action_and_the_action_a_result() {
     Sim::new()
         .run(|| async {
             let system = entitled().await;
-            assert_eq!(system.signal(signal("acme", 10.0)).await, Ok(Verdict::Stable));
-            assert_eq!(system.signal(signal("acme", 70.0)).await, Ok(Verdict::Warning));
-            assert_eq!(system.signal(signal("acme", 70.0)).await, Ok(Verdict::Warning));
-            assert_eq!(system.signal(signal("acme", 90.0)).await, Ok(Verdict::Acting(4)));
-            assert_eq!(system.governor_state("acme").await, Ok(GovernorState::Intervening));
+            assert_eq!(
+                system.signal(signal("acme", 10.0)).await,
+                Ok(Verdict::Stable)
+            );
+            assert_eq!(
+                system.signal(signal("acme", 70.0)).await,
+                Ok(Verdict::Warning)
+            );
+            assert_eq!(
+                system.signal(signal("acme", 70.0)).await,
+                Ok(Verdict::Warning)
+            );
+            assert_eq!(
+                system.signal(signal("acme", 90.0)).await,
+                Ok(Verdict::Acting(4))
+            );
+            assert_eq!(
+                system.governor_state("acme").await,
+                Ok(GovernorState::Intervening)
+            );
             retake::sleep(Duration::from_millis(21)).await;
-            assert_eq!(system.governor_state("acme").await, Ok(GovernorState::Stable));
+            assert_eq!(
+                system.governor_state("acme").await,
+                Ok(GovernorState::Stable)
+            );
             assert_eq!(
                 chain(&system, "acme"),
                 [
@@ -60,7 +90,10 @@ fn a_first_signal_is_judged_like_any_other() {
     Sim::new()
         .run(|| async {
             let system = entitled().await;
-            assert_eq!(system.signal(signal("acme", 90.0)).await, Ok(Verdict::Acting(3)));
+            assert_eq!(
+                system.signal(signal("acme", 90.0)).await,
+                Ok(Verdict::Acting(3))
+            );
         })
         .expect_passed();
 }
@@ -70,12 +103,24 @@ fn a_tenant_that_is_not_entitled_is_refused_until_it_is() {
     Sim::new()
         .run(|| async {
             let system = System::start(config()).await.unwrap();
-            assert_eq!(system.signal(signal("acme", 90.0)).await, Ok(Verdict::Refused(1)));
-            assert_eq!(system.governor_state("acme").await, Ok(GovernorState::Refusing));
+            assert_eq!(
+                system.signal(signal("acme", 90.0)).await,
+                Ok(Verdict::Refused(1))
+            );
+            assert_eq!(
+                system.governor_state("acme").await,
+                Ok(GovernorState::Refusing)
+            );
             system.entitle("acme", true).await.unwrap();
-            assert_eq!(system.signal(signal("acme", 10.0)).await, Ok(Verdict::Stable));
+            assert_eq!(
+                system.signal(signal("acme", 10.0)).await,
+                Ok(Verdict::Stable)
+            );
             system.entitle("acme", false).await.unwrap();
-            assert!(matches!(system.signal(signal("acme", 10.0)).await, Ok(Verdict::Refused(_))));
+            assert!(matches!(
+                system.signal(signal("acme", 10.0)).await,
+                Ok(Verdict::Refused(_))
+            ));
             assert_eq!(
                 chain(&system, "acme"),
                 [
@@ -112,8 +157,14 @@ fn signals_are_postponed_while_an_action_is_in_flight_and_taken_up_in_order() {
                 verdicts.push(client.await.unwrap());
             }
             // The first is an action again, so the others wait for its end as well.
-            assert!(matches!(verdicts[0], (Verdict::Acting(_), 20)), "{verdicts:?}");
-            assert_eq!(verdicts[1..], [(Verdict::Warning, 40), (Verdict::Stable, 40)]);
+            assert!(
+                matches!(verdicts[0], (Verdict::Acting(_), 20)),
+                "{verdicts:?}"
+            );
+            assert_eq!(
+                verdicts[1..],
+                [(Verdict::Warning, 40), (Verdict::Stable, 40)]
+            );
         })
         .expect_passed();
 }
@@ -121,7 +172,9 @@ fn signals_are_postponed_while_an_action_is_in_flight_and_taken_up_in_order() {
 fn results(system: &System, tenant: &str) -> Vec<(u64, String)> {
     let receipts = system.store().of_tenant(tenant);
     let result = |receipt: &retake_actors::Receipt| match &receipt.kind {
-        ReceiptKind::Result { attempt, outcome, .. } => Some((*attempt, outcome.clone())),
+        ReceiptKind::Result {
+            attempt, outcome, ..
+        } => Some((*attempt, outcome.clone())),
         _ => None,
     };
     receipts.iter().filter_map(result).collect()
@@ -140,13 +193,19 @@ fn whatever_dies_an_action_has_one_result_and_the_governor_is_stable_again() {
         ("governance", "success"),
     ] {
         for seed in 0..20 {
-            let run = Sim::new().seed(seed).fault(Fault::kill(victim).at(Duration::from_millis(10))).run(
-                move || async move {
+            let run = Sim::new()
+                .seed(seed)
+                .fault(Fault::kill(victim).at(Duration::from_millis(10)))
+                .run(move || async move {
                     let system = entitled().await;
                     let verdict = system.signal(signal("acme", 90.0)).await;
                     assert_eq!(verdict, Ok(Verdict::Acting(3)));
                     retake::sleep(Duration::from_secs(31)).await;
-                    assert_eq!(results(&system, "acme"), [(3, outcome.to_owned())], "{victim} killed");
+                    assert_eq!(
+                        results(&system, "acme"),
+                        [(3, outcome.to_owned())],
+                        "{victim} killed"
+                    );
                     assert_eq!(
                         system.governor_state("acme").await,
                         Ok(GovernorState::Stable),
@@ -159,8 +218,7 @@ fn whatever_dies_an_action_has_one_result_and_the_governor_is_stable_again() {
                     assert_eq!(results(&system, "acme").len(), 2);
                     chain(&system, "acme");
                     system.stop().await;
-                },
-            );
+                });
             assert_eq!(run.stats.faults, 1, "{victim}: {run}");
             run.expect_passed();
         }
@@ -171,8 +229,10 @@ fn whatever_dies_an_action_has_one_result_and_the_governor_is_stable_again() {
 fn a_hung_worker_ends_as_a_timeout_and_is_replaced() {
     Sim::new()
         .run(|| async {
-            let config =
-                SystemConfig { action_time: ServiceTime::Fixed(Duration::from_secs(100)), ..config() };
+            let config = SystemConfig {
+                action_time: ServiceTime::Fixed(Duration::from_secs(100)),
+                ..config()
+            };
             let system = System::start(config).await.unwrap();
             system.entitle("acme", true).await.unwrap();
             system.signal(signal("acme", 90.0)).await.unwrap();
@@ -199,10 +259,16 @@ async fn the_system_runs_live() {
             let tenant = format!("tenant-{client}");
             system.entitle(&tenant, true).await.unwrap();
             for _ in 0..20 {
-                assert!(matches!(system.signal(signal(&tenant, 90.0)).await, Ok(Verdict::Acting(_))));
+                assert!(matches!(
+                    system.signal(signal(&tenant, 90.0)).await,
+                    Ok(Verdict::Acting(_))
+                ));
             }
             // Postponed until the last action has ended.
-            assert_eq!(system.signal(signal(&tenant, 10.0)).await, Ok(Verdict::Stable));
+            assert_eq!(
+                system.signal(signal(&tenant, 10.0)).await,
+                Ok(Verdict::Stable)
+            );
             assert_eq!(results(&system, &tenant).len(), 20);
             chain(&system, &tenant);
         })

@@ -63,28 +63,42 @@ fn main() -> ExitCode {
         }
     };
     let path = std::env::temp_dir().join(format!("long_run-{}.retake", std::process::id()));
-    let writer = match TraceWriter::create(&path, &Header { story: true, ..Header::default() }) {
+    let writer = match TraceWriter::create(
+        &path,
+        &Header {
+            story: true,
+            ..Header::default()
+        },
+    ) {
         Ok(writer) => writer,
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::from(3);
         }
     };
-    let run = Sim::new().step_limit(steps).story(true).causality(true).trace(writer).run(|| async {
-        for number in 0..RELAYS {
-            let started = Actor::spawn(None, Relay, ()).await;
-            if let Ok((relay, _)) = started {
-                let _ = relay.cast(Pass(number));
+    let run = Sim::new()
+        .step_limit(steps)
+        .story(true)
+        .causality(true)
+        .trace(writer)
+        .run(|| async {
+            for number in 0..RELAYS {
+                let started = Actor::spawn(None, Relay, ()).await;
+                if let Ok((relay, _)) = started {
+                    let _ = relay.cast(Pass(number));
+                }
             }
-        }
-        std::future::pending::<()>().await;
-    });
+            std::future::pending::<()>().await;
+        });
     let summary = verify(&path);
     // Only a left-over file would show that this failed.
     let _ = std::fs::remove_file(&path);
     println!("{run}");
     match &summary {
-        Ok(summary) => println!("trace: {} bytes, {} records", summary.bytes, summary.records),
+        Ok(summary) => println!(
+            "trace: {} bytes, {} records",
+            summary.bytes, summary.records
+        ),
         Err(error) => println!("trace: {error}"),
     }
     let peak_kb = peak_memory_kb();

@@ -73,7 +73,9 @@ pub(crate) struct Causes {
 impl Causes {
     /// In front of the subscriber that is current on this thread.
     pub(crate) fn new() -> Self {
-        Self { inner: tracing::dispatcher::get_default(Clone::clone) }
+        Self {
+            inner: tracing::dispatcher::get_default(Clone::clone),
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use rand_chacha::ChaCha8Rng;
 use retake::engine::{Part, StepEnd, Ticket, TimerId, Turn};
 use retake_traces::error::TraceError;
 use retake_traces::record::{
-    Choice, End, Fault as FaultRecord, FaultKind, Panic, Record, Step, StepKind, Task as TaskRecord, TaskKind,
+    Choice, End, Fault as FaultRecord, FaultKind, Panic, Record, Step, StepKind,
+    Task as TaskRecord, TaskKind,
 };
 use retake_traces::sink::Sink;
 
@@ -81,6 +82,8 @@ pub(crate) struct Core {
     pub(crate) rounds: u32,
     /// Actors that a fault at a step kills; the engine does it after letting go of the core.
     pub(crate) kills: Vec<ractor::ActorCell>,
+    /// A task that no gate guards fails the run.
+    pub(crate) strict: bool,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) stats: Stats,
     pub(crate) probe: Option<Probe>,
@@ -99,7 +102,10 @@ pub(crate) enum Next {
 }
 
 impl Core {
-    #[allow(clippy::too_many_arguments, reason = "called from one place, with one value for each field")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "called from one place, with one value for each field"
+    )]
     pub(crate) fn new(
         scheduler: Box<dyn Scheduler>,
         faults: Vec<Fault>,
@@ -130,6 +136,7 @@ impl Core {
             livelock_counts: Default::default(),
             rounds: 0,
             kills: Vec::new(),
+            strict: false,
             outcome: None,
             stats: Stats::default(),
             probe: None,
@@ -155,12 +162,28 @@ impl Core {
 
     // --- tasks ---
 
-    pub(crate) fn start_actor(&mut self, cell: &ractor::ActorCell, type_name: &str) -> (u32, Vec<Task>) {
-        let swept = if self.tasks.sweep_is_due() { self.tasks.sweep() } else { Vec::new() };
-        let parent = self.current.and_then(|slot| self.tasks.get(slot)).map(|task| &*task.label);
-        let label = self.labels.of_actor(cell.get_name().as_deref(), type_name, parent);
+    pub(crate) fn start_actor(
+        &mut self,
+        cell: &ractor::ActorCell,
+        type_name: &str,
+    ) -> (u32, Vec<Task>) {
+        let swept = if self.tasks.sweep_is_due() {
+            self.tasks.sweep()
+        } else {
+            Vec::new()
+        };
+        let parent = self
+            .current
+            .and_then(|slot| self.tasks.get(slot))
+            .map(|task| &*task.label);
+        let label = self
+            .labels
+            .of_actor(cell.get_name().as_deref(), type_name, parent);
         self.stats.actors += 1;
-        (self.start(TaskKind::Actor, label, Some(cell.clone())), swept)
+        (
+            self.start(TaskKind::Actor, label, Some(cell.clone())),
+            swept,
+        )
     }
 
     pub(crate) fn start_task(&mut self, kind: TaskKind, name: &str) -> u32 {
@@ -171,10 +194,18 @@ impl Core {
 
     fn start(&mut self, kind: TaskKind, label: String, cell: Option<ractor::ActorCell>) -> u32 {
         let slot = self.tasks.add(kind, label.clone(), cell);
-        let parent = self.current.and_then(|slot| self.tasks.get(slot)).map(|task| task.serial);
+        let parent = self
+            .current
+            .and_then(|slot| self.tasks.get(slot))
+            .map(|task| task.serial);
         let serial = self.tasks.get(slot).map_or(0, |task| task.serial);
         self.scheduler.started(slot, serial);
-        self.write(&Record::Task(TaskRecord { id: serial, kind, label, parent }));
+        self.write(&Record::Task(TaskRecord {
+            id: serial,
+            kind,
+            label,
+            parent,
+        }));
         slot
     }
 
@@ -212,7 +243,10 @@ impl Core {
                 ticket.waiting = false;
                 return (self.begin(ticket, choice), None);
             }
-            let stale = self.tasks.get_mut(slot).and_then(|task| task.keep_waker(waker));
+            let stale = self
+                .tasks
+                .get_mut(slot)
+                .and_then(|task| task.keep_waker(waker));
             return (Turn::Wait, stale);
         }
         if self.is_over() {
@@ -235,7 +269,9 @@ impl Core {
             ticket.cause = causes::sender();
         }
         ticket.waiting = true;
-        let Some(task) = self.tasks.get_mut(slot) else { return (Turn::Wait, None) };
+        let Some(task) = self.tasks.get_mut(slot) else {
+            return (Turn::Wait, None);
+        };
         let stale = task.keep_waker(waker);
         if delayed {
             task.state = State::Delayed;
@@ -265,7 +301,9 @@ impl Core {
     }
 
     fn leave_runnable(&mut self, slot: u32) {
-        let Some(task) = self.tasks.get_mut(slot) else { return };
+        let Some(task) = self.tasks.get_mut(slot) else {
+            return;
+        };
         match mem::replace(&mut task.state, State::Idle) {
             State::Runnable => self.runnable.remove(slot),
             State::Granted => self.granted = None,
@@ -281,19 +319,30 @@ impl Core {
         if self.layers.causality && !ticket.resumed && choice == Choice::Eager {
             ticket.cause = causes::sender();
         }
-        let Some(task) = self.tasks.get_mut(slot) else { return Turn::Wait };
+        let Some(task) = self.tasks.get_mut(slot) else {
+            return Turn::Wait;
+        };
         task.state = State::Idle;
         task.suspended = false;
         let serial = task.serial;
-        let kind = if ticket.resumed { StepKind::Resume } else { kind_of(ticket.part) };
+        let kind = if ticket.resumed {
+            StepKind::Resume
+        } else {
+            kind_of(ticket.part)
+        };
         let panics = task.panic_next && kind == StepKind::Handle;
         if !ticket.resumed {
             task.doing = ticket.part;
             task.doing_text.clone_from(&ticket.text);
         }
         task.panic_next &= !panics;
-        let step =
-            Step { elapsed_ns: self.elapsed_ns(), task: serial, kind, message: ticket.message, choice };
+        let step = Step {
+            elapsed_ns: self.elapsed_ns(),
+            task: serial,
+            kind,
+            message: ticket.message,
+            choice,
+        };
         self.write(&Record::Step(step));
         if let Some(text) = ticket.text.take() {
             let text = self.clean(text.into_string());
@@ -315,7 +364,9 @@ impl Core {
         if self.layers.causality {
             causes::set_running(0);
         }
-        let Some(task) = self.tasks.get_mut(slot) else { return };
+        let Some(task) = self.tasks.get_mut(slot) else {
+            return;
+        };
         task.suspended = matches!(end, StepEnd::Pending);
         let kind = task.kind;
         let exits = ticket.part == Part::PostStop || kind != TaskKind::Actor;
@@ -336,17 +387,27 @@ impl Core {
                 return;
             }
         }
-        if kind == TaskKind::Scenario && !matches!(self.tasks.get(slot), Some(task) if task.suspended) {
+        if kind == TaskKind::Scenario
+            && !matches!(self.tasks.get(slot), Some(task) if task.suspended)
+        {
             self.finish(Outcome::Passed);
         }
     }
 
     fn panicked(&mut self, slot: u32, message: String) {
         let message = self.clean(message);
-        let Some(task) = self.tasks.get(slot) else { return };
+        let Some(task) = self.tasks.get(slot) else {
+            return;
+        };
         let (serial, label) = (task.serial, task.label.to_string());
-        let supervised = task.cell.as_ref().is_some_and(|cell| cell.try_get_supervisor().is_some());
-        self.write(&Record::Panic(Panic { task: serial, message: message.clone() }));
+        let supervised = task
+            .cell
+            .as_ref()
+            .is_some_and(|cell| cell.try_get_supervisor().is_some());
+        self.write(&Record::Panic(Panic {
+            task: serial,
+            message: message.clone(),
+        }));
         if message.starts_with(crate::sim::NO_THREADS) {
             self.finish(Outcome::Escaped {
                 what: format!(
@@ -357,7 +418,10 @@ impl Core {
                     .to_owned(),
             });
         } else if !supervised {
-            self.finish(Outcome::Panicked { task: label, message });
+            self.finish(Outcome::Panicked {
+                task: label,
+                message,
+            });
         }
     }
 
@@ -411,7 +475,12 @@ impl Core {
         let mut busy: Vec<(String, u32)> = self
             .livelock_counts
             .iter()
-            .filter_map(|(slot, count)| Some((self.tasks.get(*slot)?.label.to_string(), count * 100 / total)))
+            .filter_map(|(slot, count)| {
+                Some((
+                    self.tasks.get(*slot)?.label.to_string(),
+                    count * 100 / total,
+                ))
+            })
             .collect();
         busy.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         busy.truncate(5);
@@ -434,15 +503,24 @@ impl Core {
         }
         let oldest = self.runnable.oldest();
         let Some(slot) = self.scheduler.pick(step, &mut self.runnable) else {
-            self.finish(Outcome::Diverged { reason: self.scheduler.reason() });
+            self.finish(Outcome::Diverged {
+                reason: self.scheduler.reason(),
+            });
             return Next::Finished;
         };
-        assert!(self.runnable.contains(slot), "a scheduler picks a runnable task");
+        assert!(
+            self.runnable.contains(slot),
+            "a scheduler picks a runnable task"
+        );
         if self.has_step_faults && self.strike_picked(step, slot) {
             self.rounds = ROUNDS_AFTER_EXIT;
             return Next::Again;
         }
-        let choice = if oldest == Some(slot) { Choice::Fifo } else { Choice::Deviation };
+        let choice = if oldest == Some(slot) {
+            Choice::Fifo
+        } else {
+            Choice::Deviation
+        };
         self.stats.picks += 1;
         self.stats.deviations += u64::from(choice == Choice::Deviation);
         self.runnable.remove(slot);
@@ -483,7 +561,10 @@ impl Core {
                 self.timers.add(at_ns, Action::Fault(place));
             }
         }
-        self.faults.push(Pending { fault, struck: false });
+        self.faults.push(Pending {
+            fault,
+            struck: false,
+        });
     }
 
     /// Faults that have not struck.
@@ -491,7 +572,12 @@ impl Core {
         self.faults
             .iter()
             .filter(|pending| !pending.struck)
-            .map(|pending| format!("fault `{}` did not strike: no such task was alive then", pending.fault))
+            .map(|pending| {
+                format!(
+                    "fault `{}` did not strike: no such task was alive then",
+                    pending.fault
+                )
+            })
             .collect()
     }
 
@@ -534,11 +620,15 @@ impl Core {
     }
 
     fn strike_slot(&mut self, place: usize, slot: u32) -> bool {
-        let Some(task) = self.tasks.get_mut(slot) else { return false };
+        let Some(task) = self.tasks.get_mut(slot) else {
+            return false;
+        };
         let serial = task.serial;
         let kind = match self.faults[place].fault.action {
             FaultAction::Kill => {
-                let Some(cell) = task.cell.clone() else { return false };
+                let Some(cell) = task.cell.clone() else {
+                    return false;
+                };
                 self.kills.push(cell);
                 FaultKind::Kill
             }
@@ -563,7 +653,11 @@ impl Core {
         };
         self.faults[place].struck = true;
         self.stats.faults += 1;
-        let record = FaultRecord { elapsed_ns: self.elapsed_ns(), task: serial, kind };
+        let record = FaultRecord {
+            elapsed_ns: self.elapsed_ns(),
+            task: serial,
+            kind,
+        };
         self.write(&Record::Fault(record));
         true
     }
@@ -571,7 +665,9 @@ impl Core {
     /// A delay is over.
     pub(crate) fn release(&mut self, slot: u32, serial: u32) {
         let delayed = self.tasks.get(slot).is_some_and(|task| {
-            task.serial == serial && task.state == State::Delayed && task.not_before_ns <= self.now_ns
+            task.serial == serial
+                && task.state == State::Delayed
+                && task.not_before_ns <= self.now_ns
         });
         if delayed {
             self.make_runnable(slot);
@@ -636,7 +732,8 @@ impl Core {
 
     /// Write the end and close the trace; gives the event hash.
     pub(crate) fn close(&mut self) -> u64 {
-        self.stats.virtual_time = std::time::Duration::from_nanos(self.now_ns.min(self.limits.horizon_ns));
+        self.stats.virtual_time =
+            std::time::Duration::from_nanos(self.now_ns.min(self.limits.horizon_ns));
         let outcome = self.outcome.clone().unwrap_or(Outcome::StepLimit);
         let end = End {
             outcome: outcome.name().to_owned(),

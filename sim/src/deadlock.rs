@@ -54,10 +54,23 @@ impl Probe {
             .collect();
         victims.sort_by_key(|victim| {
             let is_parent = !victim.cell.get_children().is_empty();
-            (Some(&*victim.label) == spared, is_parent, victim.waits, std::cmp::Reverse(victim.slot))
+            (
+                Some(&*victim.label) == spared,
+                is_parent,
+                victim.waits,
+                std::cmp::Reverse(victim.slot),
+            )
         });
-        let suspended = tasks.iter().filter(|(_, task)| task.suspended).map(|(slot, _)| slot);
-        Self { victims, killed: 0, waiting: suspended.zip(waiting).collect(), edges: BTreeMap::new() }
+        let suspended = tasks
+            .iter()
+            .filter(|(_, task)| task.suspended)
+            .map(|(slot, _)| slot);
+        Self {
+            victims,
+            killed: 0,
+            waiting: suspended.zip(waiting).collect(),
+            edges: BTreeMap::new(),
+        }
     }
 
     /// The next actor to kill.
@@ -69,9 +82,14 @@ impl Probe {
 
     /// A gate was polled during the experiment.
     pub(crate) fn woken(&mut self, slot: u32, resumed: bool) {
-        let Some(victim) = self.killed.checked_sub(1).map(|place| &self.victims[place]) else { return };
+        let Some(victim) = self.killed.checked_sub(1).map(|place| &self.victims[place]) else {
+            return;
+        };
         if resumed && victim.slot != slot {
-            self.edges.entry(slot).or_default().insert(victim.label.clone());
+            self.edges
+                .entry(slot)
+                .or_default()
+                .insert(victim.label.clone());
         }
     }
 
@@ -83,11 +101,20 @@ impl Probe {
                 wait.waits_for = targets.into_iter().collect();
             }
         }
-        let unresolved =
-            self.victims.iter().find(|victim| victim.waits).map(|victim| victim.label.clone()).filter(
-                |label| waiting.values().any(|wait| wait.task == *label && wait.waits_for.is_empty()),
-            );
-        Findings { waiting: waiting.into_values().collect(), unresolved }
+        let unresolved = self
+            .victims
+            .iter()
+            .find(|victim| victim.waits)
+            .map(|victim| victim.label.clone())
+            .filter(|label| {
+                waiting
+                    .values()
+                    .any(|wait| wait.task == *label && wait.waits_for.is_empty())
+            });
+        Findings {
+            waiting: waiting.into_values().collect(),
+            unresolved,
+        }
     }
 }
 
@@ -143,10 +170,15 @@ fn find_cycle(waiting: &[Waiting]) -> Vec<String> {
         path.pop();
         found
     }
-    let edges: BTreeMap<&str, &[String]> =
-        waiting.iter().map(|wait| (&*wait.task, &*wait.waits_for)).collect();
+    let edges: BTreeMap<&str, &[String]> = waiting
+        .iter()
+        .map(|wait| (&*wait.task, &*wait.waits_for))
+        .collect();
     let mut done = BTreeSet::new();
-    waiting.iter().find_map(|wait| visit(&wait.task, &edges, &mut Vec::new(), &mut done)).unwrap_or_default()
+    waiting
+        .iter()
+        .find_map(|wait| visit(&wait.task, &edges, &mut Vec::new(), &mut done))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -163,7 +195,12 @@ mod tests {
 
     #[test]
     fn a_circle_is_found_and_a_chain_is_none() {
-        let circle = [wait("root", &["a"]), wait("a", &["x", "b"]), wait("b", &["c"]), wait("c", &["a"])];
+        let circle = [
+            wait("root", &["a"]),
+            wait("a", &["x", "b"]),
+            wait("b", &["c"]),
+            wait("c", &["a"]),
+        ];
         assert_eq!(find_cycle(&circle), ["a", "b", "c"]);
         assert!(find_cycle(&circle[..3]).is_empty());
         assert_eq!(find_cycle(&[wait("a", &["a"])]), ["a"]);
@@ -171,7 +208,10 @@ mod tests {
 
     #[test]
     fn two_experiments_complete_each_other() {
-        let merged = merge(vec![wait("a", &["b"]), wait("b", &[])], &[wait("a", &[]), wait("b", &["a"])]);
+        let merged = merge(
+            vec![wait("a", &["b"]), wait("b", &[])],
+            &[wait("a", &[]), wait("b", &["a"])],
+        );
         assert_eq!(merged, [wait("a", &["b"]), wait("b", &["a"])]);
     }
 }

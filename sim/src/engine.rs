@@ -31,6 +31,10 @@ const NS_PER_MS: u64 = 1_000_000;
 /// Where time is sent when no timer of the simulation's own is pending: beyond
 /// every horizon, within what tokio's timer wheel holds.
 const FAR_NS: u64 = 2 * crate::sim::HORIZON_MAX.as_nanos() as u64;
+/// On the way there tokio stops where its timer wheel's coarser slots begin, a few
+/// times. More stops are the work of tasks that no gate guards and that wait for
+/// tokio's timers without end.
+const IDLES_PAST_HORIZON: u32 = 1_000;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Engine>>> = const { RefCell::new(None) };
@@ -55,6 +59,7 @@ pub(crate) struct Engine {
     metrics: RefCell<Option<RuntimeMetrics>>,
     /// Tokio tasks alive that no gate guards, as last seen.
     ungated: Cell<usize>,
+    idles_past_horizon: Cell<u32>,
     spared: Option<String>,
     pub(crate) findings: RefCell<Option<Findings>>,
 }
@@ -95,6 +100,7 @@ impl Engine {
             time_is_stale: Cell::new(false),
             metrics: RefCell::new(None),
             ungated: Cell::new(0),
+            idles_past_horizon: Cell::new(0),
             spared,
             findings: RefCell::new(None),
         }
@@ -103,7 +109,8 @@ impl Engine {
     /// Called on the runtime, before the scenario is spawned.
     pub(crate) fn start(&self) {
         self.base.set(Some(tokio::time::Instant::now()));
-        self.metrics.replace(Some(tokio::runtime::Handle::current().metrics()));
+        self.metrics
+            .replace(Some(tokio::runtime::Handle::current().metrics()));
     }
 
     /// Ready when the run has its outcome.
@@ -260,7 +267,14 @@ impl Engine {
         if now_ns >= FAR_NS {
             return self.standstill();
         }
-        if now_ns > limits.horizon_ns || (now_ns == limits.horizon_ns && next_ns.is_some()) {
+        let past_horizon = if now_ns > limits.horizon_ns {
+            self.idles_past_horizon.get() + 1
+        } else {
+            0
+        };
+        self.idles_past_horizon.set(past_horizon);
+        let has_next = next_ns.is_some() || past_horizon > IDLES_PAST_HORIZON;
+        if now_ns >= limits.horizon_ns && has_next {
             let waiting = self.core.borrow().waiting();
             return self.finish(Outcome::Horizon { waiting });
         }
@@ -295,7 +309,10 @@ impl Engine {
         }
         if let Some(anchor) = &mut *anchor {
             // Polling registers the timer. Nobody needs to be woken: the park ends by itself.
-            let _ = anchor.sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let _ = anchor
+                .sleep
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
         }
     }
 
@@ -305,7 +322,9 @@ impl Engine {
             let action = {
                 let mut core = self.core.borrow_mut();
                 let now_ns = core.now_ns;
-                let Some(action) = core.timers.pop_due(now_ns) else { break };
+                let Some(action) = core.timers.pop_due(now_ns) else {
+                    break;
+                };
                 match action {
                     Action::Fault(place) => {
                         core.strike(place);
@@ -351,7 +370,10 @@ impl Engine {
             None => {
                 let probe = self.core.borrow_mut().probe.take();
                 let findings = probe.map(Probe::findings);
-                let waiting = findings.as_ref().map(|findings| findings.waiting.clone()).unwrap_or_default();
+                let waiting = findings
+                    .as_ref()
+                    .map(|findings| findings.waiting.clone())
+                    .unwrap_or_default();
                 self.findings.replace(findings);
                 self.finish(crate::deadlock::outcome(waiting));
             }
@@ -362,7 +384,14 @@ impl Engine {
 
     /// Compare tokio's count of tasks with the known ones.
     fn note_ungated(&self) {
-        let Some(alive) = self.metrics.borrow().as_ref().map(RuntimeMetrics::num_alive_tasks) else { return };
+        let Some(alive) = self
+            .metrics
+            .borrow()
+            .as_ref()
+            .map(RuntimeMetrics::num_alive_tasks)
+        else {
+            return;
+        };
         let mut core = self.core.borrow_mut();
         // The sentinel is a task as well.
         let mut known = core.tasks.alive() + 1;
@@ -378,6 +407,19 @@ impl Engine {
         self.ungated.set(ungated);
         let mut core = self.core.borrow_mut();
         core.stats.ungated_max = core.stats.ungated_max.max(ungated);
+        if core.strict && ungated > 0 && !core.is_over() {
+            core.finish(Outcome::Escaped {
+                what: format!(
+                    "{ungated} tokio task{} no gate guards",
+                    if ungated == 1 { " that" } else { "s that" }
+                ),
+                remedy: "spawn it with `retake::spawn`; a strict run has no place for ractor's own helpers, \
+                         such as `send_after`, either: use `retake::send_after`"
+                    .to_owned(),
+            });
+            drop(core);
+            self.finish_main();
+        }
     }
 
     fn escaped(&self, what: &str, remedy: &str) {
@@ -385,7 +427,10 @@ impl Engine {
         if core.in_step() || core.is_over() || core.probe.is_some() {
             return;
         }
-        core.finish(Outcome::Escaped { what: what.to_owned(), remedy: remedy.to_owned() });
+        core.finish(Outcome::Escaped {
+            what: what.to_owned(),
+            remedy: remedy.to_owned(),
+        });
         drop(core);
         self.finish_main();
     }
@@ -395,7 +440,9 @@ impl Engine {
 /// only yields.
 fn advance(ns: u64) {
     let mut advance = std::pin::pin!(tokio::time::advance(Duration::from_nanos(ns)));
-    let _ = advance.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let _ = advance
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -478,12 +525,21 @@ impl Contract for Engine {
 
     fn supervision(&self, _supervisor: TaskId, event: &SupervisionEvent) -> Option<String> {
         if let SupervisionEvent::ActorStarted(child) = event {
-            let known = self.core.borrow().tasks.slot_of_actor(child.get_id().pid()).is_some();
+            let known = self
+                .core
+                .borrow()
+                .tasks
+                .slot_of_actor(child.get_id().pid())
+                .is_some();
             if !known && child.get_status() < ActorStatus::Stopping {
-                let name = child.get_name().unwrap_or_else(|| "without a name".to_owned());
+                let name = child
+                    .get_name()
+                    .unwrap_or_else(|| "without a name".to_owned());
                 let name = self.core.borrow().clean(name);
                 self.core.borrow_mut().finish(Outcome::Escaped {
-                    what: format!("the actor `{name}` runs outside the simulation: no gate guards it"),
+                    what: format!(
+                        "the actor `{name}` runs outside the simulation: no gate guards it"
+                    ),
                     remedy: "put `#[retake::simulated]` on its `impl Actor` block, or wrap it in \
                              `retake::Simulated::new` where it is spawned"
                         .to_owned(),
@@ -503,11 +559,20 @@ impl Contract for Engine {
         let text = match event {
             SupervisionEvent::ActorStarted(child) => format!("ActorStarted({})", label(child)),
             SupervisionEvent::ActorTerminated(child, _, reason) => {
-                format!("ActorTerminated({}, {})", label(child), reason.as_deref().unwrap_or("normal"))
+                format!(
+                    "ActorTerminated({}, {})",
+                    label(child),
+                    reason.as_deref().unwrap_or("normal")
+                )
             }
-            SupervisionEvent::ActorFailed(child, error) => format!("ActorFailed({}, {error})", label(child)),
+            SupervisionEvent::ActorFailed(child, error) => {
+                format!("ActorFailed({}, {error})", label(child))
+            }
             SupervisionEvent::ProcessGroupChanged(_) => "ProcessGroupChanged".to_owned(),
-            #[allow(unreachable_patterns, reason = "ractor has more events with other features")]
+            #[allow(
+                unreachable_patterns,
+                reason = "ractor has more events with other features"
+            )]
             _ => "SupervisionEvent".to_owned(),
         };
         Some(text)
@@ -533,7 +598,10 @@ impl Contract for Engine {
     fn timer(&self, deadline_ns: u64, waker: &Waker) -> TimerId {
         self.escaped(ESCAPED_TASK, ESCAPED_TASK_REMEDY);
         let waker = waker.clone();
-        self.core.borrow_mut().timers.add(deadline_ns, Action::Wake(waker))
+        self.core
+            .borrow_mut()
+            .timers
+            .add(deadline_ns, Action::Wake(waker))
     }
 
     fn cancel_timer(&self, timer: TimerId) {

@@ -77,19 +77,29 @@ impl Fault {
     }
 
     fn new(target: String, action: FaultAction) -> Self {
-        Self { target, action, when: When::Step(1) }
+        Self {
+            target,
+            action,
+            when: When::Step(1),
+        }
     }
 
     /// Strike just before this step (from 1) is chosen.
     #[must_use]
     pub fn at_step(self, step: u64) -> Self {
-        Self { when: When::Step(step), ..self }
+        Self {
+            when: When::Step(step),
+            ..self
+        }
     }
 
     /// Strike at this virtual time since the start of the run.
     #[must_use]
     pub fn at(self, time: Duration) -> Self {
-        Self { when: When::At(time), ..self }
+        Self {
+            when: When::At(time),
+            ..self
+        }
     }
 }
 
@@ -124,7 +134,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "s" => 1_000_000_000,
         "m" | "min" => 60_000_000_000,
         "h" => 3_600_000_000_000,
-        _ => return Err(format!("`{unit}` is no unit of time: write ns, us, ms, s, m or h")),
+        _ => {
+            return Err(format!(
+                "`{unit}` is no unit of time: write ns, us, ms, s, m or h"
+            ));
+        }
     };
     let wrong = || format!("`{number}` is not a number");
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -133,7 +147,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err(wrong());
     }
     let scale = 10_u64.pow(fraction.len() as u32);
-    let fraction: u64 = if fraction.is_empty() { 0 } else { fraction.parse().map_err(|_| wrong())? };
+    let fraction: u64 = if fraction.is_empty() {
+        0
+    } else {
+        fraction.parse().map_err(|_| wrong())?
+    };
     let fraction_ns = u128::from(fraction) * u128::from(unit_ns) / u128::from(scale);
     whole
         .checked_mul(unit_ns)
@@ -175,11 +193,18 @@ impl FromStr for Fault {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
-        let error = |problem: &str| FaultError { text: text.to_owned(), problem: problem.to_owned() };
+        let error = |problem: &str| FaultError {
+            text: text.to_owned(),
+            problem: problem.to_owned(),
+        };
         let duration = |text: &str| parse_duration(text).map_err(|problem| error(&problem));
-        let (head, tail) = text.split_once('@').ok_or_else(|| error("`@` with a step or time is missing"))?;
-        let (verb, target) =
-            head.trim().split_once(' ').ok_or_else(|| error("the name of the target is missing"))?;
+        let (head, tail) = text
+            .split_once('@')
+            .ok_or_else(|| error("`@` with a step or time is missing"))?;
+        let (verb, target) = head
+            .trim()
+            .split_once(' ')
+            .ok_or_else(|| error("the name of the target is missing"))?;
         let (when, until) = match tail.split_once(" until ") {
             Some((when, until)) => (when.trim(), Some(duration(until.trim())?)),
             None => (tail.trim(), None),
@@ -199,7 +224,11 @@ impl FromStr for Fault {
             ("kill" | "panic", Some(_)) => return Err(error("only a delay has an `until`")),
             _ => return Err(error("there is no such fault")),
         };
-        Ok(Self { target: target.trim().to_owned(), action, when })
+        Ok(Self {
+            target: target.trim().to_owned(),
+            action,
+            when,
+        })
     }
 }
 

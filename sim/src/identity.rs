@@ -27,7 +27,12 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    pub(crate) fn of_actor(&mut self, name: Option<&str>, type_name: &str, parent: Option<&str>) -> String {
+    pub(crate) fn of_actor(
+        &mut self,
+        name: Option<&str>,
+        type_name: &str,
+        parent: Option<&str>,
+    ) -> String {
         match name {
             Some(name) => self.number(unscope(name).to_owned()),
             None => {
@@ -75,7 +80,10 @@ const REPLY_PORT: &str = "RpcReplyPort {";
 /// (given as labels where `label_of` knows them), addresses, scopes of names.
 /// The insides of reply ports go as well.
 pub(crate) fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> String {
-    if !["Local(", "0x", SCOPE, REPLY_PORT].iter().any(|sign| text.contains(sign)) {
+    if !["Local(", "0x", SCOPE, REPLY_PORT]
+        .iter()
+        .any(|sign| text.contains(sign))
+    {
         return text;
     }
     let mut cleaned = String::with_capacity(text.len());
@@ -139,11 +147,26 @@ mod tests {
     #[test]
     fn a_later_incarnation_is_numbered() {
         let mut labels = Labels::default();
-        assert_eq!(labels.of_actor(Some("ledger@run-7"), "x::Ledger", None), "ledger");
-        assert_eq!(labels.of_actor(Some("ledger@run-7"), "x::Ledger", None), "ledger#2");
-        assert_eq!(labels.of_actor(None, "x::Worker<a::B>", Some("pool")), "pool/Worker");
-        assert_eq!(labels.of_actor(None, "x::Worker<a::B>", Some("pool")), "pool/Worker#2");
-        assert_eq!(labels.of_actor(None, "x::Worker<a::B>", Some("pool#2")), "pool/Worker#3");
+        assert_eq!(
+            labels.of_actor(Some("ledger@run-7"), "x::Ledger", None),
+            "ledger"
+        );
+        assert_eq!(
+            labels.of_actor(Some("ledger@run-7"), "x::Ledger", None),
+            "ledger#2"
+        );
+        assert_eq!(
+            labels.of_actor(None, "x::Worker<a::B>", Some("pool")),
+            "pool/Worker"
+        );
+        assert_eq!(
+            labels.of_actor(None, "x::Worker<a::B>", Some("pool")),
+            "pool/Worker#2"
+        );
+        assert_eq!(
+            labels.of_actor(None, "x::Worker<a::B>", Some("pool#2")),
+            "pool/Worker#3"
+        );
     }
 
     #[test]
@@ -165,8 +188,17 @@ mod tests {
             clean(r#"Actor { name: Some("a@run-12"), id: Local(5) }"#),
             r#"Actor { name: Some("a"), id: ledger }"#
         );
-        assert_eq!(clean("Local(77) at 0x7f3a00112233 mask 0xff"), "_ at 0x_ mask 0xff");
-        assert_eq!(clean("Get(7, RpcReplyPort { port: Sender { a: {} }, timeout: None })"), "Get(7, reply)");
-        assert_eq!(clean("Local(x) ünïcode 0x7f3a00112233"), "Local(x) ünïcode 0x_");
+        assert_eq!(
+            clean("Local(77) at 0x7f3a00112233 mask 0xff"),
+            "_ at 0x_ mask 0xff"
+        );
+        assert_eq!(
+            clean("Get(7, RpcReplyPort { port: Sender { a: {} }, timeout: None })"),
+            "Get(7, reply)"
+        );
+        assert_eq!(
+            clean("Local(x) ünïcode 0x7f3a00112233"),
+            "Local(x) ünïcode 0x_"
+        );
     }
 }

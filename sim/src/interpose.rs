@@ -55,7 +55,10 @@ pub(crate) fn set_now_ns(now_ns: u64) {
 }
 
 #[cfg(all(feature = "interpose", target_os = "linux"))]
-#[allow(unsafe_code, reason = "defining symbols of the C library takes the C ABI and raw pointers")]
+#[allow(
+    unsafe_code,
+    reason = "defining symbols of the C library takes the C ABI and raw pointers"
+)]
 mod symbols {
     use std::ptr;
 
@@ -72,7 +75,11 @@ mod symbols {
     /// As for getrandom(2): `buffer` is valid for writes of `length` bytes.
     #[unsafe(no_mangle)]
     #[inline(never)]
-    unsafe extern "C" fn getrandom(buffer: *mut libc::c_void, length: usize, flags: libc::c_uint) -> isize {
+    unsafe extern "C" fn getrandom(
+        buffer: *mut libc::c_void,
+        length: usize,
+        flags: libc::c_uint,
+    ) -> isize {
         // `try_with` and `try_borrow_mut`: this may be called while the thread ends
         // or from within itself, and must not panic across the C ABI.
         let filled = ENTROPY.try_with(|entropy| {
@@ -104,9 +111,14 @@ mod symbols {
     /// As for `clock_gettime(2)`: `time` is valid for a write.
     #[unsafe(no_mangle)]
     #[inline(never)]
-    unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> libc::c_int {
+    unsafe extern "C" fn clock_gettime(
+        clock: libc::clockid_t,
+        time: *mut libc::timespec,
+    ) -> libc::c_int {
         let start_s = match clock {
-            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => Some(WALL_CLOCK_START_S),
+            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => {
+                Some(WALL_CLOCK_START_S)
+            }
             libc::CLOCK_MONOTONIC
             | libc::CLOCK_MONOTONIC_RAW
             | libc::CLOCK_MONOTONIC_COARSE

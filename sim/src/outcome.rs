@@ -96,15 +96,17 @@ impl Outcome {
                 text + &list(waiting)
             }
             Self::Livelock { busy } => {
-                let mut text =
-                    String::from("steps go on while virtual time stands still; share of the last steps:");
+                let mut text = String::from(
+                    "steps go on while virtual time stands still; share of the last steps:",
+                );
                 for (task, share) in busy {
                     text.push_str(&format!("\n  {task} {share} %"));
                 }
                 text
             }
             Self::Horizon { waiting } => {
-                String::from("the scenario did not return before the end of virtual time") + &list(waiting)
+                String::from("the scenario did not return before the end of virtual time")
+                    + &list(waiting)
             }
             Self::StepLimit => String::from(
                 "the scenario did not return within the limit of steps; raise it if that is expected",
@@ -199,7 +201,13 @@ impl<T> Run<T> {
         let passed = self.passed();
         match self.output {
             Some(output) if passed => output,
-            _ => panic!("{}", Run { output: None::<()>, ..self.without_output() }),
+            _ => panic!(
+                "{}",
+                Run {
+                    output: None::<()>,
+                    ..self.without_output()
+                }
+            ),
         }
     }
 
@@ -220,7 +228,11 @@ impl<T> Run<T> {
 impl<T> fmt::Display for Run<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.outcome)?;
-        writeln!(f, "seed {}, strategy {}, event hash {:016x}", self.seed, self.strategy, self.event_hash)?;
+        writeln!(
+            f,
+            "seed {}, strategy {}, event hash {:016x}",
+            self.seed, self.strategy, self.event_hash
+        )?;
         write!(
             f,
             "{} steps in {:?} of virtual time, {} actors, {} faults",

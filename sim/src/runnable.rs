@@ -76,7 +76,10 @@ impl Runnable {
             self.arrival_of.resize(place + 1, 0);
         }
         self.arrival_of[place] = self.arrivals;
-        self.arriving.push(Arrival { slot, number: self.arrivals });
+        self.arriving.push(Arrival {
+            slot,
+            number: self.arrivals,
+        });
     }
 
     pub(crate) fn remove(&mut self, slot: u32) {
@@ -103,7 +106,8 @@ impl Runnable {
         // A starved front would let stale entries pile up behind it.
         if self.rounds.len() > 2 * self.len() + 64 {
             let arrival_of = &self.arrival_of;
-            self.rounds.retain(|arrival| arrival_of[arrival.slot as usize] == arrival.number);
+            self.rounds
+                .retain(|arrival| arrival_of[arrival.slot as usize] == arrival.number);
         }
     }
 }
@@ -119,7 +123,9 @@ struct RankSet {
 
 impl RankSet {
     fn contains(&self, number: u32) -> bool {
-        self.words.get(number as usize / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
+        self.words
+            .get(number as usize / 64)
+            .is_some_and(|word| word & (1 << (number % 64)) != 0)
     }
 
     fn insert(&mut self, number: u32) {
@@ -184,7 +190,11 @@ impl RankSet {
 /// The place of the bit that has `rank` set bits below it.
 #[inline]
 fn select_in_word(bits: u64, rank: u32) -> u32 {
-    let (start, rank) = if rank < 6 { (0, rank) } else { skip_bytes(bits, rank) };
+    let (start, rank) = if rank < 6 {
+        (0, rank)
+    } else {
+        skip_bytes(bits, rank)
+    };
     let mut rest = bits >> start;
     for _ in 0..rank {
         rest &= rest - 1;

@@ -67,6 +67,7 @@ pub struct Sim {
     isolation: Isolation,
     causality: bool,
     story: bool,
+    strict: bool,
     faults: Vec<Fault>,
     /// Behind a mutex only so that a plan can be shared with the run's thread.
     sink: Mutex<Option<MakeSink>>,
@@ -101,6 +102,7 @@ impl Sim {
             isolation: Isolation::default(),
             causality: false,
             story: false,
+            strict: false,
             faults: Vec::new(),
             sink: Mutex::new(None),
         }
@@ -113,7 +115,11 @@ impl Sim {
 
     /// Who chooses the next step.
     pub fn strategy(self, strategy: Strategy) -> Self {
-        Self { strategy, custom: None, ..self }
+        Self {
+            strategy,
+            custom: None,
+            ..self
+        }
     }
 
     /// A scheduler of your own, under a name for reports, made from the seed.
@@ -122,7 +128,10 @@ impl Sim {
         name: impl Into<String>,
         make: impl Fn(u64) -> Box<dyn Scheduler> + Send + Sync + 'static,
     ) -> Self {
-        Self { custom: Some((name.into(), Arc::new(make))), ..self }
+        Self {
+            custom: Some((name.into(), Arc::new(make))),
+            ..self
+        }
     }
 
     /// End the run when virtual time would pass this.
@@ -139,12 +148,18 @@ impl Sim {
 
     /// End the run after this many steps.
     pub fn step_limit(self, steps: u64) -> Self {
-        Self { step_limit: steps, ..self }
+        Self {
+            step_limit: steps,
+            ..self
+        }
     }
 
     /// Call it a livelock when this many steps pass without virtual time moving.
     pub fn livelock_after(self, steps: u64) -> Self {
-        Self { livelock_steps: steps, ..self }
+        Self {
+            livelock_steps: steps,
+            ..self
+        }
     }
 
     /// Where the run takes place.
@@ -155,12 +170,22 @@ impl Sim {
     /// Record which step sent each message, and put it into the trace. Needs
     /// ractor's feature `message_span_propogation`, which is on by default.
     pub fn causality(self, on: bool) -> Self {
-        Self { causality: on, ..self }
+        Self {
+            causality: on,
+            ..self
+        }
     }
 
     /// Record texts of messages and events for people to read.
     pub fn story(self, on: bool) -> Self {
         Self { story: on, ..self }
+    }
+
+    /// Fail the run when a tokio task exists that no gate guards, instead of
+    /// counting and reporting it. Off unless asked for: ractor's own helpers, such
+    /// as `send_after`, output ports and forwarders, are such tasks as well.
+    pub fn strict(self, on: bool) -> Self {
+        Self { strict: on, ..self }
     }
 
     /// Inject a fault.
@@ -177,7 +202,10 @@ impl Sim {
 
     /// Record the run into a sink, a trace file for example.
     pub fn trace(self, sink: impl Sink + Send + 'static) -> Self {
-        Self { sink: Mutex::new(Some(Box::new(sink))), ..self }
+        Self {
+            sink: Mutex::new(Some(Box::new(sink))),
+            ..self
+        }
     }
 
     fn strategy_name(&self) -> String {
@@ -201,7 +229,9 @@ impl Sim {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        let sink = lock(&self.sink).take().unwrap_or_else(|| Box::new(HashSink::new()));
+        let sink = lock(&self.sink)
+            .take()
+            .unwrap_or_else(|| Box::new(HashSink::new()));
         let (mut run, unresolved) = self.run_isolated(sink, None, &scenario);
         if let (Outcome::Deadlock { waiting, .. }, Some(spared)) = (&mut run.outcome, unresolved) {
             let (again, _) = self.run_isolated(Box::new(HashSink::new()), Some(spared), &scenario);
@@ -253,7 +283,7 @@ impl Sim {
             Some((_, make)) => make(self.seed),
             None => self.strategy.scheduler(stream(self.seed, "schedule")),
         };
-        let core = Core::new(
+        let mut core = Core::new(
             scheduler,
             self.faults.clone(),
             sink,
@@ -263,9 +293,13 @@ impl Sim {
                 steps: self.step_limit,
                 steps_at_one_time: self.livelock_steps,
             },
-            Layers { story: self.story, causality: self.causality },
+            Layers {
+                story: self.story,
+                causality: self.causality,
+            },
             RUNS.fetch_add(1, Ordering::Relaxed),
         );
+        core.strict = self.strict;
         let engine = Rc::new(Engine::new(core, spared));
         let output = Arc::new(Mutex::new(None));
 
@@ -290,7 +324,10 @@ impl Sim {
             })
             .build()
             .expect("a current-thread runtime without an I/O driver takes nothing from the system");
-        #[allow(clippy::disallowed_methods, reason = "the scheduler's own task, and one that is gated")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the scheduler's own task, and one that is gated"
+        )]
         runtime.block_on(async {
             engine.start();
             tokio::spawn(Sentinel);
@@ -315,13 +352,18 @@ impl Sim {
         let mut warnings = core.unstruck();
         if core.stats.ungated_max > 0 {
             warnings.push(format!(
-                "up to {} tokio tasks ran outside the gates: ractor's own timers and helpers are such \
-                 tasks, and so is what `tokio::spawn` starts; use `retake::spawn` to have a task of yours \
-                 scheduled and traced",
-                core.stats.ungated_max
+                "{} tokio task{} ran outside the gates at one time: ractor's own timers and helpers are \
+                 such tasks, and so is what `tokio::spawn` starts; use `retake::spawn` to have a task of \
+                 yours scheduled and traced",
+                core.stats.ungated_max,
+                if core.stats.ungated_max == 1 { "" } else { "s" }
             ));
         }
-        let unresolved = engine.findings.borrow_mut().take().and_then(|findings| findings.unresolved);
+        let unresolved = engine
+            .findings
+            .borrow_mut()
+            .take()
+            .and_then(|findings| findings.unresolved);
         let output = lock(&output).take();
         let run = Run {
             seed: self.seed,
@@ -356,7 +398,10 @@ impl Engine {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let slot = self.core.borrow_mut().start_task(TaskKind::Scenario, "scenario");
+        let slot = self
+            .core
+            .borrow_mut()
+            .start_task(TaskKind::Scenario, "scenario");
         retake::gate::existing_task(retake::engine::TaskId(slot), body)
     }
 }

@@ -54,7 +54,9 @@ impl Task {
     }
 
     pub(crate) fn is_live_actor(&self) -> bool {
-        self.cell.as_ref().is_some_and(|cell| cell.get_status() < ActorStatus::Stopping)
+        self.cell
+            .as_ref()
+            .is_some_and(|cell| cell.get_status() < ActorStatus::Stopping)
     }
 
     pub(crate) fn doing(&self) -> String {
@@ -91,7 +93,10 @@ impl Hasher for IdHasher {
     }
 }
 
-#[allow(clippy::disallowed_types, reason = "its hasher has no random state, and it is never iterated")]
+#[allow(
+    clippy::disallowed_types,
+    reason = "its hasher has no random state, and it is never iterated"
+)]
 type SlotByActor = std::collections::HashMap<u64, u32, BuildHasherDefault<IdHasher>>;
 
 /// The table of tasks.
@@ -120,7 +125,10 @@ impl Tasks {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Task)> {
-        self.slots.iter().enumerate().filter_map(|(slot, task)| Some((slot as u32, task.as_ref()?)))
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, task)| Some((slot as u32, task.as_ref()?)))
     }
 
     #[inline]
@@ -198,8 +206,13 @@ impl Tasks {
         self.actors_since_sweep = 0;
         let mut removed = Vec::new();
         for slot in 0..self.slots.len() as u32 {
-            let Some(task) = self.slots[slot as usize].as_mut() else { continue };
-            let stopped = task.cell.as_ref().is_some_and(|cell| cell.get_status() == ActorStatus::Stopped);
+            let Some(task) = self.slots[slot as usize].as_mut() else {
+                continue;
+            };
+            let stopped = task
+                .cell
+                .as_ref()
+                .is_some_and(|cell| cell.get_status() == ActorStatus::Stopped);
             if !stopped || task.state != State::Idle {
                 continue;
             }

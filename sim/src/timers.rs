@@ -38,7 +38,10 @@ struct Entry {
 impl Timers {
     pub(crate) fn add(&mut self, deadline_ns: u64, action: Action) -> TimerId {
         self.sequence += 1;
-        let entry = Entry { sequence: self.sequence, action: Some(action) };
+        let entry = Entry {
+            sequence: self.sequence,
+            action: Some(action),
+        };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.entries[slot as usize] = entry;
@@ -51,7 +54,10 @@ impl Timers {
         };
         self.heap.push(Reverse((deadline_ns, self.sequence, slot)));
         self.live += 1;
-        TimerId { slot, sequence: self.sequence }
+        TimerId {
+            slot,
+            sequence: self.sequence,
+        }
     }
 
     /// Gives back what is cancelled, so that the caller drops it where it wants.
@@ -68,7 +74,10 @@ impl Timers {
     pub(crate) fn next_deadline_ns(&mut self) -> Option<u64> {
         while let Some(Reverse((deadline, sequence, slot))) = self.heap.peek().copied() {
             let entry = &self.entries[slot as usize];
-            debug_assert_eq!(entry.sequence, sequence, "a place is reused only after its heap entry is gone");
+            debug_assert_eq!(
+                entry.sequence, sequence,
+                "a place is reused only after its heap entry is gone"
+            );
             if entry.action.is_some() {
                 return Some(deadline);
             }
@@ -93,7 +102,10 @@ impl Timers {
         self.heap.clear();
         self.free.clear();
         self.live = 0;
-        std::mem::take(&mut self.entries).into_iter().filter_map(|entry| entry.action).collect()
+        std::mem::take(&mut self.entries)
+            .into_iter()
+            .filter_map(|entry| entry.action)
+            .collect()
     }
 }
 

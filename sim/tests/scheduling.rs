@@ -44,7 +44,11 @@ impl Actor for Child {
         Ok(())
     }
 
-    async fn post_stop(&self, _: ActorRef<ChildMessage>, (): &mut ()) -> Result<(), ActorProcessingErr> {
+    async fn post_stop(
+        &self,
+        _: ActorRef<ChildMessage>,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
         note(&self.0, format!("child {} stops", self.1));
         Ok(())
     }
@@ -65,7 +69,11 @@ impl Actor for Parent {
     type State = Vec<ActorRef<ChildMessage>>;
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<ParentMessage>, (): ()) -> Result<Self::State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        _: ActorRef<ParentMessage>,
+        (): (),
+    ) -> Result<Self::State, ActorProcessingErr> {
         Ok(Vec::new())
     }
 
@@ -80,9 +88,19 @@ impl Actor for Parent {
                 for i in 0..8 {
                     let (child, _) = match i % 2 {
                         0 => {
-                            Actor::spawn_linked(None, Child(self.0.clone(), i), (), myself.get_cell()).await?
+                            Actor::spawn_linked(
+                                None,
+                                Child(self.0.clone(), i),
+                                (),
+                                myself.get_cell(),
+                            )
+                            .await?
                         }
-                        _ => myself.spawn_linked(None, Child(self.0.clone(), i), ()).await?,
+                        _ => {
+                            myself
+                                .spawn_linked(None, Child(self.0.clone(), i), ())
+                                .await?
+                        }
                     };
                     child.cast(ChildMessage::Hello)?;
                     children.push(child);
@@ -103,9 +121,15 @@ impl Actor for Parent {
         event: SupervisionEvent,
         children: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let place = |cell: &ActorCell| children.iter().position(|child| child.get_id() == cell.get_id());
+        let place = |cell: &ActorCell| {
+            children
+                .iter()
+                .position(|child| child.get_id() == cell.get_id())
+        };
         match &event {
-            SupervisionEvent::ActorStarted(cell) => note(&self.0, format!("{:?} started", place(cell))),
+            SupervisionEvent::ActorStarted(cell) => {
+                note(&self.0, format!("{:?} started", place(cell)));
+            }
             SupervisionEvent::ActorTerminated(cell, ..) => {
                 note(&self.0, format!("{:?} terminated", place(cell)));
             }
@@ -140,7 +164,14 @@ fn family(seed: u64, strategy: Strategy) -> (Vec<String>, u64) {
 
 #[test]
 fn one_seed_gives_one_run_although_ractor_keeps_children_in_a_random_map() {
-    for strategy in [Strategy::Fifo, Strategy::Random, Strategy::Pct { depth: 3, steps: 100 }] {
+    for strategy in [
+        Strategy::Fifo,
+        Strategy::Random,
+        Strategy::Pct {
+            depth: 3,
+            steps: 100,
+        },
+    ] {
         let first = family(9, strategy.clone());
         for _ in 0..20 {
             assert_eq!(family(9, strategy.clone()), first, "{strategy}");
@@ -150,7 +181,9 @@ fn one_seed_gives_one_run_although_ractor_keeps_children_in_a_random_map() {
 
 #[test]
 fn seeds_give_different_runs() {
-    let mut hashes: Vec<u64> = (0..20).map(|seed| family(seed, Strategy::Random).1).collect();
+    let mut hashes: Vec<u64> = (0..20)
+        .map(|seed| family(seed, Strategy::Random).1)
+        .collect();
     hashes.sort_unstable();
     hashes.dedup();
     assert_eq!(hashes.len(), 20);
@@ -160,7 +193,9 @@ fn seeds_give_different_runs() {
 fn runs_on_many_threads_at_once_do_not_meet() {
     let alone = family(4, Strategy::Random);
     std::thread::scope(|scope| {
-        let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| family(4, Strategy::Random))).collect();
+        let runs: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| family(4, Strategy::Random)))
+            .collect();
         for run in runs {
             assert_eq!(run.join().unwrap(), alone);
         }
@@ -186,7 +221,11 @@ impl Actor for Timed {
     type State = u32;
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<TimedMessage>, (): ()) -> Result<u32, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        _: ActorRef<TimedMessage>,
+        (): (),
+    ) -> Result<u32, ActorProcessingErr> {
         Ok(0)
     }
 
@@ -219,35 +258,41 @@ impl Actor for Timed {
 fn tokio_and_ractor_timers_tick_in_milliseconds_and_retakes_are_exact() {
     let log = Log::default();
     let inner = log.clone();
-    let run = Sim::new().horizon(Duration::from_secs(3 * 3600)).run(move || {
-        let log = inner.clone();
-        async move {
-            let (actor, _) = Actor::spawn(None, Timed(log.clone()), ()).await.unwrap();
-            actor.send_after(Duration::from_millis(2), || TimedMessage::After("ractor 2 ms"));
-            actor.send_after(Duration::from_millis(1), || TimedMessage::After("ractor 1 ms"));
-            let exact = log.clone();
-            retake::spawn(async move {
-                retake::sleep(Duration::from_micros(1200)).await;
-                at(&exact, "retake 1.2 ms");
-                retake::sleep(Duration::from_nanos(1)).await;
-                at(&exact, "retake +1 ns");
-            });
-            let ticking = log.clone();
-            retake::spawn(async move {
-                tokio::time::sleep(Duration::from_micros(1500)).await;
-                at(&ticking, "tokio 1.5 ms, rounded up");
-            });
-            retake::sleep(Duration::from_millis(5)).await;
-            let late = ractor::call_t!(actor, TimedMessage::Ask, 10);
-            at(&log, &format!("call of 10 ms failed: {}", late.is_err()));
-            let answer = ractor::call_t!(actor, TimedMessage::Ask, 200);
-            at(&log, &format!("call of 200 ms: {:?}", answer.ok()));
-            retake::sleep(Duration::from_secs(3600) + Duration::from_nanos(17)).await;
-            at(&log, "an hour later");
-            actor.send_interval(Duration::from_millis(10), || TimedMessage::Tick);
-            actor.wait(None).await.unwrap();
-        }
-    });
+    let run = Sim::new()
+        .horizon(Duration::from_secs(3 * 3600))
+        .run(move || {
+            let log = inner.clone();
+            async move {
+                let (actor, _) = Actor::spawn(None, Timed(log.clone()), ()).await.unwrap();
+                actor.send_after(Duration::from_millis(2), || {
+                    TimedMessage::After("ractor 2 ms")
+                });
+                actor.send_after(Duration::from_millis(1), || {
+                    TimedMessage::After("ractor 1 ms")
+                });
+                let exact = log.clone();
+                retake::spawn(async move {
+                    retake::sleep(Duration::from_micros(1200)).await;
+                    at(&exact, "retake 1.2 ms");
+                    retake::sleep(Duration::from_nanos(1)).await;
+                    at(&exact, "retake +1 ns");
+                });
+                let ticking = log.clone();
+                retake::spawn(async move {
+                    tokio::time::sleep(Duration::from_micros(1500)).await;
+                    at(&ticking, "tokio 1.5 ms, rounded up");
+                });
+                retake::sleep(Duration::from_millis(5)).await;
+                let late = ractor::call_t!(actor, TimedMessage::Ask, 10);
+                at(&log, &format!("call of 10 ms failed: {}", late.is_err()));
+                let answer = ractor::call_t!(actor, TimedMessage::Ask, 200);
+                at(&log, &format!("call of 200 ms: {:?}", answer.ok()));
+                retake::sleep(Duration::from_secs(3600) + Duration::from_nanos(17)).await;
+                at(&log, "an hour later");
+                actor.send_interval(Duration::from_millis(10), || TimedMessage::Tick);
+                actor.wait(None).await.unwrap();
+            }
+        });
     assert!(run.passed(), "{run}");
     let log = log.lock().unwrap().join("\n");
     insta::assert_snapshot!(log, @r"
@@ -285,6 +330,9 @@ fn a_scenario_that_panics_fails_with_its_message() {
     });
     assert_eq!(
         run.outcome,
-        Outcome::Panicked { task: "scenario".to_owned(), message: "one and one is 3".to_owned() }
+        Outcome::Panicked {
+            task: "scenario".to_owned(),
+            message: "one and one is 3".to_owned()
+        }
     );
 }

@@ -29,7 +29,12 @@ pub fn record(name: &str, settings: &Settings) -> (Finished, Vec<Record>) {
 /// The lines of a run with its story.
 #[must_use]
 pub fn story(name: &str, seed: u64) -> Vec<Line> {
-    let settings = Settings { seed, story: true, causality: true, ..Settings::new() };
+    let settings = Settings {
+        seed,
+        story: true,
+        causality: true,
+        ..Settings::new()
+    };
     lines(&record(name, &settings).1)
 }
 
@@ -43,7 +48,11 @@ pub fn text<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
 /// Run a seed again with records and say where two runs of it part.
 #[must_use]
 pub fn explain_divergence(name: &str, settings: &Settings) -> String {
-    let settings = Settings { story: true, causality: true, ..settings.clone() };
+    let settings = Settings {
+        story: true,
+        causality: true,
+        ..settings.clone()
+    };
     let (first, second) = (record(name, &settings).1, record(name, &settings).1);
     match compare(("first run", "second run"), &first, &second) {
         Some(divergence) => divergence.to_text(100),

@@ -14,13 +14,22 @@ const SCENARIO: &str = "recovery/worker_crash";
 const CHILD: &str = "RETAKE_DETERMINISM_CHILD";
 
 fn seeds() -> u64 {
-    std::env::var("RETAKE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(6)
+    std::env::var("RETAKE_SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok())
+        .unwrap_or(6)
 }
 
 fn settings(seed: u64) -> Settings {
     let strategies = ["random", "pct", "fifo", "defer"];
-    let strategy: Strategy = strategies[seed as usize % strategies.len()].parse().unwrap();
-    Settings { seed, strategy, ..Settings::new() }
+    let strategy: Strategy = strategies[seed as usize % strategies.len()]
+        .parse()
+        .unwrap();
+    Settings {
+        seed,
+        strategy,
+        ..Settings::new()
+    }
 }
 
 fn hash(seed: u64) -> String {
@@ -54,7 +63,11 @@ fn a_seed_gives_the_same_run_on_two_threads_at_once() {
     let mut distinct = one.clone();
     distinct.sort();
     distinct.dedup();
-    assert_eq!(distinct.len(), one.len(), "different seeds give different runs");
+    assert_eq!(
+        distinct.len(),
+        one.len(),
+        "different seeds give different runs"
+    );
 }
 
 #[test]
@@ -64,12 +77,25 @@ fn a_seed_gives_the_same_run_in_another_process() {
         return;
     }
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_seed_gives_the_same_run_in_another_process", "--nocapture"])
+        .args([
+            "--exact",
+            "a_seed_gives_the_same_run_in_another_process",
+            "--nocapture",
+        ])
         .env(CHILD, "1")
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let list = text.split("hashes: ").nth(1).unwrap_or_else(|| panic!("no hashes in {text}"));
-    let theirs: Vec<String> = list.lines().next().unwrap().split(' ').map(str::to_owned).collect();
+    let list = text
+        .split("hashes: ")
+        .nth(1)
+        .unwrap_or_else(|| panic!("no hashes in {text}"));
+    let theirs: Vec<String> = list
+        .lines()
+        .next()
+        .unwrap()
+        .split(' ')
+        .map(str::to_owned)
+        .collect();
     assert_same(&hashes(), &theirs, "in two processes");
 }

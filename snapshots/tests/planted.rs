@@ -48,12 +48,25 @@ where
     F: Fn() -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let run = |sink: MemorySink| Sim::new().seed(seed).story(true).trace(sink).run(scenario.clone());
+    let run = |sink: MemorySink| {
+        Sim::new()
+            .seed(seed)
+            .story(true)
+            .trace(sink)
+            .run(scenario.clone())
+    };
     let (first, second) = (MemorySink::new(), MemorySink::new());
     let outcome = run(first.clone());
     run(second.clone());
-    let divergence = compare(("first run", "second run"), &first.records(), &second.records());
-    (outcome, divergence.map(|divergence| divergence.to_text(100)))
+    let divergence = compare(
+        ("first run", "second run"),
+        &first.records(),
+        &second.records(),
+    );
+    (
+        outcome,
+        divergence.map(|divergence| divergence.to_text(100)),
+    )
 }
 
 /// The story of a run, to compare seeds.
@@ -63,7 +76,12 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let sink = MemorySink::new();
-    Sim::new().seed(seed).story(true).trace(sink.clone()).run(scenario).expect_passed();
+    Sim::new()
+        .seed(seed)
+        .story(true)
+        .trace(sink.clone())
+        .run(scenario)
+        .expect_passed();
     format!("{:?}", sink.records())
 }
 
@@ -75,7 +93,11 @@ async fn hash_map_order() {
 #[test]
 fn the_order_of_a_hash_map_is_made_deterministic() {
     assert_eq!(twice(1, hash_map_order).1, None);
-    assert_ne!(story(1, hash_map_order), story(2, hash_map_order), "seeds explore orders");
+    assert_ne!(
+        story(1, hash_map_order),
+        story(2, hash_map_order),
+        "seeds explore orders"
+    );
 }
 
 async fn system_randomness() {
@@ -96,7 +118,11 @@ fn clocks_of_the_system_show_virtual_time() {
         retake::sleep(Duration::from_secs(100)).await;
         assert_eq!(wall.elapsed().unwrap(), Duration::from_secs(100));
         assert_eq!(monotonic.elapsed(), Duration::from_secs(100));
-        tell([SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64]).await;
+        tell([SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_nanos() as u64])
+        .await;
     };
     let (run, divergence) = twice(1, scenario);
     run.expect_passed();
@@ -114,8 +140,14 @@ fn state_that_outlives_a_run_is_detected_and_located() {
     };
     let (_, divergence) = twice(1, scenario);
     let divergence = divergence.expect("two runs that differ");
-    assert!(divergence.starts_with("first divergence at step"), "{divergence}");
-    assert!(divergence.contains("heard [7, 7, 0]") && divergence.contains("heard [7, 7, 1]"), "{divergence}");
+    assert!(
+        divergence.starts_with("first divergence at step"),
+        "{divergence}"
+    );
+    assert!(
+        divergence.contains("heard [7, 7, 0]") && divergence.contains("heard [7, 7, 1]"),
+        "{divergence}"
+    );
 }
 
 /// A child without the attribute, below a parent with it.
@@ -140,7 +172,9 @@ impl Actor for Parent {
     type Arguments = ();
 
     async fn pre_start(&self, myself: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
-        myself.spawn_linked(Some(retake::scoped_name("ungated")), Ungated, ()).await?;
+        myself
+            .spawn_linked(Some(retake::scoped_name("ungated")), Ungated, ())
+            .await?;
         Ok(())
     }
 
@@ -160,8 +194,13 @@ fn a_child_that_no_gate_guards_fails_the_run_by_name() {
         let (_parent, _) = Actor::spawn(None, Parent, ()).await.unwrap();
         retake::sleep(Duration::from_secs(1)).await;
     });
-    let Outcome::Escaped { what, remedy } = run.outcome else { panic!("{}", run.outcome) };
-    assert_eq!(what, "the actor `ungated` runs outside the simulation: no gate guards it");
+    let Outcome::Escaped { what, remedy } = run.outcome else {
+        panic!("{}", run.outcome)
+    };
+    assert_eq!(
+        what,
+        "the actor `ungated` runs outside the simulation: no gate guards it"
+    );
     assert!(remedy.contains("#[retake::simulated]"));
 }
 
@@ -170,5 +209,9 @@ fn work_on_another_thread_fails_the_run() {
     let run = Sim::new().run(|| async {
         tokio::task::spawn_blocking(|| ()).await.unwrap();
     });
-    assert!(matches!(run.outcome, Outcome::Escaped { .. }), "{}", run.outcome);
+    assert!(
+        matches!(run.outcome, Outcome::Escaped { .. }),
+        "{}",
+        run.outcome
+    );
 }

@@ -7,16 +7,30 @@ use retake_workloads::run::{Progress, Settings, run};
 
 #[test]
 fn summary_of_a_run_with_crashes() {
-    let settings = Settings { seed: 42, ..Settings::new() };
-    let finished = run(scenario("recovery/worker_crash"), &settings, &Progress::default());
+    let settings = Settings {
+        seed: 42,
+        ..Settings::new()
+    };
+    let finished = run(
+        scenario("recovery/worker_crash"),
+        &settings,
+        &Progress::default(),
+    );
     assert!(finished.passed(), "{:?}", finished.outcome);
     insta::assert_json_snapshot!(finished);
 }
 
 #[test]
 fn text_of_a_report() {
-    let settings = Settings { seed: 42, ..Settings::new() };
-    let finished = run(scenario("recovery/worker_crash"), &settings, &Progress::default());
+    let settings = Settings {
+        seed: 42,
+        ..Settings::new()
+    };
+    let finished = run(
+        scenario("recovery/worker_crash"),
+        &settings,
+        &Progress::default(),
+    );
     insta::assert_snapshot!(finished.report.expect("a report"));
 }
 
@@ -29,9 +43,15 @@ fn story_of_one_action() {
 #[test]
 fn recovery_of_a_killed_worker() {
     let lines = story("recovery/worker_crash", 42);
-    let is_error = |record: &Record| matches!(record, Record::Event(text) if text.contains(": error"));
-    let end = lines.iter().position(|line| is_error(&line.record)).expect("an action that failed");
-    let start =
-        lines[..end].iter().rposition(|line| matches!(line.record, Record::Fault(_))).expect("a fault");
+    let is_error =
+        |record: &Record| matches!(record, Record::Event(text) if text.contains(": error"));
+    let end = lines
+        .iter()
+        .position(|line| is_error(&line.record))
+        .expect("an action that failed");
+    let start = lines[..end]
+        .iter()
+        .rposition(|line| matches!(line.record, Record::Fault(_)))
+        .expect("a fault");
     insta::assert_snapshot!(text(&lines[start - 5..end + 12]));
 }

@@ -35,14 +35,22 @@ impl Divergence {
     #[must_use]
     pub fn step(&self) -> u64 {
         let first = |lines: &[Line]| lines.first().map(|line| line.step);
-        first(&self.left).into_iter().chain(first(&self.right)).min().unwrap_or(0)
+        first(&self.left)
+            .into_iter()
+            .chain(first(&self.right))
+            .min()
+            .unwrap_or(0)
     }
 
     /// Virtual time at which the runs part, in nanoseconds.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
         let first = |lines: &[Line]| lines.first().map(|line| line.now_ns);
-        first(&self.left).into_iter().chain(first(&self.right)).min().unwrap_or(0)
+        first(&self.left)
+            .into_iter()
+            .chain(first(&self.right))
+            .min()
+            .unwrap_or(0)
     }
 
     /// For people, with lines of at most `width` characters; 0 means no limit.
@@ -121,14 +129,25 @@ impl Diff {
 /// # Errors
 /// If a file cannot be read or is damaged before the first difference.
 pub fn diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Diff, TraceError> {
-    let names = (left.as_ref().display().to_string(), right.as_ref().display().to_string());
+    let names = (
+        left.as_ref().display().to_string(),
+        right.as_ref().display().to_string(),
+    );
     let (left, right) = (TraceReader::open(left)?, TraceReader::open(right)?);
     let header = compare_headers(left.header(), right.header());
-    let story_compared =
-        left.header().story == right.header().story && left.header().causality == right.header().causality;
-    let (same_steps, divergence) =
-        first_divergence(names, Lines::new(left, story_compared), Lines::new(right, story_compared))?;
-    Ok(Diff { header, story_compared, same_steps, divergence })
+    let story_compared = left.header().story == right.header().story
+        && left.header().causality == right.header().causality;
+    let (same_steps, divergence) = first_divergence(
+        names,
+        Lines::new(left, story_compared),
+        Lines::new(right, story_compared),
+    )?;
+    Ok(Diff {
+        header,
+        story_compared,
+        same_steps,
+        divergence,
+    })
 }
 
 /// Compare two runs in memory, both recorded with the same layers.
@@ -137,7 +156,9 @@ pub fn compare(names: (&str, &str), left: &[Record], right: &[Record]) -> Option
     let lines = |records: &[Record]| crate::story::lines(records).into_iter().map(Ok);
     let names = (names.0.to_owned(), names.1.to_owned());
     // Records in memory have no errors.
-    first_divergence(names, lines(left), lines(right)).ok().and_then(|(_, divergence)| divergence)
+    first_divergence(names, lines(left), lines(right))
+        .ok()
+        .and_then(|(_, divergence)| divergence)
 }
 
 type LineResult = Result<Line, TraceError>;
@@ -154,12 +175,23 @@ fn first_divergence(
             (None, None) => return Ok((before.steps, None)),
             (Some(a), Some(b)) if a == b => before.push(a),
             (a, b) => {
-                let left: Result<Vec<Line>, _> =
-                    a.into_iter().map(Ok).chain(left.take(CONTEXT - 1)).collect();
-                let right: Result<Vec<Line>, _> =
-                    b.into_iter().map(Ok).chain(right.take(CONTEXT - 1)).collect();
+                let left: Result<Vec<Line>, _> = a
+                    .into_iter()
+                    .map(Ok)
+                    .chain(left.take(CONTEXT - 1))
+                    .collect();
+                let right: Result<Vec<Line>, _> = b
+                    .into_iter()
+                    .map(Ok)
+                    .chain(right.take(CONTEXT - 1))
+                    .collect();
                 let before_both = before.last.into();
-                let divergence = Divergence { names, before: before_both, left: left?, right: right? };
+                let divergence = Divergence {
+                    names,
+                    before: before_both,
+                    left: left?,
+                    right: right?,
+                };
                 return Ok((before.steps, Some(Box::new(divergence))));
             }
         }
@@ -175,7 +207,11 @@ struct Lines {
 
 impl Lines {
     fn new(reader: TraceReader, story: bool) -> Self {
-        Self { reader, teller: Teller::new(), story }
+        Self {
+            reader,
+            teller: Teller::new(),
+            story,
+        }
     }
 }
 
@@ -261,7 +297,9 @@ pub struct Comparer {
 
 impl fmt::Debug for Comparer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Comparer").field("steps", &self.before.steps).finish_non_exhaustive()
+        f.debug_struct("Comparer")
+            .field("steps", &self.before.steps)
+            .finish_non_exhaustive()
     }
 }
 
@@ -299,7 +337,8 @@ impl Comparer {
 
     fn part(&mut self, recorded: Option<Line>, right: Vec<Line>) -> Result<(), TraceError> {
         let rest: Vec<Result<Line, TraceError>> = (&mut self.recorded).take(CONTEXT - 1).collect();
-        let left: Result<Vec<Line>, TraceError> = recorded.into_iter().map(Ok).chain(rest).collect();
+        let left: Result<Vec<Line>, TraceError> =
+            recorded.into_iter().map(Ok).chain(rest).collect();
         self.divergence = Some(Box::new(Divergence {
             names: self.names.clone(),
             before: std::mem::take(&mut self.before.last).into(),

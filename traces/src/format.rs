@@ -42,7 +42,9 @@ pub(crate) enum FrameKind {
 
 impl FrameKind {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Header, Self::Block, Self::Footer].into_iter().find(|kind| *kind as u8 == byte)
+        [Self::Header, Self::Block, Self::Footer]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -97,11 +99,15 @@ impl BlockHead {
 }
 
 pub(crate) fn u64_at(bytes: &[u8], place: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(place..place + 8)?.try_into().ok()?))
+    Some(u64::from_le_bytes(
+        bytes.get(place..place + 8)?.try_into().ok()?,
+    ))
 }
 
 pub(crate) fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(place..place + 4)?.try_into().ok()?))
+    Some(u32::from_le_bytes(
+        bytes.get(place..place + 4)?.try_into().ok()?,
+    ))
 }
 
 /// Where a block begins.
@@ -144,7 +150,11 @@ pub(crate) struct Index {
 
 impl Default for Index {
     fn default() -> Self {
-        Self { places: Vec::new(), stride: 1, blocks: 0 }
+        Self {
+            places: Vec::new(),
+            stride: 1,
+            blocks: 0,
+        }
     }
 }
 
@@ -155,7 +165,11 @@ impl Index {
             if self.places.len() == INDEX_MAX {
                 self.thin_out();
             }
-            self.places.push(BlockPlace { offset, steps_before: head.steps_before, has_tasks });
+            self.places.push(BlockPlace {
+                offset,
+                steps_before: head.steps_before,
+                has_tasks,
+            });
         } else if let Some(last) = self.places.last_mut() {
             last.has_tasks |= has_tasks;
         }
@@ -167,7 +181,10 @@ impl Index {
         self.places = self
             .places
             .chunks(2)
-            .map(|pair| BlockPlace { has_tasks: pair.iter().any(|place| place.has_tasks), ..pair[0] })
+            .map(|pair| BlockPlace {
+                has_tasks: pair.iter().any(|place| place.has_tasks),
+                ..pair[0]
+            })
             .collect();
     }
 }
@@ -182,11 +199,25 @@ mod tests {
         let blocks = 5 * INDEX_MAX as u64;
         for block in 0..blocks {
             let tasks = u32::from(block == 12_345);
-            index.add(block * 100, BlockHead { steps_before: block, tasks, ..BlockHead::default() });
+            index.add(
+                block * 100,
+                BlockHead {
+                    steps_before: block,
+                    tasks,
+                    ..BlockHead::default()
+                },
+            );
         }
         assert!(index.places.len() <= INDEX_MAX);
-        let with_tasks: Vec<_> = index.places.iter().filter(|place| place.has_tasks).collect();
+        let with_tasks: Vec<_> = index
+            .places
+            .iter()
+            .filter(|place| place.has_tasks)
+            .collect();
         assert_eq!(with_tasks.len(), 1);
-        assert!(with_tasks[0].steps_before <= 12_345 && with_tasks[0].steps_before + index.stride > 12_345);
+        assert!(
+            with_tasks[0].steps_before <= 12_345
+                && with_tasks[0].steps_before + index.stride > 12_345
+        );
     }
 }

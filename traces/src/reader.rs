@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::codec::decode;
 use crate::error::TraceError;
 use crate::format::{
-    BLOCK_HEAD, BLOCK_TARGET, BlockHead, FRAME_HEAD, FRAME_MAX, Footer, FrameKind, Index, MAGIC, TRAILER,
-    VERSION, frame_checksum, trailer, u32_at, u64_at,
+    BLOCK_HEAD, BLOCK_TARGET, BlockHead, FRAME_HEAD, FRAME_MAX, Footer, FrameKind, Index, MAGIC,
+    TRAILER, VERSION, frame_checksum, trailer, u32_at, u64_at,
 };
 use crate::header::Header;
 use crate::record::{Record, Task};
@@ -112,7 +112,11 @@ impl TraceReader {
         }
         let found = u16::from_le_bytes([start[6], start[7]]);
         if found != VERSION {
-            return Err(TraceError::Version { path: reader.path, found, supported: VERSION });
+            return Err(TraceError::Version {
+                path: reader.path,
+                found,
+                supported: VERSION,
+            });
         }
         let (kind, payload) = reader.frame()?;
         if kind != FrameKind::Header {
@@ -154,7 +158,11 @@ impl TraceReader {
     }
 
     fn truncated(&self) -> TraceError {
-        TraceError::Truncated { path: self.path.clone(), offset: self.offset, good_steps: self.good_steps }
+        TraceError::Truncated {
+            path: self.path.clone(),
+            offset: self.offset,
+            good_steps: self.good_steps,
+        }
     }
 
     /// Read until the buffer is full or the file ends.
@@ -292,7 +300,9 @@ impl TraceReader {
     /// If the file cannot be read or its index is damaged.
     pub fn seek_to_step(&mut self, step: u64) -> Result<Position, TraceError> {
         let footer = self.read_footer()?;
-        let after = footer.index.partition_point(|place| place.steps_before < step);
+        let after = footer
+            .index
+            .partition_point(|place| place.steps_before < step);
         let Some(target) = after.checked_sub(1) else {
             self.jump(&footer, 0)?;
             return Ok(Position::default());
@@ -312,12 +322,18 @@ impl TraceReader {
             }
         }
         self.jump(&footer, target)?;
-        Ok(Position { steps: self.steps, now_ns: self.now_ns, tasks })
+        Ok(Position {
+            steps: self.steps,
+            now_ns: self.now_ns,
+            tasks,
+        })
     }
 
     fn read_footer(&mut self) -> Result<Footer, TraceError> {
         let length = self.seek(SeekFrom::End(0))?;
-        let Some(trailer_offset) = length.checked_sub(TRAILER as u64) else { return Err(self.truncated()) };
+        let Some(trailer_offset) = length.checked_sub(TRAILER as u64) else {
+            return Err(self.truncated());
+        };
         self.seek(SeekFrom::Start(trailer_offset))?;
         let mut end = [0; TRAILER];
         self.fill_all(&mut end)?;
@@ -330,7 +346,9 @@ impl TraceReader {
         if kind != FrameKind::Footer {
             return Err(self.corrupt(footer_offset, "the footer is missing"));
         }
-        decode(&payload).map(|(footer, _)| footer).map_err(|error| self.corrupt(footer_offset, &error))
+        decode(&payload)
+            .map(|(footer, _)| footer)
+            .map_err(|error| self.corrupt(footer_offset, &error))
     }
 
     fn jump(&mut self, footer: &Footer, place: usize) -> Result<(), TraceError> {
@@ -339,7 +357,9 @@ impl TraceReader {
         self.left = 0;
         self.block.clear();
         self.place = 0;
-        let Some(block) = footer.index.get(place) else { return Ok(()) };
+        let Some(block) = footer.index.get(place) else {
+            return Ok(());
+        };
         self.seek(SeekFrom::Start(block.offset))?;
         let (kind, payload) = self.frame()?;
         let head = BlockHead::from_bytes(&payload)
@@ -356,7 +376,10 @@ impl TraceReader {
     }
 
     fn seek(&mut self, to: SeekFrom) -> Result<u64, TraceError> {
-        self.offset = self.input.seek(to).map_err(TraceError::io("read", &self.path))?;
+        self.offset = self
+            .input
+            .seek(to)
+            .map_err(TraceError::io("read", &self.path))?;
         Ok(self.offset)
     }
 }

@@ -28,7 +28,9 @@ impl Schedule {
     ///
     /// # Errors
     /// The first error among the records.
-    pub fn read(records: impl IntoIterator<Item = Result<Record, TraceError>>) -> Result<Self, TraceError> {
+    pub fn read(
+        records: impl IntoIterator<Item = Result<Record, TraceError>>,
+    ) -> Result<Self, TraceError> {
         let mut schedule = Self::default();
         for record in records {
             schedule.add(&record?);
@@ -38,7 +40,11 @@ impl Schedule {
 
     fn add(&mut self, record: &Record) {
         let Record::Step(step) = record else { return };
-        let eager = if step.choice == Choice::Eager { EAGER } else { 0 };
+        let eager = if step.choice == Choice::Eager {
+            EAGER
+        } else {
+            0
+        };
         self.steps.push(step.task & !EAGER | eager);
         if step.choice == Choice::Deviation {
             self.deviations.push((self.steps.len() as u64, step.task));
@@ -50,14 +56,21 @@ impl Schedule {
     #[inline]
     pub fn get(&self, step: u64) -> Option<Chosen> {
         let place = usize::try_from(step).ok()?.checked_sub(1)?;
-        self.steps.get(place).map(|step| Chosen { task: step & !EAGER, eager: step & EAGER != 0 })
+        self.steps.get(place).map(|step| Chosen {
+            task: step & !EAGER,
+            eager: step & EAGER != 0,
+        })
     }
 
     /// The first task from step number `step` on that was chosen at quiescence.
     #[must_use]
     pub fn next_picked(&self, step: u64) -> Option<u32> {
         let place = usize::try_from(step).ok()?.checked_sub(1)?;
-        self.steps.get(place..)?.iter().copied().find(|step| step & EAGER == 0)
+        self.steps
+            .get(place..)?
+            .iter()
+            .copied()
+            .find(|step| step & EAGER == 0)
     }
 
     /// Number of steps.

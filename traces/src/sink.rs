@@ -37,7 +37,10 @@ pub(crate) struct EventHash {
 impl Default for EventHash {
     fn default() -> Self {
         // Enough for a short run: campaigns consist of those.
-        Self { hasher: Xxh3Default::default(), pending: Vec::with_capacity(1 << 10) }
+        Self {
+            hasher: Xxh3Default::default(),
+            pending: Vec::with_capacity(1 << 10),
+        }
     }
 }
 
@@ -124,14 +127,20 @@ impl MemorySink {
     /// The records so far.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 impl Sink for MemorySink {
     fn record(&mut self, record: &Record) -> Result<(), TraceError> {
         self.hash.add(record);
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+        self.records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(record.clone());
         Ok(())
     }
 

@@ -33,7 +33,10 @@ impl Line {
     /// The heading above lines.
     #[must_use]
     pub fn heading() -> String {
-        format!("{:>STEP_WIDTH$}  {:>14} {:<WHO_WIDTH$} what", "step", "time (s)", "who")
+        format!(
+            "{:>STEP_WIDTH$}  {:>14} {:<WHO_WIDTH$} what",
+            "step", "time (s)", "who"
+        )
     }
 
     /// As one line of at most `width` characters; 0 means no limit.
@@ -63,7 +66,11 @@ impl Line {
             None => shorten(&text, width),
             Some(cause) => {
                 let cause = format!(" <- {cause}");
-                let width = if width == 0 { 0 } else { width.saturating_sub(cause.len()).max(1) };
+                let width = if width == 0 {
+                    0
+                } else {
+                    width.saturating_sub(cause.len()).max(1)
+                };
                 shorten(&text, width) + &cause
             }
         }
@@ -111,7 +118,10 @@ impl Line {
             Record::End(end) if end.detail.is_empty() => {
                 format!("END: {} after {} steps", end.outcome, end.steps)
             }
-            Record::End(end) => format!("END: {} after {} steps: {}", end.outcome, end.steps, end.detail),
+            Record::End(end) => format!(
+                "END: {} after {} steps: {}",
+                end.outcome, end.steps, end.detail
+            ),
             Record::Event(text) => format!("| {text}"),
             // These two belong to a step and make no line of their own.
             Record::Detail(text) => text.clone(),
@@ -123,7 +133,11 @@ impl Line {
     /// True when the label is `name`, or an incarnation of it where `name` has no number.
     #[must_use]
     pub fn is_about(&self, name: &str) -> bool {
-        &*self.who == name || self.who.split_once('#').is_some_and(|(base, _)| base == name)
+        &*self.who == name
+            || self
+                .who
+                .split_once('#')
+                .is_some_and(|(base, _)| base == name)
     }
 }
 
@@ -137,7 +151,13 @@ fn one_line(text: &str) -> String {
         return text.to_owned();
     }
     text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
         .collect()
 }
 
@@ -172,7 +192,11 @@ impl Teller {
     /// For records after a jump.
     #[must_use]
     pub fn at(position: &Position) -> Self {
-        let mut teller = Self { step: position.steps, now_ns: position.now_ns, ..Self::default() };
+        let mut teller = Self {
+            step: position.steps,
+            now_ns: position.now_ns,
+            ..Self::default()
+        };
         for task in &position.tasks {
             teller.learn(task);
         }
@@ -188,7 +212,10 @@ impl Teller {
     }
 
     fn label(&self, task: u32) -> Arc<str> {
-        self.labels.get(task as usize).cloned().unwrap_or_else(|| format!("task {task}").into())
+        self.labels
+            .get(task as usize)
+            .cloned()
+            .unwrap_or_else(|| format!("task {task}").into())
     }
 
     /// Take the next record; gives the line that is complete now, if one is.
@@ -223,14 +250,22 @@ impl Teller {
                 self.label(fault.task)
             }
             Record::Panic(panic) => self.label(panic.task),
-            Record::Event(_) => self.running.map_or_else(|| Arc::from(""), |task| self.label(task)),
+            Record::Event(_) => self
+                .running
+                .map_or_else(|| Arc::from(""), |task| self.label(task)),
             Record::End(end) => {
                 self.now_ns = end.now_ns;
                 Arc::from("")
             }
         };
-        let line =
-            Line { step: self.step, now_ns: self.now_ns, who, record: record.clone(), detail, cause: None };
+        let line = Line {
+            step: self.step,
+            now_ns: self.now_ns,
+            who,
+            record: record.clone(),
+            detail,
+            cause: None,
+        };
         self.open.replace(line)
     }
 
@@ -243,7 +278,10 @@ impl Teller {
 /// The lines of these records.
 pub fn lines<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Line> {
     let mut teller = Teller::new();
-    let mut lines: Vec<Line> = records.into_iter().filter_map(|record| teller.tell(record)).collect();
+    let mut lines: Vec<Line> = records
+        .into_iter()
+        .filter_map(|record| teller.tell(record))
+        .collect();
     lines.extend(teller.finish());
     lines
 }

@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::codec::encode;
 use crate::error::TraceError;
 use crate::format::{
-    BLOCK_TARGET, BlockHead, FRAME_HEAD, Footer, FrameKind, Index, MAGIC, TEXT_MAX, VERSION, frame_head,
-    trailer,
+    BLOCK_TARGET, BlockHead, FRAME_HEAD, Footer, FrameKind, Index, MAGIC, TEXT_MAX, VERSION,
+    frame_head, trailer,
 };
 use crate::header::Header;
 use crate::record::{End, Panic, Record};
@@ -62,7 +62,11 @@ impl TraceWriter {
         let partial = PathBuf::from(partial);
         if path.is_dir() {
             let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-            return Err(TraceError::Io { doing: "create", path, source });
+            return Err(TraceError::Io {
+                doing: "create",
+                path,
+                source,
+            });
         }
         let file = File::create(&partial).map_err(TraceError::io("create", &partial))?;
         let mut writer = Self {
@@ -90,7 +94,9 @@ impl TraceWriter {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
-        self.out.write_all(bytes).map_err(TraceError::io("write", &self.partial))?;
+        self.out
+            .write_all(bytes)
+            .map_err(TraceError::io("write", &self.partial))?;
         self.offset += bytes.len() as u64;
         Ok(())
     }
@@ -174,7 +180,9 @@ impl Sink for TraceWriter {
         encode(&footer, &mut payload);
         self.write_frame(FrameKind::Footer, &payload)?;
         self.write(&trailer(footer_offset))?;
-        self.out.flush().map_err(TraceError::io("write", &self.partial))?;
+        self.out
+            .flush()
+            .map_err(TraceError::io("write", &self.partial))?;
         std::fs::rename(&self.partial, &self.path)
             .map_err(TraceError::io("rename to its final name", &self.partial))?;
         self.finished = true;
@@ -204,11 +212,24 @@ pub(crate) fn with_short_text(record: &Record) -> Cow<'_, Record> {
     if text.len() <= TEXT_MAX {
         return Cow::Borrowed(record);
     }
-    let short = format!("{}… ({} bytes)", &text[..text.floor_char_boundary(TEXT_MAX - 32)], text.len());
+    let short = format!(
+        "{}… ({} bytes)",
+        &text[..text.floor_char_boundary(TEXT_MAX - 32)],
+        text.len()
+    );
     Cow::Owned(match record.clone() {
-        Record::Task(task) => Record::Task(crate::record::Task { label: short, ..task }),
-        Record::Panic(panic) => Record::Panic(Panic { message: short, ..panic }),
-        Record::End(end) => Record::End(End { detail: short, ..end }),
+        Record::Task(task) => Record::Task(crate::record::Task {
+            label: short,
+            ..task
+        }),
+        Record::Panic(panic) => Record::Panic(Panic {
+            message: short,
+            ..panic
+        }),
+        Record::End(end) => Record::End(End {
+            detail: short,
+            ..end
+        }),
         Record::Detail(_) => Record::Detail(short),
         Record::Event(_) => Record::Event(short),
         other => other,

@@ -4,10 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use retake_traces::record::{Choice, End, Fault, FaultKind, Panic, Record, Step, StepKind, Task, TaskKind};
+use retake_traces::record::{
+    Choice, End, Fault, FaultKind, Panic, Record, Step, StepKind, Task, TaskKind,
+};
 use retake_traces::{
-    Comparer, HashSink, Header, MemorySink, Schedule, Sink, Teller, TraceError, TraceReader, TraceWriter,
-    diff, verify,
+    Comparer, HashSink, Header, MemorySink, Schedule, Sink, Teller, TraceError, TraceReader,
+    TraceWriter, diff, verify,
 };
 use tempfile::TempDir;
 
@@ -22,15 +24,31 @@ fn header() -> Header {
 }
 
 fn step(task: u32, elapsed_ns: u64, choice: Choice) -> Record {
-    Record::Step(Step { elapsed_ns, task, kind: StepKind::Handle, message: 3, choice })
+    Record::Step(Step {
+        elapsed_ns,
+        task,
+        kind: StepKind::Handle,
+        message: 3,
+        choice,
+    })
 }
 
 fn task(id: u32, label: &str, parent: Option<u32>) -> Record {
-    Record::Task(Task { id, kind: TaskKind::Actor, label: label.into(), parent })
+    Record::Task(Task {
+        id,
+        kind: TaskKind::Actor,
+        label: label.into(),
+        parent,
+    })
 }
 
 fn end(steps: u64, now_ns: u64) -> Record {
-    Record::End(End { outcome: "passed".into(), detail: String::new(), steps, now_ns })
+    Record::End(End {
+        outcome: "passed".into(),
+        detail: String::new(),
+        steps,
+        now_ns,
+    })
 }
 
 /// A small run with every kind of record.
@@ -43,9 +61,22 @@ fn small() -> Vec<Record> {
         task(1, "pool/worker", Some(0)),
         Record::Event("receipt 1\nsecond line".into()),
         step(1, 1_500_000, Choice::Deviation),
-        Record::Fault(Fault { elapsed_ns: 10, task: 1, kind: FaultKind::Kill }),
-        Record::Fault(Fault { elapsed_ns: 0, task: 0, kind: FaultKind::Delay { until_ns: 2_000_000_000 } }),
-        Record::Panic(Panic { task: 0, message: "no\tmore".into() }),
+        Record::Fault(Fault {
+            elapsed_ns: 10,
+            task: 1,
+            kind: FaultKind::Kill,
+        }),
+        Record::Fault(Fault {
+            elapsed_ns: 0,
+            task: 0,
+            kind: FaultKind::Delay {
+                until_ns: 2_000_000_000,
+            },
+        }),
+        Record::Panic(Panic {
+            task: 0,
+            message: "no\tmore".into(),
+        }),
         step(0, 0, Choice::Eager),
         end(3, 1_500_010),
     ]
@@ -102,7 +133,10 @@ fn a_flip_of_any_bit_of_any_byte_is_detected() {
             copy[place] ^= 1 << bit;
             std::fs::write(&damaged, copy).unwrap();
             let error = verify(&damaged).expect_err(&format!("bit {bit} of byte {place}"));
-            assert!(!matches!(error, TraceError::Io { .. }), "byte {place}: {error}");
+            assert!(
+                !matches!(error, TraceError::Io { .. }),
+                "byte {place}: {error}"
+            );
         }
     }
 }
@@ -121,9 +155,14 @@ fn a_file_cut_anywhere_gives_its_whole_blocks_and_then_an_error() {
         std::fs::write(&cut, &bytes[..length]).unwrap();
         let (got, error) = read(&cut);
         assert_eq!(got, records[..got.len()]);
-        let steps = got.iter().filter(|record| matches!(record, Record::Step(_))).count() as u64;
+        let steps = got
+            .iter()
+            .filter(|record| matches!(record, Record::Step(_)))
+            .count() as u64;
         match error.expect("an error") {
-            TraceError::Truncated { good_steps, offset, .. } => {
+            TraceError::Truncated {
+                good_steps, offset, ..
+            } => {
                 assert_eq!((good_steps, offset), (steps, length as u64));
             }
             TraceError::NotATrace { .. } => assert_eq!(length, 0),
@@ -141,14 +180,22 @@ fn bytes_after_the_end_are_not_accepted() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.push(0);
     std::fs::write(&path, bytes).unwrap();
-    assert!(verify(&path).unwrap_err().to_string().contains("bytes after the end mark"));
+    assert!(
+        verify(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("bytes after the end mark")
+    );
 }
 
 #[test]
 fn what_is_no_trace_or_of_another_version_is_named() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a");
-    assert!(matches!(verify(&path), Err(TraceError::Io { doing: "open", .. })));
+    assert!(matches!(
+        verify(&path),
+        Err(TraceError::Io { doing: "open", .. })
+    ));
     std::fs::write(&path, "hello, world").unwrap();
     assert!(matches!(verify(&path), Err(TraceError::NotATrace { .. })));
     let path = write(&folder, "b", &small());
@@ -156,7 +203,10 @@ fn what_is_no_trace_or_of_another_version_is_named() {
     bytes[6] = 9;
     std::fs::write(&path, bytes).unwrap();
     let error = verify(&path).unwrap_err().to_string();
-    assert!(error.contains("version 9; this program reads version 1"), "{error}");
+    assert!(
+        error.contains("version 9; this program reads version 1"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -172,7 +222,10 @@ fn a_block_taken_out_is_noticed() {
     let second = frame_end(first);
     std::fs::write(&path, [&bytes[..first], &bytes[second..]].concat()).unwrap();
     let error = verify(&path).unwrap_err().to_string();
-    assert!(error.contains("a block is missing or out of place"), "{error}");
+    assert!(
+        error.contains("a block is missing or out of place"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -187,7 +240,10 @@ fn an_unfinished_trace_keeps_its_steps_under_another_name() {
     assert!(!path.exists());
     let (records, error) = read(&folder.path().join("a.retake.partial"));
     assert_eq!(records, small()[..7]);
-    assert!(matches!(error, Some(TraceError::Truncated { good_steps: 2, .. })), "{error:?}");
+    assert!(
+        matches!(error, Some(TraceError::Truncated { good_steps: 2, .. })),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -198,13 +254,24 @@ fn a_jump_lands_before_its_step_and_knows_earlier_tasks() {
     for target in [0_u64, 1, 2, 9_000, 15_000, 29_999, 30_000] {
         let mut reader = TraceReader::open(&path).unwrap();
         let position = reader.seek_to_step(target).unwrap();
-        assert!(position.steps < target.max(1) && target.saturating_sub(position.steps) < 20_000, "{target}");
+        assert!(
+            position.steps < target.max(1) && target.saturating_sub(position.steps) < 20_000,
+            "{target}"
+        );
         let mut teller = Teller::at(&position);
         let rest: Vec<Record> = reader.map(Result::unwrap).collect();
         assert_eq!(rest, records[records.len() - rest.len()..]);
-        let lines: Vec<_> = rest.iter().filter_map(|record| teller.tell(record)).collect();
+        let lines: Vec<_> = rest
+            .iter()
+            .filter_map(|record| teller.tell(record))
+            .collect();
         let expected = format!("task-{}", target.max(1).saturating_sub(1) / 150);
-        assert!(lines.iter().any(|line| line.step == target.max(1) && *line.who == *expected), "{target}");
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.step == target.max(1) && *line.who == *expected),
+            "{target}"
+        );
     }
 }
 
@@ -212,7 +279,8 @@ fn a_jump_lands_before_its_step_and_knows_earlier_tasks() {
 fn all_sinks_agree_on_the_event_hash_and_the_story_does_not_change_it() {
     let folder = TempDir::new().unwrap();
     let path = write(&folder, "a", &small());
-    let (mut hash, mut memory, mut schedule_only) = (HashSink::new(), MemorySink::new(), HashSink::new());
+    let (mut hash, mut memory, mut schedule_only) =
+        (HashSink::new(), MemorySink::new(), HashSink::new());
     for record in &small() {
         hash.record(record).unwrap();
         memory.record(record).unwrap();
@@ -221,7 +289,14 @@ fn all_sinks_agree_on_the_event_hash_and_the_story_does_not_change_it() {
         }
     }
     let expected = verify(&path).unwrap().event_hash;
-    assert_eq!([hash.event_hash(), memory.event_hash(), schedule_only.event_hash()], [expected; 3]);
+    assert_eq!(
+        [
+            hash.event_hash(),
+            memory.event_hash(),
+            schedule_only.event_hash()
+        ],
+        [expected; 3]
+    );
     assert_eq!(memory.records(), small());
 }
 
@@ -229,16 +304,26 @@ fn all_sinks_agree_on_the_event_hash_and_the_story_does_not_change_it() {
 fn a_schedule_knows_choices_and_deviations() {
     let schedule = Schedule::read(small().into_iter().map(Ok)).unwrap();
     assert_eq!((schedule.len(), schedule.deviations()), (3, &[(2, 1)][..]));
-    assert_eq!(schedule.get(3).map(|chosen| (chosen.task, chosen.eager)), Some((0, true)));
+    assert_eq!(
+        schedule.get(3).map(|chosen| (chosen.task, chosen.eager)),
+        Some((0, true))
+    );
     assert_eq!((schedule.get(0), schedule.get(4)), (None, None));
-    assert_eq!([1, 2, 3].map(|step| schedule.next_picked(step)), [Some(0), Some(1), None]);
+    assert_eq!(
+        [1, 2, 3].map(|step| schedule.next_picked(step)),
+        [Some(0), Some(1), None]
+    );
 }
 
 #[test]
 fn a_story_reads_well_in_80_columns() {
     let lines = retake_traces::story::lines(&small());
     let text: Vec<String> = lines.iter().map(|line| line.to_text(80)).collect();
-    insta::assert_snapshot!(format!("{}\n{}", retake_traces::Line::heading(), text.join("\n")));
+    insta::assert_snapshot!(format!(
+        "{}\n{}",
+        retake_traces::Line::heading(),
+        text.join("\n")
+    ));
 }
 
 #[test]
@@ -266,7 +351,9 @@ fn a_run_that_ends_early_or_late_diverges() {
         }
         match comparer.finish() {
             Ok(()) => None,
-            Err(TraceError::Diverged(divergence)) => Some((divergence.left.len(), divergence.right.len())),
+            Err(TraceError::Diverged(divergence)) => {
+                Some((divergence.left.len(), divergence.right.len()))
+            }
             Err(other) => panic!("{other}"),
         }
     };
@@ -279,8 +366,16 @@ fn a_run_that_ends_early_or_late_diverges() {
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
-    let choice = prop_oneof![Just(Choice::Fifo), Just(Choice::Deviation), Just(Choice::Eager)];
-    let kind = prop_oneof![Just(StepKind::Handle), Just(StepKind::Resume), Just(StepKind::PostStop)];
+    let choice = prop_oneof![
+        Just(Choice::Fifo),
+        Just(Choice::Deviation),
+        Just(Choice::Eager)
+    ];
+    let kind = prop_oneof![
+        Just(StepKind::Handle),
+        Just(StepKind::Resume),
+        Just(StepKind::PostStop)
+    ];
     prop_oneof![
         (0..1_u64 << 40, any::<u32>(), kind, any::<u16>(), choice).prop_map(
             |(elapsed_ns, task, kind, message, choice)| Record::Step(Step {
@@ -291,15 +386,26 @@ fn any_record() -> impl Strategy<Value = Record> {
                 choice
             })
         ),
-        (any::<u32>(), any::<String>(), any::<Option<u32>>())
-            .prop_map(|(id, label, parent)| Record::Task(Task { id, kind: TaskKind::Task, label, parent })),
+        (any::<u32>(), any::<String>(), any::<Option<u32>>()).prop_map(|(id, label, parent)| {
+            Record::Task(Task {
+                id,
+                kind: TaskKind::Task,
+                label,
+                parent,
+            })
+        }),
         any::<String>().prop_map(Record::Detail),
         any::<u64>().prop_map(Record::Cause),
         any::<String>().prop_map(Record::Event),
-        (any::<u32>(), any::<String>()).prop_map(|(task, message)| Record::Panic(Panic { task, message })),
-        (0..1_u64 << 40, any::<u32>(), any::<u64>()).prop_map(|(elapsed_ns, task, until_ns)| Record::Fault(
-            Fault { elapsed_ns, task, kind: FaultKind::Delay { until_ns } }
-        )),
+        (any::<u32>(), any::<String>())
+            .prop_map(|(task, message)| Record::Panic(Panic { task, message })),
+        (0..1_u64 << 40, any::<u32>(), any::<u64>()).prop_map(|(elapsed_ns, task, until_ns)| {
+            Record::Fault(Fault {
+                elapsed_ns,
+                task,
+                kind: FaultKind::Delay { until_ns },
+            })
+        }),
     ]
 }
 
@@ -330,9 +436,15 @@ proptest! {
 #[test]
 fn a_text_beyond_the_limit_is_cut_and_says_so() {
     let folder = TempDir::new().unwrap();
-    let path = write(&folder, "a", &[Record::Event("ä".repeat(1 << 20)), end(0, 0)]);
+    let path = write(
+        &folder,
+        "a",
+        &[Record::Event("ä".repeat(1 << 20)), end(0, 0)],
+    );
     let (records, error) = read(&path);
     assert!(error.is_none());
-    let Record::Event(text) = &records[0] else { panic!("{records:?}") };
+    let Record::Event(text) = &records[0] else {
+        panic!("{records:?}")
+    };
     assert!(text.len() <= 64 << 10 && text.ends_with("… (2097152 bytes)"));
 }

@@ -56,9 +56,15 @@ impl Report {
         let mut report = Self {
             requests,
             success_percent: round(percent),
-            requests_per_s: round(requests as f64 / load.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)),
+            requests_per_s: round(
+                requests as f64 / load.elapsed.as_secs_f64().max(f64::MIN_POSITIVE),
+            ),
             latency: load.latencies.summary(),
-            answers: load.answers.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            answers: load
+                .answers
+                .iter()
+                .map(|(kind, count)| ((*kind).to_owned(), *count))
+                .collect(),
             failures: load.failures.clone(),
             pool_queue_max: status.map_or(0, |status| status.waiting_max),
             ..Self::default()
@@ -67,7 +73,9 @@ impl Report {
         report.check_governors(system).await;
         report.check(
             "all workers are back in the pool",
-            status.is_ok_and(|status| status.leased == 0 && status.overflow == 0 && status.waiting == 0),
+            status.is_ok_and(|status| {
+                status.leased == 0 && status.overflow == 0 && status.waiting == 0
+            }),
             match status {
                 Ok(status) => format!("{} idle, {} leased", status.idle, status.leased),
                 Err(error) => error.to_string(),
@@ -86,7 +94,11 @@ impl Report {
                 ReceiptKind::Attempt { .. } => {
                     attempts.insert(receipt.id, 0_u32);
                 }
-                ReceiptKind::Result { attempt, outcome, duration_ns } => {
+                ReceiptKind::Result {
+                    attempt,
+                    outcome,
+                    duration_ns,
+                } => {
                     *self.actions.entry(outcome.clone()).or_default() += 1;
                     times.record(std::time::Duration::from_nanos(*duration_ns));
                     match attempts.get_mut(attempt) {
@@ -106,14 +118,19 @@ impl Report {
             without + several + strays == 0,
             match without + several + strays {
                 0 => format!("{} actions", attempts.len()),
-                _ => format!("{without} have none, {several} have several, {strays} results are of none"),
+                _ => format!(
+                    "{without} have none, {several} have several, {strays} results are of none"
+                ),
             },
         );
         let verified = system.store().verify();
         self.check(
             "the chains of all tenants verify",
             verified.is_ok(),
-            verified.map_or_else(|broken| broken.to_string(), |()| format!("{} receipts", receipts.len())),
+            verified.map_or_else(
+                |broken| broken.to_string(),
+                |()| format!("{} receipts", receipts.len()),
+            ),
         );
     }
 
@@ -131,12 +148,20 @@ impl Report {
             true => format!("{} governors", tenants.len()),
             false => unsettled.join(", "),
         };
-        self.check("no governor is left intervening", unsettled.is_empty() && !tenants.is_empty(), found);
+        self.check(
+            "no governor is left intervening",
+            unsettled.is_empty() && !tenants.is_empty(),
+            found,
+        );
     }
 
     /// Add something that must hold.
     pub fn check(&mut self, name: impl Into<String>, passed: bool, found: impl Into<String>) {
-        self.checks.push(Check { name: name.into(), passed, found: found.into() });
+        self.checks.push(Check {
+            name: name.into(),
+            passed,
+            found: found.into(),
+        });
     }
 
     /// What does not hold, if anything.
@@ -163,8 +188,15 @@ pub fn human_ns(ns: u64) -> String {
 }
 
 fn counts(counts: &BTreeMap<String, u64>) -> String {
-    let list: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+    let list: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    if list.is_empty() {
+        "none".to_owned()
+    } else {
+        list.join(", ")
+    }
 }
 
 impl fmt::Display for LatencySummary {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use retake_sim::{Fault, Outcome, Run, Sim, Stats, Strategy};
 use retake_traces::record::Record;
 use retake_traces::{
-    Comparer, Divergence, HashSink, Header, Schedule, Sink, TraceError, TraceReader, TraceWriter, verify,
+    Comparer, Divergence, HashSink, Header, Schedule, Sink, TraceError, TraceReader, TraceWriter,
+    verify,
 };
 use serde::Serialize;
 
@@ -85,9 +86,13 @@ impl Settings {
     fn of_header(header: &Header) -> Result<Self, ReplayError> {
         let unfit = |what: String| ReplayError::Unfit(what);
         if header.horizon_ns == 0 || header.horizon_ns > retake_sim::HORIZON_MAX.as_nanos() as u64 {
-            return Err(unfit(format!("its horizon of {} ns is out of range", header.horizon_ns)));
+            return Err(unfit(format!(
+                "its horizon of {} ns is out of range",
+                header.horizon_ns
+            )));
         }
-        let faults: Result<Vec<Fault>, _> = header.faults.iter().map(|fault| fault.parse()).collect();
+        let faults: Result<Vec<Fault>, _> =
+            header.faults.iter().map(|fault| fault.parse()).collect();
         Ok(Self {
             seed: header.seed,
             strategy: Strategy::default(),
@@ -151,7 +156,12 @@ impl<S> Counted<S> {
     const EVERY: u64 = 1024;
 
     fn new(sink: S, progress: &Progress) -> Self {
-        Self { sink, steps: 0, now_ns: 0, progress: progress.clone() }
+        Self {
+            sink,
+            steps: 0,
+            now_ns: 0,
+            progress: progress.clone(),
+        }
     }
 }
 
@@ -231,7 +241,10 @@ fn run_into(
 ) -> Finished {
     let slot = ReportSlot::default();
     let report = slot.clone();
-    let run = settings.sim().trace(Counted::new(sink, progress)).run(move || scenario.run(report.clone()));
+    let run = settings
+        .sim()
+        .trace(Counted::new(sink, progress))
+        .run(move || scenario.run(report.clone()));
     Finished::new(scenario, run, &slot)
 }
 
@@ -299,13 +312,21 @@ pub fn replay(path: &Path, from_seed: bool, progress: &Progress) -> Result<Repla
     // Nothing is run from a damaged file.
     let header = verify(path)?.header;
     let scenario = scenario::find(&header.scenario).ok_or_else(|| {
-        ReplayError::Unfit(format!("this program has no scenario `{}`; see `retake list`", header.scenario))
+        ReplayError::Unfit(format!(
+            "this program has no scenario `{}`; see `retake list`",
+            header.scenario
+        ))
     })?;
     let mut settings = Settings::of_header(&header)?;
     settings.strategy = if from_seed {
-        header.strategy.parse().map_err(|error: retake_sim::StrategyError| {
-            ReplayError::Unfit(format!("{error}; replay it from its schedule, without --from-seed"))
-        })?
+        header
+            .strategy
+            .parse()
+            .map_err(|error: retake_sim::StrategyError| {
+                ReplayError::Unfit(format!(
+                    "{error}; replay it from its schedule, without --from-seed"
+                ))
+            })?
     } else {
         Strategy::Replay(Arc::new(Schedule::read(TraceReader::open(path)?)?))
     };
@@ -314,7 +335,11 @@ pub fn replay(path: &Path, from_seed: bool, progress: &Progress) -> Result<Repla
     if ours.code != header.code {
         warnings.push("the program has changed since the trace was recorded".to_owned());
     }
-    for (name, version) in header.versions.iter().filter(|pair| !ours.versions.contains(pair)) {
+    for (name, version) in header
+        .versions
+        .iter()
+        .filter(|pair| !ours.versions.contains(pair))
+    {
         warnings.push(format!("the trace was recorded with {name} {version}"));
     }
     let comparer = Comparer::new(TraceReader::open(path)?, path.display().to_string(), true);
@@ -324,5 +349,9 @@ pub fn replay(path: &Path, from_seed: bool, progress: &Progress) -> Result<Repla
         Some(TraceError::Diverged(divergence)) => Some(divergence),
         Some(other) => return Err(other.into()),
     };
-    Ok(Replayed { finished, divergence, warnings })
+    Ok(Replayed {
+        finished,
+        divergence,
+        warnings,
+    })
 }

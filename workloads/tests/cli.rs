@@ -7,7 +7,11 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 fn retake(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_retake")).args(arguments).current_dir(folder).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_retake"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
 }
 
 /// Exit code, standard output, standard error.
@@ -15,7 +19,11 @@ fn run(folder: &TempDir, arguments: &str) -> (i32, String, String) {
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let output = retake(folder.path(), &arguments);
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
+    (
+        output.status.code().expect("no signal"),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 fn recorded() -> TempDir {
@@ -31,9 +39,18 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
     for (arguments, expected) in [
         ("", "Usage: retake <COMMAND>"),
         ("run", "<SCENARIO>"),
-        ("run nosuch", "there is no scenario `nosuch`; there are: recovery/one_action, "),
-        ("run recovery/one_action --seed x", "invalid value 'x' for '--seed <SEED>'"),
-        ("run recovery/one_action --strategy chaos", "write fifo, random, pct"),
+        (
+            "run nosuch",
+            "there is no scenario `nosuch`; there are: recovery/one_action, ",
+        ),
+        (
+            "run recovery/one_action --seed x",
+            "invalid value 'x' for '--seed <SEED>'",
+        ),
+        (
+            "run recovery/one_action --strategy chaos",
+            "write fifo, random, pct",
+        ),
         ("run recovery/one_action --horizon 5", "lacks a unit"),
         ("run recovery/one_action --horizon 0s", "must be above zero"),
         ("run recovery/one_action --step-limit 0", "0 is not in 1.."),
@@ -41,7 +58,10 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         ("run recovery/one_action --schedule-only", "--trace"),
         ("show a --from 2 --to 1", "--from 2 is after --to 1"),
     ] {
-        let arguments: Vec<&str> = arguments.split(' ').filter(|argument| !argument.is_empty()).collect();
+        let arguments: Vec<&str> = arguments
+            .split(' ')
+            .filter(|argument| !argument.is_empty())
+            .collect();
         let output = retake(folder.path(), &arguments);
         let err = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {err}");
@@ -67,12 +87,20 @@ fn a_file_that_is_no_good_exits_with_3_on_every_command() {
     ];
     for (name, bytes, expected) in files {
         std::fs::write(folder.path().join(name), bytes).unwrap();
-        for command in
-            ["replay X", "replay X --from-seed", "show X", "diff X a.retake", "diff a.retake X", "verify X"]
-        {
+        for command in [
+            "replay X",
+            "replay X --from-seed",
+            "show X",
+            "diff X a.retake",
+            "diff a.retake X",
+            "verify X",
+        ] {
             let (code, _, err) = run(&folder, &command.replace('X', name));
             assert_eq!(code, 3, "{command} of {name}: {err}");
-            assert!(err.starts_with("error: ") && err.contains(expected), "{command} of {name}: {err}");
+            assert!(
+                err.starts_with("error: ") && err.contains(expected),
+                "{command} of {name}: {err}"
+            );
         }
     }
     let (code, _, err) = run(&folder, "verify nowhere.retake");
@@ -80,22 +108,35 @@ fn a_file_that_is_no_good_exits_with_3_on_every_command() {
     assert!(err.contains("cannot open `nowhere.retake`"), "{err}");
     let (code, _, err) = run(&folder, "run recovery/one_action --trace no/such/folder/a");
     assert_eq!(code, 3);
-    assert!(err.contains("cannot create `no/such/folder/a.partial`"), "{err}");
+    assert!(
+        err.contains("cannot create `no/such/folder/a.partial`"),
+        "{err}"
+    );
 }
 
 #[test]
 fn a_cut_trace_is_shown_up_to_its_last_good_step() {
     let folder = TempDir::new().unwrap();
-    run(&folder, "run recovery/worker_crash --trace a --schedule-only");
+    run(
+        &folder,
+        "run recovery/worker_crash --trace a --schedule-only",
+    );
     let bytes = std::fs::read(folder.path().join("a")).unwrap();
     std::fs::write(folder.path().join("cut"), &bytes[..bytes.len() - 1000]).unwrap();
     let (code, out, err) = run(&folder, "show cut");
     assert_eq!(code, 3);
-    let last = out
-        .lines()
-        .filter_map(|line| line.split_whitespace().next()?.trim_end_matches(['*', '+']).parse::<u64>().ok());
+    let last = out.lines().filter_map(|line| {
+        line.split_whitespace()
+            .next()?
+            .trim_end_matches(['*', '+'])
+            .parse::<u64>()
+            .ok()
+    });
     let last = last.max().unwrap();
-    assert!(last > 1000 && err.contains(&format!("its first {last} steps are good")), "{last}: {err}");
+    assert!(
+        last > 1000 && err.contains(&format!("its first {last} steps are good")),
+        "{last}: {err}"
+    );
 }
 
 #[test]
@@ -117,7 +158,10 @@ fn json_of_a_run_is_the_same_twice_and_says_what_happened() {
     let folder = TempDir::new().unwrap();
     let (code, first, err) = run(&folder, "run recovery/one_action --seed 5 --json");
     assert_eq!((code, &*err), (0, ""));
-    assert_eq!(run(&folder, "run recovery/one_action --seed 5 --json").1, first);
+    assert_eq!(
+        run(&folder, "run recovery/one_action --seed 5 --json").1,
+        first
+    );
     let value: serde_json::Value = serde_json::from_str(&first).unwrap();
     assert_eq!(value["outcome"]["kind"], "passed");
     assert_eq!(value["report"]["actions"]["error"], 1);
@@ -132,11 +176,18 @@ fn a_run_that_fails_exits_with_1_and_its_trace_replays_the_failure() {
     let output = retake(folder.path(), &arguments);
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{out}");
-    assert!(out.contains("check failed: the first action failed"), "{out}");
+    assert!(
+        out.contains("check failed: the first action failed"),
+        "{out}"
+    );
     let (code, out, _) = run(&folder, "replay a");
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("outcome panicked"), "{out}");
-    assert!(run(&folder, "show a").1.contains("with fault: kill executor @36010ms"));
+    assert!(
+        run(&folder, "show a")
+            .1
+            .contains("with fault: kill executor @36010ms")
+    );
 }
 
 #[test]
@@ -145,7 +196,10 @@ fn two_seeds_differ_and_the_first_divergence_is_shown() {
     run(&folder, "run recovery/one_action --seed 6 --trace b.retake");
     let (code, out, err) = run(&folder, "diff a.retake b.retake");
     assert_eq!((code, &*err), (1, ""));
-    assert!(out.contains("header: seed is `5` and `6`") && out.contains("first divergence at step"), "{out}");
+    assert!(
+        out.contains("header: seed is `5` and `6`") && out.contains("first divergence at step"),
+        "{out}"
+    );
     let (code, json, _) = run(&folder, "diff a.retake b.retake --json");
     assert_eq!(code, 1);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -155,16 +209,29 @@ fn two_seeds_differ_and_the_first_divergence_is_shown() {
 #[test]
 fn show_filters_by_actor_and_step() {
     let folder = recorded();
-    let (code, out, _) = run(&folder, "show a.retake --actor pool/worker-1 --from 20 --width 80");
+    let (code, out, _) = run(
+        &folder,
+        "show a.retake --actor pool/worker-1 --from 20 --width 80",
+    );
     assert_eq!(code, 0);
     let lines: Vec<&str> = out.lines().skip(3).collect();
-    assert!(lines.len() >= 4 && lines.iter().all(|line| line.contains("pool/worker-1")), "{out}");
-    assert!(out.contains("pool/worker-1#2") && out.contains("FAULT: killed"), "{out}");
+    assert!(
+        lines.len() >= 4 && lines.iter().all(|line| line.contains("pool/worker-1")),
+        "{out}"
+    );
+    assert!(
+        out.contains("pool/worker-1#2") && out.contains("FAULT: killed"),
+        "{out}"
+    );
     assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
     let (_, out, _) = run(&folder, "show a.retake --from 10 --to 12 --json");
     let steps: Vec<u64> = out
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["step"].as_u64().unwrap())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["step"]
+                .as_u64()
+                .unwrap()
+        })
         .collect();
     assert_eq!((steps.first(), steps.last()), (Some(&10), Some(&12)));
 }
@@ -174,14 +241,25 @@ fn a_trace_of_an_unknown_scenario_is_refused() {
     use retake_traces::record::End;
     use retake_traces::{Header, Record, Sink, TraceWriter};
     let folder = TempDir::new().unwrap();
-    let header = Header { scenario: "other/program".into(), ..Header::default() };
+    let header = Header {
+        scenario: "other/program".into(),
+        ..Header::default()
+    };
     let mut writer = TraceWriter::create(folder.path().join("a"), &header).unwrap();
-    let end = End { outcome: "passed".into(), detail: String::new(), steps: 0, now_ns: 0 };
+    let end = End {
+        outcome: "passed".into(),
+        detail: String::new(),
+        steps: 0,
+        now_ns: 0,
+    };
     writer.record(&Record::End(end)).unwrap();
     writer.finish().unwrap();
     let (code, _, err) = run(&folder, "replay a");
     assert_eq!(code, 2);
-    assert!(err.contains("this program has no scenario `other/program`"), "{err}");
+    assert!(
+        err.contains("this program has no scenario `other/program`"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -189,6 +267,9 @@ fn the_list_names_every_scenario() {
     let folder = TempDir::new().unwrap();
     let (code, out, _) = run(&folder, "list");
     assert_eq!(code, 0);
-    assert!(out.contains("stress/steady_state") && out.contains("recovery/worker_crash"), "{out}");
+    assert!(
+        out.contains("stress/steady_state") && out.contains("recovery/worker_crash"),
+        "{out}"
+    );
     assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
 }

@@ -39,7 +39,10 @@ impl Actor for Server {
 
 async fn ask(server: ActorRef<RpcReplyPort<()>>, client: Client) -> (Client, Answer) {
     let answer = ractor::call!(server, |reply| reply);
-    (client, answer.map(|()| "served").map_err(|error| error.to_string()))
+    (
+        client,
+        answer.map(|()| "served").map_err(|error| error.to_string()),
+    )
 }
 
 fn mean_ms(summary: &LatencySummary) -> f64 {
@@ -53,19 +56,42 @@ fn close(found: f64, expected: f64, percent: f64) -> bool {
 #[test]
 fn an_open_loop_on_one_server_has_the_response_time_of_an_m_m_1_queue() {
     let run = Sim::new().seed(1).run(|| async {
-        let (server, _) = Actor::spawn(None, Server, Duration::from_millis(10)).await.unwrap();
-        let load = OpenLoop { arrivals_per_s: 50.0, duration: Duration::from_secs(300) };
+        let (server, _) = Actor::spawn(None, Server, Duration::from_millis(10))
+            .await
+            .unwrap();
+        let load = OpenLoop {
+            arrivals_per_s: 50.0,
+            duration: Duration::from_secs(300),
+        };
         load.run(move |client| ask(server.clone(), client)).await
     });
     let result: LoadResult = run.expect_passed();
-    assert!(close(result.requests() as f64, 15_000.0, 3.0), "{}", result.requests());
+    assert!(
+        close(result.requests() as f64, 15_000.0, 3.0),
+        "{}",
+        result.requests()
+    );
     // 1 / (service rate - arrival rate)
     let expected_ms = 1000.0 / (100.0 - 50.0);
     let summary = result.latencies.summary();
-    assert!(close(mean_ms(&summary), expected_ms, 7.0), "{} ms", mean_ms(&summary));
+    assert!(
+        close(mean_ms(&summary), expected_ms, 7.0),
+        "{} ms",
+        mean_ms(&summary)
+    );
     // The response time of this queue is exponentially distributed.
-    assert!(close(summary.p50_ns as f64 / 1e6, expected_ms * 2.0_f64.ln(), 7.0), "{summary:?}");
-    assert!(close(summary.p99_ns as f64 / 1e6, expected_ms * 100.0_f64.ln(), 15.0), "{summary:?}");
+    assert!(
+        close(summary.p50_ns as f64 / 1e6, expected_ms * 2.0_f64.ln(), 7.0),
+        "{summary:?}"
+    );
+    assert!(
+        close(
+            summary.p99_ns as f64 / 1e6,
+            expected_ms * 100.0_f64.ln(),
+            15.0
+        ),
+        "{summary:?}"
+    );
 }
 
 #[test]
@@ -76,7 +102,9 @@ fn a_closed_loop_obeys_the_law_of_response_time() {
         think_time: Duration::from_millis(500),
     };
     let run = Sim::new().seed(1).run(move || async move {
-        let (server, _) = Actor::spawn(None, Server, Duration::from_millis(20)).await.unwrap();
+        let (server, _) = Actor::spawn(None, Server, Duration::from_millis(20))
+            .await
+            .unwrap();
         load.run(move |client| ask(server.clone(), client)).await
     });
     let result: LoadResult = run.expect_passed();
@@ -99,12 +127,18 @@ fn an_open_loop_shows_the_waiting_behind_a_stall() {
     }
     let run = Sim::new().seed(1).run(|| async {
         let start = retake::now();
-        let load = OpenLoop { arrivals_per_s: 100.0, duration: Duration::from_secs(10) };
+        let load = OpenLoop {
+            arrivals_per_s: 100.0,
+            duration: Duration::from_secs(10),
+        };
         load.run(move |client| stalling(start, client)).await
     });
     let summary = run.expect_passed().latencies.summary();
     // One in ten arrivals meets the stall, half a second of it on average.
-    assert!(summary.p50_ns < 1_000 && summary.p99_ns > 800_000_000, "{summary:?}");
+    assert!(
+        summary.p50_ns < 1_000 && summary.p99_ns > 800_000_000,
+        "{summary:?}"
+    );
 }
 
 #[test]
@@ -116,13 +150,20 @@ fn failures_are_counted_by_reason_and_clients_draw_their_own_numbers() {
             think_time: Duration::from_millis(10),
         };
         load.run(|client| async move {
-            let answer = if client.number == 0 { Err("no".to_owned()) } else { Ok("yes") };
+            let answer = if client.number == 0 {
+                Err("no".to_owned())
+            } else {
+                Ok("yes")
+            };
             (client, answer)
         })
         .await
     });
     let result = run.expect_passed();
     assert_eq!(result.failures.keys().collect::<Vec<_>>(), ["no"]);
-    assert_eq!(result.requests(), result.successes() + result.failures["no"]);
+    assert_eq!(
+        result.requests(),
+        result.successes() + result.failures["no"]
+    );
     assert!(result.successes() > 200, "{}", result.successes());
 }

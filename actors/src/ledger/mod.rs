@@ -143,6 +143,7 @@ impl LedgerRef {
     /// If the ledger does not answer.
     pub async fn of_tenant(&self, tenant: &str) -> Result<Vec<Receipt>, LedgerError> {
         let tenant = tenant.to_owned();
-        self.call(|reply| LedgerMessage::OfTenant(tenant, reply)).await
+        self.call(|reply| LedgerMessage::OfTenant(tenant, reply))
+            .await
     }
 }

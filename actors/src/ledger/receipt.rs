@@ -25,7 +25,9 @@ impl fmt::Display for Hash {
 
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.0[..4]
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_str("…")
     }
 }
@@ -96,8 +98,21 @@ pub struct Receipt {
 
 impl Receipt {
     pub(super) fn new(id: ReceiptId, draft: Draft, time_ns: u64, previous: Hash) -> Self {
-        let Draft { tenant, kind, payload, key: _ } = draft;
-        let mut receipt = Self { id, tenant, kind, payload, time_ns, previous, hash: Hash::GENESIS };
+        let Draft {
+            tenant,
+            kind,
+            payload,
+            key: _,
+        } = draft;
+        let mut receipt = Self {
+            id,
+            tenant,
+            kind,
+            payload,
+            time_ns,
+            previous,
+            hash: Hash::GENESIS,
+        };
         receipt.hash = receipt.expected_hash();
         receipt
     }
@@ -122,7 +137,11 @@ impl Receipt {
                 content.text("attempt");
                 content.text(action);
             }
-            ReceiptKind::Result { attempt, outcome, duration_ns } => {
+            ReceiptKind::Result {
+                attempt,
+                outcome,
+                duration_ns,
+            } => {
                 content.text("result");
                 content.number(*attempt);
                 content.text(outcome);
@@ -157,7 +176,9 @@ impl fmt::Display for Receipt {
             ReceiptKind::Transition { from, to } => write!(f, "{from} -> {to}"),
             ReceiptKind::Refusal { reason } => write!(f, "refused: {reason}"),
             ReceiptKind::Attempt { action } => write!(f, "attempt {action}"),
-            ReceiptKind::Result { attempt, outcome, .. } => write!(f, "result of {attempt}: {outcome}"),
+            ReceiptKind::Result {
+                attempt, outcome, ..
+            } => write!(f, "result of {attempt}: {outcome}"),
         }
     }
 }

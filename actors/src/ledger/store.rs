@@ -54,7 +54,11 @@ impl Store {
     /// that is there, and changes nothing.
     pub fn append(&self, draft: Draft) -> Receipt {
         let mut table = self.table();
-        let known = draft.key.as_ref().and_then(|key| table.by_key.get(key)).copied();
+        let known = draft
+            .key
+            .as_ref()
+            .and_then(|key| table.by_key.get(key))
+            .copied();
         if let Some(receipt) = known.and_then(|id| table.get(id)) {
             return receipt.clone();
         }
@@ -62,10 +66,20 @@ impl Store {
         if let Some(key) = &draft.key {
             table.by_key.insert(key.clone(), id);
         }
-        let last = table.chains.get(&draft.tenant).and_then(|chain| chain.last()).copied();
-        let previous = last.and_then(|id| table.get(id)).map_or(Hash::GENESIS, |receipt| receipt.hash);
+        let last = table
+            .chains
+            .get(&draft.tenant)
+            .and_then(|chain| chain.last())
+            .copied();
+        let previous = last
+            .and_then(|id| table.get(id))
+            .map_or(Hash::GENESIS, |receipt| receipt.hash);
         let receipt = Receipt::new(id, draft, retake::now().as_nanos(), previous);
-        table.chains.entry(receipt.tenant.clone()).or_default().push(id);
+        table
+            .chains
+            .entry(receipt.tenant.clone())
+            .or_default()
+            .push(id);
         table.receipts.push(receipt.clone());
         receipt
     }
@@ -80,8 +94,15 @@ impl Store {
     #[must_use]
     pub fn of_tenant(&self, tenant: &str) -> Vec<Receipt> {
         let table = self.table();
-        let ids = table.chains.get(tenant).map(Vec::as_slice).unwrap_or_default();
-        ids.iter().filter_map(|id| table.get(*id)).cloned().collect()
+        let ids = table
+            .chains
+            .get(tenant)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        ids.iter()
+            .filter_map(|id| table.get(*id))
+            .cloned()
+            .collect()
     }
 
     /// All receipts in the order of their ids.
@@ -100,7 +121,12 @@ impl Store {
     #[must_use]
     pub fn open_attempts(&self) -> Vec<Receipt> {
         let table = self.table();
-        table.chains.keys().filter_map(|tenant| table.open_attempt(tenant)).cloned().collect()
+        table
+            .chains
+            .keys()
+            .filter_map(|tenant| table.open_attempt(tenant))
+            .cloned()
+            .collect()
     }
 
     /// Recompute every hash of every chain from its genesis.
@@ -112,8 +138,15 @@ impl Store {
         for (tenant, chain) in &table.chains {
             let mut previous = Hash::GENESIS;
             for (position, id) in chain.iter().enumerate() {
-                let wrong = |problem| Break { tenant: tenant.clone(), position, id: *id, problem };
-                let receipt = table.get(*id).ok_or_else(|| wrong("the receipt is missing"))?;
+                let wrong = |problem| Break {
+                    tenant: tenant.clone(),
+                    position,
+                    id: *id,
+                    problem,
+                };
+                let receipt = table
+                    .get(*id)
+                    .ok_or_else(|| wrong("the receipt is missing"))?;
                 if receipt.tenant != *tenant {
                     return Err(wrong("the receipt belongs to another tenant"));
                 }
@@ -138,9 +171,16 @@ impl Table {
     fn open_attempt(&self, tenant: &str) -> Option<&Receipt> {
         let chain = self.chains.get(tenant)?;
         // At most one is open, so the last of either kind decides.
-        let last = chain.iter().rev().filter_map(|id| self.get(*id)).find(|receipt| {
-            matches!(receipt.kind, ReceiptKind::Attempt { .. } | ReceiptKind::Result { .. })
-        })?;
+        let last = chain
+            .iter()
+            .rev()
+            .filter_map(|id| self.get(*id))
+            .find(|receipt| {
+                matches!(
+                    receipt.kind,
+                    ReceiptKind::Attempt { .. } | ReceiptKind::Result { .. }
+                )
+            })?;
         matches!(last.kind, ReceiptKind::Attempt { .. }).then_some(last)
     }
 }
@@ -152,7 +192,9 @@ mod tests {
     fn draft(tenant: &str, key: Option<&str>) -> Draft {
         Draft {
             tenant: tenant.into(),
-            kind: ReceiptKind::Refusal { reason: "no".into() },
+            kind: ReceiptKind::Refusal {
+                reason: "no".into(),
+            },
             payload: String::new(),
             key: key.map(Into::into),
         }
@@ -166,7 +208,10 @@ mod tests {
         }
         assert_eq!(store.verify(), Ok(()));
         let chain = store.of_tenant("b");
-        assert_eq!(chain.iter().map(|receipt| receipt.id).collect::<Vec<_>>(), [2, 5, 8]);
+        assert_eq!(
+            chain.iter().map(|receipt| receipt.id).collect::<Vec<_>>(),
+            [2, 5, 8]
+        );
         assert_eq!(chain[0].previous, Hash::GENESIS);
         assert_eq!(chain[2].previous, chain[1].hash);
     }

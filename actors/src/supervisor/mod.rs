@@ -9,7 +9,9 @@ mod spec;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, SupervisionEvent};
+use ractor::{
+    Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, SupervisionEvent,
+};
 
 use intensity::Restarts;
 pub use spec::{ChildSpec, Restart, Shutdown, Strategy, SupervisorSpec};
@@ -98,7 +100,11 @@ impl Actor for Supervisor {
             let started = spec.start(myself.get_cell()).await;
             let spec = Arc::new(spec);
             match started {
-                Ok(actor) => state.children.push(Child { spec, actor: Some(actor), restarting: false }),
+                Ok(actor) => state.children.push(Child {
+                    spec,
+                    actor: Some(actor),
+                    restarting: false,
+                }),
                 Err(error) => {
                     state.stop_children(0).await;
                     return Err(format!("child `{}` failed to start: {error}", spec.id).into());
@@ -125,7 +131,10 @@ impl Actor for Supervisor {
                 let _ = reply.send(children.collect());
             }
             SupervisorMessage::RetryStart(id) => {
-                let place = state.children.iter().position(|child| child.spec.id == id && child.restarting);
+                let place = state
+                    .children
+                    .iter()
+                    .position(|child| child.spec.id == id && child.restarting);
                 if let Some(place) = place {
                     state.restart(place, &myself).await;
                 }
@@ -148,7 +157,9 @@ impl Actor for Supervisor {
             _ => return Ok(()),
         };
         // The exit of one that this supervisor stopped itself is no news.
-        let Some(place) = state.place_of(&actor) else { return Ok(()) };
+        let Some(place) = state.place_of(&actor) else {
+            return Ok(());
+        };
         state.children[place].actor = None;
         let restart = match state.children[place].spec.restart {
             Restart::Permanent => true,
@@ -176,15 +187,21 @@ impl Actor for Supervisor {
 
 impl SupervisorState {
     fn place_of(&self, actor: &ActorCell) -> Option<usize> {
-        self.children
-            .iter()
-            .position(|child| child.actor.as_ref().is_some_and(|running| running.get_id() == actor.get_id()))
+        self.children.iter().position(|child| {
+            child
+                .actor
+                .as_ref()
+                .is_some_and(|running| running.get_id() == actor.get_id())
+        })
     }
 
     /// Restart the child that died, and others as the strategy says.
     async fn restart(&mut self, place: usize, myself: &ActorRef<SupervisorMessage>) {
         if !self.restarts.allow_another(retake::now()) {
-            retake::event!("restart intensity exceeded by `{}`", self.children[place].spec.id);
+            retake::event!(
+                "restart intensity exceeded by `{}`",
+                self.children[place].spec.id
+            );
             // post_stop stops the other children.
             myself.stop(Some(INTENSITY_EXCEEDED.to_owned()));
             return;
@@ -198,7 +215,8 @@ impl SupervisorState {
         let mut end = range.end;
         for at in range.clone().rev() {
             self.stop_child(at).await;
-            if self.children[at].spec.restart == Restart::Temporary && self.children[at].spec.id != failed_id
+            if self.children[at].spec.restart == Restart::Temporary
+                && self.children[at].spec.id != failed_id
             {
                 self.children.remove(at);
                 end -= 1;
@@ -231,7 +249,9 @@ impl SupervisorState {
     async fn stop_child(&mut self, place: usize) {
         let child = &mut self.children[place];
         child.restarting = false;
-        let Some(actor) = child.actor.take() else { return };
+        let Some(actor) = child.actor.take() else {
+            return;
+        };
         let reason = || Some("shutdown".to_owned());
         let timeout = match child.spec.shutdown {
             Shutdown::Brutal => None,

@@ -82,11 +82,17 @@ impl ChildSpec {
             let (actor, arguments) = make();
             let name = retake::scoped_name(&name);
             Box::pin(async move {
-                let (actor, _) = Actor::spawn_linked(Some(name), actor, arguments, supervisor).await?;
+                let (actor, _) =
+                    Actor::spawn_linked(Some(name), actor, arguments, supervisor).await?;
                 Ok(actor.get_cell())
             })
         };
-        Self { id, start: Box::new(start), restart: Restart::default(), shutdown: Shutdown::default() }
+        Self {
+            id,
+            start: Box::new(start),
+            restart: Restart::default(),
+            shutdown: Shutdown::default(),
+        }
     }
 
     /// When it is restarted.
@@ -130,13 +136,22 @@ impl SupervisorSpec {
     /// No children yet; one restart in 5 s is allowed, as in OTP.
     #[must_use]
     pub fn new(strategy: Strategy) -> Self {
-        Self { strategy, intensity: 1, period: Duration::from_secs(5), children: Vec::new() }
+        Self {
+            strategy,
+            intensity: 1,
+            period: Duration::from_secs(5),
+            children: Vec::new(),
+        }
     }
 
     /// Allow `restarts` within any `period`; one more ends the supervisor.
     #[must_use]
     pub fn intensity(self, restarts: u32, period: Duration) -> Self {
-        Self { intensity: restarts, period, ..self }
+        Self {
+            intensity: restarts,
+            period,
+            ..self
+        }
     }
 
     /// Add a child, started after those added before.
@@ -155,7 +170,10 @@ impl SupervisorSpec {
             return Err(SpecError::ZeroPeriod);
         }
         for (place, child) in self.children.iter().enumerate() {
-            if self.children[..place].iter().any(|earlier| earlier.id == child.id) {
+            if self.children[..place]
+                .iter()
+                .any(|earlier| earlier.id == child.id)
+            {
                 return Err(SpecError::DuplicateId(child.id.clone()));
             }
         }

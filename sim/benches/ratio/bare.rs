@@ -1,6 +1,9 @@
 //! The workloads' actors as ractor alone runs them, see `gated`.
 
-#![allow(clippy::duplicate_mod, reason = "what is compared is the same code, with and without gates")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "what is compared is the same code, with and without gates"
+)]
 
 macro_rules! gate {
     ($($actor:tt)*) => { $($actor)* };

@@ -22,9 +22,27 @@ pub(crate) fn all(scale: &Scale) -> Vec<Case> {
     vec![
         pass_through(messages),
         ping_pong(messages),
-        ring("ring of 1,000", 1_000, 100, 300_000 / scale.divisor, [Goal::Ratio(0.55), Goal::Ratio(0.7)]),
-        ring("full ring of 1,000", 1_000, 1_000, 300_000 / scale.divisor, [Goal::Open; 2]),
-        ring("ring of 100,000", 100_000, 10_000, 400_000 / scale.divisor, [Goal::Open; 2]),
+        ring(
+            "ring of 1,000",
+            1_000,
+            100,
+            300_000 / scale.divisor,
+            [Goal::Ratio(0.55), Goal::Ratio(0.7)],
+        ),
+        ring(
+            "full ring of 1,000",
+            1_000,
+            1_000,
+            300_000 / scale.divisor,
+            [Goal::Open; 2],
+        ),
+        ring(
+            "ring of 100,000",
+            100_000,
+            10_000,
+            400_000 / scale.divisor,
+            [Goal::Open; 2],
+        ),
         fan_in(300_000 / scale.divisor),
         queue(20_000 / scale.divisor),
         schedules(400 / scale.divisor),
@@ -36,47 +54,80 @@ pub(crate) fn all(scale: &Scale) -> Vec<Case> {
 }
 
 fn pass_through(messages: u64) -> Case {
-    Case::new(MESSAGES, move || per_second(|| bare(false, || plain::ping_pong::run(messages)))).row(
-        "gates, not simulated",
-        Goal::Open,
-        move || per_second(|| bare(false, || gated::ping_pong::run(messages))),
-    )
+    Case::new(MESSAGES, move || {
+        per_second(|| bare(false, || plain::ping_pong::run(messages)))
+    })
+    .row("gates, not simulated", Goal::Open, move || {
+        per_second(|| bare(false, || gated::ping_pong::run(messages)))
+    })
 }
 
 fn ping_pong(messages: u64) -> Case {
-    let simulate = move |sim: Sim| per_second(|| simulated(sim, move || gated::ping_pong::run(messages)));
-    Case::new(MESSAGES, move || per_second(|| bare(false, || plain::ping_pong::run(messages))))
-        .row("ping-pong, random", Goal::Ratio(0.85), move || simulate(random()))
-        .row("ping-pong, defer", Goal::Ratio(0.95), move || simulate(defer()))
-        .row("ping-pong, trace file", Goal::Open, move || {
-            let folder = tempfile::tempdir().unwrap();
-            let writer = TraceWriter::create(folder.path().join("trace"), &Header::default()).unwrap();
-            simulate(random().trace(writer))
-        })
-        .row("ping-pong, causality", Goal::Open, move || simulate(random().causality(true)))
+    let simulate =
+        move |sim: Sim| per_second(|| simulated(sim, move || gated::ping_pong::run(messages)));
+    Case::new(MESSAGES, move || {
+        per_second(|| bare(false, || plain::ping_pong::run(messages)))
+    })
+    .row("ping-pong, random", Goal::Ratio(0.85), move || {
+        simulate(random())
+    })
+    .row("ping-pong, defer", Goal::Ratio(0.95), move || {
+        simulate(defer())
+    })
+    .row("ping-pong, trace file", Goal::Open, move || {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = TraceWriter::create(folder.path().join("trace"), &Header::default()).unwrap();
+        simulate(random().trace(writer))
+    })
+    .row("ping-pong, causality", Goal::Open, move || {
+        simulate(random().causality(true))
+    })
 }
 
 fn ring(name: &str, members: usize, tokens: usize, messages: u64, goals: [Goal; 2]) -> Case {
-    let simulate =
-        move |sim: Sim| per_second(|| simulated(sim, move || gated::ring::run(members, tokens, messages)));
-    Case::new(MESSAGES, move || per_second(|| bare(false, || plain::ring::run(members, tokens, messages))))
-        .row(format!("{name}, random"), goals[0], move || simulate(random()))
-        .row(format!("{name}, defer"), goals[1], move || simulate(defer()))
+    let simulate = move |sim: Sim| {
+        per_second(|| simulated(sim, move || gated::ring::run(members, tokens, messages)))
+    };
+    Case::new(MESSAGES, move || {
+        per_second(|| bare(false, || plain::ring::run(members, tokens, messages)))
+    })
+    .row(format!("{name}, random"), goals[0], move || {
+        simulate(random())
+    })
+    .row(
+        format!("{name}, defer"),
+        goals[1],
+        move || simulate(defer()),
+    )
 }
 
 fn fan_in(messages: u64) -> Case {
-    let simulate = move |sim: Sim| per_second(|| simulated(sim, move || gated::fan_in::run(messages)));
-    Case::new(MESSAGES, move || per_second(|| bare(false, || plain::fan_in::run(messages))))
-        .row("fan-in, random", Goal::Ratio(0.65), move || simulate(random()))
-        .row("fan-in, defer", Goal::Ratio(0.85), move || simulate(defer()))
+    let simulate =
+        move |sim: Sim| per_second(|| simulated(sim, move || gated::fan_in::run(messages)));
+    Case::new(MESSAGES, move || {
+        per_second(|| bare(false, || plain::fan_in::run(messages)))
+    })
+    .row("fan-in, random", Goal::Ratio(0.65), move || {
+        simulate(random())
+    })
+    .row(
+        "fan-in, defer",
+        Goal::Ratio(0.85),
+        move || simulate(defer()),
+    )
 }
 
 fn queue(jobs: u64) -> Case {
-    let simulate =
-        move |sim: Sim| per_second(|| simulated(sim.horizon(HORIZON_MAX), move || gated::queue::run(jobs)));
-    Case::new(Unit::PerSecond("jobs/s"), move || per_second(|| bare(true, || plain::queue::run(jobs))))
-        .row("M/M/10 queue, random", Goal::Ratio(1.5), move || simulate(random()))
-        .row("M/M/10 queue, defer", Goal::Open, move || simulate(defer()))
+    let simulate = move |sim: Sim| {
+        per_second(|| simulated(sim.horizon(HORIZON_MAX), move || gated::queue::run(jobs)))
+    };
+    Case::new(Unit::PerSecond("jobs/s"), move || {
+        per_second(|| bare(true, || plain::queue::run(jobs)))
+    })
+    .row("M/M/10 queue, random", Goal::Ratio(1.5), move || {
+        simulate(random())
+    })
+    .row("M/M/10 queue, defer", Goal::Open, move || simulate(defer()))
 }
 
 fn schedules(runs: u64) -> Case {
@@ -96,25 +147,37 @@ fn schedules(runs: u64) -> Case {
             runs
         })
     })
-    .row("pool bug, random", Goal::Ratio(0.75), move || simulate(random))
+    .row("pool bug, random", Goal::Ratio(0.75), move || {
+        simulate(random)
+    })
     .row("pool bug, defer", Goal::Open, move || simulate(defer))
 }
 
 fn start_up(runs: u64) -> Case {
-    Case::new(Unit::Micros, move || micros(runs, |_| bare(true, plain::still::start_one))).row(
-        "start-up",
-        Goal::AtMost(4.0),
-        move || micros(runs, |seed| simulated(random().seed(seed), gated::still::start_one)),
-    )
+    Case::new(Unit::Micros, move || {
+        micros(runs, |_| bare(true, plain::still::start_one))
+    })
+    .row("start-up", Goal::AtMost(4.0), move || {
+        micros(runs, |seed| {
+            simulated(random().seed(seed), gated::still::start_one);
+        })
+    })
 }
 
 fn start_up_on_thread(runs: u64) -> Case {
     Case::new(Unit::Micros, move || {
-        micros(runs, |_| std::thread::spawn(|| bare(true, plain::still::start_one)).join().unwrap())
+        micros(runs, |_| {
+            std::thread::spawn(|| bare(true, plain::still::start_one))
+                .join()
+                .unwrap();
+        })
     })
     .row("start-up, fresh thread", Goal::AtMost(50.0), move || {
         micros(runs, |seed| {
-            let run = random().seed(seed).isolation(Isolation::Thread).run(gated::still::start_one);
+            let run = random()
+                .seed(seed)
+                .isolation(Isolation::Thread)
+                .run(gated::still::start_one);
             run.expect_passed();
         })
     })
@@ -130,7 +193,9 @@ fn idle_hour(times: u64) -> Case {
         in_micros(start.elapsed()) / times as f64
     }
     Case::new(Unit::Micros, move || {
-        bare(true, move || async move { hours(times, async || tokio::time::sleep(HOUR).await).await })
+        bare(true, move || async move {
+            hours(times, async || tokio::time::sleep(HOUR).await).await
+        })
     })
     .row("idle hour", Goal::AtMost(10.0), move || {
         simulated(random().horizon(HORIZON_MAX), move || async move {
@@ -140,8 +205,10 @@ fn idle_hour(times: u64) -> Case {
 }
 
 fn memory(actors: usize) -> Case {
-    Case::new(Unit::Bytes, move || bare(true, move || retained(plain::still::start(actors))) / actors as f64)
-        .row("memory of an actor", Goal::OnTop(200.0), move || {
-            simulated(random(), move || retained(gated::still::start(actors))) / actors as f64
-        })
+    Case::new(Unit::Bytes, move || {
+        bare(true, move || retained(plain::still::start(actors))) / actors as f64
+    })
+    .row("memory of an actor", Goal::OnTop(200.0), move || {
+        simulated(random(), move || retained(gated::still::start(actors))) / actors as f64
+    })
 }

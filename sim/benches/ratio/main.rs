@@ -18,6 +18,10 @@
 //! `cases` lists the rows, `workloads` holds the actors, which `gated` and `bare`
 //! compile with and without gates, `measure` runs and times, `report` prints,
 //! `memory` counts what is allocated.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "measures real time, and real tokio beside the simulation"
+)]
 
 mod bare;
 mod cases;
@@ -51,7 +55,9 @@ impl Arguments {
                     let file = arguments.next().ok_or("--json needs the name of a file")?;
                     parsed.json = Some(file.into());
                 }
-                option if option.starts_with('-') => return Err(format!("there is no option `{option}`")),
+                option if option.starts_with('-') => {
+                    return Err(format!("there is no option `{option}`"));
+                }
                 name => parsed.names.push(name.to_owned()),
             }
         }
@@ -71,7 +77,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let scale = if arguments.quick { measure::QUICK } else { measure::FULL };
+    let scale = if arguments.quick {
+        measure::QUICK
+    } else {
+        measure::FULL
+    };
     let mut results = Vec::new();
     report::print_head();
     for mut case in cases::all(&scale) {

@@ -16,8 +16,16 @@ pub(crate) struct Scale {
     pub(crate) divisor: u64,
 }
 
-pub(crate) const FULL: Scale = Scale { rounds: 15, enough: Duration::from_secs(12), divisor: 1 };
-pub(crate) const QUICK: Scale = Scale { rounds: 5, enough: Duration::from_secs(2), divisor: 4 };
+pub(crate) const FULL: Scale = Scale {
+    rounds: 15,
+    enough: Duration::from_secs(12),
+    divisor: 1,
+};
+pub(crate) const QUICK: Scale = Scale {
+    rounds: 5,
+    enough: Duration::from_secs(2),
+    divisor: 4,
+};
 const ROUNDS_MIN: usize = 3;
 
 /// What a sample's number is.
@@ -77,7 +85,11 @@ pub(crate) struct Measured {
 
 impl Case {
     pub(crate) fn new(unit: Unit, bare: impl Fn() -> f64 + 'static) -> Self {
-        Self { unit, bare: Box::new(bare), rows: Vec::new() }
+        Self {
+            unit,
+            bare: Box::new(bare),
+            rows: Vec::new(),
+        }
     }
 
     pub(crate) fn row(
@@ -86,7 +98,11 @@ impl Case {
         goal: Goal,
         sample: impl Fn() -> f64 + 'static,
     ) -> Self {
-        self.rows.push(Row { name: name.into(), goal, sample: Box::new(sample) });
+        self.rows.push(Row {
+            name: name.into(),
+            goal,
+            sample: Box::new(sample),
+        });
         self
     }
 
@@ -158,8 +174,11 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: Send + 'static,
 {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(paused).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(paused)
+        .build()
+        .unwrap();
     let body = body();
     // As a task of its own, as in a simulation: tokio polls `block_on`'s future differently.
     runtime.block_on(async { tokio::spawn(body).await.unwrap() })

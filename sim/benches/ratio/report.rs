@@ -21,7 +21,11 @@ pub(crate) fn print_row(row: &Measured) {
         Goal::OnTop(most) => format!("<= +{}", figure(most, row.unit)),
         Goal::Open => String::new(),
     };
-    let missed = if row.reached() == Some(false) { "*" } else { "" };
+    let missed = if row.reached() == Some(false) {
+        "*"
+    } else {
+        ""
+    };
     println!(
         "{:<29}{:>10}{:>11}  {middle:>5.2} {:>10}  {goal:>8}{missed}",
         row.name,
@@ -33,7 +37,10 @@ pub(crate) fn print_row(row: &Measured) {
 
 pub(crate) fn print_foot(rows: &[Measured]) {
     println!("ratio: speed of the simulation over bare ractor, median of rounds");
-    let missed = rows.iter().filter(|row| row.reached() == Some(false)).count();
+    let missed = rows
+        .iter()
+        .filter(|row| row.reached() == Some(false))
+        .count();
     if missed > 0 {
         println!("* goal missed ({missed})");
     }

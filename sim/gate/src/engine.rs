@@ -136,7 +136,10 @@ pub struct Installed(std::marker::PhantomData<Rc<()>>);
 /// If an engine is installed on this thread already: simulations do not nest.
 pub fn install(engine: Rc<dyn Engine>) -> Installed {
     ENGINE.with_borrow_mut(|slot| {
-        assert!(slot.is_none(), "a simulation is already running on this thread");
+        assert!(
+            slot.is_none(),
+            "a simulation is already running on this thread"
+        );
         *slot = Some(engine);
     });
     Installed(std::marker::PhantomData)
@@ -153,5 +156,8 @@ impl Drop for Installed {
 /// Ask the engine of this thread, if there is one.
 #[inline]
 pub fn with<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    ENGINE.try_with(|slot| slot.borrow().as_deref().map(ask)).ok().flatten()
+    ENGINE
+        .try_with(|slot| slot.borrow().as_deref().map(ask))
+        .ok()
+        .flatten()
 }

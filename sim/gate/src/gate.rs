@@ -28,7 +28,15 @@ impl Gate {
     const OPEN: Self = Self(None);
 
     fn new(task: TaskId, part: Part) -> Self {
-        Self(Some(Ticket { task, part, message: 0, text: None, resumed: false, waiting: false, cause: None }))
+        Self(Some(Ticket {
+            task,
+            part,
+            message: 0,
+            text: None,
+            resumed: false,
+            waiting: false,
+            cause: None,
+        }))
     }
 
     /// For `pre_start`; makes the actor known to the simulation.
@@ -95,7 +103,11 @@ impl Gate {
     where
         F: Future<Output = CallbackResult<T>>,
     {
-        Gated { body, ticket: self.0, failure: |result| result.as_ref().err().map(ToString::to_string) }
+        Gated {
+            body,
+            ticket: self.0,
+            failure: |result| result.as_ref().err().map(ToString::to_string),
+        }
     }
 }
 
@@ -111,7 +123,11 @@ pub fn existing_task<F: Future>(task: TaskId, body: F) -> TaskGate<F> {
 
 fn gate_task<F: Future>(id: Option<TaskId>, body: F) -> TaskGate<F> {
     TaskGate {
-        gated: Gated { body, ticket: id.and_then(|id| Gate::new(id, Part::Task).0), failure: |_| None },
+        gated: Gated {
+            body,
+            ticket: id.and_then(|id| Gate::new(id, Part::Task).0),
+            failure: |_| None,
+        },
         _presence: Presence(id),
     }
 }
@@ -139,7 +155,9 @@ pin_project! {
 
 impl<F: Future> std::fmt::Debug for TaskGate<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TaskGate").field("gated", &self.gated).finish_non_exhaustive()
+        f.debug_struct("TaskGate")
+            .field("gated", &self.gated)
+            .finish_non_exhaustive()
     }
 }
 
@@ -172,7 +190,9 @@ pin_project! {
 
 impl<F: Future> std::fmt::Debug for Gated<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gated").field("ticket", &self.ticket).finish_non_exhaustive()
+        f.debug_struct("Gated")
+            .field("ticket", &self.ticket)
+            .finish_non_exhaustive()
     }
 }
 
@@ -307,7 +327,10 @@ pub struct Simulated<A: Actor> {
 impl<A: Actor> Simulated<A> {
     /// Wrap an actor; its messages appear in stories under their type's name.
     pub fn new(actor: A) -> Self {
-        Self { actor, text: |_| None }
+        Self {
+            actor,
+            text: |_| None,
+        }
     }
 
     /// Wrap an actor whose messages are `Debug`; they appear in stories as such.
@@ -315,7 +338,10 @@ impl<A: Actor> Simulated<A> {
     where
         A::Msg: std::fmt::Debug,
     {
-        Self { actor, text: |message| Some(format!("{message:?}")) }
+        Self {
+            actor,
+            text: |message| Some(format!("{message:?}")),
+        }
     }
 }
 
@@ -357,7 +383,8 @@ where
         message: A::Msg,
         state: &mut A::State,
     ) -> impl Future<Output = CallbackResult<()>> + Send {
-        Gate::handle::<A>(&myself, &message, self.text).run(self.actor.handle(myself, message, state))
+        Gate::handle::<A>(&myself, &message, self.text)
+            .run(self.actor.handle(myself, message, state))
     }
 
     fn handle_supervisor_evt(
@@ -366,7 +393,8 @@ where
         event: SupervisionEvent,
         state: &mut A::State,
     ) -> impl Future<Output = CallbackResult<()>> + Send {
-        Gate::supervision::<A>(&myself, &event).run(self.actor.handle_supervisor_evt(myself, event, state))
+        Gate::supervision::<A>(&myself, &event)
+            .run(self.actor.handle_supervisor_evt(myself, event, state))
     }
 
     fn post_stop(

@@ -86,7 +86,10 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    #[allow(clippy::disallowed_methods, reason = "the task is gated: this is what to use instead")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the task is gated: this is what to use instead"
+    )]
     tokio::spawn(gate::task(name, future))
 }
 

@@ -41,7 +41,10 @@ impl TryRng for Rng {
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
         if engine::with(|engine| engine.fill_random(bytes)).is_none() {
-            #[allow(clippy::disallowed_methods, reason = "outside a simulation this is the source")]
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "outside a simulation this is the source"
+            )]
             rand::rng().fill_bytes(bytes);
         }
         Ok(())

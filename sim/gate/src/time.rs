@@ -57,7 +57,10 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-#[allow(clippy::disallowed_methods, reason = "outside a simulation this is the clock")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "outside a simulation this is the clock"
+)]
 fn live_now() -> std::time::Instant {
     std::time::Instant::now()
 }
@@ -85,10 +88,14 @@ pub fn sleep(duration: Duration) -> Sleep {
 
 /// Sleep until a point in time.
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    let live = engine::with(|_| ())
-        .is_none()
-        .then(|| tokio::time::sleep_until((live_origin() + Duration::from_nanos(deadline.0)).into()));
-    Sleep { deadline, timer: None, live }
+    let live = engine::with(|_| ()).is_none().then(|| {
+        tokio::time::sleep_until((live_origin() + Duration::from_nanos(deadline.0)).into())
+    });
+    Sleep {
+        deadline,
+        timer: None,
+        live,
+    }
 }
 
 pin_project! {
@@ -130,7 +137,11 @@ impl Future for Sleep {
             false
         });
         // Without an engine the simulation is being torn down: nothing is to happen any more.
-        if due == Some(true) { Poll::Ready(()) } else { Poll::Pending }
+        if due == Some(true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }
 

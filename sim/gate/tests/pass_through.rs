@@ -103,9 +103,14 @@ impl Actor for Watcher {
 async fn an_error_in_a_gated_handler_reaches_the_supervisor() {
     let (sender, mut failures) = tokio::sync::mpsc::unbounded_channel();
     let (watcher, _) = Actor::spawn(None, Watcher(sender), ()).await.unwrap();
-    let (counter, _) = Actor::spawn_linked(None, Counter, 0, watcher.get_cell()).await.unwrap();
+    let (counter, _) = Actor::spawn_linked(None, Counter, 0, watcher.get_cell())
+        .await
+        .unwrap();
     counter.cast(Message::Fail).unwrap();
-    assert_eq!(failures.recv().await.unwrap(), "invalid digit found in string");
+    assert_eq!(
+        failures.recv().await.unwrap(),
+        "invalid digit found in string"
+    );
 }
 
 #[tokio::test]
@@ -115,8 +120,13 @@ async fn gated_actors_answer_calls() {
     counter.cast(Message::Add(0)).unwrap();
     assert_eq!(ractor::call!(counter, Message::Total).unwrap(), 7);
 
-    let (echo, _) = Actor::spawn(None, Echo(std::marker::PhantomData), ()).await.unwrap();
-    assert_eq!(ractor::call!(echo, |port| ("hello", port)).unwrap(), "hello");
+    let (echo, _) = Actor::spawn(None, Echo(std::marker::PhantomData), ())
+        .await
+        .unwrap();
+    assert_eq!(
+        ractor::call!(echo, |port| ("hello", port)).unwrap(),
+        "hello"
+    );
 }
 
 #[tokio::test]
@@ -126,7 +136,11 @@ async fn a_wrapped_actor_answers_calls() {
         type Msg = RpcReplyPort<u32>;
         type State = ();
         type Arguments = ();
-        async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<(), ActorProcessingErr> {
+        async fn pre_start(
+            &self,
+            _: ActorRef<Self::Msg>,
+            (): (),
+        ) -> Result<(), ActorProcessingErr> {
             Ok(())
         }
         async fn handle(
@@ -139,7 +153,9 @@ async fn a_wrapped_actor_answers_calls() {
             Ok(())
         }
     }
-    let (plain, _) = Actor::spawn(None, retake::Simulated::with_debug(Plain), ()).await.unwrap();
+    let (plain, _) = Actor::spawn(None, retake::Simulated::with_debug(Plain), ())
+        .await
+        .unwrap();
     assert_eq!(ractor::call!(plain, |port| port).unwrap(), 9);
 }
 
@@ -147,10 +163,19 @@ async fn a_wrapped_actor_answers_calls() {
 async fn time_and_randomness_come_from_the_system() {
     assert!(!retake::is_simulated());
     retake::sleep(Duration::from_millis(3)).await;
-    assert!(retake::timeout(Duration::from_millis(1), std::future::pending::<()>()).await.is_err());
-    assert_eq!(retake::timeout(Duration::ZERO, std::future::ready(4)).await, Ok(4));
+    assert!(
+        retake::timeout(Duration::from_millis(1), std::future::pending::<()>())
+            .await
+            .is_err()
+    );
+    assert_eq!(
+        retake::timeout(Duration::ZERO, std::future::ready(4)).await,
+        Ok(4)
+    );
     assert_eq!(retake::spawn(async { 3 }).await.unwrap(), 3);
-    let draws: Vec<u64> = (0..4).map(|_| rand_core::Rng::next_u64(&mut retake::rng())).collect();
+    let draws: Vec<u64> = (0..4)
+        .map(|_| rand_core::Rng::next_u64(&mut retake::rng()))
+        .collect();
     assert!(draws.windows(2).any(|pair| pair[0] != pair[1]));
     assert_eq!(retake::scoped_name("ledger"), "ledger");
 }

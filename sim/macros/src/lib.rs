@@ -5,7 +5,9 @@ use proc_macro::TokenStream;
 use proc_macro2::{Span, TokenStream as Tokens};
 use quote::{format_ident, quote};
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Result, ReturnType, Type, parse_quote};
+use syn::{
+    Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Result, ReturnType, Type, parse_quote,
+};
 
 /// Gate the callbacks of an `impl Actor for …` block.
 ///
@@ -20,20 +22,31 @@ pub fn simulated(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = if arguments.is_empty() {
         syn::parse(item).and_then(gate_impl)
     } else {
-        Err(Error::new(arguments.span(), "#[retake::simulated] takes no arguments"))
+        Err(Error::new(
+            arguments.span(),
+            "#[retake::simulated] takes no arguments",
+        ))
     };
-    expanded.unwrap_or_else(|error| error.to_compile_error()).into()
+    expanded
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }
 
 /// The gated callbacks, with the number of their parameters after `&self`.
-const CALLBACKS: [(&str, usize); 5] =
-    [("pre_start", 2), ("post_start", 2), ("handle", 3), ("handle_supervisor_evt", 3), ("post_stop", 2)];
+const CALLBACKS: [(&str, usize); 5] = [
+    ("pre_start", 2),
+    ("post_start", 2),
+    ("handle", 3),
+    ("handle_supervisor_evt", 3),
+    ("post_stop", 2),
+];
 
 fn gate_impl(mut block: ItemImpl) -> Result<Tokens> {
-    let is_actor = block
-        .trait_
-        .as_ref()
-        .is_some_and(|(_, path, _)| path.segments.last().is_some_and(|segment| segment.ident == "Actor"));
+    let is_actor = block.trait_.as_ref().is_some_and(|(_, path, _)| {
+        path.segments
+            .last()
+            .is_some_and(|segment| segment.ident == "Actor")
+    });
     if !is_actor {
         return Err(Error::new(
             block.impl_token.span,
@@ -41,12 +54,18 @@ fn gate_impl(mut block: ItemImpl) -> Result<Tokens> {
         ));
     }
     // That macro rewrites `async fn` itself.
-    let keep_async =
-        block.attrs.iter().any(|a| a.path().segments.last().is_some_and(|last| last.ident == "async_trait"));
+    let keep_async = block.attrs.iter().any(|a| {
+        a.path()
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "async_trait")
+    });
     let mut present = Vec::new();
     for item in &mut block.items {
         if let ImplItem::Fn(function) = item
-            && let Some((name, parameters)) = CALLBACKS.iter().find(|(name, _)| function.sig.ident == name)
+            && let Some((name, parameters)) = CALLBACKS
+                .iter()
+                .find(|(name, _)| function.sig.ident == name)
         {
             gate_callback(function, *parameters, keep_async)?;
             present.push(*name);
@@ -84,7 +103,9 @@ fn gate_callback(function: &mut ImplItemFn, parameters: usize, keep_async: bool)
     let mut bindings = Vec::new();
     let mut names = Vec::new();
     for (place, argument) in function.sig.inputs.iter_mut().skip(1).enumerate() {
-        let FnArg::Typed(argument) = argument else { continue };
+        let FnArg::Typed(argument) = argument else {
+            continue;
+        };
         let name = format_ident!("__retake_{place}", span = Span::call_site());
         let pattern = std::mem::replace(&mut *argument.pat, ident_pattern(&name));
         // The first `let` takes the parameter along where the pattern does not bind it: its value
@@ -96,7 +117,11 @@ fn gate_callback(function: &mut ImplItemFn, parameters: usize, keep_async: bool)
     let gate = gate_expression(&function.sig.ident, &names);
     let body = &function.block;
     // A callback written as `fn … -> impl Future` has a future for a body.
-    let awaited = if function.sig.asyncness.is_some() { quote!(#body) } else { quote!(#body.await) };
+    let awaited = if function.sig.asyncness.is_some() {
+        quote!(#body)
+    } else {
+        quote!(#body.await)
+    };
     let gated = quote!(::retake::gate::Gate::run(__retake_gate, async move {
         #(#bindings)*
         #awaited
@@ -187,7 +212,11 @@ fn ident_pattern(name: &Ident) -> Pat {
 fn is_boxed(output: &ReturnType) -> bool {
     match output {
         ReturnType::Type(_, kind) => match &**kind {
-            Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Pin"),
+            Type::Path(path) => path
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| last.ident == "Pin"),
             _ => false,
         },
         ReturnType::Default => false,

@@ -27,7 +27,10 @@ impl Defer {
     /// Defers with a probability of `percent` (0 to 100).
     #[must_use]
     pub fn new(percent: u32, rng: ChaCha8Rng) -> Self {
-        Self { threshold: (u64::from(percent) << 32) / 100, rng }
+        Self {
+            threshold: (u64::from(percent) << 32) / 100,
+            rng,
+        }
     }
 }
 

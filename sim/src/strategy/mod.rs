@@ -129,7 +129,9 @@ impl fmt::Display for Strategy {
 
 /// A strategy's text does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("strategy `{text}`: {problem}; write fifo, random, pct[:depth=3,steps=10000] or defer[:percent=10]")]
+#[error(
+    "strategy `{text}`: {problem}; write fifo, random, pct[:depth=3,steps=10000] or defer[:percent=10]"
+)]
 pub struct StrategyError {
     text: String,
     problem: String,
@@ -139,14 +141,19 @@ impl FromStr for Strategy {
     type Err = StrategyError;
 
     fn from_str(text: &str) -> Result<Self, StrategyError> {
-        let error = |problem: String| StrategyError { text: text.to_owned(), problem };
+        let error = |problem: String| StrategyError {
+            text: text.to_owned(),
+            problem,
+        };
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
         let mut settings = Vec::new();
         for setting in rest.split(',').filter(|setting| !setting.is_empty()) {
             let (key, value) = setting
                 .split_once('=')
                 .ok_or_else(|| error(format!("`{setting}` is not of the form name=number")))?;
-            let value: u64 = value.parse().map_err(|_| error(format!("`{value}` is not a whole number")))?;
+            let value: u64 = value
+                .parse()
+                .map_err(|_| error(format!("`{value}` is not a whole number")))?;
             settings.push((key, value));
         }
         let mut take = |key: &str, default: u64, range: std::ops::RangeInclusive<u64>| {
@@ -157,7 +164,11 @@ impl FromStr for Strategy {
             if range.contains(&value) {
                 Ok(value)
             } else {
-                Err(error(format!("{key} must be from {} to {}", range.start(), range.end())))
+                Err(error(format!(
+                    "{key} must be from {} to {}",
+                    range.start(),
+                    range.end()
+                )))
             }
         };
         let strategy = match name {
@@ -167,11 +178,13 @@ impl FromStr for Strategy {
                 depth: take("depth", DEFAULT_PCT_DEPTH.into(), 1..=1_000)? as u32,
                 steps: take("steps", DEFAULT_PCT_STEPS, 1..=u64::MAX)?,
             },
-            "defer" => {
-                Self::Defer { percent: take("percent", DEFAULT_DEFER_PERCENT.into(), 0..=100)? as u32 }
-            }
+            "defer" => Self::Defer {
+                percent: take("percent", DEFAULT_DEFER_PERCENT.into(), 0..=100)? as u32,
+            },
             "replay" | "deviations" => {
-                return Err(error(format!("`{name}` needs a recorded run; use `retake replay FILE`")));
+                return Err(error(format!(
+                    "`{name}` needs a recorded run; use `retake replay FILE`"
+                )));
             }
             _ => return Err(error("there is no such strategy".to_owned())),
         };
@@ -207,7 +220,10 @@ mod tests {
         for strategy in [
             Strategy::Fifo,
             Strategy::Random,
-            Strategy::Pct { depth: 2, steps: 77 },
+            Strategy::Pct {
+                depth: 2,
+                steps: 77,
+            },
             Strategy::Defer { percent: 25 },
         ] {
             assert_eq!(strategy.to_string().parse(), Ok(strategy));

@@ -34,9 +34,17 @@ impl Pct {
     /// For bugs of `depth` (at least 1) in runs of about `steps` (at least 1) steps.
     #[must_use]
     pub fn new(depth: u32, steps: u64, mut rng: ChaCha8Rng) -> Self {
-        let mut changes: Vec<u64> = (1..depth).map(|_| 1 + rng.next_u64() % steps.max(1)).collect();
+        let mut changes: Vec<u64> = (1..depth)
+            .map(|_| 1 + rng.next_u64() % steps.max(1))
+            .collect();
         changes.sort_unstable_by(|a, b| b.cmp(a));
-        Self { rng, priorities: Vec::new(), heap: BinaryHeap::new(), changes, next_dropped: DROPPED }
+        Self {
+            rng,
+            priorities: Vec::new(),
+            heap: BinaryHeap::new(),
+            changes,
+            next_dropped: DROPPED,
+        }
     }
 
     fn highest(&mut self, runnable: &Runnable) -> Option<u32> {

@@ -49,7 +49,11 @@ impl Exact {
     /// Follows `schedule`.
     #[must_use]
     pub fn new(schedule: Arc<Schedule>) -> Self {
-        Self { schedule, slots: Slots::default(), reason: String::new() }
+        Self {
+            schedule,
+            slots: Slots::default(),
+            reason: String::new(),
+        }
     }
 }
 
@@ -66,8 +70,10 @@ impl Scheduler for Exact {
 
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
         if step > self.schedule.len() {
-            self.reason =
-                format!("the recorded run ends after step {}, but there is more to run", self.schedule.len());
+            self.reason = format!(
+                "the recorded run ends after step {}, but there is more to run",
+                self.schedule.len()
+            );
             return None;
         }
         // Between its choice and its step, tasks that run eagerly may go before it.
@@ -77,7 +83,8 @@ impl Scheduler for Exact {
         };
         let slot = self.slots.runnable(task, runnable);
         if slot.is_none() {
-            self.reason = format!("at step {step} the recorded run chose task {task}, which cannot run now");
+            self.reason =
+                format!("at step {step} the recorded run chose task {task}, which cannot run now");
         }
         slot
     }
@@ -101,7 +108,11 @@ impl Deviations {
     /// Follows `deviations`, which are in the order of their steps.
     #[must_use]
     pub fn new(deviations: Arc<[(u64, u32)]>) -> Self {
-        Self { deviations, next: 0, slots: Slots::default() }
+        Self {
+            deviations,
+            next: 0,
+            slots: Slots::default(),
+        }
     }
 }
 
@@ -111,10 +122,16 @@ impl Scheduler for Deviations {
     }
 
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
-        while self.deviations.get(self.next).is_some_and(|(at, _)| *at < step) {
+        while self
+            .deviations
+            .get(self.next)
+            .is_some_and(|(at, _)| *at < step)
+        {
             self.next += 1;
         }
         let wanted = self.deviations.get(self.next).filter(|(at, _)| *at == step);
-        wanted.and_then(|(_, serial)| self.slots.runnable(*serial, runnable)).or_else(|| runnable.oldest())
+        wanted
+            .and_then(|(_, serial)| self.slots.runnable(*serial, runnable))
+            .or_else(|| runnable.oldest())
     }
 }

@@ -9,7 +9,10 @@ use super::{Error, ShowArgs, Status, print_json, terminal_width, wrap};
 
 pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<Status, Error> {
     if args.from > args.to {
-        return Err(Error::Usage(format!("--from {} is after --to {}", args.from, args.to)));
+        return Err(Error::Usage(format!(
+            "--from {} is after --to {}",
+            args.from, args.to
+        )));
     }
     // A damaged file is shown as far as it is good, from its beginning.
     let checked = retake_traces::verify(&args.file);
@@ -24,7 +27,8 @@ pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<Status, Erro
         writeln!(out, "{}", Line::heading())?;
     }
     let mut print = |line: Line| -> Result<bool, Error> {
-        let wanted = line.step >= args.from && args.actor.as_ref().is_none_or(|name| line.is_about(name));
+        let wanted =
+            line.step >= args.from && args.actor.as_ref().is_none_or(|name| line.is_about(name));
         if line.step > args.to {
             return Ok(false);
         }
@@ -56,18 +60,30 @@ pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<Status, Erro
 
 fn print_header(reader: &TraceReader, out: &mut impl Write) -> Result<(), Error> {
     let header = reader.header();
-    writeln!(out, "{}, seed {}, strategy {}", header.scenario, header.seed, header.strategy)?;
+    writeln!(
+        out,
+        "{}, seed {}, strategy {}",
+        header.scenario, header.seed, header.strategy
+    )?;
     for fault in &header.faults {
         writeln!(out, "with fault: {fault}")?;
     }
     if !header.story {
-        writeln!(out, "(the schedule alone: recorded without texts and causes)")?;
+        writeln!(
+            out,
+            "(the schedule alone: recorded without texts and causes)"
+        )?;
     }
     writeln!(out)?;
     Ok(())
 }
 
-pub(super) fn diff(left: &Path, right: &Path, json: bool, out: &mut impl Write) -> Result<Status, Error> {
+pub(super) fn diff(
+    left: &Path,
+    right: &Path,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<Status, Error> {
     // Both are checked to their ends, also behind the first difference.
     retake_traces::verify(left)?;
     retake_traces::verify(right)?;
@@ -76,17 +92,30 @@ pub(super) fn diff(left: &Path, right: &Path, json: bool, out: &mut impl Write) 
         print_json(&diff, out)?;
     } else {
         for field in &diff.header {
-            wrap(&format!("header: {} is `{}` and `{}`", field.field, field.left, field.right), out)?;
+            wrap(
+                &format!(
+                    "header: {} is `{}` and `{}`",
+                    field.field, field.left, field.right
+                ),
+                out,
+            )?;
         }
         if !diff.story_compared {
-            writeln!(out, "only one of them has texts and causes: schedules compared")?;
+            writeln!(
+                out,
+                "only one of them has texts and causes: schedules compared"
+            )?;
         }
         match &diff.divergence {
             None => writeln!(out, "identical: {} steps", diff.same_steps)?,
             Some(divergence) => writeln!(out, "{}", divergence.to_text(terminal_width()))?,
         }
     }
-    Ok(if diff.is_same() { Status::Passed } else { Status::Failed })
+    Ok(if diff.is_same() {
+        Status::Passed
+    } else {
+        Status::Failed
+    })
 }
 
 pub(super) fn verify(file: &Path, json: bool, out: &mut impl Write) -> Result<Status, Error> {
@@ -97,7 +126,11 @@ pub(super) fn verify(file: &Path, json: bool, out: &mut impl Write) -> Result<St
     }
     let header = &summary.header;
     writeln!(out, "{}: good", file.display())?;
-    writeln!(out, "scenario     {}, seed {}, strategy {}", header.scenario, header.seed, header.strategy)?;
+    writeln!(
+        out,
+        "scenario     {}, seed {}, strategy {}",
+        header.scenario, header.seed, header.strategy
+    )?;
     writeln!(
         out,
         "run          {} after {} steps, {:.3} s of virtual time",
@@ -113,10 +146,18 @@ pub(super) fn verify(file: &Path, json: bool, out: &mut impl Write) -> Result<St
         summary.bytes,
         summary.bytes as f64 / summary.steps.max(1) as f64
     )?;
-    let versions: Vec<String> =
-        header.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let versions: Vec<String> = header
+        .versions
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
     wrap(
-        &format!("recorded by  {}, code {}, with {}", header.program, header.code, versions.join(", ")),
+        &format!(
+            "recorded by  {}, code {}, with {}",
+            header.program,
+            header.code,
+            versions.join(", ")
+        ),
         out,
     )?;
     Ok(Status::Passed)

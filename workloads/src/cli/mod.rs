@@ -136,7 +136,10 @@ struct ShowArgs {
 fn horizon(text: &str) -> Result<Duration, String> {
     let horizon = parse_duration(text)?;
     if horizon.is_zero() || horizon > retake_sim::HORIZON_MAX {
-        return Err(format!("must be above zero and at most {} h", retake_sim::HORIZON_MAX.as_secs() / 3600));
+        return Err(format!(
+            "must be above zero and at most {} h",
+            retake_sim::HORIZON_MAX.as_secs() / 3600
+        ));
     }
     Ok(horizon)
 }
@@ -205,7 +208,11 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::List { json } => run::list(json, &mut out),
         Command::Run(args) => run::run(&args, &mut out),
-        Command::Replay { file, from_seed, json } => run::replay(&file, from_seed, json, &mut out),
+        Command::Replay {
+            file,
+            from_seed,
+            json,
+        } => run::replay(&file, from_seed, json, &mut out),
         Command::Show(args) => inspect::show(&args, &mut out),
         Command::Diff { left, right, json } => inspect::diff(&left, &right, json, &mut out),
         Command::Verify { file, json } => inspect::verify(&file, json, &mut out),
@@ -236,7 +243,9 @@ fn print_json(value: &impl serde::Serialize, out: &mut impl Write) -> Result<(),
 
 /// Width of lines for people: of the terminal, or 0 (no limit) in a pipe.
 fn terminal_width() -> usize {
-    console::Term::stdout().size_checked().map_or(0, |(_, columns)| usize::from(columns))
+    console::Term::stdout()
+        .size_checked()
+        .map_or(0, |(_, columns)| usize::from(columns))
 }
 
 /// Print a text with lines wrapped at spaces to 80 columns, the following ones indented.
@@ -253,7 +262,11 @@ fn wrap(text: &str, out: &mut impl Write) -> Result<(), Error> {
             } else {
                 let space = if column > 0 { " " } else { "" };
                 // An empty word stands for one of several spaces.
-                let word = if word.is_empty() && column == 0 { " " } else { word };
+                let word = if word.is_empty() && column == 0 {
+                    " "
+                } else {
+                    word
+                };
                 write!(out, "{space}{word}")?;
                 column += space.len() + word.chars().count();
             }

@@ -35,11 +35,17 @@ pub(super) fn list(json: bool, out: &mut impl Write) -> Result<Status, Error> {
 fn find(name: &str) -> Result<&'static Scenario, Error> {
     scenario::find(name).ok_or_else(|| {
         let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-        Error::Usage(format!("there is no scenario `{name}`; there are: {}", names.join(", ")))
+        Error::Usage(format!(
+            "there is no scenario `{name}`; there are: {}",
+            names.join(", ")
+        ))
     })
 }
 
-#[allow(clippy::disallowed_methods, reason = "wall time of the command, outside any simulation")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "wall time of the command, outside any simulation"
+)]
 fn wall_clock() -> Instant {
     Instant::now()
 }
@@ -75,7 +81,12 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
         )?;
         if let (Some(path), None) = (&args.trace, &finished.trace_error) {
             let size = std::fs::metadata(path).map_or(0, |file| file.len());
-            writeln!(out, "trace        {} ({:.1} MB)", path.display(), size as f64 / 1e6)?;
+            writeln!(
+                out,
+                "trace        {} ({:.1} MB)",
+                path.display(),
+                size as f64 / 1e6
+            )?;
         }
     }
     match finished.trace_error {
@@ -119,8 +130,12 @@ pub(super) fn replay(
     json: bool,
     out: &mut impl Write,
 ) -> Result<Status, Error> {
-    let expected = retake_traces::TraceReader::open(file)?.header().scenario.clone();
-    let expected = scenario::find(&expected).map_or_else(Default::default, |scenario| scenario.virtual_time);
+    let expected = retake_traces::TraceReader::open(file)?
+        .header()
+        .scenario
+        .clone();
+    let expected =
+        scenario::find(&expected).map_or_else(Default::default, |scenario| scenario.virtual_time);
     let replayed = shown(expected, |progress| run::replay(file, from_seed, progress))?;
     let finished = &replayed.finished;
     if json {
@@ -148,5 +163,9 @@ pub(super) fn replay(
             Some(divergence) => writeln!(out, "{}", divergence.to_text(terminal_width()))?,
         }
     }
-    Ok(if replayed.divergence.is_none() { Status::Passed } else { Status::Failed })
+    Ok(if replayed.divergence.is_none() {
+        Status::Passed
+    } else {
+        Status::Failed
+    })
 }

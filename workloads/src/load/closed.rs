@@ -30,20 +30,33 @@ impl ClosedLoop {
             .map(|number| {
                 let client = Client::new(number, &mut seeds);
                 let request = Arc::clone(&request);
-                retake::spawn_named(&format!("client-{number}"), self.client(client, request, start))
+                retake::spawn_named(
+                    &format!("client-{number}"),
+                    self.client(client, request, start),
+                )
             })
             .collect();
         let mut total = LoadResult::default();
         for client in clients {
             match client.await {
                 Ok(result) => total.add(result),
-                Err(error) => *total.failures.entry(format!("client: {error}")).or_default() += 1,
+                Err(error) => {
+                    *total
+                        .failures
+                        .entry(format!("client: {error}"))
+                        .or_default() += 1;
+                }
             }
         }
         total
     }
 
-    async fn client<F, Fut>(self, mut client: Client, request: Arc<F>, start: retake::Instant) -> LoadResult
+    async fn client<F, Fut>(
+        self,
+        mut client: Client,
+        request: Arc<F>,
+        start: retake::Instant,
+    ) -> LoadResult
     where
         F: Fn(Client) -> Fut,
         Fut: Future<Output = (Client, Answer)>,

@@ -37,7 +37,10 @@ pub struct Client {
 
 impl Client {
     fn new(number: u32, seeds: &mut ChaCha8Rng) -> Self {
-        Self { number, rng: ChaCha8Rng::seed_from_u64(seeds.next_u64()) }
+        Self {
+            number,
+            rng: ChaCha8Rng::seed_from_u64(seeds.next_u64()),
+        }
     }
 }
 
@@ -69,7 +72,8 @@ impl Default for Latencies {
 impl Latencies {
     /// Add one.
     pub fn record(&mut self, latency: Duration) {
-        self.0.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+        self.0
+            .saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// Add those of another.

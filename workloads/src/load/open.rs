@@ -47,7 +47,12 @@ impl OpenLoop {
         for request in requests {
             match request.await {
                 Ok((latency, answer)) => total.record(latency, answer),
-                Err(error) => *total.failures.entry(format!("request: {error}")).or_default() += 1,
+                Err(error) => {
+                    *total
+                        .failures
+                        .entry(format!("request: {error}"))
+                        .or_default() += 1;
+                }
             }
         }
         total.elapsed = start.elapsed();

@@ -13,7 +13,11 @@ pub(super) const VIRTUAL_TIME: Duration = Duration::from_secs(2 * SETTLE.as_secs
 
 pub(super) async fn run() -> Report {
     let config = SystemConfig {
-        pool: PoolConfig { size: 1, max_overflow: 0, ..PoolConfig::default() },
+        pool: PoolConfig {
+            size: 1,
+            max_overflow: 0,
+            ..PoolConfig::default()
+        },
         action_time: ServiceTime::Fixed(Duration::from_millis(20)),
         ..SystemConfig::default()
     };
@@ -29,8 +33,16 @@ pub(super) async fn run() -> Report {
     settle().await;
 
     let mut report = Report::of(&LoadResult::default(), &system).await;
-    report.check("the tenant was entitled", entitled.is_ok(), format!("{entitled:?}"));
-    report.check("both signals were acted upon", first && second, format!("{first}, {second}"));
+    report.check(
+        "the tenant was entitled",
+        entitled.is_ok(),
+        format!("{entitled:?}"),
+    );
+    report.check(
+        "both signals were acted upon",
+        first && second,
+        format!("{first}, {second}"),
+    );
     let ends = |outcome: &str| report.actions.get(outcome).copied().unwrap_or(0);
     let (errors, successes) = (ends("error"), ends("success"));
     report.check(
@@ -43,6 +55,10 @@ pub(super) async fn run() -> Report {
 }
 
 async fn act(system: &System) -> bool {
-    let signal = Signal { tenant: "acme".to_owned(), metric: "cpu".to_owned(), value: 90.0 };
+    let signal = Signal {
+        tenant: "acme".to_owned(),
+        metric: "cpu".to_owned(),
+        value: 90.0,
+    };
     matches!(system.signal(signal).await, Ok(Verdict::Acting(_)))
 }

@@ -8,8 +8,11 @@ use super::{SETTLE, send_signal, settle, start};
 use crate::load::ClosedLoop;
 use crate::report::{Report, human_ns};
 
-const LOAD: ClosedLoop =
-    ClosedLoop { clients: 20, duration: Duration::from_secs(60), think_time: Duration::from_millis(50) };
+const LOAD: ClosedLoop = ClosedLoop {
+    clients: 20,
+    duration: Duration::from_secs(60),
+    think_time: Duration::from_millis(50),
+};
 
 pub(super) const VIRTUAL_TIME: Duration = Duration::from_secs(60 + SETTLE.as_secs());
 
@@ -20,7 +23,9 @@ const P99_MAX_NS: u64 = 1_000_000_000;
 pub(super) async fn run() -> Report {
     let system = start(config()).await;
     let clients = system.clone();
-    let load = LOAD.run(move |client| send_signal(clients.clone(), client)).await;
+    let load = LOAD
+        .run(move |client| send_signal(clients.clone(), client))
+        .await;
     settle().await;
     let mut report = Report::of(&load, &system).await;
     let success = report.success_percent;
@@ -30,7 +35,11 @@ pub(super) async fn run() -> Report {
         format!("{success:.2} %"),
     );
     let p99_ns = report.latency.p99_ns;
-    report.check(format!("p99 below {}", human_ns(P99_MAX_NS)), p99_ns < P99_MAX_NS, human_ns(p99_ns));
+    report.check(
+        format!("p99 below {}", human_ns(P99_MAX_NS)),
+        p99_ns < P99_MAX_NS,
+        human_ns(p99_ns),
+    );
     system.stop().await;
     report
 }

@@ -10,8 +10,11 @@ use super::{SETTLE, send_signal, settle, start, steady_state};
 use crate::load::ClosedLoop;
 use crate::report::Report;
 
-const LOAD: ClosedLoop =
-    ClosedLoop { clients: 20, duration: Duration::from_secs(10), think_time: Duration::from_millis(100) };
+const LOAD: ClosedLoop = ClosedLoop {
+    clients: 20,
+    duration: Duration::from_secs(10),
+    think_time: Duration::from_millis(100),
+};
 
 pub(super) const VIRTUAL_TIME: Duration = Duration::from_secs(10 + SETTLE.as_secs());
 
@@ -30,11 +33,17 @@ pub(super) async fn run() -> Report {
         inject(Fault::kill(format!("pool/worker-{}", rng.random_range(1..=workers))).at(at));
     }
     let clients = system.clone();
-    let load = LOAD.run(move |client| send_signal(clients.clone(), client)).await;
+    let load = LOAD
+        .run(move |client| send_signal(clients.clone(), client))
+        .await;
     settle().await;
     let mut report = Report::of(&load, &system).await;
     let failed: u64 = report.failures.values().sum();
-    report.check("no request went without an answer", failed == 0, format!("{failed} failed"));
+    report.check(
+        "no request went without an answer",
+        failed == 0,
+        format!("{failed} failed"),
+    );
     let actions: u64 = report.actions.values().sum();
     let errors = report.actions.get("error").copied().unwrap_or(0);
     report.check(

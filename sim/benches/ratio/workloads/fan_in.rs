@@ -99,12 +99,18 @@ pub(crate) async fn run(messages: u64) -> u64 {
     let jobs_left = Arc::new(AtomicU64::new(to_send * SENDERS));
     let mut pool = Vec::with_capacity(WORKERS);
     for _ in 0..WORKERS {
-        let worker = Worker { jobs_left: Arc::clone(&jobs_left), done: Arc::clone(&done) };
+        let worker = Worker {
+            jobs_left: Arc::clone(&jobs_left),
+            done: Arc::clone(&done),
+        };
         pool.push(Actor::spawn(None, worker, ()).await.unwrap().0);
     }
     let (dispatcher, _) = Actor::spawn(None, Dispatcher(pool), ()).await.unwrap();
     for _ in 0..SENDERS {
-        let sender = Sender { to_send, dispatcher: dispatcher.clone() };
+        let sender = Sender {
+            to_send,
+            dispatcher: dispatcher.clone(),
+        };
         Actor::spawn(None, sender, ()).await.unwrap();
     }
     done.notified().await;

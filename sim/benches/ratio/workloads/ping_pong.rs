@@ -45,8 +45,12 @@ gate! {
 /// Exchange `messages` messages.
 pub(crate) async fn run(messages: u64) -> u64 {
     let done = Arc::new(Notify::new());
-    let (first, _) = Actor::spawn(None, Player(Arc::clone(&done)), ()).await.unwrap();
-    let (second, _) = Actor::spawn(None, Player(Arc::clone(&done)), ()).await.unwrap();
+    let (first, _) = Actor::spawn(None, Player(Arc::clone(&done)), ())
+        .await
+        .unwrap();
+    let (second, _) = Actor::spawn(None, Player(Arc::clone(&done)), ())
+        .await
+        .unwrap();
     first.cast(Message::Serve(second, messages)).unwrap();
     done.notified().await;
     messages

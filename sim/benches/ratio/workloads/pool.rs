@@ -178,8 +178,15 @@ pub(crate) async fn run() -> bool {
     let mut handles = Vec::new();
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
-        let (worker, handle) =
-            Actor::spawn(None, Worker { conflicts: Arc::clone(&conflicts) }, ()).await.unwrap();
+        let (worker, handle) = Actor::spawn(
+            None,
+            Worker {
+                conflicts: Arc::clone(&conflicts),
+            },
+            (),
+        )
+        .await
+        .unwrap();
         workers.push(worker);
         handles.push(handle);
     }

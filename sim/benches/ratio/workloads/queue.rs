@@ -110,10 +110,22 @@ gate! {
 /// Serve `jobs` jobs.
 pub(crate) async fn run(jobs: u64) -> u64 {
     let done = Arc::new(Notify::new());
-    let (dispatcher, _) = Actor::spawn(None, Dispatcher { jobs, done: Arc::clone(&done) }, ()).await.unwrap();
+    let (dispatcher, _) = Actor::spawn(
+        None,
+        Dispatcher {
+            jobs,
+            done: Arc::clone(&done),
+        },
+        (),
+    )
+    .await
+    .unwrap();
     let mut workers = Vec::with_capacity(WORKERS);
     for number in 0..WORKERS {
-        let worker = Worker { number, dispatcher: dispatcher.clone() };
+        let worker = Worker {
+            number,
+            dispatcher: dispatcher.clone(),
+        };
         workers.push(Actor::spawn(None, worker, ()).await.unwrap().0);
     }
     dispatcher.cast(Message::Workers(workers)).unwrap();

@@ -59,14 +59,21 @@ pub(crate) async fn run(members: usize, tokens: usize, messages: u64) -> u64 {
     let tokens_left = Arc::new(AtomicU64::new(tokens as u64));
     let mut ring = Vec::with_capacity(members);
     for _ in 0..members {
-        let member = Member { tokens_left: Arc::clone(&tokens_left), done: Arc::clone(&done) };
+        let member = Member {
+            tokens_left: Arc::clone(&tokens_left),
+            done: Arc::clone(&done),
+        };
         ring.push(Actor::spawn(None, member, ()).await.unwrap().0);
     }
     for (place, member) in ring.iter().enumerate() {
-        member.cast(Message::Next(ring[(place + 1) % members].clone())).unwrap();
+        member
+            .cast(Message::Next(ring[(place + 1) % members].clone()))
+            .unwrap();
     }
     for token in 0..tokens {
-        ring[token * members / tokens].cast(Message::Token(hops)).unwrap();
+        ring[token * members / tokens]
+            .cast(Message::Token(hops))
+            .unwrap();
     }
     done.notified().await;
     hops * tokens as u64

@@ -1,0 +1,112 @@
+//! Each message names the step that sent it.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::{MS, Order, servant};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use retake_sim::{Isolation, Sim, Strategy};
+use retake_traces::MemorySink;
+use retake_traces::story::lines;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+#[test]
+fn a_chain_of_messages_is_a_chain_of_causes() {
+    for strategy in [Strategy::Fifo, "defer:percent=50".parse().unwrap()] {
+        let sink = MemorySink::new();
+        let run = Sim::new()
+            .strategy(strategy)
+            .causality(true)
+            .trace(sink.clone())
+            .run(|| async {
+                let (a, b) = (servant("a").await, servant("b").await);
+                retake::sleep(MS).await;
+                a.cast(Order::Tell(b, 7)).unwrap();
+                retake::sleep(MS).await;
+            });
+        assert!(run.passed(), "{run}");
+        let lines = lines(&sink.records());
+        let step = |who: &str, what: &str| {
+            let line = lines
+                .iter()
+                .find(|line| &*line.who == who && line.what().starts_with(what));
+            line.unwrap_or_else(|| panic!("{who} {what}")).clone()
+        };
+        let (sent, passed_on, arrived) = (
+            step("scenario", "goes on"),
+            step("a", "handles"),
+            step("b", "handles"),
+        );
+        assert_eq!(passed_on.cause, Some(sent.step));
+        assert_eq!(arrived.cause, Some(passed_on.step));
+    }
+}
+
+/// Counts what it sees.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Seen {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("causality")
+    }
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("span {}", attributes.metadata().name()));
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("event {}", event.metadata().level()));
+    }
+    fn enter(&self, _: &Id) {
+        self.0.lock().unwrap().push("enter".to_owned());
+    }
+    fn exit(&self, _: &Id) {
+        self.0.lock().unwrap().push("exit".to_owned());
+    }
+}
+
+struct Logging;
+
+#[retake::simulated]
+impl Actor for Logging {
+    type Msg = ();
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(&self, _: ActorRef<()>, (): (), (): &mut ()) -> Result<(), ActorProcessingErr> {
+        tracing::info_span!("mine").in_scope(|| tracing::warn!("hello"));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_subscriber_of_the_users_own_sees_its_spans_and_events() {
+    let seen = Seen::default();
+    let _guard = tracing::subscriber::set_default(seen.clone());
+    let sim = Sim::new().causality(true).isolation(Isolation::Inline);
+    sim.run(|| async {
+        let (actor, _) = Actor::spawn(None, Logging, ()).await.unwrap();
+        actor.cast(()).unwrap();
+        retake::sleep(MS).await;
+    })
+    .expect_passed();
+    assert_eq!(
+        *seen.0.lock().unwrap(),
+        ["span mine", "enter", "event WARN", "exit"]
+    );
+}

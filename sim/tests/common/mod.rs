@@ -1,0 +1,127 @@
+//! A small system for the tests to push around.
+#![allow(missing_docs, dead_code, unreachable_pub)]
+
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use retake_traces::record::Record;
+use retake_traces::story::lines;
+use retake_traces::{Line, MemorySink};
+
+/// Does what it is told.
+pub struct Servant;
+
+#[derive(Debug)]
+pub enum Order {
+    /// Say so in the story.
+    Note(u32),
+    /// Answer with the number of orders so far.
+    Count(RpcReplyPort<u32>),
+    /// Ask another servant for its count, and answer with it.
+    AskFor(ActorRef<Order>, RpcReplyPort<u32>),
+    /// Ask another one, who asks the next, and so on in a circle.
+    AskAround(Vec<ActorRef<Order>>, RpcReplyPort<u32>),
+    /// Send a note to another one.
+    Tell(ActorRef<Order>, u32),
+    /// Keep the place for the answer, and never answer.
+    Keep(RpcReplyPort<u32>),
+    /// Send this back and forth with another one for ever.
+    Bounce(ActorRef<Order>),
+    Sleep(Duration),
+    Panic(&'static str),
+    Spawn(&'static str),
+}
+
+#[derive(Debug, Default)]
+pub struct Memory {
+    orders: u32,
+    kept: Vec<RpcReplyPort<u32>>,
+}
+
+#[retake::simulated]
+impl Actor for Servant {
+    type Msg = Order;
+    type State = Memory;
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Order>, (): ()) -> Result<Memory, ActorProcessingErr> {
+        Ok(Memory::default())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Order>,
+        order: Order,
+        memory: &mut Memory,
+    ) -> Result<(), ActorProcessingErr> {
+        memory.orders += 1;
+        match order {
+            Order::Note(number) => retake::event!("noted {number}"),
+            Order::Count(reply) => reply.send(memory.orders)?,
+            Order::AskFor(other, reply) => reply.send(ractor::call!(other, Order::Count)?)?,
+            Order::AskAround(mut others, reply) => {
+                let next = others.remove(0);
+                reply.send(ractor::call!(next, |reply| Order::AskAround(
+                    others, reply
+                ))?)?;
+            }
+            Order::Tell(other, number) => other.cast(Order::Note(number))?,
+            Order::Keep(reply) => memory.kept.push(reply),
+            Order::Bounce(other) => other.cast(Order::Bounce(myself))?,
+            Order::Sleep(time) => retake::sleep(time).await,
+            Order::Panic(message) => panic!("{message}"),
+            Order::Spawn(name) => {
+                myself
+                    .spawn_linked(Some(retake::scoped_name(name)), Self, ())
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Order>,
+        event: SupervisionEvent,
+        _: &mut Memory,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorTerminated(..) | SupervisionEvent::ActorFailed(..) = event {
+            retake::event!("a child is gone");
+        }
+        Ok(())
+    }
+}
+
+pub async fn servant(name: &str) -> ActorRef<Order> {
+    Actor::spawn(Some(retake::scoped_name(name)), Servant, ())
+        .await
+        .unwrap()
+        .0
+}
+
+/// A servant below another one.
+pub async fn child(name: &str, parent: &ActorRef<Order>) -> ActorRef<Order> {
+    parent
+        .spawn_linked(Some(retake::scoped_name(name)), Servant, ())
+        .await
+        .unwrap()
+        .0
+}
+
+pub const MS: Duration = Duration::from_millis(1);
+
+/// The lines about a task, without time and name.
+pub fn told(sink: &MemorySink, who: &str) -> Vec<String> {
+    lines(&sink.records())
+        .iter()
+        .filter(|line| line.is_about(who))
+        .map(Line::what)
+        .collect()
+}
+
+pub fn count(sink: &MemorySink, wanted: impl Fn(&Record) -> bool) -> usize {
+    sink.records()
+        .iter()
+        .filter(|record| wanted(record))
+        .count()
+}
