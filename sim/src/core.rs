@@ -4,6 +4,7 @@
 //! actor, dropping what a user gave) is handed back to the engine, which does it
 //! after letting go of this state.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
 
@@ -62,6 +63,8 @@ pub(crate) struct Core {
     pub(crate) timers: Timers,
     labels: Labels,
     faults: Vec<Pending>,
+    /// Until when faults delay tasks, by serial.
+    delays: BTreeMap<u32, u64>,
     /// Some fault waits for a step.
     has_step_faults: bool,
     sink: Box<dyn Sink>,
@@ -77,7 +80,7 @@ pub(crate) struct Core {
     last_record_ns: u64,
     /// Number of the last step at which virtual time moved.
     step_of_last_move: u64,
-    livelock_counts: std::collections::BTreeMap<u32, u32>,
+    livelock_counts: BTreeMap<u32, u32>,
     /// Rounds to wait before the next pick.
     pub(crate) rounds: u32,
     /// Actors that a fault at a step kills; the engine does it after letting go of the core.
@@ -122,6 +125,7 @@ impl Core {
             timers: Timers::default(),
             labels: Labels::default(),
             faults: Vec::new(),
+            delays: BTreeMap::new(),
             has_step_faults: false,
             sink,
             trace_error: None,
@@ -133,7 +137,7 @@ impl Core {
             now_ns: 0,
             last_record_ns: 0,
             step_of_last_move: 0,
-            livelock_counts: Default::default(),
+            livelock_counts: BTreeMap::new(),
             rounds: 0,
             kills: Vec::new(),
             strict: false,
@@ -256,20 +260,17 @@ impl Core {
             probe.woken(slot, ticket.resumed);
             return (Turn::Wait, None);
         }
-        let Some(task) = self.tasks.get(slot) else {
-            debug_assert!(false, "a gate outlives its task");
-            return (Turn::Wait, None);
-        };
-        let delayed = task.not_before_ns > self.now_ns;
+        let delayed = !self.delays.is_empty() && self.is_delayed(slot);
         if !delayed && self.scheduler.eager(slot, self.stats.steps + 1) && !self.must_stop() {
             return (self.begin(ticket, Choice::Eager), None);
         }
         if self.layers.causality && !ticket.resumed && ticket.part == Part::Handle {
             // The sender's span is entered only while the handler is polled.
-            ticket.cause = causes::sender();
+            self.keep_cause(slot);
         }
         ticket.waiting = true;
         let Some(task) = self.tasks.get_mut(slot) else {
+            debug_assert!(false, "a gate outlives its task");
             return (Turn::Wait, None);
         };
         let stale = task.keep_waker(waker);
@@ -280,6 +281,22 @@ impl Core {
             self.enter_runnable(slot);
         }
         (Turn::Wait, stale)
+    }
+
+    /// Keep the step that sent the message whose handler is being polled.
+    fn keep_cause(&mut self, slot: u32) {
+        if let Some(task) = self.tasks.get_mut(slot) {
+            task.cause = causes::sender();
+        }
+    }
+
+    fn is_delayed(&self, slot: u32) -> bool {
+        let Some(task) = self.tasks.get(slot) else {
+            return false;
+        };
+        self.delays
+            .get(&task.serial)
+            .is_some_and(|until_ns| *until_ns > self.now_ns)
     }
 
     fn set_state(&mut self, slot: u32, state: State) {
@@ -317,7 +334,7 @@ impl Core {
         self.stats.steps += 1;
         self.current = Some(slot);
         if self.layers.causality && !ticket.resumed && choice == Choice::Eager {
-            ticket.cause = causes::sender();
+            self.keep_cause(slot);
         }
         let Some(task) = self.tasks.get_mut(slot) else {
             return Turn::Wait;
@@ -331,9 +348,12 @@ impl Core {
             kind_of(ticket.part)
         };
         let panics = task.panic_next && kind == StepKind::Handle;
+        let cause = task.cause.take();
         if !ticket.resumed {
             task.doing = ticket.part;
-            task.doing_text.clone_from(&ticket.text);
+            if !matches!(ticket.part, Part::Handle | Part::Supervision) {
+                task.doing_text = None;
+            }
         }
         task.panic_next &= !panics;
         let step = Step {
@@ -344,17 +364,27 @@ impl Core {
             choice,
         };
         self.write(&Record::Step(step));
-        if let Some(text) = ticket.text.take() {
-            let text = self.clean(text.into_string());
-            self.write(&Record::Detail(text));
+        if self.layers.story && !ticket.resumed {
+            self.write_detail(slot);
         }
         if self.layers.causality {
             causes::set_running(self.stats.steps);
-            if let Some(cause) = ticket.cause.take() {
+            if let Some(cause) = cause {
                 self.write(&Record::Cause(cause.get()));
             }
         }
         if panics { Turn::Panic } else { Turn::Run }
+    }
+
+    fn write_detail(&mut self, slot: u32) {
+        let text = self
+            .tasks
+            .get(slot)
+            .and_then(|task| task.doing_text.clone());
+        if let Some(text) = text {
+            let text = self.clean(text.into_string());
+            self.write(&Record::Detail(text));
+        }
     }
 
     /// The step of this gate is over. The engine kicks the sentinel.
@@ -501,7 +531,13 @@ impl Core {
             self.rounds = ROUNDS_AFTER_EXIT;
             return Next::Again;
         }
-        let oldest = self.runnable.oldest();
+        // A single runnable task is the oldest, and leaves no round behind it.
+        let alone = self.runnable.len() == 1 && !self.has_step_faults;
+        let oldest = if alone {
+            Some(self.runnable.nth(0))
+        } else {
+            self.runnable.oldest()
+        };
         let Some(slot) = self.scheduler.pick(step, &mut self.runnable) else {
             self.finish(Outcome::Diverged {
                 reason: self.scheduler.reason(),
@@ -536,6 +572,12 @@ impl Core {
             }
         }
         Next::Wait
+    }
+
+    /// Something waits for a quiescent system: a runnable task, or an exit's hops.
+    #[inline]
+    pub(crate) fn awaits_quiescence(&self) -> bool {
+        self.rounds > 0 || !self.runnable.is_empty()
     }
 
     pub(crate) fn has_grant(&self) -> bool {
@@ -641,8 +683,8 @@ impl Core {
             }
             FaultAction::Delay { until } => {
                 let until_ns = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
-                task.not_before_ns = until_ns;
                 let was_runnable = task.state == State::Runnable && until_ns > self.now_ns;
+                self.delays.insert(serial, until_ns);
                 self.timers.add(until_ns, Action::Release { slot, serial });
                 if was_runnable {
                     self.runnable.remove(slot);
@@ -664,12 +706,18 @@ impl Core {
 
     /// A delay is over.
     pub(crate) fn release(&mut self, slot: u32, serial: u32) {
-        let delayed = self.tasks.get(slot).is_some_and(|task| {
-            task.serial == serial
-                && task.state == State::Delayed
-                && task.not_before_ns <= self.now_ns
-        });
-        if delayed {
+        let waits = self
+            .tasks
+            .get(slot)
+            .is_some_and(|task| task.serial == serial && task.state == State::Delayed);
+        let over = self
+            .delays
+            .get(&serial)
+            .is_none_or(|until_ns| *until_ns <= self.now_ns);
+        if over {
+            self.delays.remove(&serial);
+        }
+        if waits && over {
             self.make_runnable(slot);
         }
     }

@@ -164,11 +164,13 @@ impl Engine {
         }
         let next = {
             let mut core = self.core.borrow_mut();
-            if core.is_over() || core.probe.is_some() || core.has_grant() {
+            if core.probe.is_some() || core.has_grant() {
                 // A granted task is queued and will wake the sentinel after its step.
                 return;
             }
-            if core.rounds > 0 {
+            if core.is_over() {
+                Some(Next::Finished)
+            } else if core.rounds > 0 {
                 core.rounds -= 1;
                 None
             } else {
@@ -497,25 +499,32 @@ impl Contract for Engine {
     #[inline]
     fn poll(&self, ticket: &mut Ticket, waker: &Waker) -> Turn {
         self.refresh_time();
-        let (turn, stale) = self.core.borrow_mut().poll(ticket, waker);
+        let (turn, stale, picks) = {
+            let mut core = self.core.borrow_mut();
+            let (turn, stale) = core.poll(ticket, waker);
+            (turn, stale, turn == Turn::Wait && !core.has_grant())
+        };
         drop(stale);
-        if turn == Turn::Wait {
-            self.kick_unless_granted();
+        if picks {
+            self.kick();
         }
         turn
     }
 
     #[inline]
     fn end_step(&self, ticket: &Ticket, end: StepEnd) {
-        let over = {
+        let (over, awaits) = {
             let mut core = self.core.borrow_mut();
             core.end_step(ticket, end);
-            core.is_over()
+            (core.is_over(), core.awaits_quiescence())
         };
         if over {
             self.finish_main();
         }
-        self.kick();
+        // Otherwise the first gate that waits does so.
+        if awaits {
+            self.kick();
+        }
     }
 
     fn cancelled(&self, ticket: &mut Ticket) {
@@ -523,7 +532,7 @@ impl Contract for Engine {
         self.kick();
     }
 
-    fn supervision(&self, _supervisor: TaskId, event: &SupervisionEvent) -> Option<String> {
+    fn supervision(&self, supervisor: TaskId, event: &SupervisionEvent) {
         if let SupervisionEvent::ActorStarted(child) = event {
             let known = self
                 .core
@@ -549,7 +558,7 @@ impl Contract for Engine {
         }
         let core = self.core.borrow();
         if !core.layers.story {
-            return None;
+            return;
         }
         let label = |cell: &ActorCell| {
             core.label_of_actor(cell.get_id().pid())
@@ -575,11 +584,18 @@ impl Contract for Engine {
             )]
             _ => "SupervisionEvent".to_owned(),
         };
-        Some(text)
+        drop(core);
+        self.message_text(supervisor, text);
     }
 
     fn wants_text(&self) -> bool {
         self.core.borrow().layers.story
+    }
+
+    fn message_text(&self, actor: TaskId, text: String) {
+        if let Some(task) = self.core.borrow_mut().tasks.get_mut(actor.0) {
+            task.doing_text = Some(text.into());
+        }
     }
 
     fn event(&self, text: String) {
@@ -616,15 +632,5 @@ impl Contract for Engine {
 
     fn scoped_name(&self, name: &str) -> String {
         scope(name, self.core.borrow().run_number)
-    }
-}
-
-impl Engine {
-    /// A gate waits: a pick is needed, unless one has been made.
-    #[inline]
-    fn kick_unless_granted(&self) {
-        if !self.sentinel_queued.get() && !self.core.borrow().has_grant() {
-            self.kick();
-        }
     }
 }

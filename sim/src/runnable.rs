@@ -86,6 +86,10 @@ impl Runnable {
         debug_assert!(self.contains(slot), "only a runnable task leaves");
         self.slots.remove(slot);
         self.arrival_of[slot as usize] = 0;
+        if self.is_empty() {
+            self.rounds.clear();
+            self.arriving.clear();
+        }
     }
 
     fn is_current(&self, arrival: Arrival) -> bool {

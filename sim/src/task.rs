@@ -1,6 +1,7 @@
 //! What the scheduler knows of each task, kept in slots that are reused.
 
 use std::hash::{BuildHasherDefault, Hasher};
+use std::num::NonZeroU64;
 use std::task::Waker;
 
 use ractor::{ActorCell, ActorStatus};
@@ -23,10 +24,10 @@ pub(crate) struct Task {
     /// What it did last, for reports.
     pub(crate) doing: Part,
     pub(crate) doing_text: Option<Box<str>>,
+    /// The step that sent the message that it is about to handle.
+    pub(crate) cause: Option<NonZeroU64>,
     /// An injected panic waits for the next message.
     pub(crate) panic_next: bool,
-    /// Not to run before this virtual time.
-    pub(crate) not_before_ns: u64,
     /// Found ended by the last sweep.
     ended: bool,
 }
@@ -75,7 +76,8 @@ impl Task {
     }
 }
 
-/// Actor ids are distinct already: one multiplication spreads them.
+/// Actor ids count up, so their low bits place neighbours side by side; the
+/// table tells entries of one group apart by the highest seven bits.
 #[derive(Debug, Default)]
 pub(crate) struct IdHasher(u64);
 
@@ -89,7 +91,8 @@ impl Hasher for IdHasher {
         }
     }
     fn write_u64(&mut self, id: u64) {
-        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let spread = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= id ^ (spread & (0x7f << 57));
     }
 }
 
@@ -151,8 +154,8 @@ impl Tasks {
             suspended: false,
             doing: Part::Task,
             doing_text: None,
+            cause: None,
             panic_next: false,
-            not_before_ns: 0,
             ended: false,
             cell,
         };

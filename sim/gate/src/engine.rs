@@ -5,7 +5,6 @@
 //! this module: it is public for `retake-sim`.
 
 use std::cell::RefCell;
-use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -42,14 +41,10 @@ pub struct Ticket {
     pub part: Part,
     /// Discriminant of the message, 0 where there is none.
     pub message: u16,
-    /// The message as text, where the engine wanted it.
-    pub text: Option<Box<str>>,
     /// True once the gated code has run at least one step.
     pub resumed: bool,
     /// True while the engine holds this gate's waker. Kept by the engine.
     pub waiting: bool,
-    /// The step that sent the message, where the engine knows. Kept by the engine.
-    pub cause: Option<NonZeroU64>,
 }
 
 /// The engine's answer to a gate that was polled.
@@ -103,10 +98,12 @@ pub trait Engine {
     fn end_step(&self, ticket: &Ticket, end: StepEnd);
     /// A gate was dropped before its code returned.
     fn cancelled(&self, ticket: &mut Ticket);
-    /// A supervision event is about to be handled; its text in stable names.
-    fn supervision(&self, supervisor: TaskId, event: &SupervisionEvent) -> Option<String>;
+    /// A supervision event is about to be handled.
+    fn supervision(&self, supervisor: TaskId, event: &SupervisionEvent);
     /// True when texts of messages and events are recorded.
     fn wants_text(&self) -> bool;
+    /// The message that this actor is about to handle, as text.
+    fn message_text(&self, actor: TaskId, text: String);
     /// A line for the story.
     fn event(&self, text: String);
     /// Virtual time since the start of the run, in nanoseconds.

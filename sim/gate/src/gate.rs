@@ -32,11 +32,16 @@ impl Gate {
             task,
             part,
             message: 0,
-            text: None,
             resumed: false,
             waiting: false,
-            cause: None,
         }))
+    }
+
+    fn with_message(mut self, discriminant: u16) -> Self {
+        if let Some(ticket) = &mut self.0 {
+            ticket.message = discriminant;
+        }
+        self
     }
 
     /// For `pre_start`; makes the actor known to the simulation.
@@ -66,14 +71,12 @@ impl Gate {
         text: impl FnOnce(&A::Msg) -> Option<String>,
     ) -> Self {
         engine::with(|engine| {
-            let mut gate = Self::new(engine.actor_task(myself, type_name::<A>()), Part::Handle);
-            if let Some(ticket) = &mut gate.0 {
-                ticket.message = discriminant_of(message);
-                if engine.wants_text() {
-                    ticket.text = Some(text(message).unwrap_or_else(short_name::<A::Msg>).into());
-                }
+            let task = engine.actor_task(myself, type_name::<A>());
+            if engine.wants_text() {
+                let text = text(message).unwrap_or_else(short_name::<A::Msg>);
+                engine.message_text(task, text);
             }
-            gate
+            Self::new(task, Part::Handle).with_message(discriminant_of(message))
         })
         .unwrap_or(Self::OPEN)
     }
@@ -82,12 +85,8 @@ impl Gate {
     pub fn supervision<A: Actor>(myself: &ActorRef<A::Msg>, event: &SupervisionEvent) -> Self {
         engine::with(|engine| {
             let task = engine.actor_task(myself, type_name::<A>());
-            let mut gate = Self::new(task, Part::Supervision);
-            if let Some(ticket) = &mut gate.0 {
-                ticket.message = discriminant_of(event);
-                ticket.text = engine.supervision(task, event).map(Into::into);
-            }
-            gate
+            engine.supervision(task, event);
+            Self::new(task, Part::Supervision).with_message(discriminant_of(event))
         })
         .unwrap_or(Self::OPEN)
     }
@@ -106,7 +105,6 @@ impl Gate {
         Gated {
             body,
             ticket: self.0,
-            failure: |result| result.as_ref().err().map(ToString::to_string),
         }
     }
 }
@@ -123,11 +121,8 @@ pub fn existing_task<F: Future>(task: TaskId, body: F) -> TaskGate<F> {
 
 fn gate_task<F: Future>(id: Option<TaskId>, body: F) -> TaskGate<F> {
     TaskGate {
-        gated: Gated {
-            body,
-            ticket: id.and_then(|id| Gate::new(id, Part::Task).0),
-            failure: |_| None,
-        },
+        body,
+        ticket: id.and_then(|id| Gate::new(id, Part::Task).0),
         _presence: Presence(id),
     }
 }
@@ -148,15 +143,22 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct TaskGate<F: Future> {
         #[pin]
-        gated: Gated<F>,
+        body: F,
+        ticket: Option<Ticket>,
         _presence: Presence,
+    }
+
+    impl<F: Future> PinnedDrop for TaskGate<F> {
+        fn drop(this: Pin<&mut Self>) {
+            cancel(this.project().ticket);
+        }
     }
 }
 
 impl<F: Future> std::fmt::Debug for TaskGate<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TaskGate")
-            .field("gated", &self.gated)
+            .field("ticket", &self.ticket)
             .finish_non_exhaustive()
     }
 }
@@ -165,25 +167,23 @@ impl<F: Future> Future for TaskGate<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().gated.poll(context)
+        let this = self.project();
+        poll_gated(this.body, this.ticket, context, |_| None)
     }
 }
 
 pin_project! {
-    /// Code behind a gate.
+    /// A callback behind a gate. Every actor has room for one in its task, so it is kept small.
     #[must_use = "futures do nothing unless polled"]
     pub struct Gated<F: Future> {
         #[pin]
         body: F,
         ticket: Option<Ticket>,
-        failure: fn(&F::Output) -> Option<String>,
     }
 
     impl<F: Future> PinnedDrop for Gated<F> {
         fn drop(this: Pin<&mut Self>) {
-            if let Some(mut ticket) = this.project().ticket.take() {
-                engine::with(|engine| engine.cancelled(&mut ticket));
-            }
+            cancel(this.project().ticket);
         }
     }
 }
@@ -196,48 +196,68 @@ impl<F: Future> std::fmt::Debug for Gated<F> {
     }
 }
 
-impl<F: Future> Future for Gated<F> {
+impl<T, F: Future<Output = CallbackResult<T>>> Future for Gated<F> {
     type Output = F::Output;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let Some(ticket) = this.ticket else {
-            return this.body.poll(context);
-        };
-        match engine::with(|engine| engine.poll(ticket, context.waker())).unwrap_or(Turn::Pass) {
-            Turn::Wait => Poll::Pending,
-            Turn::Pass => {
-                let polled = this.body.poll(context);
-                if polled.is_ready() {
-                    *this.ticket = None;
-                }
-                polled
+        poll_gated(this.body, this.ticket, context, |result| {
+            result.as_ref().err().map(ToString::to_string)
+        })
+    }
+}
+
+/// The code behind a gate is dropped before it has returned, if it has a ticket.
+fn cancel(ticket: &mut Option<Ticket>) {
+    if let Some(mut ticket) = ticket.take() {
+        engine::with(|engine| engine.cancelled(&mut ticket));
+    }
+}
+
+/// Poll code behind a gate; its ticket, if it has one, goes when it returns.
+#[inline]
+fn poll_gated<F: Future>(
+    body: Pin<&mut F>,
+    ticket: &mut Option<Ticket>,
+    context: &mut Context<'_>,
+    failure: impl FnOnce(&F::Output) -> Option<String>,
+) -> Poll<F::Output> {
+    let Some(open) = ticket else {
+        return body.poll(context);
+    };
+    let turn = engine::with(|engine| engine.poll(open, context.waker())).unwrap_or(Turn::Pass);
+    match turn {
+        Turn::Wait => Poll::Pending,
+        Turn::Pass => {
+            let polled = body.poll(context);
+            if polled.is_ready() {
+                *ticket = None;
             }
-            turn => {
-                let body = this.body;
-                let stepped = catch_unwind(AssertUnwindSafe(|| {
-                    if turn == Turn::Panic {
-                        // Unlike `panic!` this leaves stderr alone: the fault was asked for.
-                        resume_unwind(Box::new(String::from("injected panic")));
-                    }
-                    body.poll(context)
-                }));
-                let end = match &stepped {
-                    Ok(Poll::Pending) => StepEnd::Pending,
-                    Ok(Poll::Ready(output)) => {
-                        (this.failure)(output).map_or(StepEnd::Returned, StepEnd::Failed)
-                    }
-                    Err(payload) => StepEnd::Panicked(panic_text(payload.as_ref())),
-                };
-                ticket.resumed = true;
-                let over = !matches!(end, StepEnd::Pending);
-                engine::with(|engine| engine.end_step(ticket, end));
-                if over {
-                    *this.ticket = None;
+            polled
+        }
+        Turn::Run | Turn::Panic => {
+            let stepped = catch_unwind(AssertUnwindSafe(|| {
+                if turn == Turn::Panic {
+                    // Unlike `panic!` this leaves stderr alone: the fault was asked for.
+                    resume_unwind(Box::new(String::from("injected panic")));
                 }
-                stepped.unwrap_or_else(|payload| resume_unwind(payload))
+                body.poll(context)
+            }));
+            let end = match &stepped {
+                Ok(Poll::Pending) => StepEnd::Pending,
+                Ok(Poll::Ready(output)) => {
+                    failure(output).map_or(StepEnd::Returned, StepEnd::Failed)
+                }
+                Err(payload) => StepEnd::Panicked(panic_text(payload.as_ref())),
+            };
+            open.resumed = true;
+            let over = !matches!(end, StepEnd::Pending);
+            engine::with(|engine| engine.end_step(open, end));
+            if over {
+                *ticket = None;
             }
+            stepped.unwrap_or_else(|payload| resume_unwind(payload))
         }
     }
 }
