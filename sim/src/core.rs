@@ -20,8 +20,9 @@ use retake_traces::sink::Sink;
 use crate::causes;
 use crate::deadlock::Probe;
 use crate::fault::{Fault, FaultAction, When};
-use crate::identity::{Labels, clean};
+use crate::identity::{Label, Labels, clean};
 use crate::outcome::{Outcome, Stats, Waiting};
+use crate::rng::stream;
 use crate::runnable::Runnable;
 use crate::strategy::Scheduler;
 use crate::task::{State, Task, Tasks};
@@ -56,6 +57,12 @@ struct Pending {
     struck: bool,
 }
 
+/// The stream that the user draws from; made for the first draw.
+struct UserRandom {
+    seed: u64,
+    rng: Option<Box<ChaCha8Rng>>,
+}
+
 pub(crate) struct Core {
     pub(crate) tasks: Tasks,
     pub(crate) runnable: Runnable,
@@ -69,7 +76,7 @@ pub(crate) struct Core {
     has_step_faults: bool,
     sink: Box<dyn Sink>,
     pub(crate) trace_error: Option<TraceError>,
-    user_random: ChaCha8Rng,
+    user_random: UserRandom,
     limits: Limits,
     pub(crate) layers: Layers,
     /// The task that runs its step now.
@@ -113,7 +120,7 @@ impl Core {
         scheduler: Box<dyn Scheduler>,
         faults: Vec<Fault>,
         sink: Box<dyn Sink>,
-        user_random: ChaCha8Rng,
+        seed: u64,
         limits: Limits,
         layers: Layers,
         run_number: u64,
@@ -129,7 +136,7 @@ impl Core {
             has_step_faults: false,
             sink,
             trace_error: None,
-            user_random,
+            user_random: UserRandom { seed, rng: None },
             limits,
             layers,
             current: None,
@@ -169,7 +176,7 @@ impl Core {
     pub(crate) fn start_actor(
         &mut self,
         cell: &ractor::ActorCell,
-        type_name: &str,
+        type_name: &'static str,
     ) -> (u32, Vec<Task>) {
         let swept = if self.tasks.sweep_is_due() {
             self.tasks.sweep()
@@ -179,7 +186,7 @@ impl Core {
         let parent = self
             .current
             .and_then(|slot| self.tasks.get(slot))
-            .map(|task| &*task.label);
+            .map(|task| task.label);
         let label = self
             .labels
             .of_actor(cell.get_name().as_deref(), type_name, parent);
@@ -196,8 +203,8 @@ impl Core {
         self.start(kind, label, None)
     }
 
-    fn start(&mut self, kind: TaskKind, label: String, cell: Option<ractor::ActorCell>) -> u32 {
-        let slot = self.tasks.add(kind, label.clone(), cell);
+    fn start(&mut self, kind: TaskKind, label: Label, cell: Option<ractor::ActorCell>) -> u32 {
+        let slot = self.tasks.add(kind, label, cell);
         let parent = self
             .current
             .and_then(|slot| self.tasks.get(slot))
@@ -207,7 +214,7 @@ impl Core {
         self.write(&Record::Task(TaskRecord {
             id: serial,
             kind,
-            label,
+            label: self.labels.text(label),
             parent,
         }));
         slot
@@ -222,9 +229,13 @@ impl Core {
         self.tasks.remove(slot)
     }
 
+    pub(crate) fn label(&self, task: &Task) -> String {
+        self.labels.text(task.label)
+    }
+
     pub(crate) fn label_of_actor(&self, pid: u64) -> Option<String> {
         let slot = self.tasks.slot_of_actor(pid)?;
-        self.tasks.get(slot).map(|task| task.label.to_string())
+        self.tasks.get(slot).map(|task| self.label(task))
     }
 
     pub(crate) fn clean(&self, text: String) -> String {
@@ -429,7 +440,7 @@ impl Core {
         let Some(task) = self.tasks.get(slot) else {
             return;
         };
-        let (serial, label) = (task.serial, task.label.to_string());
+        let (serial, label) = (task.serial, self.label(task));
         let supervised = task
             .cell
             .as_ref()
@@ -506,10 +517,7 @@ impl Core {
             .livelock_counts
             .iter()
             .filter_map(|(slot, count)| {
-                Some((
-                    self.tasks.get(*slot)?.label.to_string(),
-                    count * 100 / total,
-                ))
+                Some((self.label(self.tasks.get(*slot)?), count * 100 / total))
             })
             .collect();
         busy.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -651,9 +659,9 @@ impl Core {
             .tasks
             .iter()
             .filter(|(_, task)| {
-                let label = &*task.label;
-                let base = label.split_once('#').map_or(label, |(base, _)| base);
-                let named = label == target || base == target;
+                let base = self.labels.base_text(task.label);
+                let named =
+                    base == target || (target.starts_with(base) && self.label(task) == *target);
                 named && (task.is_live_actor() || task.kind != TaskKind::Actor)
             })
             .max_by_key(|(_, task)| task.serial)
@@ -740,7 +748,8 @@ impl Core {
     }
 
     pub(crate) fn user_random(&mut self) -> &mut ChaCha8Rng {
-        &mut self.user_random
+        let UserRandom { seed, rng } = &mut self.user_random;
+        rng.get_or_insert_with(|| Box::new(stream(*seed, "user")))
     }
 
     pub(crate) fn cancel_timer(&mut self, timer: TimerId) -> Option<Action> {
@@ -765,7 +774,7 @@ impl Core {
             .iter()
             .filter(|(_, task)| task.suspended)
             .map(|(_, task)| Waiting {
-                task: task.label.to_string(),
+                task: self.label(task),
                 doing: self.clean(task.doing()),
                 waits_for: Vec::new(),
             })

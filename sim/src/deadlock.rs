@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ractor::ActorCell;
 
+use crate::core::Core;
 use crate::outcome::{Outcome, Waiting};
-use crate::task::Tasks;
 
 /// The experiment, one victim at a time.
 #[derive(Debug)]
@@ -39,14 +39,15 @@ impl Probe {
     /// Plan to kill every live actor: leaves of the supervision tree before their
     /// supervisors (whose death takes them along), those that wait after those
     /// that do not, and `spared` at the end.
-    pub(crate) fn new(tasks: &Tasks, waiting: Vec<Waiting>, spared: Option<&str>) -> Self {
+    pub(crate) fn new(core: &Core, waiting: Vec<Waiting>, spared: Option<&str>) -> Self {
+        let tasks = &core.tasks;
         let mut victims: Vec<Victim> = tasks
             .iter()
             .filter(|(_, task)| task.is_live_actor())
             .filter_map(|(slot, task)| {
                 Some(Victim {
                     slot,
-                    label: task.label.to_string(),
+                    label: core.label(task),
                     cell: task.cell.clone()?,
                     waits: task.suspended,
                 })

@@ -355,7 +355,7 @@ impl Engine {
         {
             let mut core = self.core.borrow_mut();
             let waiting = core.waiting();
-            let probe = Probe::new(&core.tasks, waiting, self.spared.as_deref());
+            let probe = Probe::new(&core, waiting, self.spared.as_deref());
             core.probe = Some(probe);
         }
         self.next_victim();

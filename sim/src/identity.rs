@@ -2,6 +2,7 @@
 //! processes.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Separates a name from the run that it is scoped to in ractor's registry.
 const SCOPE: &str = "@run-";
@@ -15,49 +16,101 @@ fn unscope(name: &str) -> &str {
     name.split_once(SCOPE).map_or(name, |(name, _)| name)
 }
 
+/// The name of a task: a base, and the number of the incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Label {
+    base: u32,
+    number: u32,
+}
+
 /// Gives labels: the name, or the parent's label and the type, with the number
 /// of the incarnation from the second on (`ledger`, `ledger#2`).
 ///
 /// The number of the parent's incarnation is left out and long paths are cut at
 /// the front, so that actors which start their own successors do not give ever
-/// longer and ever new labels.
+/// longer and ever new labels. Bases are kept once: systems start many actors of
+/// one kind.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
-    incarnations: BTreeMap<String, u32>,
+    bases: Vec<Base>,
+    base_of_text: BTreeMap<Rc<str>, u32>,
+    /// By the parent's base and the actor's type.
+    base_of_unnamed: BTreeMap<(Option<u32>, &'static str), u32>,
+}
+
+#[derive(Debug)]
+struct Base {
+    text: Rc<str>,
+    incarnations: u32,
 }
 
 impl Labels {
     pub(crate) fn of_actor(
         &mut self,
         name: Option<&str>,
-        type_name: &str,
-        parent: Option<&str>,
-    ) -> String {
-        match name {
-            Some(name) => self.number(unscope(name).to_owned()),
-            None => {
-                let head = type_name.split('<').next().unwrap_or(type_name);
-                let short = head.rsplit("::").next().unwrap_or(head);
-                self.number(parent.map_or_else(|| short.to_owned(), |parent| path(parent, short)))
-            }
+        type_name: &'static str,
+        parent: Option<Label>,
+    ) -> Label {
+        let base = match name {
+            Some(name) => self.base(unscope(name)),
+            None => self.base_of_unnamed(parent.map(|parent| parent.base), type_name),
+        };
+        self.next(base)
+    }
+
+    pub(crate) fn of_task(&mut self, name: &str) -> Label {
+        let base = self.base(name);
+        self.next(base)
+    }
+
+    pub(crate) fn text(&self, label: Label) -> String {
+        let base = self.base_text(label);
+        match label.number {
+            1 => base.to_owned(),
+            number => format!("{base}#{number}"),
         }
     }
 
-    pub(crate) fn of_task(&mut self, name: &str) -> String {
-        self.number(name.to_owned())
+    /// The text without the number.
+    pub(crate) fn base_text(&self, label: Label) -> &str {
+        &self.bases[label.base as usize].text
     }
 
-    fn number(&mut self, base: String) -> String {
-        match self.incarnations.get_mut(&base) {
-            Some(count) => {
-                *count += 1;
-                format!("{base}#{count}")
-            }
-            None => {
-                self.incarnations.insert(base.clone(), 1);
-                base
-            }
+    fn next(&mut self, base: u32) -> Label {
+        let incarnations = &mut self.bases[base as usize].incarnations;
+        *incarnations += 1;
+        Label {
+            base,
+            number: *incarnations,
         }
+    }
+
+    fn base_of_unnamed(&mut self, parent: Option<u32>, type_name: &'static str) -> u32 {
+        if let Some(base) = self.base_of_unnamed.get(&(parent, type_name)) {
+            return *base;
+        }
+        let head = type_name.split('<').next().unwrap_or(type_name);
+        let short = head.rsplit("::").next().unwrap_or(head);
+        let base = match parent {
+            Some(parent) => self.base(&path(&self.bases[parent as usize].text, short)),
+            None => self.base(short),
+        };
+        self.base_of_unnamed.insert((parent, type_name), base);
+        base
+    }
+
+    fn base(&mut self, text: &str) -> u32 {
+        if let Some(base) = self.base_of_text.get(text) {
+            return *base;
+        }
+        let text: Rc<str> = text.into();
+        let base = self.bases.len() as u32;
+        self.bases.push(Base {
+            text: Rc::clone(&text),
+            incarnations: 0,
+        });
+        self.base_of_text.insert(text, base);
+        base
     }
 }
 
@@ -65,7 +118,6 @@ impl Labels {
 const PATH_MAX: usize = 4;
 
 fn path(parent: &str, name: &str) -> String {
-    let parent = parent.split_once('#').map_or(parent, |(base, _)| base);
     let parts: Vec<&str> = parent.split('/').chain([name]).collect();
     match parts.len().checked_sub(PATH_MAX) {
         None | Some(0) => parts.join("/"),
@@ -147,37 +199,30 @@ mod tests {
     #[test]
     fn a_later_incarnation_is_numbered() {
         let mut labels = Labels::default();
-        assert_eq!(
-            labels.of_actor(Some("ledger@run-7"), "x::Ledger", None),
-            "ledger"
-        );
-        assert_eq!(
-            labels.of_actor(Some("ledger@run-7"), "x::Ledger", None),
-            "ledger#2"
-        );
-        assert_eq!(
-            labels.of_actor(None, "x::Worker<a::B>", Some("pool")),
-            "pool/Worker"
-        );
-        assert_eq!(
-            labels.of_actor(None, "x::Worker<a::B>", Some("pool")),
-            "pool/Worker#2"
-        );
-        assert_eq!(
-            labels.of_actor(None, "x::Worker<a::B>", Some("pool#2")),
-            "pool/Worker#3"
-        );
+        let mut label = |name: Option<&str>, type_name, parent| {
+            let label = labels.of_actor(name, type_name, parent);
+            (label, labels.text(label))
+        };
+        assert_eq!(label(Some("ledger@run-7"), "x::Ledger", None).1, "ledger");
+        assert_eq!(label(Some("ledger@run-7"), "x::Ledger", None).1, "ledger#2");
+        let pool = label(Some("pool"), "x::Pool", None).0;
+        let worker = "x::Worker<a::B>";
+        assert_eq!(label(None, worker, Some(pool)).1, "pool/Worker");
+        assert_eq!(label(None, worker, Some(pool)).1, "pool/Worker#2");
+        let pool = label(Some("pool"), "x::Pool", None).0;
+        assert_eq!(label(None, worker, Some(pool)).1, "pool/Worker#3");
+        assert_eq!(label(None, worker, None).1, "Worker");
     }
 
     #[test]
     fn labels_of_actors_that_start_their_successors_stay_short() {
         let mut labels = Labels::default();
-        let mut label = "first".to_owned();
+        let mut label = labels.of_task("first");
         for _ in 0..1000 {
-            label = labels.of_actor(None, "Relay", Some(&label));
+            label = labels.of_actor(None, "Relay", Some(label));
         }
-        assert_eq!(label, "…/Relay/Relay/Relay#997");
-        assert!(labels.incarnations.len() <= 5, "{labels:?}");
+        assert_eq!(labels.text(label), "…/Relay/Relay/Relay#997");
+        assert!(labels.bases.len() <= 5, "{labels:?}");
     }
 
     #[test]

@@ -287,7 +287,7 @@ impl Sim {
             scheduler,
             self.faults.clone(),
             sink,
-            stream(self.seed, "user"),
+            self.seed,
             Limits {
                 horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
                 steps: self.step_limit,

@@ -8,13 +8,15 @@ use ractor::{ActorCell, ActorStatus};
 use retake::engine::Part;
 use retake_traces::record::TaskKind;
 
+use crate::identity::Label;
+
 /// One task: an actor, the scenario, or a task that it spawned.
 #[derive(Debug)]
 pub(crate) struct Task {
     /// Its number in traces.
     pub(crate) serial: u32,
     pub(crate) kind: TaskKind,
-    pub(crate) label: Box<str>,
+    pub(crate) label: Label,
     /// Of an actor: to kill it, and to tell whether it has ended.
     pub(crate) cell: Option<ActorCell>,
     pub(crate) waker: Option<Waker>,
@@ -144,11 +146,11 @@ impl Tasks {
         self.actors + self.others
     }
 
-    pub(crate) fn add(&mut self, kind: TaskKind, label: String, cell: Option<ActorCell>) -> u32 {
+    pub(crate) fn add(&mut self, kind: TaskKind, label: Label, cell: Option<ActorCell>) -> u32 {
         let task = Task {
             serial: self.started,
             kind,
-            label: label.into_boxed_str(),
+            label,
             waker: None,
             state: State::Idle,
             suspended: false,

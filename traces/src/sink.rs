@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::codec::encode;
 use crate::error::TraceError;
@@ -27,21 +27,12 @@ pub trait Sink {
 }
 
 /// The rolling hash (XXH3, 64 bits) over encoded records of the schedule layer.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct EventHash {
-    hasher: Xxh3Default,
     /// Encoded and not hashed yet: the hash is faster in large pieces.
     pending: Vec<u8>,
-}
-
-impl Default for EventHash {
-    fn default() -> Self {
-        // Enough for a short run: campaigns consist of those.
-        Self {
-            hasher: Xxh3Default::default(),
-            pending: Vec::with_capacity(1 << 10),
-        }
-    }
+    /// Of the pieces so far. Short runs, of which campaigns consist, have none.
+    hasher: Option<Box<Xxh3Default>>,
 }
 
 impl EventHash {
@@ -64,15 +55,25 @@ impl EventHash {
     #[inline]
     fn hash_full_piece(&mut self) {
         if self.pending.len() >= Self::PIECE {
-            self.hasher.update(&self.pending);
-            self.pending.clear();
+            self.hash_piece();
         }
     }
 
+    #[cold]
+    fn hash_piece(&mut self) {
+        self.hasher.get_or_insert_default().update(&self.pending);
+        self.pending.clear();
+    }
+
     pub(crate) fn value(&self) -> u64 {
-        let mut hasher = self.hasher.clone();
-        hasher.update(&self.pending);
-        hasher.digest()
+        match &self.hasher {
+            None => xxh3_64(&self.pending),
+            Some(hasher) => {
+                let mut hasher = hasher.clone();
+                hasher.update(&self.pending);
+                hasher.digest()
+            }
+        }
     }
 }
 
@@ -83,14 +84,24 @@ impl std::fmt::Debug for EventHash {
 }
 
 /// Keeps nothing but the event hash.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HashSink(EventHash);
+
+impl Default for HashSink {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl HashSink {
     /// The hash of no records.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        // Enough for a short run.
+        Self(EventHash {
+            pending: Vec::with_capacity(1 << 10),
+            hasher: None,
+        })
     }
 }
 
