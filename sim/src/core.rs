@@ -204,7 +204,7 @@ impl Core {
     }
 
     fn start(&mut self, kind: TaskKind, label: Label, cell: Option<ractor::ActorCell>) -> u32 {
-        let slot = self.tasks.add(kind, label, cell);
+        let slot = self.tasks.add(label, cell);
         let parent = self
             .current
             .and_then(|slot| self.tasks.get(slot))
@@ -297,7 +297,7 @@ impl Core {
     /// Keep the step that sent the message whose handler is being polled.
     fn keep_cause(&mut self, slot: u32) {
         if let Some(task) = self.tasks.get_mut(slot) {
-            task.cause = causes::sender();
+            task.about.get_or_insert_default().cause = causes::sender();
         }
     }
 
@@ -335,7 +335,7 @@ impl Core {
         match mem::replace(&mut task.state, State::Idle) {
             State::Runnable => self.runnable.remove(slot),
             State::Granted => self.granted = None,
-            State::Idle | State::Delayed => {}
+            State::Idle | State::Delayed | State::Ended => {}
         }
     }
 
@@ -359,11 +359,13 @@ impl Core {
             kind_of(ticket.part)
         };
         let panics = task.panic_next && kind == StepKind::Handle;
-        let cause = task.cause.take();
+        let cause = task.about.as_mut().and_then(|about| about.cause.take());
         if !ticket.resumed {
             task.doing = ticket.part;
-            if !matches!(ticket.part, Part::Handle | Part::Supervision) {
-                task.doing_text = None;
+            if let Some(about) = &mut task.about
+                && !matches!(ticket.part, Part::Handle | Part::Supervision)
+            {
+                about.text = None;
             }
         }
         task.panic_next &= !panics;
@@ -388,12 +390,9 @@ impl Core {
     }
 
     fn write_detail(&mut self, slot: u32) {
-        let text = self
-            .tasks
-            .get(slot)
-            .and_then(|task| task.doing_text.clone());
-        if let Some(text) = text {
-            let text = self.clean(text.into_string());
+        let about = self.tasks.get(slot).and_then(|task| task.about.as_ref());
+        if let Some(text) = about.and_then(|about| about.text.clone()) {
+            let text = self.clean(text);
             self.write(&Record::Detail(text));
         }
     }
@@ -409,8 +408,8 @@ impl Core {
             return;
         };
         task.suspended = matches!(end, StepEnd::Pending);
-        let kind = task.kind;
-        let exits = ticket.part == Part::PostStop || kind != TaskKind::Actor;
+        let is_scenario = task.is_scenario();
+        let exits = ticket.part == Part::PostStop || !task.is_actor();
         match end {
             StepEnd::Pending => {}
             StepEnd::Returned if exits => self.rounds = ROUNDS_AFTER_EXIT,
@@ -428,9 +427,7 @@ impl Core {
                 return;
             }
         }
-        if kind == TaskKind::Scenario
-            && !matches!(self.tasks.get(slot), Some(task) if task.suspended)
-        {
+        if is_scenario && !matches!(self.tasks.get(slot), Some(task) if task.suspended) {
             self.finish(Outcome::Passed);
         }
     }
@@ -662,7 +659,7 @@ impl Core {
                 let base = self.labels.base_text(task.label);
                 let named =
                     base == target || (target.starts_with(base) && self.label(task) == *target);
-                named && (task.is_live_actor() || task.kind != TaskKind::Actor)
+                named && (task.is_live_actor() || !task.is_actor())
             })
             .max_by_key(|(_, task)| task.serial)
             .map(|(slot, _)| slot);

@@ -1,9 +1,10 @@
 //! The engine: answers gates, waits for quiescence, moves time.
 //!
-//! **Quiescence.** The end of each step wakes a *sentinel* task, which so queues
-//! behind every task that the step woke. When it is polled, everything that the
-//! step set off has reached its gate, and the next task is picked. Only when
-//! nothing is runnable does tokio park the thread; its hook then moves time.
+//! **Quiescence.** When a step ends and some gate waits, or else when the first
+//! gate after it waits, a *sentinel* task is woken, which so queues behind every
+//! task that the step woke. When it is polled, everything that the step set off
+//! has reached its gate, and the next task is picked. Only when nothing is
+//! runnable does tokio park the thread; its hook then moves time.
 //!
 //! **Borrowing.** The core is never borrowed while code of the user's may run:
 //! timers' wakers are woken, actors killed and values dropped after the borrow.
@@ -594,7 +595,7 @@ impl Contract for Engine {
 
     fn message_text(&self, actor: TaskId, text: String) {
         if let Some(task) = self.core.borrow_mut().tasks.get_mut(actor.0) {
-            task.doing_text = Some(text.into());
+            task.about.get_or_insert_default().text = Some(text);
         }
     }
 

@@ -6,7 +6,6 @@ use std::task::Waker;
 
 use ractor::{ActorCell, ActorStatus};
 use retake::engine::Part;
-use retake_traces::record::TaskKind;
 
 use crate::identity::Label;
 
@@ -15,7 +14,6 @@ use crate::identity::Label;
 pub(crate) struct Task {
     /// Its number in traces.
     pub(crate) serial: u32,
-    pub(crate) kind: TaskKind,
     pub(crate) label: Label,
     /// Of an actor: to kill it, and to tell whether it has ended.
     pub(crate) cell: Option<ActorCell>,
@@ -25,13 +23,18 @@ pub(crate) struct Task {
     pub(crate) suspended: bool,
     /// What it did last, for reports.
     pub(crate) doing: Part,
-    pub(crate) doing_text: Option<Box<str>>,
-    /// The step that sent the message that it is about to handle.
-    pub(crate) cause: Option<NonZeroU64>,
+    /// More about that, when the story or causality is recorded.
+    pub(crate) about: Option<Box<About>>,
     /// An injected panic waits for the next message.
     pub(crate) panic_next: bool,
-    /// Found ended by the last sweep.
-    ended: bool,
+}
+
+/// The message that a task handles, or is about to.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    pub(crate) text: Option<String>,
+    /// The step that sent it.
+    pub(crate) cause: Option<NonZeroU64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub(crate) enum State {
     Granted,
     /// Could run, but a fault delays it.
     Delayed,
+    /// An actor that the last sweep found ended.
+    Ended,
 }
 
 impl Task {
@@ -54,6 +59,15 @@ impl Task {
             Some(kept) if kept.will_wake(waker) => None,
             _ => self.waker.replace(waker.clone()),
         }
+    }
+
+    pub(crate) fn is_actor(&self) -> bool {
+        self.cell.is_some()
+    }
+
+    /// The scenario is what a run starts first.
+    pub(crate) fn is_scenario(&self) -> bool {
+        self.serial == 0
     }
 
     pub(crate) fn is_live_actor(&self) -> bool {
@@ -71,7 +85,7 @@ impl Task {
             Part::PostStop => "post_stop",
             Part::Task => "its code",
         };
-        match &self.doing_text {
+        match self.about.as_ref().and_then(|about| about.text.as_ref()) {
             Some(text) => format!("{part} {text}"),
             None => part.to_owned(),
         }
@@ -146,19 +160,16 @@ impl Tasks {
         self.actors + self.others
     }
 
-    pub(crate) fn add(&mut self, kind: TaskKind, label: Label, cell: Option<ActorCell>) -> u32 {
+    pub(crate) fn add(&mut self, label: Label, cell: Option<ActorCell>) -> u32 {
         let task = Task {
             serial: self.started,
-            kind,
             label,
             waker: None,
             state: State::Idle,
             suspended: false,
             doing: Part::Task,
-            doing_text: None,
-            cause: None,
+            about: None,
             panic_next: false,
-            ended: false,
             cell,
         };
         self.started += 1;
@@ -169,6 +180,10 @@ impl Tasks {
                 slot
             }
             None => {
+                if self.slots.len() == self.slots.capacity() {
+                    // By a quarter, not to the double: systems of many actors live here.
+                    self.slots.reserve_exact(self.slots.len() / 4 + 16);
+                }
                 self.slots.push(Some(task));
                 (self.slots.len() - 1) as u32
             }
@@ -190,7 +205,7 @@ impl Tasks {
         match &task.cell {
             Some(cell) => {
                 self.slot_by_actor.remove(&cell.get_id().pid());
-                self.actors -= usize::from(!task.ended);
+                self.actors -= usize::from(task.state != State::Ended);
             }
             None => self.others -= 1,
         }
@@ -218,14 +233,13 @@ impl Tasks {
                 .cell
                 .as_ref()
                 .is_some_and(|cell| cell.get_status() == ActorStatus::Stopped);
-            if !stopped || task.state != State::Idle {
-                continue;
-            }
-            if task.ended {
-                removed.extend(self.remove(slot));
-            } else {
-                task.ended = true;
-                self.actors -= 1;
+            match task.state {
+                State::Ended => removed.extend(self.remove(slot)),
+                State::Idle if stopped => {
+                    task.state = State::Ended;
+                    self.actors -= 1;
+                }
+                _ => {}
             }
         }
         removed
