@@ -35,6 +35,8 @@ pub use governor::{Governor, GovernorState, Signal, Verdict};
 pub use ledger::{Ledger, LedgerRef, Receipt, Store};
 pub use names::Names;
 pub use pool::{CheckoutError, Lease, Pool, PoolConfig, PoolRef, PoolStatus};
-pub use supervisor::{ChildSpec, Restart, Shutdown, Strategy, Supervisor, SupervisorSpec};
+pub use supervisor::{
+    ChildSpec, Restart, Shutdown, Strategy, Supervisor, SupervisorRef, SupervisorSpec,
+};
 pub use system::{System, SystemConfig};
 pub use worker::{ActionWorker, ServiceTime};

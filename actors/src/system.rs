@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ractor::rpc::CallResult;
-use ractor::{Actor, ActorRef, Message, RpcReplyPort, SpawnErr};
+use ractor::{ActorRef, Message, RpcReplyPort, SpawnErr};
 
 use crate::executor::{Executor, ExecutorArguments};
 use crate::governance::{Entitlements, Governance, GovernanceArguments, GovernanceMessage};
@@ -11,9 +11,7 @@ use crate::governor::{GovernorArguments, GovernorMessage, GovernorState, Signal,
 use crate::ledger::{Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
 use crate::pool::{Order, Pool, PoolConfig, PoolRef};
-use crate::supervisor::{
-    ChildSpec, Shutdown, Strategy, Supervisor, SupervisorMessage, SupervisorSpec,
-};
+use crate::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
 use crate::worker::{ActionWorker, ServiceTime, WorkerMessage};
 
 /// How a system is set up.
@@ -61,7 +59,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct System {
     config: SystemConfig,
     store: Store,
-    root: ActorRef<SupervisorMessage>,
+    root: SupervisorRef,
 }
 
 /// Why a client got no answer.
@@ -93,9 +91,8 @@ impl System {
     /// If a part fails to start, for example because its name is taken.
     pub async fn start(config: SystemConfig) -> Result<Self, SpawnErr> {
         let store = Store::new();
-        let name = retake::scoped_name(&config.names.of(part::ROOT));
         let spec = root(&config, &store);
-        let (root, _) = Actor::spawn(Some(name), Supervisor, spec).await?;
+        let root = SupervisorRef::start(Some(&config.names.of(part::ROOT)), spec).await?;
         Ok(Self {
             config,
             store,
@@ -105,11 +102,13 @@ impl System {
 
     /// Stop all parts in reverse order of their start.
     pub async fn stop(self) {
-        // An error means that it has ended already.
-        let _ = self
-            .root
-            .stop_and_wait(Some("shutdown".to_owned()), None)
-            .await;
+        self.root.stop().await;
+    }
+
+    /// The root of the supervision tree.
+    #[must_use]
+    pub fn root(&self) -> &SupervisorRef {
+        &self.root
     }
 
     /// The receipts.
@@ -251,10 +250,9 @@ fn root(config: &SystemConfig, store: &Store) -> SupervisorSpec {
     ];
     let mut root = SupervisorSpec::new(Strategy::OneForAll).intensity(INTENSITY.0, INTENSITY.1);
     for (name, children) in parts {
-        let child = ChildSpec::new(config.names.of(name), move || {
-            (Supervisor, below_root(children()))
-        });
-        root = root.child(child.shutdown(Shutdown::Infinity));
+        root = root.child(ChildSpec::supervisor(config.names.of(name), move || {
+            below_root(children())
+        }));
     }
     root
 }

@@ -1,4 +1,4 @@
-//! Restart intensity: how many restarts within how long.
+//! Restart intensity: how many restarts within how long, and how soon.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -39,6 +39,36 @@ impl Restarts {
     }
 }
 
+impl Restarts {
+    /// Restarts within the last period, with the one counted last.
+    pub(super) fn recent(&self) -> u32 {
+        u32::try_from(self.recent.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The limits, as given.
+    pub(super) fn limits(&self) -> (u32, Duration) {
+        (self.intensity as u32, self.period)
+    }
+}
+
+/// How long to wait before a restart: `first`, and twice as long for each other
+/// restart within the supervisor's period, but at most `longest`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// Before the first restart.
+    pub first: Duration,
+    /// Never longer than this.
+    pub longest: Duration,
+}
+
+impl Backoff {
+    /// Before the `n`-th restart within a period, from 1.
+    pub(super) fn before(self, n: u32) -> Duration {
+        let doublings = n.saturating_sub(1).min(31);
+        self.first.saturating_mul(1 << doublings).min(self.longest)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +84,15 @@ mod tests {
             .collect();
         assert_eq!(allowed, [true, true, true, false, false]);
         assert!(!Restarts::new(0, Duration::from_secs(1)).allow_another(start));
+    }
+
+    #[test]
+    fn back_off_doubles_up_to_its_longest() {
+        let backoff = Backoff {
+            first: Duration::from_millis(100),
+            longest: Duration::from_secs(1),
+        };
+        let waits = [1, 2, 3, 4, 5, 1000].map(|n| backoff.before(n).as_millis());
+        assert_eq!(waits, [100, 200, 400, 800, 1000, 1000]);
     }
 }

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorCell, SpawnErr};
 
+use super::Supervisor;
+use super::intensity::Backoff;
+
 /// Which children are restarted when one dies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
@@ -17,6 +20,21 @@ pub enum Strategy {
     OneForAll,
     /// The one that died and those started after it.
     RestForOne,
+    /// The one that died, in a supervisor whose children come and go: it starts
+    /// with none, their ids need not differ, and it stops them all at once. OTP's
+    /// `simple_one_for_one`, or a dynamic supervisor.
+    SimpleOneForOne,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneForOne => "one_for_one",
+            Self::OneForAll => "one_for_all",
+            Self::RestForOne => "rest_for_one",
+            Self::SimpleOneForOne => "simple_one_for_one",
+        })
+    }
 }
 
 /// When a child is restarted.
@@ -25,10 +43,20 @@ pub enum Restart {
     /// Always.
     #[default]
     Permanent,
-    /// Unless it ended normally.
+    /// Unless it ended normally or was shut down.
     Transient,
-    /// Never.
+    /// Never; its spec goes with it.
     Temporary,
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Permanent => "permanent",
+            Self::Transient => "transient",
+            Self::Temporary => "temporary",
+        })
+    }
 }
 
 /// How a child is stopped.
@@ -48,15 +76,60 @@ impl Default for Shutdown {
     }
 }
 
-type Started = Pin<Box<dyn Future<Output = Result<ActorCell, SpawnErr>> + Send>>;
-type Start = Box<dyn Fn(ActorCell) -> Started + Send + Sync>;
+/// What a child is, for those who list the tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChildKind {
+    /// An actor that does work.
+    #[default]
+    Worker,
+    /// A supervisor.
+    Supervisor,
+}
+
+/// When a supervisor stops because its significant children have ended.
+///
+/// After supervisor(3erl), "Automatic Shutdown".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoShutdown {
+    /// Not for that reason.
+    #[default]
+    Never,
+    /// When the first of them has ended by itself and is not restarted.
+    Any,
+    /// When the last of them has.
+    All,
+}
+
+/// The answer of a child that does not want to run: return it as the error of
+/// `pre_start`. The supervisor goes on, and keeps the spec without a process
+/// (of a temporary child not even that). OTP's `ignore`.
+///
+/// ```
+/// # use ractor::ActorProcessingErr;
+/// # use retake_actors::supervisor::Ignore;
+/// async fn pre_start(is_enabled: bool) -> Result<(), ActorProcessingErr> {
+///     if is_enabled { Ok(()) } else { Err(Ignore.into()) }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the child does not want to run")]
+pub struct Ignore;
+
+pub(super) type Started = Pin<Box<dyn Future<Output = Result<ActorCell, SpawnErr>> + Send>>;
+type Start = Box<dyn Fn(Option<String>, ActorCell) -> Started + Send + Sync>;
 
 /// One child: how to start it, when to restart it, how to stop it.
+///
+/// After supervisor(3erl), "Child specification", with its defaults: permanent, a
+/// worker, 5 s to shut down (a supervisor as long as it takes), not significant.
 pub struct ChildSpec {
     pub(super) id: String,
+    name: Option<String>,
     start: Start,
     pub(super) restart: Restart,
     pub(super) shutdown: Shutdown,
+    pub(super) kind: ChildKind,
+    pub(super) significant: bool,
 }
 
 impl fmt::Debug for ChildSpec {
@@ -65,34 +138,56 @@ impl fmt::Debug for ChildSpec {
             .field("id", &self.id)
             .field("restart", &self.restart)
             .field("shutdown", &self.shutdown)
+            .field("kind", &self.kind)
+            .field("significant", &self.significant)
             .finish_non_exhaustive()
     }
 }
 
 impl ChildSpec {
-    /// A permanent child, registered under `name` (which is its id as well), with
+    /// A permanent worker, registered under `name` (which is its id as well), with
     /// 5 s to shut down. `make` gives the actor and its arguments for each start.
     pub fn new<A: Actor>(
         name: impl Into<String>,
         make: impl Fn() -> (A, A::Arguments) + Send + Sync + 'static,
     ) -> Self {
         let id = name.into();
-        let name = id.clone();
-        let start = move |supervisor: ActorCell| -> Started {
+        let start = move |name: Option<String>, supervisor: ActorCell| -> Started {
             let (actor, arguments) = make();
-            let name = retake::scoped_name(&name);
             Box::pin(async move {
-                let (actor, _) =
-                    Actor::spawn_linked(Some(name), actor, arguments, supervisor).await?;
+                let (actor, _) = Actor::spawn_linked(name, actor, arguments, supervisor).await?;
                 Ok(actor.get_cell())
             })
         };
         Self {
+            name: Some(id.clone()),
             id,
             start: Box::new(start),
             restart: Restart::default(),
             shutdown: Shutdown::default(),
+            kind: ChildKind::default(),
+            significant: false,
         }
+    }
+
+    /// A permanent child that is a supervisor; it gets the time that it takes to
+    /// shut down. `make` gives its spec for each start.
+    pub fn supervisor(
+        name: impl Into<String>,
+        make: impl Fn() -> SupervisorSpec + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            kind: ChildKind::Supervisor,
+            shutdown: Shutdown::Infinity,
+            ..Self::new(name, move || (Supervisor, make()))
+        }
+    }
+
+    /// Do not register the actor: its name is its id only. For children that come
+    /// in numbers under a dynamic supervisor.
+    #[must_use]
+    pub fn unregistered(self) -> Self {
+        Self { name: None, ..self }
     }
 
     /// When it is restarted.
@@ -107,17 +202,40 @@ impl ChildSpec {
         Self { shutdown, ..self }
     }
 
+    /// Its end, unless it is restarted, may end the supervisor: see [`AutoShutdown`].
+    #[must_use]
+    pub fn significant(self) -> Self {
+        Self {
+            significant: true,
+            ..self
+        }
+    }
+
     pub(super) fn start(&self, supervisor: ActorCell) -> Started {
-        (self.start)(supervisor)
+        let name = self.name.as_deref().map(retake::scoped_name);
+        (self.start)(name, supervisor)
+    }
+
+    pub(super) fn check(&self, auto_shutdown: AutoShutdown) -> Result<(), SpecError> {
+        if self.significant && auto_shutdown == AutoShutdown::Never {
+            return Err(SpecError::SignificantWithoutAutoShutdown(self.id.clone()));
+        }
+        if self.significant && self.restart == Restart::Permanent {
+            return Err(SpecError::SignificantPermanent(self.id.clone()));
+        }
+        Ok(())
     }
 }
 
 /// A supervisor's strategy, limits and children.
 #[derive(Debug)]
 pub struct SupervisorSpec {
+    pub(super) name: Option<String>,
     pub(super) strategy: Strategy,
     pub(super) intensity: u32,
     pub(super) period: Duration,
+    pub(super) auto_shutdown: AutoShutdown,
+    pub(super) backoff: Option<Backoff>,
     pub(super) children: Vec<ChildSpec>,
 }
 
@@ -130,6 +248,24 @@ pub enum SpecError {
     /// The period is zero.
     #[error("the restart period is zero: give a time within which restarts are counted")]
     ZeroPeriod,
+    /// A significant child under a supervisor that never shuts down for one.
+    #[error(
+        "the child `{0}` is significant, but the supervisor's auto shutdown is `Never`: \
+         choose `Any` or `All`"
+    )]
+    SignificantWithoutAutoShutdown(String),
+    /// A significant child that is always restarted.
+    #[error("the child `{0}` is significant and permanent: its end would never count")]
+    SignificantPermanent(String),
+    /// A dynamic supervisor with children from the start.
+    #[error(
+        "a dynamic supervisor starts with no children, but `{0}` is given: start it with \
+         `start_child`"
+    )]
+    StaticChildOfDynamic(String),
+    /// A back-off that does not wait.
+    #[error("the first back-off is zero: leave the back-off out instead")]
+    ZeroBackoff,
 }
 
 impl SupervisorSpec {
@@ -137,9 +273,12 @@ impl SupervisorSpec {
     #[must_use]
     pub fn new(strategy: Strategy) -> Self {
         Self {
+            name: None,
             strategy,
             intensity: 1,
             period: Duration::from_secs(5),
+            auto_shutdown: AutoShutdown::default(),
+            backoff: None,
             children: Vec::new(),
         }
     }
@@ -154,6 +293,24 @@ impl SupervisorSpec {
         }
     }
 
+    /// Stop when significant children have ended.
+    #[must_use]
+    pub fn auto_shutdown(self, auto_shutdown: AutoShutdown) -> Self {
+        Self {
+            auto_shutdown,
+            ..self
+        }
+    }
+
+    /// Wait before restarts. OTP does not; off unless asked for.
+    #[must_use]
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        Self {
+            backoff: Some(backoff),
+            ..self
+        }
+    }
+
     /// Add a child, started after those added before.
     #[must_use]
     pub fn child(mut self, child: ChildSpec) -> Self {
@@ -161,7 +318,7 @@ impl SupervisorSpec {
         self
     }
 
-    /// Check for mistakes.
+    /// Check for mistakes; OTP's `check_childspecs`.
     ///
     /// # Errors
     /// The first mistake.
@@ -169,7 +326,14 @@ impl SupervisorSpec {
         if self.period.is_zero() {
             return Err(SpecError::ZeroPeriod);
         }
+        if self.backoff.is_some_and(|backoff| backoff.first.is_zero()) {
+            return Err(SpecError::ZeroBackoff);
+        }
         for (place, child) in self.children.iter().enumerate() {
+            if self.strategy == Strategy::SimpleOneForOne {
+                return Err(SpecError::StaticChildOfDynamic(child.id.clone()));
+            }
+            child.check(self.auto_shutdown)?;
             if self.children[..place]
                 .iter()
                 .any(|earlier| earlier.id == child.id)
