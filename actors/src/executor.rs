@@ -13,7 +13,7 @@ use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde::{Deserialize, Serialize};
 
-use crate::governor::GovernorMessage;
+use crate::governor::{GovernorEvent, GovernorRef};
 use crate::ledger::ReceiptId;
 use crate::names::Names;
 use crate::pool::{CheckoutError, PoolRef};
@@ -184,8 +184,8 @@ impl Actor for Executor {
 /// Tell the tenant's governor that an action ended. One that is being restarted
 /// does not hear it: its action then ends by its timeout.
 fn report(names: &Names, action: &Action, result: ActionResult) {
-    if let Some(governor) = Names::find::<GovernorMessage>(&names.governor(&action.tenant)) {
-        let _ = governor.cast(GovernorMessage::ActionDone {
+    if let Some(governor) = Names::find(&names.governor(&action.tenant)) {
+        let _ = GovernorRef::from(governor).cast(GovernorEvent::ActionDone {
             attempt: action.attempt,
             result,
         });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
-use crate::governor::{Governor, GovernorArguments, GovernorMessage};
+use crate::governor::{Governor, GovernorArguments, GovernorEvent, GovernorRef};
 use crate::supervisor::stop_all;
 
 /// How long a governor may take to stop.
@@ -51,7 +51,7 @@ pub struct GovernanceArguments {
 #[derive(Debug)]
 pub enum GovernanceMessage {
     /// The governor of this tenant, started if it is not running.
-    GovernorOf(String, RpcReplyPort<ActorRef<GovernorMessage>>),
+    GovernorOf(String, RpcReplyPort<GovernorRef>),
     /// Entitle a tenant, or end that; answered when its governor has been told.
     Entitle(String, bool, RpcReplyPort<()>),
     /// All tenants whose governors have been started.
@@ -62,7 +62,7 @@ pub enum GovernanceMessage {
 #[derive(Debug)]
 pub struct GovernanceState {
     arguments: GovernanceArguments,
-    governors: BTreeMap<String, ActorRef<GovernorMessage>>,
+    governors: BTreeMap<String, GovernorRef>,
     /// From ractor's actor id to the tenant; never iterated.
     tenants: BTreeMap<u64, String>,
 }
@@ -110,7 +110,7 @@ impl Actor for Governance {
                 state.arguments.entitlements.set(&tenant, entitled);
                 if let Some(governor) = state.governors.get(&tenant) {
                     // One that is gone reads the table when it is restarted.
-                    let _ = governor.cast(GovernorMessage::Entitled(entitled));
+                    let _ = governor.cast(GovernorEvent::Entitled(entitled));
                 }
                 let _ = reply.send(());
             }
@@ -146,7 +146,7 @@ impl Actor for Governance {
         let governors: Vec<ActorCell> = state
             .governors
             .values()
-            .map(ractor::ActorRef::get_cell)
+            .map(|governor| governor.actor().get_cell())
             .collect();
         stop_all(&governors, GOVERNOR_SHUTDOWN).await;
         Ok(())
@@ -158,15 +158,17 @@ impl GovernanceState {
         &mut self,
         tenant: String,
         myself: &ActorRef<GovernanceMessage>,
-    ) -> Result<ActorRef<GovernorMessage>, ActorProcessingErr> {
+    ) -> Result<GovernorRef, ActorProcessingErr> {
         let arguments = GovernorArguments {
             entitled: self.arguments.entitlements.is_entitled(&tenant),
             tenant: tenant.clone(),
             ..self.arguments.governor.clone()
         };
-        let name = retake::scoped_name(&arguments.names.governor(&tenant));
-        let (governor, _) = myself.spawn_linked(Some(name), Governor, arguments).await?;
-        self.tenants.insert(governor.get_id().pid(), tenant.clone());
+        let name = arguments.names.governor(&tenant);
+        let governor =
+            GovernorRef::start_linked(Some(&name), Governor, arguments, myself.get_cell()).await?;
+        let pid = governor.actor().get_id().pid();
+        self.tenants.insert(pid, tenant.clone());
         self.governors.insert(tenant, governor.clone());
         Ok(governor)
     }

@@ -1,5 +1,8 @@
 //! The governor: decides for one tenant which signals ask for an action.
 //!
+//! A [state machine](crate::statem); [`Governor::table`](crate::statem::StateMachine::table)
+//! has its transitions:
+//!
 //! ```text
 //!            entitled signal        value > 60            value > 80
 //!   boot ───────────────────> stable ────────> warning ───────────────┐
@@ -10,18 +13,19 @@
 //! ```
 //!
 //! At most one action is in flight. While it is, signals are postponed; after the
-//! change of state they are taken up in the order of their arrival.
+//! change of state they are taken up in the order of their arrival. The first
+//! signal of an entitled tenant is evaluated like any other. Each transition
+//! leaves a receipt.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use ractor::concurrency::JoinHandle;
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor::{ActorProcessingErr, RpcReplyPort};
 
 use crate::executor::{Action, ActionKind, ActionResult, ExecutorMessage};
 use crate::ledger::{Draft, LedgerRef, Receipt, ReceiptId, ReceiptKind, Store};
 use crate::names::{Names, part};
+use crate::statem::{Context, EnterContext, Event, Next, StateMachine, StatemRef, Table};
 use crate::worker::ServiceTime;
 
 /// A measurement of a tenant's system.
@@ -54,7 +58,7 @@ pub enum Verdict {
 }
 
 /// The states of a governor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GovernorState {
     /// Before the first signal.
     Boot,
@@ -82,9 +86,11 @@ impl fmt::Display for GovernorState {
 
 /// What a governor is asked and told.
 #[derive(Debug)]
-pub enum GovernorMessage {
+pub enum GovernorEvent {
     /// A signal has come in.
     Signal(Signal, RpcReplyPort<Verdict>),
+    /// From the governor to itself: take the action that this signal asks for.
+    Act(Signal, RpcReplyPort<Verdict>),
     /// The action of this attempt has ended.
     ActionDone {
         /// The receipt of its attempt.
@@ -96,9 +102,22 @@ pub enum GovernorMessage {
     ActionOverdue(ReceiptId),
     /// The tenant is entitled, or not any more.
     Entitled(bool),
-    /// Which state it is in.
-    State(RpcReplyPort<GovernorState>),
 }
+
+impl Event for GovernorEvent {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Signal(..) => "signal",
+            Self::Act(..) => "act",
+            Self::ActionDone { .. } => "action_done",
+            Self::ActionOverdue(_) => "action_overdue",
+            Self::Entitled(_) => "entitled",
+        }
+    }
+}
+
+/// A running governor.
+pub type GovernorRef = StatemRef<Governor>;
 
 /// What a governor starts with.
 #[derive(Clone, Debug)]
@@ -117,144 +136,177 @@ pub struct GovernorArguments {
     pub signal_time: ServiceTime,
 }
 
-/// The actor.
+/// The state machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Governor;
 
-/// The governor's own state.
+/// What a governor knows beside its state.
 #[derive(Debug)]
 pub struct GovernorData {
     arguments: GovernorArguments,
     ledger: LedgerRef,
-    state: GovernorState,
     in_flight: Option<InFlight>,
-    postponed: VecDeque<(Signal, RpcReplyPort<Verdict>)>,
 }
 
 #[derive(Debug)]
 struct InFlight {
     attempt: ReceiptId,
     since: retake::Instant,
-    overdue: JoinHandle<()>,
 }
 
-#[retake::simulated]
-impl Actor for Governor {
-    type Msg = GovernorMessage;
-    type State = GovernorData;
+impl StateMachine for Governor {
+    type State = GovernorState;
+    type Event = GovernorEvent;
+    type Data = GovernorData;
     type Arguments = GovernorArguments;
 
-    async fn pre_start(
+    fn table() -> Table<GovernorState> {
+        use GovernorState::{Boot, Intervening, Refusing, Stable, Warning};
+        let table = Table::new([Boot, Intervening])
+            .on(Boot, "signal", [Stable, Refusing])
+            .on(Boot, "entitled", [])
+            .on(Stable, "signal", [Warning, Intervening])
+            .on(Stable, "entitled", [Refusing])
+            .on(Warning, "signal", [Stable, Intervening])
+            .on(Warning, "entitled", [Refusing])
+            .on(Intervening, "act", [])
+            .on(Intervening, "action_done", [Stable])
+            .on(Intervening, "action_overdue", [Stable])
+            .on(Intervening, "entitled", [])
+            .postpone(Intervening, "signal")
+            .on(Refusing, "signal", [])
+            .on(Refusing, "entitled", [Stable]);
+        // News of an action that has ended already is late, not wrong.
+        [Boot, Stable, Warning, Refusing]
+            .into_iter()
+            .fold(table, |table, state| table.ignore(state, "action_done"))
+    }
+
+    async fn init(
         &self,
-        myself: ActorRef<GovernorMessage>,
         arguments: GovernorArguments,
-    ) -> Result<GovernorData, ActorProcessingErr> {
+        context: &mut Context<'_, Self>,
+    ) -> Result<(GovernorState, GovernorData), ActorProcessingErr> {
         let ledger = LedgerRef::new(&arguments.names.of(part::LEDGER));
         let mut data = GovernorData {
             ledger,
-            state: GovernorState::Boot,
             in_flight: None,
-            postponed: VecDeque::new(),
             arguments,
         };
         // An incarnation before this one may have died with an action in flight.
-        if let Some(attempt) = data.arguments.store.open_attempt(&data.arguments.tenant) {
-            data.state = GovernorState::Intervening;
-            data.watch(attempt.id, &myself);
+        let open = data.arguments.store.open_attempt(&data.arguments.tenant);
+        let Some(attempt) = open else {
+            return Ok((GovernorState::Boot, data));
+        };
+        data.watch(attempt.id, context);
+        Ok((GovernorState::Intervening, data))
+    }
+
+    async fn enter(
+        &self,
+        from: Option<GovernorState>,
+        state: GovernorState,
+        data: &mut GovernorData,
+        _: &mut EnterContext<'_, Self>,
+    ) -> Result<(), ActorProcessingErr> {
+        if let Some(from) = from {
+            let kind = ReceiptKind::Transition {
+                from: from.to_string(),
+                to: state.to_string(),
+            };
+            data.append(kind, String::new()).await?;
         }
-        Ok(data)
+        Ok(())
     }
 
     async fn handle(
         &self,
-        myself: ActorRef<GovernorMessage>,
-        message: GovernorMessage,
+        state: GovernorState,
+        event: GovernorEvent,
         data: &mut GovernorData,
-    ) -> Result<(), ActorProcessingErr> {
-        let before = data.state;
-        match message {
-            GovernorMessage::Signal(signal, reply) => {
-                data.take_signal(signal, reply, &myself).await?;
+        context: &mut Context<'_, Self>,
+    ) -> Result<Next<GovernorState>, ActorProcessingErr> {
+        match event {
+            GovernorEvent::Signal(signal, reply) if !data.arguments.entitled => {
+                data.refuse(&signal, reply).await
             }
-            GovernorMessage::ActionDone { attempt, result } => {
-                data.end_action(attempt, result).await?;
+            GovernorEvent::Signal(signal, reply) => {
+                Ok(data.judge(state, signal, reply, context).await)
             }
-            GovernorMessage::ActionOverdue(attempt) => {
-                data.end_action(attempt, ActionResult::Timeout).await?;
+            GovernorEvent::Act(signal, reply) => data.act(&signal, reply, context).await,
+            GovernorEvent::ActionDone { attempt, result } => {
+                data.end_action(attempt, result, context).await
             }
-            GovernorMessage::Entitled(entitled) => data.entitle(entitled).await?,
-            GovernorMessage::State(reply) => {
-                let _ = reply.send(data.state);
+            GovernorEvent::ActionOverdue(attempt) => {
+                data.end_action(attempt, ActionResult::Timeout, context)
+                    .await
+            }
+            GovernorEvent::Entitled(entitled) => {
+                data.arguments.entitled = entitled;
+                Ok(match (entitled, state) {
+                    (false, GovernorState::Stable | GovernorState::Warning) => {
+                        Next::Goto(GovernorState::Refusing)
+                    }
+                    (true, GovernorState::Refusing) => Next::Goto(GovernorState::Stable),
+                    // An action in flight is seen through first.
+                    _ => Next::Keep,
+                })
             }
         }
-        if data.state != before {
-            data.retry_postponed(&myself).await?;
-        }
-        Ok(())
     }
 }
 
 impl GovernorData {
-    async fn take_signal(
+    async fn refuse(
         &mut self,
-        signal: Signal,
+        signal: &Signal,
         reply: RpcReplyPort<Verdict>,
-        myself: &ActorRef<GovernorMessage>,
-    ) -> Result<(), ActorProcessingErr> {
-        if self.state == GovernorState::Intervening {
-            self.postponed.push_back((signal, reply));
-            return Ok(());
-        }
+    ) -> Result<Next<GovernorState>, ActorProcessingErr> {
         self.arguments.signal_time.spend().await;
-        let verdict = self.judge(&signal, myself).await?;
-        // The client may have given up; what was decided stands.
-        let _ = reply.send(verdict);
-        Ok(())
+        let kind = ReceiptKind::Refusal {
+            reason: "not entitled".to_owned(),
+        };
+        let receipt = self.append(kind, describe(signal)).await?;
+        answer(reply, Verdict::Refused(receipt.id));
+        Ok(Next::Goto(GovernorState::Refusing))
     }
 
     async fn judge(
         &mut self,
-        signal: &Signal,
-        myself: &ActorRef<GovernorMessage>,
-    ) -> Result<Verdict, ActorProcessingErr> {
-        if !self.arguments.entitled {
-            let kind = ReceiptKind::Refusal {
-                reason: "not entitled".to_owned(),
-            };
-            let receipt = self.append(kind, describe(signal)).await?;
-            self.go_to(GovernorState::Refusing).await?;
-            return Ok(Verdict::Refused(receipt.id));
+        state: GovernorState,
+        signal: Signal,
+        reply: RpcReplyPort<Verdict>,
+        context: &mut Context<'_, Governor>,
+    ) -> Next<GovernorState> {
+        if state == GovernorState::Boot {
+            context.insert(GovernorEvent::Signal(signal, reply));
+            return Next::Goto(GovernorState::Stable);
         }
-        if matches!(self.state, GovernorState::Boot | GovernorState::Refusing) {
-            self.go_to(GovernorState::Stable).await?;
-        }
+        self.arguments.signal_time.spend().await;
         if signal.value > ACTION_ABOVE {
-            return self.act(signal, myself).await.map(Verdict::Acting);
+            context.insert(GovernorEvent::Act(signal, reply));
+            Next::Goto(GovernorState::Intervening)
+        } else if signal.value > WARNING_ABOVE {
+            answer(reply, Verdict::Warning);
+            Next::Goto(GovernorState::Warning)
+        } else {
+            answer(reply, Verdict::Stable);
+            Next::Goto(GovernorState::Stable)
         }
-        if signal.value > WARNING_ABOVE {
-            self.go_to(GovernorState::Warning).await?;
-            return Ok(Verdict::Warning);
-        }
-        self.go_to(GovernorState::Stable).await?;
-        Ok(Verdict::Stable)
     }
 
     async fn act(
         &mut self,
         signal: &Signal,
-        myself: &ActorRef<GovernorMessage>,
-    ) -> Result<ReceiptId, ActorProcessingErr> {
+        reply: RpcReplyPort<Verdict>,
+        context: &mut Context<'_, Governor>,
+    ) -> Result<Next<GovernorState>, ActorProcessingErr> {
         let kind = action_for(&signal.metric);
-        self.go_to(GovernorState::Intervening).await?;
-        let attempt = self
-            .append(
-                ReceiptKind::Attempt {
-                    action: kind.to_string(),
-                },
-                describe(signal),
-            )
-            .await?;
-        self.watch(attempt.id, myself);
+        let attempt = ReceiptKind::Attempt {
+            action: kind.to_string(),
+        };
+        let attempt = self.append(attempt, describe(signal)).await?;
+        self.watch(attempt.id, context);
         let action = Action {
             attempt: attempt.id,
             tenant: self.arguments.tenant.clone(),
@@ -264,18 +316,17 @@ impl GovernorData {
         if let Some(executor) = Names::find(&self.arguments.names.of(part::EXECUTOR)) {
             let _ = executor.cast(ExecutorMessage::Execute(action));
         }
-        Ok(attempt.id)
+        answer(reply, Verdict::Acting(attempt.id));
+        Ok(Next::Keep)
     }
 
     /// An action is in flight from now on; it times out when nobody reports its end.
-    fn watch(&mut self, attempt: ReceiptId, myself: &ActorRef<GovernorMessage>) {
-        let overdue = retake::send_after(myself, self.arguments.action_timeout, move || {
-            GovernorMessage::ActionOverdue(attempt)
-        });
+    fn watch(&mut self, attempt: ReceiptId, context: &mut Context<'_, Governor>) {
+        let overdue = GovernorEvent::ActionOverdue(attempt);
+        context.state_timeout(self.arguments.action_timeout, overdue);
         self.in_flight = Some(InFlight {
             attempt,
             since: retake::now(),
-            overdue,
         });
     }
 
@@ -283,15 +334,14 @@ impl GovernorData {
         &mut self,
         attempt: ReceiptId,
         result: ActionResult,
-    ) -> Result<(), ActorProcessingErr> {
-        // News of an action that has ended already is late, not wrong.
+        context: &mut Context<'_, Governor>,
+    ) -> Result<Next<GovernorState>, ActorProcessingErr> {
         let Some(in_flight) = self
             .in_flight
             .take_if(|in_flight| in_flight.attempt == attempt)
         else {
-            return Ok(());
+            return Ok(Next::Keep);
         };
-        in_flight.overdue.abort();
         let duration = in_flight.since.elapsed();
         let kind = ReceiptKind::Result {
             attempt,
@@ -299,46 +349,11 @@ impl GovernorData {
             duration_ns: u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
         };
         self.append(kind, result.reason().to_owned()).await?;
-        self.go_to(GovernorState::Stable).await
-    }
-
-    async fn entitle(&mut self, entitled: bool) -> Result<(), ActorProcessingErr> {
-        self.arguments.entitled = entitled;
-        match (entitled, self.state) {
-            // An action in flight is seen through first.
-            (false, GovernorState::Stable | GovernorState::Warning) => {
-                self.go_to(GovernorState::Refusing).await
-            }
-            (true, GovernorState::Refusing) => self.go_to(GovernorState::Stable).await,
-            _ => Ok(()),
+        if !self.arguments.entitled {
+            // Lost while the action was in flight: it takes effect now.
+            context.insert(GovernorEvent::Entitled(false));
         }
-    }
-
-    /// Take postponed signals up, oldest first, as long as the state lets them through.
-    async fn retry_postponed(
-        &mut self,
-        myself: &ActorRef<GovernorMessage>,
-    ) -> Result<(), ActorProcessingErr> {
-        while self.state != GovernorState::Intervening {
-            let Some((signal, reply)) = self.postponed.pop_front() else {
-                break;
-            };
-            self.take_signal(signal, reply, myself).await?;
-        }
-        Ok(())
-    }
-
-    async fn go_to(&mut self, state: GovernorState) -> Result<(), ActorProcessingErr> {
-        if self.state == state {
-            return Ok(());
-        }
-        let kind = ReceiptKind::Transition {
-            from: self.state.to_string(),
-            to: state.to_string(),
-        };
-        self.append(kind, String::new()).await?;
-        self.state = state;
-        Ok(())
+        Ok(Next::Goto(GovernorState::Stable))
     }
 
     async fn append(
@@ -359,6 +374,11 @@ impl GovernorData {
         // A governor that cannot leave a receipt does not act: it fails, and is restarted.
         Ok(self.ledger.append(draft).await?)
     }
+}
+
+/// The client may have given up; what was decided stands.
+fn answer(reply: RpcReplyPort<Verdict>, verdict: Verdict) {
+    let _ = reply.send(verdict);
 }
 
 fn describe(signal: &Signal) -> String {

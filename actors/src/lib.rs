@@ -20,16 +20,19 @@
 //!                       └─ result, transition ─> ledger
 //! ```
 
+mod call;
 pub mod executor;
 pub mod governance;
 pub mod governor;
 pub mod ledger;
 pub mod names;
 pub mod pool;
+pub mod statem;
 pub mod supervisor;
 pub mod system;
 pub mod worker;
 
+pub use call::CallError;
 pub use executor::{Action, ActionKind, ActionResult, Executor};
 pub use governor::{Governor, GovernorState, Signal, Verdict};
 pub use ledger::{Ledger, LedgerRef, Receipt, Store};

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use ractor::rpc::CallResult;
-use ractor::{ActorRef, Message, RpcReplyPort, SpawnErr};
+use ractor::{ActorRef, RpcReplyPort, SpawnErr};
 
+use crate::call::{CallError, call};
 use crate::executor::{Executor, ExecutorArguments};
 use crate::governance::{Entitlements, Governance, GovernanceArguments, GovernanceMessage};
-use crate::governor::{GovernorArguments, GovernorMessage, GovernorState, Signal, Verdict};
+use crate::governor::{
+    GovernorArguments, GovernorEvent, GovernorRef, GovernorState, Signal, Verdict,
+};
 use crate::ledger::{Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
 use crate::pool::{Order, Pool, PoolConfig, PoolRef};
@@ -62,28 +64,6 @@ pub struct System {
     root: SupervisorRef,
 }
 
-/// Why a client got no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// Whoever should answer is not running, or ended before it answered.
-    #[error("no answer: the actor is not running")]
-    Gone,
-    /// No answer in time.
-    #[error("no answer within {CALL_TIMEOUT:?}")]
-    Timeout,
-}
-
-async fn call<M: Message, T: Send + 'static>(
-    actor: &ActorRef<M>,
-    message: impl FnOnce(RpcReplyPort<T>) -> M,
-) -> Result<T, CallError> {
-    match actor.call(message, Some(CALL_TIMEOUT)).await {
-        Ok(CallResult::Success(answer)) => Ok(answer),
-        Ok(CallResult::Timeout) => Err(CallError::Timeout),
-        Ok(CallResult::SenderError) | Err(_) => Err(CallError::Gone),
-    }
-}
-
 impl System {
     /// Start the whole tree.
     ///
@@ -129,19 +109,22 @@ impl System {
         PoolRef::new(&self.config.names.of(part::POOL))
     }
 
-    fn governance(&self) -> Result<ActorRef<GovernanceMessage>, CallError> {
-        Names::find(&self.config.names.of(part::GOVERNANCE)).ok_or(CallError::Gone)
+    async fn ask_governance<T: Send + 'static>(
+        &self,
+        message: impl FnOnce(RpcReplyPort<T>) -> GovernanceMessage,
+    ) -> Result<T, CallError> {
+        let governance = Names::find(&self.config.names.of(part::GOVERNANCE));
+        let governance: ActorRef<GovernanceMessage> = governance.ok_or(CallError::Gone)?;
+        call(&governance, message, Some(CALL_TIMEOUT)).await
     }
 
-    async fn governor(&self, tenant: &str) -> Result<ActorRef<GovernorMessage>, CallError> {
+    async fn governor(&self, tenant: &str) -> Result<GovernorRef, CallError> {
         match Names::find(&self.config.names.governor(tenant)) {
-            Some(governor) => Ok(governor),
+            Some(governor) => Ok(GovernorRef::from(governor)),
             None => {
                 let tenant = tenant.to_owned();
-                call(&self.governance()?, |reply| {
-                    GovernanceMessage::GovernorOf(tenant, reply)
-                })
-                .await
+                self.ask_governance(|reply| GovernanceMessage::GovernorOf(tenant, reply))
+                    .await
             }
         }
     }
@@ -152,10 +135,8 @@ impl System {
     /// If governance does not answer.
     pub async fn entitle(&self, tenant: &str, entitled: bool) -> Result<(), CallError> {
         let tenant = tenant.to_owned();
-        call(&self.governance()?, |reply| {
-            GovernanceMessage::Entitle(tenant, entitled, reply)
-        })
-        .await
+        self.ask_governance(|reply| GovernanceMessage::Entitle(tenant, entitled, reply))
+            .await
     }
 
     /// Hand a signal in and wait for the verdict.
@@ -164,7 +145,8 @@ impl System {
     /// If the tenant's governor does not answer; the signal may have been taken.
     pub async fn signal(&self, signal: Signal) -> Result<Verdict, CallError> {
         let governor = self.governor(&signal.tenant).await?;
-        call(&governor, |reply| GovernorMessage::Signal(signal, reply)).await
+        let event = |reply| GovernorEvent::Signal(signal, reply);
+        governor.call(event, Some(CALL_TIMEOUT)).await
     }
 
     /// The state of a tenant's governor.
@@ -172,7 +154,8 @@ impl System {
     /// # Errors
     /// If it does not answer.
     pub async fn governor_state(&self, tenant: &str) -> Result<GovernorState, CallError> {
-        call(&self.governor(tenant).await?, GovernorMessage::State).await
+        let governor = self.governor(tenant).await?;
+        Ok(governor.inspect().await?.state)
     }
 
     /// All tenants that have a governor.
@@ -180,7 +163,7 @@ impl System {
     /// # Errors
     /// If governance does not answer.
     pub async fn tenants(&self) -> Result<Vec<String>, CallError> {
-        call(&self.governance()?, GovernanceMessage::Tenants).await
+        self.ask_governance(GovernanceMessage::Tenants).await
     }
 }
 

@@ -345,6 +345,9 @@ impl Engine {
                 Some(waker) => waker.wake(),
                 None => self.kill(),
             }
+        }
+        if fired {
+            // Behind all of them, so that the scheduler sees all that is due at this instant.
             self.kick();
         }
         fired

@@ -336,3 +336,30 @@ fn a_scenario_that_panics_fails_with_its_message() {
         }
     );
 }
+
+#[test]
+fn what_is_due_at_one_instant_comes_in_every_order() {
+    let mut orders = std::collections::BTreeSet::new();
+    for seed in 0..100 {
+        let run = Sim::new().seed(seed).run(|| async {
+            let log = Log::default();
+            let mut tasks = Vec::new();
+            let instant = retake::now() + Duration::from_millis(1);
+            for name in ["a", "b", "c"] {
+                let log = log.clone();
+                tasks.push(retake::spawn(async move {
+                    retake::sleep_until(instant).await;
+                    note(&log, name);
+                }));
+                // They begin to wait one after the other.
+                retake::sleep(Duration::from_nanos(1)).await;
+            }
+            for task in tasks {
+                task.await.unwrap();
+            }
+            log.lock().unwrap().concat()
+        });
+        orders.insert(run.expect_passed());
+    }
+    assert_eq!(orders.len(), 6, "{orders:?}");
+}

@@ -1,0 +1,32 @@
+//! Asking an actor and waiting for the answer.
+
+use std::time::Duration;
+
+use ractor::rpc::CallResult;
+use ractor::{ActorRef, Message, RpcReplyPort};
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Whoever should answer is not running, ended before it answered, or dropped the question.
+    #[error("no answer: the actor is not running")]
+    Gone,
+    /// No answer in time. The question may still be served; its answer is dropped.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+}
+
+/// Ask an actor, and wait for its answer at most `timeout`, or as long as it takes.
+///
+/// After `gen_server`(3erl), `call`: an actor that is absent is an error at once.
+pub(crate) async fn call<M: Message, T: Send + 'static>(
+    actor: &ActorRef<M>,
+    message: impl FnOnce(RpcReplyPort<T>) -> M,
+    timeout: Option<Duration>,
+) -> Result<T, CallError> {
+    match actor.call(message, timeout).await {
+        Ok(CallResult::Success(answer)) => Ok(answer),
+        Ok(CallResult::Timeout) => Err(CallError::Timeout(timeout.unwrap_or_default())),
+        Ok(CallResult::SenderError) | Err(_) => Err(CallError::Gone),
+    }
+}

@@ -1,0 +1,442 @@
+//! The machine as an actor.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use ractor::concurrency::JoinHandle;
+use ractor::{
+    Actor, ActorCell, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort, SpawnErr,
+    SupervisionEvent,
+};
+
+use super::context::{Context, Effects, EnterContext, TimerChange, TimerKey};
+use super::table::{Rule, Table};
+use super::{Discard, Event, Next, StateMachine};
+use crate::call::{CallError, call};
+
+/// Makes an actor of a [`StateMachine`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Statem<M>(pub M);
+
+/// What a state machine's actor is sent.
+pub enum StatemMessage<M: StateMachine> {
+    /// An event.
+    Event(M::Event),
+    /// From the machine to itself: the timeout with this number has come.
+    Timeout(u64),
+    /// How the machine stands.
+    Inspect(RpcReplyPort<Inspection<M::State>>),
+}
+
+impl<M: StateMachine> fmt::Debug for StatemMessage<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => event.fmt(f),
+            Self::Timeout(_) => f.write_str("Timeout"),
+            Self::Inspect(_) => f.write_str("Inspect"),
+        }
+    }
+}
+
+/// How a machine stands.
+#[derive(Clone, Debug)]
+pub struct Inspection<S> {
+    /// Its state.
+    pub state: S,
+    /// Events that wait for a change of state.
+    pub postponed: usize,
+    /// How often each state has met each event, declared or not.
+    pub met: BTreeMap<(S, &'static str), u64>,
+    /// Events that their state did not declare.
+    pub undeclared: u64,
+}
+
+/// The actor's own state.
+pub struct Machine<M: StateMachine> {
+    table: Table<M::State>,
+    state: M::State,
+    data: M::Data,
+    /// To be handled before the mailbox.
+    queue: VecDeque<M::Event>,
+    /// Oldest first.
+    postponed: VecDeque<M::Event>,
+    /// Timeouts of zero length.
+    at_once: VecDeque<(TimerKey, M::Event)>,
+    timers: BTreeMap<TimerKey, Timer<M::Event>>,
+    last_timer: u64,
+    met: BTreeMap<(M::State, &'static str), u64>,
+    undeclared: u64,
+    stopping: bool,
+}
+
+struct Timer<E> {
+    number: u64,
+    event: E,
+    handle: JoinHandle<()>,
+}
+
+impl<M: StateMachine> fmt::Debug for Machine<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("state", &self.state)
+            .field("postponed", &self.postponed)
+            .finish_non_exhaustive()
+    }
+}
+
+#[retake::simulated]
+impl<M: StateMachine> Actor for Statem<M> {
+    type Msg = StatemMessage<M>;
+    type State = Machine<M>;
+    type Arguments = M::Arguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        arguments: M::Arguments,
+    ) -> Result<Machine<M>, ActorProcessingErr> {
+        let table = M::table();
+        table.check()?;
+        let mut context = Context {
+            myself: &myself,
+            effects: Effects::none(),
+        };
+        let (state, data) = self.0.init(arguments, &mut context).await?;
+        let Effects {
+            inserted, timers, ..
+        } = context.effects;
+        let mut machine = Machine {
+            table,
+            state,
+            data,
+            queue: inserted.into(),
+            postponed: VecDeque::new(),
+            at_once: VecDeque::new(),
+            timers: BTreeMap::new(),
+            last_timer: 0,
+            met: BTreeMap::new(),
+            undeclared: 0,
+            stopping: false,
+        };
+        machine.change_timers(timers, &myself);
+        Ok(machine)
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        machine: &mut Machine<M>,
+    ) -> Result<(), ActorProcessingErr> {
+        self.enter(None, machine, &myself).await?;
+        self.run(machine, &myself).await
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        machine: &mut Machine<M>,
+    ) -> Result<(), ActorProcessingErr> {
+        let event = match message {
+            StatemMessage::Event(event) => Some(event),
+            StatemMessage::Timeout(number) => machine.take_timer(number),
+            StatemMessage::Inspect(reply) => {
+                let _ = reply.send(machine.inspect());
+                None
+            }
+        };
+        if let Some(event) = event {
+            self.step(event, machine, &myself).await?;
+            self.run(machine, &myself).await?;
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        machine: &mut Machine<M>,
+    ) -> Result<(), ActorProcessingErr> {
+        if let Some(event) = self.0.supervision(event) {
+            self.step(event, machine, &myself).await?;
+            self.run(machine, &myself).await?;
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<Self::Msg>,
+        machine: &mut Machine<M>,
+    ) -> Result<(), ActorProcessingErr> {
+        self.discard_all(None, machine);
+        Ok(())
+    }
+}
+
+impl<M: StateMachine> Statem<M> {
+    /// Handle what is to be handled before the mailbox.
+    async fn run(
+        &self,
+        machine: &mut Machine<M>,
+        myself: &ActorRef<StatemMessage<M>>,
+    ) -> Result<(), ActorProcessingErr> {
+        while !machine.stopping {
+            let queued = machine.queue.pop_front();
+            let next = queued.or_else(|| machine.at_once.pop_front().map(|(_, event)| event));
+            let Some(event) = next else { break };
+            self.step(event, machine, myself).await?;
+        }
+        Ok(())
+    }
+
+    /// Handle one event.
+    async fn step(
+        &self,
+        event: M::Event,
+        machine: &mut Machine<M>,
+        myself: &ActorRef<StatemMessage<M>>,
+    ) -> Result<(), ActorProcessingErr> {
+        machine.cancel(TimerKey::Event);
+        let (state, name) = (machine.state, event.name());
+        *machine.met.entry((state, name)).or_default() += 1;
+        match machine.table.get(state, name) {
+            Some(Rule::Handle(_)) => {}
+            Some(Rule::Postpone) => {
+                machine.postponed.push_back(event);
+                return Ok(());
+            }
+            Some(Rule::Ignore) => {
+                self.0.discard(event, Discard::Ignored(state));
+                return Ok(());
+            }
+            None => {
+                machine.undeclared += 1;
+                retake::event!("undeclared event `{name}` in state {state}: {event:?}");
+                self.0.discard(event, Discard::Undeclared(state));
+                return Ok(());
+            }
+        }
+        let mut context = Context {
+            myself,
+            effects: Effects::none(),
+        };
+        let handled = self.0.handle(state, event, &mut machine.data, &mut context);
+        let next = handled.await?;
+        let effects = context.effects;
+        self.follow(name, next, effects, machine, myself).await
+    }
+
+    async fn follow(
+        &self,
+        event: &'static str,
+        next: Next<M::State>,
+        effects: Effects<M::Event>,
+        machine: &mut Machine<M>,
+        myself: &ActorRef<StatemMessage<M>>,
+    ) -> Result<(), ActorProcessingErr> {
+        let from = machine.state;
+        let to = match next {
+            Next::Goto(to) if to != from => Some(to),
+            _ => None,
+        };
+        if let Some(to) = to {
+            let Some(Rule::Handle(targets)) = machine.table.get(from, event) else {
+                return Ok(());
+            };
+            if !targets.contains(&to) {
+                return Err(format!("undeclared transition {from} -> {to} on `{event}`").into());
+            }
+            machine.state = to;
+            machine.cancel(TimerKey::State);
+        }
+        machine.postponed.extend(effects.postponed);
+        machine.change_timers(effects.timers, myself);
+        let mut queue: VecDeque<M::Event> = effects.inserted.into();
+        if to.is_some() {
+            queue.append(&mut machine.postponed);
+        }
+        queue.append(&mut machine.queue);
+        machine.queue = queue;
+        match next {
+            Next::Stop(reason) => {
+                machine.stopping = true;
+                self.discard_all(reason.as_deref(), machine);
+                myself.stop(reason);
+                Ok(())
+            }
+            Next::Repeat => self.enter(Some(from), machine, myself).await,
+            _ if to.is_some() => self.enter(Some(from), machine, myself).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn enter(
+        &self,
+        from: Option<M::State>,
+        machine: &mut Machine<M>,
+        myself: &ActorRef<StatemMessage<M>>,
+    ) -> Result<(), ActorProcessingErr> {
+        let mut context = EnterContext {
+            myself,
+            effects: Effects::none(),
+        };
+        let state = machine.state;
+        let entered = self.0.enter(from, state, &mut machine.data, &mut context);
+        entered.await?;
+        let timers = context.effects.timers;
+        machine.change_timers(timers, myself);
+        Ok(())
+    }
+
+    /// The machine stops: those who wait are told, and no timeout comes any more.
+    fn discard_all(&self, reason: Option<&str>, machine: &mut Machine<M>) {
+        let queued = std::mem::take(&mut machine.queue);
+        for event in queued.into_iter().chain(machine.postponed.drain(..)) {
+            self.0
+                .discard(event, Discard::Stopped(reason.map(str::to_owned)));
+        }
+        machine.at_once.clear();
+        for (_, timer) in std::mem::take(&mut machine.timers) {
+            timer.handle.abort();
+        }
+    }
+}
+
+impl<M: StateMachine> Machine<M> {
+    fn inspect(&self) -> Inspection<M::State> {
+        Inspection {
+            state: self.state,
+            postponed: self.postponed.len(),
+            met: self.met.clone(),
+            undeclared: self.undeclared,
+        }
+    }
+
+    /// The event of a timeout that has come, unless it was cancelled on its way.
+    fn take_timer(&mut self, number: u64) -> Option<M::Event> {
+        let found = self.timers.iter().find(|(_, timer)| timer.number == number);
+        let key = *found?.0;
+        self.timers.remove(&key).map(|timer| timer.event)
+    }
+
+    fn cancel(&mut self, key: TimerKey) {
+        self.at_once.retain(|(other, _)| *other != key);
+        if let Some(timer) = self.timers.remove(&key) {
+            timer.handle.abort();
+        }
+    }
+
+    fn change_timers(
+        &mut self,
+        changes: Vec<TimerChange<M::Event>>,
+        myself: &ActorRef<StatemMessage<M>>,
+    ) {
+        for TimerChange { key, set } in changes {
+            self.cancel(key);
+            let Some((after, event)) = set else { continue };
+            if after == Duration::ZERO {
+                self.at_once.push_back((key, event));
+                continue;
+            }
+            self.last_timer += 1;
+            let number = self.last_timer;
+            let handle = retake::send_after(myself, after, move || StatemMessage::Timeout(number));
+            let timer = Timer {
+                number,
+                event,
+                handle,
+            };
+            self.timers.insert(key, timer);
+        }
+    }
+}
+
+/// A running state machine.
+pub struct StatemRef<M: StateMachine>(ActorRef<StatemMessage<M>>);
+
+impl<M: StateMachine> Clone for StatemRef<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M: StateMachine> fmt::Debug for StatemRef<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StatemRef").field(&self.0).finish()
+    }
+}
+
+impl<M: StateMachine> From<ActorRef<StatemMessage<M>>> for StatemRef<M> {
+    fn from(actor: ActorRef<StatemMessage<M>>) -> Self {
+        Self(actor)
+    }
+}
+
+impl<M: StateMachine> StatemRef<M> {
+    /// Start a machine without a supervisor.
+    ///
+    /// # Errors
+    /// If its table has a mistake or its `init` fails.
+    pub async fn start(
+        name: Option<&str>,
+        machine: M,
+        arguments: M::Arguments,
+    ) -> Result<Self, SpawnErr> {
+        let name = name.map(retake::scoped_name);
+        let (actor, _) = Actor::spawn(name, Statem(machine), arguments).await?;
+        Ok(Self(actor))
+    }
+
+    /// Start a machine below a supervisor.
+    ///
+    /// # Errors
+    /// If its table has a mistake or its `init` fails.
+    pub async fn start_linked(
+        name: Option<&str>,
+        machine: M,
+        arguments: M::Arguments,
+        supervisor: ActorCell,
+    ) -> Result<Self, SpawnErr> {
+        let name = name.map(retake::scoped_name);
+        let started = Actor::spawn_linked(name, Statem(machine), arguments, supervisor);
+        Ok(Self(started.await?.0))
+    }
+
+    /// The actor.
+    #[must_use]
+    pub fn actor(&self) -> &ActorRef<StatemMessage<M>> {
+        &self.0
+    }
+
+    /// Send an event.
+    ///
+    /// # Errors
+    /// If the machine is not running.
+    pub fn cast(&self, event: M::Event) -> Result<(), MessagingErr<StatemMessage<M>>> {
+        self.0.cast(StatemMessage::Event(event))
+    }
+
+    /// Send an event that asks for an answer, and wait for it at most `timeout`.
+    ///
+    /// # Errors
+    /// If the machine is not running, drops the question, or takes too long.
+    pub async fn call<T: Send + 'static>(
+        &self,
+        event: impl FnOnce(RpcReplyPort<T>) -> M::Event,
+        timeout: Option<Duration>,
+    ) -> Result<T, CallError> {
+        let message = |reply| StatemMessage::Event(event(reply));
+        call(&self.0, message, timeout).await
+    }
+
+    /// How the machine stands. Seen by the machine between two events.
+    ///
+    /// # Errors
+    /// If the machine is not running.
+    pub async fn inspect(&self) -> Result<Inspection<M::State>, CallError> {
+        call(&self.0, StatemMessage::Inspect, None).await
+    }
+}
