@@ -8,7 +8,44 @@
 //! The rules, in poolboy's words: an idle worker if there is one, else an
 //! overflow worker if that is allowed, else the queue. A worker given back goes
 //! to the longest waiting client; without one, an overflow worker is dismissed.
-//! A worker that dies is replaced.
+//! A worker that dies is replaced. A worker that fails to start fails the pool.
+//!
+//! Beyond poolboy: a client that gives up costs a constant time, the queue is part
+//! of the status, with how long clients waited, and can be bounded.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+//! use retake_actors::pool::{PoolConfig, PoolRef};
+//!
+//! struct Doubler;
+//!
+//! #[retake::simulated]
+//! impl Actor for Doubler {
+//!     type Msg = (u32, RpcReplyPort<u32>);
+//!     type State = ();
+//!     type Arguments = ();
+//!     async fn pre_start(&self, _: ActorRef<Self::Msg>, _: ()) -> Result<(), ActorProcessingErr> {
+//!         Ok(())
+//!     }
+//!     async fn handle(
+//!         &self, _: ActorRef<Self::Msg>, (number, reply): Self::Msg, _: &mut (),
+//!     ) -> Result<(), ActorProcessingErr> {
+//!         Ok(reply.send(2 * number)?)
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pool = PoolRef::start("doublers", PoolConfig::default(), |_| (Doubler, ())).await?;
+//! let patience = Duration::from_secs(5);
+//! let doubled = pool.transaction(patience, async |worker| ractor::call!(worker, |reply| (21, reply)));
+//! assert_eq!(doubled.await??, 42);
+//! pool.stop().await;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -17,8 +54,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use ractor::rpc::CallResult;
 use ractor::{
-    Actor, ActorCell, ActorProcessingErr, ActorRef, Message, RpcReplyPort, SupervisionEvent,
+    Actor, ActorCell, ActorProcessingErr, ActorRef, Message, RpcReplyPort, SpawnErr,
+    SupervisionEvent,
 };
 
 use crate::names::Names;
@@ -43,6 +82,8 @@ pub struct PoolConfig {
     pub max_overflow: u32,
     /// Which idle worker is lent next.
     pub order: Order,
+    /// Clients that may wait; more are rejected at once. Without a bound if there is none.
+    pub max_waiting: Option<u32>,
 }
 
 impl Default for PoolConfig {
@@ -52,6 +93,7 @@ impl Default for PoolConfig {
             size: 5,
             max_overflow: 10,
             order: Order::Lifo,
+            max_waiting: None,
         }
     }
 }
@@ -98,6 +140,17 @@ const WAITING: u32 = 0;
 /// The client has given its worker back, or does not wait any more.
 const DONE: u32 = u32::MAX;
 
+/// Why a pool lends no worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// All are lent, and the client does not wait.
+    Full,
+    /// All are lent, and so many clients wait already.
+    QueueFull(u32),
+}
+
+type Reply<M> = RpcReplyPort<Result<ActorRef<M>, Refusal>>;
+
 /// What a pool is asked.
 pub enum PoolMessage<M: Message> {
     /// Lend a worker.
@@ -106,11 +159,13 @@ pub enum PoolMessage<M: Message> {
         ticket: Arc<Ticket>,
         /// Wait when all workers are lent.
         block: bool,
-        /// Gets the worker, or nothing when the pool is full.
-        reply: RpcReplyPort<Option<ActorRef<M>>>,
+        /// Gets the worker, or why there is none.
+        reply: Reply<M>,
     },
     /// A checkout is over: the worker is given back, or no longer waited for.
     Done(Arc<Ticket>),
+    /// Give this worker back, whoever has it.
+    CheckIn(ActorCell),
     /// How busy the pool is.
     Status(RpcReplyPort<PoolStatus>),
 }
@@ -125,6 +180,7 @@ impl<M: Message> fmt::Debug for PoolMessage<M> {
                 DONE => f.write_str("CheckIn (again)"),
                 worker => write!(f, "CheckIn worker-{worker}"),
             },
+            Self::CheckIn(worker) => write!(f, "CheckIn {:?}", worker.get_id()),
             Self::Status(_) => f.write_str("Status"),
         }
     }
@@ -145,6 +201,41 @@ pub struct PoolStatus {
     pub waiting: usize,
     /// Longest queue since the start.
     pub waiting_max: usize,
+    /// What became of checkouts since the start.
+    pub served: Served,
+}
+
+/// What became of checkouts since a pool's start. All clients wait in one queue,
+/// so nobody who waits is passed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Those that got a worker at once.
+    pub at_once: u64,
+    /// Those that got a worker after waiting.
+    pub after_waiting: u64,
+    /// Those whose client gave up or died waiting.
+    pub given_up: u64,
+    /// Those that were refused.
+    pub refused: u64,
+    /// Waiting time of those that waited and got a worker, summed up.
+    pub waited: Duration,
+    /// The longest of these.
+    pub waited_longest: Duration,
+}
+
+impl Served {
+    fn note_wait(&mut self, wait: Duration) {
+        self.after_waiting += 1;
+        self.waited += wait;
+        self.waited_longest = self.waited_longest.max(wait);
+    }
+
+    /// The mean waiting time of those that waited and got a worker.
+    #[must_use]
+    pub fn mean_wait(&self) -> Duration {
+        let waited = self.waited.as_secs_f64() / (self.after_waiting.max(1) as f64);
+        Duration::from_secs_f64(waited)
+    }
 }
 
 /// A pool's state, in poolboy's words.
@@ -172,6 +263,7 @@ pub struct PoolActorState<M: Message> {
     waiting: usize,
     waiting_max: usize,
     overflow: u32,
+    served: Served,
 }
 
 impl<M: Message> fmt::Debug for PoolActorState<M> {
@@ -189,7 +281,16 @@ struct Worker<M: Message> {
 
 struct Waiter<M: Message> {
     ticket: Arc<Ticket>,
-    reply: RpcReplyPort<Option<ActorRef<M>>>,
+    reply: Reply<M>,
+    /// Since when it waits in the queue, if it does.
+    since: Option<retake::Instant>,
+}
+
+impl<M: Message> Waiter<M> {
+    fn refuse(self, why: Refusal) {
+        self.ticket.worker.store(DONE, Ordering::Relaxed);
+        let _ = self.reply.send(Err(why));
+    }
 }
 
 /// How long a worker that is not needed any more may take to stop.
@@ -215,10 +316,16 @@ impl<W: Actor> Actor for Pool<W> {
             waiting: 0,
             waiting_max: 0,
             overflow: 0,
+            served: Served::default(),
         };
         for _ in 0..state.config.size {
-            let number = self.start_worker(&myself, &mut state).await?;
-            state.idle.push_back(number);
+            match self.start_worker(&myself, &mut state).await {
+                Ok(number) => state.idle.push_back(number),
+                Err(error) => {
+                    state.stop_workers().await;
+                    return Err(error);
+                }
+            }
         }
         Ok(state)
     }
@@ -235,18 +342,36 @@ impl<W: Actor> Actor for Pool<W> {
                 block,
                 reply,
             } => {
-                let waiter = Waiter { ticket, reply };
+                let waiter = Waiter {
+                    ticket,
+                    reply,
+                    since: None,
+                };
                 if let Some(number) = state.take_idle() {
                     self.lend(number, waiter, state).await;
                 } else if state.overflow < state.config.max_overflow {
                     let number = self.start_worker(&myself, state).await?;
                     state.overflow += 1;
                     self.lend(number, waiter, state).await;
-                } else if block {
-                    state.enqueue(waiter);
+                } else if !block {
+                    state.served.refused += 1;
+                    waiter.refuse(Refusal::Full);
+                } else if let Some(bound) = state.full_queue() {
+                    state.served.refused += 1;
+                    waiter.refuse(Refusal::QueueFull(bound));
                 } else {
-                    waiter.ticket.worker.store(DONE, Ordering::Relaxed);
-                    let _ = waiter.reply.send(None);
+                    state.enqueue(waiter);
+                }
+            }
+            PoolMessage::CheckIn(actor) => {
+                // One that is dead, idle or of another pool is none of ours to take.
+                let number = state.numbers.get(&actor.get_id().pid()).copied();
+                let worker = number.and_then(|number| state.workers.get_mut(&number));
+                if let (Some(number), Some(ticket)) =
+                    (number, worker.and_then(|worker| worker.ticket.take()))
+                {
+                    ticket.worker.store(DONE, Ordering::Relaxed);
+                    self.give_back(number, state).await;
                 }
             }
             PoolMessage::Done(ticket) => match ticket.worker.swap(DONE, Ordering::Relaxed) {
@@ -312,11 +437,7 @@ impl<W: Actor> Actor for Pool<W> {
         _: ActorRef<Self::Msg>,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let workers: Vec<ActorCell> = std::mem::take(&mut state.workers)
-            .into_values()
-            .map(|worker| worker.actor.get_cell())
-            .collect();
-        stop_all(&workers, WORKER_SHUTDOWN).await;
+        state.stop_workers().await;
         Ok(())
     }
 }
@@ -352,9 +473,14 @@ impl<W: Actor> Pool<W> {
             };
             worker.ticket = Some(Arc::clone(&waiter.ticket));
             waiter.ticket.worker.store(number, Ordering::Relaxed);
-            if waiter.reply.send(Some(worker.actor.clone())).is_ok() {
+            if waiter.reply.send(Ok(worker.actor.clone())).is_ok() {
+                match waiter.since {
+                    Some(since) => state.served.note_wait(since.elapsed()),
+                    None => state.served.at_once += 1,
+                }
                 return;
             }
+            state.served.given_up += 1;
             worker.ticket = None;
             waiter.ticket.worker.store(DONE, Ordering::Relaxed);
             match state.next_waiter() {
@@ -409,7 +535,16 @@ impl<M: Message> PoolActorState<M> {
                 .count(),
             waiting: self.waiting,
             waiting_max: self.waiting_max,
+            served: self.served,
         }
+    }
+
+    async fn stop_workers(&mut self) {
+        let workers: Vec<ActorCell> = std::mem::take(&mut self.workers)
+            .into_values()
+            .map(|worker| worker.actor.get_cell())
+            .collect();
+        stop_all(&workers, WORKER_SHUTDOWN).await;
     }
 
     /// The lowest number that no worker has.
@@ -431,7 +566,14 @@ impl<M: Message> PoolActorState<M> {
         }
     }
 
-    fn enqueue(&mut self, waiter: Waiter<M>) {
+    /// The queue's bound, if it is reached.
+    fn full_queue(&self) -> Option<u32> {
+        let bound = self.config.max_waiting?;
+        (self.waiting >= bound as usize).then_some(bound)
+    }
+
+    fn enqueue(&mut self, mut waiter: Waiter<M>) {
+        waiter.since = Some(retake::now());
         self.queue.push_back(waiter);
         self.waiting += 1;
         self.waiting_max = self.waiting_max.max(self.waiting);
@@ -451,6 +593,7 @@ impl<M: Message> PoolActorState<M> {
     /// most of the queue is such, it is swept, so each costs a constant time.
     fn forget_waiter(&mut self) {
         self.waiting = self.waiting.saturating_sub(1);
+        self.served.given_up += 1;
         if self.queue.len() > 2 * self.waiting + 16 {
             self.queue
                 .retain(|waiter| waiter.ticket.worker.load(Ordering::Relaxed) == WAITING);
@@ -464,6 +607,9 @@ pub enum CheckoutError {
     /// All workers are lent, and the client did not want to wait.
     #[error("the pool is full")]
     Full,
+    /// All workers are lent, and as many clients wait as may.
+    #[error("the pool is full, and {0} clients wait already: no more may")]
+    QueueFull(u32),
     /// None was given back within the client's patience.
     #[error("no worker was free within {0:?}")]
     Timeout(Duration),
@@ -500,6 +646,37 @@ impl<M: Message> PoolRef<M> {
         }
     }
 
+    /// Start a pool without a supervisor, registered under `name`. `make` gives a
+    /// worker and its arguments for its number, from 1.
+    ///
+    /// # Errors
+    /// If the name is taken or a worker fails to start.
+    pub async fn start<W: Actor<Msg = M>>(
+        name: &str,
+        config: PoolConfig,
+        make: impl Fn(u32) -> (W, W::Arguments) + Send + Sync + 'static,
+    ) -> Result<Self, SpawnErr> {
+        let pool = Pool::new(name, make);
+        Actor::spawn(Some(retake::scoped_name(name)), pool, config).await?;
+        Ok(Self::new(name))
+    }
+
+    /// Stop the pool and its workers, and wait until they have ended.
+    pub async fn stop(&self) {
+        if let Ok(pool) = self.find() {
+            // An error means that it has ended already.
+            let _ = pool.stop_and_wait(Some("shutdown".to_owned()), None).await;
+        }
+    }
+
+    /// Give a worker back, whoever has borrowed it. One that is not lent, or is not
+    /// of this pool, is ignored; a lease on it is over. Does not wait.
+    pub fn check_in(&self, worker: &ActorRef<M>) {
+        if let Ok(pool) = self.find() {
+            let _ = pool.cast(PoolMessage::CheckIn(worker.get_cell()));
+        }
+    }
+
     fn find(&self) -> Result<ActorRef<PoolMessage<M>>, CheckoutError> {
         Names::find(&self.name).ok_or(CheckoutError::Gone)
     }
@@ -528,6 +705,7 @@ impl<M: Message> PoolRef<M> {
         let held = Held {
             pool: pool.clone(),
             ticket: Arc::new(Ticket::default()),
+            gives_back: true,
         };
         let ticket = Arc::clone(&held.ticket);
         let answer = pool
@@ -541,11 +719,11 @@ impl<M: Message> PoolRef<M> {
             )
             .await;
         match answer {
-            Ok(ractor::rpc::CallResult::Success(Some(worker))) => Ok(Lease {
-                worker,
-                _held: held,
-            }),
-            Ok(ractor::rpc::CallResult::Success(None)) => Err(CheckoutError::Full),
+            Ok(CallResult::Success(Ok(worker))) => Ok(Lease { worker, held }),
+            Ok(CallResult::Success(Err(Refusal::Full))) => Err(CheckoutError::Full),
+            Ok(CallResult::Success(Err(Refusal::QueueFull(bound)))) => {
+                Err(CheckoutError::QueueFull(bound))
+            }
             _ => Err(CheckoutError::Gone),
         }
     }
@@ -572,7 +750,7 @@ impl<M: Message> PoolRef<M> {
     /// If the pool is not running.
     pub async fn status(&self) -> Result<PoolStatus, CheckoutError> {
         match self.find()?.call(PoolMessage::Status, None).await {
-            Ok(ractor::rpc::CallResult::Success(status)) => Ok(status),
+            Ok(CallResult::Success(status)) => Ok(status),
             _ => Err(CheckoutError::Gone),
         }
     }
@@ -582,11 +760,12 @@ impl<M: Message> PoolRef<M> {
 struct Held<M: Message> {
     pool: ActorRef<PoolMessage<M>>,
     ticket: Arc<Ticket>,
+    gives_back: bool,
 }
 
 impl<M: Message> Drop for Held<M> {
     fn drop(&mut self) {
-        if self.ticket.worker.load(Ordering::Relaxed) != DONE {
+        if self.gives_back && self.ticket.worker.load(Ordering::Relaxed) != DONE {
             // A pool that is gone has nothing to be given back.
             let _ = self.pool.cast(PoolMessage::Done(Arc::clone(&self.ticket)));
         }
@@ -596,7 +775,20 @@ impl<M: Message> Drop for Held<M> {
 /// A worker on loan. Dropping it gives the worker back.
 pub struct Lease<M: Message> {
     worker: ActorRef<M>,
-    _held: Held<M>,
+    held: Held<M>,
+}
+
+impl<M: Message> Lease<M> {
+    /// Give the worker back; the same as dropping the lease.
+    pub fn check_in(self) {}
+
+    /// Keep the worker without the lease: it stays lent until somebody gives it
+    /// back with [`PoolRef::check_in`], also when the client dies.
+    #[must_use]
+    pub fn into_worker(mut self) -> ActorRef<M> {
+        self.held.gives_back = false;
+        self.worker.clone()
+    }
 }
 
 impl<M: Message> Deref for Lease<M> {

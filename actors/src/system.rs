@@ -12,7 +12,7 @@ use crate::governor::{
 };
 use crate::ledger::{Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
-use crate::pool::{Order, Pool, PoolConfig, PoolRef};
+use crate::pool::{Pool, PoolConfig, PoolRef};
 use crate::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
 use crate::worker::{ActionWorker, ServiceTime, WorkerMessage};
 
@@ -41,7 +41,7 @@ impl Default for SystemConfig {
             pool: PoolConfig {
                 size: 10,
                 max_overflow: 5,
-                order: Order::Lifo,
+                ..PoolConfig::default()
             },
             action_time: ServiceTime::Exponential(Duration::from_millis(20)),
             append_time: ServiceTime::None,

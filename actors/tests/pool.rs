@@ -7,7 +7,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use rand_distr::{Bernoulli, Distribution, Uniform};
 use retake_actors::pool::{Order, PoolState};
-use retake_actors::{CheckoutError, Lease, Pool, PoolConfig, PoolRef, PoolStatus};
+use retake_actors::{CheckoutError, Lease, PoolConfig, PoolRef, PoolStatus};
 use retake_sim::Sim;
 
 struct Idler;
@@ -30,15 +30,11 @@ async fn start(size: u32, max_overflow: u32, order: Order) -> PoolRef<()> {
         size,
         max_overflow,
         order,
+        max_waiting: None,
     };
-    Actor::spawn(
-        Some(retake::scoped_name("pool")),
-        Pool::new("pool", |number| (Idler, number)),
-        config,
-    )
-    .await
-    .unwrap();
-    PoolRef::new("pool")
+    PoolRef::start("pool", config, |number| (Idler, number))
+        .await
+        .unwrap()
 }
 
 async fn settle() {
@@ -332,4 +328,138 @@ fn chance(probability: f64) -> bool {
     Bernoulli::new(probability)
         .unwrap()
         .sample(&mut retake::rng())
+}
+
+#[test]
+fn a_queue_with_a_bound_rejects_those_who_come_too_late() {
+    simulate(|| async {
+        let config = PoolConfig {
+            size: 1,
+            max_overflow: 0,
+            max_waiting: Some(2),
+            ..PoolConfig::default()
+        };
+        let pool = PoolRef::start("pool", config, |number| (Idler, number));
+        let pool = pool.await.unwrap();
+        let lease = pool.checkout(PATIENCE).await.unwrap();
+        let wait = || {
+            let pool = pool.clone();
+            retake::spawn(async move { pool.checkout(PATIENCE).await.map(drop) })
+        };
+        let waiting = [wait(), wait()];
+        settle().await;
+        let error = pool.checkout(PATIENCE).await.unwrap_err();
+        assert_eq!(error, CheckoutError::QueueFull(2));
+        assert!(error.to_string().contains("2 clients wait already"));
+        retake::sleep(Duration::from_secs(1)).await;
+        drop(lease);
+        for client in waiting {
+            assert_eq!(client.await.unwrap(), Ok(()));
+        }
+        let served = pool.status().await.unwrap().served;
+        assert_eq!(
+            (
+                served.at_once,
+                served.after_waiting,
+                served.given_up,
+                served.refused
+            ),
+            (1, 2, 0, 1)
+        );
+        assert_eq!(served.waited_longest, Duration::from_millis(1001));
+        assert_eq!(served.mean_wait(), Duration::from_millis(1001));
+    });
+}
+
+#[test]
+fn anybody_may_give_any_worker_back_and_more_than_once() {
+    simulate(|| async {
+        let pool = start(1, 1, Order::Lifo).await;
+        let lease = pool.checkout(PATIENCE).await.unwrap();
+        let worker = lease.clone();
+        pool.check_in(&worker);
+        pool.check_in(&worker);
+        settle().await;
+        assert_eq!(counts(&pool).await, (PoolState::Ready, 1, 0, 0, 0));
+        let other = pool.checkout(PATIENCE).await.unwrap();
+        drop(lease);
+        settle().await;
+        assert_eq!(
+            counts(&pool).await,
+            (PoolState::Overflow, 0, 0, 1, 0),
+            "a lease that is over gives nothing back"
+        );
+        let (foreign, _) = Actor::spawn(None, Idler, 0).await.unwrap();
+        pool.check_in(&foreign);
+        other.kill();
+        settle().await;
+        pool.check_in(&other);
+        settle().await;
+        assert_eq!(counts(&pool).await, (PoolState::Ready, 1, 0, 0, 0));
+    });
+}
+
+#[test]
+fn a_worker_kept_without_its_lease_stays_lent_until_it_is_checked_in() {
+    simulate(|| async {
+        let pool = start(1, 0, Order::Lifo).await;
+        let worker = pool.checkout(PATIENCE).await.unwrap().into_worker();
+        settle().await;
+        assert_eq!(pool.try_checkout().await.unwrap_err(), CheckoutError::Full);
+        pool.check_in(&worker);
+        assert_eq!(pool.try_checkout().await.unwrap().get_id(), worker.get_id());
+    });
+}
+
+#[test]
+fn a_pool_whose_worker_does_not_start_does_not_start() {
+    struct Broken;
+    #[retake::simulated]
+    impl Actor for Broken {
+        type Msg = ();
+        type State = ();
+        type Arguments = u32;
+        async fn pre_start(&self, _: ActorRef<()>, number: u32) -> Result<(), ActorProcessingErr> {
+            if number < 3 {
+                Ok(())
+            } else {
+                Err("out of seats".into())
+            }
+        }
+    }
+    simulate(|| async {
+        let config = |size| PoolConfig {
+            size,
+            max_overflow: 1,
+            ..PoolConfig::default()
+        };
+        let error = PoolRef::start("pool", config(5), |number| (Broken, number)).await;
+        assert!(error.unwrap_err().to_string().contains("out of seats"));
+        assert!(retake::where_is("pool/worker-1").is_none());
+        let pool = PoolRef::start("pool", config(2), |number| (Broken, number));
+        let pool = pool.await.unwrap();
+        let _leases = [pool.checkout(PATIENCE).await, pool.checkout(PATIENCE).await];
+        assert_eq!(
+            pool.checkout(PATIENCE).await.unwrap_err(),
+            CheckoutError::Gone
+        );
+    });
+}
+
+#[test]
+fn a_pool_that_stops_takes_its_workers_along_and_tells_those_who_wait() {
+    simulate(|| async {
+        let pool = start(1, 0, Order::Lifo).await;
+        let lease = pool.checkout(PATIENCE).await.unwrap();
+        let waits = {
+            let pool = pool.clone();
+            retake::spawn(async move { pool.checkout(PATIENCE).await.map(drop) })
+        };
+        settle().await;
+        pool.stop().await;
+        assert_eq!(lease.get_status(), ractor::ActorStatus::Stopped);
+        assert_eq!(waits.await.unwrap(), Err(CheckoutError::Gone));
+        assert_eq!(pool.status().await, Err(CheckoutError::Gone));
+        pool.stop().await;
+    });
 }

@@ -79,9 +79,31 @@ impl Divergence {
         }
         list(&format!("{}:", self.names.0), &self.left);
         list(&format!("{}:", self.names.1), &self.right);
+        if let (Some(left), Some(right)) = (self.left.first(), self.right.first())
+            && left.to_text(width) == right.to_text(width)
+        {
+            text.push_str(&unseen_difference(left, right));
+        }
         text.truncate(text.trim_end().len());
         text
     }
+}
+
+/// Two lines that differ in what the columns do not show.
+fn unseen_difference(left: &Line, right: &Line) -> String {
+    if let (Record::Step(a), Record::Step(b)) = (&left.record, &right.record)
+        && a.message != b.message
+    {
+        return format!(
+            "the messages are variant {} and variant {} of their enum: has its declaration changed?\n",
+            a.message, b.message
+        );
+    }
+    format!(
+        "in full: {}\n     and: {}\n",
+        left.to_text(0).trim_start(),
+        right.to_text(0).trim_start()
+    )
 }
 
 impl fmt::Display for Divergence {

@@ -341,6 +341,30 @@ fn the_first_divergence_is_shown_with_both_sides() {
 }
 
 #[test]
+fn a_difference_that_the_columns_do_not_show_is_said_in_words() {
+    let compare = |left: &[Record], right: &[Record]| {
+        let divergence = retake_traces::compare(("a", "b"), left, right);
+        divergence.unwrap().to_text(60)
+    };
+    let mut other = small();
+    let Record::Step(step) = &mut other[1] else {
+        panic!("{other:?}")
+    };
+    step.message = 4;
+    let text = compare(&small(), &other);
+    assert!(
+        text.ends_with("variant 3 and variant 4 of their enum: has its declaration changed?"),
+        "{text}"
+    );
+    let mut other = small();
+    let long = |end: &str| Record::Detail("x".repeat(100) + end);
+    let mut one = small();
+    (one[2], other[2]) = (long("1"), long("2"));
+    let text = compare(&one, &other);
+    assert!(text.contains("x1") && text.contains("x2"), "{text}");
+}
+
+#[test]
 fn a_run_that_ends_early_or_late_diverges() {
     let folder = TempDir::new().unwrap();
     let path = write(&folder, "a", &small());
