@@ -1,38 +1,17 @@
-//! Governance: starts a governor for each tenant when it is first needed,
-//! restarts those that die, and knows who is entitled.
+//! Governance: starts a governor and an entitlement for each tenant when they are
+//! first needed, and restarts those that die.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
-use crate::governor::{Governor, GovernorArguments, GovernorEvent, GovernorRef};
+use crate::entitlement::{Entitlement, EntitlementArguments, EntitlementRef, Entitlements, Terms};
+use crate::governor::{Governor, GovernorArguments, GovernorRef};
 use crate::supervisor::stop_all;
 
-/// How long a governor may take to stop.
-const GOVERNOR_SHUTDOWN: Duration = Duration::from_secs(5);
-
-/// Who is entitled. Clones share it, so it outlives the actor as an ETS table
-/// with an heir does in Erlang.
-#[derive(Clone, Debug, Default)]
-pub struct Entitlements(Arc<Mutex<BTreeMap<String, bool>>>);
-
-impl Entitlements {
-    fn table(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// True if the tenant is entitled.
-    #[must_use]
-    pub fn is_entitled(&self, tenant: &str) -> bool {
-        self.table().get(tenant).copied().unwrap_or(false)
-    }
-
-    fn set(&self, tenant: &str, entitled: bool) {
-        self.table().insert(tenant.to_owned(), entitled);
-    }
-}
+/// How long a tenant's actors may take to stop.
+const TENANT_SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// The actor.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +24,8 @@ pub struct GovernanceArguments {
     pub governor: GovernorArguments,
     /// Who is entitled.
     pub entitlements: Entitlements,
+    /// How long entitlements last.
+    pub terms: Terms,
 }
 
 /// What governance is asked.
@@ -52,8 +33,8 @@ pub struct GovernanceArguments {
 pub enum GovernanceMessage {
     /// The governor of this tenant, started if it is not running.
     GovernorOf(String, RpcReplyPort<GovernorRef>),
-    /// Entitle a tenant, or end that; answered when its governor has been told.
-    Entitle(String, bool, RpcReplyPort<()>),
+    /// The entitlement of this tenant, started if it is not running.
+    EntitlementOf(String, RpcReplyPort<EntitlementRef>),
     /// All tenants whose governors have been started.
     Tenants(RpcReplyPort<Vec<String>>),
 }
@@ -63,8 +44,15 @@ pub enum GovernanceMessage {
 pub struct GovernanceState {
     arguments: GovernanceArguments,
     governors: BTreeMap<String, GovernorRef>,
-    /// From ractor's actor id to the tenant; never iterated.
-    tenants: BTreeMap<u64, String>,
+    entitlements: BTreeMap<String, EntitlementRef>,
+    /// From ractor's actor id to what it is; never iterated.
+    roles: BTreeMap<u64, Role>,
+}
+
+#[derive(Clone, Debug)]
+enum Role {
+    GovernorOf(String),
+    EntitlementOf(String),
 }
 
 #[retake::simulated]
@@ -81,13 +69,19 @@ impl Actor for Governance {
         // Governors die with their governance; actions that were in flight then
         // need somebody to see them through.
         let orphaned = arguments.governor.store.open_attempts();
+        // And so do entitlements that expire.
+        let entitled = arguments.entitlements.tenants();
         let mut state = GovernanceState {
             arguments,
             governors: BTreeMap::new(),
-            tenants: BTreeMap::new(),
+            entitlements: BTreeMap::new(),
+            roles: BTreeMap::new(),
         };
         for attempt in orphaned {
-            state.start(attempt.tenant, &myself).await?;
+            state.start_governor(attempt.tenant, &myself).await?;
+        }
+        for tenant in entitled {
+            state.start_entitlement(tenant, &myself).await?;
         }
         Ok(state)
     }
@@ -98,21 +92,21 @@ impl Actor for Governance {
         message: GovernanceMessage,
         state: &mut GovernanceState,
     ) -> Result<(), ActorProcessingErr> {
+        // Nobody is left to be told when an answer cannot be sent.
         match message {
             GovernanceMessage::GovernorOf(tenant, reply) => {
                 let governor = match state.governors.get(&tenant) {
                     Some(governor) => governor.clone(),
-                    None => state.start(tenant, &myself).await?,
+                    None => state.start_governor(tenant, &myself).await?,
                 };
                 let _ = reply.send(governor);
             }
-            GovernanceMessage::Entitle(tenant, entitled, reply) => {
-                state.arguments.entitlements.set(&tenant, entitled);
-                if let Some(governor) = state.governors.get(&tenant) {
-                    // One that is gone reads the table when it is restarted.
-                    let _ = governor.cast(GovernorEvent::Entitled(entitled));
-                }
-                let _ = reply.send(());
+            GovernanceMessage::EntitlementOf(tenant, reply) => {
+                let entitlement = match state.entitlements.get(&tenant) {
+                    Some(entitlement) => entitlement.clone(),
+                    None => state.start_entitlement(tenant, &myself).await?,
+                };
+                let _ = reply.send(entitlement);
             }
             GovernanceMessage::Tenants(reply) => {
                 let _ = reply.send(state.governors.keys().cloned().collect());
@@ -132,8 +126,14 @@ impl Actor for Governance {
         else {
             return Ok(());
         };
-        if let Some(tenant) = state.tenants.remove(&actor.get_id().pid()) {
-            state.start(tenant, &myself).await?;
+        match state.roles.remove(&actor.get_id().pid()) {
+            Some(Role::GovernorOf(tenant)) => {
+                state.start_governor(tenant, &myself).await?;
+            }
+            Some(Role::EntitlementOf(tenant)) => {
+                state.start_entitlement(tenant, &myself).await?;
+            }
+            None => {}
         }
         Ok(())
     }
@@ -143,33 +143,52 @@ impl Actor for Governance {
         _: ActorRef<GovernanceMessage>,
         state: &mut GovernanceState,
     ) -> Result<(), ActorProcessingErr> {
-        let governors: Vec<ActorCell> = state
-            .governors
-            .values()
-            .map(|governor| governor.actor().get_cell())
-            .collect();
-        stop_all(&governors, GOVERNOR_SHUTDOWN).await;
+        let governors = state.governors.values().map(|it| it.actor().get_cell());
+        let entitlements = state.entitlements.values().map(|it| it.actor().get_cell());
+        let all: Vec<ActorCell> = governors.chain(entitlements).collect();
+        stop_all(&all, TENANT_SHUTDOWN).await;
         Ok(())
     }
 }
 
 impl GovernanceState {
-    async fn start(
+    async fn start_governor(
         &mut self,
         tenant: String,
         myself: &ActorRef<GovernanceMessage>,
     ) -> Result<GovernorRef, ActorProcessingErr> {
         let arguments = GovernorArguments {
-            entitled: self.arguments.entitlements.is_entitled(&tenant),
             tenant: tenant.clone(),
             ..self.arguments.governor.clone()
         };
         let name = arguments.names.governor(&tenant);
-        let governor =
-            GovernorRef::start_linked(Some(&name), Governor, arguments, myself.get_cell()).await?;
+        let started =
+            GovernorRef::start_linked(Some(&name), Governor, arguments, myself.get_cell());
+        let governor = started.await?;
         let pid = governor.actor().get_id().pid();
-        self.tenants.insert(pid, tenant.clone());
+        self.roles.insert(pid, Role::GovernorOf(tenant.clone()));
         self.governors.insert(tenant, governor.clone());
         Ok(governor)
+    }
+
+    async fn start_entitlement(
+        &mut self,
+        tenant: String,
+        myself: &ActorRef<GovernanceMessage>,
+    ) -> Result<EntitlementRef, ActorProcessingErr> {
+        let arguments = EntitlementArguments {
+            tenant: tenant.clone(),
+            names: self.arguments.governor.names.clone(),
+            entitlements: self.arguments.entitlements.clone(),
+            terms: self.arguments.terms,
+        };
+        let name = arguments.names.entitlement(&tenant);
+        let started =
+            EntitlementRef::start_linked(Some(&name), Entitlement, arguments, myself.get_cell());
+        let entitlement = started.await?;
+        let pid = entitlement.actor().get_id().pid();
+        self.roles.insert(pid, Role::EntitlementOf(tenant.clone()));
+        self.entitlements.insert(tenant, entitlement.clone());
+        Ok(entitlement)
     }
 }

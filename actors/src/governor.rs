@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use ractor::{ActorProcessingErr, RpcReplyPort};
 
+use crate::entitlement::Entitlements;
 use crate::executor::{Action, ActionKind, ActionResult, ExecutorMessage};
 use crate::ledger::{Draft, LedgerRef, Receipt, ReceiptId, ReceiptKind, Store};
 use crate::names::{Names, part};
@@ -125,7 +126,7 @@ pub struct GovernorArguments {
     /// Its tenant.
     pub tenant: String,
     /// Whether the tenant is entitled.
-    pub entitled: bool,
+    pub entitlements: Entitlements,
     /// The names of the system.
     pub names: Names,
     /// What earlier incarnations wrote.
@@ -144,6 +145,7 @@ pub struct Governor;
 #[derive(Debug)]
 pub struct GovernorData {
     arguments: GovernorArguments,
+    entitled: bool,
     ledger: LedgerRef,
     in_flight: Option<InFlight>,
 }
@@ -188,7 +190,10 @@ impl StateMachine for Governor {
         context: &mut Context<'_, Self>,
     ) -> Result<(GovernorState, GovernorData), ActorProcessingErr> {
         let ledger = LedgerRef::new(&arguments.names.of(part::LEDGER));
+        // Read when this governor has its name: who changes it later finds it and tells it.
+        let entitled = arguments.entitlements.is_entitled(&arguments.tenant);
         let mut data = GovernorData {
+            entitled,
             ledger,
             in_flight: None,
             arguments,
@@ -227,7 +232,7 @@ impl StateMachine for Governor {
         context: &mut Context<'_, Self>,
     ) -> Result<Next<GovernorState>, ActorProcessingErr> {
         match event {
-            GovernorEvent::Signal(signal, reply) if !data.arguments.entitled => {
+            GovernorEvent::Signal(signal, reply) if !data.entitled => {
                 data.refuse(&signal, reply).await
             }
             GovernorEvent::Signal(signal, reply) => {
@@ -242,7 +247,7 @@ impl StateMachine for Governor {
                     .await
             }
             GovernorEvent::Entitled(entitled) => {
-                data.arguments.entitled = entitled;
+                data.entitled = entitled;
                 Ok(match (entitled, state) {
                     (false, GovernorState::Stable | GovernorState::Warning) => {
                         Next::Goto(GovernorState::Refusing)
@@ -349,7 +354,7 @@ impl GovernorData {
             duration_ns: u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
         };
         self.append(kind, result.reason().to_owned()).await?;
-        if !self.arguments.entitled {
+        if !self.entitled {
             // Lost while the action was in flight: it takes effect now.
             context.insert(GovernorEvent::Entitled(false));
         }

@@ -4,10 +4,11 @@
 //! `retake` only, so the same code serves live and under simulation.
 //!
 //! The modules, in reading order: [`supervisor`] keeps children alive; [`pool`]
-//! lends workers; [`ledger`] keeps receipts in hash chains; [`worker`] does an
-//! action's work, [`executor`] runs actions on the pool, [`governor`] decides for
-//! one tenant which to take, [`governance`] keeps the governors, and [`system`]
-//! puts them together. [`names`] says who is called what.
+//! lends workers; [`statem`] makes state machines; [`ledger`] keeps receipts in hash
+//! chains. From these: [`worker`] does an action's work, [`executor`] runs actions
+//! on the pool, [`governor`] decides for one tenant which to take, [`entitlement`]
+//! whether it may, [`governance`] keeps both, and [`system`] puts them together.
+//! [`names`] says who is called what.
 //!
 //! The way of one signal:
 //!
@@ -21,6 +22,7 @@
 //! ```
 
 mod call;
+pub mod entitlement;
 pub mod executor;
 pub mod governance;
 pub mod governor;
@@ -33,6 +35,7 @@ pub mod system;
 pub mod worker;
 
 pub use call::CallError;
+pub use entitlement::{Change, EntitlementState, Entitlements};
 pub use executor::{Action, ActionKind, ActionResult, Executor};
 pub use governor::{Governor, GovernorState, Signal, Verdict};
 pub use ledger::{Ledger, LedgerRef, Receipt, Store};

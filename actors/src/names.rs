@@ -43,6 +43,12 @@ impl Names {
         self.of(&format!("governor/{tenant}"))
     }
 
+    /// The name of a tenant's entitlement.
+    #[must_use]
+    pub fn entitlement(&self, tenant: &str) -> String {
+        self.of(&format!("entitlement/{tenant}"))
+    }
+
     /// The actor that has this name now.
     pub(crate) fn find<M: Message>(name: &str) -> Option<ActorRef<M>> {
         retake::where_is(name).map(ActorRef::from)

@@ -5,8 +5,11 @@ use std::time::Duration;
 use ractor::{ActorRef, RpcReplyPort, SpawnErr};
 
 use crate::call::{CallError, call};
+use crate::entitlement::{
+    Change, ChangeError, EntitlementEvent, EntitlementRef, EntitlementState, Entitlements, Terms,
+};
 use crate::executor::{Executor, ExecutorArguments};
-use crate::governance::{Entitlements, Governance, GovernanceArguments, GovernanceMessage};
+use crate::governance::{Governance, GovernanceArguments, GovernanceMessage};
 use crate::governor::{
     GovernorArguments, GovernorEvent, GovernorRef, GovernorState, Signal, Verdict,
 };
@@ -31,6 +34,8 @@ pub struct SystemConfig {
     pub signal_time: ServiceTime,
     /// How long an action may take before it counts as timed out.
     pub action_timeout: Duration,
+    /// How long entitlements last.
+    pub terms: Terms,
 }
 
 impl Default for SystemConfig {
@@ -47,6 +52,7 @@ impl Default for SystemConfig {
             append_time: ServiceTime::None,
             signal_time: ServiceTime::None,
             action_timeout: Duration::from_secs(30),
+            terms: Terms::default(),
         }
     }
 }
@@ -61,7 +67,19 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct System {
     config: SystemConfig,
     store: Store,
+    entitlements: Entitlements,
     root: SupervisorRef,
+}
+
+/// Why an entitlement was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntitleError {
+    /// There was no answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// Its state does not allow it.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
 }
 
 impl System {
@@ -71,11 +89,13 @@ impl System {
     /// If a part fails to start, for example because its name is taken.
     pub async fn start(config: SystemConfig) -> Result<Self, SpawnErr> {
         let store = Store::new();
-        let spec = root(&config, &store);
+        let entitlements = Entitlements::default();
+        let spec = root(&config, &store, &entitlements);
         let root = SupervisorRef::start(Some(&config.names.of(part::ROOT)), spec).await?;
         Ok(Self {
             config,
             store,
+            entitlements,
             root,
         })
     }
@@ -129,14 +149,55 @@ impl System {
         }
     }
 
-    /// Entitle a tenant, or end that.
+    /// All tenants' entitlements.
+    #[must_use]
+    pub fn entitlements(&self) -> &Entitlements {
+        &self.entitlements
+    }
+
+    async fn entitlement(&self, tenant: &str) -> Result<EntitlementRef, CallError> {
+        match Names::find(&self.config.names.entitlement(tenant)) {
+            Some(entitlement) => Ok(EntitlementRef::from(entitlement)),
+            None => {
+                let tenant = tenant.to_owned();
+                self.ask_governance(|reply| GovernanceMessage::EntitlementOf(tenant, reply))
+                    .await
+            }
+        }
+    }
+
+    /// Change a tenant's entitlement; gives its new state. The tenant's governor
+    /// has been told by then.
     ///
     /// # Errors
-    /// If governance does not answer.
-    pub async fn entitle(&self, tenant: &str, entitled: bool) -> Result<(), CallError> {
-        let tenant = tenant.to_owned();
-        self.ask_governance(|reply| GovernanceMessage::Entitle(tenant, entitled, reply))
-            .await
+    /// If the entitlement does not answer, or does not allow the change.
+    pub async fn change_entitlement(
+        &self,
+        tenant: &str,
+        change: Change,
+    ) -> Result<EntitlementState, EntitleError> {
+        let entitlement = self.entitlement(tenant).await?;
+        let event = |reply| EntitlementEvent::Change(change, reply);
+        Ok(entitlement.call(event, Some(CALL_TIMEOUT)).await??)
+    }
+
+    /// Entitle a tenant, by whatever changes lead there, or suspend it.
+    ///
+    /// # Errors
+    /// If the entitlement does not answer, or there is no way from its state.
+    pub async fn entitle(&self, tenant: &str, entitled: bool) -> Result<(), EntitleError> {
+        let changes: &[Change] = match (entitled, self.entitlements.state(tenant)) {
+            (true, EntitlementState::Unentitled) => &[Change::Grant, Change::Approve],
+            (true, EntitlementState::PendingReview) => &[Change::Approve],
+            (true, EntitlementState::Entitled) => &[],
+            (true, _) => &[Change::Reinstate],
+            (false, EntitlementState::Unentitled | EntitlementState::Suspended) => &[],
+            (false, _) => &[Change::Suspend],
+        };
+        for change in changes {
+            self.change_entitlement(tenant, *change).await?;
+        }
+        Ok(())
     }
 
     /// Hand a signal in and wait for the verdict.
@@ -168,11 +229,10 @@ impl System {
 }
 
 /// The root, with a supervisor for each part below it.
-fn root(config: &SystemConfig, store: &Store) -> SupervisorSpec {
-    let entitlements = Entitlements::default();
+fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> SupervisorSpec {
     let governor = GovernorArguments {
         tenant: String::new(),
-        entitled: false,
+        entitlements: entitlements.clone(),
         names: config.names.clone(),
         store: store.clone(),
         action_timeout: config.action_timeout,
@@ -180,7 +240,8 @@ fn root(config: &SystemConfig, store: &Store) -> SupervisorSpec {
     };
     let governance = GovernanceArguments {
         governor,
-        entitlements,
+        entitlements: entitlements.clone(),
+        terms: config.terms,
     };
     let ledger = LedgerArguments {
         store: store.clone(),

@@ -1,0 +1,328 @@
+//! A tenant's entitlement: from a grant through review and suspension to its end.
+//!
+//! ```text
+//!  unentitled ── grant ──> pending_review ── approve ──> entitled ── revoke ──> revoked
+//!                               │ suspend        suspend │  ^  │ expiry           │ archive
+//!                               └────────> suspended <───┘  │  v                  v
+//!                                             │  └ reinstate┘ expired <─ expiry ─ archived
+//!                                             └─ escalate ─> escalated ─ archive ──┘
+//! ```
+//!
+//! Any other change is an error that names the state. What a tenant's entitlement
+//! is lies in [`Entitlements`], which outlives the actor.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ractor::{ActorProcessingErr, RpcReplyPort};
+
+use crate::governor::{GovernorEvent, GovernorRef};
+use crate::names::Names;
+use crate::statem::{Context, Discard, EnterContext, Event, Next, StateMachine, StatemRef, Table};
+
+/// The states of an entitlement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntitlementState {
+    /// Nothing was granted yet.
+    #[default]
+    Unentitled,
+    /// Granted, and not approved yet.
+    PendingReview,
+    /// Signals of the tenant are governed.
+    Entitled,
+    /// Held back for the time being.
+    Suspended,
+    /// A suspension that somebody has to decide about.
+    Escalated,
+    /// Taken back.
+    Revoked,
+    /// Kept for the record.
+    Archived,
+    /// Its time is over.
+    Expired,
+}
+
+impl fmt::Display for EntitlementState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unentitled => "unentitled",
+            Self::PendingReview => "pending_review",
+            Self::Entitled => "entitled",
+            Self::Suspended => "suspended",
+            Self::Escalated => "escalated",
+            Self::Revoked => "revoked",
+            Self::Archived => "archived",
+            Self::Expired => "expired",
+        })
+    }
+}
+
+/// What can be done with an entitlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Ask for it.
+    Grant,
+    /// After review.
+    Approve,
+    /// Take it back for good.
+    Revoke,
+    /// Hold it back.
+    Suspend,
+    /// End a suspension.
+    Reinstate,
+    /// Have a suspension decided.
+    Escalate,
+    /// Keep it for the record.
+    Archive,
+}
+
+impl Change {
+    /// Its name in the machine's table.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Approve => "approve",
+            Self::Revoke => "revoke",
+            Self::Suspend => "suspend",
+            Self::Reinstate => "reinstate",
+            Self::Escalate => "escalate",
+            Self::Archive => "archive",
+        }
+    }
+
+    /// Where it leads; each leads to one state, wherever it is possible.
+    fn target(self) -> EntitlementState {
+        match self {
+            Self::Grant => EntitlementState::PendingReview,
+            Self::Approve | Self::Reinstate => EntitlementState::Entitled,
+            Self::Revoke => EntitlementState::Revoked,
+            Self::Suspend => EntitlementState::Suspended,
+            Self::Escalate => EntitlementState::Escalated,
+            Self::Archive => EntitlementState::Archived,
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A change that the state does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an entitlement that is {state} cannot {change}")]
+pub struct ChangeError {
+    /// The state that it is in.
+    pub state: EntitlementState,
+    /// The change.
+    pub change: Change,
+}
+
+/// How long entitlements last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// An entitlement expires after this time; never without it.
+    pub entitled_for: Option<Duration>,
+    /// An archived one expires after this time; never without it.
+    pub archived_for: Option<Duration>,
+}
+
+impl Terms {
+    fn of(self, state: EntitlementState) -> Option<Duration> {
+        match state {
+            EntitlementState::Entitled => self.entitled_for,
+            EntitlementState::Archived => self.archived_for,
+            _ => None,
+        }
+    }
+}
+
+/// All tenants' entitlements. Clones share them, so they outlive the actors as an
+/// ETS table with an heir does in Erlang.
+#[derive(Clone, Debug, Default)]
+pub struct Entitlements(Arc<Mutex<BTreeMap<String, Entry>>>);
+
+/// A state and since when it lasts.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    state: EntitlementState,
+    since: retake::Instant,
+}
+
+impl Entitlements {
+    fn table(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entry(&self, tenant: &str) -> Entry {
+        self.table().get(tenant).copied().unwrap_or_else(|| Entry {
+            state: EntitlementState::default(),
+            since: retake::now(),
+        })
+    }
+
+    fn set(&self, tenant: &str, state: EntitlementState) {
+        let since = retake::now();
+        self.table()
+            .insert(tenant.to_owned(), Entry { state, since });
+    }
+
+    /// All tenants that were ever granted anything.
+    pub(crate) fn tenants(&self) -> Vec<String> {
+        self.table().keys().cloned().collect()
+    }
+
+    /// The state of a tenant's entitlement.
+    #[must_use]
+    pub fn state(&self, tenant: &str) -> EntitlementState {
+        self.entry(tenant).state
+    }
+
+    /// True if the tenant is entitled.
+    #[must_use]
+    pub fn is_entitled(&self, tenant: &str) -> bool {
+        self.state(tenant) == EntitlementState::Entitled
+    }
+}
+
+/// What an entitlement is told.
+#[derive(Debug)]
+pub enum EntitlementEvent {
+    /// Change it; the answer is the new state.
+    Change(Change, RpcReplyPort<Result<EntitlementState, ChangeError>>),
+    /// Its time is over.
+    Expire,
+}
+
+impl Event for EntitlementEvent {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Change(change, _) => change.name(),
+            Self::Expire => "expiry",
+        }
+    }
+}
+
+/// The state machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entitlement;
+
+/// A running entitlement.
+pub type EntitlementRef = StatemRef<Entitlement>;
+
+/// What an entitlement starts with.
+#[derive(Clone, Debug)]
+pub struct EntitlementArguments {
+    /// Whose it is.
+    pub tenant: String,
+    /// The names of the system.
+    pub names: Names,
+    /// Where it is kept.
+    pub entitlements: Entitlements,
+    /// How long it lasts.
+    pub terms: Terms,
+}
+
+impl StateMachine for Entitlement {
+    type State = EntitlementState;
+    type Event = EntitlementEvent;
+    type Data = EntitlementArguments;
+    type Arguments = EntitlementArguments;
+
+    fn table() -> Table<EntitlementState> {
+        use EntitlementState::{
+            Archived, Entitled, Escalated, Expired, PendingReview, Revoked, Suspended, Unentitled,
+        };
+        // An actor that is restarted goes on in the state that was reached.
+        let all = [
+            Unentitled,
+            PendingReview,
+            Entitled,
+            Suspended,
+            Escalated,
+            Revoked,
+            Archived,
+            Expired,
+        ];
+        Table::new(all)
+            .on(Unentitled, "grant", [PendingReview])
+            .on(PendingReview, "approve", [Entitled])
+            .on(PendingReview, "suspend", [Suspended])
+            .on(Entitled, "revoke", [Revoked])
+            .on(Entitled, "suspend", [Suspended])
+            .on(Entitled, "expiry", [Expired])
+            .on(Suspended, "reinstate", [Entitled])
+            .on(Suspended, "escalate", [Escalated])
+            .on(Escalated, "archive", [Archived])
+            .on(Revoked, "archive", [Archived])
+            .on(Archived, "expiry", [Expired])
+    }
+
+    async fn init(
+        &self,
+        arguments: EntitlementArguments,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(EntitlementState, EntitlementArguments), ActorProcessingErr> {
+        let Entry { state, since } = arguments.entitlements.entry(&arguments.tenant);
+        if let Some(term) = arguments.terms.of(state) {
+            let left = term.saturating_sub(since.elapsed());
+            context.state_timeout(left, EntitlementEvent::Expire);
+        }
+        Ok((state, arguments))
+    }
+
+    async fn enter(
+        &self,
+        from: Option<EntitlementState>,
+        state: EntitlementState,
+        data: &mut EntitlementArguments,
+        context: &mut EnterContext<'_, Self>,
+    ) -> Result<(), ActorProcessingErr> {
+        if let (Some(_), Some(term)) = (from, data.terms.of(state)) {
+            context.state_timeout(term, EntitlementEvent::Expire);
+        }
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        state: EntitlementState,
+        event: EntitlementEvent,
+        data: &mut EntitlementArguments,
+        _: &mut Context<'_, Self>,
+    ) -> Result<Next<EntitlementState>, ActorProcessingErr> {
+        let (target, reply) = match event {
+            EntitlementEvent::Change(change, reply) => (change.target(), Some(reply)),
+            EntitlementEvent::Expire => (EntitlementState::Expired, None),
+        };
+        data.entitlements.set(&data.tenant, target);
+        let entitled = EntitlementState::Entitled;
+        if (state == entitled) != (target == entitled) {
+            data.tell_governor(target == entitled);
+        }
+        if let Some(reply) = reply {
+            let _ = reply.send(Ok(target));
+        }
+        Ok(Next::Goto(target))
+    }
+
+    fn discard(&self, event: EntitlementEvent, why: Discard<EntitlementState>) {
+        if let (EntitlementEvent::Change(change, reply), Discard::Undeclared(state)) = (event, why)
+        {
+            let _ = reply.send(Err(ChangeError { state, change }));
+        }
+    }
+}
+
+impl EntitlementArguments {
+    /// A governor that starts later reads the table.
+    fn tell_governor(&self, entitled: bool) {
+        if let Some(governor) = Names::find(&self.names.governor(&self.tenant)) {
+            let _ = GovernorRef::from(governor).cast(GovernorEvent::Entitled(entitled));
+        }
+    }
+}
