@@ -32,6 +32,8 @@ use crate::worker::ServiceTime;
 /// A measurement of a tenant's system.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signal {
+    /// Its own id, by which its receipts are found.
+    pub id: Option<String>,
     /// Whom it is about.
     pub tenant: String,
     /// What was measured.
@@ -153,6 +155,7 @@ pub struct GovernorData {
 #[derive(Debug)]
 struct InFlight {
     attempt: ReceiptId,
+    signal: Option<String>,
     since: retake::Instant,
 }
 
@@ -203,7 +206,7 @@ impl StateMachine for Governor {
         let Some(attempt) = open else {
             return Ok((GovernorState::Boot, data));
         };
-        data.watch(attempt.id, context);
+        data.watch(&attempt, context);
         Ok((GovernorState::Intervening, data))
     }
 
@@ -219,7 +222,7 @@ impl StateMachine for Governor {
                 from: from.to_string(),
                 to: state.to_string(),
             };
-            data.append(kind, String::new()).await?;
+            data.append(kind, String::new(), None).await?;
         }
         Ok(())
     }
@@ -271,7 +274,9 @@ impl GovernorData {
         let kind = ReceiptKind::Refusal {
             reason: "not entitled".to_owned(),
         };
-        let receipt = self.append(kind, describe(signal)).await?;
+        let receipt = self
+            .append(kind, describe(signal), signal.id.clone())
+            .await?;
         answer(reply, Verdict::Refused(receipt.id));
         Ok(Next::Goto(GovernorState::Refusing))
     }
@@ -310,8 +315,10 @@ impl GovernorData {
         let attempt = ReceiptKind::Attempt {
             action: kind.to_string(),
         };
-        let attempt = self.append(attempt, describe(signal)).await?;
-        self.watch(attempt.id, context);
+        let attempt = self
+            .append(attempt, describe(signal), signal.id.clone())
+            .await?;
+        self.watch(&attempt, context);
         let action = Action {
             attempt: attempt.id,
             tenant: self.arguments.tenant.clone(),
@@ -326,11 +333,12 @@ impl GovernorData {
     }
 
     /// An action is in flight from now on; it times out when nobody reports its end.
-    fn watch(&mut self, attempt: ReceiptId, context: &mut Context<'_, Governor>) {
-        let overdue = GovernorEvent::ActionOverdue(attempt);
+    fn watch(&mut self, attempt: &Receipt, context: &mut Context<'_, Governor>) {
+        let overdue = GovernorEvent::ActionOverdue(attempt.id);
         context.state_timeout(self.arguments.action_timeout, overdue);
         self.in_flight = Some(InFlight {
-            attempt,
+            attempt: attempt.id,
+            signal: attempt.signal.clone(),
             since: retake::now(),
         });
     }
@@ -353,7 +361,8 @@ impl GovernorData {
             outcome: result.word().to_owned(),
             duration_ns: u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
         };
-        self.append(kind, result.reason().to_owned()).await?;
+        let reason = result.reason().to_owned();
+        self.append(kind, reason, in_flight.signal).await?;
         if !self.entitled {
             // Lost while the action was in flight: it takes effect now.
             context.insert(GovernorEvent::Entitled(false));
@@ -365,6 +374,7 @@ impl GovernorData {
         &self,
         kind: ReceiptKind,
         payload: String,
+        signal: Option<String>,
     ) -> Result<Receipt, ActorProcessingErr> {
         let key = match &kind {
             ReceiptKind::Result { attempt, .. } => Some(format!("result-of-{attempt}")),
@@ -374,6 +384,7 @@ impl GovernorData {
             tenant: self.arguments.tenant.clone(),
             kind,
             payload,
+            signal,
             key,
         };
         // A governor that cannot leave a receipt does not act: it fails, and is restarted.

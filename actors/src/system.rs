@@ -13,7 +13,7 @@ use crate::governance::{Governance, GovernanceArguments, GovernanceMessage};
 use crate::governor::{
     GovernorArguments, GovernorEvent, GovernorRef, GovernorState, Signal, Verdict,
 };
-use crate::ledger::{Ledger, LedgerArguments, LedgerRef, Store};
+use crate::ledger::{Durability, Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
 use crate::pool::{Pool, PoolConfig, PoolRef};
 use crate::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
@@ -36,6 +36,8 @@ pub struct SystemConfig {
     pub action_timeout: Duration,
     /// How long entitlements last.
     pub terms: Terms,
+    /// What an acknowledged receipt survives.
+    pub durability: Durability,
 }
 
 impl Default for SystemConfig {
@@ -53,6 +55,7 @@ impl Default for SystemConfig {
             signal_time: ServiceTime::None,
             action_timeout: Duration::from_secs(30),
             terms: Terms::default(),
+            durability: Durability::default(),
         }
     }
 }
@@ -245,6 +248,7 @@ fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> Su
     };
     let ledger = LedgerArguments {
         store: store.clone(),
+        durability: config.durability.clone(),
         append_time: config.append_time,
     };
     let pool_name = config.names.of(part::POOL);

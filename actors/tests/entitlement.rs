@@ -37,6 +37,7 @@ async fn go(system: &System, changes: &[Change]) -> EntitlementState {
 
 fn calm() -> Signal {
     Signal {
+        id: None,
         tenant: "acme".to_owned(),
         metric: "cpu".to_owned(),
         value: 10.0,

@@ -9,6 +9,7 @@ use retake_sim::{Fault, Sim};
 
 fn signal(tenant: &str, value: f64) -> Signal {
     Signal {
+        id: None,
         tenant: tenant.into(),
         metric: "cpu".into(),
         value,

@@ -1,18 +1,29 @@
 //! The ledger: receipts of what the system did, in one hash chain per tenant.
 //!
-//! The receipts live in a [`Store`] that outlives the actor, as an ETS table with
-//! an heir does in Erlang: a ledger that is restarted goes on where the last one
-//! was. [`LedgerRef`] is the way to the actor, by its name.
+//! Receipts are read from a [`Store`] in memory that outlives the actor, as an ETS
+//! table with an heir does in Erlang: a ledger that is restarted goes on where the
+//! last one was. With a [`Disk`] they survive the process as well: see
+//! [`Durability`] for what an acknowledgement then means. [`LedgerRef`] is the way
+//! to the actor, by its name.
+//!
+//! After an error of the disk nobody knows what it holds, so the ledger fails
+//! without acknowledging anything more. When it is restarted it reads the disk anew.
 
+mod disk;
+mod log;
 mod receipt;
 mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use ractor::concurrency::JoinHandle;
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
+pub use disk::{Disk, DiskResult, FileDisk, SimulatedDisk};
+use log::Log;
+pub use log::{LogError, Recovered};
 pub use receipt::{Draft, Hash, Receipt, ReceiptId, ReceiptKind};
 pub use store::{Break, Store};
 
@@ -23,11 +34,34 @@ use crate::worker::ServiceTime;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ledger;
 
+/// What an acknowledged receipt survives.
+#[derive(Clone, Debug, Default)]
+pub enum Durability {
+    /// The death of the ledger, not of the process.
+    #[default]
+    Memory,
+    /// A loss of power. Each request is synced by itself.
+    Fsync(Arc<dyn Disk>),
+    /// A loss of power. Requests are synced together: an acknowledgement comes at
+    /// most `delay` and a sync later.
+    GroupCommit {
+        /// Where they are written.
+        disk: Arc<dyn Disk>,
+        /// The longest that a receipt waits for others.
+        delay: Duration,
+        /// So many receipts do not wait.
+        batch: usize,
+    },
+}
+
 /// What a ledger starts with.
 #[derive(Clone, Debug)]
 pub struct LedgerArguments {
-    /// Where the receipts are.
+    /// Where the receipts are read from. With a disk, its content takes the place
+    /// of what is there.
     pub store: Store,
+    /// What an acknowledgement means.
+    pub durability: Durability,
     /// How long an append takes, where that is simulated.
     pub append_time: ServiceTime,
 }
@@ -37,46 +71,156 @@ pub struct LedgerArguments {
 pub enum LedgerMessage {
     /// Append a receipt; the answer acknowledges it.
     Append(Draft, RpcReplyPort<Receipt>),
+    /// Append receipts in this order; the answer acknowledges them all.
+    AppendAll(Vec<Draft>, RpcReplyPort<Vec<Receipt>>),
     /// The receipt of this id.
     Get(ReceiptId, RpcReplyPort<Option<Receipt>>),
     /// All receipts of a tenant, in the order of its chain.
     OfTenant(String, RpcReplyPort<Vec<Receipt>>),
+    /// From the ledger to itself: write what waits for others.
+    Commit,
+}
+
+/// The ledger's own state.
+#[derive(Debug)]
+pub struct LedgerState {
+    arguments: LedgerArguments,
+    log: Option<Log>,
+    /// Receipts that are not written yet, and who waits for them.
+    unwritten: Vec<Receipt>,
+    waiting: Vec<Waiting>,
+    commit: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    ForOne(Receipt, RpcReplyPort<Receipt>),
+    ForAll(Vec<Receipt>, RpcReplyPort<Vec<Receipt>>),
+}
+
+impl Waiting {
+    /// Nobody is left to be told when an answer cannot be sent.
+    fn acknowledge(self) {
+        match self {
+            Self::ForOne(receipt, reply) => drop(reply.send(receipt)),
+            Self::ForAll(receipts, reply) => drop(reply.send(receipts)),
+        }
+    }
 }
 
 #[retake::simulated]
 impl Actor for Ledger {
     type Msg = LedgerMessage;
-    type State = LedgerArguments;
+    type State = LedgerState;
     type Arguments = LedgerArguments;
 
     async fn pre_start(
         &self,
         _: ActorRef<LedgerMessage>,
         arguments: LedgerArguments,
-    ) -> Result<LedgerArguments, ActorProcessingErr> {
-        Ok(arguments)
+    ) -> Result<LedgerState, ActorProcessingErr> {
+        let disk = match &arguments.durability {
+            Durability::Memory => None,
+            Durability::Fsync(disk) | Durability::GroupCommit { disk, .. } => Some(disk),
+        };
+        let log = match disk {
+            None => None,
+            Some(disk) => {
+                let (log, receipts, found) = Log::recover(Arc::clone(disk)).await?;
+                let Recovered {
+                    receipts: count,
+                    cut_off,
+                } = found;
+                retake::event!("recovered {count} receipts, {cut_off} bytes cut off");
+                arguments.store.replace(receipts);
+                Some(log)
+            }
+        };
+        Ok(LedgerState {
+            arguments,
+            log,
+            unwritten: Vec::new(),
+            waiting: Vec::new(),
+            commit: None,
+        })
     }
 
     async fn handle(
         &self,
-        _: ActorRef<LedgerMessage>,
+        myself: ActorRef<LedgerMessage>,
         message: LedgerMessage,
-        state: &mut LedgerArguments,
+        state: &mut LedgerState,
     ) -> Result<(), ActorProcessingErr> {
-        // Nobody is left to be told when an answer cannot be sent.
         match message {
             LedgerMessage::Append(draft, reply) => {
-                state.append_time.spend().await;
-                let receipt = state.store.append(draft);
-                retake::event!("receipt {receipt}");
-                let _ = reply.send(receipt);
+                state.arguments.append_time.spend().await;
+                let receipt = state.take(draft);
+                state.waiting.push(Waiting::ForOne(receipt, reply));
+                state.write_in_time(&myself).await?;
             }
-            LedgerMessage::Get(id, reply) => {
-                let _ = reply.send(state.store.get(id));
+            LedgerMessage::AppendAll(drafts, reply) => {
+                state.arguments.append_time.spend().await;
+                let receipts = drafts.into_iter().map(|draft| state.take(draft)).collect();
+                state.waiting.push(Waiting::ForAll(receipts, reply));
+                state.write_in_time(&myself).await?;
             }
+            LedgerMessage::Get(id, reply) => drop(reply.send(state.arguments.store.get(id))),
             LedgerMessage::OfTenant(tenant, reply) => {
-                let _ = reply.send(state.store.of_tenant(&tenant));
+                drop(reply.send(state.arguments.store.of_tenant(&tenant)));
             }
+            LedgerMessage::Commit => state.write().await?,
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<LedgerMessage>,
+        state: &mut LedgerState,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(state.write().await?)
+    }
+}
+
+impl LedgerState {
+    fn take(&mut self, draft: Draft) -> Receipt {
+        let (receipt, is_new) = self.arguments.store.append_new(draft);
+        retake::event!("receipt {receipt}");
+        if is_new && self.log.is_some() {
+            self.unwritten.push(receipt.clone());
+        }
+        receipt
+    }
+
+    /// Write now, or when others have come or the time is over.
+    async fn write_in_time(&mut self, myself: &ActorRef<LedgerMessage>) -> Result<(), LogError> {
+        match &self.arguments.durability {
+            Durability::GroupCommit { delay, batch, .. } if self.unwritten.len() < *batch => {
+                if self.commit.is_none() {
+                    let commit = retake::send_after(myself, *delay, || LedgerMessage::Commit);
+                    self.commit = Some(commit);
+                }
+                Ok(())
+            }
+            _ => self.write().await,
+        }
+    }
+
+    /// Write what waits, and acknowledge it.
+    async fn write(&mut self) -> Result<(), LogError> {
+        if let Some(commit) = self.commit.take() {
+            commit.abort();
+        }
+        if let Some(log) = &mut self.log
+            && !self.unwritten.is_empty()
+        {
+            log.append(&self.unwritten).await?;
+            log.sync().await?;
+            self.unwritten.clear();
+        }
+        self.arguments.store.acknowledge();
+        for waiting in self.waiting.drain(..) {
+            waiting.acknowledge();
         }
         Ok(())
     }
@@ -127,6 +271,15 @@ impl LedgerRef {
     /// If the ledger does not answer.
     pub async fn append(&self, draft: Draft) -> Result<Receipt, LedgerError> {
         self.call(|reply| LedgerMessage::Append(draft, reply)).await
+    }
+
+    /// Append receipts in this order, together.
+    ///
+    /// # Errors
+    /// If the ledger does not answer.
+    pub async fn append_all(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>, LedgerError> {
+        self.call(|reply| LedgerMessage::AppendAll(drafts, reply))
+            .await
     }
 
     /// The receipt of this id.

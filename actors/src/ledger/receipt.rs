@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub type ReceiptId = u64;
 
 /// A SHA-256 hash.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
@@ -33,7 +34,7 @@ impl fmt::Debug for Hash {
 }
 
 /// What a receipt is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptKind {
     /// A governor went from one state to another.
@@ -73,12 +74,14 @@ pub struct Draft {
     pub kind: ReceiptKind,
     /// More about it.
     pub payload: String,
+    /// The signal that it comes from.
+    pub signal: Option<String>,
     /// Two drafts with one key give one receipt.
     pub key: Option<String>,
 }
 
 /// One link of a tenant's chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Receipt {
     /// Its number in the ledger.
     pub id: ReceiptId,
@@ -88,6 +91,10 @@ pub struct Receipt {
     pub kind: ReceiptKind,
     /// More about it.
     pub payload: String,
+    /// The signal that it comes from.
+    pub signal: Option<String>,
+    /// No other receipt has this key.
+    pub key: Option<String>,
     /// When it was appended, in nanoseconds of the ledger's clock.
     pub time_ns: u64,
     /// The hash of the receipt before it, [`Hash::GENESIS`] for the first.
@@ -102,13 +109,16 @@ impl Receipt {
             tenant,
             kind,
             payload,
-            key: _,
+            signal,
+            key,
         } = draft;
         let mut receipt = Self {
             id,
             tenant,
             kind,
             payload,
+            signal,
+            key,
             time_ns,
             previous,
             hash: Hash::GENESIS,
@@ -149,6 +159,8 @@ impl Receipt {
             }
         }
         content.text(&self.payload);
+        content.optional(self.signal.as_deref());
+        content.optional(self.key.as_deref());
         content.number(self.time_ns);
         content.0.update(self.previous.0);
         Hash(content.0.finalize().into())
@@ -162,6 +174,11 @@ impl Content {
     fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.update(text);
+    }
+
+    fn optional(&mut self, text: Option<&str>) {
+        self.number(u64::from(text.is_some()));
+        self.text(text.unwrap_or_default());
     }
 
     fn number(&mut self, number: u64) {

@@ -1,21 +1,26 @@
-//! Where receipts are kept: in memory, shared by the incarnations of a ledger.
+//! Where receipts are kept to be read: in memory, with indices, shared by the
+//! incarnations of a ledger.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeBounds;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::receipt::{Draft, Hash, Receipt, ReceiptId, ReceiptKind};
 
-/// Receipts in memory, acknowledged as soon as they are appended. Clones share them.
+/// Receipts in memory. Clones share them. Readers see those that are acknowledged.
 #[derive(Clone, Default)]
 pub struct Store(Arc<Mutex<Table>>);
 
 #[derive(Default)]
 struct Table {
-    /// The receipt of id `n` is at `n - 1`.
+    /// The receipt of id `n` is at `n - 1`. Their times do not go back.
     receipts: Vec<Receipt>,
     chains: BTreeMap<String, Vec<ReceiptId>>,
     by_key: BTreeMap<String, ReceiptId>,
+    by_signal: BTreeMap<String, Vec<ReceiptId>>,
+    /// So many receipts are acknowledged; readers see no others.
+    acknowledged: usize,
 }
 
 impl fmt::Debug for Store {
@@ -53,41 +58,47 @@ impl Store {
     /// Append to the tenant's chain. A draft whose key is known gives the receipt
     /// that is there, and changes nothing.
     pub fn append(&self, draft: Draft) -> Receipt {
+        let receipt = self.append_new(draft).0;
+        self.acknowledge();
+        receipt
+    }
+
+    /// What was appended may be seen.
+    pub(super) fn acknowledge(&self) {
         let mut table = self.table();
-        let known = draft
-            .key
-            .as_ref()
-            .and_then(|key| table.by_key.get(key))
-            .copied();
-        if let Some(receipt) = known.and_then(|id| table.get(id)) {
-            return receipt.clone();
+        table.acknowledged = table.receipts.len();
+    }
+
+    /// [`Store::append`] without an acknowledgement yet, and whether the receipt is new.
+    pub(super) fn append_new(&self, draft: Draft) -> (Receipt, bool) {
+        let mut table = self.table();
+        let known = draft.key.as_ref().and_then(|key| table.by_key.get(key));
+        if let Some(receipt) = known.and_then(|id| table.get(*id)) {
+            return (receipt.clone(), false);
         }
         let id = table.receipts.len() as u64 + 1;
-        if let Some(key) = &draft.key {
-            table.by_key.insert(key.clone(), id);
+        let previous = table.last_hash(&draft.tenant);
+        let latest_ns = table.receipts.last().map_or(0, |receipt| receipt.time_ns);
+        let time_ns = retake::now().as_nanos().max(latest_ns);
+        let receipt = Receipt::new(id, draft, time_ns, previous);
+        table.insert(receipt.clone());
+        (receipt, true)
+    }
+
+    /// Take the place of what is there.
+    pub(super) fn replace(&self, receipts: Vec<Receipt>) {
+        let mut table = self.table();
+        *table = Table::default();
+        for receipt in receipts {
+            table.insert(receipt);
         }
-        let last = table
-            .chains
-            .get(&draft.tenant)
-            .and_then(|chain| chain.last())
-            .copied();
-        let previous = last
-            .and_then(|id| table.get(id))
-            .map_or(Hash::GENESIS, |receipt| receipt.hash);
-        let receipt = Receipt::new(id, draft, retake::now().as_nanos(), previous);
-        table
-            .chains
-            .entry(receipt.tenant.clone())
-            .or_default()
-            .push(id);
-        table.receipts.push(receipt.clone());
-        receipt
+        table.acknowledged = table.receipts.len();
     }
 
     /// The receipt of this id.
     #[must_use]
     pub fn get(&self, id: ReceiptId) -> Option<Receipt> {
-        self.table().get(id).cloned()
+        self.table().read(id).cloned()
     }
 
     /// All receipts of a tenant, in the order of its chain.
@@ -99,16 +110,59 @@ impl Store {
             .get(tenant)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        ids.iter()
-            .filter_map(|id| table.get(*id))
-            .cloned()
-            .collect()
+        table.all_of(ids)
+    }
+
+    /// All receipts that come from a signal, in the order of their ids.
+    #[must_use]
+    pub fn of_signal(&self, signal: &str) -> Vec<Receipt> {
+        let table = self.table();
+        let ids = table.by_signal.get(signal).map(Vec::as_slice);
+        table.all_of(ids.unwrap_or_default())
+    }
+
+    /// The receipt that has this idempotency key.
+    #[must_use]
+    pub fn of_key(&self, key: &str) -> Option<Receipt> {
+        let table = self.table();
+        table.read(*table.by_key.get(key)?).cloned()
+    }
+
+    /// All receipts of a time range, in nanoseconds of the ledger's clock.
+    #[must_use]
+    pub fn in_time(&self, range: impl RangeBounds<u64>) -> Vec<Receipt> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        let table = self.table();
+        let receipts = table.acknowledged();
+        let start = match range.start_bound() {
+            Included(time) => receipts.partition_point(|receipt| receipt.time_ns < *time),
+            Excluded(time) => receipts.partition_point(|receipt| receipt.time_ns <= *time),
+            Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Included(time) => receipts.partition_point(|receipt| receipt.time_ns <= *time),
+            Excluded(time) => receipts.partition_point(|receipt| receipt.time_ns < *time),
+            Unbounded => receipts.len(),
+        };
+        receipts.get(start..end).unwrap_or_default().to_vec()
+    }
+
+    /// Number of receipts.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table().acknowledged().len()
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// All receipts in the order of their ids.
     #[must_use]
     pub fn all(&self) -> Vec<Receipt> {
-        self.table().receipts.clone()
+        self.table().acknowledged().to_vec()
     }
 
     /// The attempt of a tenant that has no result yet.
@@ -164,6 +218,42 @@ impl Store {
 }
 
 impl Table {
+    fn insert(&mut self, receipt: Receipt) {
+        let id = receipt.id;
+        let chain = self.chains.entry(receipt.tenant.clone()).or_default();
+        chain.push(id);
+        if let Some(key) = &receipt.key {
+            self.by_key.insert(key.clone(), id);
+        }
+        if let Some(signal) = &receipt.signal {
+            let of_signal = self.by_signal.entry(signal.clone()).or_default();
+            of_signal.push(id);
+        }
+        self.receipts.push(receipt);
+    }
+
+    fn last_hash(&self, tenant: &str) -> Hash {
+        let last = self.chains.get(tenant).and_then(|chain| chain.last());
+        let last = last.and_then(|id| self.get(*id));
+        last.map_or(Hash::GENESIS, |receipt| receipt.hash)
+    }
+
+    fn acknowledged(&self) -> &[Receipt] {
+        &self.receipts[..self.acknowledged]
+    }
+
+    fn read(&self, id: ReceiptId) -> Option<&Receipt> {
+        let place = usize::try_from(id).ok()?.checked_sub(1)?;
+        self.acknowledged().get(place)
+    }
+
+    fn all_of(&self, ids: &[ReceiptId]) -> Vec<Receipt> {
+        ids.iter()
+            .filter_map(|id| self.read(*id))
+            .cloned()
+            .collect()
+    }
+
     fn get(&self, id: ReceiptId) -> Option<&Receipt> {
         self.receipts.get(usize::try_from(id).ok()?.checked_sub(1)?)
     }
@@ -174,7 +264,7 @@ impl Table {
         let last = chain
             .iter()
             .rev()
-            .filter_map(|id| self.get(*id))
+            .filter_map(|id| self.read(*id))
             .find(|receipt| {
                 matches!(
                     receipt.kind,
@@ -196,6 +286,7 @@ mod tests {
                 reason: "no".into(),
             },
             payload: String::new(),
+            signal: None,
             key: key.map(Into::into),
         }
     }
@@ -247,5 +338,38 @@ mod tests {
         assert_eq!(store.append(draft("a", Some("k"))), first);
         assert_eq!(store.append(draft("a", None)).id, 2);
         assert_eq!(store.all().len(), 2);
+    }
+
+    #[test]
+    fn receipts_are_found_by_id_key_signal_tenant_and_time() {
+        let store = Store::new();
+        for number in 0..6_u64 {
+            store.append(Draft {
+                signal: Some(format!("signal-{}", number / 2)),
+                key: Some(format!("key-{number}")),
+                ..draft(["a", "b"][number as usize % 2], None)
+            });
+        }
+        let times = {
+            let mut table = store.0.lock().unwrap();
+            for (place, receipt) in table.receipts.iter_mut().enumerate() {
+                receipt.time_ns = 10 * (place as u64 / 2);
+            }
+            table
+                .receipts
+                .iter()
+                .map(|it| it.time_ns)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(times, [0, 0, 10, 10, 20, 20]);
+        let ids = |receipts: Vec<Receipt>| receipts.iter().map(|it| it.id).collect::<Vec<_>>();
+        assert_eq!(ids(store.of_signal("signal-1")), [3, 4]);
+        assert_eq!(ids(store.of_signal("none")), []);
+        assert_eq!(store.of_key("key-4").unwrap().id, 5);
+        assert_eq!(ids(store.of_tenant("b")), [2, 4, 6]);
+        assert_eq!(ids(store.in_time(..)), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(ids(store.in_time(1..20)), [3, 4]);
+        assert_eq!(ids(store.in_time(10..=20)), [3, 4, 5, 6]);
+        assert_eq!(ids(store.in_time(21..)), []);
     }
 }

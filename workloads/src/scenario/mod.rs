@@ -117,6 +117,7 @@ fn tenant_name(tenant: u32) -> String {
 /// One request: a signal of a random value for a random tenant.
 async fn send_signal(system: System, mut client: Client) -> (Client, Answer) {
     let signal = Signal {
+        id: None,
         tenant: tenant_name(client.rng.random_range(0..TENANTS)),
         metric: ["cpu", "errors", "requests"][client.rng.random_range(0..3)].to_owned(),
         value: client.rng.random_range(0.0..100.0),

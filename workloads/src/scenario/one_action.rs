@@ -56,6 +56,7 @@ pub(super) async fn run() -> Report {
 
 async fn act(system: &System) -> bool {
     let signal = Signal {
+        id: None,
         tenant: "acme".to_owned(),
         metric: "cpu".to_owned(),
         value: 90.0,

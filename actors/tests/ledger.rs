@@ -1,0 +1,327 @@
+//! What the ledger acknowledged it keeps, whatever happens to its disk.
+#![allow(missing_docs)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ractor::Actor;
+use retake_actors::ledger::{
+    Draft, Durability, FileDisk, Ledger, LedgerArguments, LedgerError, Receipt, ReceiptKind,
+    SimulatedDisk,
+};
+use retake_actors::{LedgerRef, ServiceTime, Store};
+use retake_sim::{Isolation, Sim};
+
+fn draft(tenant: &str, payload: u64) -> Draft {
+    Draft {
+        tenant: tenant.to_owned(),
+        kind: ReceiptKind::Refusal {
+            reason: "not entitled".to_owned(),
+        },
+        payload: payload.to_string(),
+        signal: None,
+        key: None,
+    }
+}
+
+/// Start a ledger; an error tells why it did not start.
+async fn start(durability: Durability) -> Result<(LedgerRef, Store), String> {
+    let store = Store::new();
+    let arguments = LedgerArguments {
+        store: store.clone(),
+        durability,
+        append_time: ServiceTime::None,
+    };
+    let name = Some(retake::scoped_name("ledger"));
+    match Actor::spawn(name, Ledger, arguments).await {
+        Ok(_) => Ok((LedgerRef::new("ledger"), store)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn stop() {
+    if let Some(ledger) = retake::where_is("ledger") {
+        let _ = ledger.stop_and_wait(None, None).await;
+    }
+}
+
+fn fsync(disk: &SimulatedDisk) -> Durability {
+    Durability::Fsync(Arc::new(disk.clone()))
+}
+
+fn group(disk: &SimulatedDisk, batch: usize) -> Durability {
+    Durability::GroupCommit {
+        disk: Arc::new(disk.clone()),
+        delay: Duration::from_millis(2),
+        batch,
+    }
+}
+
+/// Three clients append until the ledger fails; gives what was acknowledged.
+async fn load(ledger: &LedgerRef) -> Vec<Receipt> {
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let clients = ["a", "b", "c"].map(|tenant| {
+        let (ledger, acknowledged) = (ledger.clone(), Arc::clone(&acknowledged));
+        retake::spawn(async move {
+            for number in 0..4 {
+                let receipts = if number == 2 {
+                    let drafts = vec![draft(tenant, number), draft(tenant, 100 + number)];
+                    ledger.append_all(drafts).await
+                } else {
+                    ledger
+                        .append(draft(tenant, number))
+                        .await
+                        .map(|it| vec![it])
+                };
+                match receipts {
+                    Ok(receipts) => acknowledged.lock().unwrap().extend(receipts),
+                    Err(_) => break,
+                }
+            }
+        })
+    });
+    for client in clients {
+        client.await.unwrap();
+    }
+    let mut receipts = acknowledged.lock().unwrap().clone();
+    receipts.sort_by_key(|receipt| receipt.id);
+    receipts
+}
+
+/// Nothing acknowledged is missing or changed, nothing is broken or missing in between.
+fn check(store: &Store, acknowledged: &[Receipt]) {
+    store.verify().unwrap();
+    for (place, receipt) in store.all().iter().enumerate() {
+        assert_eq!(receipt.id, place as u64 + 1);
+    }
+    for receipt in acknowledged {
+        assert_eq!(store.get(receipt.id).as_ref(), Some(receipt));
+    }
+}
+
+#[test]
+fn a_loss_of_power_at_any_operation_loses_nothing_that_was_acknowledged() {
+    let modes: [fn(&SimulatedDisk) -> Durability; 3] =
+        [fsync, |it| group(it, 2), |it| group(it, 9)];
+    for mode in modes {
+        let mut cut_at = 0;
+        let mut losses = 0;
+        loop {
+            cut_at += 1;
+            let mut is_over = true;
+            for seed in 0..5 {
+                let run =
+                    Sim::new()
+                        .seed(seed)
+                        .isolation(Isolation::Inline)
+                        .run(move || async move {
+                            let disk = SimulatedDisk::new().sync_time(Duration::from_micros(300));
+                            disk.cut_power_at(cut_at);
+                            let (mut acknowledged, mut all) = (Vec::new(), 0);
+                            if let Ok((ledger, store)) = start(mode(&disk)).await {
+                                acknowledged = load(&ledger).await;
+                                all = acknowledged.len();
+                                check(&store, &acknowledged);
+                            }
+                            stop().await;
+                            let was_cut = disk.operations() >= cut_at;
+                            disk.power_on();
+                            // And again while it recovers.
+                            let before = disk.operations();
+                            disk.cut_power_at(before + 1);
+                            let cut_again = start(mode(&disk)).await.is_err();
+                            stop().await;
+                            disk.power_on();
+                            let (ledger, store) = start(mode(&disk)).await.unwrap();
+                            check(&store, &acknowledged);
+                            let recovered = store.all();
+                            stop().await;
+                            let bytes = disk.bytes();
+                            let (_, store) = start(mode(&disk)).await.unwrap();
+                            assert_eq!(store.all(), recovered, "recovery is idempotent");
+                            assert_eq!(disk.bytes(), bytes);
+                            // It goes on from there.
+                            let next = ledger.append(draft("a", 7)).await.unwrap();
+                            assert_eq!(next.id, recovered.len() as u64 + 1);
+                            store.verify().unwrap();
+                            assert!(cut_again, "recovery syncs what it builds upon");
+                            (was_cut, all)
+                        });
+                let (was_cut, acknowledged) = run.expect_passed();
+                is_over &= !was_cut;
+                losses += u32::from(was_cut && acknowledged < 15);
+            }
+            if is_over {
+                break;
+            }
+        }
+        assert!(cut_at > 5 && losses > 10, "{cut_at} cuts, {losses} losses");
+    }
+}
+
+/// Acknowledge before the disk has synced, and the test above must notice.
+#[test]
+fn a_disk_that_lies_about_syncing_is_found_out() {
+    let lost = (0..50).any(|seed| {
+        let run = Sim::new().seed(seed).run(|| async {
+            let disk = SimulatedDisk::new();
+            let (ledger, _) = start(fsync(&disk)).await.unwrap();
+            let mut acknowledged = Vec::new();
+            for number in 0..3 {
+                acknowledged.push(ledger.append(draft("a", number)).await.unwrap());
+            }
+            stop().await;
+            // As if the last sync had not happened.
+            let length = disk.bytes().len();
+            disk.corrupt(|bytes| bytes.truncate(length - 30));
+            let (_, store) = start(fsync(&disk)).await.unwrap();
+            check(&store, &acknowledged);
+        });
+        !run.passed()
+    });
+    assert!(lost);
+}
+
+#[test]
+fn decay_of_what_was_acknowledged_is_detected_and_located_never_served() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        let (ledger, _) = start(fsync(&disk)).await.unwrap();
+        let acknowledged = load(&ledger).await;
+        stop().await;
+        let good = disk.bytes();
+        let last_batch = good.windows(4).rposition(|it| it == b"BTCH").unwrap();
+        for at in 0..good.len() {
+            disk.corrupt(|bytes| {
+                bytes.clone_from(&good);
+                bytes[at] ^= 1 << (at % 8);
+            });
+            match start(fsync(&disk)).await {
+                Err(error) if at < 8 => assert!(error.contains("no ledger log"), "{error}"),
+                Err(error) => assert!(error.contains("is damaged at byte"), "{error}"),
+                // The very last batch looks torn: it is cut off, and the rest is served.
+                Ok((_, store)) => {
+                    assert!(at >= last_batch, "byte {at} of {}", good.len());
+                    check(&store, &acknowledged[..store.len()]);
+                }
+            }
+            stop().await;
+        }
+        for length in 0..good.len() {
+            disk.corrupt(|bytes| bytes.clone_from(&good[..length].to_vec()));
+            let (_, store) = start(fsync(&disk)).await.unwrap();
+            check(&store, &acknowledged[..store.len()]);
+            stop().await;
+        }
+    });
+    run.expect_passed();
+}
+
+#[test]
+fn one_key_gives_one_receipt_also_after_a_loss_of_power() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        let (ledger, _) = start(group(&disk, 10)).await.unwrap();
+        let keyed = |payload| Draft {
+            key: Some("order-1".to_owned()),
+            ..draft("a", payload)
+        };
+        let both = ledger.append_all(vec![keyed(1), keyed(2)]).await.unwrap();
+        assert_eq!(both[0], both[1]);
+        stop().await;
+        disk.power_on();
+        let (ledger, store) = start(group(&disk, 10)).await.unwrap();
+        assert_eq!(ledger.append(keyed(3)).await.unwrap(), both[0]);
+        assert_eq!(
+            (store.len(), store.of_key("order-1")),
+            (1, Some(both[0].clone()))
+        );
+    });
+    run.expect_passed();
+}
+
+#[test]
+fn a_group_waits_for_its_delay_or_its_size_and_syncs_once() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new().sync_time(Duration::from_millis(1));
+        let (ledger, store) = start(group(&disk, 3)).await.unwrap();
+        let append = |number| {
+            let ledger = ledger.clone();
+            retake::spawn(async move {
+                let before = retake::now();
+                ledger.append(draft("a", number)).await.unwrap();
+                before.elapsed()
+            })
+        };
+        let before = disk.operations();
+        let alone = append(0);
+        retake::sleep(Duration::from_millis(1)).await;
+        assert_eq!(store.len(), 0, "not seen before it is acknowledged");
+        assert_eq!(alone.await.unwrap(), Duration::from_millis(3));
+        assert_eq!(disk.operations() - before, 2, "a write and a sync");
+        let together = [append(1), append(2), append(3)];
+        for one in together {
+            assert_eq!(one.await.unwrap(), Duration::from_millis(1));
+        }
+        assert_eq!(disk.operations() - before, 4);
+    });
+    run.expect_passed();
+}
+
+#[test]
+fn a_ledger_that_stops_writes_what_waits() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        let (ledger, _) = start(group(&disk, 100)).await.unwrap();
+        let asked = retake::spawn(async move { ledger.append(draft("a", 1)).await });
+        retake::sleep(Duration::from_millis(1)).await;
+        stop().await;
+        assert_eq!(asked.await.unwrap().unwrap().id, 1);
+        let (_, store) = start(group(&disk, 100)).await.unwrap();
+        assert_eq!(store.len(), 1);
+    });
+    run.expect_passed();
+}
+
+#[test]
+fn after_an_error_of_the_disk_nothing_more_is_acknowledged() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        let (ledger, store) = start(fsync(&disk)).await.unwrap();
+        ledger.append(draft("a", 1)).await.unwrap();
+        disk.cut_power_at(disk.operations() + 2);
+        let answer = ledger.append(draft("a", 2)).await;
+        assert_eq!(answer.unwrap_err(), LedgerError::Gone);
+        let answer = ledger.append(draft("a", 3)).await;
+        assert_eq!(answer.unwrap_err(), LedgerError::Gone);
+        assert_eq!(store.len(), 1);
+    });
+    run.expect_passed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_keeps_receipts_between_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("receipts.log");
+    let open = || {
+        let disk = Arc::new(FileDisk::open(&path).unwrap());
+        Durability::GroupCommit {
+            disk,
+            delay: Duration::from_millis(1),
+            batch: 100,
+        }
+    };
+    let (ledger, _) = start(open()).await.unwrap();
+    let acknowledged = load(&ledger).await;
+    assert_eq!(acknowledged.len(), 15);
+    stop().await;
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    let (_, store) = start(open()).await.unwrap();
+    assert!(store.len() < 15, "the torn batch is cut off");
+    check(&store, &acknowledged[..store.len()]);
+    stop().await;
+    std::fs::write(&path, b"something else").unwrap();
+    let error = start(open()).await.unwrap_err();
+    assert!(error.contains("this is no ledger log"), "{error}");
+}
