@@ -254,12 +254,15 @@ impl<M: StateMachine> Statem<M> {
         }
         machine.postponed.extend(effects.postponed);
         machine.change_timers(effects.timers, myself);
-        let mut queue: VecDeque<M::Event> = effects.inserted.into();
+        // To the front, so that it costs what is added and not what is there.
         if to.is_some() {
-            queue.append(&mut machine.postponed);
+            while let Some(event) = machine.postponed.pop_back() {
+                machine.queue.push_front(event);
+            }
         }
-        queue.append(&mut machine.queue);
-        machine.queue = queue;
+        for event in effects.inserted.into_iter().rev() {
+            machine.queue.push_front(event);
+        }
         match next {
             Next::Stop(reason) => {
                 machine.stopping = true;
