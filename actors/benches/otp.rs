@@ -26,7 +26,7 @@ use retake_actors::ledger::{Draft, Durability, FileDisk, Ledger, LedgerArguments
 use retake_actors::pool::{PoolConfig, PoolRef};
 use retake_actors::statem::{Context, Event, Next, StateMachine, StatemRef, Table};
 use retake_actors::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
-use retake_actors::{LedgerRef, Names, ServiceTime, Signal, Store, System, SystemConfig};
+use retake_actors::{Failures, LedgerRef, Names, ServiceTime, Signal, Store, System, SystemConfig};
 
 /// What one round gives.
 enum Figure {
@@ -336,6 +336,7 @@ async fn ledger(durability: Durability) -> (LedgerRef, ractor::ActorCell) {
         store: Store::new(),
         durability,
         append_time: ServiceTime::None,
+        failures: Failures::default(),
     };
     let (actor, _) = Actor::spawn(Some("ledger".to_owned()), Ledger, arguments)
         .await

@@ -17,7 +17,7 @@ use crate::governor::{GovernorEvent, GovernorRef};
 use crate::ledger::ReceiptId;
 use crate::names::Names;
 use crate::pool::{CheckoutError, PoolRef};
-use crate::worker::WorkerMessage;
+use crate::worker::{Work, WorkerMessage};
 
 /// What can be done for a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,8 @@ pub enum ActionResult {
     Timeout,
     /// The work was not done.
     Error(String),
+    /// A part of the work was done.
+    Partial(String),
 }
 
 impl ActionResult {
@@ -71,6 +73,7 @@ impl ActionResult {
             Self::Success => "success",
             Self::Timeout => "timeout",
             Self::Error(_) => "error",
+            Self::Partial(_) => "partial",
         }
     }
 
@@ -78,7 +81,7 @@ impl ActionResult {
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
-            Self::Error(reason) => reason,
+            Self::Error(reason) | Self::Partial(reason) => reason,
             Self::Success | Self::Timeout => "",
         }
     }
@@ -239,7 +242,9 @@ async fn run(action: &Action, arguments: &ExecutorArguments) -> ActionResult {
         )
         .await;
     match answer {
-        Ok(CallResult::Success(())) => ActionResult::Success,
+        Ok(CallResult::Success(Work::Done)) => ActionResult::Success,
+        Ok(CallResult::Success(Work::Partial(reason))) => ActionResult::Partial(reason),
+        Ok(CallResult::Success(Work::Failed(reason))) => ActionResult::Error(reason),
         Ok(CallResult::Timeout) => {
             // It may be stuck: a worker that is given back must be able to work.
             worker.kill();

@@ -8,7 +8,7 @@
 //! chains. From these: [`worker`] does an action's work, [`executor`] runs actions
 //! on the pool, [`governor`] decides for one tenant which to take, [`entitlement`]
 //! whether it may, [`governance`] keeps both, and [`system`] puts them together.
-//! [`names`] says who is called what.
+//! [`failures`] breaks it on purpose; [`names`] says who is called what.
 //!
 //! The way of one signal:
 //!
@@ -24,6 +24,7 @@
 mod call;
 pub mod entitlement;
 pub mod executor;
+pub mod failures;
 pub mod governance;
 pub mod governor;
 pub mod ledger;
@@ -37,6 +38,7 @@ pub mod worker;
 pub use call::CallError;
 pub use entitlement::{Change, EntitlementState, Entitlements};
 pub use executor::{Action, ActionKind, ActionResult, Executor};
+pub use failures::{Failure, FailureKind, Failures, Service};
 pub use governor::{Governor, GovernorState, Signal, Verdict};
 pub use ledger::{Ledger, LedgerRef, Receipt, Store};
 pub use names::Names;

@@ -9,6 +9,7 @@ use crate::entitlement::{
     Change, ChangeError, EntitlementEvent, EntitlementRef, EntitlementState, Entitlements, Terms,
 };
 use crate::executor::{Executor, ExecutorArguments};
+use crate::failures::Failures;
 use crate::governance::{Governance, GovernanceArguments, GovernanceMessage};
 use crate::governor::{
     GovernorArguments, GovernorEvent, GovernorRef, GovernorState, Signal, Verdict,
@@ -17,7 +18,7 @@ use crate::ledger::{Durability, Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
 use crate::pool::{Pool, PoolConfig, PoolRef};
 use crate::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
-use crate::worker::{ActionWorker, ServiceTime, WorkerMessage};
+use crate::worker::{ActionWorker, ServiceTime, WorkerArguments, WorkerMessage};
 
 /// How a system is set up.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct SystemConfig {
     pub terms: Terms,
     /// What an acknowledged receipt survives.
     pub durability: Durability,
+    /// Failures on purpose.
+    pub failures: Failures,
 }
 
 impl Default for SystemConfig {
@@ -56,6 +59,7 @@ impl Default for SystemConfig {
             action_timeout: Duration::from_secs(30),
             terms: Terms::default(),
             durability: Durability::default(),
+            failures: Failures::default(),
         }
     }
 }
@@ -112,6 +116,12 @@ impl System {
     #[must_use]
     pub fn root(&self) -> &SupervisorRef {
         &self.root
+    }
+
+    /// Where failures are injected.
+    #[must_use]
+    pub fn failures(&self) -> &Failures {
+        &self.config.failures
     }
 
     /// The receipts.
@@ -250,6 +260,7 @@ fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> Su
         store: store.clone(),
         durability: config.durability.clone(),
         append_time: config.append_time,
+        failures: config.failures.clone(),
     };
     let pool_name = config.names.of(part::POOL);
     let executor = ExecutorArguments {
@@ -258,7 +269,11 @@ fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> Su
         action_timeout: config.action_timeout,
     };
     let names = config.names.clone();
-    let (pool, action_time) = (config.pool.clone(), config.action_time);
+    let pool = config.pool.clone();
+    let worker = WorkerArguments {
+        service_time: config.action_time,
+        failures: config.failures.clone(),
+    };
     let parts: Vec<(&str, MakeChildren)> = vec![
         (
             part::LEDGER_SUPERVISOR,
@@ -271,12 +286,13 @@ fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> Su
         (part::EXECUTOR_SUPERVISOR, {
             let names = config.names.clone();
             Box::new(move || {
-                let (pool, executor, pool_name) =
-                    (pool.clone(), executor.clone(), pool_name.clone());
+                let (pool, executor) = (pool.clone(), executor.clone());
+                let (worker, pool_name) = (worker.clone(), pool_name.clone());
                 vec![
                     ChildSpec::new(pool_name.clone(), move || {
+                        let worker = worker.clone();
                         (
-                            Pool::new(pool_name.clone(), move |_| (ActionWorker, action_time)),
+                            Pool::new(pool_name.clone(), move |_| (ActionWorker, worker.clone())),
                             pool.clone(),
                         )
                     }),

@@ -7,6 +7,7 @@ use rand_distr::{Distribution, Exp1};
 use serde::{Deserialize, Serialize};
 
 use crate::executor::Action;
+use crate::failures::{FailureKind, Failures, Service};
 
 /// How long something takes, as a distribution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,41 +45,74 @@ impl ServiceTime {
     }
 }
 
-/// The actor. Its arguments say how long its work takes.
+/// The actor.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ActionWorker;
+
+/// What a worker starts with.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerArguments {
+    /// How long its work takes.
+    pub service_time: ServiceTime,
+    /// Failures on purpose.
+    pub failures: Failures,
+}
+
+/// What became of an action's work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// It is done.
+    Done,
+    /// A part of it is done.
+    Partial(String),
+    /// It is not done.
+    Failed(String),
+}
 
 /// What a worker is asked.
 #[derive(Debug)]
 pub enum WorkerMessage {
     /// Do this action's work; the answer comes when it is done.
-    Run(Action, RpcReplyPort<()>),
+    Run(Action, RpcReplyPort<Work>),
 }
+
+/// How long a worker hangs that was told to.
+const HANGS: Duration = Duration::from_secs(24 * 3600);
 
 #[retake::simulated]
 impl Actor for ActionWorker {
     type Msg = WorkerMessage;
-    type State = ServiceTime;
-    type Arguments = ServiceTime;
+    type State = WorkerArguments;
+    type Arguments = WorkerArguments;
 
     async fn pre_start(
         &self,
         _: ActorRef<WorkerMessage>,
-        service_time: ServiceTime,
-    ) -> Result<ServiceTime, ActorProcessingErr> {
-        Ok(service_time)
+        arguments: WorkerArguments,
+    ) -> Result<WorkerArguments, ActorProcessingErr> {
+        Ok(arguments)
     }
 
     async fn handle(
         &self,
         _: ActorRef<WorkerMessage>,
         message: WorkerMessage,
-        service_time: &mut ServiceTime,
+        arguments: &mut WorkerArguments,
     ) -> Result<(), ActorProcessingErr> {
         let WorkerMessage::Run(_, reply) = message;
-        service_time.spend().await;
+        arguments.service_time.spend().await;
+        let work = match arguments.failures.strike(Service::Worker) {
+            None => Work::Done,
+            Some(FailureKind::Unavailable) => return Err("injected failure".into()),
+            Some(FailureKind::Timeout) => {
+                retake::sleep(HANGS).await;
+                return Ok(());
+            }
+            Some(kind @ FailureKind::Corrupt) => Work::Partial(kind.to_string()),
+            Some(kind) => Work::Failed(kind.to_string()),
+        };
         // Whoever asked may have given up.
-        let _ = reply.send(());
+        let _ = reply.send(work);
         Ok(())
     }
 }

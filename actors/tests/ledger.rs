@@ -9,7 +9,7 @@ use retake_actors::ledger::{
     Draft, Durability, FileDisk, Ledger, LedgerArguments, LedgerError, Receipt, ReceiptKind,
     SimulatedDisk,
 };
-use retake_actors::{LedgerRef, ServiceTime, Store};
+use retake_actors::{Failures, LedgerRef, ServiceTime, Store};
 use retake_sim::{Isolation, Sim};
 
 fn draft(tenant: &str, payload: u64) -> Draft {
@@ -31,6 +31,7 @@ async fn start(durability: Durability) -> Result<(LedgerRef, Store), String> {
         store: store.clone(),
         durability,
         append_time: ServiceTime::None,
+        failures: Failures::default(),
     };
     let name = Some(retake::scoped_name("ledger"));
     match Actor::spawn(name, Ledger, arguments).await {

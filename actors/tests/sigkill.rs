@@ -15,7 +15,7 @@ use ractor::Actor;
 use retake_actors::ledger::{
     Draft, Durability, FileDisk, Ledger, LedgerArguments, Receipt, ReceiptKind,
 };
-use retake_actors::{LedgerRef, ServiceTime, Store};
+use retake_actors::{Failures, LedgerRef, ServiceTime, Store};
 
 const LOG: &str = "RETAKE_TEST_LEDGER_LOG";
 const KILLS: u64 = 50;
@@ -37,6 +37,7 @@ async fn start(path: &Path, group: bool) -> (LedgerRef, Store) {
         store: store.clone(),
         durability,
         append_time: ServiceTime::None,
+        failures: Failures::default(),
     };
     let ledger = Actor::spawn(Some("ledger".to_owned()), Ledger, arguments);
     ledger.await.unwrap();

@@ -14,6 +14,8 @@ mod log;
 mod receipt;
 mod store;
 
+use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ pub use log::{LogError, Recovered};
 pub use receipt::{Draft, Hash, Receipt, ReceiptId, ReceiptKind};
 pub use store::{Break, Store};
 
+use crate::failures::{FailureKind, Failures, Service};
 use crate::names::Names;
 use crate::worker::ServiceTime;
 
@@ -64,15 +67,20 @@ pub struct LedgerArguments {
     pub durability: Durability,
     /// How long an append takes, where that is simulated.
     pub append_time: ServiceTime,
+    /// Failures on purpose.
+    pub failures: Failures,
 }
+
+/// A receipt or receipts, or a failure on purpose.
+type Answer<T> = Result<T, FailureKind>;
 
 /// What a ledger is asked.
 #[derive(Debug)]
 pub enum LedgerMessage {
     /// Append a receipt; the answer acknowledges it.
-    Append(Draft, RpcReplyPort<Receipt>),
+    Append(Draft, RpcReplyPort<Answer<Receipt>>),
     /// Append receipts in this order; the answer acknowledges them all.
-    AppendAll(Vec<Draft>, RpcReplyPort<Vec<Receipt>>),
+    AppendAll(Vec<Draft>, RpcReplyPort<Answer<Vec<Receipt>>>),
     /// The receipt of this id.
     Get(ReceiptId, RpcReplyPort<Option<Receipt>>),
     /// All receipts of a tenant, in the order of its chain.
@@ -82,7 +90,6 @@ pub enum LedgerMessage {
 }
 
 /// The ledger's own state.
-#[derive(Debug)]
 pub struct LedgerState {
     arguments: LedgerArguments,
     log: Option<Log>,
@@ -90,20 +97,32 @@ pub struct LedgerState {
     unwritten: Vec<Receipt>,
     waiting: Vec<Waiting>,
     commit: Option<JoinHandle<()>>,
+    /// Reply ports of questions that an injected failure leaves without an answer:
+    /// held, so that who asked waits.
+    unanswered: Vec<Box<dyn Any + Send>>,
+}
+
+impl fmt::Debug for LedgerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LedgerState")
+            .field("arguments", &self.arguments)
+            .field("unwritten", &self.unwritten.len())
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
 enum Waiting {
-    ForOne(Receipt, RpcReplyPort<Receipt>),
-    ForAll(Vec<Receipt>, RpcReplyPort<Vec<Receipt>>),
+    ForOne(Receipt, RpcReplyPort<Answer<Receipt>>),
+    ForAll(Vec<Receipt>, RpcReplyPort<Answer<Vec<Receipt>>>),
 }
 
 impl Waiting {
     /// Nobody is left to be told when an answer cannot be sent.
     fn acknowledge(self) {
         match self {
-            Self::ForOne(receipt, reply) => drop(reply.send(receipt)),
-            Self::ForAll(receipts, reply) => drop(reply.send(receipts)),
+            Self::ForOne(receipt, reply) => drop(reply.send(Ok(receipt))),
+            Self::ForAll(receipts, reply) => drop(reply.send(Ok(receipts))),
         }
     }
 }
@@ -142,6 +161,7 @@ impl Actor for Ledger {
             unwritten: Vec::new(),
             waiting: Vec::new(),
             commit: None,
+            unanswered: Vec::new(),
         })
     }
 
@@ -154,12 +174,18 @@ impl Actor for Ledger {
         match message {
             LedgerMessage::Append(draft, reply) => {
                 state.arguments.append_time.spend().await;
+                let Some(reply) = state.admit(reply) else {
+                    return Ok(());
+                };
                 let receipt = state.take(draft);
                 state.waiting.push(Waiting::ForOne(receipt, reply));
                 state.write_in_time(&myself).await?;
             }
             LedgerMessage::AppendAll(drafts, reply) => {
                 state.arguments.append_time.spend().await;
+                let Some(reply) = state.admit(reply) else {
+                    return Ok(());
+                };
                 let receipts = drafts.into_iter().map(|draft| state.take(draft)).collect();
                 state.waiting.push(Waiting::ForAll(receipts, reply));
                 state.write_in_time(&myself).await?;
@@ -183,6 +209,19 @@ impl Actor for Ledger {
 }
 
 impl LedgerState {
+    /// Let a request through, unless an injected failure strikes it.
+    fn admit<T: Send + 'static>(
+        &mut self,
+        reply: RpcReplyPort<Answer<T>>,
+    ) -> Option<RpcReplyPort<Answer<T>>> {
+        match self.arguments.failures.strike(Service::Ledger) {
+            None => return Some(reply),
+            Some(FailureKind::Timeout) => self.unanswered.push(Box::new(reply)),
+            Some(kind) => drop(reply.send(Err(kind))),
+        }
+        None
+    }
+
     fn take(&mut self, draft: Draft) -> Receipt {
         let (receipt, is_new) = self.arguments.store.append_new(draft);
         retake::event!("receipt {receipt}");
@@ -235,6 +274,9 @@ pub enum LedgerError {
     /// It did not answer in time; the receipt may have been appended.
     #[error("the ledger did not answer within {0:?}")]
     Timeout(Duration),
+    /// It was told to fail.
+    #[error("the ledger refuses: {0}")]
+    Refused(FailureKind),
 }
 
 /// How long callers wait for a ledger.
@@ -270,7 +312,9 @@ impl LedgerRef {
     /// # Errors
     /// If the ledger does not answer.
     pub async fn append(&self, draft: Draft) -> Result<Receipt, LedgerError> {
-        self.call(|reply| LedgerMessage::Append(draft, reply)).await
+        self.call(|reply| LedgerMessage::Append(draft, reply))
+            .await?
+            .map_err(LedgerError::Refused)
     }
 
     /// Append receipts in this order, together.
@@ -279,7 +323,8 @@ impl LedgerRef {
     /// If the ledger does not answer.
     pub async fn append_all(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>, LedgerError> {
         self.call(|reply| LedgerMessage::AppendAll(drafts, reply))
-            .await
+            .await?
+            .map_err(LedgerError::Refused)
     }
 
     /// The receipt of this id.
