@@ -8,7 +8,7 @@
 //! chains. From these: [`worker`] does an action's work, [`executor`] runs actions
 //! on the pool, [`governor`] decides for one tenant which to take, [`entitlement`]
 //! whether it may, [`governance`] keeps both, and [`system`] puts them together.
-//! [`failures`] breaks it on purpose; [`names`] says who is called what.
+//! [`failures`] breaks it on purpose; [`invariants`] says what must hold all the same; [`names`] says who is called what.
 //!
 //! The way of one signal:
 //!
@@ -27,6 +27,7 @@ pub mod executor;
 pub mod failures;
 pub mod governance;
 pub mod governor;
+pub mod invariants;
 pub mod ledger;
 pub mod names;
 pub mod pool;

@@ -1,4 +1,26 @@
 //! The whole system: a supervision tree, and a handle for its clients.
+//!
+//! ```
+//! use retake_actors::{Signal, System, SystemConfig, Verdict};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::start(SystemConfig::default()).await?;
+//! system.entitle("acme", true).await?;
+//! let signal = Signal {
+//!     id: None,
+//!     tenant: "acme".to_owned(),
+//!     metric: "cpu".to_owned(),
+//!     value: 90.0,
+//! };
+//! assert!(matches!(system.signal(signal).await?, Verdict::Acting(_)));
+//! for receipt in system.store().of_tenant("acme") {
+//!     println!("{receipt}");
+//! }
+//! system.stop().await;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::time::Duration;
 

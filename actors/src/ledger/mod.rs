@@ -8,6 +8,40 @@
 //!
 //! After an error of the disk nobody knows what it holds, so the ledger fails
 //! without acknowledging anything more. When it is restarted it reads the disk anew.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use ractor::Actor;
+//! use retake_actors::ledger::{
+//!     Draft, Durability, FileDisk, Ledger, LedgerArguments, LedgerRef, ReceiptKind, Store,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("receipts.log");
+//! let arguments = LedgerArguments {
+//!     store: Store::new(),
+//!     durability: Durability::Fsync(Arc::new(FileDisk::open(path)?)),
+//!     ..LedgerArguments::default()
+//! };
+//! let store = arguments.store.clone();
+//! Actor::spawn(Some("ledger".to_owned()), Ledger, arguments).await?;
+//! let receipt = LedgerRef::new("ledger")
+//!     .append(Draft {
+//!         tenant: "acme".to_owned(),
+//!         kind: ReceiptKind::Refusal { reason: "not entitled".to_owned() },
+//!         payload: "cpu 90.0".to_owned(),
+//!         signal: Some("signal-1".to_owned()),
+//!         key: None,
+//!     })
+//!     .await?; // durable from here on
+//! assert_eq!(store.of_signal("signal-1"), [receipt]);
+//! store.verify()?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod disk;
 mod log;
@@ -58,7 +92,7 @@ pub enum Durability {
 }
 
 /// What a ledger starts with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LedgerArguments {
     /// Where the receipts are read from. With a disk, its content takes the place
     /// of what is there.

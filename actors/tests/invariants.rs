@@ -1,0 +1,241 @@
+//! The checks hold for the system under faults, and catch what is broken.
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use retake_actors::invariants::{
+    Violation, acknowledged, governors, ledger, pool, sequence, tree_at_rest,
+};
+use retake_actors::ledger::{Draft, Receipt, ReceiptKind};
+use retake_actors::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
+use retake_actors::{
+    Failure, FailureKind, PoolConfig, Service, ServiceTime, Signal, Store, System, SystemConfig,
+};
+use retake_sim::{Fault, Isolation, Sim};
+
+fn numbers(violations: &[Violation]) -> Vec<u32> {
+    violations
+        .iter()
+        .map(|violation| violation.invariant)
+        .collect()
+}
+
+async fn run_system(config: SystemConfig) -> Vec<Violation> {
+    let system = System::start(config.clone()).await.unwrap();
+    system.entitle("acme", true).await.unwrap();
+    let mut violations = Vec::new();
+    for number in 0..60 {
+        let signal = Signal {
+            id: Some(format!("signal-{number}")),
+            tenant: "acme".to_owned(),
+            metric: "cpu".to_owned(),
+            value: [10.0, 70.0, 90.0][number % 3],
+        };
+        let _ = system.signal(signal).await;
+        // Its pool may be being restarted.
+        if let Ok(status) = system.pool().status().await {
+            violations.extend(pool(&config.pool, &status));
+        }
+        retake::sleep(Duration::from_millis(30)).await;
+    }
+    retake::sleep(Duration::from_secs(60)).await;
+    let receipts = system.store().all();
+    violations.extend(ledger(system.store()));
+    violations.extend(governors(&receipts, config.action_timeout));
+    violations.extend(tree_at_rest(&system.root().tree().await.unwrap()));
+    assert!(receipts.len() > 20, "{} receipts", receipts.len());
+    violations
+}
+
+#[test]
+fn they_hold_whoever_is_killed_and_whatever_fails() {
+    let config = || SystemConfig {
+        action_time: ServiceTime::Fixed(Duration::from_millis(20)),
+        action_timeout: Duration::from_secs(5),
+        ..SystemConfig::default()
+    };
+    for victim in [
+        "pool/worker-10",
+        "pool",
+        "executor",
+        "governor/acme",
+        "governance",
+        "ledger",
+    ] {
+        for seed in 0..5 {
+            let fault = Fault::kill(victim).at(Duration::from_millis(500 + 7 * seed));
+            let sim = Sim::new()
+                .seed(seed)
+                .fault(fault)
+                .isolation(Isolation::Inline);
+            let violations = sim.run(move || run_system(config())).expect_passed();
+            assert_eq!(violations, [], "{victim}, seed {seed}");
+        }
+    }
+    for service in [Service::Ledger, Service::Worker] {
+        let run = Sim::new().seed(1).run(move || async move {
+            let config = config();
+            let failure = Failure {
+                service,
+                kind: FailureKind::Unavailable,
+                rate: 0.3,
+                duration: Duration::from_secs(3600),
+            };
+            config.failures.inject(failure).unwrap();
+            // Entitling and the ledger's own work go on.
+            let failures = config.failures.clone();
+            let healing = retake::spawn(async move {
+                retake::sleep(Duration::from_secs(20)).await;
+                failures.heal();
+            });
+            let violations = run_system(config).await;
+            healing.await.unwrap();
+            violations
+        });
+        assert_eq!(run.expect_passed(), [], "{service:?}");
+    }
+}
+
+fn draft(kind: ReceiptKind) -> Draft {
+    Draft {
+        tenant: "acme".to_owned(),
+        kind,
+        payload: String::new(),
+        signal: None,
+        key: None,
+    }
+}
+
+fn transition(from: &str, to: &str) -> Draft {
+    draft(ReceiptKind::Transition {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    })
+}
+
+fn attempt() -> Draft {
+    draft(ReceiptKind::Attempt {
+        action: "scale".to_owned(),
+    })
+}
+
+fn result(attempt: u64, seconds: u64) -> Draft {
+    draft(ReceiptKind::Result {
+        attempt,
+        outcome: "success".to_owned(),
+        duration_ns: seconds * 1_000_000_000,
+    })
+}
+
+fn receipts(drafts: Vec<Draft>) -> Vec<Receipt> {
+    let store = Store::new();
+    drafts
+        .into_iter()
+        .map(|draft| store.append(draft))
+        .collect()
+}
+
+#[test]
+fn mutants_of_governors_are_caught() {
+    let check = |drafts| numbers(&governors(&receipts(drafts), Duration::from_secs(10)));
+    let good = || {
+        vec![
+            transition("boot", "stable"),
+            transition("stable", "intervening"),
+            attempt(),
+            result(3, 1),
+            transition("intervening", "stable"),
+        ]
+    };
+    assert_eq!(check(good()), []);
+    // Leaps over warning's rules.
+    assert_eq!(check(vec![transition("boot", "intervening")]), [21]);
+    // Never leaves intervening when its worker died.
+    assert_eq!(check(vec![attempt()]), [24]);
+    // Begins another action before the first has ended.
+    assert_eq!(check(vec![attempt(), attempt(), result(2, 1)]), [24]);
+    // Ends one twice.
+    assert_eq!(check(vec![attempt(), result(1, 1), result(1, 1)]), [24]);
+    // Takes too long.
+    assert_eq!(check(vec![attempt(), result(1, 11)]), [24]);
+}
+
+#[test]
+fn mutants_of_the_ledger_are_caught() {
+    let mut good = receipts(vec![attempt(), result(1, 1), transition("boot", "stable")]);
+    assert_eq!(sequence(&good), []);
+    let lost = [good[0].clone(), good[2].clone()];
+    assert_eq!(numbers(&sequence(&lost)), [28]);
+    good[0].key = Some("k".to_owned());
+    good[2].key = Some("k".to_owned());
+    assert_eq!(numbers(&sequence(&good)), [29]);
+
+    let store = Store::new();
+    let told = [store.append(attempt()), store.append(result(1, 1))];
+    assert_eq!(acknowledged(&store, &told), []);
+    assert_eq!(ledger(&store), []);
+    let mut changed = told.clone();
+    changed[1].payload.push('x');
+    assert_eq!(numbers(&acknowledged(&store, &changed)), [26]);
+    assert_eq!(numbers(&acknowledged(&Store::new(), &told)), [26, 26]);
+}
+
+#[test]
+fn mutants_of_the_pool_are_caught() {
+    let run = Sim::new().run(|| async {
+        let config = PoolConfig {
+            size: 2,
+            max_overflow: 1,
+            ..PoolConfig::default()
+        };
+        let system = System::start(SystemConfig {
+            pool: config.clone(),
+            ..SystemConfig::default()
+        });
+        let good = system.await.unwrap().pool().status().await.unwrap();
+        assert_eq!(pool(&config, &good), []);
+        let mut lost = good;
+        lost.idle -= 1;
+        assert_eq!(numbers(&pool(&config, &lost)), [15]);
+        let mut kept = good;
+        (kept.idle, kept.overflow) = (3, 1);
+        assert_eq!(numbers(&pool(&config, &kept)), [19]);
+        let mut many = good;
+        (many.idle, many.leased, many.overflow) = (0, 4, 2);
+        assert_eq!(numbers(&pool(&config, &many)), [15]);
+    });
+    run.expect_passed();
+}
+
+#[test]
+fn a_permanent_child_that_does_not_run_is_caught() {
+    struct Idler;
+    #[retake::simulated]
+    impl ractor::Actor for Idler {
+        type Msg = ();
+        type State = ();
+        type Arguments = ();
+        async fn pre_start(
+            &self,
+            _: ractor::ActorRef<()>,
+            (): (),
+        ) -> Result<(), ractor::ActorProcessingErr> {
+            Ok(())
+        }
+    }
+    let run = Sim::new().run(|| async {
+        let below = || {
+            SupervisorSpec::new(Strategy::OneForOne).child(ChildSpec::new("idler", || (Idler, ())))
+        };
+        let spec = SupervisorSpec::new(Strategy::OneForOne);
+        let spec = spec.child(ChildSpec::supervisor("below", below));
+        let root = SupervisorRef::start(None, spec).await.unwrap();
+        assert_eq!(tree_at_rest(&root.tree().await.unwrap()), []);
+        let below = retake::where_is("below").unwrap();
+        let below = SupervisorRef::from(ractor::ActorRef::from(below));
+        below.terminate_child("idler").await.unwrap();
+        let found = tree_at_rest(&root.tree().await.unwrap());
+        assert_eq!(found[0].to_string(), "invariant 8: `idler` does not run");
+    });
+    run.expect_passed();
+}
