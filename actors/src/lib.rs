@@ -8,7 +8,8 @@
 //! chains. From these: [`worker`] does an action's work, [`executor`] runs actions
 //! on the pool, [`governor`] decides for one tenant which to take, [`entitlement`]
 //! whether it may, [`governance`] keeps both, and [`system`] puts them together.
-//! [`failures`] breaks it on purpose; [`invariants`] says what must hold all the same; [`names`] says who is called what.
+//! [`failures`] breaks it on purpose; [`invariants`] says what must hold all
+//! the same; [`alerts`] what somebody should look at; [`names`] says who is called what.
 //!
 //! The way of one signal:
 //!
@@ -21,6 +22,7 @@
 //!                       └─ result, transition ─> ledger
 //! ```
 
+pub mod alerts;
 mod call;
 pub mod entitlement;
 pub mod executor;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
+use retake_actors::alerts::{self, Figures, Limits};
+use retake_actors::invariants::{self, Violation};
 use retake_actors::ledger::ReceiptKind;
 use retake_actors::{GovernorState, System};
 use serde::Serialize;
@@ -32,6 +35,8 @@ pub struct Report {
     pub pool_queue_max: usize,
     /// Receipts in the ledger.
     pub receipts: usize,
+    /// What somebody should look at.
+    pub alerts: Vec<String>,
     /// What must hold.
     pub checks: Vec<Check>,
 }
@@ -69,6 +74,7 @@ impl Report {
             pool_queue_max: status.map_or(0, |status| status.waiting_max),
             ..Self::default()
         };
+        report.raise_alerts();
         report.check_receipts(system);
         report.check_governors(system).await;
         report.check(
@@ -84,54 +90,59 @@ impl Report {
         report
     }
 
+    fn raise_alerts(&mut self) {
+        let measured = self.requests > 0;
+        let figures = Figures {
+            p99: measured.then(|| Duration::from_nanos(self.latency.p99_ns)),
+            success: measured.then_some(self.success_percent / 100.0),
+            queue_depth: Some(self.pool_queue_max as u64),
+            memory_growth: None,
+        };
+        let alerts = alerts::evaluate(&figures, &Limits::default());
+        self.alerts = alerts.iter().map(ToString::to_string).collect();
+    }
+
     fn check_receipts(&mut self, system: &System) {
         let receipts = system.store().all();
-        let mut attempts = BTreeMap::new();
         let mut times = Latencies::default();
-        let mut strays = 0;
+        let mut attempts = 0;
         for receipt in &receipts {
             match &receipt.kind {
-                ReceiptKind::Attempt { .. } => {
-                    attempts.insert(receipt.id, 0_u32);
-                }
+                ReceiptKind::Attempt { .. } => attempts += 1,
                 ReceiptKind::Result {
-                    attempt,
                     outcome,
                     duration_ns,
+                    ..
                 } => {
                     *self.actions.entry(outcome.clone()).or_default() += 1;
-                    times.record(std::time::Duration::from_nanos(*duration_ns));
-                    match attempts.get_mut(attempt) {
-                        Some(results) => *results += 1,
-                        None => strays += 1,
-                    }
+                    times.record(Duration::from_nanos(*duration_ns));
                 }
                 ReceiptKind::Transition { .. } | ReceiptKind::Refusal { .. } => {}
             }
         }
         self.receipts = receipts.len();
         self.action_time = times.summary();
-        let without = attempts.values().filter(|results| **results == 0).count();
-        let several = attempts.values().filter(|results| **results > 1).count();
-        self.check(
+        self.check_invariants(
             "every accepted action has exactly one result",
-            without + several + strays == 0,
-            match without + several + strays {
-                0 => format!("{} actions", attempts.len()),
-                _ => format!(
-                    "{without} have none, {several} have several, {strays} results are of none"
-                ),
-            },
+            &invariants::governors(&receipts, Duration::MAX),
+            format!("{attempts} actions"),
         );
-        let verified = system.store().verify();
-        self.check(
+        self.check_invariants(
             "the chains of all tenants verify",
-            verified.is_ok(),
-            verified.map_or_else(
-                |broken| broken.to_string(),
-                |()| format!("{} receipts", receipts.len()),
-            ),
+            &invariants::ledger(system.store()),
+            format!("{} receipts", receipts.len()),
         );
+    }
+
+    fn check_invariants(&mut self, name: &str, violations: &[Violation], found: String) {
+        let found = match violations {
+            [] => found,
+            [first, rest @ ..] => match rest.len() {
+                0 => first.to_string(),
+                more => format!("{first}, and {more} more"),
+            },
+        };
+        self.check(name, violations.is_empty(), found);
     }
 
     async fn check_governors(&mut self, system: &System) {
@@ -230,6 +241,9 @@ impl fmt::Display for Report {
         writeln!(f, "action time  {}", self.action_time)?;
         writeln!(f, "pool queue   at most {}", self.pool_queue_max)?;
         write!(f, "receipts     {}", self.receipts)?;
+        for alert in &self.alerts {
+            write!(f, "\n{alert}")?;
+        }
         for check in &self.checks {
             let mark = if check.passed { "PASS" } else { "FAIL" };
             write!(f, "\n{mark}         {}: {}", check.name, check.found)?;
