@@ -94,6 +94,7 @@ fn main() {
         "pool transaction with a call, 20 clients", "249 k/s", lend(20, true);
         "pool transaction with a call, 100 clients", "269 k/s", lend(100, true);
         "pool: death of a worker to waiter served", "39 / 61 µs", replace();
+        "pool: 1,000 waiters die", "4600 µs", give_up();
         "supervisor: kill to restarted", "16.6 / 39 µs", restart();
         "ledger write, direct", "218 k/s", write_directly();
         "ledger write through the actor", "154 k/s", write(false);
@@ -282,6 +283,34 @@ async fn replace() -> Figure {
         let next = waiter.await.unwrap();
         note(&mut times, start);
         lease = next;
+    }
+    drop(lease);
+    pool.stop().await;
+    Figure::Times(times)
+}
+
+/// From the death of all until the pool has noticed.
+async fn give_up() -> Figure {
+    const WAITERS: usize = 1_000;
+    let pool = pool(1).await;
+    let lease = pool.checkout(PATIENCE).await.unwrap();
+    let mut times = times();
+    for _ in 0..10 {
+        let waiters: Vec<_> = (0..WAITERS)
+            .map(|_| {
+                let pool = pool.clone();
+                tokio::spawn(async move { drop(pool.checkout(PATIENCE).await) })
+            })
+            .collect();
+        while pool.status().await.unwrap().waiting < WAITERS {
+            tokio::task::yield_now().await;
+        }
+        let start = Instant::now();
+        waiters.iter().for_each(tokio::task::JoinHandle::abort);
+        while pool.status().await.unwrap().waiting > 0 {
+            tokio::task::yield_now().await;
+        }
+        note(&mut times, start);
     }
     drop(lease);
     pool.stop().await;
