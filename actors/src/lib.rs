@@ -9,7 +9,7 @@
 //! on the pool, [`governor`] decides for one tenant which to take, [`entitlement`]
 //! whether it may, [`governance`] keeps both, and [`system`] puts them together.
 //! [`failures`] breaks it on purpose; [`invariants`] says what must hold all
-//! the same; [`alerts`] what somebody should look at; [`names`] says who is called what.
+//! the same, looking at a [`journal`] among others; [`alerts`] what somebody should look at; [`names`] says who is called what.
 //!
 //! The way of one signal:
 //!
@@ -30,6 +30,7 @@ pub mod failures;
 pub mod governance;
 pub mod governor;
 pub mod invariants;
+pub mod journal;
 pub mod ledger;
 pub mod names;
 pub mod pool;

@@ -60,6 +60,7 @@ use ractor::{
     SupervisionEvent,
 };
 
+use crate::journal::{Incarnation, Journal, What};
 use crate::names::Names;
 use crate::supervisor::stop_all;
 
@@ -104,6 +105,7 @@ type Make<W> = Arc<dyn Fn(u32) -> (W, <W as Actor>::Arguments) + Send + Sync>;
 pub struct Pool<W: Actor> {
     name: String,
     make: Make<W>,
+    journal: Option<Journal>,
 }
 
 impl<W: Actor> Pool<W> {
@@ -116,6 +118,16 @@ impl<W: Actor> Pool<W> {
         Self {
             name: name.into(),
             make: Arc::new(make),
+            journal: None,
+        }
+    }
+
+    /// Write who waits and what is lent into a journal, under the pool's name.
+    #[must_use]
+    pub fn journal(self, journal: &Journal) -> Self {
+        Self {
+            journal: Some(journal.clone()),
+            ..self
         }
     }
 }
@@ -264,6 +276,10 @@ pub struct PoolActorState<M: Message> {
     waiting_max: usize,
     overflow: u32,
     served: Served,
+    /// Checkouts asked for.
+    asked: u64,
+    /// Writes into the journal, if there is one.
+    incarnation: Option<Incarnation>,
 }
 
 impl<M: Message> fmt::Debug for PoolActorState<M> {
@@ -280,6 +296,8 @@ struct Worker<M: Message> {
 }
 
 struct Waiter<M: Message> {
+    /// Rises with each checkout.
+    number: u64,
     ticket: Arc<Ticket>,
     reply: Reply<M>,
     /// Since when it waits in the queue, if it does.
@@ -317,6 +335,11 @@ impl<W: Actor> Actor for Pool<W> {
             waiting_max: 0,
             overflow: 0,
             served: Served::default(),
+            asked: 0,
+            incarnation: self
+                .journal
+                .as_ref()
+                .map(|journal| journal.begin(&self.name)),
         };
         for _ in 0..state.config.size {
             match self.start_worker(&myself, &mut state).await {
@@ -342,7 +365,9 @@ impl<W: Actor> Actor for Pool<W> {
                 block,
                 reply,
             } => {
+                state.asked += 1;
                 let waiter = Waiter {
+                    number: state.asked,
                     ticket,
                     reply,
                     since: None,
@@ -371,6 +396,7 @@ impl<W: Actor> Actor for Pool<W> {
                     (number, worker.and_then(|worker| worker.ticket.take()))
                 {
                     ticket.worker.store(DONE, Ordering::Relaxed);
+                    state.note_returned(number);
                     self.give_back(number, state).await;
                 }
             }
@@ -387,6 +413,7 @@ impl<W: Actor> Actor for Pool<W> {
                     });
                     if let Some(worker) = held {
                         worker.ticket = None;
+                        state.note_returned(number);
                         self.give_back(number, state).await;
                     }
                 }
@@ -404,10 +431,15 @@ impl<W: Actor> Actor for Pool<W> {
         event: SupervisionEvent,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let (SupervisionEvent::ActorTerminated(actor, ..)
-        | SupervisionEvent::ActorFailed(actor, _)) = event
-        else {
-            return Ok(());
+        // What it holds (its last state comes with the event) must be free before
+        // its successor starts.
+        let actor = match event {
+            SupervisionEvent::ActorTerminated(actor, last_state, _) => {
+                drop(last_state);
+                actor
+            }
+            SupervisionEvent::ActorFailed(actor, _) => actor,
+            _ => return Ok(()),
         };
         // A dismissed worker is not in the table any more.
         let Some(number) = state.numbers.remove(&actor.get_id().pid()) else {
@@ -416,6 +448,9 @@ impl<W: Actor> Actor for Pool<W> {
         let Some(worker) = state.workers.remove(&number) else {
             return Ok(());
         };
+        if worker.ticket.is_some() {
+            state.note_returned(number);
+        }
         if worker.ticket.is_none() {
             state.idle.retain(|idle| *idle != number);
             let number = self.start_worker(&myself, state).await?;
@@ -438,6 +473,9 @@ impl<W: Actor> Actor for Pool<W> {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         state.stop_workers().await;
+        if let Some(incarnation) = &mut state.incarnation {
+            incarnation.end();
+        }
         Ok(())
     }
 }
@@ -450,7 +488,7 @@ impl<W: Actor> Pool<W> {
     ) -> Result<u32, ActorProcessingErr> {
         let number = state.free_number();
         let (worker, arguments) = (self.make)(number);
-        let name = retake::scoped_name(&format!("{}/worker-{number}", self.name));
+        let name = retake::scoped_name(&format!("{}/{}", self.name, worker_name(number)));
         let (actor, _) =
             Actor::spawn_linked(Some(name), worker, arguments, myself.get_cell()).await?;
         state.numbers.insert(actor.get_id().pid(), number);
@@ -474,6 +512,7 @@ impl<W: Actor> Pool<W> {
             worker.ticket = Some(Arc::clone(&waiter.ticket));
             waiter.ticket.worker.store(number, Ordering::Relaxed);
             if waiter.reply.send(Ok(worker.actor.clone())).is_ok() {
+                state.note(|| What::Lent(worker_name(number), waiter.number));
                 match waiter.since {
                     Some(since) => state.served.note_wait(since.elapsed()),
                     None => state.served.at_once += 1,
@@ -483,6 +522,7 @@ impl<W: Actor> Pool<W> {
             state.served.given_up += 1;
             worker.ticket = None;
             waiter.ticket.worker.store(DONE, Ordering::Relaxed);
+            state.note(|| What::Withdrew(waiter.number));
             match state.next_waiter() {
                 Some(next) => waiter = next,
                 None => return self.retire(number, state).await,
@@ -511,7 +551,22 @@ impl<W: Actor> Pool<W> {
     }
 }
 
+fn worker_name(number: u32) -> String {
+    format!("worker-{number}")
+}
+
 impl<M: Message> PoolActorState<M> {
+    /// Write into the journal, if there is one.
+    fn note(&self, what: impl FnOnce() -> What) {
+        if let Some(incarnation) = &self.incarnation {
+            incarnation.note(what());
+        }
+    }
+
+    fn note_returned(&self, number: u32) {
+        self.note(|| What::Returned(worker_name(number)));
+    }
+
     fn status(&self) -> PoolStatus {
         let state = if self.overflow < 1 {
             match (self.idle.is_empty(), self.config.max_overflow) {
@@ -574,6 +629,7 @@ impl<M: Message> PoolActorState<M> {
 
     fn enqueue(&mut self, mut waiter: Waiter<M>) {
         waiter.since = Some(retake::now());
+        self.note(|| What::Waits(waiter.number));
         self.queue.push_back(waiter);
         self.waiting += 1;
         self.waiting_max = self.waiting_max.max(self.waiting);
@@ -585,6 +641,7 @@ impl<M: Message> PoolActorState<M> {
                 self.waiting -= 1;
                 return Some(waiter);
             }
+            self.note(|| What::Withdrew(waiter.number));
         }
         None
     }
@@ -595,8 +652,14 @@ impl<M: Message> PoolActorState<M> {
         self.waiting = self.waiting.saturating_sub(1);
         self.served.given_up += 1;
         if self.queue.len() > 2 * self.waiting + 16 {
-            self.queue
-                .retain(|waiter| waiter.ticket.worker.load(Ordering::Relaxed) == WAITING);
+            let queue = std::mem::take(&mut self.queue);
+            let (waiting, gone): (VecDeque<_>, VecDeque<_>) = queue
+                .into_iter()
+                .partition(|waiter| waiter.ticket.worker.load(Ordering::Relaxed) == WAITING);
+            self.queue = waiting;
+            for waiter in gone {
+                self.note(|| What::Withdrew(waiter.number));
+            }
         }
     }
 }

@@ -39,6 +39,7 @@ use crate::governor::{
 use crate::ledger::{Durability, Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
 use crate::pool::{Pool, PoolConfig, PoolRef};
+use crate::statem::Inspection;
 use crate::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
 use crate::worker::{ActionWorker, ServiceTime, WorkerArguments, WorkerMessage};
 
@@ -250,8 +251,18 @@ impl System {
     /// # Errors
     /// If it does not answer.
     pub async fn governor_state(&self, tenant: &str) -> Result<GovernorState, CallError> {
-        let governor = self.governor(tenant).await?;
-        Ok(governor.inspect().await?.state)
+        Ok(self.inspect_governor(tenant).await?.state)
+    }
+
+    /// How a tenant's governor stands, and what it has met.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn inspect_governor(
+        &self,
+        tenant: &str,
+    ) -> Result<Inspection<GovernorState>, CallError> {
+        self.governor(tenant).await?.inspect().await
     }
 
     /// All tenants that have a governor.

@@ -4,12 +4,15 @@
 use std::time::Duration;
 
 use retake_actors::invariants::{
-    Violation, acknowledged, governors, ledger, pool, sequence, tree_at_rest,
+    Coverage, Violation, acknowledged, governors, ledger, pool, recovery, same_recovery, sequence,
+    tree_at_rest,
 };
 use retake_actors::ledger::{Draft, Receipt, ReceiptKind};
+use retake_actors::statem::StateMachine as _;
 use retake_actors::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
 use retake_actors::{
-    Failure, FailureKind, PoolConfig, Service, ServiceTime, Signal, Store, System, SystemConfig,
+    Failure, FailureKind, Governor, PoolConfig, Service, ServiceTime, Signal, Store, System,
+    SystemConfig,
 };
 use retake_sim::{Fault, Isolation, Sim};
 
@@ -20,6 +23,15 @@ fn numbers(violations: &[Violation]) -> Vec<u32> {
         .collect()
 }
 
+fn cpu(value: f64) -> Signal {
+    Signal {
+        id: None,
+        tenant: "acme".to_owned(),
+        metric: "cpu".to_owned(),
+        value,
+    }
+}
+
 async fn run_system(config: SystemConfig) -> Vec<Violation> {
     let system = System::start(config.clone()).await.unwrap();
     system.entitle("acme", true).await.unwrap();
@@ -27,9 +39,7 @@ async fn run_system(config: SystemConfig) -> Vec<Violation> {
     for number in 0..60 {
         let signal = Signal {
             id: Some(format!("signal-{number}")),
-            tenant: "acme".to_owned(),
-            metric: "cpu".to_owned(),
-            value: [10.0, 70.0, 90.0][number % 3],
+            ..cpu([10.0, 70.0, 90.0][number % 3])
         };
         let _ = system.signal(signal).await;
         // Its pool may be being restarted.
@@ -43,6 +53,9 @@ async fn run_system(config: SystemConfig) -> Vec<Violation> {
     violations.extend(ledger(system.store()));
     violations.extend(governors(&receipts, config.action_timeout));
     violations.extend(tree_at_rest(&system.root().tree().await.unwrap()));
+    let mut coverage = Coverage::new(&Governor::table());
+    coverage.add(&system.inspect_governor("acme").await.unwrap());
+    violations.extend(coverage.violations());
     assert!(receipts.len() > 20, "{} receipts", receipts.len());
     violations
 }
@@ -181,6 +194,81 @@ fn mutants_of_the_ledger_are_caught() {
 }
 
 #[test]
+fn mutants_of_recovery_are_caught() {
+    // At one instant of virtual time, so the same drafts give the same receipts.
+    let run = Sim::new().run(|| async {
+        let of = |receipts: usize| {
+            let store = Store::new();
+            let drafts = [attempt(), result(1, 1), attempt()];
+            for draft in drafts.into_iter().take(receipts) {
+                store.append(draft);
+            }
+            store
+        };
+        let written = of(3).all();
+        for there in [2, 3] {
+            assert_eq!(recovery(&written, 2, &of(there)), []);
+            assert_eq!(same_recovery(&of(there), &of(there)), []);
+        }
+        // 27: cuts off one that was acknowledged.
+        assert_eq!(numbers(&recovery(&written, 2, &of(1))), [27]);
+        // 30: serves what nobody wrote, and what has decayed.
+        assert_eq!(numbers(&recovery(&written[..2], 2, &of(3))), [30]);
+        let mut decayed = written.clone();
+        decayed[0].payload.push('x');
+        assert_eq!(numbers(&recovery(&decayed, 2, &of(3))), [30]);
+        // 31: the second recovery cuts more off, or finds more.
+        for (first, second) in [(3, 2), (2, 3)] {
+            let violations = same_recovery(&of(first), &of(second));
+            assert_eq!(numbers(&violations), [31]);
+            assert!(violations[0].what.ends_with("differ from receipt 3 on"));
+        }
+    });
+    run.expect_passed();
+}
+
+#[test]
+fn a_state_that_meets_what_it_does_not_declare_is_caught() {
+    let run = Sim::new().run(|| async {
+        let system = System::start(SystemConfig::default()).await.unwrap();
+        system.entitle("acme", true).await.unwrap();
+        system.signal(cpu(10.0)).await.unwrap();
+        system.inspect_governor("acme").await.unwrap()
+    });
+    let mut machine = run.expect_passed();
+    let mut coverage = Coverage::new(&Governor::table());
+    assert_eq!(coverage.missing().len(), Governor::table().rules().count());
+    coverage.add(&machine);
+    assert_eq!(coverage.violations(), []);
+    insta::assert_snapshot!(coverage, @r"
+    2 of 17 declared pairs met
+       NEVER  boot: action_done (ignored)
+       NEVER  boot: entitled
+           1  boot: signal
+       NEVER  stable: action_done (ignored)
+       NEVER  stable: entitled
+           1  stable: signal
+       NEVER  warning: action_done (ignored)
+       NEVER  warning: entitled
+       NEVER  warning: signal
+       NEVER  intervening: act
+       NEVER  intervening: action_done
+       NEVER  intervening: action_overdue
+       NEVER  intervening: entitled
+       NEVER  intervening: signal (postponed)
+       NEVER  refusing: action_done (ignored)
+       NEVER  refusing: entitled
+       NEVER  refusing: signal
+    ");
+    machine.met.insert((machine.state, "earthquake"), 2);
+    coverage.add(&machine);
+    assert_eq!(
+        coverage.violations()[0].to_string(),
+        "invariant 22: state stable does not declare `earthquake`, which came 2 times"
+    );
+}
+
+#[test]
 fn mutants_of_the_pool_are_caught() {
     let run = Sim::new().run(|| async {
         let config = PoolConfig {
@@ -203,6 +291,17 @@ fn mutants_of_the_pool_are_caught() {
         let mut many = good;
         (many.idle, many.leased, many.overflow) = (0, 4, 2);
         assert_eq!(numbers(&pool(&config, &many)), [15]);
+        let bounded = PoolConfig {
+            max_waiting: Some(3),
+            ..config.clone()
+        };
+        let mut crowded = good;
+        crowded.waiting_max = 4;
+        assert_eq!(numbers(&pool(&bounded, &crowded)), [12]);
+        // A worker was restarted, and nobody told those who wait.
+        let mut asleep = good;
+        (asleep.idle, asleep.leased, asleep.waiting) = (1, 1, 2);
+        assert_eq!(numbers(&pool(&config, &asleep)), [20]);
     });
     run.expect_passed();
 }

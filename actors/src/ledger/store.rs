@@ -165,6 +165,13 @@ impl Store {
         self.table().acknowledged().to_vec()
     }
 
+    /// Receipts that wait for their acknowledgement, in the order of their ids.
+    #[must_use]
+    pub fn unacknowledged(&self) -> Vec<Receipt> {
+        let table = self.table();
+        table.receipts[table.acknowledged..].to_vec()
+    }
+
     /// The attempt of a tenant that has no result yet.
     #[must_use]
     pub fn open_attempt(&self, tenant: &str) -> Option<Receipt> {

@@ -14,6 +14,7 @@ use super::handle::{ChildError, ChildInfo, Description, StartedChild};
 use super::intensity::{Backoff, Restarts};
 use super::spec::{AutoShutdown, ChildSpec, Ignore, Restart, Shutdown, Strategy, SupervisorSpec};
 use super::{AUTO_SHUTDOWN, INTENSITY_EXCEEDED, SHUTDOWN};
+use crate::journal::{Incarnation, Life, What};
 
 /// The actor. Its arguments are a [`SupervisorSpec`]; talk to it through a
 /// [`SupervisorRef`](super::SupervisorRef).
@@ -67,6 +68,8 @@ pub struct SupervisorState {
     keys: BTreeMap<u64, u64>,
     last_key: u64,
     tries: u64,
+    /// Writes into the journal, if there is one, and its end when it is dropped.
+    incarnation: Option<Incarnation>,
 }
 
 #[derive(Debug)]
@@ -142,6 +145,7 @@ impl Actor for Supervisor {
             keys: BTreeMap::new(),
             last_key: 0,
             tries: 0,
+            incarnation: spec.journal.map(|(name, journal)| journal.begin(&name)),
         };
         for child in spec.children {
             let id = child.id.clone();
@@ -149,6 +153,9 @@ impl Actor for Supervisor {
                 state.stop_everything().await;
                 return Err(format!("child `{id}` failed to start: {error}").into());
             }
+        }
+        if let Some(incarnation) = &state.incarnation {
+            incarnation.write(Life::Started(String::new()));
         }
         Ok(state)
     }
@@ -201,7 +208,9 @@ impl Actor for Supervisor {
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
         let (actor, exit) = match event {
-            SupervisionEvent::ActorTerminated(actor, _, reason) => {
+            SupervisionEvent::ActorTerminated(actor, last_state, reason) => {
+                // What it holds must be free before its successor starts.
+                drop(last_state);
                 (actor, Exit::of_reason(reason.as_deref()))
             }
             SupervisionEvent::ActorFailed(actor, _) => (actor, Exit::Abnormal),
@@ -217,6 +226,9 @@ impl Actor for Supervisor {
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
         state.stop_everything().await;
+        if let Some(incarnation) = &mut state.incarnation {
+            incarnation.end();
+        }
         Ok(())
     }
 }
@@ -304,6 +316,7 @@ impl SupervisorState {
 
     /// Stop a child on request: no restart, and no automatic shutdown.
     async fn terminate(&mut self, key: u64) {
+        self.note(key, What::Terminate);
         self.stop(key).await;
         if self.children[&key].spec.restart == Restart::Temporary {
             self.children.remove(&key);
@@ -313,6 +326,13 @@ impl SupervisorState {
 
 // Starting and stopping.
 impl SupervisorState {
+    /// Write about a child into the journal, if there is one.
+    fn note(&self, key: u64, what: fn(String) -> What) {
+        if let (Some(incarnation), Some(child)) = (&self.incarnation, self.children.get(&key)) {
+            incarnation.note(what(child.spec.id.clone()));
+        }
+    }
+
     /// Add a child and start it. A child that fails to start is not kept.
     async fn add(
         &mut self,
@@ -328,6 +348,7 @@ impl SupervisorState {
             timer: None,
         };
         self.children.insert(key, child);
+        self.note(key, What::Added);
         let started = self.start(key, myself).await;
         if started.is_err() {
             self.children.remove(&key);
@@ -374,14 +395,18 @@ impl SupervisorState {
     fn release(&mut self, key: u64) -> Option<(ActorCell, Shutdown)> {
         let child = self.children.get_mut(&key)?;
         child.end_restarting();
-        let actor = child.actor.take()?;
+        let (actor, shutdown) = (child.actor.take()?, child.spec.shutdown);
         self.keys.remove(&actor.get_id().pid());
-        Some((actor, child.spec.shutdown))
+        self.note(key, What::StopChild);
+        Some((actor, shutdown))
     }
 
     /// The children are stopped in reverse order, each after the one before has
     /// ended; those of a dynamic supervisor all at once.
     async fn stop_everything(&mut self) {
+        if let Some(incarnation) = &self.incarnation {
+            incarnation.note(What::ShutDown);
+        }
         let keys: Vec<u64> = self.children.keys().rev().copied().collect();
         if self.is_dynamic() {
             let actors: Vec<_> = keys
@@ -404,6 +429,7 @@ impl SupervisorState {
         let Some(key) = self.keys.remove(&actor.get_id().pid()) else {
             return;
         };
+        self.note(key, What::Heard);
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
@@ -438,10 +464,12 @@ impl SupervisorState {
         if !self.restarts.allow_another(retake::now()) {
             let id = &self.children[&key].spec.id;
             retake::event!("restart intensity exceeded by `{id}`");
+            self.note(key, What::GaveUp);
             // post_stop stops the other children.
             myself.stop(Some(INTENSITY_EXCEEDED.to_owned()));
             return;
         }
+        self.note(key, What::Restart);
         self.stop_set(key).await;
         match self.backoff {
             None => self.start_set(key, myself).await,

@@ -9,6 +9,7 @@ use ractor::{Actor, ActorCell, SpawnErr};
 
 use super::Supervisor;
 use super::intensity::Backoff;
+use crate::journal::Journal;
 
 /// Which children are restarted when one dies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -236,6 +237,7 @@ pub struct SupervisorSpec {
     pub(super) period: Duration,
     pub(super) auto_shutdown: AutoShutdown,
     pub(super) backoff: Option<Backoff>,
+    pub(super) journal: Option<(String, Journal)>,
     pub(super) children: Vec<ChildSpec>,
 }
 
@@ -279,6 +281,7 @@ impl SupervisorSpec {
             period: Duration::from_secs(5),
             auto_shutdown: AutoShutdown::default(),
             backoff: None,
+            journal: None,
             children: Vec::new(),
         }
     }
@@ -307,6 +310,15 @@ impl SupervisorSpec {
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self {
             backoff: Some(backoff),
+            ..self
+        }
+    }
+
+    /// Write what the supervisor does into a journal, under this name.
+    #[must_use]
+    pub fn journal(self, name: &str, journal: &Journal) -> Self {
+        Self {
+            journal: Some((name.to_owned(), journal.clone())),
             ..self
         }
     }
