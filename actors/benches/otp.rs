@@ -27,11 +27,18 @@ use retake_actors::pool::{PoolConfig, PoolRef};
 use retake_actors::statem::{Context, Event, Next, StateMachine, StatemRef, Table};
 use retake_actors::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
 use retake_actors::{Failures, LedgerRef, Names, ServiceTime, Signal, Store, System, SystemConfig};
+use retake_sim::memory::{self, CountingAllocator};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// What one round gives.
 enum Figure {
     PerSecond(f64),
     Times(Histogram<u64>),
+    /// Waiting times, told in milliseconds.
+    Waits(Histogram<u64>),
+    Bytes(usize),
 }
 
 impl Figure {
@@ -43,6 +50,11 @@ impl Figure {
                 let median = |times: &Histogram<u64>| times.value_at_quantile(0.5);
                 Self::Times(if median(&a) <= median(&b) { a } else { b })
             }
+            (Self::Waits(a), Self::Waits(b)) => {
+                let median = |times: &Histogram<u64>| times.value_at_quantile(0.5);
+                Self::Waits(if median(&a) <= median(&b) { a } else { b })
+            }
+            (Self::Bytes(a), Self::Bytes(b)) => Self::Bytes(a.min(b)),
             (first, _) => first,
         }
     }
@@ -57,6 +69,11 @@ impl std::fmt::Display for Figure {
                 let micros = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
                 write!(text, "{:.1} / {:.1} µs", micros(0.5), micros(0.99))?;
             }
+            Self::Waits(times) => {
+                let millis = |quantile| times.value_at_quantile(quantile) as f64 / 1e6;
+                write!(text, "{:.0} / {:.0} ms", millis(0.5), millis(0.99))?;
+            }
+            Self::Bytes(bytes) => write!(text, "{bytes} B")?,
         }
         f.pad(&text)
     }
@@ -79,6 +96,7 @@ macro_rules! rows {
 const ROUNDS: usize = 5;
 
 fn main() {
+    memory::enable();
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|argument| !argument.starts_with("--"))
@@ -95,6 +113,8 @@ fn main() {
         "pool transaction with a call, 100 clients", "269 k/s", lend(100, true);
         "pool: death of a worker to waiter served", "39 / 61 µs", replace();
         "pool: 1,000 waiters die", "4600 µs", give_up();
+        "pool: burst of 5 x 1,000, work 1 ms, wait", "69 / 137 ms", burst(1_000);
+        "pool: burst of 5 x 1,000, work 0.1 ms, wait", "", burst(100);
         "supervisor: kill to restarted", "16.6 / 39 µs", restart();
         "ledger write, direct", "218 k/s", write_directly();
         "ledger write through the actor", "154 k/s", write(false);
@@ -102,7 +122,13 @@ fn main() {
         "ledger write, group commit, 100 writers", "", write(true);
         "ledger batch of 100", "220 k/s", write_batches();
         "ledger read by id", "743 k/s", read();
-        "postpone and retry 10,000 events", "16129 k/s", postpone();
+        "ledger read by id, latency", "- / 2.6 µs", read_times();
+        "ledger: memory of a receipt", "820 B", receipt_memory();
+        "postpone and retry 1,000 events", "21277 k/s", postpone(1_000);
+        "postpone and retry 10,000 events", "16129 k/s", postpone(10_000);
+        "postpone and retry 100,000 events", "12821 k/s", postpone(100_000);
+        "memory of an actor", "2700 B", actor_memory();
+        "memory of a governor", "", governor_memory();
     ];
     println!(
         "{:<43}{:>18}{:>18}{:>16}",
@@ -132,7 +158,12 @@ fn main() {
             });
             rounds.reduce(Figure::better).unwrap()
         };
-        let (one, two) = (measure(None), measure(Some(2)));
+        let one = measure(None);
+        // Memory is counted for each thread by itself.
+        let two = match one {
+            Figure::Bytes(_) => String::new(),
+            _ => measure(Some(2)).to_string(),
+        };
         println!("{:<43}{one:>18}{two:>18}{:>16}", row.name, row.otp);
     }
     println!("k/s: thousands a second; µs: p50 / p99; the best of {ROUNDS} rounds");
@@ -317,6 +348,49 @@ async fn give_up() -> Figure {
     Figure::Times(times)
 }
 
+/// Five bursts of 1,000 clients on 10 workers and 5 more, each work taking so long:
+/// how long clients wait for their worker.
+async fn burst(work_us: u64) -> Figure {
+    let config = PoolConfig {
+        size: 10,
+        max_overflow: 5,
+        ..PoolConfig::default()
+    };
+    let pool = PoolRef::start("pool", config, |_| (Echo, ()))
+        .await
+        .unwrap();
+    let mut times = times();
+    for _ in 0..5 {
+        let clients: Vec<_> = (0..1_000)
+            .map(|_| {
+                let pool = pool.clone();
+                let start = Instant::now();
+                tokio::spawn(async move {
+                    let lease = pool.checkout(PATIENCE).await.unwrap();
+                    let wait = start.elapsed();
+                    work(Duration::from_micros(work_us)).await;
+                    drop(lease);
+                    wait
+                })
+            })
+            .collect();
+        for client in clients {
+            let wait = client.await.unwrap().as_nanos();
+            times.saturating_record(u64::try_from(wait).unwrap_or(u64::MAX));
+        }
+    }
+    pool.stop().await;
+    Figure::Waits(times)
+}
+
+/// Tokio's timers are no finer than a millisecond, and come up to one late.
+async fn work(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        tokio::task::yield_now().await;
+    }
+}
+
 // --- supervisor ---
 
 async fn restart() -> Figure {
@@ -453,6 +527,61 @@ async fn read() -> Figure {
     per_second(10_000, start)
 }
 
+async fn read_times() -> Figure {
+    let store = Store::new();
+    for number in 0..10_000 {
+        store.append(draft(number));
+    }
+    let mut times = times();
+    for id in 1..=10_000 {
+        let start = Instant::now();
+        std::hint::black_box(store.get(id).unwrap());
+        note(&mut times, start);
+    }
+    Figure::Times(times)
+}
+
+// --- memory ---
+
+/// Bytes that each of so many takes, made since so many bytes were live.
+fn bytes_of_each(count: usize, before: isize) -> Figure {
+    Figure::Bytes((memory::live_bytes() - before).unsigned_abs() / count)
+}
+
+async fn actor_memory() -> Figure {
+    let mut actors = Vec::with_capacity(5_000);
+    let before = memory::live_bytes();
+    for _ in 0..5_000 {
+        actors.push(Actor::spawn(None, Echo, ()).await.unwrap().0);
+    }
+    bytes_of_each(actors.len(), before)
+}
+
+async fn governor_memory() -> Figure {
+    let system = system().await;
+    let before = memory::live_bytes();
+    for number in 0..2_000 {
+        let tenant = format!("tenant-{number}");
+        let signal = Signal {
+            tenant,
+            ..signal(1, false)
+        };
+        system.signal(signal).await.unwrap();
+    }
+    let figure = bytes_of_each(2_000, before);
+    system.stop().await;
+    figure
+}
+
+async fn receipt_memory() -> Figure {
+    let store = Store::new();
+    let before = memory::live_bytes();
+    for number in 0..20_000 {
+        store.append(draft(number));
+    }
+    bytes_of_each(20_000, before)
+}
+
 // --- state machine ---
 
 struct Postponer;
@@ -527,16 +656,16 @@ impl StateMachine for Postponer {
     }
 }
 
-async fn postpone() -> Figure {
+async fn postpone(events: u64) -> Figure {
     let machine = StatemRef::start(None, Postponer, ()).await.unwrap();
-    for _ in 0..10_000 {
+    for _ in 0..events {
         machine.cast(PostponerEvent::Work).unwrap();
     }
     machine.call(PostponerEvent::IsDone, None).await.unwrap();
     let start = Instant::now();
     machine.cast(PostponerEvent::Open).unwrap();
     machine.call(PostponerEvent::IsDone, None).await.unwrap();
-    let figure = per_second(10_000, start);
+    let figure = per_second(events, start);
     machine.actor().stop_and_wait(None, None).await.unwrap();
     figure
 }

@@ -47,7 +47,7 @@
 //! what goes wrong on purpose; `engine` and `core` are the scheduler itself,
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
 //! `deadlock` who waits for whom; [`rng`] and [`interpose`] are where randomness
-//! and clocks come from.
+//! and clocks come from; [`memory`] counts what is allocated.
 
 mod causes;
 mod core;
@@ -56,6 +56,7 @@ mod engine;
 pub mod fault;
 mod identity;
 pub mod interpose;
+pub mod memory;
 pub mod outcome;
 pub mod rng;
 pub mod runnable;

@@ -11,7 +11,7 @@ use ractor::{
 };
 
 use super::context::{Context, Effects, EnterContext, TimerChange, TimerKey};
-use super::table::{Rule, Table};
+use super::table::Rule;
 use super::{Discard, Event, Next, StateMachine};
 use crate::call::{CallError, call};
 
@@ -54,7 +54,10 @@ pub struct Inspection<S> {
 
 /// The actor's own state.
 pub struct Machine<M: StateMachine> {
-    table: Table<M::State>,
+    /// The table, in a form that is quick to search.
+    rows: Vec<Row<M::State>>,
+    /// Where the last event's rule was: the next one is often there too.
+    last_row: usize,
     state: M::State,
     data: M::Data,
     /// To be handled before the mailbox.
@@ -65,9 +68,18 @@ pub struct Machine<M: StateMachine> {
     at_once: VecDeque<(TimerKey, M::Event)>,
     timers: BTreeMap<TimerKey, Timer<M::Event>>,
     last_timer: u64,
-    met: BTreeMap<(M::State, &'static str), u64>,
-    undeclared: u64,
+    /// Events that their state did not declare.
+    undeclared: BTreeMap<(M::State, &'static str), u64>,
     stopping: bool,
+}
+
+/// A state's rule for an event.
+struct Row<S> {
+    state: S,
+    event: &'static str,
+    rule: Rule<S>,
+    /// How often the state has met the event.
+    met: u64,
 }
 
 struct Timer<E> {
@@ -107,7 +119,16 @@ impl<M: StateMachine> Actor for Statem<M> {
             inserted, timers, ..
         } = context.effects;
         let mut machine = Machine {
-            table,
+            rows: table
+                .rules()
+                .map(|(state, event, rule)| Row {
+                    state,
+                    event,
+                    rule: rule.clone(),
+                    met: 0,
+                })
+                .collect(),
+            last_row: 0,
             state,
             data,
             queue: inserted.into(),
@@ -115,8 +136,7 @@ impl<M: StateMachine> Actor for Statem<M> {
             at_once: VecDeque::new(),
             timers: BTreeMap::new(),
             last_timer: 0,
-            met: BTreeMap::new(),
-            undeclared: 0,
+            undeclared: BTreeMap::new(),
             stopping: false,
         };
         machine.change_timers(timers, &myself);
@@ -201,21 +221,22 @@ impl<M: StateMachine> Statem<M> {
     ) -> Result<(), ActorProcessingErr> {
         machine.cancel(TimerKey::Event);
         let (state, name) = (machine.state, event.name());
-        *machine.met.entry((state, name)).or_default() += 1;
-        match machine.table.get(state, name) {
-            Some(Rule::Handle(_)) => {}
-            Some(Rule::Postpone) => {
+        let Some(row) = machine.find(name) else {
+            *machine.undeclared.entry((state, name)).or_default() += 1;
+            retake::event!("undeclared event `{name}` in state {state}: {event:?}");
+            self.0.discard(event, Discard::Undeclared(state));
+            return Ok(());
+        };
+        let row = &mut machine.rows[row];
+        row.met += 1;
+        match row.rule {
+            Rule::Handle(_) => {}
+            Rule::Postpone => {
                 machine.postponed.push_back(event);
                 return Ok(());
             }
-            Some(Rule::Ignore) => {
+            Rule::Ignore => {
                 self.0.discard(event, Discard::Ignored(state));
-                return Ok(());
-            }
-            None => {
-                machine.undeclared += 1;
-                retake::event!("undeclared event `{name}` in state {state}: {event:?}");
-                self.0.discard(event, Discard::Undeclared(state));
                 return Ok(());
             }
         }
@@ -243,10 +264,8 @@ impl<M: StateMachine> Statem<M> {
             _ => None,
         };
         if let Some(to) = to {
-            let Some(Rule::Handle(targets)) = machine.table.get(from, event) else {
-                return Ok(());
-            };
-            if !targets.contains(&to) {
+            let row = machine.find(event).map(|row| &machine.rows[row].rule);
+            if !matches!(row, Some(Rule::Handle(targets)) if targets.contains(&to)) {
                 return Err(format!("undeclared transition {from} -> {to} on `{event}`").into());
             }
             machine.state = to;
@@ -310,12 +329,26 @@ impl<M: StateMachine> Statem<M> {
 
 impl<M: StateMachine> Machine<M> {
     fn inspect(&self) -> Inspection<M::State> {
+        let met = self.rows.iter().filter(|row| row.met > 0);
+        let met = met.map(|row| ((row.state, row.event), row.met));
+        let mut met: BTreeMap<_, _> = met.collect();
+        met.extend(&self.undeclared);
         Inspection {
             state: self.state,
             postponed: self.postponed.len(),
-            met: self.met.clone(),
-            undeclared: self.undeclared,
+            met,
+            undeclared: self.undeclared.values().sum(),
         }
+    }
+
+    /// The row of this event in the present state.
+    fn find(&mut self, event: &str) -> Option<usize> {
+        let state = self.state;
+        let fits = |row: &Row<M::State>| row.state == state && row.event == event;
+        if !self.rows.get(self.last_row).is_some_and(fits) {
+            self.last_row = self.rows.iter().position(fits)?;
+        }
+        Some(self.last_row)
     }
 
     /// The event of a timeout that has come, unless it was cancelled on its way.
