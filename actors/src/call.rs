@@ -18,8 +18,14 @@ pub enum CallError {
 
 /// Ask an actor, and wait for its answer at most `timeout`, or as long as it takes.
 ///
-/// After `gen_server`(3erl), `call`: an actor that is absent is an error at once.
-pub(crate) async fn call<M: Message, T: Send + 'static>(
+/// After `gen_server`(3erl), `call`: an actor that is absent is an error at once. An
+/// answer that comes too late is dropped; the actor has done the work all the same.
+/// Unlike there, the error does not tell why an actor ended: ractor tells that to
+/// its supervisor only.
+///
+/// # Errors
+/// If there is no answer, or none in time.
+pub async fn call<M: Message, T: Send + 'static>(
     actor: &ActorRef<M>,
     message: impl FnOnce(RpcReplyPort<T>) -> M,
     timeout: Option<Duration>,

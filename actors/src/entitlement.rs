@@ -10,6 +10,26 @@
 //!
 //! Any other change is an error that names the state. What a tenant's entitlement
 //! is lies in [`Entitlements`], which outlives the actor.
+//!
+//! ```
+//! use retake_actors::entitlement::{Entitlement, EntitlementArguments, EntitlementEvent, EntitlementRef};
+//! use retake_actors::{Change, EntitlementState, Entitlements, Names};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let entitlements = Entitlements::default();
+//! let arguments = EntitlementArguments::new("acme", &Names::new(), &entitlements);
+//! let entitlement = EntitlementRef::start(None, Entitlement, arguments).await?;
+//! for change in [Change::Grant, Change::Approve] {
+//!     entitlement.call(|reply| EntitlementEvent::Change(change, reply), None).await??;
+//! }
+//! assert!(entitlements.is_entitled("acme"));
+//! let again = entitlement.call(|reply| EntitlementEvent::Change(Change::Grant, reply), None);
+//! assert_eq!(again.await?.unwrap_err().to_string(), "an entitlement that is entitled cannot grant");
+//! assert_eq!(entitlements.state("acme"), EntitlementState::Entitled);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -225,6 +245,19 @@ pub struct EntitlementArguments {
     pub entitlements: Entitlements,
     /// How long it lasts.
     pub terms: Terms,
+}
+
+impl EntitlementArguments {
+    /// For this tenant, in the system of these names, without an end.
+    #[must_use]
+    pub fn new(tenant: &str, names: &Names, entitlements: &Entitlements) -> Self {
+        Self {
+            tenant: tenant.to_owned(),
+            names: names.clone(),
+            entitlements: entitlements.clone(),
+            terms: Terms::default(),
+        }
+    }
 }
 
 impl StateMachine for Entitlement {

@@ -4,6 +4,27 @@
 //! do the work and tells the governor. Whatever happens to runner or worker, the
 //! governor hears of exactly one end: a runner that dies is reported by the
 //! executor in its stead.
+//!
+//! ```
+//! use ractor::Actor;
+//! use retake_actors::executor::{ExecutorArguments, ExecutorMessage};
+//! use retake_actors::worker::WorkerArguments;
+//! use retake_actors::{Action, ActionKind, ActionWorker, Executor, Names, PoolConfig, PoolRef};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let worker = |_| (ActionWorker, WorkerArguments::default());
+//! let pool = PoolRef::start("pool", PoolConfig::default(), worker).await?;
+//! let arguments = ExecutorArguments::new(&Names::new(), &pool);
+//! let (executor, _) = Actor::spawn(None, Executor, arguments).await?;
+//! // The governor of `acme` hears of the end, if there is one.
+//! let action = Action { attempt: 1, tenant: "acme".into(), kind: ActionKind::Scale };
+//! executor.cast(ExecutorMessage::Execute(action))?;
+//! # while pool.status().await?.served.at_once == 0 { tokio::task::yield_now().await; }
+//! assert_eq!(pool.status().await?.served.at_once, 1);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -87,6 +108,8 @@ impl ActionResult {
     }
 }
 
+/// How long an action may take, if nothing else is said.
+pub(crate) const ACTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a runner waits for a worker.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -103,6 +126,18 @@ pub struct ExecutorArguments {
     pub pool: PoolRef<WorkerMessage>,
     /// How long a worker may take for an action.
     pub action_timeout: Duration,
+}
+
+impl ExecutorArguments {
+    /// In the system of these names. A worker may take 30 s for an action.
+    #[must_use]
+    pub fn new(names: &Names, pool: &PoolRef<WorkerMessage>) -> Self {
+        Self {
+            names: names.clone(),
+            pool: pool.clone(),
+            action_timeout: ACTION_TIMEOUT,
+        }
+    }
 }
 
 /// What an executor is asked.

@@ -1,5 +1,25 @@
 //! Governance: starts a governor and an entitlement for each tenant when they are
 //! first needed, and restarts those that die.
+//!
+//! ```
+//! use ractor::Actor;
+//! use retake_actors::governance::{Governance, GovernanceArguments, GovernanceMessage};
+//! use retake_actors::governor::GovernorState;
+//! use retake_actors::{Entitlements, Names, Store};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let arguments = GovernanceArguments::new(&Names::new(), &Entitlements::default(), &Store::new());
+//! let (governance, _) = Actor::spawn(None, Governance, arguments).await?;
+//! let governor_of = |reply| GovernanceMessage::GovernorOf("acme".to_owned(), reply);
+//! let governor = ractor::call!(governance, governor_of)?;
+//! assert_eq!(governor.inspect().await?.state, GovernorState::Boot);
+//! governor.actor().kill_and_wait(None).await?;
+//! let again = ractor::call!(governance, governor_of)?;
+//! assert_eq!(again.inspect().await?.state, GovernorState::Boot, "another incarnation");
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,6 +28,8 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, Super
 
 use crate::entitlement::{Entitlement, EntitlementArguments, EntitlementRef, Entitlements, Terms};
 use crate::governor::{Governor, GovernorArguments, GovernorRef};
+use crate::ledger::Store;
+use crate::names::Names;
 use crate::supervisor::stop_all;
 
 /// How long a tenant's actors may take to stop.
@@ -26,6 +48,18 @@ pub struct GovernanceArguments {
     pub entitlements: Entitlements,
     /// How long entitlements last.
     pub terms: Terms,
+}
+
+impl GovernanceArguments {
+    /// In the system of these names. See [`GovernorArguments::new`].
+    #[must_use]
+    pub fn new(names: &Names, entitlements: &Entitlements, store: &Store) -> Self {
+        Self {
+            governor: GovernorArguments::new("", names, entitlements, store),
+            entitlements: entitlements.clone(),
+            terms: Terms::default(),
+        }
+    }
 }
 
 /// What governance is asked.

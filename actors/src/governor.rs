@@ -16,6 +16,32 @@
 //! change of state they are taken up in the order of their arrival. The first
 //! signal of an entitled tenant is evaluated like any other. Each transition
 //! leaves a receipt.
+//!
+//! ```
+//! use ractor::Actor;
+//! use retake_actors::governor::{Governor, GovernorArguments, GovernorEvent, GovernorRef};
+//! use retake_actors::ledger::{Ledger, LedgerArguments};
+//! use retake_actors::{Entitlements, Names, Signal, governor::Verdict};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let names = Names::new();
+//! let ledger = LedgerArguments::default();
+//! let store = ledger.store.clone();
+//! Actor::spawn(Some(names.of("ledger")), Ledger, ledger).await?;
+//! let governor = GovernorArguments::new("acme", &names, &Entitlements::default(), &store);
+//! let governor = GovernorRef::start(None, Governor, governor).await?;
+//!
+//! governor.cast(GovernorEvent::Entitled(true))?;
+//! for (value, expected) in [(10.0, Verdict::Stable), (70.0, Verdict::Warning)] {
+//!     let signal = Signal { id: None, tenant: "acme".into(), metric: "cpu".into(), value };
+//!     let verdict = governor.call(|reply| GovernorEvent::Signal(signal, reply), None).await?;
+//!     assert_eq!(verdict, expected);
+//! }
+//! assert_eq!(store.of_tenant("acme").len(), 2, "a receipt for each transition");
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::time::Duration;
@@ -23,7 +49,7 @@ use std::time::Duration;
 use ractor::{ActorProcessingErr, RpcReplyPort};
 
 use crate::entitlement::Entitlements;
-use crate::executor::{Action, ActionKind, ActionResult, ExecutorMessage};
+use crate::executor::{ACTION_TIMEOUT, Action, ActionKind, ActionResult, ExecutorMessage};
 use crate::ledger::{Draft, LedgerRef, Receipt, ReceiptId, ReceiptKind, Store};
 use crate::names::{Names, part};
 use crate::statem::{Context, EnterContext, Event, Next, StateMachine, StatemRef, Table};
@@ -137,6 +163,22 @@ pub struct GovernorArguments {
     pub action_timeout: Duration,
     /// How long the evaluation of a signal takes, where that is simulated.
     pub signal_time: ServiceTime,
+}
+
+impl GovernorArguments {
+    /// For this tenant, in the system of these names. An action times out after 30 s;
+    /// the evaluation of a signal takes as long as the code takes.
+    #[must_use]
+    pub fn new(tenant: &str, names: &Names, entitlements: &Entitlements, store: &Store) -> Self {
+        Self {
+            tenant: tenant.to_owned(),
+            entitlements: entitlements.clone(),
+            names: names.clone(),
+            store: store.clone(),
+            action_timeout: ACTION_TIMEOUT,
+            signal_time: ServiceTime::None,
+        }
+    }
 }
 
 /// The state machine.

@@ -39,7 +39,7 @@ pub mod supervisor;
 pub mod system;
 pub mod worker;
 
-pub use call::CallError;
+pub use call::{CallError, call};
 pub use entitlement::{Change, EntitlementState, Entitlements};
 pub use executor::{Action, ActionKind, ActionResult, Executor};
 pub use failures::{Failure, FailureKind, Failures, Service};

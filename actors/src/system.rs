@@ -30,7 +30,7 @@ use crate::call::{CallError, call};
 use crate::entitlement::{
     Change, ChangeError, EntitlementEvent, EntitlementRef, EntitlementState, Entitlements, Terms,
 };
-use crate::executor::{Executor, ExecutorArguments};
+use crate::executor::{ACTION_TIMEOUT, Executor, ExecutorArguments};
 use crate::failures::Failures;
 use crate::governance::{Governance, GovernanceArguments, GovernanceMessage};
 use crate::governor::{
@@ -79,7 +79,7 @@ impl Default for SystemConfig {
             action_time: ServiceTime::Exponential(Duration::from_millis(20)),
             append_time: ServiceTime::None,
             signal_time: ServiceTime::None,
-            action_timeout: Duration::from_secs(30),
+            action_timeout: ACTION_TIMEOUT,
             terms: Terms::default(),
             durability: Durability::default(),
             failures: Failures::default(),
@@ -276,18 +276,14 @@ impl System {
 
 /// The root, with a supervisor for each part below it.
 fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> SupervisorSpec {
-    let governor = GovernorArguments {
-        tenant: String::new(),
-        entitlements: entitlements.clone(),
-        names: config.names.clone(),
-        store: store.clone(),
-        action_timeout: config.action_timeout,
-        signal_time: config.signal_time,
-    };
     let governance = GovernanceArguments {
-        governor,
-        entitlements: entitlements.clone(),
+        governor: GovernorArguments {
+            action_timeout: config.action_timeout,
+            signal_time: config.signal_time,
+            ..GovernorArguments::new("", &config.names, entitlements, store)
+        },
         terms: config.terms,
+        ..GovernanceArguments::new(&config.names, entitlements, store)
     };
     let ledger = LedgerArguments {
         store: store.clone(),
@@ -297,9 +293,8 @@ fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> Su
     };
     let pool_name = config.names.of(part::POOL);
     let executor = ExecutorArguments {
-        names: config.names.clone(),
-        pool: PoolRef::new(&pool_name),
         action_timeout: config.action_timeout,
+        ..ExecutorArguments::new(&config.names, &PoolRef::new(&pool_name))
     };
     let names = config.names.clone();
     let pool = config.pool.clone();

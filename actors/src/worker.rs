@@ -1,4 +1,19 @@
 //! A worker: does the work of one action at a time.
+//!
+//! ```
+//! use ractor::Actor;
+//! use retake_actors::worker::{ActionWorker, Work, WorkerArguments, WorkerMessage};
+//! use retake_actors::{Action, ActionKind};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (worker, _) = Actor::spawn(None, ActionWorker, WorkerArguments::default()).await?;
+//! let action = Action { attempt: 1, tenant: "acme".into(), kind: ActionKind::Scale };
+//! let work = ractor::call!(worker, |reply| WorkerMessage::Run(action, reply))?;
+//! assert_eq!(work, Work::Done);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::time::Duration;
 

@@ -90,6 +90,8 @@ pub(crate) struct Core {
     livelock_counts: BTreeMap<u32, u32>,
     /// Rounds to wait before the next pick.
     pub(crate) rounds: u32,
+    /// The last step ended at an await, which may be a `yield_now`.
+    pub(crate) may_have_yielded: bool,
     /// Actors that a fault at a step kills; the engine does it after letting go of the core.
     pub(crate) kills: Vec<ractor::ActorCell>,
     /// A task that no gate guards fails the run.
@@ -146,6 +148,7 @@ impl Core {
             step_of_last_move: 0,
             livelock_counts: BTreeMap::new(),
             rounds: 0,
+            may_have_yielded: false,
             kills: Vec::new(),
             strict: false,
             outcome: None,
@@ -411,7 +414,7 @@ impl Core {
         let is_scenario = task.is_scenario();
         let exits = ticket.part == Part::PostStop || !task.is_actor();
         match end {
-            StepEnd::Pending => {}
+            StepEnd::Pending => self.may_have_yielded = true,
             StepEnd::Returned if exits => self.rounds = ROUNDS_AFTER_EXIT,
             StepEnd::Returned => {}
             StepEnd::Failed(error) => {

@@ -171,6 +171,11 @@ impl Engine {
             }
             if core.is_over() {
                 Some(Next::Finished)
+            } else if std::mem::take(&mut core.may_have_yielded) {
+                // `tokio::task::yield_now` wakes its task when nothing is queued: it
+                // is runnable like any other only then, or it would come last always.
+                // Parking picks, if nobody had yielded.
+                Some(Next::Wait)
             } else if core.rounds > 0 {
                 core.rounds -= 1;
                 None
@@ -218,6 +223,7 @@ impl Engine {
             }
             core.reclaim_grant();
             core.rounds = 0;
+            core.may_have_yielded = false;
             (!core.runnable.is_empty()).then(|| core.pick())
         };
         match picked {

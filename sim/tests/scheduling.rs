@@ -363,3 +363,28 @@ fn what_is_due_at_one_instant_comes_in_every_order() {
     }
     assert_eq!(orders.len(), 6, "{orders:?}");
 }
+
+#[test]
+fn a_task_that_yields_goes_on_in_any_order_with_those_that_are_runnable() {
+    let mut orders = std::collections::BTreeSet::new();
+    for seed in 0..400 {
+        let run = Sim::new().seed(seed).run(|| async {
+            let log = Log::default();
+            let tasks = ["a", "b"].map(|name| {
+                let log = log.clone();
+                retake::spawn(async move {
+                    for _ in 0..3 {
+                        note(&log, name);
+                        tokio::task::yield_now().await;
+                    }
+                })
+            });
+            for task in tasks {
+                task.await.unwrap();
+            }
+            log.lock().unwrap().concat()
+        });
+        orders.insert(run.expect_passed());
+    }
+    assert_eq!(orders.len(), 20, "all of 6 over 3: {orders:?}");
+}
