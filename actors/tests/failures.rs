@@ -115,7 +115,7 @@ fn run(failure: Failure, seed: u64) -> BTreeMap<String, u32> {
 
 #[test]
 fn every_kind_of_failure_of_every_service_heals() {
-    for service in [Service::Worker, Service::Ledger] {
+    for service in [Service::Worker, Service::Ledger, Service::Clock] {
         for kind in KINDS {
             for rate in [0.3, 1.0] {
                 for seed in 0..2 {
@@ -132,6 +132,37 @@ fn every_kind_of_failure_of_every_service_heals() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_clock_that_fails_or_goes_back_leaves_the_receipts_in_order_of_time() {
+    for kind in KINDS {
+        let run = Sim::new().seed(1).run(move || async move {
+            let system = start().await;
+            let failure = Failure {
+                service: Service::Clock,
+                kind,
+                rate: 0.5,
+                duration: 5 * SECOND,
+            };
+            load(&system, SECOND).await;
+            system.failures().inject(failure).unwrap();
+            load(&system, 10 * SECOND).await;
+            outcomes(&system);
+            system.store().all()
+        });
+        let times: Vec<u64> = run
+            .expect_passed()
+            .iter()
+            .map(|receipt| receipt.time_ns)
+            .collect();
+        assert!(times.is_sorted());
+        let start = retake::SIMULATED_UNIX_START.as_nanos() as u64;
+        let last = Duration::from_nanos(times.last().unwrap() - start);
+        assert!(last > 10 * SECOND, "it is right again: {last:?}");
+        let repeated = times.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        assert!(repeated > 20, "{repeated} without a time of their own");
     }
 }
 

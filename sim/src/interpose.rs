@@ -10,9 +10,6 @@ use std::cell::{Cell, RefCell};
 
 use rand_chacha::ChaCha8Rng;
 
-/// Wall-clock time at the start of every run: 2020-01-01 00:00:00 UTC, in seconds.
-#[cfg(all(feature = "interpose", target_os = "linux"))]
-const WALL_CLOCK_START_S: i64 = 1_577_836_800;
 /// Other clocks at the start of every run, in seconds: not 0, so that code may
 /// subtract from an `Instant`.
 #[cfg(all(feature = "interpose", target_os = "linux"))]
@@ -64,7 +61,7 @@ mod symbols {
 
     use rand_core::Rng;
 
-    use super::{ENTROPY, MONOTONIC_START_S, NOW_NS, WALL_CLOCK_START_S};
+    use super::{ENTROPY, MONOTONIC_START_S, NOW_NS};
 
     /// Keeps the linker from dropping the symbols.
     pub(super) fn keep() {
@@ -117,7 +114,7 @@ mod symbols {
     ) -> libc::c_int {
         let start_s = match clock {
             libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => {
-                Some(WALL_CLOCK_START_S)
+                Some(retake::SIMULATED_UNIX_START.as_secs().cast_signed())
             }
             libc::CLOCK_MONOTONIC
             | libc::CLOCK_MONOTONIC_RAW

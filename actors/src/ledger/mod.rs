@@ -256,8 +256,18 @@ impl LedgerState {
         None
     }
 
+    /// The wall clock, unless it fails on purpose.
+    fn read_clock(&self) -> Option<Duration> {
+        match self.arguments.failures.strike(Service::Clock) {
+            None => Some(retake::unix_time()),
+            Some(FailureKind::Corrupt) => Some(retake::unix_time().saturating_sub(CLOCK_LEAP)),
+            Some(_) => None,
+        }
+    }
+
     fn take(&mut self, draft: Draft) -> Receipt {
-        let (receipt, is_new) = self.arguments.store.append_new(draft);
+        let time = self.read_clock();
+        let (receipt, is_new) = self.arguments.store.append_new(draft, time);
         retake::event!("receipt {receipt}");
         if is_new && self.log.is_some() {
             self.unwritten.push(receipt.clone());
@@ -314,6 +324,8 @@ pub enum LedgerError {
 }
 
 /// How long callers wait for a ledger.
+/// How far a clock goes back that fails.
+const CLOCK_LEAP: Duration = Duration::from_secs(3600);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A way to a ledger, by its name: it stays good when the ledger is restarted.

@@ -95,7 +95,7 @@ pub struct Receipt {
     pub signal: Option<String>,
     /// No other receipt has this key.
     pub key: Option<String>,
-    /// When it was appended, in nanoseconds of the ledger's clock.
+    /// When it was appended, in nanoseconds of Unix time, which never go back.
     pub time_ns: u64,
     /// The hash of the receipt before it, [`Hash::GENESIS`] for the first.
     pub previous: Hash,

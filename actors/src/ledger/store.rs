@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeBounds;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::receipt::{Draft, Hash, Receipt, ReceiptId, ReceiptKind};
 
@@ -58,7 +59,7 @@ impl Store {
     /// Append to the tenant's chain. A draft whose key is known gives the receipt
     /// that is there, and changes nothing.
     pub fn append(&self, draft: Draft) -> Receipt {
-        let receipt = self.append_new(draft).0;
+        let receipt = self.append_new(draft, Some(retake::unix_time())).0;
         self.acknowledge();
         receipt
     }
@@ -69,8 +70,10 @@ impl Store {
         table.acknowledged = table.receipts.len();
     }
 
-    /// [`Store::append`] without an acknowledgement yet, and whether the receipt is new.
-    pub(super) fn append_new(&self, draft: Draft) -> (Receipt, bool) {
+    /// [`Store::append`] at this time, without an acknowledgement yet, and whether the
+    /// receipt is new. Without a time, or with one that went back, it has the time
+    /// of the receipt before it.
+    pub(super) fn append_new(&self, draft: Draft, time: Option<Duration>) -> (Receipt, bool) {
         let mut table = self.table();
         let known = draft.key.as_ref().and_then(|key| table.by_key.get(key));
         if let Some(receipt) = known.and_then(|id| table.get(*id)) {
@@ -79,7 +82,8 @@ impl Store {
         let id = table.receipts.len() as u64 + 1;
         let previous = table.last_hash(&draft.tenant);
         let latest_ns = table.receipts.last().map_or(0, |receipt| receipt.time_ns);
-        let time_ns = retake::now().as_nanos().max(latest_ns);
+        let time = time.unwrap_or_default().as_nanos();
+        let time_ns = u64::try_from(time).unwrap_or(u64::MAX).max(latest_ns);
         let receipt = Receipt::new(id, draft, time_ns, previous);
         table.insert(receipt.clone());
         (receipt, true)
@@ -128,7 +132,7 @@ impl Store {
         table.read(*table.by_key.get(key)?).cloned()
     }
 
-    /// All receipts of a time range, in nanoseconds of the ledger's clock.
+    /// All receipts of a time range, in nanoseconds of Unix time.
     #[must_use]
     pub fn in_time(&self, range: impl RangeBounds<u64>) -> Vec<Receipt> {
         use std::ops::Bound::{Excluded, Included, Unbounded};

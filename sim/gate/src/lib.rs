@@ -57,7 +57,10 @@ use tokio::task::JoinHandle;
 pub use gate::Simulated;
 pub use random::{Rng, rng};
 pub use retake_macros::simulated;
-pub use time::{Elapsed, Instant, Sleep, now, send_after, sleep, sleep_until, timeout};
+pub use time::{
+    Elapsed, Instant, SIMULATED_UNIX_START, Sleep, now, send_after, sleep, sleep_until, timeout,
+    unix_time,
+};
 
 /// True inside a simulation.
 #[must_use]

@@ -80,6 +80,29 @@ pub fn now() -> Instant {
     Instant(ns)
 }
 
+/// Unix time at the start of every simulation: 2020-01-01 00:00:00 UTC.
+pub const SIMULATED_UNIX_START: Duration = Duration::from_secs(1_577_836_800);
+
+/// Time since 1970-01-01 00:00:00 UTC: the wall clock, which may be set, and go
+/// back. Inside a simulation every run begins at [`SIMULATED_UNIX_START`].
+#[must_use]
+pub fn unix_time() -> Duration {
+    match engine::with(engine::Engine::now_ns) {
+        Some(ns) => SIMULATED_UNIX_START + Duration::from_nanos(ns),
+        None => live_unix_time(),
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "outside a simulation this is the clock"
+)]
+fn live_unix_time() -> Duration {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    // A clock before 1970 tells nothing.
+    since.unwrap_or_default()
+}
+
 /// Sleep for a duration. Exact to the nanosecond inside a simulation; rounded up
 /// to the next millisecond by tokio outside.
 pub fn sleep(duration: Duration) -> Sleep {
