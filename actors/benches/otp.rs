@@ -204,6 +204,7 @@ fn signal(number: u64, with_receipts: bool) -> Signal {
         tenant: "acme".to_owned(),
         metric: "cpu".to_owned(),
         value: if is_high { 70.0 } else { 10.0 },
+        ..Signal::default()
     }
 }
 

@@ -39,6 +39,7 @@ use std::time::Duration;
 use ractor::{ActorProcessingErr, RpcReplyPort};
 
 use crate::governor::{GovernorEvent, GovernorRef};
+use crate::ledger::{Draft, LedgerError, LedgerRef, ReceiptKind, Store};
 use crate::names::Names;
 use crate::statem::{Context, Discard, EnterContext, Event, Next, StateMachine, StatemRef, Table};
 
@@ -76,6 +77,25 @@ impl fmt::Display for EntitlementState {
             Self::Archived => "archived",
             Self::Expired => "expired",
         })
+    }
+}
+
+impl EntitlementState {
+    const ALL: [Self; 8] = [
+        Self::Unentitled,
+        Self::PendingReview,
+        Self::Entitled,
+        Self::Suspended,
+        Self::Escalated,
+        Self::Revoked,
+        Self::Archived,
+        Self::Expired,
+    ];
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.to_string() == word)
     }
 }
 
@@ -170,7 +190,8 @@ pub struct Entitlements(Arc<Mutex<BTreeMap<String, Entry>>>);
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     state: EntitlementState,
-    since: retake::Instant,
+    /// Unix time: it lasts longer than a process.
+    since: Duration,
 }
 
 impl Entitlements {
@@ -181,19 +202,36 @@ impl Entitlements {
     fn entry(&self, tenant: &str) -> Entry {
         self.table().get(tenant).copied().unwrap_or_else(|| Entry {
             state: EntitlementState::default(),
-            since: retake::now(),
+            since: retake::unix_time(),
         })
     }
 
-    fn set(&self, tenant: &str, state: EntitlementState) {
-        let since = retake::now();
+    fn set(&self, tenant: &str, state: EntitlementState, since: Duration) {
         self.table()
             .insert(tenant.to_owned(), Entry { state, since });
+    }
+
+    /// Take over what the receipts say.
+    pub(crate) fn restore(&self, store: &Store) {
+        for receipt in store.all() {
+            if let ReceiptKind::Entitlement { to, .. } = &receipt.kind
+                && let Some(state) = EntitlementState::parse(to)
+            {
+                let since = Duration::from_nanos(receipt.time_ns);
+                self.set(&receipt.tenant, state, since);
+            }
+        }
     }
 
     /// All tenants that were ever granted anything.
     pub(crate) fn tenants(&self) -> Vec<String> {
         self.table().keys().cloned().collect()
+    }
+
+    /// True if the tenant was ever granted anything.
+    #[must_use]
+    pub fn knows(&self, tenant: &str) -> bool {
+        self.table().contains_key(tenant)
     }
 
     /// The state of a tenant's entitlement.
@@ -234,6 +272,9 @@ pub struct Entitlement;
 /// A running entitlement.
 pub type EntitlementRef = StatemRef<Entitlement>;
 
+/// When an expiry is tried again that left no receipt.
+const EXPIRY_RETRY: Duration = Duration::from_secs(1);
+
 /// What an entitlement starts with.
 #[derive(Clone, Debug)]
 pub struct EntitlementArguments {
@@ -245,6 +286,8 @@ pub struct EntitlementArguments {
     pub entitlements: Entitlements,
     /// How long it lasts.
     pub terms: Terms,
+    /// Where each change leaves a receipt before it is made, if anywhere.
+    pub ledger: Option<LedgerRef>,
 }
 
 impl EntitlementArguments {
@@ -256,6 +299,7 @@ impl EntitlementArguments {
             names: names.clone(),
             entitlements: entitlements.clone(),
             terms: Terms::default(),
+            ledger: None,
         }
     }
 }
@@ -271,17 +315,7 @@ impl StateMachine for Entitlement {
             Archived, Entitled, Escalated, Expired, PendingReview, Revoked, Suspended, Unentitled,
         };
         // An actor that is restarted goes on in the state that was reached.
-        let all = [
-            Unentitled,
-            PendingReview,
-            Entitled,
-            Suspended,
-            Escalated,
-            Revoked,
-            Archived,
-            Expired,
-        ];
-        Table::new(all)
+        Table::new(EntitlementState::ALL)
             .on(Unentitled, "grant", [PendingReview])
             .on(PendingReview, "approve", [Entitled])
             .on(PendingReview, "suspend", [Suspended])
@@ -302,7 +336,7 @@ impl StateMachine for Entitlement {
     ) -> Result<(EntitlementState, EntitlementArguments), ActorProcessingErr> {
         let Entry { state, since } = arguments.entitlements.entry(&arguments.tenant);
         if let Some(term) = arguments.terms.of(state) {
-            let left = term.saturating_sub(since.elapsed());
+            let left = term.saturating_sub(retake::unix_time().saturating_sub(since));
             context.state_timeout(left, EntitlementEvent::Expire);
         }
         Ok((state, arguments))
@@ -326,13 +360,25 @@ impl StateMachine for Entitlement {
         state: EntitlementState,
         event: EntitlementEvent,
         data: &mut EntitlementArguments,
-        _: &mut Context<'_, Self>,
+        context: &mut Context<'_, Self>,
     ) -> Result<Next<EntitlementState>, ActorProcessingErr> {
         let (target, reply) = match event {
             EntitlementEvent::Change(change, reply) => (change.target(), Some(reply)),
             EntitlementEvent::Expire => (EntitlementState::Expired, None),
         };
-        data.entitlements.set(&data.tenant, target);
+        let since = match data.record(state, target).await {
+            Ok(since) => since,
+            Err(error) => {
+                // Nothing changes without a receipt. Who asked learns it by the
+                // reply port being dropped; time that is over stays over.
+                retake::event!("no receipt for {state} -> {target}: {error}");
+                if reply.is_none() {
+                    context.state_timeout(EXPIRY_RETRY, EntitlementEvent::Expire);
+                }
+                return Ok(Next::Keep);
+            }
+        };
+        data.entitlements.set(&data.tenant, target, since);
         let entitled = EntitlementState::Entitled;
         if (state == entitled) != (target == entitled) {
             data.tell_governor(target == entitled);
@@ -352,6 +398,30 @@ impl StateMachine for Entitlement {
 }
 
 impl EntitlementArguments {
+    /// Leave a receipt; gives its time.
+    async fn record(
+        &self,
+        from: EntitlementState,
+        to: EntitlementState,
+    ) -> Result<Duration, LedgerError> {
+        let Some(ledger) = &self.ledger else {
+            return Ok(retake::unix_time());
+        };
+        let kind = ReceiptKind::Entitlement {
+            from: from.to_string(),
+            to: to.to_string(),
+        };
+        let draft = Draft {
+            tenant: self.tenant.clone(),
+            kind,
+            payload: String::new(),
+            signal: None,
+            key: None,
+        };
+        let receipt = ledger.append(draft).await?;
+        Ok(Duration::from_nanos(receipt.time_ns))
+    }
+
     /// A governor that starts later reads the table.
     fn tell_governor(&self, entitled: bool) {
         if let Some(governor) = Names::find(&self.names.governor(&self.tenant)) {

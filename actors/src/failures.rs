@@ -18,6 +18,8 @@ pub enum Service {
     Ledger,
     /// A worker's work.
     Worker,
+    /// Requests of HTTP clients.
+    Ingress,
     /// The ledger's wall clock: it cannot be read, or (corrupt) is an hour slow.
     Clock,
 }

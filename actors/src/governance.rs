@@ -28,8 +28,8 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, Super
 
 use crate::entitlement::{Entitlement, EntitlementArguments, EntitlementRef, Entitlements, Terms};
 use crate::governor::{Governor, GovernorArguments, GovernorRef};
-use crate::ledger::Store;
-use crate::names::Names;
+use crate::ledger::{LedgerRef, Store};
+use crate::names::{Names, part};
 use crate::supervisor::stop_all;
 
 /// How long a tenant's actors may take to stop.
@@ -104,6 +104,7 @@ impl Actor for Governance {
         // need somebody to see them through.
         let orphaned = arguments.governor.store.open_attempts();
         // And so do entitlements that expire.
+        arguments.entitlements.restore(&arguments.governor.store);
         let entitled = arguments.entitlements.tenants();
         let mut state = GovernanceState {
             arguments,
@@ -215,6 +216,9 @@ impl GovernanceState {
             names: self.arguments.governor.names.clone(),
             entitlements: self.arguments.entitlements.clone(),
             terms: self.arguments.terms,
+            ledger: Some(LedgerRef::new(
+                &self.arguments.governor.names.of(part::LEDGER),
+            )),
         };
         let name = arguments.names.entitlement(&tenant);
         let started =

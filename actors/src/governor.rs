@@ -34,7 +34,7 @@
 //!
 //! governor.cast(GovernorEvent::Entitled(true))?;
 //! for (value, expected) in [(10.0, Verdict::Stable), (70.0, Verdict::Warning)] {
-//!     let signal = Signal { id: None, tenant: "acme".into(), metric: "cpu".into(), value };
+//!     let signal = Signal { id: None, tenant: "acme".into(), metric: "cpu".into(), value, ..Signal::default() };
 //!     let verdict = governor.call(|reply| GovernorEvent::Signal(signal, reply), None).await?;
 //!     assert_eq!(verdict, expected);
 //! }
@@ -56,9 +56,10 @@ use crate::statem::{Context, EnterContext, Event, Next, StateMachine, StatemRef,
 use crate::worker::ServiceTime;
 
 /// A measurement of a tenant's system.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Signal {
-    /// Its own id, by which its receipts are found.
+    /// Its own id, by which its receipts are found. A second signal of a tenant with
+    /// the same id changes nothing.
     pub id: Option<String>,
     /// Whom it is about.
     pub tenant: String,
@@ -66,6 +67,29 @@ pub struct Signal {
     pub metric: String,
     /// In percent.
     pub value: f64,
+    /// The action that is asked for outright, whatever the value.
+    pub action: Option<ActionKind>,
+    /// Nobody waits for the verdict after this time: it is not taken then.
+    pub deadline: Option<retake::Instant>,
+}
+
+impl Signal {
+    fn is_late(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| deadline < retake::now())
+    }
+
+    /// The idempotency key of its receipt.
+    fn key(&self) -> Option<String> {
+        let id = self.id.as_ref()?;
+        Some(format!("signal/{}/{id}", self.tenant))
+    }
+
+    /// The receipt of the signal with this id of this tenant, if there was one.
+    #[must_use]
+    pub fn receipt(store: &Store, tenant: &str, id: &str) -> Option<Receipt> {
+        store.of_key(&format!("signal/{tenant}/{id}"))
+    }
 }
 
 /// A value above this asks for an action.
@@ -84,6 +108,8 @@ pub enum Verdict {
     Acting(ReceiptId),
     /// The tenant is not entitled; the refusal has this receipt.
     Refused(ReceiptId),
+    /// A signal with its id was taken before; that one has this receipt.
+    Duplicate(ReceiptId),
 }
 
 /// The states of a governor.
@@ -277,11 +303,17 @@ impl StateMachine for Governor {
         context: &mut Context<'_, Self>,
     ) -> Result<Next<GovernorState>, ActorProcessingErr> {
         match event {
-            GovernorEvent::Signal(signal, reply) if !data.entitled => {
-                data.refuse(&signal, reply).await
-            }
+            // Its reply port is dropped: the client has given up.
+            GovernorEvent::Signal(signal, _) if signal.is_late() => Ok(Next::Keep),
             GovernorEvent::Signal(signal, reply) => {
-                Ok(data.judge(state, signal, reply, context).await)
+                if let Some(earlier) = data.earlier(&signal) {
+                    answer(reply, Verdict::Duplicate(earlier));
+                    Ok(Next::Keep)
+                } else if data.entitled {
+                    data.judge(state, signal, reply, context).await
+                } else {
+                    data.refuse(&signal, reply).await
+                }
             }
             GovernorEvent::Act(signal, reply) => data.act(&signal, reply, context).await,
             GovernorEvent::ActionDone { attempt, result } => {
@@ -307,6 +339,29 @@ impl StateMachine for Governor {
 }
 
 impl GovernorData {
+    /// The receipt of the first signal with this one's id.
+    fn earlier(&self, signal: &Signal) -> Option<ReceiptId> {
+        let key = signal.key()?;
+        Some(self.arguments.store.of_key(&key)?.id)
+    }
+
+    /// Write down that a signal was taken, if it has an id to be known by.
+    async fn record(&self, signal: &Signal, verdict: &str) -> Result<(), ActorProcessingErr> {
+        if let Some(draft) = self.draft_of_signal(signal, verdict) {
+            self.ledger.append(draft).await?;
+        }
+        Ok(())
+    }
+
+    fn draft_of_signal(&self, signal: &Signal, verdict: &str) -> Option<Draft> {
+        let kind = ReceiptKind::Signal {
+            verdict: verdict.to_owned(),
+        };
+        let key = Some(signal.key()?);
+        let draft = self.draft(kind, describe(signal), signal.id.clone());
+        Some(Draft { key, ..draft })
+    }
+
     async fn refuse(
         &mut self,
         signal: &Signal,
@@ -316,9 +371,9 @@ impl GovernorData {
         let kind = ReceiptKind::Refusal {
             reason: "not entitled".to_owned(),
         };
-        let receipt = self
-            .append(kind, describe(signal), signal.id.clone())
-            .await?;
+        let draft = self.draft(kind, describe(signal), signal.id.clone());
+        let key = signal.key();
+        let receipt = self.ledger.append(Draft { key, ..draft }).await?;
         answer(reply, Verdict::Refused(receipt.id));
         Ok(Next::Goto(GovernorState::Refusing))
     }
@@ -329,22 +384,24 @@ impl GovernorData {
         signal: Signal,
         reply: RpcReplyPort<Verdict>,
         context: &mut Context<'_, Governor>,
-    ) -> Next<GovernorState> {
+    ) -> Result<Next<GovernorState>, ActorProcessingErr> {
         if state == GovernorState::Boot {
             context.insert(GovernorEvent::Signal(signal, reply));
-            return Next::Goto(GovernorState::Stable);
+            return Ok(Next::Goto(GovernorState::Stable));
         }
         self.arguments.signal_time.spend().await;
-        if signal.value > ACTION_ABOVE {
+        Ok(if signal.action.is_some() || signal.value > ACTION_ABOVE {
             context.insert(GovernorEvent::Act(signal, reply));
             Next::Goto(GovernorState::Intervening)
         } else if signal.value > WARNING_ABOVE {
+            self.record(&signal, "warning").await?;
             answer(reply, Verdict::Warning);
             Next::Goto(GovernorState::Warning)
         } else {
+            self.record(&signal, "stable").await?;
             answer(reply, Verdict::Stable);
             Next::Goto(GovernorState::Stable)
-        }
+        })
     }
 
     async fn act(
@@ -353,13 +410,17 @@ impl GovernorData {
         reply: RpcReplyPort<Verdict>,
         context: &mut Context<'_, Governor>,
     ) -> Result<Next<GovernorState>, ActorProcessingErr> {
-        let kind = action_for(&signal.metric);
+        let kind = signal.action.unwrap_or_else(|| action_for(&signal.metric));
         let attempt = ReceiptKind::Attempt {
             action: kind.to_string(),
         };
-        let attempt = self
-            .append(attempt, describe(signal), signal.id.clone())
-            .await?;
+        let mut drafts = vec![self.draft(attempt, describe(signal), signal.id.clone())];
+        // Together: a signal is not taken without its action, nor the other way round.
+        drafts.extend(self.draft_of_signal(signal, "acting"));
+        let receipts = self.ledger.append_all(drafts).await?;
+        let Some(attempt) = receipts.into_iter().next() else {
+            return Err("the ledger gave no receipt".into());
+        };
         self.watch(&attempt, context);
         let action = Action {
             attempt: attempt.id,
@@ -418,19 +479,23 @@ impl GovernorData {
         payload: String,
         signal: Option<String>,
     ) -> Result<Receipt, ActorProcessingErr> {
+        let draft = self.draft(kind, payload, signal);
+        // A governor that cannot leave a receipt does not act: it fails, and is restarted.
+        Ok(self.ledger.append(draft).await?)
+    }
+
+    fn draft(&self, kind: ReceiptKind, payload: String, signal: Option<String>) -> Draft {
         let key = match &kind {
             ReceiptKind::Result { attempt, .. } => Some(format!("result-of-{attempt}")),
             _ => None,
         };
-        let draft = Draft {
+        Draft {
             tenant: self.arguments.tenant.clone(),
             kind,
             payload,
             signal,
             key,
-        };
-        // A governor that cannot leave a receipt does not act: it fails, and is restarted.
-        Ok(self.ledger.append(draft).await?)
+        }
     }
 }
 
@@ -440,6 +505,9 @@ fn answer(reply: RpcReplyPort<Verdict>, verdict: Verdict) {
 }
 
 fn describe(signal: &Signal) -> String {
+    if let Some(action) = signal.action {
+        return format!("{action} as asked");
+    }
     format!("{} {:.1}", signal.metric, signal.value)
 }
 

@@ -7,7 +7,8 @@
 //! lends workers; [`statem`] makes state machines; [`ledger`] keeps receipts in hash
 //! chains. From these: [`worker`] does an action's work, [`executor`] runs actions
 //! on the pool, [`governor`] decides for one tenant which to take, [`entitlement`]
-//! whether it may, [`governance`] keeps both, and [`system`] puts them together.
+//! whether it may, [`governance`] keeps both, [`system`] puts them together, and
+//! [`ingress`] lets HTTP clients in.
 //! [`failures`] breaks it on purpose; [`invariants`] says what must hold all
 //! the same, looking at a [`journal`] among others; [`alerts`] what somebody should look at; [`names`] says who is called what.
 //!
@@ -29,6 +30,7 @@ pub mod executor;
 pub mod failures;
 pub mod governance;
 pub mod governor;
+pub mod ingress;
 pub mod invariants;
 pub mod journal;
 pub mod ledger;
@@ -44,6 +46,7 @@ pub use entitlement::{Change, EntitlementState, Entitlements};
 pub use executor::{Action, ActionKind, ActionResult, Executor};
 pub use failures::{Failure, FailureKind, Failures, Service};
 pub use governor::{Governor, GovernorState, Signal, Verdict};
+pub use ingress::{Ingress, IngressConfig};
 pub use ledger::{Ledger, LedgerRef, Receipt, Store};
 pub use names::Names;
 pub use pool::{CheckoutError, Lease, Pool, PoolConfig, PoolRef, PoolStatus};

@@ -12,6 +12,7 @@
 //!     tenant: "acme".to_owned(),
 //!     metric: "cpu".to_owned(),
 //!     value: 90.0,
+//!     ..Signal::default()
 //! };
 //! assert!(matches!(system.signal(signal).await?, Verdict::Acting(_)));
 //! for receipt in system.store().of_tenant("acme") {
@@ -89,6 +90,8 @@ impl Default for SystemConfig {
 
 /// Restarts allowed below the root, and their period.
 const INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
+/// How long a supervisor may take to say how it is.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long clients wait for an answer, beyond an action's timeout.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -183,6 +186,26 @@ impl System {
                     .await
             }
         }
+    }
+
+    /// Whether the supervisors of governance and ledger answer, and their children run.
+    ///
+    /// # Errors
+    /// What does not.
+    pub async fn health(&self) -> Result<(), String> {
+        for part in [part::GOVERNANCE_SUPERVISOR, part::LEDGER_SUPERVISOR] {
+            let name = self.config.names.of(part);
+            let supervisor = Names::find(&name).ok_or_else(|| format!("{part} is not running"))?;
+            let supervisor = SupervisorRef::from(supervisor);
+            let children = retake::timeout(HEALTH_TIMEOUT, supervisor.count_children()).await;
+            match children {
+                Ok(Ok(count)) if count.active == count.specs => {}
+                Ok(Ok(count)) => return Err(format!("below {part}: {count}")),
+                Ok(Err(error)) => return Err(format!("{part}: {error}")),
+                Err(_) => return Err(format!("{part} does not answer")),
+            }
+        }
+        Ok(())
     }
 
     /// All tenants' entitlements.

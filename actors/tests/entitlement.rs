@@ -41,6 +41,7 @@ fn calm() -> Signal {
         tenant: "acme".to_owned(),
         metric: "cpu".to_owned(),
         value: 10.0,
+        ..Signal::default()
     }
 }
 

@@ -27,6 +27,7 @@ fn signal(tenant: u32) -> Signal {
         tenant: format!("tenant-{tenant}"),
         metric: "cpu".to_owned(),
         value: 90.0,
+        ..Signal::default()
     }
 }
 

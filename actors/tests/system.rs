@@ -13,6 +13,7 @@ fn signal(tenant: &str, value: f64) -> Signal {
         tenant: tenant.into(),
         metric: "cpu".into(),
         value,
+        ..Signal::default()
     }
 }
 
@@ -59,7 +60,7 @@ fn a_signal_becomes_an_action_and_the_action_a_result() {
             );
             assert_eq!(
                 system.signal(signal("acme", 90.0)).await,
-                Ok(Verdict::Acting(4))
+                Ok(Verdict::Acting(6))
             );
             assert_eq!(
                 system.governor_state("acme").await,
@@ -73,12 +74,14 @@ fn a_signal_becomes_an_action_and_the_action_a_result() {
             assert_eq!(
                 chain(&system, "acme"),
                 [
-                    "1 acme boot -> stable",
-                    "2 acme stable -> warning",
-                    "3 acme warning -> intervening",
-                    "4 acme attempt scale",
-                    "5 acme result of 4: success",
-                    "6 acme intervening -> stable",
+                    "1 acme entitlement: unentitled -> pending_review",
+                    "2 acme entitlement: pending_review -> entitled",
+                    "3 acme boot -> stable",
+                    "4 acme stable -> warning",
+                    "5 acme warning -> intervening",
+                    "6 acme attempt scale",
+                    "7 acme result of 6: success",
+                    "8 acme intervening -> stable",
                 ]
             );
             system.stop().await;
@@ -93,7 +96,7 @@ fn a_first_signal_is_judged_like_any_other() {
             let system = entitled().await;
             assert_eq!(
                 system.signal(signal("acme", 90.0)).await,
-                Ok(Verdict::Acting(3))
+                Ok(Verdict::Acting(5))
             );
         })
         .expect_passed();
@@ -127,9 +130,12 @@ fn a_tenant_that_is_not_entitled_is_refused_until_it_is() {
                 [
                     "1 acme refused: not entitled",
                     "2 acme boot -> refusing",
-                    "3 acme refusing -> stable",
-                    "4 acme stable -> refusing",
-                    "5 acme refused: not entitled",
+                    "3 acme entitlement: unentitled -> pending_review",
+                    "4 acme entitlement: pending_review -> entitled",
+                    "5 acme refusing -> stable",
+                    "6 acme entitlement: entitled -> suspended",
+                    "7 acme stable -> refusing",
+                    "8 acme refused: not entitled",
                 ]
             );
         })
@@ -200,11 +206,11 @@ fn whatever_dies_an_action_has_one_result_and_the_governor_is_stable_again() {
                 .run(move || async move {
                     let system = entitled().await;
                     let verdict = system.signal(signal("acme", 90.0)).await;
-                    assert_eq!(verdict, Ok(Verdict::Acting(3)));
+                    assert_eq!(verdict, Ok(Verdict::Acting(5)));
                     retake::sleep(Duration::from_secs(31)).await;
                     assert_eq!(
                         results(&system, "acme"),
-                        [(3, outcome.to_owned())],
+                        [(5, outcome.to_owned())],
                         "{victim} killed"
                     );
                     assert_eq!(
@@ -238,7 +244,7 @@ fn a_hung_worker_ends_as_a_timeout_and_is_replaced() {
             system.entitle("acme", true).await.unwrap();
             system.signal(signal("acme", 90.0)).await.unwrap();
             retake::sleep(Duration::from_secs(31)).await;
-            assert_eq!(results(&system, "acme"), [(3, "timeout".to_owned())]);
+            assert_eq!(results(&system, "acme"), [(5, "timeout".to_owned())]);
             let status = system.pool().status().await.unwrap();
             assert_eq!((status.idle, status.leased), (10, 0));
         })

@@ -747,6 +747,10 @@ impl Core {
         elapsed
     }
 
+    pub(crate) fn seed(&self) -> u64 {
+        self.user_random.seed
+    }
+
     pub(crate) fn user_random(&mut self) -> &mut ChaCha8Rng {
         let UserRandom { seed, rng } = &mut self.user_random;
         rng.get_or_insert_with(|| Box::new(stream(*seed, "user")))

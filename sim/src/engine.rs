@@ -24,6 +24,7 @@ use tokio::runtime::RuntimeMetrics;
 
 use crate::core::{Core, Next};
 use crate::deadlock::{Findings, Probe};
+use crate::environment::Environment;
 use crate::identity::scope;
 use crate::outcome::Outcome;
 use crate::timers::Action;
@@ -48,6 +49,9 @@ pub(crate) fn current() -> Option<Rc<Engine>> {
 
 pub(crate) struct Engine {
     pub(crate) core: RefCell<Core>,
+    environment: RefCell<Option<Box<dyn Environment>>>,
+    /// The number of steps when it acted last.
+    environment_acted: Cell<u64>,
     sentinel: RefCell<Option<Waker>>,
     sentinel_queued: Cell<bool>,
     /// Of the future that `block_on` polls.
@@ -93,6 +97,8 @@ impl Engine {
     pub(crate) fn new(core: Core, spared: Option<String>) -> Self {
         Self {
             core: RefCell::new(core),
+            environment: RefCell::new(None),
+            environment_acted: Cell::new(0),
             sentinel: RefCell::new(None),
             sentinel_queued: Cell::new(false),
             main: RefCell::new(None),
@@ -140,6 +146,10 @@ impl Engine {
         if let Some(main) = main {
             main.wake();
         }
+    }
+
+    pub(crate) fn set_environment(&self, environment: Option<Box<dyn Environment>>) {
+        self.environment.replace(environment);
     }
 
     fn finish(&self, outcome: Outcome) {
@@ -260,7 +270,7 @@ impl Engine {
         self.refresh_time();
         self.time_is_stale.set(true);
         self.note_ungated();
-        if self.fire_due() {
+        if self.fire_due() || self.environment_acts() {
             return;
         }
         let (now_ns, next_ns, limits) = {
@@ -268,6 +278,7 @@ impl Engine {
             core.stats.idles += 1;
             (core.now_ns, core.timers.next_deadline_ns(), core.limits())
         };
+        let next_ns = next_ns.into_iter().chain(self.environment_next_ns()).min();
         let target_ns = match next_ns {
             Some(next_ns) => next_ns.min(limits.horizon_ns),
             // Nothing of ours is pending: if nothing of tokio's is, time gets there.
@@ -299,6 +310,30 @@ impl Engine {
             return advance(NS_PER_MS - into_ms);
         }
         self.set_anchor(target_ns / NS_PER_MS * NS_PER_MS);
+    }
+
+    /// Nothing is runnable: what is beside the tasks moves, and may wake some.
+    fn environment_acts(&self) -> bool {
+        let mut environment = self.environment.borrow_mut();
+        let Some(environment) = environment.as_mut() else {
+            return false;
+        };
+        let (now_ns, steps) = {
+            let core = self.core.borrow();
+            (core.now_ns, core.stats.steps)
+        };
+        // After a step it may have woken tasks without knowing.
+        let after_step = self.environment_acted.replace(steps) != steps;
+        let acts = environment.act(Duration::from_nanos(now_ns)) || after_step;
+        if acts {
+            self.kick();
+        }
+        acts
+    }
+
+    fn environment_next_ns(&self) -> Option<u64> {
+        let environment = self.environment.borrow();
+        Some(nanos(environment.as_ref()?.next()?))
     }
 
     fn set_anchor(&self, at_ns: u64) {

@@ -46,17 +46,20 @@
 //! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
 //! what goes wrong on purpose; `engine` and `core` are the scheduler itself,
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
-//! `deadlock` who waits for whom; [`rng`] and [`interpose`] are where randomness
+//! `deadlock` who waits for whom, `environment` and `net` what moves beside the tasks; [`rng`] and [`interpose`] are where randomness
 //! and clocks come from; [`memory`] counts what is allocated.
 
 mod causes;
 mod core;
 mod deadlock;
 mod engine;
+mod environment;
 pub mod fault;
 mod identity;
 pub mod interpose;
 pub mod memory;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod outcome;
 pub mod rng;
 pub mod runnable;
@@ -65,9 +68,10 @@ pub mod strategy;
 mod task;
 mod timers;
 
+pub use environment::Environment;
 pub use fault::{Fault, FaultAction, FaultError, When, parse_duration};
 pub use outcome::{Outcome, Run, Stats, Waiting};
-pub use sim::{HORIZON_MAX, Isolation, Sim, inject};
+pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, inject};
 pub use strategy::{Scheduler, Strategy, StrategyError};
 
 /// The example of the repository's README, as a test.

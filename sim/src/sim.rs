@@ -13,6 +13,7 @@ use crate::causes::{self, Causes};
 use crate::core::{Core, Layers, Limits};
 use crate::deadlock;
 use crate::engine::{Engine, OnThread, Sentinel, current};
+use crate::environment::Environment;
 use crate::fault::Fault;
 use crate::interpose::Interposed;
 use crate::outcome::{Outcome, Run};
@@ -343,6 +344,7 @@ impl Sim {
         // but no gate opens any more.
         engine.release();
         drop(runtime);
+        engine.set_environment(None);
         drop(causes);
         drop(interposed);
         drop(on_thread);
@@ -389,6 +391,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn inject(fault: Fault) {
     if let Some(engine) = current() {
         engine.core.borrow_mut().plan(fault);
+    }
+}
+
+/// Add what moves beside the tasks to the simulation that runs on this thread, in
+/// the place of what was there. `make` is given the run's seed, for streams of its
+/// own. Outside a simulation nothing happens.
+pub fn add_environment<E: Environment + 'static>(make: impl FnOnce(u64) -> E) {
+    if let Some(engine) = current() {
+        let seed = engine.core.borrow().seed();
+        engine.set_environment(Some(Box::new(make(seed))));
     }
 }
 

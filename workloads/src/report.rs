@@ -117,7 +117,7 @@ impl Report {
                     *self.actions.entry(outcome.clone()).or_default() += 1;
                     times.record(Duration::from_nanos(*duration_ns));
                 }
-                ReceiptKind::Transition { .. } | ReceiptKind::Refusal { .. } => {}
+                _ => {}
             }
         }
         self.receipts = receipts.len();

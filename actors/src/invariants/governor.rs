@@ -49,7 +49,9 @@ pub fn governors(receipts: &[Receipt], within: Duration) -> Vec<Violation> {
                     violations.push(violation(24, what));
                 }
             }
-            ReceiptKind::Refusal { .. } => {}
+            ReceiptKind::Refusal { .. }
+            | ReceiptKind::Signal { .. }
+            | ReceiptKind::Entitlement { .. } => {}
         }
     }
     for (tenant, attempt) in open {

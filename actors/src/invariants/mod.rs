@@ -37,8 +37,13 @@
 //! | 29 | one idempotency key, at most one receipt | [`ledger`] |
 //! | 30 | what is served is what was written | [`recovery`] |
 //! | 31 | recovering again changes nothing | [`same_recovery`] |
+//! | 32 | 200 has a receipt, which is there | [`answers`] |
+//! | 33 | requests are shed only when as many as may are worked on | [`shedding`] |
+//! | 34 | nothing is taken after its client's deadline | [`late_work`] |
+//! | 35 | the queue drains after the load | [`drained`] |
 
 mod governor;
+mod ingress;
 mod ledger;
 mod mailbox;
 mod pool;
@@ -47,6 +52,7 @@ mod supervision;
 use std::fmt;
 
 pub use governor::{Coverage, governors};
+pub use ingress::{answers, drained, late_work, shedding};
 pub use ledger::{acknowledged, ledger, recovery, same_recovery, sequence};
 pub use mailbox::{calls, mailbox_depth, messages, wait_cycles};
 pub use pool::{pool, pool_journal, pool_leases};

@@ -147,7 +147,7 @@ impl fmt::Debug for LedgerState {
 
 #[derive(Debug)]
 enum Waiting {
-    ForOne(Receipt, RpcReplyPort<Answer<Receipt>>),
+    ForOne(Box<Receipt>, RpcReplyPort<Answer<Receipt>>),
     ForAll(Vec<Receipt>, RpcReplyPort<Answer<Vec<Receipt>>>),
 }
 
@@ -155,7 +155,7 @@ impl Waiting {
     /// Nobody is left to be told when an answer cannot be sent.
     fn acknowledge(self) {
         match self {
-            Self::ForOne(receipt, reply) => drop(reply.send(Ok(receipt))),
+            Self::ForOne(receipt, reply) => drop(reply.send(Ok(*receipt))),
             Self::ForAll(receipts, reply) => drop(reply.send(Ok(receipts))),
         }
     }
@@ -212,7 +212,9 @@ impl Actor for Ledger {
                     return Ok(());
                 };
                 let receipt = state.take(draft);
-                state.waiting.push(Waiting::ForOne(receipt, reply));
+                state
+                    .waiting
+                    .push(Waiting::ForOne(Box::new(receipt), reply));
                 state.write_in_time(&myself).await?;
             }
             LedgerMessage::AppendAll(drafts, reply) => {

@@ -63,6 +63,18 @@ pub enum ReceiptKind {
         /// Time from attempt to result, in nanoseconds.
         duration_ns: u64,
     },
+    /// A signal was taken: a second one of its id changes nothing.
+    Signal {
+        /// What came of it.
+        verdict: String,
+    },
+    /// An entitlement went from one state to another.
+    Entitlement {
+        /// The state before.
+        from: String,
+        /// The state after.
+        to: String,
+    },
 }
 
 /// A receipt to be: what its writer knows of it.
@@ -157,6 +169,15 @@ impl Receipt {
                 content.text(outcome);
                 content.number(*duration_ns);
             }
+            ReceiptKind::Signal { verdict } => {
+                content.text("signal");
+                content.text(verdict);
+            }
+            ReceiptKind::Entitlement { from, to } => {
+                content.text("entitlement");
+                content.text(from);
+                content.text(to);
+            }
         }
         content.text(&self.payload);
         content.optional(self.signal.as_deref());
@@ -196,6 +217,8 @@ impl fmt::Display for Receipt {
             ReceiptKind::Result {
                 attempt, outcome, ..
             } => write!(f, "result of {attempt}: {outcome}"),
+            ReceiptKind::Signal { verdict } => write!(f, "signal: {verdict}"),
+            ReceiptKind::Entitlement { from, to } => write!(f, "entitlement: {from} -> {to}"),
         }
     }
 }

@@ -121,12 +121,14 @@ async fn send_signal(system: System, mut client: Client) -> (Client, Answer) {
         tenant: tenant_name(client.rng.random_range(0..TENANTS)),
         metric: ["cpu", "errors", "requests"][client.rng.random_range(0..3)].to_owned(),
         value: client.rng.random_range(0.0..100.0),
+        ..Signal::default()
     };
     let answer = match system.signal(signal).await {
         Ok(Verdict::Stable) => Ok("stable"),
         Ok(Verdict::Warning) => Ok("warning"),
         Ok(Verdict::Acting(_)) => Ok("acting"),
         Ok(Verdict::Refused(_)) => Ok("refused"),
+        Ok(Verdict::Duplicate(_)) => Ok("duplicate"),
         Err(error) => Err(error.to_string()),
     };
     (client, answer)

@@ -60,6 +60,7 @@ async fn act(system: &System) -> bool {
         tenant: "acme".to_owned(),
         metric: "cpu".to_owned(),
         value: 90.0,
+        ..Signal::default()
     };
     matches!(system.signal(signal).await, Ok(Verdict::Acting(_)))
 }

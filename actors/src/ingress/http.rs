@@ -1,0 +1,340 @@
+//! What each request is answered with.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+
+use super::envelope::Envelope;
+use super::limits::Admitted;
+use super::order::{Order, OrderError, Wanted, shorten};
+use super::{Ingress, Shared};
+use crate::failures::{FailureKind, Service};
+use crate::governor::{Signal, Verdict};
+use crate::ledger::{Draft, Receipt, ReceiptKind};
+use crate::system::EntitleError;
+
+/// The chain of refusals whose tenant is not known.
+const UNKNOWN_TENANT: &str = "unknown";
+
+pub(super) fn router(ingress: &Ingress) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/pubsub", post(pubsub))
+        .route("/marketplace", post(marketplace))
+        .route("/metrics", get(metrics))
+        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "not_found", "no such path", None) })
+        .method_not_allowed_fallback(|| async {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            refusal(
+                status,
+                "method_not_allowed",
+                "this path has another method",
+                None,
+            )
+        })
+        .with_state(ingress.clone())
+}
+
+async fn health(State(ingress): State<Ingress>) -> Response {
+    let shared = &ingress.0;
+    shared
+        .timed("health", async {
+            match shared.system.health().await {
+                Ok(()) => (StatusCode::OK, json_body(&json!({"status": "ok"}))).into_response(),
+                Err(what) => unavailable("unhealthy", &what),
+            }
+        })
+        .await
+}
+
+async fn metrics(State(ingress): State<Ingress>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], ingress.metrics()).into_response()
+}
+
+async fn pubsub(State(ingress): State<Ingress>, request: Request) -> Response {
+    let shared = &ingress.0;
+    shared
+        .timed("pubsub", shared.worked_on(request, Shared::take_push))
+        .await
+}
+
+async fn marketplace(State(ingress): State<Ingress>, request: Request) -> Response {
+    let shared = &ingress.0;
+    shared
+        .timed("marketplace", shared.worked_on(request, Shared::take_order))
+        .await
+}
+
+impl Shared {
+    async fn timed(
+        &self,
+        endpoint: &'static str,
+        answer: impl Future<Output = Response>,
+    ) -> Response {
+        let start = retake::now();
+        let response = answer.await;
+        let (status, time) = (response.status(), start.elapsed());
+        self.metrics.answered(endpoint, status.as_u16(), time);
+        tracing::debug!(endpoint, status = status.as_u16(), ?time, "answered");
+        response
+    }
+
+    /// Read the body and do the work, within the limits.
+    async fn worked_on(
+        &self,
+        request: Request,
+        work: impl AsyncFnOnce(&Self, Bytes, Admitted) -> Result<Response, Response>,
+    ) -> Response {
+        let Some(admitted) = self.limits.admit() else {
+            tracing::warn!("shed: too many requests at once");
+            return unavailable("overloaded", "too many requests at once; try again");
+        };
+        if let Some(response) = self.fail_on_purpose().await {
+            return response;
+        }
+        let body = match self.read_body(request.into_body()).await {
+            Ok(body) => body,
+            Err(response) => return response,
+        };
+        let work = work(self, body, admitted);
+        match retake::timeout(self.config.request_timeout, work).await {
+            Ok(Ok(response) | Err(response)) => response,
+            Err(_) => unavailable("timeout", "the work took too long; ask again"),
+        }
+    }
+
+    async fn read_body(&self, body: Body) -> Result<Bytes, Response> {
+        let read = axum::body::to_bytes(body, self.config.body_max);
+        match retake::timeout(self.config.request_timeout, read).await {
+            Ok(Ok(body)) => Ok(body),
+            Ok(Err(error)) if is_too_long(&error) => {
+                let what = format!("a body has at most {} bytes", self.config.body_max);
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                Err(closing(refusal(status, "body_too_large", &what, None)))
+            }
+            Ok(Err(error)) => {
+                let what = format!("the body cannot be read: {error}");
+                let status = StatusCode::BAD_REQUEST;
+                Err(closing(refusal(status, "broken_body", &what, None)))
+            }
+            Err(_) => {
+                let status = StatusCode::REQUEST_TIMEOUT;
+                let what = "the body came too slowly";
+                Err(closing(refusal(status, "slow_body", what, None)))
+            }
+        }
+    }
+
+    async fn fail_on_purpose(&self) -> Option<Response> {
+        let what = "a failure on purpose";
+        Some(match self.system.failures().strike(Service::Ingress)? {
+            FailureKind::Unavailable => unavailable("unavailable", what),
+            FailureKind::Timeout => {
+                retake::sleep(self.config.request_timeout).await;
+                unavailable("timeout", what)
+            }
+            FailureKind::QuotaExceeded => too_many(what),
+            FailureKind::PermissionDenied => {
+                refusal(StatusCode::FORBIDDEN, "permission_denied", what, None)
+            }
+            FailureKind::Corrupt => refusal(StatusCode::BAD_REQUEST, "broken_body", what, None),
+        })
+    }
+
+    async fn take_push(&self, body: Bytes, mut admitted: Admitted) -> Result<Response, Response> {
+        let signal = match Envelope::parse(&body) {
+            Ok(envelope) => envelope.signal,
+            Err(error) => {
+                let what = error.to_string();
+                let receipt = self.refuse(UNKNOWN_TENANT, error.word(), &what).await?;
+                let status = StatusCode::BAD_REQUEST;
+                return Err(refusal(status, error.word(), &what, Some(&receipt)));
+            }
+        };
+        self.signal(signal, &mut admitted).await
+    }
+
+    async fn take_order(&self, body: Bytes, mut admitted: Admitted) -> Result<Response, Response> {
+        let (order, wanted) = match Order::parse(&body, &self.config.secret) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let what = error.to_string();
+                let receipt = self.refuse(UNKNOWN_TENANT, error.word(), &what).await?;
+                let status = match error {
+                    OrderError::Signature => StatusCode::UNAUTHORIZED,
+                    OrderError::Malformed(_) | OrderError::Unknown(_) => StatusCode::BAD_REQUEST,
+                };
+                return Err(refusal(
+                    status,
+                    error.word(),
+                    &error.to_string(),
+                    Some(&receipt),
+                ));
+            }
+        };
+        let tenant = &order.tenant_id;
+        match wanted {
+            Wanted::Action(kind) => {
+                let signal = Signal {
+                    id: Some(order.id()),
+                    tenant: tenant.clone(),
+                    metric: "order".to_owned(),
+                    action: Some(kind),
+                    ..Signal::default()
+                };
+                self.signal(signal, &mut admitted).await
+            }
+            Wanted::Change(change) => {
+                if !admitted.of_tenant(tenant) {
+                    return Err(too_many("too many requests of this tenant at once"));
+                }
+                match self.system.change_entitlement(tenant, change).await {
+                    Ok(state) => {
+                        let is_change = |receipt: &Receipt| {
+                            matches!(receipt.kind, ReceiptKind::Entitlement { .. })
+                        };
+                        let receipt = self.system.store().last_of_tenant(tenant, is_change);
+                        Ok(accepted("accepted", &state.to_string(), receipt.as_ref()))
+                    }
+                    Err(EntitleError::Change(error)) => {
+                        let what = error.to_string();
+                        let receipt = self.refuse(tenant, "not_allowed", &what).await?;
+                        let status = StatusCode::CONFLICT;
+                        Err(refusal(status, "not_allowed", &what, Some(&receipt)))
+                    }
+                    Err(EntitleError::Call(error)) => {
+                        Err(unavailable("unavailable", &error.to_string()))
+                    }
+                }
+            }
+        }
+    }
+
+    async fn signal(
+        &self,
+        mut signal: Signal,
+        admitted: &mut Admitted,
+    ) -> Result<Response, Response> {
+        let (tenant, id) = (signal.tenant.clone(), signal.id.clone().unwrap_or_default());
+        if !admitted.of_tenant(&tenant) {
+            return Err(too_many("too many requests of this tenant at once"));
+        }
+        if !self.system.entitlements().knows(&tenant) {
+            // No governor for whoever makes up a name.
+            let receipt = self.refuse(UNKNOWN_TENANT, "not_entitled", &tenant).await?;
+            return Err(not_entitled(&tenant, Some(&receipt)));
+        }
+        signal.deadline = Some(retake::now() + self.config.request_timeout);
+        let verdict = match self.system.signal(signal).await {
+            Ok(verdict) => verdict,
+            Err(error) => return Err(unavailable("unavailable", &error.to_string())),
+        };
+        let store = self.system.store();
+        let receipt = Signal::receipt(store, &tenant, &id);
+        let receipt = receipt.as_ref();
+        Ok(match verdict {
+            Verdict::Stable => accepted("accepted", "stable", receipt),
+            Verdict::Warning => accepted("accepted", "warning", receipt),
+            Verdict::Acting(_) => accepted("accepted", "acting", receipt),
+            Verdict::Refused(_) => return Err(not_entitled(&tenant, receipt)),
+            Verdict::Duplicate(_) => match receipt.map(|receipt| &receipt.kind) {
+                Some(ReceiptKind::Signal { verdict }) => accepted("duplicate", verdict, receipt),
+                _ => return Err(not_entitled(&tenant, receipt)),
+            },
+        })
+    }
+
+    /// Leave a receipt for what is refused.
+    async fn refuse(&self, tenant: &str, reason: &str, what: &str) -> Result<Receipt, Response> {
+        let draft = Draft {
+            tenant: tenant.to_owned(),
+            kind: ReceiptKind::Refusal {
+                reason: reason.to_owned(),
+            },
+            payload: shorten(what),
+            signal: None,
+            key: None,
+        };
+        let appended = self.system.ledger().append(draft).await;
+        appended.map_err(|error| unavailable("unavailable", &error.to_string()))
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn json_body(value: &Value) -> ([(header::HeaderName, &'static str); 1], String) {
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        value.to_string(),
+    )
+}
+
+fn accepted(status: &str, verdict: &str, receipt: Option<&Receipt>) -> Response {
+    // 200 says that there is a receipt.
+    let Some(receipt) = receipt else {
+        return unavailable("unavailable", "the receipt cannot be found");
+    };
+    let body = json!({
+        "status": status,
+        "verdict": verdict,
+        "receipt": receipt.id,
+        "hash": receipt.hash.to_string(),
+    });
+    (StatusCode::OK, json_body(&body)).into_response()
+}
+
+fn refusal(status: StatusCode, word: &str, what: &str, receipt: Option<&Receipt>) -> Response {
+    let body = json!({
+        "error": word,
+        "what": what,
+        "receipt": receipt.map(|receipt| receipt.id),
+    });
+    (status, json_body(&body)).into_response()
+}
+
+fn not_entitled(tenant: &str, receipt: Option<&Receipt>) -> Response {
+    let what = format!("`{}` is not entitled", shorten(tenant));
+    refusal(StatusCode::FORBIDDEN, "not_entitled", &what, receipt)
+}
+
+/// When a client that was sent away may come back.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+fn retry_later(mut response: Response) -> Response {
+    let seconds = HeaderValue::from(RETRY_AFTER.as_secs());
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    response
+}
+
+fn unavailable(word: &str, what: &str) -> Response {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    retry_later(refusal(status, word, what, None))
+}
+
+fn too_many(what: &str) -> Response {
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    retry_later(refusal(status, "too_many_requests", what, None))
+}
+
+/// The rest of the body is not read, so the connection cannot be used again.
+fn closing(mut response: Response) -> Response {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}

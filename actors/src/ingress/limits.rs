@@ -1,0 +1,90 @@
+//! How many requests are worked on at once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts requests, in total and by tenant.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    counts: Arc<Mutex<Counts>>,
+    max: usize,
+    per_tenant_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    most: usize,
+    /// Tenants without requests are not kept.
+    by_tenant: BTreeMap<String, usize>,
+}
+
+/// Held while a request is worked on.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    limits: Limits,
+    tenant: Option<String>,
+}
+
+impl Limits {
+    pub(super) fn new(max: usize, per_tenant_max: usize) -> Self {
+        Self {
+            counts: Arc::default(),
+            max,
+            per_tenant_max,
+        }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Take a request on, unless there are too many.
+    pub(super) fn admit(&self) -> Option<Admitted> {
+        let mut counts = self.counts();
+        if counts.all >= self.max {
+            return None;
+        }
+        counts.all += 1;
+        counts.most = counts.most.max(counts.all);
+        drop(counts);
+        Some(Admitted {
+            limits: self.clone(),
+            tenant: None,
+        })
+    }
+
+    pub(super) fn depth(&self) -> (usize, usize) {
+        let counts = self.counts();
+        (counts.all, counts.most)
+    }
+}
+
+impl Admitted {
+    /// Count it for a tenant as well; false if the tenant has too many.
+    pub(super) fn of_tenant(&mut self, tenant: &str) -> bool {
+        let mut counts = self.limits.counts();
+        let count = counts.by_tenant.entry(tenant.to_owned()).or_default();
+        if *count >= self.limits.per_tenant_max {
+            return false;
+        }
+        *count += 1;
+        self.tenant = Some(tenant.to_owned());
+        true
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut counts = self.limits.counts();
+        counts.all -= 1;
+        if let Some(tenant) = self.tenant.take()
+            && let Some(count) = counts.by_tenant.get_mut(&tenant)
+        {
+            *count -= 1;
+            if *count == 0 {
+                counts.by_tenant.remove(&tenant);
+            }
+        }
+    }
+}

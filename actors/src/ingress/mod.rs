@@ -1,0 +1,150 @@
+//! The way in: HTTP, with receipts for what is taken and for what is refused.
+//!
+//! | request | answers |
+//! |---|---|
+//! | `GET /health` | 200 when the governance and ledger supervisors answer, else 503 |
+//! | `POST /pubsub` | a signal in a Pub/Sub envelope: 200 with its receipt; 400; 403 when the tenant is not entitled |
+//! | `POST /marketplace` | an action, or a change of an entitlement, signed: 200 with its receipt; 400; 401; 403; 409 when the entitlement does not allow the change |
+//! | `GET /metrics` | figures in the Prometheus text format |
+//!
+//! Everywhere: 413 for a body above the limit, 408 for one that comes too slowly,
+//! 429 for a tenant with too many requests at once, 503 when too many are there
+//! altogether, when the work takes too long or when a part does not answer. A
+//! second Pub/Sub message of a tenant with one id gives the first one's receipt and
+//! changes nothing. A signature is the HMAC-SHA-256, in hexadecimal digits, over the
+//! body without its `signature`, see [`Order::signed_text`].
+//!
+//! 200 is sent once the receipt is as durable as the ledger's mode says. A request
+//! whose client has waited [`IngressConfig::request_timeout`] is not begun any more.
+//!
+//! The server reads time and spawns tasks through the facade only, and takes any
+//! listener, so it runs in a simulation on simulated sockets.
+//!
+//! ```
+//! use retake_actors::ingress::{Ingress, IngressConfig};
+//! use retake_actors::{System, SystemConfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::start(SystemConfig::default()).await?;
+//! let ingress = Ingress::new(&system, IngressConfig::default());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let stop = async { retake::sleep(std::time::Duration::from_millis(10)).await };
+//! let served = ingress.serve(listener, stop).await;
+//! assert_eq!(served.connections, 0);
+//! system.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod envelope;
+mod http;
+mod limits;
+mod metrics;
+mod order;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use envelope::{Envelope, EnvelopeError};
+pub use order::{Order, OrderError, Wanted};
+pub use server::Served;
+
+use crate::system::System;
+use limits::Limits;
+use metrics::Metrics;
+
+/// The bounds of an ingress.
+#[derive(Clone, Debug)]
+pub struct IngressConfig {
+    /// Largest body, in bytes; a larger one is answered with 413.
+    pub body_max: usize,
+    /// A body must have come, and the work be done, within this time each.
+    pub request_timeout: Duration,
+    /// Requests worked on at once; one more is answered with 503.
+    pub requests_max: usize,
+    /// Requests of one tenant worked on at once; one more is answered with 429.
+    pub requests_per_tenant_max: usize,
+    /// Connections; one more waits to be accepted.
+    pub connections_max: usize,
+    /// On shutdown, accepted requests have this time to be finished.
+    pub shutdown_timeout: Duration,
+    /// What marketplace orders are signed with.
+    pub secret: Secret,
+}
+
+/// A key for signatures. Its `Debug` text does not show it.
+#[derive(Clone)]
+pub struct Secret(Arc<[u8]>);
+
+impl Secret {
+    /// This key.
+    #[must_use]
+    pub fn new(key: impl AsRef<[u8]>) -> Self {
+        Self(key.as_ref().into())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Default for IngressConfig {
+    /// Bodies of 2 MB, 10 s for a request, 512 requests at once and 128 of one
+    /// tenant, 16,384 connections, 10 s to shut down, and a secret that is none.
+    fn default() -> Self {
+        Self {
+            body_max: 2 * 1024 * 1024,
+            request_timeout: Duration::from_secs(10),
+            requests_max: 512,
+            requests_per_tenant_max: 128,
+            connections_max: 16_384,
+            shutdown_timeout: Duration::from_secs(10),
+            secret: Secret::new("not a secret"),
+        }
+    }
+}
+
+/// An HTTP front of a system. Clones share its limits and figures.
+#[derive(Clone, Debug)]
+pub struct Ingress(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    system: System,
+    config: IngressConfig,
+    limits: Limits,
+    metrics: Metrics,
+}
+
+impl Ingress {
+    /// In front of this system.
+    #[must_use]
+    pub fn new(system: &System, config: IngressConfig) -> Self {
+        Self(Arc::new(Shared {
+            system: system.clone(),
+            limits: Limits::new(config.requests_max, config.requests_per_tenant_max),
+            metrics: Metrics::new(),
+            config,
+        }))
+    }
+
+    /// The figures in the Prometheus text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.0.metrics.encode(&self.0.limits)
+    }
+
+    /// Requests that are worked on now, and the most that ever were.
+    #[must_use]
+    pub fn depth(&self) -> (usize, usize) {
+        self.0.limits.depth()
+    }
+}

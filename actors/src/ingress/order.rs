@@ -1,0 +1,238 @@
+//! Signed orders from the marketplace.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::Secret;
+use super::envelope::check_name;
+use crate::entitlement::Change;
+use crate::executor::ActionKind;
+
+/// An order: `{"entitlementId", "tenantId", "action", "timestamp", "signature"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// Tells an entitlement from others of its tenant.
+    pub entitlement_id: String,
+    /// Whom it is for.
+    pub tenant_id: String,
+    /// A change of the entitlement (`grant`, `approve`, …) or an action (`scale`, …).
+    pub action: String,
+    /// When it was made, in milliseconds of Unix time.
+    pub timestamp: u64,
+    /// HMAC-SHA-256 over [`Order::signed_text`], in hexadecimal digits.
+    pub signature: String,
+}
+
+/// What an order asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A change of the entitlement.
+    Change(Change),
+    /// An action, which needs an active entitlement.
+    Action(ActionKind),
+}
+
+/// What is wrong with an order.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// It is no order.
+    #[error("invalid_order: {0}")]
+    Malformed(String),
+    /// It is not signed with the secret.
+    #[error("bad_signature: the signature does not fit the order")]
+    Signature,
+    /// No such change or action.
+    #[error("unknown_action: `{0}` is neither a change of an entitlement nor an action")]
+    Unknown(String),
+}
+
+impl OrderError {
+    /// In one word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "invalid_order",
+            Self::Signature => "bad_signature",
+            Self::Unknown(_) => "unknown_action",
+        }
+    }
+}
+
+impl Order {
+    /// Read the body of an order and check its signature.
+    ///
+    /// # Errors
+    /// If it is none, its signature does not fit, or what it asks for is unknown.
+    pub fn parse(body: &[u8], secret: &Secret) -> Result<(Self, Wanted), OrderError> {
+        let order: Self = serde_json::from_slice(body)
+            .map_err(|error| OrderError::Malformed(error.to_string()))?;
+        for (what, name) in [
+            ("`tenantId`", &order.tenant_id),
+            ("`entitlementId`", &order.entitlement_id),
+        ] {
+            check_name(what, name).map_err(OrderError::Malformed)?;
+        }
+        let signature = decode_hex(&order.signature).ok_or(OrderError::Signature)?;
+        // In constant time, whatever the signature.
+        order
+            .mac(secret)
+            .verify_slice(&signature)
+            .map_err(|_| OrderError::Signature)?;
+        let wanted = Wanted::parse(&order.action);
+        let wanted = wanted.ok_or_else(|| OrderError::Unknown(shorten(&order.action)))?;
+        Ok((order, wanted))
+    }
+
+    /// What is signed: the body as compact JSON with its members in the order of
+    /// the documentation above, without `signature`.
+    #[must_use]
+    pub fn signed_text(&self) -> String {
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        format!(
+            r#"{{"entitlementId":{},"tenantId":{},"action":{},"timestamp":{}}}"#,
+            text(&self.entitlement_id),
+            text(&self.tenant_id),
+            text(&self.action),
+            self.timestamp
+        )
+    }
+
+    fn mac(&self, secret: &Secret) -> Hmac<Sha256> {
+        let mac = Hmac::<Sha256>::new_from_slice(secret.bytes());
+        let mut mac = mac.expect("HMAC takes keys of any length");
+        mac.update(self.signed_text().as_bytes());
+        mac
+    }
+
+    /// This order with its signature, for clients.
+    #[must_use]
+    pub fn sign(self, secret: &Secret) -> Self {
+        let mac = self.mac(secret).finalize().into_bytes();
+        let signature = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { signature, ..self }
+    }
+
+    /// The idempotency key of its receipt.
+    pub(super) fn id(&self) -> String {
+        format!(
+            "order-{}-{}-{}",
+            self.entitlement_id, self.action, self.timestamp
+        )
+    }
+}
+
+impl Wanted {
+    fn parse(action: &str) -> Option<Self> {
+        const CHANGES: [Change; 7] = [
+            Change::Grant,
+            Change::Approve,
+            Change::Revoke,
+            Change::Suspend,
+            Change::Reinstate,
+            Change::Escalate,
+            Change::Archive,
+        ];
+        const ACTIONS: [ActionKind; 3] = [
+            ActionKind::Scale,
+            ActionKind::Rollback,
+            ActionKind::Throttle,
+        ];
+        let change = CHANGES.into_iter().find(|change| change.name() == action);
+        let kind = ACTIONS.into_iter().find(|kind| kind.to_string() == action);
+        change.map(Self::Change).or(kind.map(Self::Action))
+    }
+}
+
+/// The first part of a text that may be long.
+pub(super) fn shorten(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 64 {
+        return None;
+    }
+    let digit = |byte: u8| (byte as char).to_digit(16);
+    bytes
+        .chunks(2)
+        .map(|pair| u8::try_from(16 * digit(pair[0])? + digit(pair[1])?).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(action: &str) -> Order {
+        Order {
+            entitlement_id: "e-1".to_owned(),
+            tenant_id: "acme".to_owned(),
+            action: action.to_owned(),
+            timestamp: 5,
+            signature: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_is_signed_with_the_secret_is_taken() {
+        let secret = Secret::new("secret");
+        let good = order("scale").sign(&secret);
+        // The key and text of this digest can be checked with `openssl dgst -hmac`.
+        assert_eq!(
+            good.signed_text(),
+            r#"{"entitlementId":"e-1","tenantId":"acme","action":"scale","timestamp":5}"#
+        );
+        let parse = |order: &Order| Order::parse(&serde_json::to_vec(order).unwrap(), &secret);
+        assert_eq!(parse(&good).unwrap().1, Wanted::Action(ActionKind::Scale));
+        let bad = [
+            order("scale").sign(&Secret::new("guess")),
+            order("scale"),
+            Order {
+                timestamp: 6,
+                ..good.clone()
+            },
+            Order {
+                tenant_id: "other".to_owned(),
+                ..good.clone()
+            },
+            Order {
+                action: "rollback".to_owned(),
+                ..good.clone()
+            },
+            Order {
+                signature: "zz".repeat(32),
+                ..good.clone()
+            },
+            Order {
+                signature: good.signature[..62].to_owned(),
+                ..good.clone()
+            },
+        ];
+        for order in bad {
+            assert_eq!(parse(&order), Err(OrderError::Signature), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let secret = Secret::new("secret");
+        let unknown = order("explode").sign(&secret);
+        let unknown = serde_json::to_vec(&unknown).unwrap();
+        let nameless = Order {
+            tenant_id: String::new(),
+            ..order("scale")
+        }
+        .sign(&secret);
+        for (body, word) in [
+            (b"{}".to_vec(), "invalid_order"),
+            (b"\xff".to_vec(), "invalid_order"),
+            (serde_json::to_vec(&nameless).unwrap(), "invalid_order"),
+            (unknown, "unknown_action"),
+        ] {
+            assert_eq!(Order::parse(&body, &secret).unwrap_err().word(), word);
+        }
+    }
+}

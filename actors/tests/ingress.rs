@@ -1,0 +1,641 @@
+//! The HTTP ingress answers as it says, on simulated sockets and on real ones.
+#![allow(missing_docs)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use retake_actors::ingress::{Envelope, Order, Secret, Served};
+use retake_actors::ledger::ReceiptKind;
+use retake_actors::{
+    Failure, FailureKind, Ingress, IngressConfig, Service, ServiceTime, Signal, System,
+    SystemConfig, invariants,
+};
+use retake_sim::Sim;
+use retake_sim::net::{self, TcpListener, TcpStream};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// A listener on the simulated network.
+struct SimulatedListener(TcpListener);
+
+impl axum::serve::Listener for SimulatedListener {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        self.0.accept().await.unwrap()
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+const ADDRESS: &str = "127.0.0.1:8080";
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Stage {
+    system: System,
+    ingress: Ingress,
+    stop: tokio::sync::oneshot::Sender<()>,
+    serving: tokio::task::JoinHandle<Served>,
+}
+
+fn secret() -> Secret {
+    Secret::new("of the test")
+}
+
+fn small() -> IngressConfig {
+    IngressConfig {
+        secret: secret(),
+        body_max: 1000,
+        ..IngressConfig::default()
+    }
+}
+
+async fn start(config: IngressConfig) -> Stage {
+    start_system(config, SystemConfig::default()).await
+}
+
+async fn start_system(config: IngressConfig, system: SystemConfig) -> Stage {
+    start_on(net::Network::new(), config, system).await
+}
+
+async fn start_on(network: net::Network, config: IngressConfig, system: SystemConfig) -> Stage {
+    net::start(network);
+    let system = System::start(SystemConfig {
+        action_time: ServiceTime::Fixed(Duration::from_millis(20)),
+        ..system
+    });
+    let system = system.await.unwrap();
+    system.entitle("acme", true).await.unwrap();
+    let ingress = Ingress::new(&system, config);
+    let listener = SimulatedListener(TcpListener::bind("0.0.0.0:8080").await.unwrap());
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let serving = {
+        let ingress = ingress.clone();
+        retake::spawn(async move {
+            let stopped = async { drop(stopped.await) };
+            ingress.serve(listener, stopped).await
+        })
+    };
+    Stage {
+        system,
+        ingress,
+        stop,
+        serving,
+    }
+}
+
+/// A client that writes what it is told, byte for byte.
+struct Client<Io>(Io, Vec<u8>);
+
+async fn connect() -> Client<TcpStream> {
+    Client(TcpStream::connect(ADDRESS).await.unwrap(), Vec::new())
+}
+
+fn post(path: &str, body: &str) -> String {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nhost: retake\r\ncontent-length: {length}\r\n\r\n{body}")
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: retake\r\n\r\n")
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
+    async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        // The server may have closed.
+        let _ = self.0.write_all(bytes.as_ref()).await;
+    }
+
+    /// The status and body of the next answer; none when the server closed.
+    async fn read(&mut self) -> Option<(u16, String)> {
+        loop {
+            if let Some(end) = self.1.windows(4).position(|it| it == b"\r\n\r\n") {
+                let head = String::from_utf8(self.1[..end].to_vec()).unwrap();
+                let status = head.split(' ').nth(1)?.parse().unwrap();
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: "))
+                    .map_or(0, |length| length.parse().unwrap());
+                if self.1.len() >= end + 4 + length {
+                    let rest = self.1.split_off(end + 4 + length);
+                    let body = String::from_utf8(self.1[end + 4..].to_vec()).unwrap();
+                    self.1 = rest;
+                    return Some((status, body));
+                }
+            }
+            let mut bytes = [0; 4096];
+            match self.0.read(&mut bytes).await {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => self.1.extend(&bytes[..count]),
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: impl AsRef<[u8]>) -> (u16, Value) {
+        self.write(request).await;
+        let (status, body) = self.read().await.expect("an answer");
+        (status, serde_json::from_str(&body).unwrap_or_default())
+    }
+}
+
+fn push(tenant: &str, id: &str, value: f64) -> String {
+    let signal = Signal {
+        tenant: tenant.to_owned(),
+        metric: "cpu".to_owned(),
+        value,
+        ..Signal::default()
+    };
+    post("/pubsub", &Envelope::to_json(&signal, id, 1))
+}
+
+fn order(tenant: &str, action: &str, timestamp: u64) -> String {
+    let order = Order {
+        entitlement_id: "e".to_owned(),
+        tenant_id: tenant.to_owned(),
+        action: action.to_owned(),
+        timestamp,
+        signature: String::new(),
+    };
+    let order = order.sign(&secret());
+    post("/marketplace", &serde_json::to_string(&order).unwrap())
+}
+
+fn simulate<F, Fut>(scenario: F)
+where
+    F: Fn() -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    for seed in 0..5 {
+        let scenario = scenario.clone();
+        Sim::new().seed(seed).run(scenario).expect_passed();
+    }
+}
+
+#[test]
+fn signals_are_taken_once_with_a_receipt() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let mut client = connect().await;
+        let (status, answer) = client.ask(push("acme", "m-1", 70.0)).await;
+        assert_eq!((status, &answer["verdict"]), (200, &Value::from("warning")));
+        let receipt = stage
+            .system
+            .store()
+            .get(answer["receipt"].as_u64().unwrap());
+        let receipt = receipt.unwrap();
+        assert_eq!(answer["hash"], receipt.hash.to_string());
+        let before = stage.system.store().len();
+        let (status, again) = client.ask(push("acme", "m-1", 95.0)).await;
+        assert_eq!((status, &again["status"]), (200, &Value::from("duplicate")));
+        assert_eq!(again["receipt"], answer["receipt"]);
+        assert_eq!(stage.system.store().len(), before, "nothing has changed");
+        let (status, acting) = client.ask(push("acme", "m-2", 95.0)).await;
+        assert_eq!((status, &acting["verdict"]), (200, &Value::from("acting")));
+        // It waits for the end of the action.
+        let start = retake::now();
+        let (_, calm) = client.ask(push("acme", "m-3", 1.0)).await;
+        assert_eq!(calm["verdict"], "stable");
+        assert_eq!(start.elapsed(), Duration::from_millis(20));
+    });
+}
+
+#[test]
+fn what_is_malformed_or_not_entitled_is_refused_with_a_receipt() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let mut client = connect().await;
+        for (request, status, word) in [
+            (post("/pubsub", "nonsense"), 400, "invalid_envelope"),
+            (post("/pubsub", "{}"), 400, "invalid_envelope"),
+            (
+                post("/pubsub", r#"{"message":{"messageId":"1"}}"#),
+                400,
+                "missing_data",
+            ),
+            (
+                post("/pubsub", r#"{"message":{"messageId":"1","data":"?"}}"#),
+                400,
+                "undecodable_data",
+            ),
+            (push("nobody", "m", 1.0), 403, "not_entitled"),
+            (post("/marketplace", "{}"), 400, "invalid_order"),
+            (
+                order("acme", "scale", 1).replace("scale", "throttle"),
+                400,
+                "invalid_order",
+            ),
+            (order("acme", "explode", 1), 400, "unknown_action"),
+            (
+                order("acme", "scale", 1).replace("\"timestamp\":1", "\"timestamp\":2"),
+                401,
+                "bad_signature",
+            ),
+            (order("nobody", "scale", 1), 403, "not_entitled"),
+            (order("acme", "grant", 1), 409, "not_allowed"),
+        ] {
+            let (got, answer) = client.ask(&request).await;
+            // A body that was changed has another length as well.
+            if got == 400 && word == "invalid_order" && request.contains("throttle") {
+                client = connect().await;
+                continue;
+            }
+            assert_eq!(
+                (got, &answer["error"]),
+                (status, &Value::from(word)),
+                "{request}"
+            );
+            let receipt = stage
+                .system
+                .store()
+                .get(answer["receipt"].as_u64().unwrap());
+            assert!(matches!(receipt.unwrap().kind, ReceiptKind::Refusal { .. }));
+        }
+        for (request, status) in [(get("/nothing"), 404), (get("/pubsub"), 405)] {
+            assert_eq!(client.ask(request).await.0, status);
+        }
+        // An honest client beside them is served.
+        assert_eq!(connect().await.ask(push("acme", "m", 1.0)).await.0, 200);
+        assert_eq!(invariants::ledger(stage.system.store()), []);
+    });
+}
+
+#[test]
+fn orders_change_entitlements_and_start_actions() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let mut client = connect().await;
+        for (action, timestamp, status, verdict) in [
+            ("grant", 1, 200, "pending_review"),
+            ("scale", 2, 403, ""),
+            ("approve", 3, 200, "entitled"),
+            ("rollback", 4, 200, "acting"),
+            ("rollback", 4, 200, "acting"),
+            ("suspend", 5, 200, "suspended"),
+            ("throttle", 6, 403, ""),
+        ] {
+            let (got, answer) = client.ask(order("new", action, timestamp)).await;
+            assert_eq!(got, status, "{action}: {answer}");
+            assert_eq!(answer["verdict"].as_str().unwrap_or_default(), verdict);
+        }
+        retake::sleep(SECOND).await;
+        let attempts = stage.system.store().of_tenant("new");
+        let attempts: Vec<_> = attempts
+            .iter()
+            .filter(|receipt| matches!(receipt.kind, ReceiptKind::Attempt { .. }))
+            .collect();
+        assert_eq!(attempts.len(), 1, "the second order was the same");
+    });
+}
+
+#[test]
+fn a_body_that_is_too_large_or_too_slow_is_refused() {
+    simulate(|| async {
+        let _stage = start(small()).await;
+        let mut client = connect().await;
+        assert_eq!(client.ask(post("/pubsub", &"x".repeat(1001))).await.0, 413);
+        assert_eq!(client.read().await, None, "and closed");
+        // Without a length, in chunks.
+        let mut client = connect().await;
+        client
+            .write("POST /pubsub HTTP/1.1\r\nhost: r\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await;
+        for _ in 0..11 {
+            client.write(format!("64\r\n{}\r\n", "x".repeat(100))).await;
+        }
+        assert_eq!(client.read().await.unwrap().0, 413);
+        let mut client = connect().await;
+        let start = retake::now();
+        client
+            .write("POST /pubsub HTTP/1.1\r\nhost: r\r\ncontent-length: 9\r\n\r\nslow")
+            .await;
+        assert_eq!(client.read().await.unwrap().0, 408);
+        assert_eq!(start.elapsed(), 10 * SECOND);
+        // A head that never ends.
+        let mut client = connect().await;
+        let start = retake::now();
+        client.write("POST /pubsub HTTP/1.1\r\nhost: ").await;
+        assert_eq!(client.read().await.map(|answer| answer.0), None);
+        assert!(start.elapsed() <= 11 * SECOND);
+    });
+}
+
+#[test]
+fn too_many_requests_are_shed_and_too_many_of_one_tenant_sent_away() {
+    simulate(|| async {
+        let config = IngressConfig {
+            requests_max: 4,
+            requests_per_tenant_max: 2,
+            ..small()
+        };
+        let slow = SystemConfig {
+            signal_time: ServiceTime::Fixed(SECOND),
+            ..SystemConfig::default()
+        };
+        let stage = start_system(config, slow).await;
+        for tenant in ["beta", "gamma"] {
+            stage.system.entitle(tenant, true).await.unwrap();
+        }
+        let ask = |tenant: &'static str, id: usize| {
+            retake::spawn(async move {
+                // One after the other.
+                retake::sleep(Duration::from_millis(id as u64)).await;
+                let mut client = connect().await;
+                client.ask(push(tenant, &id.to_string(), 1.0)).await.0
+            })
+        };
+        let tenants = ["acme", "acme", "acme", "beta", "beta", "gamma"];
+        let asked: Vec<_> = tenants
+            .into_iter()
+            .enumerate()
+            .map(|(id, tenant)| ask(tenant, id))
+            .collect();
+        let mut answers = Vec::new();
+        for asked in asked {
+            answers.push(asked.await.unwrap());
+        }
+        assert_eq!(answers, [200, 200, 429, 200, 200, 503]);
+        assert_eq!(stage.ingress.depth(), (0, 4));
+        assert!(
+            stage
+                .ingress
+                .metrics()
+                .contains("retake_requests_total{endpoint=\"pubsub\",status=\"429\"} 1")
+        );
+    });
+}
+
+#[test]
+fn work_that_takes_too_long_is_answered_and_not_begun_late() {
+    simulate(|| async {
+        let slow = SystemConfig {
+            signal_time: ServiceTime::Fixed(8 * SECOND),
+            ..SystemConfig::default()
+        };
+        let stage = start_system(small(), slow).await;
+        let asked = ["1", "2", "3"].map(|id| {
+            retake::spawn(async move { connect().await.ask(push("acme", id, 1.0)).await.0 })
+        });
+        let mut answers = Vec::new();
+        for asked in asked {
+            answers.push(asked.await.unwrap());
+        }
+        answers.sort_unstable();
+        assert_eq!(answers, [200, 503, 503]);
+        retake::sleep(60 * SECOND).await;
+        let taken = stage.system.store().all();
+        let taken = taken
+            .iter()
+            .filter(|receipt| matches!(receipt.kind, ReceiptKind::Signal { .. }))
+            .count();
+        // The second was begun within its time; the third was not begun.
+        assert_eq!(taken, 2);
+    });
+}
+
+#[test]
+fn health_follows_governance_and_ledger() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let mut client = connect().await;
+        assert_eq!(client.ask(get("/health")).await.0, 200);
+        let root = stage.system.root();
+        root.terminate_child("ledger-supervisor").await.unwrap();
+        let (status, answer) = client.ask(get("/health")).await;
+        assert_eq!(
+            (status, &answer["what"]),
+            (503, &Value::from("ledger-supervisor is not running"))
+        );
+        // Nothing is taken without a receipt.
+        assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, 503);
+        assert_eq!(client.ask(post("/pubsub", "{}")).await.0, 503);
+        root.restart_child("ledger-supervisor").await.unwrap();
+        assert_eq!(client.ask(get("/health")).await.0, 200);
+        assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, 200);
+    });
+}
+
+#[test]
+fn requests_are_answered_in_order_when_they_come_at_once() {
+    simulate(|| async {
+        let _stage = start(small()).await;
+        let mut client = connect().await;
+        let burst: String = (0..20)
+            .map(|number| push("acme", &number.to_string(), 1.0))
+            .collect();
+        client
+            .write(burst + &get("/health") + "rubbish\r\n\r\n")
+            .await;
+        for _ in 0..21 {
+            assert_eq!(client.read().await.unwrap().0, 200);
+        }
+        assert_eq!(client.read().await.unwrap().0, 400);
+        assert_eq!(client.read().await, None);
+    });
+}
+
+#[test]
+fn a_shutdown_finishes_what_was_accepted() {
+    simulate(|| async {
+        let slow = SystemConfig {
+            signal_time: ServiceTime::Fixed(SECOND),
+            ..SystemConfig::default()
+        };
+        let stage = start_system(small(), slow).await;
+        let mut idle = connect().await;
+        assert_eq!(idle.ask(get("/health")).await.0, 200);
+        let asked = retake::spawn(async { connect().await.ask(push("acme", "m", 1.0)).await.0 });
+        let half = retake::spawn(async {
+            let mut client = connect().await;
+            client
+                .write("POST /pubsub HTTP/1.1\r\nhost: r\r\ncontent-length: 9\r\n\r\nha")
+                .await;
+            client.read().await
+        });
+        retake::sleep(Duration::from_millis(100)).await;
+        let start = retake::now();
+        stage.stop.send(()).unwrap();
+        assert_eq!(idle.read().await, None);
+        assert_eq!(asked.await.unwrap(), 200);
+        let served = stage.serving.await.unwrap();
+        assert_eq!(served.connections, 3);
+        assert!(start.elapsed() <= 10 * SECOND);
+        half.await.unwrap();
+        assert!(
+            TcpStream::connect(ADDRESS).await.is_err(),
+            "closed to others"
+        );
+    });
+}
+
+#[test]
+fn an_ingress_fails_on_purpose_in_every_way() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let mut client = connect().await;
+        for (kind, status) in [
+            (FailureKind::Unavailable, 503),
+            (FailureKind::Timeout, 503),
+            (FailureKind::QuotaExceeded, 429),
+            (FailureKind::PermissionDenied, 403),
+            (FailureKind::Corrupt, 400),
+        ] {
+            let failure = Failure {
+                service: Service::Ingress,
+                kind,
+                rate: 1.0,
+                duration: 60 * SECOND,
+            };
+            stage.system.failures().inject(failure).unwrap();
+            assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, status, "{kind}");
+            stage.system.failures().heal();
+        }
+        assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, 200);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn real_sockets_are_served_beside_clients_that_send_rubbish() {
+    let system = System::start(SystemConfig::default()).await.unwrap();
+    system.entitle("acme", true).await.unwrap();
+    let ingress = Ingress::new(&system, small());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = retake::spawn(async move {
+        let stopped = async { drop(stopped.await) };
+        ingress.serve(listener, stopped).await
+    });
+    let connect = async || {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        Client(stream, Vec::new())
+    };
+    let mut vandals = Vec::new();
+    for number in 0..200_u32 {
+        let mut client = connect().await;
+        let rubbish: Vec<u8> = (0..512).map(|at| (at * number + at / 7) as u8).collect();
+        client.write(&rubbish).await;
+        vandals.push(client);
+    }
+    let mut honest = connect().await;
+    for number in 0..50 {
+        let request = push("acme", &number.to_string(), 1.0);
+        assert_eq!(honest.ask(request).await.0, 200);
+    }
+    drop((vandals, honest));
+    stop.send(()).unwrap();
+    assert_eq!(serving.await.unwrap().connections, 201);
+    assert_eq!(invariants::ledger(system.store()), []);
+    system.stop().await;
+}
+
+/// What clients of a bad network got: the status and receipt of each answer, and
+/// when each signal's client gave up.
+type Got = (
+    Vec<(u16, Option<u64>)>,
+    std::collections::BTreeMap<String, u64>,
+);
+
+async fn load_over(network: net::Network, clients: usize) -> (Stage, Got) {
+    let stage = start_on(network, small(), SystemConfig::default()).await;
+    let clients: Vec<_> = (0..clients)
+        .map(|number| {
+            retake::spawn(net::on("client", async move {
+                let (mut answers, mut deadlines) = (Vec::new(), Vec::new());
+                for message in 0..10 {
+                    let id = format!("{number}-{message}");
+                    let ask = async {
+                        let stream = TcpStream::connect("server:8080").await.ok()?;
+                        let mut client = Client(stream, Vec::new());
+                        client.write(push("acme", &id, 50.0)).await;
+                        client.read().await
+                    };
+                    // A body may take as long as the work.
+                    let deadline = retake::unix_time() + 25 * SECOND;
+                    deadlines.push((id.clone(), deadline.as_nanos() as u64));
+                    if let Ok(Some((status, body))) = retake::timeout(30 * SECOND, ask).await {
+                        let body: Value = serde_json::from_str(&body).unwrap();
+                        answers.push((status, body["receipt"].as_u64()));
+                    }
+                }
+                (answers, deadlines)
+            }))
+        })
+        .collect();
+    let mut got = Got::default();
+    for client in clients {
+        let (answers, deadlines) = client.await.unwrap();
+        got.0.extend(answers);
+        got.1.extend(deadlines);
+    }
+    (stage, got)
+}
+
+#[test]
+fn over_a_network_that_delays_loses_and_is_cut_what_is_answered_holds() {
+    let mut statuses = 0;
+    for seed in 0..10 {
+        let run = Sim::new().seed(seed).run(|| async {
+            let cut = |from: &str, to: &str, start: u32| net::Cut {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                start: start * SECOND,
+                end: (start + 3) * SECOND,
+            };
+            let network = net::Network::new()
+                .latency(Duration::from_millis(1)..=Duration::from_millis(50))
+                .loss(0.02)
+                .cut(cut("client", "server", 1))
+                .cut(cut("server", "client", 6));
+            let (stage, (answers, deadlines)) = load_over(network, 8).await;
+            retake::sleep(60 * SECOND).await;
+            let store = stage.system.store();
+            let violations = [
+                invariants::answers(store, &answers),
+                invariants::late_work(&store.all(), &deadlines),
+                invariants::drained(stage.ingress.depth().0),
+                invariants::shedding(0, stage.ingress.depth().1, small().requests_max),
+                invariants::ledger(store),
+            ];
+            assert_eq!(violations.concat(), []);
+            answers.len()
+        });
+        statuses += run.expect_passed();
+    }
+    assert!((400..=800).contains(&statuses), "{statuses} of 800 answers");
+}
+
+#[test]
+fn mutants_of_the_ingress_are_caught() {
+    let run = Sim::new().run(|| async {
+        let (stage, (answers, deadlines)) = load_over(net::Network::new(), 1).await;
+        let mut client = connect().await;
+        let refused = client.ask(push("nobody", "m", 1.0)).await;
+        (stage.system.store().clone(), answers, deadlines, refused)
+    });
+    let (store, answers, deadlines, refused) = run.expect_passed();
+    let numbers = |violations: Vec<invariants::Violation>| -> Vec<u32> {
+        violations.iter().map(|it| it.invariant).collect()
+    };
+    let taken = answers[0].1;
+    let refusal = refused.1["receipt"].as_u64();
+    assert_eq!(invariants::answers(&store, &answers), []);
+    assert_eq!(invariants::answers(&store, &[(403, refusal)]), []);
+    // 32: no receipt; one that is not there; a refusal; something else for a refusal.
+    for wrong in [(200, None), (200, Some(999)), (200, refusal), (403, taken)] {
+        assert_eq!(numbers(invariants::answers(&store, &[wrong])), [32]);
+    }
+    // 33: shed too early; too many.
+    assert_eq!(invariants::shedding(3, 4, 4), []);
+    assert_eq!(numbers(invariants::shedding(3, 3, 4)), [33]);
+    assert_eq!(numbers(invariants::shedding(0, 5, 4)), [33]);
+    // 34: after the deadline.
+    let early = deadlines.iter().map(|(id, _)| (id.clone(), 0)).collect();
+    let late = numbers(invariants::late_work(&store.all(), &early));
+    assert_eq!(late, [34; 10]);
+    // 35: something is left.
+    assert_eq!(invariants::drained(0), []);
+    assert_eq!(numbers(invariants::drained(1)), [35]);
+}
