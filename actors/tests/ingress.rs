@@ -632,7 +632,7 @@ fn mutants_of_the_ingress_are_caught() {
     assert_eq!(numbers(invariants::shedding(3, 3, 4)), [33]);
     assert_eq!(numbers(invariants::shedding(0, 5, 4)), [33]);
     // 34: after the deadline.
-    let early = deadlines.iter().map(|(id, _)| (id.clone(), 0)).collect();
+    let early = deadlines.keys().map(|id| (id.clone(), 0)).collect();
     let late = numbers(invariants::late_work(&store.all(), &early));
     assert_eq!(late, [34; 10]);
     // 35: something is left.

@@ -3,6 +3,7 @@
 mod inspect;
 mod progress;
 mod run;
+mod serve;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -52,6 +53,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Serve the whole system over HTTP, until SIGTERM or Ctrl-C.
+    ///
+    /// A restart with the same folder keeps every acknowledged receipt.
+    Serve(serve::ServeArgs),
     /// Print the story of a trace.
     ///
     /// A `*` after a step's number marks a step that first in, first out would
@@ -213,6 +218,7 @@ pub fn main() -> ExitCode {
             from_seed,
             json,
         } => run::replay(&file, from_seed, json, &mut out),
+        Command::Serve(args) => serve::serve(&args, &mut out),
         Command::Show(args) => inspect::show(&args, &mut out),
         Command::Diff { left, right, json } => inspect::diff(&left, &right, json, &mut out),
         Command::Verify { file, json } => inspect::verify(&file, json, &mut out),

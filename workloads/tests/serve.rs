@@ -1,0 +1,238 @@
+//! `retake serve` keeps what it acknowledged, whatever happens to its process.
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    reason = "real processes, clocks and threads"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use retake_actors::ingress::Envelope;
+use retake_actors::ledger::{Durability, FileDisk, Ledger, LedgerArguments};
+use retake_actors::{Signal, Store, invariants};
+
+/// A server on a port of its own.
+struct Server {
+    process: Child,
+    address: String,
+    stdout: BufReader<std::process::ChildStdout>,
+}
+
+fn serve(data: &Path, more: &[&str]) -> Server {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_retake"))
+        .args([
+            "serve",
+            "--addr",
+            "127.0.0.1:0",
+            "--log-level",
+            "error",
+            "--data",
+        ])
+        .arg(data)
+        .args(["--entitle", "acme"])
+        .args(more)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap();
+    let address = address.split(',').next().unwrap().to_owned();
+    Server {
+        process,
+        address,
+        stdout,
+    }
+}
+
+impl Server {
+    /// End it with this signal; gives its exit code and what it printed last.
+    fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        let pid = self.process.id().to_string();
+        Command::new("kill").args([signal, &pid]).status().unwrap();
+        let code = self.process.wait().unwrap().code();
+        let mut text = String::new();
+        self.stdout.read_to_string(&mut text).unwrap();
+        (code, text)
+    }
+}
+
+/// Ask on a connection that stays; the status and body of the answer.
+fn ask(stream: &mut TcpStream, request: &str) -> Option<(u16, String)> {
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut bytes = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))?;
+            if bytes.len() >= end + 4 + length.parse::<usize>().ok()? {
+                let status = head.split(' ').nth(1)?.parse().ok()?;
+                return Some((
+                    status,
+                    String::from_utf8_lossy(&bytes[end + 4..]).into_owned(),
+                ));
+            }
+        }
+        match stream.read(&mut part) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => bytes.extend(&part[..count]),
+        }
+    }
+}
+
+fn push(id: &str, value: f64) -> String {
+    let signal = Signal {
+        tenant: "acme".to_owned(),
+        metric: "cpu".to_owned(),
+        value,
+        ..Signal::default()
+    };
+    let body = Envelope::to_json(&signal, id, 1);
+    let length = body.len();
+    format!("POST /pubsub HTTP/1.1\r\nhost: r\r\ncontent-length: {length}\r\n\r\n{body}")
+}
+
+/// What the ledger in this folder recovers to.
+fn recover(data: &Path) -> Store {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let disk = FileDisk::open(data.join("ledger.log")).unwrap();
+        let arguments = LedgerArguments {
+            durability: Durability::Fsync(Arc::new(disk)),
+            ..LedgerArguments::default()
+        };
+        let store = arguments.store.clone();
+        let (ledger, _) = ractor::Actor::spawn(None, Ledger, arguments).await.unwrap();
+        ledger.stop_and_wait(None, None).await.unwrap();
+        store
+    })
+}
+
+#[test]
+fn twenty_kills_under_load_lose_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged: Vec<(u64, String)> = Vec::new();
+    for round in 0..20_u64 {
+        let server = serve(folder.path(), &[]);
+        let over = Arc::new(AtomicBool::new(false));
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                let (address, over) = (server.address.clone(), Arc::clone(&over));
+                std::thread::spawn(move || {
+                    let mut taken = Vec::new();
+                    let Ok(mut stream) = TcpStream::connect(&address) else {
+                        return taken;
+                    };
+                    for number in 0.. {
+                        let request = push(&format!("{round}-{client}-{number}"), 50.0);
+                        match ask(&mut stream, &request) {
+                            Some((200, body)) => {
+                                let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+                                let hash = body["hash"].as_str().unwrap().to_owned();
+                                taken.push((body["receipt"].as_u64().unwrap(), hash));
+                            }
+                            _ => break,
+                        }
+                        if over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                    }
+                    taken
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(40 + 7 * round));
+        assert_eq!(server.end("-KILL").0, None, "killed");
+        over.store(true, Ordering::Relaxed);
+        let before = acknowledged.len();
+        for client in clients {
+            acknowledged.extend(client.join().unwrap());
+        }
+        assert!(acknowledged.len() > before, "round {round} got answers");
+        let store = recover(folder.path());
+        for (id, hash) in &acknowledged {
+            let receipt = store.get(*id).unwrap();
+            assert_eq!(
+                receipt.hash.to_string(),
+                *hash,
+                "receipt {id}, round {round}"
+            );
+        }
+        assert_eq!(invariants::ledger(&store), []);
+    }
+    assert!(acknowledged.len() > 200, "{} answers", acknowledged.len());
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_finishes_and_its_successor_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(folder.path(), &[]);
+    let mut client = TcpStream::connect(&server.address).unwrap();
+    let (status, first) = ask(&mut client, &push("m-1", 70.0)).unwrap();
+    assert_eq!(status, 200, "{first}");
+    let health = "GET /health HTTP/1.1\r\nhost: r\r\n\r\n";
+    assert_eq!(ask(&mut client, health).unwrap().0, 200);
+    let metrics = ask(&mut client, "GET /metrics HTTP/1.1\r\nhost: r\r\n\r\n").unwrap();
+    assert!(metrics.1.contains("retake_requests_total"), "{}", metrics.1);
+    let (code, text) = server.end("-TERM");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("stopped after 1 connections, 0 cut"),
+        "{text}"
+    );
+    let server = serve(folder.path(), &["--durability", "fsync"]);
+    let mut client = TcpStream::connect(&server.address).unwrap();
+    let (status, again) = ask(&mut client, &push("m-1", 70.0)).unwrap();
+    let receipt =
+        |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["receipt"].clone();
+    assert_eq!((status, receipt(&again)), (200, receipt(&first)));
+    server.end("-TERM");
+}
+
+#[test]
+fn mistakes_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "short").unwrap();
+    let file = file.to_str().unwrap();
+    let damaged = folder.path().join("damaged");
+    std::fs::create_dir(&damaged).unwrap();
+    std::fs::write(damaged.join("ledger.log"), "something else").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (arguments, what) in [
+        (vec!["--data", data, "--addr", "nowhere"], "--addr"),
+        (vec!["--data", data, "--addr", &taken], "cannot listen on"),
+        (vec!["--data", file], "cannot keep the ledger in"),
+        (vec!["--data", damaged.to_str().unwrap()], "no ledger log"),
+        (
+            vec!["--data", data, "--secret", "nothing"],
+            "cannot use the secret in nothing",
+        ),
+        (vec!["--data", data, "--secret", file], "give at least 16"),
+        (vec![], "--data"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_retake"))
+            .arg("serve")
+            .args(&arguments)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(what), "{arguments:?}: {error}");
+    }
+}
