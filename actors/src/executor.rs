@@ -38,6 +38,7 @@ use crate::governor::{GovernorEvent, GovernorRef};
 use crate::ledger::ReceiptId;
 use crate::names::Names;
 use crate::pool::{CheckoutError, PoolRef};
+use crate::stages::{Stage, Stages};
 use crate::worker::{Work, WorkerMessage};
 
 /// What can be done for a tenant.
@@ -126,6 +127,8 @@ pub struct ExecutorArguments {
     pub pool: PoolRef<WorkerMessage>,
     /// How long a worker may take for an action.
     pub action_timeout: Duration,
+    /// Where waits and work are counted.
+    pub stages: Stages,
 }
 
 impl ExecutorArguments {
@@ -136,6 +139,7 @@ impl ExecutorArguments {
             names: names.clone(),
             pool: pool.clone(),
             action_timeout: ACTION_TIMEOUT,
+            stages: Stages::default(),
         }
     }
 }
@@ -265,17 +269,17 @@ impl Actor for Runner {
 }
 
 async fn run(action: &Action, arguments: &ExecutorArguments) -> ActionResult {
-    let worker = match arguments.pool.checkout(QUEUE_TIMEOUT).await {
+    let lent = arguments.pool.checkout(QUEUE_TIMEOUT);
+    let worker = match arguments.stages.timed(Stage::PoolWait, lent).await {
         Ok(worker) => worker,
         Err(CheckoutError::Timeout(_)) => return ActionResult::Timeout,
         Err(error) => return ActionResult::Error(error.to_string()),
     };
-    let answer = worker
-        .call(
-            |reply| WorkerMessage::Run(action.clone(), reply),
-            Some(arguments.action_timeout),
-        )
-        .await;
+    let work = worker.call(
+        |reply| WorkerMessage::Run(action.clone(), reply),
+        Some(arguments.action_timeout),
+    );
+    let answer = arguments.stages.timed(Stage::Work, work).await;
     match answer {
         Ok(CallResult::Success(Work::Done)) => ActionResult::Success,
         Ok(CallResult::Success(Work::Partial(reason))) => ActionResult::Partial(reason),

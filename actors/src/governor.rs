@@ -52,6 +52,7 @@ use crate::entitlement::Entitlements;
 use crate::executor::{ACTION_TIMEOUT, Action, ActionKind, ActionResult, ExecutorMessage};
 use crate::ledger::{Draft, LedgerRef, Receipt, ReceiptId, ReceiptKind, Store};
 use crate::names::{Names, part};
+use crate::stages::{Stage, Stages};
 use crate::statem::{Context, EnterContext, Event, Next, StateMachine, StatemRef, Table};
 use crate::worker::ServiceTime;
 
@@ -189,6 +190,8 @@ pub struct GovernorArguments {
     pub action_timeout: Duration,
     /// How long the evaluation of a signal takes, where that is simulated.
     pub signal_time: ServiceTime,
+    /// Where its waits for the ledger are counted.
+    pub stages: Stages,
 }
 
 impl GovernorArguments {
@@ -203,6 +206,7 @@ impl GovernorArguments {
             store: store.clone(),
             action_timeout: ACTION_TIMEOUT,
             signal_time: ServiceTime::None,
+            stages: Stages::default(),
         }
     }
 }
@@ -348,7 +352,7 @@ impl GovernorData {
     /// Write down that a signal was taken, if it has an id to be known by.
     async fn record(&self, signal: &Signal, verdict: &str) -> Result<(), ActorProcessingErr> {
         if let Some(draft) = self.draft_of_signal(signal, verdict) {
-            self.ledger.append(draft).await?;
+            self.write(draft).await?;
         }
         Ok(())
     }
@@ -373,7 +377,7 @@ impl GovernorData {
         };
         let draft = self.draft(kind, describe(signal), signal.id.clone());
         let key = signal.key();
-        let receipt = self.ledger.append(Draft { key, ..draft }).await?;
+        let receipt = self.write(Draft { key, ..draft }).await?;
         answer(reply, Verdict::Refused(receipt.id));
         Ok(Next::Goto(GovernorState::Refusing))
     }
@@ -417,7 +421,8 @@ impl GovernorData {
         let mut drafts = vec![self.draft(attempt, describe(signal), signal.id.clone())];
         // Together: a signal is not taken without its action, nor the other way round.
         drafts.extend(self.draft_of_signal(signal, "acting"));
-        let receipts = self.ledger.append_all(drafts).await?;
+        let appended = self.ledger.append_all(drafts);
+        let receipts = self.arguments.stages.timed(Stage::Ledger, appended).await?;
         let Some(attempt) = receipts.into_iter().next() else {
             return Err("the ledger gave no receipt".into());
         };
@@ -480,8 +485,13 @@ impl GovernorData {
         signal: Option<String>,
     ) -> Result<Receipt, ActorProcessingErr> {
         let draft = self.draft(kind, payload, signal);
-        // A governor that cannot leave a receipt does not act: it fails, and is restarted.
-        Ok(self.ledger.append(draft).await?)
+        self.write(draft).await
+    }
+
+    /// A governor that cannot leave a receipt does not act: it fails, and is restarted.
+    async fn write(&self, draft: Draft) -> Result<Receipt, ActorProcessingErr> {
+        let appended = self.ledger.append(draft);
+        Ok(self.arguments.stages.timed(Stage::Ledger, appended).await?)
     }
 
     fn draft(&self, kind: ReceiptKind, payload: String, signal: Option<String>) -> Draft {

@@ -40,6 +40,7 @@ use crate::governor::{
 use crate::ledger::{Durability, Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
 use crate::pool::{Pool, PoolConfig, PoolRef};
+use crate::stages::{Stage, Stages};
 use crate::statem::Inspection;
 use crate::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
 use crate::worker::{ActionWorker, ServiceTime, WorkerArguments, WorkerMessage};
@@ -65,6 +66,8 @@ pub struct SystemConfig {
     pub durability: Durability,
     /// Failures on purpose.
     pub failures: Failures,
+    /// Where the time goes.
+    pub stages: Stages,
 }
 
 impl Default for SystemConfig {
@@ -84,6 +87,7 @@ impl Default for SystemConfig {
             terms: Terms::default(),
             durability: Durability::default(),
             failures: Failures::default(),
+            stages: Stages::default(),
         }
     }
 }
@@ -148,6 +152,12 @@ impl System {
     #[must_use]
     pub fn failures(&self) -> &Failures {
         &self.config.failures
+    }
+
+    /// Where the time goes.
+    #[must_use]
+    pub fn stages(&self) -> &Stages {
+        &self.config.stages
     }
 
     /// The receipts.
@@ -266,7 +276,8 @@ impl System {
     pub async fn signal(&self, signal: Signal) -> Result<Verdict, CallError> {
         let governor = self.governor(&signal.tenant).await?;
         let event = |reply| GovernorEvent::Signal(signal, reply);
-        governor.call(event, Some(CALL_TIMEOUT)).await
+        let asked = governor.call(event, Some(CALL_TIMEOUT));
+        self.config.stages.timed(Stage::Governor, asked).await
     }
 
     /// The state of a tenant's governor.
@@ -303,6 +314,7 @@ fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> Su
         governor: GovernorArguments {
             action_timeout: config.action_timeout,
             signal_time: config.signal_time,
+            stages: config.stages.clone(),
             ..GovernorArguments::new("", &config.names, entitlements, store)
         },
         terms: config.terms,
@@ -317,6 +329,7 @@ fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> Su
     let pool_name = config.names.of(part::POOL);
     let executor = ExecutorArguments {
         action_timeout: config.action_timeout,
+        stages: config.stages.clone(),
         ..ExecutorArguments::new(&config.names, &PoolRef::new(&pool_name))
     };
     let names = config.names.clone();

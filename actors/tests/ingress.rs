@@ -362,6 +362,7 @@ fn too_many_requests_are_shed_and_too_many_of_one_tenant_sent_away() {
             stage
                 .ingress
                 .metrics()
+                .await
                 .contains("retake_requests_total{endpoint=\"pubsub\",status=\"429\"} 1")
         );
     });

@@ -400,6 +400,7 @@ pub fn inject(fault: Fault) {
 pub fn add_environment<E: Environment + 'static>(make: impl FnOnce(u64) -> E) {
     if let Some(engine) = current() {
         let seed = engine.core.borrow().seed();
+        engine.set_environment(None);
         engine.set_environment(Some(Box::new(make(seed))));
     }
 }

@@ -3,8 +3,10 @@
 //! The modules, in reading order: [`load`] makes clients and measures them;
 //! [`scenario`] is the table of what can be run, one file each; [`report`] is
 //! what a run measured; [`run`] runs a scenario under the simulator, with or
-//! without a trace, and replays one; [`cli`] is the command line.
+//! without a trace, and replays one; [`cli`] is the command line;
+//! [`bench`](mod@bench) has the benchmarks.
 
+pub mod bench;
 pub mod cli;
 pub mod load;
 pub mod report;

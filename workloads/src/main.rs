@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: retake_sim::memory::CountingAllocator = retake_sim::memory::CountingAllocator;
+
 fn main() -> ExitCode {
     retake_workloads::cli::main()
 }

@@ -236,3 +236,48 @@ fn mistakes_are_named() {
         assert!(error.contains(what), "{arguments:?}: {error}");
     }
 }
+
+#[test]
+fn a_checklist_says_what_to_do_before_serving() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = serve(&data, &[]);
+    let mut client = TcpStream::connect(&server.address).unwrap();
+    assert_eq!(ask(&mut client, &push("m", 1.0)).unwrap().0, 200);
+    server.end("-TERM");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "x".repeat(32)).unwrap();
+    let check = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_retake"))
+            .args(["checklist", "--addr", "127.0.0.1:0", "--data"])
+            .arg(&data)
+            .args(more)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    };
+    let secret_text = secret.to_str().unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, text) = check(&["--secret", secret_text]);
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains("others may read it (mode 644): chmod 600"),
+        "{text}"
+    );
+    assert!(text.contains("receipts, all chains verify"), "{text}");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (_, text) = check(&["--secret", secret_text]);
+    assert!(text.contains("PASS orders are signed"), "{text}");
+    // A damaged ledger is found, and left as it is.
+    let log = data.join("ledger.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&log, &bytes).unwrap();
+    let (code, text) = check(&[]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("FAIL the ledger is whole"), "{text}");
+    assert!(text.contains("none: give --secret FILE"), "{text}");
+    assert_eq!(std::fs::read(&log).unwrap(), bytes);
+}

@@ -17,6 +17,7 @@ use super::{Ingress, Shared};
 use crate::failures::{FailureKind, Service};
 use crate::governor::{Signal, Verdict};
 use crate::ledger::{Draft, Receipt, ReceiptKind};
+use crate::stages::Stage;
 use crate::system::EntitleError;
 
 /// The chain of refusals whose tenant is not known.
@@ -55,7 +56,7 @@ async fn health(State(ingress): State<Ingress>) -> Response {
 
 async fn metrics(State(ingress): State<Ingress>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], ingress.metrics()).into_response()
+    ([(header::CONTENT_TYPE, kind)], ingress.metrics().await).into_response()
 }
 
 async fn pubsub(State(ingress): State<Ingress>, request: Request) -> Response {
@@ -79,6 +80,7 @@ impl Shared {
         answer: impl Future<Output = Response>,
     ) -> Response {
         let start = retake::now();
+        self.config.request_time.spend().await;
         let response = answer.await;
         let (status, time) = (response.status(), start.elapsed());
         self.metrics.answered(endpoint, status.as_u16(), time);
@@ -112,7 +114,8 @@ impl Shared {
 
     async fn read_body(&self, body: Body) -> Result<Bytes, Response> {
         let read = axum::body::to_bytes(body, self.config.body_max);
-        match retake::timeout(self.config.request_timeout, read).await {
+        let read = retake::timeout(self.config.request_timeout, read);
+        match self.system.stages().timed(Stage::Body, read).await {
             Ok(Ok(body)) => Ok(body),
             Ok(Err(error)) if is_too_long(&error) => {
                 let what = format!("a body has at most {} bytes", self.config.body_max);

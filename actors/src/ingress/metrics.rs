@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -13,11 +14,19 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::limits::Limits;
+use crate::pool::PoolStatus;
+use crate::stages::Stage;
+use crate::system::System;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
     endpoint: &'static str,
     status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfStage {
+    stage: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,6 +42,11 @@ pub(super) struct Metrics {
     in_flight: Gauge,
     in_flight_max: Gauge,
     connections: Gauge,
+    leased: Gauge,
+    waiting: Gauge,
+    receipts: Gauge,
+    receipt_bytes: Gauge,
+    stages: Family<OfStage, Gauge<f64, AtomicU64>>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -72,8 +86,34 @@ impl Metrics {
             in_flight_max.clone(),
         );
         registry.register("connections", "Open connections", connections.clone());
+        let (leased, waiting, receipts) = (Gauge::default(), Gauge::default(), Gauge::default());
+        registry.register("pool_leased", "Workers that are lent", leased.clone());
+        registry.register(
+            "pool_waiting",
+            "Clients that wait for a worker",
+            waiting.clone(),
+        );
+        registry.register("receipts", "Receipts in the ledger", receipts.clone());
+        let stages = Family::default();
+        registry.register_with_unit(
+            "stage",
+            "Time that requests and actions spent in a stage since the start",
+            Unit::Seconds,
+            stages.clone(),
+        );
+        let receipt_bytes = Gauge::default();
+        registry.register(
+            "receipts_bytes",
+            "What the receipts take in memory, roughly",
+            receipt_bytes.clone(),
+        );
         Self {
             registry: Mutex::new(registry),
+            leased,
+            waiting,
+            receipts,
+            receipt_bytes,
+            stages,
             requests,
             seconds,
             in_flight,
@@ -97,11 +137,28 @@ impl Metrics {
         self.connections.dec();
     }
 
-    pub(super) fn encode(&self, limits: &Limits) -> String {
+    pub(super) fn encode(
+        &self,
+        limits: &Limits,
+        pool: Option<&PoolStatus>,
+        system: &System,
+    ) -> String {
+        let store = system.store();
+        for stage in Stage::ALL {
+            let seconds = system.stages().total(stage).as_secs_f64();
+            let stage = OfStage {
+                stage: stage.word(),
+            };
+            self.stages.get_or_create(&stage).set(seconds);
+        }
+        let set = |gauge: &Gauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         let (now, most) = limits.depth();
-        self.in_flight.set(i64::try_from(now).unwrap_or(i64::MAX));
-        self.in_flight_max
-            .set(i64::try_from(most).unwrap_or(i64::MAX));
+        set(&self.in_flight, now);
+        set(&self.in_flight_max, most);
+        set(&self.leased, pool.map_or(0, |pool| pool.leased));
+        set(&self.waiting, pool.map_or(0, |pool| pool.waiting));
+        set(&self.receipts, store.len());
+        set(&self.receipt_bytes, store.bytes());
         let mut text = String::new();
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing to a string does not fail.

@@ -52,6 +52,7 @@ pub use order::{Order, OrderError, Wanted};
 pub use server::Served;
 
 use crate::system::System;
+use crate::worker::ServiceTime;
 use limits::Limits;
 use metrics::Metrics;
 
@@ -72,6 +73,8 @@ pub struct IngressConfig {
     pub shutdown_timeout: Duration,
     /// What marketplace orders are signed with.
     pub secret: Secret,
+    /// What a request costs beside its work, where that is simulated.
+    pub request_time: ServiceTime,
 }
 
 /// A key for signatures. Its `Debug` text does not show it.
@@ -108,6 +111,7 @@ impl Default for IngressConfig {
             connections_max: 16_384,
             shutdown_timeout: Duration::from_secs(10),
             secret: Secret::new("not a secret"),
+            request_time: ServiceTime::None,
         }
     }
 }
@@ -137,9 +141,16 @@ impl Ingress {
     }
 
     /// The figures in the Prometheus text format.
-    #[must_use]
-    pub fn metrics(&self) -> String {
-        self.0.metrics.encode(&self.0.limits)
+    pub async fn metrics(&self) -> String {
+        let Shared {
+            system,
+            limits,
+            metrics,
+            ..
+        } = &*self.0;
+        // A pool that is being restarted has no figures.
+        let pool = system.pool().status().await.ok();
+        metrics.encode(limits, pool.as_ref(), system)
     }
 
     /// Requests that are worked on now, and the most that ever were.

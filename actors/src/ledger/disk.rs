@@ -166,6 +166,12 @@ impl SimulatedDisk {
         platter.is_off = false;
     }
 
+    /// Bytes that it takes in memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.platter().bytes.capacity()
+    }
+
     /// What is there, to look at or damage in tests.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {

@@ -22,6 +22,8 @@ struct Table {
     by_signal: BTreeMap<String, Vec<ReceiptId>>,
     /// So many receipts are acknowledged; readers see no others.
     acknowledged: usize,
+    /// What the texts of all receipts and indices take.
+    text_bytes: usize,
 }
 
 impl fmt::Debug for Store {
@@ -176,6 +178,16 @@ impl Store {
         self.len() == 0
     }
 
+    /// Bytes that the receipts and their indices take in memory, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        /// Of an entry in each of the three indices, measured.
+        const INDICES: usize = 200;
+        let table = self.table();
+        let receipts = table.receipts.capacity() * size_of::<Receipt>();
+        receipts + table.receipts.len() * INDICES + table.text_bytes
+    }
+
     /// All receipts in the order of their ids.
     #[must_use]
     pub fn all(&self) -> Vec<Receipt> {
@@ -253,6 +265,10 @@ impl Table {
             let of_signal = self.by_signal.entry(signal.clone()).or_default();
             of_signal.push(id);
         }
+        let texts =
+            [&receipt.key, &receipt.signal].map(|text| text.as_ref().map_or(0, String::len));
+        // Keys and signals are in the indices as well.
+        self.text_bytes += receipt.tenant.len() + receipt.payload.len() + 2 * (texts[0] + texts[1]);
         self.receipts.push(receipt);
     }
 

@@ -1,5 +1,8 @@
 //! The command line: parse, run, print, and say how it went by the exit code.
 
+mod bench;
+mod calibrate;
+mod checklist;
 mod inspect;
 mod progress;
 mod run;
@@ -36,6 +39,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run benchmarks, live or in virtual time, and judge them by their targets.
+    Bench(bench::BenchArgs),
+    /// Measure what operations cost on this machine, for simulated benchmarks.
+    ///
+    /// Then runs benchmarks on which nothing was measured, simulated and live, and
+    /// prints how far the queueing model is off.
+    Calibrate(calibrate::CalibrateArgs),
+    /// Check whether this machine is ready to serve.
+    Checklist(checklist::ChecklistArgs),
     /// Run a scenario in virtual time.
     Run(RunArgs),
     /// Run again what a trace recorded, and compare every record.
@@ -218,6 +230,9 @@ pub fn main() -> ExitCode {
             from_seed,
             json,
         } => run::replay(&file, from_seed, json, &mut out),
+        Command::Calibrate(args) => calibrate::calibrate(&args, &mut out),
+        Command::Checklist(args) => checklist::checklist(&args, &mut out),
+        Command::Bench(args) => bench::bench(&args, &mut out),
         Command::Serve(args) => serve::serve(&args, &mut out),
         Command::Show(args) => inspect::show(&args, &mut out),
         Command::Diff { left, right, json } => inspect::diff(&left, &right, json, &mut out),

@@ -41,3 +41,16 @@ pub(super) fn shown<T: Send>(expected: Duration, work: impl FnOnce(&Progress) ->
         result
     })
 }
+
+/// A bar for so many benchmarks; hidden in a pipe.
+pub(super) fn benchmarks(count: usize) -> ProgressBar {
+    if !console::user_attended_stderr() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(count as u64);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    // Drawn from a thread of its own, so that it shows that something goes on.
+    bar.enable_steady_tick(EVERY);
+    bar
+}

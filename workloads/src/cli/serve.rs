@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use retake_actors::ingress::Secret;
 use retake_actors::ledger::{Durability, FileDisk};
-use retake_actors::{Ingress, IngressConfig, System, SystemConfig};
+use retake_actors::{Ingress, IngressConfig, ServiceTime, System, SystemConfig};
 
 use super::{Error, Status};
 
@@ -40,6 +40,9 @@ pub(super) struct ServeArgs {
     /// Lines of the log: people's or JSON.
     #[arg(long, value_enum, default_value_t = Log::Text)]
     log: Log,
+    /// Mean time of an action's work, in milliseconds.
+    #[arg(long, default_value_t = 20, value_name = "MS")]
+    action_ms: u64,
     /// What is logged: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     log_level: tracing::Level,
@@ -75,6 +78,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Er
         .build()?;
     let config = SystemConfig {
         durability: durability(args)?,
+        action_time: ServiceTime::Exponential(Duration::from_millis(args.action_ms)),
         ..SystemConfig::default()
     };
     let ingress_config = IngressConfig {

@@ -18,7 +18,7 @@ use hdrhistogram::Histogram;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use closed::ClosedLoop;
 pub use open::OpenLoop;
@@ -50,7 +50,7 @@ fn seeds() -> ChaCha8Rng {
 }
 
 /// An exponentially distributed time.
-fn exponential(mean: Duration, rng: &mut ChaCha8Rng) -> Duration {
+pub(crate) fn exponential(mean: Duration, rng: &mut ChaCha8Rng) -> Duration {
     let factor: f64 = Exp1.sample(rng);
     mean.mul_f64(factor)
 }
@@ -82,6 +82,12 @@ impl Latencies {
         debug_assert!(added.is_ok(), "both have the same bounds");
     }
 
+    /// The histogram.
+    #[must_use]
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.0
+    }
+
     /// The figures that people ask for.
     #[must_use]
     pub fn summary(&self) -> LatencySummary {
@@ -99,7 +105,7 @@ impl Latencies {
 }
 
 /// Latencies in figures, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencySummary {
     /// How many were measured.
     pub count: u64,

@@ -1,0 +1,373 @@
+//! HTTP to the system: a server, and clients with a connection each.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use retake_actors::ingress::{Ingress, IngressConfig, Secret, Served};
+use retake_actors::ledger::{Durability, SimulatedDisk};
+use retake_actors::stages::Stage;
+use retake_actors::{ServiceTime, System, SystemConfig};
+use retake_sim::net;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+
+use super::context::{Context, Mode};
+
+/// The time of an action's work behind HTTP.
+const ACTION_MEAN: Duration = Duration::from_millis(3);
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Tenants behind HTTP.
+pub(super) const TENANTS: u32 = 20;
+
+pub(super) fn tenant(number: u32) -> String {
+    format!("tenant-{}", number % TENANTS)
+}
+
+/// The secret of a benchmark's orders.
+pub(super) fn secret() -> Secret {
+    Secret::new("a secret of the benchmarks")
+}
+
+/// A running server.
+pub(super) enum Server {
+    /// In this process, on simulated sockets.
+    Simulated {
+        system: System,
+        ingress: Ingress,
+        disk: SimulatedDisk,
+        stop: tokio::sync::oneshot::Sender<()>,
+        serving: JoinHandle<Served>,
+    },
+    /// A process of its own.
+    Live {
+        process: Process,
+        address: SocketAddr,
+        /// The ledger's folder, which goes with it.
+        _data: tempfile::TempDir,
+    },
+}
+
+/// Killed when it is dropped.
+pub(super) struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const SIMULATED_ADDRESS: &str = "127.0.0.1:8080";
+
+/// A listener on simulated sockets.
+struct SimulatedListener(net::TcpListener);
+
+impl axum::serve::Listener for SimulatedListener {
+    type Io = net::TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (net::TcpStream, SocketAddr) {
+        loop {
+            if let Ok(accepted) = self.0.accept().await {
+                return accepted;
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl Server {
+    pub(super) async fn start(context: &Context) -> Result<Self, String> {
+        match context.mode {
+            Mode::Sim => Self::start_simulated(context).await,
+            Mode::Live => Self::start_live(),
+        }
+    }
+
+    async fn start_simulated(context: &Context) -> Result<Self, String> {
+        net::start(net::Network::new());
+        let disk = SimulatedDisk::new().sync_time(context.commit_time());
+        let config = SystemConfig {
+            durability: Durability::GroupCommit {
+                disk: Arc::new(disk.clone()),
+                delay: Duration::from_millis(1),
+                batch: 100,
+            },
+            ..context.system(ServiceTime::Exponential(ACTION_MEAN))
+        };
+        let system = context.start(config, (0..TENANTS).map(tenant)).await?;
+        let ingress = Ingress::new(
+            &system,
+            IngressConfig {
+                secret: secret(),
+                request_time: context.request_time(),
+                ..IngressConfig::default()
+            },
+        );
+        let listener = net::TcpListener::bind(SIMULATED_ADDRESS).await;
+        let listener = listener.map_err(|error| format!("cannot listen: {error}"))?;
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let serving = {
+            let ingress = ingress.clone();
+            retake::spawn_named("server", async move {
+                let stopped = async { drop(stopped.await) };
+                ingress.serve(SimulatedListener(listener), stopped).await
+            })
+        };
+        Ok(Self::Simulated {
+            system,
+            ingress,
+            disk,
+            stop,
+            serving,
+        })
+    }
+
+    fn start_live() -> Result<Self, String> {
+        use std::io::BufRead as _;
+        let cannot = |error: std::io::Error| format!("the server cannot be started: {error}");
+        let data = tempfile::tempdir().map_err(cannot)?;
+        let secret_file = data.path().join("secret");
+        std::fs::write(&secret_file, "a secret of the benchmarks").map_err(cannot)?;
+        let program = std::env::current_exe().map_err(cannot)?;
+        let mut command = Command::new(program);
+        command
+            .args(["serve", "--addr", "127.0.0.1:0", "--log-level", "error"])
+            .args(["--action-ms", &ACTION_MEAN.as_millis().to_string()])
+            .arg("--secret")
+            .arg(&secret_file)
+            .arg("--data")
+            .arg(data.path().join("ledger"));
+        for number in 0..TENANTS {
+            command.args(["--entitle", &tenant(number)]);
+        }
+        let child = command.stdout(Stdio::piped()).spawn().map_err(cannot)?;
+        let mut process = Process(child);
+        let stdout = process.0.stdout.take();
+        let stdout = stdout.ok_or_else(|| "the server has no output".to_owned())?;
+        let mut line = String::new();
+        std::io::BufReader::new(stdout)
+            .read_line(&mut line)
+            .map_err(cannot)?;
+        let address = line
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split(',').next())
+            .and_then(|address| address.parse().ok());
+        let address = address.ok_or_else(|| format!("the server says: {line}"))?;
+        Ok(Self::Live {
+            process,
+            address,
+            _data: data,
+        })
+    }
+
+    /// A way to open connections.
+    pub(super) fn door(&self) -> Door {
+        match self {
+            Self::Simulated { .. } => Door::Simulated,
+            Self::Live { address, .. } => Door::Live(*address),
+        }
+    }
+
+    /// The server's own figures.
+    pub(super) async fn gauges(&self, client: &mut HttpClient) -> Gauges {
+        match self {
+            Self::Simulated {
+                system,
+                ingress,
+                disk,
+                ..
+            } => {
+                let status = system.pool().status().await.ok();
+                Gauges {
+                    depth: ingress.depth().0 as f64,
+                    depth_max: ingress.depth().1 as f64,
+                    leased: status.map_or(0.0, |status| status.leased as f64),
+                    waiting: status.map_or(0.0, |status| status.waiting as f64),
+                    memory: retake_sim::memory::live_bytes() as f64,
+                    receipts: system.store().len() as f64,
+                    stages: Stage::ALL.map(|stage| system.stages().total(stage).as_secs_f64()),
+                    receipt_bytes: (system.store().bytes() + disk.memory()) as f64,
+                }
+            }
+            Self::Live { process, .. } => {
+                let text = match client.request("GET", "/metrics", "").await {
+                    Ok((200, body)) => String::from_utf8_lossy(&body).into_owned(),
+                    _ => String::new(),
+                };
+                let gauge = |name: &str| {
+                    let line = text.lines().find_map(|line| line.strip_prefix(name));
+                    line.and_then(|value| value.trim().parse().ok())
+                        .unwrap_or(0.0)
+                };
+                Gauges {
+                    depth: gauge("retake_requests_in_flight "),
+                    depth_max: gauge("retake_requests_in_flight_max "),
+                    leased: gauge("retake_pool_leased "),
+                    waiting: gauge("retake_pool_waiting "),
+                    memory: resident_bytes(process.0.id()),
+                    receipts: gauge("retake_receipts "),
+                    stages: Stage::ALL.map(|stage| {
+                        gauge(&format!(
+                            "retake_stage_seconds{{stage=\"{}\"}} ",
+                            stage.word()
+                        ))
+                    }),
+                    receipt_bytes: gauge("retake_receipts_bytes "),
+                }
+            }
+        }
+    }
+
+    /// Processor time that the server has used, where it is a process of its own.
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        match self {
+            Self::Simulated { .. } => None,
+            Self::Live { process, .. } => cpu_time(process.0.id()),
+        }
+    }
+
+    /// Violations of the ledger's invariants, and stop.
+    pub(super) async fn stop(self) -> Vec<retake_actors::invariants::Violation> {
+        match self {
+            Self::Simulated {
+                system,
+                stop,
+                serving,
+                ..
+            } => {
+                let violations = retake_actors::invariants::ledger(system.store());
+                let _ = stop.send(());
+                let _ = serving.await;
+                system.stop().await;
+                violations
+            }
+            Self::Live { .. } => Vec::new(),
+        }
+    }
+}
+
+/// A server's figures at a moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gauges {
+    pub(super) depth: f64,
+    pub(super) depth_max: f64,
+    pub(super) leased: f64,
+    pub(super) waiting: f64,
+    pub(super) memory: f64,
+    pub(super) receipts: f64,
+    /// Seconds spent in each stage since the server's start.
+    pub(super) stages: [f64; Stage::ALL.len()],
+    /// What they take in memory, roughly; that of a simulated disk as well.
+    pub(super) receipt_bytes: f64,
+}
+
+/// Resident size of a process, in bytes.
+fn resident_bytes(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kilobytes.unwrap_or(0.0) * 1024.0
+}
+
+/// Processor time of a process, where the system tells (Linux).
+pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may have spaces.
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    // Linux counts them in hundredths of a second for programs.
+    Some(Duration::from_millis(10 * ticks))
+}
+
+/// How to connect.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Door {
+    Simulated,
+    Live(SocketAddr),
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+impl Door {
+    async fn open(self) -> std::io::Result<Box<dyn Io>> {
+        Ok(match self {
+            Self::Simulated => Box::new(net::TcpStream::connect(SIMULATED_ADDRESS).await?),
+            Self::Live(address) => {
+                let stream = tokio::net::TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+        })
+    }
+}
+
+/// A client with one connection, opened anew when it was closed.
+pub(super) struct HttpClient {
+    door: Door,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl HttpClient {
+    pub(super) fn new(door: Door) -> Self {
+        Self { door, sender: None }
+    }
+
+    /// The status and body of an answer.
+    pub(super) async fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<(u16, Bytes), String> {
+        let answer = retake::timeout(PATIENCE, self.ask(method, path, body.into())).await;
+        let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        if answer.is_err() {
+            self.sender = None;
+        }
+        answer
+    }
+
+    async fn ask(&mut self, method: &str, path: &str, body: Bytes) -> Result<(u16, Bytes), String> {
+        let sender = match &mut self.sender {
+            Some(sender) if !sender.is_closed() => sender,
+            _ => {
+                let io = self.door.open().await;
+                let io = io.map_err(|error| format!("cannot connect: {error}"))?;
+                let (sender, connection) = handshake(TokioIo::new(io))
+                    .await
+                    .map_err(|error| error.to_string())?;
+                retake::spawn_named("client-connection", async move {
+                    // The request that it belongs to has the error.
+                    let _ = connection.await;
+                });
+                self.sender.insert(sender)
+            }
+        };
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "retake")
+            .body(Full::new(body))
+            .map_err(|error| error.to_string())?;
+        sender.ready().await.map_err(|error| error.to_string())?;
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|error| error.to_string())?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await;
+        Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+    }
+}

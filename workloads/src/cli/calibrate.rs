@@ -1,0 +1,74 @@
+//! `retake calibrate`: measure costs for simulated benchmarks, and check them.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Error, Status};
+use crate::bench::baseline::machine;
+use crate::bench::calibrate::{Prediction, hold_out, measure};
+use crate::report::human_ns;
+
+#[derive(Debug, Args)]
+pub(super) struct CalibrateArgs {
+    /// Where the costs are written, for `retake bench --costs`.
+    #[arg(short, long, value_name = "FILE", default_value = "costs.json")]
+    output: PathBuf,
+    /// Share of the full load of the benchmarks that are held out; 0 leaves the
+    /// check out.
+    #[arg(long, default_value_t = 0.2)]
+    check_scale: f64,
+}
+
+pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<Status, Error> {
+    if !(0.0..=1.0).contains(&args.check_scale) {
+        let what = "--check-scale: must be from 0 to 1".to_owned();
+        return Err(Error::Usage(what));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let costs = runtime.block_on(async { retake::spawn(measure(machine())).await });
+    drop(runtime);
+    let costs = costs.map_err(std::io::Error::other)?;
+    let costs = costs.map_err(Error::Usage)?;
+    let text = serde_json::to_string_pretty(&costs).map_err(std::io::Error::from)?;
+    std::fs::write(&args.output, text + "\n")?;
+    writeln!(out, "means on {}:", costs.machine)?;
+    for (name, cost) in costs.all() {
+        writeln!(out, "{name:<12} {cost:>10.2}")?;
+    }
+    writeln!(out, "written to {}", args.output.display())?;
+    if args.check_scale == 0.0 {
+        return Ok(Status::Passed);
+    }
+    writeln!(
+        out,
+        "\nqueueing model beside live runs on which nothing was calibrated:\n\
+         {:<26} {:<6} {:>10} {:>10} {:>7}",
+        "", "", "model", "live", "error"
+    )?;
+    out.flush()?;
+    for prediction in hold_out(&costs, args.check_scale) {
+        let Prediction {
+            id,
+            predicted,
+            live,
+            ..
+        } = prediction;
+        for (name, which, predicted, live) in [
+            (id, "p50", predicted.0, live.0),
+            ("", "p99", predicted.1, live.1),
+        ] {
+            writeln!(
+                out,
+                "{name:<26} {which:<6} {:>10} {:>10} {:>+6.0}%",
+                human_ns(predicted),
+                human_ns(live),
+                Prediction::error_percent(predicted, live)
+            )?;
+        }
+    }
+    Ok(Status::Passed)
+}

@@ -1,0 +1,197 @@
+//! `retake checklist`: is this machine ready to serve?
+
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use ractor::Actor;
+use retake_actors::invariants;
+use retake_actors::ledger::{Durability, Ledger, LedgerArguments, SimulatedDisk};
+
+use super::{Error, Status};
+
+#[derive(Debug, Args)]
+pub(super) struct ChecklistArgs {
+    /// Where the server is to listen.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    addr: SocketAddr,
+    /// The folder of the ledger.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The file with the secret of marketplace orders.
+    #[arg(long, value_name = "FILE")]
+    secret: Option<PathBuf>,
+}
+
+/// What was found, or what to do.
+type Found = Result<String, String>;
+
+pub(super) fn checklist(args: &ChecklistArgs, out: &mut impl Write) -> Result<Status, Error> {
+    let checks: [(&str, Found); 8] = [
+        ("panics unwind, so supervisors see them", unwinding()),
+        ("the clock is plausible", clock()),
+        ("enough files may be open", open_files()),
+        ("the address is free", address(args.addr)),
+        ("only this machine is served directly", exposure(args.addr)),
+        (
+            "the data folder can be written and synced",
+            syncing(&args.data),
+        ),
+        ("the ledger is whole", ledger(&args.data)),
+        (
+            "orders are signed with a good secret",
+            secret(args.secret.as_deref()),
+        ),
+    ];
+    let mut failed = 0;
+    for (what, found) in &checks {
+        let (word, found) = match found {
+            Ok(found) => ("PASS", found),
+            Err(found) => {
+                failed += 1;
+                ("FAIL", found)
+            }
+        };
+        writeln!(out, "{word} {what}\n     {found}")?;
+    }
+    writeln!(out, "{} passed, {failed} failed", checks.len() - failed)?;
+    Ok(if failed == 0 {
+        Status::Passed
+    } else {
+        Status::Failed
+    })
+}
+
+fn unwinding() -> Found {
+    if cfg!(panic = "unwind") {
+        Ok("built with panic = \"unwind\"".to_owned())
+    } else {
+        Err("built with panic = \"abort\": build it without".to_owned())
+    }
+}
+
+fn clock() -> Found {
+    /// 2025-01-01.
+    const EARLIEST: Duration = Duration::from_secs(1_735_689_600);
+    let now = retake::unix_time();
+    if now < EARLIEST {
+        return Err(format!("it says {} s of Unix time: set it", now.as_secs()));
+    }
+    Ok(format!("{} s of Unix time", now.as_secs()))
+}
+
+fn open_files() -> Found {
+    /// Connections, and some.
+    const LEAST: u64 = 17_000;
+    let limits = fs::read_to_string("/proc/self/limits");
+    let limits = limits.map_err(|error| format!("/proc/self/limits: {error}"))?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next());
+    match soft.map(str::parse::<u64>) {
+        Some(Ok(soft)) if soft < LEAST => Err(format!(
+            "{soft}; raise it to {LEAST} (`ulimit -n`, or LimitNOFILE= of systemd)"
+        )),
+        Some(Ok(soft)) => Ok(soft.to_string()),
+        // `unlimited`.
+        _ => Ok("no limit".to_owned()),
+    }
+}
+
+fn address(addr: SocketAddr) -> Found {
+    match std::net::TcpListener::bind(addr) {
+        Ok(_) => Ok(addr.to_string()),
+        Err(error) => Err(format!("{addr}: {error}")),
+    }
+}
+
+fn exposure(addr: SocketAddr) -> Found {
+    if addr.ip().is_loopback() {
+        Ok("a proxy with TLS in front of it serves others".to_owned())
+    } else {
+        Err(format!(
+            "{addr} is reached from outside without TLS: listen on 127.0.0.1 behind a proxy"
+        ))
+    }
+}
+
+fn syncing(data: &Path) -> Found {
+    const TIMES: u32 = 20;
+    let at = data.join(".checklist");
+    let work = || -> std::io::Result<Duration> {
+        fs::create_dir_all(data)?;
+        let mut file = fs::File::create(&at)?;
+        let start = retake::now();
+        for _ in 0..TIMES {
+            file.write_all(&[0; 512])?;
+            file.sync_data()?;
+        }
+        let each = start.elapsed() / TIMES;
+        fs::remove_file(&at)?;
+        Ok(each)
+    };
+    match work() {
+        Ok(each) => Ok(format!("{} takes {each:.0?} for each sync", data.display())),
+        Err(error) => Err(format!("{}: {error}", data.display())),
+    }
+}
+
+/// Recovers a copy: the file stays as it is.
+fn ledger(data: &Path) -> Found {
+    let file = data.join("ledger.log");
+    let bytes = match fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok("a new one will be made".to_owned());
+        }
+        Err(error) => return Err(format!("{}: {error}", file.display())),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let disk = SimulatedDisk::new();
+        disk.corrupt(|platter| *platter = bytes);
+        let arguments = LedgerArguments {
+            durability: Durability::Fsync(Arc::new(disk)),
+            ..LedgerArguments::default()
+        };
+        let store = arguments.store.clone();
+        let started = Actor::spawn(None, Ledger, arguments).await;
+        started.map_err(|error| format!("{}: {error}", file.display()))?;
+        match invariants::ledger(&store).first() {
+            None => Ok(format!("{} receipts, all chains verify", store.len())),
+            Some(violation) => Err(violation.to_string()),
+        }
+    })
+}
+
+fn secret(file: Option<&Path>) -> Found {
+    const LEAST: usize = 32;
+    let Some(file) = file else {
+        return Err("none: give --secret FILE".to_owned());
+    };
+    let of_file = |what: String| format!("{}: {what}", file.display());
+    let key = fs::read(file).map_err(|error| of_file(error.to_string()))?;
+    let length = key.trim_ascii().len();
+    if length < LEAST {
+        return Err(of_file(format!("{length} bytes, give at least {LEAST}")));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(file).map_err(|error| of_file(error.to_string()))?;
+        let mode = mode.permissions().mode();
+        if mode & 0o077 != 0 {
+            let what = format!("others may read it (mode {:o}): chmod 600", mode & 0o777);
+            return Err(of_file(what));
+        }
+    }
+    Ok(of_file(format!("{length} bytes, for its owner only")))
+}
