@@ -10,8 +10,9 @@
 //! whether it may, [`governance`] keeps both, [`system`] puts them together, and
 //! [`ingress`] lets HTTP clients in.
 //! [`failures`] breaks it on purpose; [`invariants`] says what must hold all
-//! the same, looking at a [`journal`] among others; [`alerts`] what somebody should look at, [`stages`] where
-//! the time goes; [`names`] says who is called what.
+//! the same, looking at a [`journal`] among others; [`alerts`] what somebody should
+//! look at, and [`observer`] looks; [`stages`] says where the time goes, [`names`] who
+//! is called what.
 //!
 //! The way of one signal:
 //!
@@ -36,6 +37,7 @@ pub mod invariants;
 pub mod journal;
 pub mod ledger;
 pub mod names;
+pub mod observer;
 pub mod pool;
 pub mod stages;
 pub mod statem;

@@ -63,6 +63,8 @@ pub(crate) mod part {
     pub(crate) const POOL: &str = "pool";
     pub(crate) const EXECUTOR: &str = "executor";
     pub(crate) const EXECUTOR_SUPERVISOR: &str = "executor-supervisor";
+    pub(crate) const OBSERVER: &str = "observer";
+    pub(crate) const OBSERVABILITY_SUPERVISOR: &str = "observability-supervisor";
     pub(crate) const GOVERNANCE: &str = "governance";
     pub(crate) const GOVERNANCE_SUPERVISOR: &str = "governance-supervisor";
 }

@@ -39,6 +39,7 @@ use crate::governor::{
 };
 use crate::ledger::{Durability, Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
+use crate::observer::{Observations, Observer, ObserverArguments};
 use crate::pool::{Pool, PoolConfig, PoolRef};
 use crate::stages::{Stage, Stages};
 use crate::statem::Inspection;
@@ -105,6 +106,7 @@ pub struct System {
     config: SystemConfig,
     store: Store,
     entitlements: Entitlements,
+    observations: Observations,
     root: SupervisorRef,
 }
 
@@ -127,12 +129,14 @@ impl System {
     pub async fn start(config: SystemConfig) -> Result<Self, SpawnErr> {
         let store = Store::new();
         let entitlements = Entitlements::default();
-        let spec = root(&config, &store, &entitlements);
+        let observations = Observations::new(&config.names.of(part::OBSERVER));
+        let spec = root(&config, &store, &entitlements, &observations);
         let root = SupervisorRef::start(Some(&config.names.of(part::ROOT)), spec).await?;
         Ok(Self {
             config,
             store,
             entitlements,
+            observations,
             root,
         })
     }
@@ -158,6 +162,12 @@ impl System {
     #[must_use]
     pub fn stages(&self) -> &Stages {
         &self.config.stages
+    }
+
+    /// What clients were answered, for the observer.
+    #[must_use]
+    pub fn observations(&self) -> &Observations {
+        &self.observations
     }
 
     /// The receipts.
@@ -309,7 +319,12 @@ impl System {
 }
 
 /// The root, with a supervisor for each part below it.
-fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> SupervisorSpec {
+fn root(
+    config: &SystemConfig,
+    store: &Store,
+    entitlements: &Entitlements,
+    observations: &Observations,
+) -> SupervisorSpec {
     let governance = GovernanceArguments {
         governor: GovernorArguments {
             action_timeout: config.action_timeout,
@@ -372,6 +387,17 @@ fn root(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> Su
                 let governance = governance.clone();
                 vec![ChildSpec::new(names.of(part::GOVERNANCE), move || {
                     (Governance, governance.clone())
+                })]
+            })
+        }),
+        (part::OBSERVABILITY_SUPERVISOR, {
+            let pool = PoolRef::new(&config.names.of(part::POOL));
+            let observer = ObserverArguments::new(observations, Some(&pool));
+            let name = config.names.of(part::OBSERVER);
+            Box::new(move || {
+                let observer = observer.clone();
+                vec![ChildSpec::new(name.clone(), move || {
+                    (Observer, observer.clone())
                 })]
             })
         }),

@@ -1,17 +1,21 @@
 //! The HTTP ingress answers as it says, on simulated sockets and on real ones.
 #![allow(missing_docs)]
 
+mod files;
+
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use files::SimulatedFile;
 use retake_actors::ingress::{Envelope, Order, Secret, Served};
-use retake_actors::ledger::ReceiptKind;
+use retake_actors::ledger::{Durability, FileDisk, ReceiptKind};
 use retake_actors::{
     Failure, FailureKind, Ingress, IngressConfig, Service, ServiceTime, Signal, System,
     SystemConfig, invariants,
 };
-use retake_sim::Sim;
 use retake_sim::net::{self, TcpListener, TcpStream};
+use retake_sim::{Sim, fs};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -369,6 +373,40 @@ fn too_many_requests_are_shed_and_too_many_of_one_tenant_sent_away() {
 }
 
 #[test]
+fn slow_and_large_bodies_keep_nobody_else_out() {
+    simulate(|| async {
+        let config = IngressConfig {
+            requests_max: 2,
+            body_max: 100_000,
+            bodies_max: 100_000,
+            ..small()
+        };
+        let stage = start(config).await;
+        let head = "POST /pubsub HTTP/1.1\r\nhost: r\r\ncontent-length: 90000\r\n\r\n";
+        let mut slow = Vec::new();
+        for bytes in [10, 10, 10, 10, 80_000] {
+            let mut client = connect().await;
+            client.write(format!("{head}{}", "x".repeat(bytes))).await;
+            slow.push(client);
+        }
+        retake::sleep(SECOND).await;
+        assert_eq!(connect().await.ask(push("acme", "m", 1.0)).await.0, 200);
+        // Another large one is too much.
+        let mut large = connect().await;
+        large.write(format!("{head}{}", "x".repeat(90_000))).await;
+        assert_eq!(large.read().await.unwrap().0, 503);
+        for mut client in slow {
+            assert_eq!(client.read().await.unwrap().0, 408);
+        }
+        // What they had taken is free again.
+        let mut large = connect().await;
+        large.write(format!("{head}{}", "x".repeat(90_000))).await;
+        assert_eq!(large.read().await.unwrap().0, 400);
+        assert_eq!(stage.ingress.depth().0, 0);
+    });
+}
+
+#[test]
 fn work_that_takes_too_long_is_answered_and_not_begun_late() {
     simulate(|| async {
         let slow = SystemConfig {
@@ -497,6 +535,46 @@ fn an_ingress_fails_on_purpose_in_every_way() {
     });
 }
 
+#[test]
+fn an_alert_is_raised_when_clients_are_failed_and_ends_with_the_failures() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let observations = stage.system.observations().clone();
+        let mut client = connect().await;
+        let failure = Failure {
+            service: Service::Ingress,
+            kind: FailureKind::Unavailable,
+            rate: 1.0,
+            duration: 5 * SECOND,
+        };
+        stage.system.failures().inject(failure).unwrap();
+        let (status, _) = client.ask(push("acme", "m", 1.0)).await;
+        assert_eq!(status, 503);
+        // Its observer dies with the window open.
+        retake::where_is("observer").unwrap().kill();
+        retake::sleep(Duration::from_millis(1)).await;
+        for _ in 0..5 {
+            client.ask(push("acme", "m", 1.0)).await;
+        }
+        retake::sleep(11 * SECOND).await;
+        let raised: Vec<String> = observations
+            .alerts()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(raised, ["ALERT: 0.00 % succeeded, below 90 %"]);
+        let text = stage.ingress.metrics().await;
+        assert!(text.contains("retake_windows_with_alerts 1\n"), "{text}");
+
+        // The idle connection was closed.
+        let mut client = connect().await;
+        assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, 200);
+        retake::sleep(11 * SECOND).await;
+        assert_eq!(observations.alerts(), []);
+        assert_eq!(observations.windows_with_alerts(), 1);
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_sockets_are_served_beside_clients_that_send_rubbish() {
     let system = System::start(SystemConfig::default()).await.unwrap();
@@ -541,6 +619,10 @@ type Got = (
 
 async fn load_over(network: net::Network, clients: usize) -> (Stage, Got) {
     let stage = start_on(network, small(), SystemConfig::default()).await;
+    (stage, load_on(clients).await)
+}
+
+async fn load_on(clients: usize) -> Got {
     let clients: Vec<_> = (0..clients)
         .map(|number| {
             retake::spawn(net::on("client", async move {
@@ -571,7 +653,7 @@ async fn load_over(network: net::Network, clients: usize) -> (Stage, Got) {
         got.0.extend(answers);
         got.1.extend(deadlines);
     }
-    (stage, got)
+    got
 }
 
 #[test]
@@ -606,6 +688,55 @@ fn over_a_network_that_delays_loses_and_is_cut_what_is_answered_holds() {
         statuses += run.expect_passed();
     }
     assert!((400..=800).contains(&statuses), "{statuses} of 800 answers");
+}
+
+/// The machine loses its power under load, and a new process takes over its files.
+#[test]
+fn what_was_answered_survives_a_crash_of_the_machine() {
+    let mut answered = 0;
+    for seed in 0..20 {
+        let run = Sim::new().seed(seed).run(move || async move {
+            let mut config = fs::FsConfig::default();
+            config.block_size(64).sync_probability(0.1);
+            let machine = fs::FileSystem::new(config);
+            machine.create_dir("/data").unwrap();
+            let system = || SystemConfig {
+                durability: Durability::GroupCommit {
+                    disk: Arc::new(FileDisk::over(SimulatedFile(
+                        machine.open("/data/receipts.log").unwrap(),
+                    ))),
+                    delay: Duration::from_millis(2),
+                    batch: 8,
+                },
+                ..SystemConfig::default()
+            };
+            let network = net::Network::new()
+                .latency(Duration::from_millis(1)..=Duration::from_millis(9))
+                .loss(0.01);
+            let stage = start_on(network, small(), system()).await;
+            let crash = {
+                let machine = machine.clone();
+                retake::spawn(async move {
+                    retake::sleep(Duration::from_millis(40 + 17 * seed)).await;
+                    machine.crash();
+                })
+            };
+            let (answers, _) = load_on(8).await;
+            crash.await.unwrap();
+            stage.system.stop().await;
+
+            let successor = System::start(system()).await.unwrap();
+            let store = successor.store();
+            assert_eq!(invariants::answers(store, &answers), []);
+            assert_eq!(invariants::ledger(store), []);
+            answers.iter().filter(|(status, _)| *status == 200).count()
+        });
+        answered += run.expect_passed();
+    }
+    assert!(
+        (100..1600).contains(&answered),
+        "{answered} of 1600 signals"
+    );
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! What the ledger acknowledged it keeps, whatever happens to its disk.
 #![allow(missing_docs)]
 
+mod files;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use files::SimulatedFile;
 use ractor::Actor;
 use retake_actors::invariants::{self, recovery, same_recovery};
 use retake_actors::ledger::{
-    Draft, Durability, FileDisk, Ledger, LedgerArguments, LedgerError, Receipt, ReceiptKind,
-    SimulatedDisk,
+    Disk, DiskFault, Draft, Durability, FileDisk, Ledger, LedgerArguments, LedgerError, Receipt,
+    ReceiptKind, SimulatedDisk,
 };
 use retake_actors::{Failures, LedgerRef, ServiceTime, Store};
-use retake_sim::{Isolation, Sim};
+use retake_sim::{Isolation, Sim, fs};
 
 fn draft(tenant: &str, payload: u64) -> Draft {
     Draft {
@@ -52,8 +55,12 @@ fn fsync(disk: &SimulatedDisk) -> Durability {
 }
 
 fn group(disk: &SimulatedDisk, batch: usize) -> Durability {
+    group_on(Arc::new(disk.clone()), batch)
+}
+
+fn group_on(disk: Arc<dyn Disk>, batch: usize) -> Durability {
     Durability::GroupCommit {
-        disk: Arc::new(disk.clone()),
+        disk,
         delay: Duration::from_millis(2),
         batch,
     }
@@ -159,6 +166,137 @@ fn a_loss_of_power_at_any_operation_loses_nothing_that_was_acknowledged() {
         }
         assert!(cut_at > 5 && losses > 10, "{cut_at} cuts, {losses} losses");
     }
+}
+
+/// A ledger that is restarted after an error of its disk has lost nothing that it
+/// acknowledged, not even when the power goes later.
+#[test]
+fn an_error_of_the_disk_at_any_operation_loses_nothing_that_was_acknowledged() {
+    let faults = [
+        DiskFault::Error,
+        DiskFault::ShortWrite,
+        DiskFault::OutOfSpace,
+        DiskFault::LostSync,
+    ];
+    for fault in faults {
+        let mut struck = 0;
+        for at in 1..40 {
+            let run = Sim::new().seed(at).run(move || async move {
+                let disk = SimulatedDisk::new();
+                disk.fail_at(at, fault);
+                let mut acknowledged = Vec::new();
+                if let Ok((ledger, _)) = start(group(&disk, 2)).await {
+                    acknowledged = load(&ledger).await;
+                }
+                let failed = acknowledged.len() < 15;
+                stop().await;
+                disk.heal();
+                let (ledger, store) = start(group(&disk, 2)).await.unwrap();
+                check(&store, &acknowledged);
+                // It goes on, and the power goes.
+                acknowledged.push(ledger.append(draft("a", 9)).await.unwrap());
+                disk.cut_power_at(disk.operations() + 1);
+                stop().await;
+                disk.power_on();
+                let (_, store) = start(group(&disk, 2)).await.unwrap();
+                check(&store, &acknowledged);
+                failed
+            });
+            struck += u32::from(run.expect_passed());
+        }
+        assert!(struck >= 8, "{fault:?} struck {struck} times");
+    }
+}
+
+/// What a disk does silently is found when the log is read: nothing wrong is served.
+#[test]
+fn writes_that_are_misdirected_or_repeated_are_detected() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        let (ledger, _) = start(fsync(&disk)).await.unwrap();
+        let acknowledged = load(&ledger).await;
+        stop().await;
+        let good = disk.bytes();
+        let starts: Vec<usize> = (0..good.len())
+            .filter(|at| good[*at..].starts_with(b"BTCH"))
+            .collect();
+        let last = good[starts[starts.len() - 1]..].to_vec();
+        for (number, at) in starts.iter().copied().enumerate() {
+            // The last batch went to where another one was.
+            if number < starts.len() - 1 {
+                disk.corrupt(|bytes| {
+                    bytes.clone_from(&good);
+                    let end = (at + last.len()).min(bytes.len());
+                    bytes[at..end].copy_from_slice(&last[..end - at]);
+                });
+                let error = start(fsync(&disk)).await.unwrap_err();
+                assert!(error.contains("is damaged at byte"), "{error}");
+                stop().await;
+            }
+            // One batch was written twice.
+            let end = starts.get(number + 1).copied().unwrap_or(good.len());
+            disk.corrupt(|bytes| {
+                bytes.clone_from(&good);
+                bytes.splice(end..end, good[at..end].to_vec());
+            });
+            let error = start(fsync(&disk)).await.unwrap_err();
+            assert!(error.contains("does not continue its chain"), "{error}");
+            stop().await;
+        }
+        // An old state of the disk looks like a shorter life: what is there is whole.
+        disk.corrupt(|bytes| bytes.clone_from(&good[..starts[3]].to_vec()));
+        let (_, store) = start(fsync(&disk)).await.unwrap();
+        check(&store, &acknowledged[..store.len()]);
+        assert!(store.len() < acknowledged.len());
+    });
+    run.expect_passed();
+}
+
+#[test]
+fn over_a_simulated_file_system_crashes_and_errors_lose_nothing_acknowledged() {
+    let mut lost = 0;
+    for seed in 0..60 {
+        let run = Sim::new().seed(seed).run(move || async move {
+            let mut config = fs::FsConfig::default();
+            config.sync_probability(0.2).block_size(16);
+            if seed % 3 == 1 {
+                config.io_error_probability(0.05);
+            }
+            if seed % 3 == 2 {
+                config.capacity(3000);
+            }
+            let system = fs::FileSystem::new(config);
+            system.create_dir("/data").unwrap();
+            let open = || {
+                let file = SimulatedFile(system.open("/data/receipts.log").unwrap());
+                group_on(Arc::new(FileDisk::over(file)), 3)
+            };
+            let (mut acknowledged, mut crashed_early) = (Vec::new(), 0);
+            for life in 0_u64..4 {
+                let crash = {
+                    let system = system.clone();
+                    let after = Duration::from_micros((seed * 7919 + life * 4321) % 9000);
+                    retake::spawn(async move {
+                        retake::sleep(after).await;
+                        system.crash();
+                    })
+                };
+                // Where reading fails there is no start; try again.
+                if let Ok((ledger, store)) = start(open()).await {
+                    check(&store, &acknowledged);
+                    let new = load(&ledger).await;
+                    crashed_early += u32::from(new.len() < 15);
+                    acknowledged.extend(new);
+                    check(&store, &acknowledged);
+                }
+                crash.await.unwrap();
+                stop().await;
+            }
+            crashed_early
+        });
+        lost += run.expect_passed();
+    }
+    assert!(lost > 60, "{lost} of 240 loads were cut");
 }
 
 /// Acknowledge before the disk has synced, and the test above must notice.

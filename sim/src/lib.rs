@@ -46,8 +46,9 @@
 //! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
 //! what goes wrong on purpose; `engine` and `core` are the scheduler itself,
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
-//! `deadlock` who waits for whom, `environment` and `net` what moves beside the tasks; [`rng`] and [`interpose`] are where randomness
-//! and clocks come from; [`memory`] counts what is allocated.
+//! `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
+//! tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
+//! [`memory`] counts what is allocated.
 
 mod causes;
 mod core;
@@ -55,6 +56,8 @@ mod deadlock;
 mod engine;
 mod environment;
 pub mod fault;
+#[cfg(feature = "fs")]
+pub mod fs;
 mod identity;
 pub mod interpose;
 pub mod memory;

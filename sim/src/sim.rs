@@ -405,6 +405,12 @@ pub fn add_environment<E: Environment + 'static>(make: impl FnOnce(u64) -> E) {
     }
 }
 
+/// The seed of the run on this thread.
+#[cfg(feature = "fs")]
+pub(crate) fn current_seed() -> Option<u64> {
+    current().map(|engine| engine.core.borrow().seed())
+}
+
 impl Engine {
     /// The scenario's own task, which is gated like every other.
     fn gate_scenario<F>(&self, body: F) -> impl Future<Output = ()> + Send + 'static + use<F>

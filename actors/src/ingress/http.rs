@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::envelope::Envelope;
@@ -84,6 +85,9 @@ impl Shared {
         let response = answer.await;
         let (status, time) = (response.status(), start.elapsed());
         self.metrics.answered(endpoint, status.as_u16(), time);
+        // A client's own mistake is no failure of ours.
+        let succeeded = !status.is_server_error();
+        self.system.observations().note(succeeded, time);
         tracing::debug!(endpoint, status = status.as_u16(), ?time, "answered");
         response
     }
@@ -92,18 +96,19 @@ impl Shared {
     async fn worked_on(
         &self,
         request: Request,
-        work: impl AsyncFnOnce(&Self, Bytes, Admitted) -> Result<Response, Response>,
+        work: impl AsyncFnOnce(&Self, Vec<u8>, Admitted) -> Result<Response, Response>,
     ) -> Response {
-        let Some(admitted) = self.limits.admit() else {
-            tracing::warn!("shed: too many requests at once");
-            return unavailable("overloaded", "too many requests at once; try again");
-        };
         if let Some(response) = self.fail_on_purpose().await {
             return response;
         }
+        // Before it is counted: who sends slowly keeps nobody else out.
         let body = match self.read_body(request.into_body()).await {
             Ok(body) => body,
             Err(response) => return response,
+        };
+        let Some(admitted) = self.limits.admit() else {
+            tracing::warn!("shed: too many requests at once");
+            return unavailable("overloaded", "too many requests at once; try again");
         };
         let work = work(self, body, admitted);
         match retake::timeout(self.config.request_timeout, work).await {
@@ -112,27 +117,48 @@ impl Shared {
         }
     }
 
-    async fn read_body(&self, body: Body) -> Result<Bytes, Response> {
-        let read = axum::body::to_bytes(body, self.config.body_max);
-        let read = retake::timeout(self.config.request_timeout, read);
+    async fn read_body(&self, body: Body) -> Result<Vec<u8>, Response> {
+        let read = retake::timeout(self.config.request_timeout, self.collect(body));
         match self.system.stages().timed(Stage::Body, read).await {
-            Ok(Ok(body)) => Ok(body),
-            Ok(Err(error)) if is_too_long(&error) => {
-                let what = format!("a body has at most {} bytes", self.config.body_max);
-                let status = StatusCode::PAYLOAD_TOO_LARGE;
-                Err(closing(refusal(status, "body_too_large", &what, None)))
-            }
-            Ok(Err(error)) => {
-                let what = format!("the body cannot be read: {error}");
-                let status = StatusCode::BAD_REQUEST;
-                Err(closing(refusal(status, "broken_body", &what, None)))
-            }
+            Ok(read) => read,
             Err(_) => {
                 let status = StatusCode::REQUEST_TIMEOUT;
                 let what = "the body came too slowly";
                 Err(closing(refusal(status, "slow_body", what, None)))
             }
         }
+    }
+
+    /// Read a body to its end, within the bounds of one and of all.
+    async fn collect(&self, mut body: Body) -> Result<Vec<u8>, Response> {
+        let too_large = || {
+            let what = format!("a body has at most {} bytes", self.config.body_max);
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            closing(refusal(status, "body_too_large", &what, None))
+        };
+        if body.size_hint().lower() > self.config.body_max as u64 {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::new();
+        let mut reserved = self.limits.reserve();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                let what = format!("the body cannot be read: {error}");
+                closing(refusal(StatusCode::BAD_REQUEST, "broken_body", &what, None))
+            })?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if bytes.len() + data.len() > self.config.body_max {
+                return Err(too_large());
+            }
+            if !reserved.grow_to(bytes.len() + data.len()) {
+                let what = "too many large bodies at once; try again";
+                return Err(closing(unavailable("overloaded", what)));
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(bytes)
     }
 
     async fn fail_on_purpose(&self) -> Option<Response> {
@@ -151,7 +177,7 @@ impl Shared {
         })
     }
 
-    async fn take_push(&self, body: Bytes, mut admitted: Admitted) -> Result<Response, Response> {
+    async fn take_push(&self, body: Vec<u8>, mut admitted: Admitted) -> Result<Response, Response> {
         let signal = match Envelope::parse(&body) {
             Ok(envelope) => envelope.signal,
             Err(error) => {
@@ -164,7 +190,11 @@ impl Shared {
         self.signal(signal, &mut admitted).await
     }
 
-    async fn take_order(&self, body: Bytes, mut admitted: Admitted) -> Result<Response, Response> {
+    async fn take_order(
+        &self,
+        body: Vec<u8>,
+        mut admitted: Admitted,
+    ) -> Result<Response, Response> {
         let (order, wanted) = match Order::parse(&body, &self.config.secret) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -268,17 +298,6 @@ impl Shared {
         let appended = self.system.ledger().append(draft).await;
         appended.map_err(|error| unavailable("unavailable", &error.to_string()))
     }
-}
-
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 fn json_body(value: &Value) -> ([(header::HeaderName, &'static str); 1], String) {

@@ -9,12 +9,19 @@ pub(super) struct Limits {
     counts: Arc<Mutex<Counts>>,
     max: usize,
     per_tenant_max: usize,
+    bodies_max: usize,
 }
+
+/// So many bytes of a body are not counted: small bodies go on when large ones have
+/// taken all that there is.
+const FREE_BYTES: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,
     most: usize,
+    /// Bytes of bodies that are being read.
+    body_bytes: usize,
     /// Tenants without requests are not kept.
     by_tenant: BTreeMap<String, usize>,
 }
@@ -27,11 +34,12 @@ pub(super) struct Admitted {
 }
 
 impl Limits {
-    pub(super) fn new(max: usize, per_tenant_max: usize) -> Self {
+    pub(super) fn new(max: usize, per_tenant_max: usize, bodies_max: usize) -> Self {
         Self {
             counts: Arc::default(),
             max,
             per_tenant_max,
+            bodies_max,
         }
     }
 
@@ -54,9 +62,50 @@ impl Limits {
         })
     }
 
+    /// Count the bytes of a body that is read.
+    pub(super) fn reserve(&self) -> Reserved<'_> {
+        Reserved {
+            limits: self,
+            bytes: 0,
+        }
+    }
+
     pub(super) fn depth(&self) -> (usize, usize) {
         let counts = self.counts();
         (counts.all, counts.most)
+    }
+}
+
+/// Bytes of a body, counted while it is read.
+#[derive(Debug)]
+pub(super) struct Reserved<'a> {
+    limits: &'a Limits,
+    bytes: usize,
+}
+
+impl Reserved<'_> {
+    /// The body has so many bytes now; false if all bodies together have too many.
+    pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
+        let bytes = bytes.saturating_sub(FREE_BYTES);
+        let more = bytes.saturating_sub(self.bytes);
+        if more == 0 {
+            return true;
+        }
+        let mut counts = self.limits.counts();
+        if counts.body_bytes + more > self.limits.bodies_max {
+            return false;
+        }
+        counts.body_bytes += more;
+        self.bytes = bytes;
+        true
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.limits.counts().body_bytes -= self.bytes;
+        }
     }
 }
 

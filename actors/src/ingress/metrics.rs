@@ -46,6 +46,7 @@ pub(super) struct Metrics {
     waiting: Gauge,
     receipts: Gauge,
     receipt_bytes: Gauge,
+    alerts: Gauge,
     stages: Family<OfStage, Gauge<f64, AtomicU64>>,
 }
 
@@ -107,8 +108,15 @@ impl Metrics {
             "What the receipts take in memory, roughly",
             receipt_bytes.clone(),
         );
+        let alerts = Gauge::default();
+        registry.register(
+            "windows_with_alerts",
+            "Windows of 10 s that raised alerts since the start",
+            alerts.clone(),
+        );
         Self {
             registry: Mutex::new(registry),
+            alerts,
             leased,
             waiting,
             receipts,
@@ -159,6 +167,8 @@ impl Metrics {
         set(&self.waiting, pool.map_or(0, |pool| pool.waiting));
         set(&self.receipts, store.len());
         set(&self.receipt_bytes, store.bytes());
+        let alerts = system.observations().windows_with_alerts();
+        set(&self.alerts, usize::try_from(alerts).unwrap_or(usize::MAX));
         let mut text = String::new();
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing to a string does not fail.

@@ -61,6 +61,9 @@ use metrics::Metrics;
 pub struct IngressConfig {
     /// Largest body, in bytes; a larger one is answered with 413.
     pub body_max: usize,
+    /// Bytes of bodies that are read at once, beyond the first 16 KB of each; a body that
+    /// would exceed it is answered with 503.
+    pub bodies_max: usize,
     /// A body must have come, and the work be done, within this time each.
     pub request_timeout: Duration,
     /// Requests worked on at once; one more is answered with 503.
@@ -100,11 +103,12 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Default for IngressConfig {
-    /// Bodies of 2 MB, 10 s for a request, 512 requests at once and 128 of one
+    /// Bodies of 2 MB, and of 256 MB together, 10 s for a request, 512 requests at once and 128 of one
     /// tenant, 16,384 connections, 10 s to shut down, and a secret that is none.
     fn default() -> Self {
         Self {
             body_max: 2 * 1024 * 1024,
+            bodies_max: 256 * 1024 * 1024,
             request_timeout: Duration::from_secs(10),
             requests_max: 512,
             requests_per_tenant_max: 128,
@@ -134,7 +138,11 @@ impl Ingress {
     pub fn new(system: &System, config: IngressConfig) -> Self {
         Self(Arc::new(Shared {
             system: system.clone(),
-            limits: Limits::new(config.requests_max, config.requests_per_tenant_max),
+            limits: Limits::new(
+                config.requests_max,
+                config.requests_per_tenant_max,
+                config.bodies_max,
+            ),
             metrics: Metrics::new(),
             config,
         }))

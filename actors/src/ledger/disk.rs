@@ -1,12 +1,12 @@
 //! The one seam between the ledger and a disk.
 //!
-//! [`FileDisk`] is a file. [`SimulatedDisk`] is a disk whose power can be cut at
-//! any operation: what was not synced is then lost, in part or altogether.
+//! [`FileDisk`] is a file. [`SimulatedDisk`] is a disk on which any operation can go
+//! wrong; when its power is cut, what was not synced is lost, in part or altogether.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::future::Future;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,13 +29,46 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn truncate(&self, length: u64) -> DiskResult<'_, ()>;
 }
 
-/// A file of the system. Its operations run on tokio's blocking threads, so it is
-/// for live runs only.
-#[derive(Clone, Debug)]
-pub struct FileDisk(Arc<Mutex<File>>);
+/// What a [`FileDisk`] needs of a file: one that can be read, and appended to, and
+/// forced to the disk.
+pub trait DiskFile: Read + Write + Seek + fmt::Debug + Send + 'static {
+    /// Make its content durable.
+    ///
+    /// # Errors
+    /// If the system fails to.
+    fn sync_data(&mut self) -> io::Result<()>;
+    /// Cut to this length, durably.
+    ///
+    /// # Errors
+    /// If the system fails to.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl DiskFile for File {
+    fn sync_data(&mut self) -> io::Result<()> {
+        Self::sync_data(self)
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)?;
+        self.sync_all()
+    }
+}
+
+/// A file: one of the system, or one that behaves like it. Its operations run on
+/// tokio's blocking threads, and at once in a simulation, which has no threads.
+#[derive(Debug)]
+pub struct FileDisk<F = File>(Arc<Mutex<F>>);
+
+impl<F> Clone for FileDisk<F> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl FileDisk {
-    /// Open a file, or make it.
+    /// Open a file of the system, or make it. In a simulation it would survive what
+    /// is simulated: use a [`SimulatedDisk`], or [`FileDisk::over`] a simulated file.
     ///
     /// # Errors
     /// If the system does not open it.
@@ -48,24 +81,33 @@ impl FileDisk {
         {
             File::open(folder)?.sync_all()?;
         }
-        Ok(Self(Arc::new(Mutex::new(file))))
+        Ok(Self::over(file))
+    }
+}
+
+impl<F: DiskFile> FileDisk<F> {
+    /// Over a file that is open to be read and appended to.
+    pub fn over(file: F) -> Self {
+        Self(Arc::new(Mutex::new(file)))
     }
 
     fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut File) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut F) -> io::Result<T> + Send + 'static,
     ) -> DiskResult<'_, T> {
         let file = Arc::clone(&self.0);
+        let work = move || work(&mut file.lock().unwrap_or_else(PoisonError::into_inner));
         Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || {
-                work(&mut file.lock().unwrap_or_else(PoisonError::into_inner))
-            });
+            if retake::is_simulated() {
+                return work();
+            }
+            let done = tokio::task::spawn_blocking(work);
             done.await.map_err(io::Error::other)?
         })
     }
 }
 
-impl Disk for FileDisk {
+impl<F: DiskFile> Disk for FileDisk<F> {
     fn read(&self) -> DiskResult<'_, Vec<u8>> {
         self.work(|file| {
             let mut bytes = Vec::new();
@@ -80,15 +122,29 @@ impl Disk for FileDisk {
     }
 
     fn sync(&self) -> DiskResult<'_, ()> {
-        self.work(|file| file.sync_data())
+        self.work(DiskFile::sync_data)
     }
 
     fn truncate(&self, length: u64) -> DiskResult<'_, ()> {
-        self.work(move |file| {
-            file.set_len(length)?;
-            file.sync_all()
-        })
+        self.work(move |file| file.truncate(length))
     }
+}
+
+/// What goes wrong with one operation of a [`SimulatedDisk`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskFault {
+    /// The power goes: it fails, and so does everything after it.
+    PowerCut,
+    /// It fails with an error; of a write nothing gets through.
+    Error,
+    /// Of a write a part gets through, and then it fails.
+    ShortWrite,
+    /// Of a write nothing gets through: the disk is full.
+    OutOfSpace,
+    /// A sync fails, and what it should have made durable stays readable, is called
+    /// synced by the next one, and is lost with the power nevertheless: see `fsync(2)`
+    /// and "Can Applications Recover from fsync Failures?" (Rebello and others, 2020).
+    LostSync,
 }
 
 /// A disk in memory. Clones are the same disk.
@@ -103,8 +159,10 @@ struct Platter {
     synced: usize,
     /// Writes, syncs and truncations so far.
     operations: u64,
-    /// The power goes during the operation of this number, from 1.
-    power_cut_at: Option<u64>,
+    /// What goes wrong during the operation of which number, from 1.
+    fault: Option<(u64, DiskFault)>,
+    /// What is readable from here on goes with the power, synced or not.
+    doomed: Option<usize>,
     is_off: bool,
     sync_time: Duration,
 }
@@ -138,7 +196,18 @@ impl SimulatedDisk {
     /// Cut the power during the operation of this number, from 1: it fails, and so
     /// does everything after it. Writes, syncs and truncations count.
     pub fn cut_power_at(&self, operation: u64) {
-        self.platter().power_cut_at = Some(operation);
+        self.fail_at(operation, DiskFault::PowerCut);
+    }
+
+    /// Let the operation of this number, from 1, go wrong. Faults that concern a write
+    /// or a sync strike the first one from this number on.
+    pub fn fail_at(&self, operation: u64, fault: DiskFault) {
+        self.platter().fault = Some((operation, fault));
+    }
+
+    /// Let nothing go wrong that has not yet.
+    pub fn heal(&self) {
+        self.platter().fault = None;
     }
 
     /// Writes, syncs and truncations so far.
@@ -152,6 +221,10 @@ impl SimulatedDisk {
     /// or gone.
     pub fn power_on(&self) {
         let mut platter = self.platter();
+        if let Some(doomed) = platter.doomed.take() {
+            platter.bytes.truncate(doomed);
+            platter.synced = platter.synced.min(doomed);
+        }
         let unsynced = platter.bytes.len() - platter.synced;
         let survives = draw(unsynced);
         let (synced, length) = (platter.synced, platter.bytes.len());
@@ -162,7 +235,7 @@ impl SimulatedDisk {
             platter.bytes[synced + survives..length].fill(0);
         }
         platter.synced = platter.bytes.len();
-        platter.power_cut_at = None;
+        platter.fault = None;
         platter.is_off = false;
     }
 
@@ -185,17 +258,51 @@ impl SimulatedDisk {
         platter.synced = platter.bytes.len();
     }
 
-    /// Count an operation; an error if the power goes or is gone.
-    fn operate(&self) -> (MutexGuard<'_, Platter>, io::Result<()>) {
+    /// Count an operation; an error if it goes wrong, and how.
+    fn operate(&self, what: Operation) -> (MutexGuard<'_, Platter>, Result<(), DiskFault>) {
         let mut platter = self.platter();
         platter.operations += 1;
-        platter.is_off |= platter.power_cut_at == Some(platter.operations);
-        let result = if platter.is_off {
-            Err(io::Error::other("the disk has no power"))
-        } else {
-            Ok(())
+        let due = platter
+            .fault
+            .filter(|(at, fault)| *at <= platter.operations && fault.strikes(what));
+        let result = match due {
+            _ if platter.is_off => Err(DiskFault::PowerCut),
+            None => Ok(()),
+            Some((_, fault)) => {
+                platter.fault = None;
+                platter.is_off = fault == DiskFault::PowerCut;
+                Err(fault)
+            }
         };
         (platter, result)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Append,
+    Sync,
+    Truncate,
+}
+
+impl DiskFault {
+    fn strikes(self, what: Operation) -> bool {
+        match self {
+            Self::PowerCut | Self::Error => true,
+            Self::ShortWrite | Self::OutOfSpace => what == Operation::Append,
+            Self::LostSync => what == Operation::Sync,
+        }
+    }
+}
+
+impl From<DiskFault> for io::Error {
+    fn from(fault: DiskFault) -> Self {
+        match fault {
+            DiskFault::PowerCut => Self::other("the disk has no power"),
+            DiskFault::Error | DiskFault::LostSync => Self::other("input/output error"),
+            DiskFault::ShortWrite => io::ErrorKind::WriteZero.into(),
+            DiskFault::OutOfSpace => io::ErrorKind::StorageFull.into(),
+        }
     }
 }
 
@@ -210,12 +317,18 @@ impl Disk for SimulatedDisk {
         Box::pin(async { Ok(self.bytes()) })
     }
 
-    fn append(&self, bytes: Vec<u8>) -> DiskResult<'_, ()> {
+    fn append(&self, mut bytes: Vec<u8>) -> DiskResult<'_, ()> {
         Box::pin(async move {
-            let (mut platter, result) = self.operate();
-            // A write that is interrupted may have got through in part.
+            let (mut platter, result) = self.operate(Operation::Append);
+            match result {
+                // A write that is interrupted may have got through in part: with
+                // the power, what survives is drawn when it comes back.
+                Ok(()) | Err(DiskFault::PowerCut) => {}
+                Err(DiskFault::ShortWrite) => bytes.truncate(draw(bytes.len())),
+                Err(_) => bytes.clear(),
+            }
             platter.bytes.extend(bytes);
-            result
+            Ok(result?)
         })
     }
 
@@ -225,24 +338,29 @@ impl Disk for SimulatedDisk {
             if !time.is_zero() {
                 retake::sleep(time).await;
             }
-            let (mut platter, result) = self.operate();
-            if result.is_ok() {
-                platter.synced = platter.bytes.len();
+            let (mut platter, result) = self.operate(Operation::Sync);
+            match result {
+                Ok(()) => platter.synced = platter.bytes.len(),
+                Err(DiskFault::LostSync) => platter.doomed = Some(platter.synced),
+                Err(_) => {}
             }
-            result
+            Ok(result?)
         })
     }
 
     fn truncate(&self, length: u64) -> DiskResult<'_, ()> {
         Box::pin(async move {
-            let (mut platter, result) = self.operate();
+            let (mut platter, result) = self.operate(Operation::Truncate);
             if result.is_ok() {
-                platter
-                    .bytes
-                    .truncate(usize::try_from(length).unwrap_or(usize::MAX));
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                platter.bytes.truncate(length);
                 platter.synced = platter.bytes.len();
+                // What is written anew behind it is written to the disk again.
+                if platter.doomed.is_some_and(|doomed| doomed >= length) {
+                    platter.doomed = None;
+                }
             }
-            result
+            Ok(result?)
         })
     }
 }

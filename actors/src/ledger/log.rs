@@ -138,9 +138,14 @@ impl Log {
         Ok(())
     }
 
-    /// Make durable what was appended.
+    /// Make durable what was appended. What could not be synced is taken away: systems
+    /// may keep it readable, call it synced the next time, and lose it with the power
+    /// all the same, so nothing may be built upon it.
     pub(super) async fn sync(&mut self) -> Result<(), LogError> {
-        self.disk.sync().await?;
+        if let Err(error) = self.disk.sync().await {
+            self.disk.truncate(self.durable).await?;
+            return Err(error.into());
+        }
         self.durable = self.length;
         Ok(())
     }

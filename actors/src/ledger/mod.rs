@@ -57,7 +57,7 @@ use ractor::concurrency::JoinHandle;
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-pub use disk::{Disk, DiskResult, FileDisk, SimulatedDisk};
+pub use disk::{Disk, DiskFault, DiskFile, DiskResult, FileDisk, SimulatedDisk};
 use log::Log;
 pub use log::{LogError, Recovered};
 pub use receipt::{Draft, Hash, Receipt, ReceiptId, ReceiptKind};
@@ -325,9 +325,9 @@ pub enum LedgerError {
     Refused(FailureKind),
 }
 
-/// How long callers wait for a ledger.
 /// How far a clock goes back that fails.
 const CLOCK_LEAP: Duration = Duration::from_secs(3600);
+/// How long callers wait for a ledger.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A way to a ledger, by its name: it stays good when the ledger is restarted.

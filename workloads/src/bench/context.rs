@@ -208,7 +208,7 @@ mod tests {
         let text = serde_json::to_string(&built_in).unwrap();
         std::fs::write(&file, &text).unwrap();
         assert_eq!(Costs::read(&file).unwrap(), built_in);
-        for wrong in ["{}", "nonsense", &text.replace("60.0", "-1.0")] {
+        for wrong in ["{}", "nonsense", &text.replace("_us\":", "_us\":-")] {
             std::fs::write(&file, wrong).unwrap();
             let error = Costs::read(&file).unwrap_err();
             assert!(error.to_string().contains("no file of costs"), "{error}");

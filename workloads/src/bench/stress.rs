@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::context::{Context, Mode};
 use super::measure::{Measured, Series};
-use super::target::{Target, Unit};
+use super::target::{NEVER_NS, Target, Unit};
 use super::traffic::{Kind, Load, Stay, Traffic};
 use super::wire::Server;
 use super::{Benchmark, benchmarks};
@@ -140,7 +140,7 @@ fn judge_recovery(measured: &mut Measured, load: &Load, start: Duration, end: Du
     let value = if seconds.is_finite() {
         seconds * 1e9
     } else {
-        1e18
+        NEVER_NS
     };
     measured.judge("recovery of p99", value, Unit::Nanoseconds, target);
     measured.report("p99 before the spike", before, Unit::Nanoseconds);
@@ -156,7 +156,8 @@ fn judge_recovery(measured: &mut Measured, load: &Load, start: Duration, end: Du
 
 async fn burst(context: Context) -> Measured {
     let mut measured = Measured::new();
-    let time = context.time(30 * SECOND);
+    // Less time does not tell a spike's end from its middle.
+    let time = context.time(30 * SECOND).max(6 * SECOND);
     let (start, end) = (time / 3, 2 * time / 3);
     if let Some(load) = run(&context, &spike(time, start, end), &mut measured).await {
         load.judge_success(&mut measured, 0.8);
@@ -223,7 +224,7 @@ async fn memory_stability(context: Context) -> Measured {
 
 async fn recovery(context: Context) -> Measured {
     let mut measured = Measured::new();
-    let time = context.time(90 * SECOND);
+    let time = context.time(90 * SECOND).max(6 * SECOND);
     let (start, end) = (time / 3, time / 2);
     if let Some(load) = run(&context, &spike(time, start, end), &mut measured).await {
         judge_recovery(&mut measured, &load, start, end);

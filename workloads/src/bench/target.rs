@@ -29,6 +29,7 @@ impl Unit {
     #[must_use]
     pub fn show(self, value: f64) -> String {
         match self {
+            Self::Nanoseconds if value >= NEVER_NS => "never".to_owned(),
             Self::Nanoseconds => crate::report::human_ns(value.max(0.0).round() as u64),
             Self::PerSecond if value >= 10_000.0 => format!("{:.1} k/s", value / 1e3),
             Self::PerSecond => format!("{value:.0} /s"),
@@ -41,6 +42,9 @@ impl Unit {
         }
     }
 }
+
+/// Nanoseconds that stand for "not within the run": a file of results has no infinity.
+pub const NEVER_NS: f64 = 1e18;
 
 /// A bound.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,6 +108,12 @@ impl fmt::Display for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_did_not_come_is_said_to_be_never() {
+        assert_eq!(Unit::Nanoseconds.show(NEVER_NS), "never");
+        assert!(!Target::AtMost(30e9).is_met(NEVER_NS));
+    }
 
     #[test]
     fn bounds_are_inclusive_and_what_is_no_number_meets_none() {

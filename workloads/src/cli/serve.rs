@@ -166,6 +166,7 @@ fn read_secret(file: &std::path::Path) -> Result<Secret, Error> {
 fn start_log(args: &ServeArgs) {
     let log = tracing_subscriber::fmt()
         .with_max_level(args.log_level)
+        .with_ansi(console::colors_enabled_stderr())
         .with_writer(std::io::stderr);
     // An error means that somebody has set one up, which is as well.
     let _ = match args.log {
