@@ -476,6 +476,37 @@ fn requests_are_answered_in_order_when_they_come_at_once() {
 }
 
 #[test]
+fn a_client_that_gives_up_and_asks_again_is_taken_once() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let receipts_of = |id: &str| stage.system.store().of_signal(id).len();
+        for number in 0..20 {
+            // It goes at any point: while it connects, writes or waits for the answer.
+            let id = format!("m-{number}");
+            let request = push("acme", &id, 50.0);
+            let patience = Duration::from_micros(number * 40);
+            let first = retake::timeout(patience, async {
+                let mut client = connect().await;
+                let half = request.len() * number as usize / 20;
+                client.write(&request[..half]).await;
+                retake::sleep(Duration::from_micros(200)).await;
+                client.write(&request[half..]).await;
+                client.read().await
+            });
+            let _ = first.await;
+            let mut client = connect().await;
+            let (status, answer) = client.ask(&request).await;
+            assert_eq!(status, 200);
+            let receipt = answer["receipt"].as_u64().unwrap();
+            let (status, again) = client.ask(&request).await;
+            assert_eq!((status, again["receipt"].as_u64()), (200, Some(receipt)));
+            assert_eq!(receipts_of(&id), 1, "{id}");
+        }
+        assert_eq!(invariants::ledger(stage.system.store()), []);
+    });
+}
+
+#[test]
 fn a_shutdown_finishes_what_was_accepted() {
     simulate(|| async {
         let slow = SystemConfig {

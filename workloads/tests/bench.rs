@@ -125,16 +125,28 @@ fn a_baseline_shows_what_has_changed_since() {
     assert_eq!(changed.status.code(), Some(1));
     assert!(text.contains("CHANGED   ledger/write_latency"), "{text}");
     assert!(text.contains("write (memory) p99: "), "{text}");
+    assert!(text.contains("  first divergence at step "), "{text}");
     assert!(
         text.contains("SAME      executor/action_execution"),
         "{text}"
     );
     let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(page.contains("Beside the baseline") && page.contains("CHANGED"));
+    let trace = folder
+        .path()
+        .join("baselines/main.traces/ledger-write_latency.retake");
+    std::fs::remove_file(trace).unwrap();
+    let changed = with(&["--baseline", "main", "--costs", &slower]);
+    let text = stdout(&changed);
+    assert!(text.contains("first divergence is not known: "), "{text}");
     for (more, what) in [
         (vec!["--baseline", "nothing"], "the baseline"),
         (vec!["--baseline", "../main"], "is no name for a baseline"),
         (vec!["--baseline", "main", "--seed", "9"], "has the seed 0"),
+        (
+            vec!["--baseline", "main", "--save-baseline", "main"],
+            "have one name",
+        ),
         (
             vec!["--baseline", "main", "--scale", "0.04"],
             "cannot be used multiple times",

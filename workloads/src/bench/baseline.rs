@@ -86,6 +86,17 @@ impl Baseline {
         Ok(path)
     }
 
+    /// Where the trace of a simulated benchmark is kept beside a baseline.
+    ///
+    /// # Errors
+    /// If the name is none.
+    pub fn trace_path(folder: &Path, name: &str, id: &str) -> Result<PathBuf, BaselineError> {
+        let file = format!("{}.retake", id.replace('/', "-"));
+        let baseline = path(folder, name)?;
+        let traces = baseline.with_file_name(format!("{name}.traces"));
+        Ok(traces.join(file))
+    }
+
     /// Read what was kept under a name.
     ///
     /// # Errors
@@ -124,6 +135,7 @@ impl Baseline {
                     None => Verdict::New,
                     Some(before) => judge(before, row, of.mode),
                 },
+                divergence: None,
             }
         });
         Ok(compared.collect())
@@ -137,6 +149,8 @@ pub struct Comparison {
     pub id: String,
     /// How.
     pub verdict: Verdict,
+    /// Where the traces of a simulation part, in words.
+    pub divergence: Option<String>,
 }
 
 /// What became of a benchmark since its baseline.
@@ -170,7 +184,10 @@ impl fmt::Display for Comparison {
             Verdict::Regressed(what) => ("REGRESSED", &what[..]),
         };
         write!(f, "{word:<9} {}", self.id)?;
+        let divergence = self.divergence.iter().flat_map(|text| text.lines());
         what.iter()
+            .map(String::as_str)
+            .chain(divergence)
             .try_for_each(|what| write!(f, "\n          {what}"))
     }
 }
@@ -201,6 +218,14 @@ fn threshold(name: &str, unit: Unit) -> Option<Threshold> {
     }
 }
 
+/// A rise that is measuring's own: what grows by next to nothing may well double.
+fn noise(unit: Unit) -> f64 {
+    match unit {
+        Unit::MegabytesPerSecond => 0.05,
+        _ => 0.0,
+    }
+}
+
 fn judge(before: &Row, after: &Row, mode: Mode) -> Verdict {
     if mode == Mode::Sim {
         // What a machine adds is no difference.
@@ -227,7 +252,9 @@ fn judge(before: &Row, after: &Row, mode: Mode) -> Verdict {
             continue;
         };
         let is_worse = match threshold(&figure.name, figure.unit) {
-            Some(Threshold::Rise(share)) => new > old * (1.0 + share),
+            Some(Threshold::Rise(share)) => {
+                new > old * (1.0 + share) && new - old > noise(figure.unit)
+            }
             Some(Threshold::Fall(share)) => new < old * (1.0 - share),
             Some(Threshold::FallPoints(points)) => new < old - points,
             Some(Threshold::RisePoints(points)) => new > old + points,

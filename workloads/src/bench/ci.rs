@@ -26,7 +26,10 @@ pub fn junit(results: &Results) -> String {
         if rows.is_empty() {
             continue;
         }
-        let failed = rows.iter().filter(|row| row.status == Status::Fail).count();
+        let failed = rows
+            .iter()
+            .filter(|row| row.shown() == Status::Fail)
+            .count();
         let count = rows.len();
         let _ = writeln!(
             text,
@@ -39,7 +42,7 @@ pub fn junit(results: &Results) -> String {
                 text,
                 "    <testcase classname=\"{suite}\" name=\"{name}\" time=\"{seconds:.3}\""
             );
-            if row.status == Status::Fail {
+            if row.shown() == Status::Fail {
                 let what = escape(&misses(row).join("; "));
                 let _ = writeln!(
                     text,
@@ -58,7 +61,11 @@ pub fn junit(results: &Results) -> String {
 /// What a row missed, in words.
 #[must_use]
 pub fn misses(row: &Row) -> Vec<String> {
-    let figures = row.measured.figures.iter().filter(|figure| !figure.met);
+    let figures = row
+        .measured
+        .figures
+        .iter()
+        .filter(|figure| !row.meets(figure));
     let figures = figures.map(|figure| {
         let target = figure.target.map(|target| target.show(figure.unit));
         format!(
@@ -96,10 +103,10 @@ pub fn markdown(results: &Results) -> String {
     text.push_str("| | benchmark | figure | measured | target |\n|---|---|---|---|---|\n");
     let cell = |text: &str| text.replace('|', "\\|").replace(char::is_control, " ");
     for row in &results.rows {
-        let mut first = (row.status.to_string(), row.id.clone());
+        let mut first = (row.shown().to_string(), row.id.clone());
         for figure in row.measured.figures.iter().filter(|it| it.target.is_some()) {
             let target = figure.target.map(|target| target.show(figure.unit));
-            let mark = if figure.met { "" } else { " **missed**" };
+            let mark = if row.meets(figure) { "" } else { " **missed**" };
             let (status, id) = std::mem::take(&mut first);
             let _ = writeln!(
                 text,
@@ -137,6 +144,7 @@ mod tests {
             load: String::new(),
             status: measured.status(),
             event_hash: None,
+            machine_series: Vec::new(),
             machine: Default::default(),
             measured,
             took: std::time::Duration::from_millis(1500),

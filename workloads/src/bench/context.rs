@@ -97,6 +97,13 @@ impl Costs {
     }
 }
 
+/// What is wrong when a check-in is missing.
+pub(super) const LENT: &str =
+    "workers are still lent 5 s after the load: a check-in is missing, or an action hangs";
+
+/// Looks for that, and time between them.
+pub(super) const SETTLE: (u32, Duration) = (500, Duration::from_millis(10));
+
 fn exponential(mean_us: f64) -> ServiceTime {
     ServiceTime::Exponential(Duration::from_secs_f64(mean_us / 1e6))
 }

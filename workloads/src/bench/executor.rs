@@ -7,7 +7,7 @@ use retake_actors::alerts::Figures;
 use retake_actors::worker::{Work, WorkerArguments, WorkerMessage};
 use retake_actors::{Action, ActionKind, ActionWorker, PoolConfig, PoolRef, ServiceTime};
 
-use super::context::Context;
+use super::context::{Context, LENT, SETTLE};
 use super::measure::Measured;
 use super::target::{Target, Unit};
 use super::{Benchmark, benchmarks};
@@ -113,10 +113,19 @@ impl Stage {
                 ..PoolConfig::default()
             };
             // The last check-ins may be on their way.
-            retake::sleep(MS).await;
-            if let Ok(status) = self.pool.status().await {
+            let mut lent = 0;
+            for _ in 0..SETTLE.0 {
+                retake::sleep(SETTLE.1).await;
+                let Ok(status) = self.pool.status().await else {
+                    break;
+                };
                 measured.violations(&retake_actors::invariants::pool(&config, &status));
+                lent = status.leased;
+                if lent == 0 || !measured.errors.is_empty() {
+                    break;
+                }
             }
+            measured.require(LENT, lent == 0);
         }
         self.pool.stop().await;
     }
@@ -261,7 +270,7 @@ async fn worker_utilization(context: Context) -> Measured {
         // Long enough that the coarseness of real timers does not count.
         let work = ServiceTime::Fixed(50 * MS);
         let stage = Stage::start(&context, work).await?;
-        let count = context.count(2_000);
+        let count = context.count(2_000).max(1000);
         let time = Duration::from_secs_f64(count as f64 / RATE);
         let start = retake::now();
         let done = stage.arrive(&arrivals(count, time)).await?;

@@ -97,16 +97,16 @@ fn summary(results: &Results) -> Markup {
                     @for row in &results.rows {
                         @let judged: Vec<_> = row.measured.figures.iter().filter(|it| it.target.is_some()).collect();
                         @for (place, figure) in judged.iter().enumerate() {
-                            tr.missed[!figure.met].first[place == 0] {
-                                td { @if place == 0 { (badge(row.status)) " " a href={"#" (anchor(&row.id))} { (row.id) } } }
+                            tr.missed[!row.meets(figure)].first[place == 0] {
+                                td { @if place == 0 { (badge(row.shown())) " " a href={"#" (anchor(&row.id))} { (row.id) } } }
                                 td { (figure.name) }
                                 td.number { (show(row, figure)) }
                                 td { (figure.target.map(|target| target.show(figure.unit)).unwrap_or_default())
-                                     @if !figure.met { strong { " missed" } } }
+                                     @if !row.meets(figure) { strong { " missed" } } }
                             }
                         }
                         @if judged.is_empty() {
-                            tr.first { td { (badge(row.status)) " " a href={"#" (anchor(&row.id))} { (row.id) } } td colspan="3" {} }
+                            tr.first { td { (badge(row.shown())) " " a href={"#" (anchor(&row.id))} { (row.id) } } td colspan="3" {} }
                         }
                     }
                 }
@@ -124,7 +124,9 @@ fn comparison(name: &str, comparisons: &[Comparison]) -> Markup {
                 ul {
                     @for comparison in comparisons {
                         @match &comparison.verdict {
-                            Verdict::Changed(what) => li { strong { "CHANGED " } (comparison.id) ": " (what.join("; ")) },
+                            Verdict::Changed(what) => li { strong { "CHANGED " } (comparison.id) ": " (what.join("; "))
+                                @if let Some(text) = &comparison.divergence { pre { (text) } }
+                            },
                             Verdict::Regressed(what) => li { strong { "REGRESSED " } (comparison.id) ": " (what.join("; ")) },
                             Verdict::Same | Verdict::New => {},
                         }
@@ -143,10 +145,10 @@ fn details(row: &Row) -> Markup {
         .filter(|it| it.target.is_none())
         .collect();
     html! {
-        details id=(anchor(&row.id)) open[row.status == Status::Fail] {
-            summary { (badge(row.status)) " " strong { (row.id) } " " span.load { (row.load) } }
+        details id=(anchor(&row.id)) open[row.shown() == Status::Fail] {
+            summary { (badge(row.shown())) " " strong { (row.id) } " " span.load { (row.load) } }
             @for error in &measured.errors { p.error { (error) } }
-            @for alert in &measured.alerts { p.alerted { (alert) } }
+            @for alert in &row.alerts() { p.alerted { (alert) } }
             @if !reported.is_empty() {
                 dl { @for figure in reported { dt { (figure.name) } dd { (show(row, figure)) } } }
             }
@@ -158,7 +160,7 @@ fn details(row: &Row) -> Markup {
                         (PreEscaped(percentiles(&measured.distributions)))
                     }
                 }
-                @for series in &measured.series {
+                @for series in measured.series.iter().chain(&row.machine_series) {
                     @if series.points.iter().any(|(_, value)| *value != 0.0) {
                         figure {
                             figcaption { (series.name) " over time" }

@@ -16,13 +16,13 @@ pub struct Figure {
     /// What was measured.
     pub name: String,
     /// How much it is. None where the figure belongs to the machine (memory) and
-    /// the results have to be the same everywhere.
+    /// the results have to be the same everywhere; see `Row::value`.
     pub value: Option<f64>,
     /// In what.
     pub unit: Unit,
     /// What it should be.
     pub target: Option<Target>,
-    /// Whether it is.
+    /// Whether it is; true where it belongs to the machine.
     pub met: bool,
 }
 
@@ -58,6 +58,9 @@ pub struct Stage {
     pub total_ns: u64,
 }
 
+/// How fast memory grows: the machine's figure that raises an alert.
+pub const GROWTH: &str = "growth of memory";
+
 /// What a benchmark measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
@@ -82,6 +85,9 @@ pub struct Measured {
     /// Figures of the machine, by name: not part of what is compared.
     #[serde(skip)]
     pub machine: BTreeMap<String, (f64, Unit)>,
+    /// Likewise, over time.
+    #[serde(skip)]
+    pub machine_series: Vec<Series>,
 }
 
 impl Measured {
@@ -105,12 +111,13 @@ impl Measured {
             .insert(place.unwrap_or(self.figures.len()), figure);
     }
 
-    /// A figure of the machine that has a target: it is judged, and kept out of
-    /// what is compared.
+    /// A figure of the machine that has a target: its value, and whether it meets it,
+    /// are kept out of what is compared.
     pub fn judge_machine(&mut self, name: &str, value: f64, unit: Unit, target: Target) {
         self.judge(name, value, unit, target);
         if let Some(figure) = self.figures.iter_mut().find(|it| it.name == name) {
             figure.value = None;
+            figure.met = true;
         }
         self.machine.insert(name.to_owned(), (value, unit));
     }
@@ -162,9 +169,18 @@ impl Measured {
         });
     }
 
-    /// Raise alerts by these figures.
+    /// Raise alerts by these figures. How fast memory grows belongs to the machine.
     pub fn alert(&mut self, figures: &Figures) {
-        for alert in alerts::evaluate(figures, &Limits::default()) {
+        if let Some(growth) = figures.memory_growth {
+            let growth = (growth, Unit::MegabytesPerSecond);
+            self.machine.insert(GROWTH.to_owned(), growth);
+        }
+        let figures = Figures {
+            memory_growth: None,
+            ..*figures
+        };
+        let raised = alerts::evaluate(&figures, &Limits::default());
+        for alert in raised {
             let status = match alert.severity {
                 Severity::Warning => Status::Warning,
                 Severity::Alert => Status::Alert,

@@ -38,15 +38,13 @@ async fn run(context: &Context, traffic: &Traffic, measured: &mut Measured) -> O
         Mode::Sim => "memory is what the program has allocated, clients included, counted",
     };
     measured.notes.push(what.to_owned());
-    if context.mode == Mode::Live {
-        let points = load.gauges.iter();
-        let points = points.map(|(at, gauges)| (at.as_secs_f64(), gauges.memory));
-        measured.series.push(Series {
-            name: "memory".to_owned(),
-            unit: Unit::Bytes,
-            points: points.collect(),
-        });
-    }
+    let points = load.gauges.iter();
+    let points = points.map(|(at, gauges)| (at.as_secs_f64(), gauges.memory));
+    measured.machine_series.push(Series {
+        name: "memory".to_owned(),
+        unit: Unit::Bytes,
+        points: points.collect(),
+    });
     Some(load)
 }
 
@@ -196,10 +194,10 @@ async fn mixed(context: Context) -> Measured {
 
 async fn memory_stability(context: Context) -> Measured {
     let mut measured = Measured::new();
-    let time = context.time(180 * SECOND);
+    // Caches and buffers take half a minute to fill up, at any scale.
+    let time = context.time(180 * SECOND).max(60 * SECOND);
     let traffic = Traffic {
-        // Caches and buffers fill up first.
-        warm_up: (time / 6).min(30 * SECOND),
+        warm_up: 30 * SECOND,
         ..Traffic::steady(15, time, Kind::Health).think(THINK)
     };
     // Nothing has to be kept of what came before: what grows all the same is a leak.

@@ -34,7 +34,7 @@ pub fn row(row: &Row, verbose: bool, out: &mut impl Write) -> io::Result<()> {
         let target = figure
             .target
             .map_or_else(String::new, |target| target.show(figure.unit));
-        let mark = if figure.met { "" } else { "  MISSED" };
+        let mark = if row.meets(figure) { "" } else { "  MISSED" };
         let measured = show(row, figure);
         let line = format!(
             "{name:<27} {:<26} {measured:>12}  {target}{mark}",
@@ -48,7 +48,7 @@ pub fn row(row: &Row, verbose: bool, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "{:<27} ({note})", "")?;
         }
     }
-    for what in row.measured.errors.iter().chain(&row.measured.alerts) {
+    for what in row.measured.errors.iter().chain(&row.alerts()) {
         writeln!(out, "{name:<27} {what}")?;
         name = "";
     }
@@ -56,15 +56,14 @@ pub fn row(row: &Row, verbose: bool, out: &mut impl Write) -> io::Result<()> {
         .event_hash
         .as_ref()
         .map_or_else(String::new, |hash| format!(" event hash {hash}"));
-    writeln!(out, "{:<27} {}{hash}", "", row.status)?;
+    writeln!(out, "{:<27} {}{hash}", "", row.shown())?;
     Ok(())
 }
 
 /// A figure's value: of the row, or of the machine.
 #[must_use]
 pub fn show(row: &Row, figure: &Figure) -> String {
-    let of_machine = || row.machine.get(&figure.name).map(|(value, _)| *value);
-    match figure.value.or_else(of_machine) {
+    match row.value(figure) {
         Some(value) => figure.unit.show(value),
         None => "-".to_owned(),
     }
@@ -75,7 +74,10 @@ pub fn show(row: &Row, figure: &Figure) -> String {
 /// # Errors
 /// If the output fails.
 pub fn summary(results: &Results, out: &mut impl Write) -> io::Result<()> {
-    let failed = results.rows.iter().filter(|row| row.status == Status::Fail);
+    let failed = results
+        .rows
+        .iter()
+        .filter(|row| row.shown() == Status::Fail);
     for row in failed {
         writeln!(out, "FAIL {}", row.id)?;
     }

@@ -11,7 +11,7 @@ use retake_actors::alerts::Figures;
 use retake_actors::ingress::{Envelope, Order};
 use retake_actors::stages::Stage;
 
-use super::context::Context;
+use super::context::{Context, LENT, SETTLE};
 use super::measure::{Measured, Series};
 use super::target::{Target, Unit};
 use super::wire::{Gauges, HttpClient, Server, secret, tenant};
@@ -172,6 +172,14 @@ impl Traffic {
         }
         samples.sort_by_key(|sample: &Sample| sample.at);
         gauges.push((start.elapsed(), server.gauges(&mut watcher).await));
+        let mut all_returned = false;
+        for _ in 0..SETTLE.0 {
+            all_returned = server.gauges(&mut watcher).await.leased == 0.0;
+            if all_returned {
+                break;
+            }
+            retake::sleep(SETTLE.1).await;
+        }
         let used = |before: Option<Duration>, after: Option<Duration>| {
             Some(after?.saturating_sub(before?))
         };
@@ -179,6 +187,7 @@ impl Traffic {
             samples,
             errors,
             gauges,
+            all_returned,
             warm_up: self.warm_up,
             elapsed: start.elapsed(),
             server_cpu: used(cpu_before.0, server.cpu()),
@@ -304,6 +313,8 @@ pub(super) struct Load {
     pub(super) gauges: Vec<(Duration, Gauges)>,
     warm_up: Duration,
     pub(super) elapsed: Duration,
+    /// No worker was lent any more soon after the load.
+    all_returned: bool,
     server_cpu: Option<Duration>,
     client_cpu: Option<Duration>,
 }
@@ -359,6 +370,7 @@ impl Load {
             measured.distribution(kind.word(), &Self::latencies(of_kind));
         }
         self.add_series(measured);
+        measured.require(LENT, self.all_returned);
         let (warm_up, count) = (self.warm_up.as_secs_f64(), self.counted().count());
         measured.notes.push(format!(
             "{count} requests counted; those of the first {warm_up} s are warm-up and left out"

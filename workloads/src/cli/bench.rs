@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::{Error, Status};
-use crate::bench::baseline::{Baseline, BaselineError, Comparison};
+use crate::bench::baseline::{Baseline, BaselineError, Comparison, Verdict};
 use crate::bench::runner::{self, Results, Settings};
-use crate::bench::{Costs, Mode, QUICK, ci, html, select, table};
+use crate::bench::{Costs, Mode, QUICK, all, ci, html, select, table};
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
@@ -95,6 +95,12 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
         return Ok(Status::Passed);
     }
     // Mistakes show before hours of work.
+    if args.baseline.is_some() && args.baseline == args.save_baseline {
+        return Err(Error::Usage(
+            "--baseline and --save-baseline have one name: keep the results under another"
+                .to_owned(),
+        ));
+    }
     let baseline = match &args.baseline {
         Some(name) => Some(Baseline::load(&args.out, name)?),
         None => None,
@@ -140,7 +146,14 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
     let bar = super::progress::benchmarks(benchmarks.len());
     for benchmark in benchmarks {
         bar.set_message(benchmark.id);
-        let row = runner::run(benchmark, &settings);
+        let row = match &args.save_baseline {
+            Some(name) if settings.mode == Mode::Sim => {
+                let trace = Baseline::trace_path(&args.out, name, benchmark.id)?;
+                fs::create_dir_all(trace.parent().unwrap_or(&args.out))?;
+                runner::run_traced(benchmark, &settings, &trace)?
+            }
+            _ => runner::run(benchmark, &settings),
+        };
         bar.inc(1);
         if !args.json {
             bar.suspend(|| -> std::io::Result<()> {
@@ -157,12 +170,25 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
     }
     let mut comparison = None;
     if let Some(baseline) = baseline {
-        let comparisons = baseline.compare(&results)?;
-        for comparison in &comparisons {
+        let mut comparisons = baseline.compare(&results)?;
+        for comparison in &mut comparisons {
+            if matches!(comparison.verdict, Verdict::Changed(_)) {
+                let trace = Baseline::trace_path(&args.out, &baseline.name, &comparison.id)?;
+                comparison.divergence = divergence(&comparison.id, &settings, &trace);
+            }
             is_worse |= comparison.verdict.is_bad();
             if !args.json {
                 writeln!(out, "{comparison}")?;
             }
+        }
+        if !args.json {
+            let differ = comparisons.iter().filter(|it| it.verdict.is_bad()).count();
+            let name = &baseline.name;
+            writeln!(
+                out,
+                "{differ} of {} differ from `{name}`",
+                comparisons.len()
+            )?;
         }
         comparison = Some((baseline.name, comparisons));
     }
@@ -186,6 +212,17 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
     } else {
         Status::Failed
     })
+}
+
+/// Where a benchmark that has changed parts from its baseline's trace.
+fn divergence(id: &str, settings: &Settings, trace: &Path) -> Option<String> {
+    let benchmark = all().find(|benchmark| benchmark.id == id)?;
+    // Indented, and readable beside the table.
+    let width = super::terminal_width().saturating_sub(10);
+    match runner::first_divergence(benchmark, settings, trace) {
+        Ok(divergence) => divergence.map(|it| it.to_text(width)),
+        Err(error) => Some(format!("the first divergence is not known: {error}")),
+    }
 }
 
 const REPORTS: [&str; 5] = [
