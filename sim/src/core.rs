@@ -19,10 +19,10 @@ use retake_traces::sink::Sink;
 
 use crate::causes;
 use crate::deadlock::Probe;
-use crate::fault::{Fault, FaultAction, When};
+use crate::fault::{Fault, FaultAction, SUPERVISED, When};
 use crate::identity::{Label, Labels, clean};
 use crate::outcome::{Outcome, Stats, Waiting};
-use crate::rng::stream;
+use crate::rng::{below, stream};
 use crate::runnable::Runnable;
 use crate::strategy::Scheduler;
 use crate::task::{State, Task, Tasks};
@@ -100,6 +100,42 @@ pub(crate) struct Core {
     pub(crate) stats: Stats,
     pub(crate) probe: Option<Probe>,
     pub(crate) run_number: u64,
+    /// Goals of the campaign that were seen, and whether they were reached.
+    pub(crate) goals: BTreeMap<&'static str, bool>,
+    /// The most that a load may be.
+    pub(crate) workload: Option<u32>,
+    /// Marked places misbehave; whether each is active.
+    pub(crate) buggify: Option<Buggify>,
+    /// Sees every event of the story.
+    pub(crate) monitor: Option<Monitor>,
+}
+
+/// Sees who told which event; what it says is wrong fails the run.
+pub(crate) type Monitor = Box<dyn FnMut(&str, &str) -> Result<(), String>>;
+
+/// Which marked places misbehave.
+pub(crate) struct Buggify {
+    rng: ChaCha8Rng,
+    active: BTreeMap<&'static str, bool>,
+}
+
+impl Buggify {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            rng: stream(seed, "buggify"),
+            active: BTreeMap::new(),
+        }
+    }
+
+    /// A quarter of the places is active, a quarter of the times.
+    fn fires(&mut self, site: &'static str) -> bool {
+        let rng = &mut self.rng;
+        let active = *self
+            .active
+            .entry(site)
+            .or_insert_with(|| below(rng, 4) == 0);
+        active && below(&mut self.rng, 4) == 0
+    }
 }
 
 /// What the engine is to do after letting go of the core.
@@ -155,6 +191,10 @@ impl Core {
             stats: Stats::default(),
             probe: None,
             run_number,
+            goals: BTreeMap::new(),
+            workload: None,
+            buggify: None,
+            monitor: None,
         };
         for fault in faults {
             core.plan(fault);
@@ -637,7 +677,7 @@ impl Core {
             let pending = &self.faults[place];
             // Eager steps may have passed the exact number.
             let due = matches!(pending.fault.when, When::Step(at) if at <= step);
-            if due && !pending.struck && pending.fault.target != "*" {
+            if due && !pending.struck && !pending.fault.target.starts_with('*') {
                 struck |= self.strike(place);
             }
         }
@@ -645,9 +685,18 @@ impl Core {
     }
 
     fn strike_picked(&mut self, step: u64, slot: u32) -> bool {
+        let cell = self.tasks.get(slot).and_then(|task| task.cell.as_ref());
+        let is_supervised = cell.is_some_and(|cell| cell.try_get_supervisor().is_some());
         let place = self.faults.iter().position(|pending| {
-            let due = matches!(pending.fault.when, When::Step(at) if at == step);
-            due && !pending.struck && pending.fault.target == "*"
+            let When::Step(at) = pending.fault.when else {
+                return false;
+            };
+            let is_due = match pending.fault.target.as_str() {
+                "*" => at == step,
+                SUPERVISED => at <= step && is_supervised,
+                _ => false,
+            };
+            is_due && !pending.struck
         });
         place.is_some_and(|place| self.strike_slot(place, slot))
     }
@@ -758,6 +807,42 @@ impl Core {
 
     pub(crate) fn cancel_timer(&mut self, timer: TimerId) -> Option<Action> {
         self.timers.cancel(timer)
+    }
+
+    // --- checks ---
+
+    /// The label of whoever runs now.
+    fn current_label(&self) -> String {
+        let task = self.current.and_then(|slot| self.tasks.get(slot));
+        task.map_or_else(|| "nobody".to_owned(), |task| self.label(task))
+    }
+
+    pub(crate) fn violated(&mut self, what: &str) {
+        let what = self.clean(what.to_owned());
+        if self.is_over() {
+            return;
+        }
+        let task = self.current_label();
+        if self.layers.story {
+            self.write(&Record::Event(format!("violated: {what}")));
+        }
+        self.finish(Outcome::Violated { task, what });
+    }
+
+    pub(crate) fn show_to_monitor(&mut self, text: &str) {
+        if let Some(mut monitor) = self.monitor.take() {
+            let seen = monitor(&self.current_label(), text);
+            self.monitor = Some(monitor);
+            if let Err(what) = seen {
+                self.violated(&what);
+            }
+        }
+    }
+
+    pub(crate) fn buggify(&mut self, site: &'static str) -> bool {
+        self.buggify
+            .as_mut()
+            .is_some_and(|buggify| buggify.fires(site))
     }
 
     // --- records and the end ---

@@ -634,7 +634,8 @@ impl Contract for Engine {
     }
 
     fn wants_text(&self) -> bool {
-        self.core.borrow().layers.story
+        let core = self.core.borrow();
+        core.layers.story || core.monitor.is_some()
     }
 
     fn message_text(&self, actor: TaskId, text: String) {
@@ -645,9 +646,12 @@ impl Contract for Engine {
 
     fn event(&self, text: String) {
         let mut core = self.core.borrow_mut();
-        if core.layers.story && !core.is_over() {
+        if !core.is_over() {
             let text = core.clean(text);
-            core.write(&Record::Event(text));
+            core.show_to_monitor(&text);
+            if core.layers.story {
+                core.write(&Record::Event(text));
+            }
         }
     }
 
@@ -677,5 +681,22 @@ impl Contract for Engine {
 
     fn scoped_name(&self, name: &str) -> String {
         scope(name, self.core.borrow().run_number)
+    }
+
+    fn violated(&self, what: &str) {
+        let mut core = self.core.borrow_mut();
+        core.violated(what);
+    }
+
+    fn goal(&self, name: &'static str, reached: bool) {
+        *self.core.borrow_mut().goals.entry(name).or_default() |= reached;
+    }
+
+    fn buggify(&self, site: &'static str) -> bool {
+        self.core.borrow_mut().buggify(site)
+    }
+
+    fn workload(&self) -> Option<u32> {
+        self.core.borrow().workload
     }
 }

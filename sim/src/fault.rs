@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 /// Parses from and prints as `kill NAME @step 120`, `panic NAME @1.5s` or
 /// `delay NAME @2s until 3s`. NAME is a label as traces show it; without an
 /// incarnation number it means the one that is alive. `*` means the task that
-/// is about to take the step.
+/// is about to take the step, `*supervised` the first actor with a supervisor that is
+/// about to take this step or one after it.
+///
+/// In files a fault is its text.
 ///
 /// ```
 /// use retake_sim::Fault;
@@ -23,6 +26,7 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), retake_sim::FaultError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Fault {
     /// The label of the task that it strikes.
     pub target: String,
@@ -32,9 +36,11 @@ pub struct Fault {
     pub when: When,
 }
 
+/// The target that is the next supervised actor.
+pub(crate) const SUPERVISED: &str = "*supervised";
+
 /// What a fault does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultAction {
     /// Kill the actor: what it is doing is dropped at its await point.
     Kill,
@@ -48,8 +54,7 @@ pub enum FaultAction {
 }
 
 /// When a fault strikes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Just before the step of this number (from 1) is chosen.
     Step(u64),
@@ -187,6 +192,20 @@ impl fmt::Display for Fault {
 pub struct FaultError {
     text: String,
     problem: String,
+}
+
+impl From<Fault> for String {
+    fn from(fault: Fault) -> Self {
+        fault.to_string()
+    }
+}
+
+impl TryFrom<String> for Fault {
+    type Error = FaultError;
+
+    fn try_from(text: String) -> Result<Self, FaultError> {
+        text.parse()
+    }
 }
 
 impl FromStr for Fault {

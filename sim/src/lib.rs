@@ -48,13 +48,15 @@
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
 //! `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
 //! tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
-//! [`memory`] counts what is allocated.
+//! [`memory`] counts what is allocated. On top of all of it, [`explore`] runs many seeds
+//! and makes failures small, with faults that a [`plan`] draws.
 
 mod causes;
 mod core;
 mod deadlock;
 mod engine;
 mod environment;
+pub mod explore;
 pub mod fault;
 #[cfg(feature = "fs")]
 pub mod fs;
@@ -64,6 +66,7 @@ pub mod memory;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod outcome;
+pub mod plan;
 pub mod rng;
 pub mod runnable;
 mod sim;
@@ -74,6 +77,8 @@ mod timers;
 pub use environment::Environment;
 pub use fault::{Fault, FaultAction, FaultError, When, parse_duration};
 pub use outcome::{Outcome, Run, Stats, Waiting};
+pub use plan::FaultPlan;
+pub use retake_macros::test;
 pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, inject};
 pub use strategy::{Scheduler, Strategy, StrategyError};
 

@@ -1,5 +1,6 @@
 //! How a run ended, and what it took.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -19,6 +20,13 @@ pub enum Outcome {
         task: String,
         /// The panic's message.
         message: String,
+    },
+    /// A check failed: `retake::always!`, a monitor, or another of `retake::checks`.
+    Violated {
+        /// The label of the task that ran.
+        task: String,
+        /// What is wrong.
+        what: String,
     },
     /// Nothing can run and no timer is pending.
     Deadlock {
@@ -71,6 +79,7 @@ impl Outcome {
         match self {
             Self::Passed => "passed",
             Self::Panicked { .. } => "panicked",
+            Self::Violated { .. } => "violated",
             Self::Deadlock { .. } => "deadlock",
             Self::Livelock { .. } => "livelock",
             Self::Horizon { .. } => "horizon",
@@ -86,6 +95,7 @@ impl Outcome {
         match self {
             Self::Passed => String::new(),
             Self::Panicked { task, message } => format!("{task}: {message}"),
+            Self::Violated { task, what } => format!("{task}: {what}"),
             Self::Deadlock { waiting, cycle } => {
                 let mut text = String::from("nothing can run and no timer is pending");
                 if !cycle.is_empty() {
@@ -179,6 +189,8 @@ pub struct Run<T> {
     /// Hash over the schedule layer: who ran, when, with which message, which
     /// faults struck, how it ended. Two runs with the same hash ran the same.
     pub event_hash: u64,
+    /// Goals (`retake::sometimes!`) that were seen, and whether they were reached.
+    pub goals: BTreeMap<&'static str, bool>,
     /// Things to know that do not fail the run.
     pub warnings: Vec<String>,
     /// Why the trace is not complete, if it is not.
@@ -219,6 +231,7 @@ impl<T> Run<T> {
             output: None,
             stats: self.stats,
             event_hash: self.event_hash,
+            goals: self.goals,
             warnings: self.warnings,
             trace_error: self.trace_error,
         }

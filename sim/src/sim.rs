@@ -10,7 +10,7 @@ use retake_traces::record::TaskKind;
 use retake_traces::sink::{HashSink, Sink};
 
 use crate::causes::{self, Causes};
-use crate::core::{Core, Layers, Limits};
+use crate::core::{Buggify, Core, Layers, Limits, Monitor};
 use crate::deadlock;
 use crate::engine::{Engine, OnThread, Sentinel, current};
 use crate::environment::Environment;
@@ -44,6 +44,7 @@ pub enum Isolation {
 }
 
 type MakeScheduler = Arc<dyn Fn(u64) -> Box<dyn Scheduler> + Send + Sync>;
+type MakeMonitor = Arc<dyn Fn() -> Monitor + Send + Sync>;
 type MakeSink = Box<dyn Sink + Send>;
 
 /// A simulation to be: seed, strategy, limits, faults.
@@ -70,6 +71,9 @@ pub struct Sim {
     story: bool,
     strict: bool,
     faults: Vec<Fault>,
+    buggify: bool,
+    workload: Option<u32>,
+    monitor: Option<MakeMonitor>,
     /// Behind a mutex only so that a plan can be shared with the run's thread.
     sink: Mutex<Option<MakeSink>>,
 }
@@ -105,6 +109,9 @@ impl Sim {
             story: false,
             strict: false,
             faults: Vec::new(),
+            buggify: false,
+            workload: None,
+            monitor: None,
             sink: Mutex::new(None),
         }
     }
@@ -199,6 +206,34 @@ impl Sim {
     pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         self
+    }
+
+    /// Let places marked with `retake::buggify!` misbehave.
+    pub fn buggify(self, on: bool) -> Self {
+        Self {
+            buggify: on,
+            ..self
+        }
+    }
+
+    /// Limit what `retake::workload` gives.
+    pub fn workload(self, most: Option<u32>) -> Self {
+        Self {
+            workload: most,
+            ..self
+        }
+    }
+
+    /// Watch the story: a monitor, made for the run, sees every `retake::event!` with
+    /// the label of the task that told it, and fails the run by an error.
+    pub fn monitor<M>(self, make: impl Fn() -> M + Send + Sync + 'static) -> Self
+    where
+        M: FnMut(&str, &str) -> Result<(), String> + 'static,
+    {
+        Self {
+            monitor: Some(Arc::new(move || Box::new(make()))),
+            ..self
+        }
     }
 
     /// Record the run into a sink, a trace file for example.
@@ -301,6 +336,9 @@ impl Sim {
             RUNS.fetch_add(1, Ordering::Relaxed),
         );
         core.strict = self.strict;
+        core.workload = self.workload;
+        core.buggify = self.buggify.then(|| Buggify::new(self.seed));
+        core.monitor = self.monitor.as_ref().map(|make| make());
         let engine = Rc::new(Engine::new(core, spared));
         let output = Arc::new(Mutex::new(None));
 
@@ -374,6 +412,7 @@ impl Sim {
             output,
             stats: core.stats.clone(),
             event_hash,
+            goals: core.goals.clone(),
             warnings,
             trace_error: core.trace_error.take(),
         };

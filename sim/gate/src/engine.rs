@@ -116,6 +116,14 @@ pub trait Engine {
     fn fill_random(&self, bytes: &mut [u8]);
     /// A process-wide unique form of a name, for ractor's global registry.
     fn scoped_name(&self, name: &str) -> String;
+    /// A check has failed: the run ends as failed.
+    fn violated(&self, what: &str);
+    /// Note whether a goal of the campaign is reached.
+    fn goal(&self, name: &'static str, reached: bool);
+    /// Whether the marked place is to misbehave now.
+    fn buggify(&self, site: &'static str) -> bool;
+    /// The most that a load may be, if it is limited.
+    fn workload(&self) -> Option<u32>;
 }
 
 thread_local! {

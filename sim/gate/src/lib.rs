@@ -43,8 +43,10 @@
 //! ```
 //!
 //! The modules, in reading order: [`engine`] is the contract with a simulation,
-//! [`gate`] puts code under it, and time and randomness are re-exported here.
+//! [`gate`] puts code under it, [`checks`] says what must hold, and time and randomness
+//! are re-exported here.
 
+pub mod checks;
 pub mod engine;
 pub mod gate;
 mod random;
@@ -54,6 +56,7 @@ use std::future::Future;
 
 use tokio::task::JoinHandle;
 
+pub use checks::{eventually, workload};
 pub use gate::Simulated;
 pub use random::{Rng, rng};
 pub use retake_macros::simulated;

@@ -222,3 +222,77 @@ fn is_boxed(output: &ReturnType) -> bool {
         ReturnType::Default => false,
     }
 }
+
+/// A test that runs its scenario under many seeds. Use it as `#[retake_sim::test]`.
+///
+/// The function is async, without parameters, and gives nothing. Settings, all optional:
+/// `seeds = 200`, `strategy = "mix"` (or one, such as `"pct:depth=3"`), `faults = "none"`
+/// (`"swarm"`, or a TOML file beside the crate's manifest), `steps = 1_000_000` (the most
+/// of a run). Other attributes, such as `#[ignore]` and `#[should_panic]`, work as usual.
+///
+/// A failure prints its seed, the shrunk story, the files of case and trace, and the
+/// command that replays it; the case is saved in the crate's folder `retake-cases`, and
+/// runs first from then on.
+#[proc_macro_attribute]
+pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let settings = syn::parse_macro_input!(arguments with
+        syn::punctuated::Punctuated::<syn::MetaNameValue, syn::Token![,]>::parse_terminated);
+    syn::parse(item)
+        .and_then(|function| simulated_test(&settings, &function))
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}
+
+fn simulated_test(
+    settings: &syn::punctuated::Punctuated<syn::MetaNameValue, syn::Token![,]>,
+    function: &syn::ItemFn,
+) -> Result<Tokens> {
+    let mut fields = [
+        ("seeds", quote!(200)),
+        ("strategy", quote!("mix")),
+        ("faults", quote!("none")),
+        ("steps", quote!(1_000_000)),
+    ];
+    for setting in settings {
+        let field = fields
+            .iter_mut()
+            .find(|(name, _)| setting.path.is_ident(name));
+        let Some((_, value)) = field else {
+            return Err(Error::new(
+                setting.path.span(),
+                "there is no such setting: write seeds, strategy, faults or steps",
+            ));
+        };
+        let given = &setting.value;
+        *value = quote!(#given);
+    }
+    let signature = &function.sig;
+    if signature.asyncness.is_none() || !signature.inputs.is_empty() {
+        return Err(Error::new(
+            signature.span(),
+            "#[retake_sim::test] goes on an async function without parameters",
+        ));
+    }
+    let (attributes, visibility) = (&function.attrs, &function.vis);
+    let (name, body) = (&signature.ident, &function.block);
+    let (field, value): (Vec<_>, Vec<_>) = fields
+        .iter()
+        .map(|(name, value)| (format_ident!("{name}"), value))
+        .unzip();
+    let text = name.to_string();
+    Ok(quote! {
+        #[::core::prelude::v1::test]
+        #(#attributes)*
+        #visibility fn #name() {
+            async fn scenario() #body
+            ::retake_sim::explore::testing::Test {
+                crate_folder: ::core::env!("CARGO_MANIFEST_DIR"),
+                crate_name: ::core::env!("CARGO_PKG_NAME"),
+                module: ::core::module_path!(),
+                name: #text,
+                #(#field: #value,)*
+            }
+            .run(scenario);
+        }
+    })
+}

@@ -7,8 +7,10 @@
 mod defer;
 mod fifo;
 mod pct;
+mod pos;
 mod random;
 mod replay;
+mod starve;
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,8 +24,10 @@ use crate::runnable::Runnable;
 pub use defer::Defer;
 pub use fifo::Fifo;
 pub use pct::Pct;
+pub use pos::Pos;
 pub use random::Random;
 pub use replay::{Deviations, Exact};
+pub use starve::Starve;
 
 /// Decides which runnable task takes the next step.
 ///
@@ -61,8 +65,8 @@ pub trait Scheduler {
 
 /// The name of a strategy with its parameters.
 ///
-/// Parses from and prints as `fifo`, `random`, `pct`, `pct:depth=3,steps=10000`,
-/// `defer` or `defer:percent=10`.
+/// Parses from and prints as `fifo`, `random`, `pct`, `pct:depth=3,steps=10000`, `pos`,
+/// `starve:steps=100`, `defer` or `defer:percent=10`.
 ///
 /// ```
 /// use retake_sim::Strategy;
@@ -84,6 +88,13 @@ pub enum Strategy {
         /// Expected number of steps of a run, at least 1.
         steps: u64,
     },
+    /// Each step draws a priority, the highest runs: see [`Pos`].
+    Pos,
+    /// One task at a time runs only when no other can: see [`Starve`].
+    Starve {
+        /// Steps for which a task starves on average, at least 1.
+        steps: u64,
+    },
     /// Run at once unless a coin defers: see [`Defer`].
     Defer {
         /// Probability of deferring, in percent, 0 to 100.
@@ -97,6 +108,7 @@ pub enum Strategy {
 
 const DEFAULT_PCT_DEPTH: u32 = 3;
 const DEFAULT_PCT_STEPS: u64 = 10_000;
+const DEFAULT_STARVE_STEPS: u64 = 100;
 const DEFAULT_DEFER_PERCENT: u32 = 10;
 
 impl Strategy {
@@ -107,6 +119,8 @@ impl Strategy {
             Self::Fifo => Box::new(Fifo),
             Self::Random => Box::new(Random::new(rng)),
             Self::Pct { depth, steps } => Box::new(Pct::new(*depth, *steps, rng)),
+            Self::Pos => Box::new(Pos::new(rng)),
+            Self::Starve { steps } => Box::new(Starve::new(*steps, rng)),
             Self::Defer { percent } => Box::new(Defer::new(*percent, rng)),
             Self::Replay(schedule) => Box::new(Exact::new(Arc::clone(schedule))),
             Self::Deviations(deviations) => Box::new(Deviations::new(Arc::clone(deviations))),
@@ -120,6 +134,8 @@ impl fmt::Display for Strategy {
             Self::Fifo => f.write_str("fifo"),
             Self::Random => f.write_str("random"),
             Self::Pct { depth, steps } => write!(f, "pct:depth={depth},steps={steps}"),
+            Self::Pos => f.write_str("pos"),
+            Self::Starve { steps } => write!(f, "starve:steps={steps}"),
             Self::Defer { percent } => write!(f, "defer:percent={percent}"),
             Self::Replay(_) => f.write_str("replay"),
             Self::Deviations(_) => f.write_str("deviations"),
@@ -130,7 +146,7 @@ impl fmt::Display for Strategy {
 /// A strategy's text does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "strategy `{text}`: {problem}; write fifo, random, pct[:depth=3,steps=10000] or defer[:percent=10]"
+    "strategy `{text}`: {problem}; write fifo, random, pct[:depth=3,steps=10000], pos, starve[:steps=100] or defer[:percent=10]"
 )]
 pub struct StrategyError {
     text: String,
@@ -178,6 +194,10 @@ impl FromStr for Strategy {
                 depth: take("depth", DEFAULT_PCT_DEPTH.into(), 1..=1_000)? as u32,
                 steps: take("steps", DEFAULT_PCT_STEPS, 1..=u64::MAX)?,
             },
+            "pos" => Self::Pos,
+            "starve" => Self::Starve {
+                steps: take("steps", DEFAULT_STARVE_STEPS, 1..=1_000_000_000)?,
+            },
             "defer" => Self::Defer {
                 percent: take("percent", DEFAULT_DEFER_PERCENT.into(), 0..=100)? as u32,
             },
@@ -224,6 +244,8 @@ mod tests {
                 depth: 2,
                 steps: 77,
             },
+            Strategy::Pos,
+            Strategy::Starve { steps: 9 },
             Strategy::Defer { percent: 25 },
         ] {
             assert_eq!(strategy.to_string().parse(), Ok(strategy));

@@ -125,3 +125,33 @@ pub fn count(sink: &MemorySink, wanted: impl Fn(&Record) -> bool) -> usize {
         .filter(|record| wanted(record))
         .count()
 }
+
+/// A parent with children who are never restarted: fails when one is lost.
+pub async fn fragile_family() {
+    let parent = servant("parent").await;
+    let children = [
+        child("child-a", &parent).await,
+        child("child-b", &parent).await,
+    ];
+    for number in 0..5 {
+        for child in &children {
+            let _ = child.cast(Order::Note(number));
+        }
+        retake::sleep(MS).await;
+    }
+    for child in &children {
+        let alive = child.get_status() == ractor::ActorStatus::Running;
+        retake::always!(alive, "a child was lost");
+    }
+}
+
+/// An actor without a supervisor, which must survive.
+pub async fn lonely_actor() {
+    let alone = servant("alone").await;
+    for number in 0..5 {
+        alone.cast(Order::Note(number)).unwrap();
+        retake::sleep(MS).await;
+    }
+    let count = alone.call(Order::Count, Some(Duration::from_secs(1))).await;
+    assert!(count.unwrap().is_success());
+}

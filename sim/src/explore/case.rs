@@ -1,0 +1,232 @@
+//! One failing run, as data.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use retake_traces::sink::Sink;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Scenario;
+use crate::fault::Fault;
+use crate::outcome::{Outcome, Run};
+use crate::sim::Sim;
+use crate::strategy::Strategy;
+
+/// One run of a scenario: what makes it, and how it failed. Kept as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// Of what.
+    pub scenario: String,
+    /// From which every random stream derives.
+    pub seed: u64,
+    /// Who chooses each step. With deviations it is `fifo` but for these.
+    pub strategy: String,
+    /// (step, number of the task) of the choices that first in, first out would not make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviations: Option<Vec<(u64, u32)>>,
+    /// Faults, by their texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+    /// Whether places marked with `buggify!` misbehave.
+    #[serde(default)]
+    pub buggify: bool,
+    /// The most that a load may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<u32>,
+    /// End of virtual time, in nanoseconds.
+    pub horizon_ns: u64,
+    /// Largest number of steps.
+    pub step_limit: u64,
+    /// What failed, without what differs from run to run.
+    pub signature: String,
+    /// How the run ended, in full.
+    pub outcome: String,
+    /// The step at which it ended.
+    pub steps: u64,
+    /// Virtual time at the end, in nanoseconds.
+    pub virtual_time_ns: u64,
+    /// A hash over the sources of the program that found it; empty when unknown.
+    #[serde(default)]
+    pub code: String,
+}
+
+/// Why a case cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// The file cannot be read or written.
+    #[error("the case {0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// The file is something else.
+    #[error("{0} is no saved case: {1}")]
+    Malformed(PathBuf, String),
+}
+
+/// What failed, without what differs from run to run: numbers become `#`, and who waits
+/// where is left out.
+#[must_use]
+pub fn signature(outcome: &Outcome) -> String {
+    let base = |label: &str| label.split('#').next().unwrap_or(label).to_owned();
+    let what = match outcome {
+        Outcome::Passed => return outcome.name().to_owned(),
+        Outcome::Panicked { task, message } => format!("{}: {message}", base(task)),
+        Outcome::Violated { task, what } => format!("{}: {what}", base(task)),
+        Outcome::Deadlock { waiting, cycle } => {
+            let who = if cycle.is_empty() {
+                waiting.iter().map(|wait| base(&wait.task)).collect()
+            } else {
+                cycle.clone()
+            };
+            let mut who: Vec<String> = who.iter().map(|label| base(label)).collect();
+            who.sort_unstable();
+            who.dedup();
+            who.join(", ")
+        }
+        Outcome::Escaped { what, .. } => what.clone(),
+        Outcome::Livelock { .. }
+        | Outcome::Horizon { .. }
+        | Outcome::StepLimit
+        | Outcome::Diverged { .. } => String::new(),
+    };
+    let text = format!("{}: {what}", outcome.name());
+    let line = text.lines().next().unwrap_or_default();
+    let mut signature = String::with_capacity(line.len());
+    for c in line.chars().take(300) {
+        match c {
+            '0'..='9' if signature.ends_with('#') => {}
+            '0'..='9' => signature.push('#'),
+            c => signature.push(c),
+        }
+    }
+    signature.trim_end_matches([':', ' ']).to_owned()
+}
+
+impl Case {
+    /// The deviations; none where a strategy chooses.
+    #[must_use]
+    pub fn deviations(&self) -> &[(u64, u32)] {
+        self.deviations.as_deref().unwrap_or_default()
+    }
+
+    /// How many things make it differ from a plain run: deviations and faults.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.deviations().len() + self.faults.len()
+    }
+
+    /// The strategy.
+    ///
+    /// An unknown one, of a later version, is first in, first out.
+    fn chooser(&self) -> Strategy {
+        match &self.deviations {
+            Some(deviations) => Strategy::Deviations(Arc::from(deviations.as_slice())),
+            None => self.strategy.parse().unwrap_or(Strategy::Fifo),
+        }
+    }
+
+    /// The simulation of this case.
+    pub fn sim(&self) -> Sim {
+        let horizon = Duration::from_nanos(self.horizon_ns);
+        Sim::new()
+            .seed(self.seed)
+            .strategy(self.chooser())
+            .horizon(horizon.clamp(Duration::from_nanos(1), crate::HORIZON_MAX))
+            .step_limit(self.step_limit)
+            .faults(self.faults.iter().cloned())
+            .buggify(self.buggify)
+            .workload(self.workload)
+    }
+
+    pub(super) fn run(&self, scenario: &Scenario) -> Run<()> {
+        let scenario = Arc::clone(scenario);
+        self.sim().run(move || scenario())
+    }
+
+    pub(super) fn run_into(
+        &self,
+        scenario: &Scenario,
+        sink: impl Sink + Send + 'static,
+        story: bool,
+    ) -> Run<()> {
+        let scenario = Arc::clone(scenario);
+        self.sim()
+            .story(story)
+            .causality(story)
+            .trace(sink)
+            .run(move || scenario())
+    }
+
+    /// Note how a run of it ended.
+    pub(super) fn note(&mut self, run: &Run<()>) {
+        self.signature = signature(&run.outcome);
+        self.outcome = run.outcome.to_string();
+        self.steps = run.stats.steps;
+        self.virtual_time_ns = u64::try_from(run.stats.virtual_time.as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    /// The name of its file: the same for all cases of one signature.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let word: String = self
+            .signature
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .take(40)
+            .collect();
+        let hash = xxh3_64(self.signature.as_bytes()) as u32;
+        format!("{}-{hash:08x}.json", word.trim_end_matches('-'))
+    }
+
+    /// Write it to a file, as a whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), CaseError> {
+        let write = || {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            let half = path.with_extension("json.new");
+            fs::write(&half, serde_json::to_string_pretty(self)? + "\n")?;
+            fs::rename(&half, path)
+        };
+        write().map_err(|error| CaseError::File(path.to_owned(), error))
+    }
+
+    /// Read it from a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no case.
+    pub fn load(path: &Path) -> Result<Self, CaseError> {
+        let text =
+            fs::read_to_string(path).map_err(|error| CaseError::File(path.to_owned(), error))?;
+        let malformed = |what: String| CaseError::Malformed(path.to_owned(), what);
+        let case: Self =
+            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        if case.deviations.is_none() {
+            let strategy = case.strategy.parse::<Strategy>();
+            strategy.map_err(|error| malformed(error.to_string()))?;
+        }
+        Ok(case)
+    }
+
+    /// The cases in a folder, by name; none if there is no such folder.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub fn load_all(folder: &Path) -> Result<Vec<(PathBuf, Self)>, CaseError> {
+        let Ok(entries) = fs::read_dir(folder) else {
+            return Ok(Vec::new());
+        };
+        let mut paths: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|it| it == "json"))
+            .collect();
+        paths.sort_unstable();
+        let load = |path: PathBuf| Ok((path.clone(), Self::load(&path)?));
+        paths.into_iter().map(load).collect()
+    }
+}

@@ -1,0 +1,260 @@
+//! What `#[retake_sim::test]` expands to: a campaign as an ordinary test.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+
+use retake_traces::header::Header;
+use retake_traces::writer::TraceWriter;
+
+use super::{Case, Explorer, Scenario, Search, boxed};
+use crate::plan::FaultPlan;
+
+/// A test to be.
+#[derive(Clone, Debug)]
+pub struct Test {
+    /// The folder of the crate.
+    pub crate_folder: &'static str,
+    /// The name of the crate.
+    pub crate_name: &'static str,
+    /// The module.
+    pub module: &'static str,
+    /// The function.
+    pub name: &'static str,
+    /// How many seeds.
+    pub seeds: u64,
+    /// How strategies are chosen; `mix`, or one.
+    pub strategy: &'static str,
+    /// `none`, `swarm`, or a file beside the crate's manifest.
+    pub faults: &'static str,
+    /// Largest number of steps of a run.
+    pub steps: u64,
+}
+
+/// Panics inside simulations are part of their outcomes: thousands of them on the
+/// terminal help nobody.
+fn quiet_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !retake::is_simulated() {
+                report(panic);
+            }
+        }));
+    });
+}
+
+/// A number of seeds, or a first and a last: `200`, `17..=17`, `0..5000`.
+fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let wrong = || format!("RETAKE_SEEDS is `{text}`: write a number, or a range such as 0..5000");
+    let number = |text: &str| text.trim().parse::<u64>().map_err(|_| wrong());
+    let range = match text.split_once("..") {
+        None => 0..number(text)?,
+        Some((first, last)) => match last.strip_prefix('=') {
+            Some(last) => number(first)?..number(last)?.saturating_add(1),
+            None => number(first)?..number(last)?,
+        },
+    };
+    if range.is_empty() {
+        return Err(wrong());
+    }
+    Ok(range)
+}
+
+impl Test {
+    /// `module::name` without the crate.
+    fn path(&self) -> String {
+        match self.module.split_once("::") {
+            Some((_, module)) => format!("{module}::{}", self.name),
+            None => self.name.to_owned(),
+        }
+    }
+
+    /// Where its saved cases are.
+    fn folder(&self) -> PathBuf {
+        let name = format!("{}::{}", self.module, self.name).replace("::", "-");
+        Path::new(self.crate_folder).join("retake-cases").join(name)
+    }
+
+    fn faults(&self) -> Result<FaultPlan, String> {
+        let name = match self.faults {
+            "none" | "swarm" => self.faults.to_owned(),
+            file => Path::new(self.crate_folder)
+                .join(file)
+                .display()
+                .to_string(),
+        };
+        FaultPlan::named(&name).map_err(|error| error.to_string())
+    }
+
+    /// Run it: saved cases first, then the seeds.
+    ///
+    /// `RETAKE_SEEDS` and `RETAKE_STRATEGY` take the place of what the attribute says;
+    /// with `RETAKE_REPLAY` the case in that file is run and nothing else.
+    ///
+    /// # Panics
+    /// If a run fails, with its story.
+    pub fn run<F, Fut>(&self, scenario: F)
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        quiet_panics();
+        if let Err(what) = self.check(&boxed(scenario)) {
+            panic!("{what}");
+        }
+    }
+
+    fn check(&self, scenario: &Scenario) -> Result<(), String> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
+        if let Some(file) = variable("RETAKE_REPLAY") {
+            let case = Case::load(Path::new(&file)).map_err(|error| error.to_string())?;
+            if case.scenario != self.path() {
+                // Another test's.
+                return Ok(());
+            }
+            return self.check_saved(Path::new(&file), &case, scenario);
+        }
+        let saved = Case::load_all(&self.folder()).map_err(|error| error.to_string())?;
+        for (file, case) in &saved {
+            self.check_saved(file, case, scenario)?;
+        }
+        let seeds = match variable("RETAKE_SEEDS") {
+            Some(text) => seeds(&text)?,
+            None => 0..self.seeds,
+        };
+        let strategy = variable("RETAKE_STRATEGY").unwrap_or_else(|| self.strategy.to_owned());
+        let search: Search = strategy
+            .parse()
+            .map_err(|error: crate::StrategyError| error.to_string())?;
+        let campaign = Explorer::new(self.path())
+            .seeds(seeds)
+            .search(search)
+            .faults(self.faults()?)
+            .step_limit(self.steps)
+            .run_boxed(scenario);
+        match campaign.failures.into_iter().next() {
+            None => Ok(()),
+            Some(failure) => Err(self.report(failure.case, scenario)),
+        }
+    }
+
+    fn check_saved(&self, file: &Path, case: &Case, scenario: &Scenario) -> Result<(), String> {
+        let run = case.run(scenario);
+        if run.passed() {
+            return Ok(());
+        }
+        let mut case = case.clone();
+        case.note(&run);
+        Err(format!(
+            "{}\n{}",
+            self.story(&case, scenario),
+            self.footer(file, None)
+        ))
+    }
+
+    /// Shrink, save and explain a failure.
+    fn report(&self, case: Case, scenario: &Scenario) -> String {
+        let seed = case.seed;
+        let mut head = format!("seed {seed} fails (strategy {})", case.strategy);
+        let case = match super::shrink::shrink_boxed(&case, scenario, |_| {}) {
+            Ok(shrunk) => {
+                head.push_str(&format!(
+                    "; from {} deviations and {} faults to {} and {}, by {} runs",
+                    shrunk.deviations_before,
+                    shrunk.faults_before,
+                    shrunk.case.deviations().len(),
+                    shrunk.case.faults.len(),
+                    shrunk.runs
+                ));
+                shrunk.case
+            }
+            Err(error) => {
+                head.push_str(&format!("; not shrunk: {error}"));
+                case
+            }
+        };
+        let file = self.folder().join(case.file_name());
+        let trace = Path::new(self.crate_folder)
+            .join("target/retake")
+            .join(case.file_name())
+            .with_extension("retake");
+        let saved = case.save(&file).map_err(|error| error.to_string());
+        let trace = write_trace(&trace, &case, scenario).map(|()| trace);
+        let footer = match saved {
+            Ok(()) => self.footer(&file, trace.ok().as_deref()),
+            Err(error) => format!("not saved: {error}"),
+        };
+        format!("{head}\n{}\n{footer}", self.story(&case, scenario))
+    }
+
+    fn story(&self, case: &Case, scenario: &Scenario) -> String {
+        let explanation = super::why::explain_boxed(case, scenario);
+        let seconds = case.virtual_time_ns as f64 / 1e9;
+        format!(
+            "{} at step {}, virtual time {seconds} s:\n{}",
+            self.path(),
+            case.steps,
+            explanation.to_text(120)
+        )
+    }
+
+    fn footer(&self, file: &Path, trace: Option<&Path>) -> String {
+        let mut text = format!("case: {}", file.display());
+        if let Some(trace) = trace {
+            text.push_str(&format!("\ntrace: {}", trace.display()));
+        }
+        let path = self.path();
+        text.push_str(&format!(
+            "\nreplay: RETAKE_REPLAY={} cargo test -p {} {path} -- --exact",
+            file.display(),
+            self.crate_name,
+        ));
+        text
+    }
+}
+
+fn write_trace(path: &Path, case: &Case, scenario: &Scenario) -> Result<(), String> {
+    let write = || -> Result<TraceWriter, Box<dyn std::error::Error>> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let header = Header {
+            program: format!("retake-sim {}", env!("CARGO_PKG_VERSION")),
+            scenario: case.scenario.clone(),
+            seed: case.seed,
+            strategy: case.strategy.clone(),
+            horizon_ns: case.horizon_ns,
+            step_limit: case.step_limit,
+            causality: true,
+            story: true,
+            faults: case.faults.iter().map(ToString::to_string).collect(),
+            code: case.code.clone(),
+            ..Header::default()
+        };
+        Ok(TraceWriter::create(path, &header)?)
+    };
+    let writer = write().map_err(|error| error.to_string())?;
+    match case.run_into(scenario, writer, true).trace_error {
+        None => Ok(()),
+        Some(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seeds;
+
+    #[test]
+    fn seeds_are_a_number_or_a_range() {
+        assert_eq!(seeds("200"), Ok(0..200));
+        assert_eq!(seeds("17..=17"), Ok(17..18));
+        assert_eq!(seeds("3..5"), Ok(3..5));
+        for wrong in ["", "0", "x", "5..3", "1..x"] {
+            assert!(
+                seeds(wrong).unwrap_err().contains("RETAKE_SEEDS"),
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Why a case fails: what led to the failure, and the single change that avoids it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fmt::Write as _;
+use std::future::Future;
+
+use retake_traces::record::{Choice, Record};
+use retake_traces::sink::MemorySink;
+use retake_traces::story::{self, Line};
+
+use super::{Case, Scenario, boxed};
+
+/// Lines that an explanation has at most.
+const LINES_MAX: usize = 30;
+
+/// Why a case fails.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// How it ended.
+    pub outcome: String,
+    /// Changes of which each makes it pass.
+    pub changes: Vec<String>,
+    /// What led to the failure: the last steps that it can depend on.
+    pub slice: Vec<Line>,
+    /// Steps that the failure can depend on and that were left out, the earliest.
+    pub left_out: usize,
+    /// The steps of the run.
+    pub steps: u64,
+}
+
+/// Explain a failing case; the smaller it is, the better.
+pub fn explain<F, Fut>(case: &Case, scenario: F) -> Explanation
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    explain_boxed(case, &boxed(scenario))
+}
+
+/// The lines of a run, with texts and causes.
+fn lines_of(case: &Case, scenario: &Scenario) -> (String, bool, Vec<Line>) {
+    let sink = MemorySink::new();
+    let run = case.run_into(scenario, sink.clone(), true);
+    let records = sink.records();
+    (
+        run.outcome.to_string(),
+        run.passed(),
+        story::lines(&records),
+    )
+}
+
+pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
+    let (outcome, _, lines) = lines_of(case, scenario);
+    let mut changes = Vec::new();
+    for place in 0..case.faults.len() {
+        let mut without = case.clone();
+        let fault = without.faults.remove(place);
+        if without.run(scenario).passed() {
+            changes.push(format!("passes without the fault `{fault}`"));
+        }
+    }
+    for place in 0..case.deviations().len() {
+        let mut deviations = case.deviations().to_vec();
+        let (step, _) = deviations.remove(place);
+        let without = Case {
+            deviations: Some(deviations),
+            ..case.clone()
+        };
+        let (_, passed, others) = lines_of(&without, scenario);
+        if passed {
+            let at = |lines: &[Line]| {
+                let line = lines.iter().find(|line| line.step == step && is_step(line));
+                line.map_or_else(|| "the run ends".to_owned(), in_words)
+            };
+            changes.push(format!(
+                "passes if {} before {}, at step {step}",
+                at(&others),
+                at(&lines)
+            ));
+        }
+    }
+    let slice = slice(&lines);
+    let left_out = slice.len().saturating_sub(LINES_MAX);
+    Explanation {
+        outcome,
+        changes,
+        steps: lines.last().map_or(0, |line| line.step),
+        slice: slice.into_iter().skip(left_out).collect(),
+        left_out,
+    }
+}
+
+fn is_step(line: &Line) -> bool {
+    matches!(line.record, Record::Step(_))
+}
+
+fn in_words(line: &Line) -> String {
+    let what = line.what();
+    let what = what
+        .strip_prefix("handles ")
+        .map_or_else(|| what.clone(), |message| format!("handles `{message}`"));
+    format!("`{}` {what}", line.who)
+}
+
+/// The steps that the last one can depend on: those before it of the same task, the one
+/// that sent its message, and so on. Messages are the only way from task to task that
+/// is known, so a dependence by shared memory does not show.
+fn slice(lines: &[Line]) -> Vec<Line> {
+    let mut wanted: BTreeSet<u64> = BTreeSet::new();
+    let mut tasks: BTreeSet<&str> = BTreeSet::new();
+    let steps: Vec<&Line> = lines.iter().filter(|line| is_step(line)).collect();
+    let panicked = lines.iter().rev().find_map(|line| match line.record {
+        Record::Panic(_) => Some(line.step),
+        _ => None,
+    });
+    let last = panicked.or_else(|| steps.last().map(|line| line.step));
+    wanted.extend(last);
+    // From the end to the beginning: a task that matters, mattered up to there.
+    for line in steps.iter().rev() {
+        let matters = wanted.contains(&line.step) || tasks.contains(&*line.who);
+        if matters && last.is_some_and(|last| line.step <= last) {
+            wanted.insert(line.step);
+            wanted.extend(line.cause);
+            tasks.insert(&line.who);
+        }
+    }
+    lines
+        .iter()
+        .filter(|line| match &line.record {
+            Record::Step(_) | Record::Event(_) | Record::Panic(_) => wanted.contains(&line.step),
+            Record::Fault(_) | Record::End(_) => true,
+            _ => false,
+        })
+        .cloned()
+        .collect()
+}
+
+impl Explanation {
+    /// As text, with lines of at most `width` characters; 0 means no limit.
+    #[must_use]
+    pub fn to_text(&self, width: usize) -> String {
+        let mut text = String::new();
+        let mut line = |line: &str| {
+            text.push_str(line);
+            text.push('\n');
+        };
+        line(&self.outcome);
+        for change in &self.changes {
+            line(change);
+        }
+        if self.changes.is_empty() {
+            line("no single change of the schedule or the faults avoids it");
+        }
+        line("what led to it:");
+        if self.left_out > 0 {
+            line(&format!("  ({} earlier lines left out)", self.left_out));
+        }
+        for told in &self.slice {
+            line(&told.to_text(width));
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    /// As a Mermaid sequence diagram of who sent what to whom.
+    #[must_use]
+    pub fn to_mermaid(&self) -> String {
+        let mut text = String::from("sequenceDiagram\n");
+        let clean = |text: &str| -> String {
+            let good = |c: char| !matches!(c, ';' | '#' | '\n' | ':');
+            text.chars()
+                .map(|c| if good(c) { c } else { ' ' })
+                .collect()
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for line in self.slice.iter().filter(|line| !line.who.is_empty()) {
+            if !names.contains(&&*line.who) {
+                names.push(&line.who);
+            }
+        }
+        for (place, name) in names.iter().enumerate() {
+            let _ = writeln!(text, "  participant p{place} as {}", clean(name));
+        }
+        let number = |name: &str| names.iter().position(|known| *known == name);
+        for line in &self.slice {
+            let Some(to) = number(&line.who) else {
+                continue;
+            };
+            let what = clean(&line.what());
+            let sender = line.cause.and_then(|cause| {
+                let sender = self.slice.iter().find(|it| is_step(it) && it.step == cause);
+                number(&sender?.who)
+            });
+            let mark = match &line.record {
+                Record::Step(step) if step.choice == Choice::Deviation => "*",
+                _ => "",
+            };
+            let _ = match (&line.record, sender) {
+                (Record::Step(_), Some(from)) => {
+                    writeln!(text, "  p{from}->>p{to}: {}{mark} {what}", line.step)
+                }
+                (Record::Step(_), None) => {
+                    writeln!(text, "  Note over p{to}: {}{mark} {what}", line.step)
+                }
+                _ => writeln!(text, "  Note over p{to}: {what}"),
+            };
+        }
+        text
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text(0))
+    }
+}

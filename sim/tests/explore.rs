@@ -1,0 +1,310 @@
+//! Campaigns find failures, make them small and say why.
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use retake_sim::explore::testing::Test;
+use retake_sim::explore::{Case, Explorer, Search, ShrinkError, explain, shrink, signature};
+use retake_sim::{Fault, FaultPlan, Strategy};
+
+mod common;
+
+/// Two tasks read a number, wait, and write it back increased: an update may be lost.
+async fn lost_update() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let number = std::sync::Arc::new(AtomicU32::new(0));
+    let rounds = retake::workload(8);
+    let tasks: Vec<_> = (0..2)
+        .map(|_| {
+            let number = number.clone();
+            retake::spawn_named("adder", async move {
+                for _ in 0..rounds {
+                    let read = number.load(Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                    number.store(read + 1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let (found, expected) = (number.load(Ordering::Relaxed), 2 * rounds);
+    retake::always!(found == expected, "{found} of {expected}");
+}
+
+/// Fails only if the late task takes its step before all others of it.
+async fn race() {
+    let (send, receive) = std::sync::mpsc::channel();
+    let tasks: Vec<_> = (0..6)
+        .map(|number| {
+            let send = send.clone();
+            retake::spawn_named("racer", async move { send.send(number).unwrap() })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let order: Vec<i32> = receive.try_iter().collect();
+    retake::always!(order[0] != 5, "the last is first");
+}
+
+#[test]
+fn a_campaign_is_the_same_with_any_number_of_jobs() {
+    let campaign = |jobs| {
+        let campaign = Explorer::new("race").seeds(0..300).jobs(jobs);
+        let campaign = campaign.keep_going(true).run(race);
+        serde_json::to_string(&campaign).unwrap()
+    };
+    let one = campaign(1);
+    assert_eq!(one, campaign(1));
+    assert_eq!(one, campaign(3));
+    let first = |jobs| {
+        let campaign = Explorer::new("race").jobs(jobs).run(race);
+        serde_json::to_string(&campaign).unwrap()
+    };
+    assert_eq!(first(1), first(3));
+}
+
+#[test]
+fn failures_are_grouped_and_the_smallest_story_is_told_with_its_reason() {
+    let campaign = Explorer::new("race")
+        .seeds(0..200)
+        .keep_going(true)
+        .run(race);
+    assert_eq!(campaign.runs, 200);
+    assert_eq!(campaign.failures.len(), 1);
+    let failure = &campaign.failures[0];
+    assert!(failure.count > 5 && failure.seeds[0] == failure.case.seed);
+    assert_eq!(
+        failure.case.signature,
+        "violated: scenario: the last is first"
+    );
+    let shrunk = shrink(&failure.case, race, |_| {}).unwrap();
+    assert_eq!(shrunk.case.deviations().len(), 1, "{:?}", shrunk.case);
+    let again = shrink(&failure.case, race, |_| {}).unwrap();
+    assert_eq!(shrunk.case, again.case);
+    let why = explain(&shrunk.case, race);
+    let [change] = &why.changes[..] else {
+        panic!("{why}");
+    };
+    assert!(
+        change.starts_with("passes if `racer") && change.contains("before `racer#6` begins"),
+        "{change}"
+    );
+    assert!(
+        why.to_mermaid()
+            .starts_with("sequenceDiagram\n  participant p0 as ")
+    );
+}
+
+#[test]
+fn a_load_is_made_small_too() {
+    let campaign = Explorer::new("lost update").run(lost_update);
+    let case = &campaign.failures[0].case;
+    assert_eq!(case.signature, "violated: scenario: # of #");
+    let shrunk = shrink(case, lost_update, |_| {}).unwrap();
+    assert_eq!(shrunk.case.workload, Some(1));
+    assert!(shrunk.case.steps < case.steps, "{shrunk:?}");
+}
+
+#[test]
+fn a_case_survives_its_file_and_a_wrong_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let campaign = Explorer::new("race").run(race);
+    let case = shrink(&campaign.failures[0].case, race, |_| {})
+        .unwrap()
+        .case;
+    let path = folder.path().join("cases").join(case.file_name());
+    case.save(&path).unwrap();
+    assert_eq!(Case::load(&path).unwrap(), case);
+    let all = Case::load_all(path.parent().unwrap()).unwrap();
+    assert_eq!(all, [(path.clone(), case.clone())]);
+    assert!(Case::load_all(folder.path()).unwrap().is_empty());
+    let run = case.sim().run(race);
+    assert_eq!(signature(&run.outcome), case.signature);
+    assert_eq!(run.outcome.to_string(), case.outcome);
+    for text in [
+        "",
+        "{}",
+        &std::fs::read_to_string(&path)
+            .unwrap()
+            .replace("seed", "sed"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Case::load(&path).unwrap_err().to_string();
+        assert!(error.contains("is no saved case"), "{error}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(Case::load(&path).is_err());
+}
+
+#[test]
+fn a_case_that_does_not_fail_as_it_did_is_not_shrunk() {
+    let campaign = Explorer::new("race").run(race);
+    let case = &campaign.failures[0].case;
+    let fixed = shrink(case, || async {}, |_| {});
+    assert!(matches!(fixed, Err(ShrinkError::Passes)));
+    let other = shrink(case, || async { retake::never!("another thing") }, |_| {});
+    assert!(matches!(other, Err(ShrinkError::Otherwise { .. })));
+}
+
+#[test]
+fn each_strategy_has_its_share_of_a_mix() {
+    let mut counts = std::collections::BTreeMap::new();
+    for seed in 0..1000 {
+        let strategy = Search::Mix.strategy(seed, 500).to_string();
+        let name = strategy.split(':').next().unwrap().to_owned();
+        *counts.entry(name).or_insert(0) += 1;
+    }
+    let share = |name: &str| counts[name] as f64 / 10.0;
+    for (name, percent) in [
+        ("random", 40.0),
+        ("pct", 30.0),
+        ("pos", 20.0),
+        ("starve", 10.0),
+    ] {
+        assert!((share(name) - percent).abs() < 6.0, "{counts:?}");
+    }
+    for text in ["mix", "pos", "starve:steps=7"] {
+        assert_eq!(text.parse::<Search>().unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn a_run_that_differs_from_itself_is_found_out() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let leaks = || async {
+        // A static that survives the run.
+        let runs = RUNS.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..runs % 3 {
+            retake::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let explorer = Explorer::new("leaks").seeds(0..20).check_determinism(1.0);
+    let campaign = explorer.run(leaks);
+    assert_eq!(campaign.failures[0].case.signature, "not deterministic");
+    let explorer = Explorer::new("race").seeds(0..20).check_determinism(1.0);
+    let campaign = explorer.keep_going(true).run(race);
+    let found = campaign
+        .failures
+        .iter()
+        .map(|it| it.case.signature.as_str());
+    assert!(found.into_iter().all(|it| it != "not deterministic"));
+}
+
+#[test]
+fn goals_that_no_run_reached_are_told() {
+    let campaign = Explorer::new("goals").seeds(0..50).run(|| async {
+        let heads = retake_sim_coin();
+        retake::sometimes!(heads, "heads");
+        retake::sometimes!(false, "the edge");
+    });
+    assert!((5..45).contains(&campaign.goals["heads"]));
+    assert_eq!(campaign.missed_goals(), ["the edge"]);
+}
+
+fn retake_sim_coin() -> bool {
+    use rand_core::Rng as _;
+    retake::rng().next_u32().is_multiple_of(2)
+}
+
+#[test]
+fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
+    let campaign = Explorer::new("family")
+        .faults(FaultPlan::swarm())
+        .seeds(0..300)
+        .run(common::fragile_family);
+    let failure = &campaign.failures[0];
+    assert!(
+        failure.case.signature.contains("a child was lost"),
+        "{failure:?}"
+    );
+    let shrunk = shrink(&failure.case, common::fragile_family, |_| {}).unwrap();
+    let [fault] = &shrunk.case.faults[..] else {
+        panic!("{:?}", shrunk.case);
+    };
+    assert!(fault.target.starts_with("child"), "{fault}");
+    let why = explain(&shrunk.case, common::fragile_family);
+    assert!(
+        why.changes
+            .iter()
+            .any(|it| it.contains("passes without the fault `")),
+        "{why}"
+    );
+    // Nothing without a supervisor is struck.
+    let alone = Explorer::new("alone")
+        .faults(FaultPlan::swarm())
+        .seeds(0..200);
+    assert_eq!(alone.run(common::lonely_actor).failures.len(), 0);
+    let kill = Fault::kill("alone").at_step(3);
+    assert!(
+        !retake_sim::Sim::new()
+            .fault(kill)
+            .run(common::lonely_actor)
+            .passed()
+    );
+    assert_eq!(Strategy::default(), Strategy::Random);
+}
+
+#[test]
+fn a_failing_test_tells_its_story_and_its_saved_case_runs_first_until_it_is_fixed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder: &'static str = folder.keep().to_str().unwrap().to_owned().leak();
+    let test = Test {
+        crate_folder: folder,
+        crate_name: "crate-of-the-test",
+        module: "tests::order",
+        name: "the_last_is_not_first",
+        seeds: 500,
+        strategy: "mix",
+        faults: "none",
+        steps: 10_000,
+    };
+    let message = |test: &Test, scenario: fn() -> Body| {
+        let test = test.clone();
+        let failed = std::panic::catch_unwind(move || test.run(scenario));
+        failed
+            .err()
+            .map(|panic| *panic.downcast::<String>().unwrap())
+    };
+    let broken: fn() -> Body = || Box::pin(race());
+    let story = message(&test, broken).expect("it fails");
+    for part in [
+        " fails (strategy ",
+        "to 1 and 0, by ",
+        "order::the_last_is_not_first at step ",
+        "violated: scenario: the last is first",
+        "passes if `racer",
+        "what led to it:",
+        "-p crate-of-the-test order::the_last_is_not_first -- --exact",
+    ] {
+        assert!(story.contains(part), "{part}: {story}");
+    }
+    let line = |start: &str| story.lines().find_map(|line| line.strip_prefix(start));
+    let (case, trace) = (line("case: ").unwrap(), line("trace: ").unwrap());
+    assert!(case.contains("retake-cases/tests-order-the_last_is_not_first/"));
+    assert_eq!(retake_traces::verify(trace).unwrap().outcome, "violated");
+    // Without any seed the saved one fails; fixed, it passes.
+    let none = Test { seeds: 1, ..test };
+    let story = message(&none, broken).expect("the saved case fails");
+    assert!(
+        !story.contains("strategy ") && story.contains(case),
+        "{story}"
+    );
+    assert_eq!(message(&none, || Box::pin(async {})), None);
+    std::fs::write(case, "{}").unwrap();
+    let story = message(&none, || Box::pin(async {})).expect("the file is damaged");
+    assert!(story.contains("is no saved case"), "{story}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+type Body = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The attribute, on something that holds.
+#[retake_sim::test(seeds = 20, strategy = "pos", faults = "swarm")]
+async fn an_attribute_makes_a_campaign_of_a_test() {
+    assert!(retake::is_simulated());
+    common::lonely_actor().await;
+}
