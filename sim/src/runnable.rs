@@ -67,6 +67,17 @@ impl Runnable {
         None
     }
 
+    /// The runnable tasks, those that have been runnable for the most rounds first.
+    /// Closes the current round.
+    pub fn in_order(&mut self) -> impl Iterator<Item = u32> + '_ {
+        self.close_round();
+        let current = self
+            .rounds
+            .iter()
+            .filter(|arrival| self.is_current(**arrival));
+        current.map(|arrival| arrival.slot)
+    }
+
     pub(crate) fn insert(&mut self, slot: u32) {
         debug_assert!(!self.contains(slot), "a task is runnable once");
         self.slots.insert(slot);

@@ -81,16 +81,18 @@ fn failures_are_grouped_and_the_smallest_story_is_told_with_its_reason() {
         "violated: scenario: the last is first"
     );
     let shrunk = shrink(&failure.case, race, |_| {}).unwrap();
-    assert_eq!(shrunk.case.deviations().len(), 1, "{:?}", shrunk.case);
+    assert!(shrunk.case.holds().len() <= 5, "{:?}", shrunk.case);
     let again = shrink(&failure.case, race, |_| {}).unwrap();
     assert_eq!(shrunk.case, again.case);
     let why = explain(&shrunk.case, race);
-    let [change] = &why.changes[..] else {
-        panic!("{why}");
-    };
+    assert!(!why.changes.is_empty(), "{why}");
+    for change in &why.changes {
+        assert!(change.starts_with("passes if `racer"), "{change}");
+    }
+    let last = " before `racer#6` begins";
     assert!(
-        change.starts_with("passes if `racer") && change.contains("before `racer#6` begins"),
-        "{change}"
+        why.changes.iter().any(|change| change.contains(last)),
+        "{why}"
     );
     assert!(
         why.to_mermaid()
@@ -273,7 +275,7 @@ fn a_failing_test_tells_its_story_and_its_saved_case_runs_first_until_it_is_fixe
     let story = message(&test, broken).expect("it fails");
     for part in [
         " fails (strategy ",
-        "to 1 and 0, by ",
+        " and 0 faults to ",
         "order::the_last_is_not_first at step ",
         "violated: scenario: the last is first",
         "passes if `racer",

@@ -4,11 +4,14 @@
 //! [`scenario`] is the table of what can be run, one file each; [`report`] is
 //! what a run measured; [`run`] runs a scenario under the simulator, with or
 //! without a trace, and replays one; [`cli`] is the command line;
-//! [`bench`](mod@bench) has the benchmarks.
+//! [`bench`](mod@bench) has the benchmarks, [`campaign`] runs many seeds in worker
+//! processes, and [`zoo`] has programs with known bugs.
 
 pub mod bench;
+pub mod campaign;
 pub mod cli;
 pub mod load;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod zoo;

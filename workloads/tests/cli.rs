@@ -41,7 +41,7 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         ("run", "<SCENARIO>"),
         (
             "run nosuch",
-            "there is no scenario `nosuch`; there are: recovery/one_action, ",
+            "there is no scenario `nosuch`; see `retake list`",
         ),
         (
             "run recovery/one_action --seed x",

@@ -223,7 +223,7 @@ impl Explorer {
             scenario: self.scenario.clone(),
             seed,
             strategy: "fifo".to_owned(),
-            deviations: None,
+            holds: None,
             faults: Vec::new(),
             buggify: false,
             workload: None,

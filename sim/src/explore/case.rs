@@ -12,8 +12,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Scenario;
 use crate::fault::Fault;
 use crate::outcome::{Outcome, Run};
+use crate::rng::stream;
 use crate::sim::Sim;
-use crate::strategy::Strategy;
+use crate::strategy::{Hold, Recorded, Recorder, Strategy};
 
 /// One run of a scenario: what makes it, and how it failed. Kept as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,11 +24,11 @@ pub struct Case {
     pub scenario: String,
     /// From which every random stream derives.
     pub seed: u64,
-    /// Who chooses each step. With deviations it is `fifo` but for these.
+    /// Who chooses each step. With holds it is `fifo` but for these.
     pub strategy: String,
-    /// (step, number of the task) of the choices that first in, first out would not make.
+    /// Steps that wait for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deviations: Option<Vec<(u64, u32)>>,
+    pub holds: Option<Vec<Hold>>,
     /// Faults, by their texts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
@@ -105,24 +106,24 @@ pub fn signature(outcome: &Outcome) -> String {
 }
 
 impl Case {
-    /// The deviations; none where a strategy chooses.
+    /// The holds; none where a strategy chooses.
     #[must_use]
-    pub fn deviations(&self) -> &[(u64, u32)] {
-        self.deviations.as_deref().unwrap_or_default()
+    pub fn holds(&self) -> &[Hold] {
+        self.holds.as_deref().unwrap_or_default()
     }
 
-    /// How many things make it differ from a plain run: deviations and faults.
+    /// How many things make it differ from a plain run: holds and faults.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.deviations().len() + self.faults.len()
+        self.holds().len() + self.faults.len()
     }
 
     /// The strategy.
     ///
     /// An unknown one, of a later version, is first in, first out.
     fn chooser(&self) -> Strategy {
-        match &self.deviations {
-            Some(deviations) => Strategy::Deviations(Arc::from(deviations.as_slice())),
+        match &self.holds {
+            Some(holds) => Strategy::Holds(Arc::from(holds.as_slice())),
             None => self.strategy.parse().unwrap_or(Strategy::Fifo),
         }
     }
@@ -157,6 +158,26 @@ impl Case {
             .causality(story)
             .trace(sink)
             .run(move || scenario())
+    }
+
+    /// Run it, and tell its schedule by holds.
+    pub(super) fn run_recorded(
+        &self,
+        scenario: &Scenario,
+        sink: impl Sink + Send + 'static,
+    ) -> (Run<()>, Vec<Hold>) {
+        let (scenario, recorded) = (Arc::clone(scenario), Recorded::default());
+        let (strategy, seen) = (self.chooser(), recorded.clone());
+        let name = strategy.to_string();
+        let run = self
+            .sim()
+            .scheduler(name, move |seed| {
+                let inner = strategy.scheduler(stream(seed, "schedule"));
+                Box::new(Recorder::new(inner, &seen))
+            })
+            .trace(sink)
+            .run(move || scenario());
+        (run, recorded.holds())
     }
 
     /// Note how a run of it ended.
@@ -206,7 +227,7 @@ impl Case {
         let malformed = |what: String| CaseError::Malformed(path.to_owned(), what);
         let case: Self =
             serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        if case.deviations.is_none() {
+        if case.holds.is_none() {
             let strategy = case.strategy.parse::<Strategy>();
             strategy.map_err(|error| malformed(error.to_string()))?;
         }

@@ -61,7 +61,7 @@
 //! let failure = &campaign.failures[0];
 //! assert_eq!(failure.case.signature, "violated: scenario/Account: overdrawn");
 //! let shrunk = explore::shrink(&failure.case, scenario, |_| {}).unwrap();
-//! assert_eq!(shrunk.case.deviations().len(), 1);
+//! assert_eq!(shrunk.case.holds().len(), 1);
 //! let why = explore::explain(&shrunk.case, scenario);
 //! assert!(why.to_string().contains("passes if "), "{why}");
 //! ```

@@ -1,15 +1,15 @@
-//! Making a failing case small: faults first, then the load, then deviations.
+//! Making a failing case small: faults first, then the load, then the schedule.
 //!
-//! Each step is delta debugging (Zeller, Hildebrandt: "Simplifying and Isolating
-//! Failure-Inducing Input", 2002): leave a part out, and if the run still fails in the
-//! same way, go on from there. A run that fails tells which deviations applied, and
-//! those alone are kept.
+//! The schedule is told by holds, each a step that waits for another. Each part is made
+//! small by delta debugging (Zeller, Hildebrandt: "Simplifying and Isolating
+//! Failure-Inducing Input", 2002): leave something out, and if the run still fails in the
+//! same way, go on from there. A run that fails tells which holds took effect, and those
+//! alone are kept.
 
 use std::future::Future;
 
 use retake_traces::record::{FaultKind, Record};
-use retake_traces::schedule::Schedule;
-use retake_traces::sink::MemorySink;
+use retake_traces::sink::{HashSink, MemorySink};
 
 use super::{Case, Scenario, boxed};
 use crate::fault::{Fault, FaultAction};
@@ -22,8 +22,12 @@ const RUNS_MAX: u32 = 2_000;
 pub struct Shrunk {
     /// The small one.
     pub case: Case,
-    /// Deviations of the first run.
+    /// Choices of the first run that first in, first out would not have made.
     pub deviations_before: usize,
+    /// Those of the small one.
+    pub deviations_after: usize,
+    /// Holds that tell the schedule of the first run.
+    pub holds_before: usize,
     /// Faults of the first run.
     pub faults_before: usize,
     /// Runs that it took.
@@ -35,8 +39,8 @@ pub struct Shrunk {
 pub struct Shrinking {
     /// Runs so far.
     pub runs: u32,
-    /// Deviations left.
-    pub deviations: usize,
+    /// Holds left.
+    pub holds: usize,
     /// Faults left.
     pub faults: usize,
 }
@@ -60,6 +64,8 @@ pub enum ShrinkError {
 struct Shrinker<F> {
     scenario: Scenario,
     best: Case,
+    /// Deviations of its run.
+    deviations: usize,
     runs: u32,
     progress: F,
 }
@@ -90,26 +96,29 @@ pub(super) fn shrink_boxed(
     let mut shrinker = Shrinker {
         scenario: Scenario::clone(scenario),
         best: case.clone(),
+        deviations: 0,
         runs: 0,
         progress,
     };
     shrinker.start(case)?;
-    let (deviations_before, faults_before) =
-        (shrinker.best.deviations().len(), shrinker.best.faults.len());
+    let deviations_before = shrinker.deviations;
+    let (holds_before, faults_before) = (shrinker.best.holds().len(), shrinker.best.faults.len());
     shrinker.shrink();
     Ok(Shrunk {
         case: shrinker.best,
         deviations_before,
+        deviations_after: shrinker.deviations,
+        holds_before,
         faults_before,
         runs: shrinker.runs,
     })
 }
 
 impl<F: FnMut(Shrinking)> Shrinker<F> {
-    /// Write the case down by its deviations, and the faults by whom they struck.
+    /// Write the case down by its holds, and the faults by whom they struck.
     fn start(&mut self, case: &Case) -> Result<(), ShrinkError> {
         let sink = MemorySink::new();
-        let run = case.run_into(&self.scenario, sink.clone(), false);
+        let (run, holds) = case.run_recorded(&self.scenario, sink.clone());
         self.runs += 1;
         if run.passed() {
             return Err(ShrinkError::Passes);
@@ -121,45 +130,47 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
             });
         }
         self.best.note(&run);
-        let records = sink.records();
-        let by_deviations = Case {
-            deviations: Some(deviations(&records)),
-            faults: faults(&records),
+        self.deviations = run.stats.deviations as usize;
+        let by_holds = Case {
+            holds: Some(holds),
             ..self.best.clone()
         };
-        // What a strategy ran eagerly has no deviations: such a case stays as it is.
-        if !self.accept(by_deviations) {
-            self.accept(Case {
-                deviations: Some(deviations(&records)),
-                ..self.best.clone()
-            });
+        // What a strategy ran eagerly cannot be told by holds: such a case may stay as it is.
+        if !self.accept(Case {
+            faults: faults(&sink.records()),
+            ..by_holds.clone()
+        }) {
+            self.accept(by_holds);
         }
         Ok(())
     }
 
-    /// Run a candidate; keep it if it fails alike.
-    fn accept(&mut self, candidate: Case) -> bool {
+    /// Run a candidate; keep it if it fails alike and is no larger.
+    fn accept(&mut self, mut candidate: Case) -> bool {
         if self.runs >= RUNS_MAX {
             return false;
         }
-        let sink = MemorySink::new();
-        let run = candidate.run_into(&self.scenario, sink.clone(), false);
+        let (run, holds) = candidate.run_recorded(&self.scenario, HashSink::new());
         self.runs += 1;
-        let fails = self.best.fails_alike(&run.outcome);
-        if fails {
-            let mut candidate = candidate;
+        let mut is_better = self.best.fails_alike(&run.outcome);
+        if is_better {
             candidate.note(&run);
-            if candidate.deviations.is_some() {
-                candidate.deviations = Some(deviations(&sink.records()));
+            if candidate.holds.is_some() {
+                // Those that took effect.
+                candidate.holds = Some(holds);
             }
+            is_better = self.best.holds.is_none() || candidate.size() <= self.best.size();
+        }
+        if is_better {
+            self.deviations = run.stats.deviations as usize;
             self.best = candidate;
         }
         (self.progress)(Shrinking {
             runs: self.runs,
-            deviations: self.best.deviations().len(),
+            holds: self.best.holds().len(),
             faults: self.best.faults.len(),
         });
-        fails
+        is_better
     }
 
     fn shrink(&mut self) {
@@ -173,7 +184,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
             let before = self.best.clone();
             self.shrink_faults();
             self.shrink_workload();
-            self.shrink_deviations();
+            self.shrink_holds();
             if self.best == before || self.runs >= RUNS_MAX {
                 break;
             }
@@ -205,63 +216,28 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         }
     }
 
-    /// Leave out pieces, halves first, then smaller ones; the last ones first, for what
-    /// comes after a deviation that is left out may not fit any more.
-    fn shrink_deviations(&mut self) {
-        if self.best.deviations.is_none() {
+    /// Leave out pieces, halves first, then smaller ones, the last ones first.
+    fn shrink_holds(&mut self) {
+        if self.best.holds.is_none() {
             return;
         }
-        let mut piece = self.best.deviations().len().div_ceil(2);
+        let mut piece = self.best.holds().len();
         while piece > 0 {
-            let mut end = self.best.deviations().len();
+            let mut end = self.best.holds().len();
             while end > 0 {
                 let start = end.saturating_sub(piece);
-                let all = self.best.deviations();
-                let rest: Vec<(u64, u32)> =
-                    all[..start].iter().chain(&all[end..]).copied().collect();
+                let all = self.best.holds();
+                let rest = all[..start].iter().chain(&all[end..]).copied().collect();
                 self.accept(Case {
-                    deviations: Some(rest),
+                    holds: Some(rest),
                     ..self.best.clone()
                 });
                 // What is left may have become shorter still.
-                end = start.min(self.best.deviations().len());
+                end = start.min(self.best.holds().len());
             }
             piece = if piece == 1 { 0 } else { piece.div_ceil(2) };
         }
-        self.shift_deviations();
     }
-
-    /// Try each deviation earlier or later by a step, where that makes another needless.
-    fn shift_deviations(&mut self) {
-        for place in 0..self.best.deviations().len() {
-            let size = self.best.deviations().len();
-            if place >= size || size > 16 {
-                return;
-            }
-            for without in 0..size {
-                if without == place || self.best.deviations().len() < size {
-                    continue;
-                }
-                for shift in [-1_i64, 1, -2, 2] {
-                    let mut deviations = self.best.deviations().to_vec();
-                    deviations[place].0 = deviations[place].0.saturating_add_signed(shift).max(1);
-                    deviations.remove(without);
-                    deviations.sort_unstable();
-                    if self.accept(Case {
-                        deviations: Some(deviations),
-                        ..self.best.clone()
-                    }) {
-                        break;
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn deviations(records: &[Record]) -> Vec<(u64, u32)> {
-    let schedule = Schedule::read(records.iter().cloned().map(Ok));
-    schedule.map_or_else(|_| Vec::new(), |schedule| schedule.deviations().to_vec())
 }
 
 /// The faults that struck, by the names of those whom they struck.

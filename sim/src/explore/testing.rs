@@ -160,10 +160,10 @@ impl Test {
         let case = match super::shrink::shrink_boxed(&case, scenario, |_| {}) {
             Ok(shrunk) => {
                 head.push_str(&format!(
-                    "; from {} deviations and {} faults to {} and {}, by {} runs",
+                    "; from {} deviations and {} faults to {} steps held back and {} faults, by {} runs",
                     shrunk.deviations_before,
                     shrunk.faults_before,
-                    shrunk.case.deviations().len(),
+                    shrunk.case.holds().len(),
                     shrunk.case.faults.len(),
                     shrunk.runs
                 ));

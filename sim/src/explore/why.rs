@@ -10,6 +10,7 @@ use retake_traces::sink::MemorySink;
 use retake_traces::story::{self, Line};
 
 use super::{Case, Scenario, boxed};
+use crate::strategy::{Hold, StepOf};
 
 /// Lines that an explanation has at most.
 const LINES_MAX: usize = 30;
@@ -60,23 +61,23 @@ pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
             changes.push(format!("passes without the fault `{fault}`"));
         }
     }
-    for place in 0..case.deviations().len() {
-        let mut deviations = case.deviations().to_vec();
-        let (step, _) = deviations.remove(place);
+    for place in 0..case.holds().len() {
+        let mut holds = case.holds().to_vec();
+        let Hold { step, until } = holds.remove(place);
         let without = Case {
-            deviations: Some(deviations),
+            holds: Some(holds),
             ..case.clone()
         };
         let (_, passed, others) = lines_of(&without, scenario);
         if passed {
-            let at = |lines: &[Line]| {
-                let line = lines.iter().find(|line| line.step == step && is_step(line));
-                line.map_or_else(|| "the run ends".to_owned(), in_words)
-            };
+            // The one that is held may not have come to its step.
+            let held = in_words(&lines, step).or_else(|| in_words(&others, step));
+            let until = in_words(&lines, until);
+            let unknown = || "a step that does not come".to_owned();
             changes.push(format!(
-                "passes if {} before {}, at step {step}",
-                at(&others),
-                at(&lines)
+                "passes if {} before {}",
+                held.unwrap_or_else(unknown),
+                until.unwrap_or_else(unknown)
             ));
         }
     }
@@ -95,12 +96,27 @@ fn is_step(line: &Line) -> bool {
     matches!(line.record, Record::Step(_))
 }
 
-fn in_words(line: &Line) -> String {
+/// What a step of a task was, if it was taken.
+fn in_words(lines: &[Line], (task, number): StepOf) -> Option<String> {
+    let of_task = |line: &&Line| matches!(line.record, Record::Step(step) if step.task == task);
+    let line = lines.iter().filter(of_task).nth(number as usize - 1)?;
     let what = line.what();
-    let what = what
-        .strip_prefix("handles ")
-        .map_or_else(|| what.clone(), |message| format!("handles `{message}`"));
-    format!("`{}` {what}", line.who)
+    let what = what.strip_prefix("handles ").map_or_else(
+        || what.clone(),
+        |message| format!("handles `{}`", shorten(message)),
+    );
+    Some(format!("`{}` {what} (step {})", line.who, line.step))
+}
+
+/// A message as short as its sense allows.
+fn shorten(message: &str) -> String {
+    const MOST: usize = 60;
+    if message.chars().count() <= MOST {
+        return message.to_owned();
+    }
+    let mut short: String = message.chars().take(MOST).collect();
+    short.push('…');
+    short
 }
 
 /// The steps that the last one can depend on: those before it of the same task, the one

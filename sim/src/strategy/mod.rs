@@ -6,6 +6,7 @@
 
 mod defer;
 mod fifo;
+mod hold;
 mod pct;
 mod pos;
 mod random;
@@ -23,6 +24,8 @@ use crate::runnable::Runnable;
 
 pub use defer::Defer;
 pub use fifo::Fifo;
+pub use hold::{Held, Hold, StepOf};
+pub(crate) use hold::{Recorded, Recorder};
 pub use pct::Pct;
 pub use pos::Pos;
 pub use random::Random;
@@ -104,6 +107,8 @@ pub enum Strategy {
     Replay(Arc<Schedule>),
     /// First in, first out but for these steps: see [`Deviations`].
     Deviations(Arc<[(u64, u32)]>),
+    /// First in, first out but for steps that wait for others: see [`Held`].
+    Holds(Arc<[Hold]>),
 }
 
 const DEFAULT_PCT_DEPTH: u32 = 3;
@@ -124,6 +129,7 @@ impl Strategy {
             Self::Defer { percent } => Box::new(Defer::new(*percent, rng)),
             Self::Replay(schedule) => Box::new(Exact::new(Arc::clone(schedule))),
             Self::Deviations(deviations) => Box::new(Deviations::new(Arc::clone(deviations))),
+            Self::Holds(holds) => Box::new(Held::new(holds)),
         }
     }
 }
@@ -139,6 +145,7 @@ impl fmt::Display for Strategy {
             Self::Defer { percent } => write!(f, "defer:percent={percent}"),
             Self::Replay(_) => f.write_str("replay"),
             Self::Deviations(_) => f.write_str("deviations"),
+            Self::Holds(_) => f.write_str("holds"),
         }
     }
 }
@@ -201,7 +208,7 @@ impl FromStr for Strategy {
             "defer" => Self::Defer {
                 percent: take("percent", DEFAULT_DEFER_PERCENT.into(), 0..=100)? as u32,
             },
-            "replay" | "deviations" => {
+            "replay" | "deviations" | "holds" => {
                 return Err(error(format!(
                     "`{name}` needs a recorded run; use `retake replay FILE`"
                 )));

@@ -2,11 +2,14 @@
 
 mod bench;
 mod calibrate;
+mod case;
 mod checklist;
+mod explore;
 mod inspect;
 mod progress;
 mod run;
 mod serve;
+mod zoo;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,6 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use retake_sim::explore::CaseError;
 use retake_sim::{Fault, Strategy, parse_duration};
 use retake_traces::TraceError;
 
@@ -50,12 +54,35 @@ enum Command {
     Checklist(checklist::ChecklistArgs),
     /// Run a scenario in virtual time.
     Run(RunArgs),
-    /// Run again what a trace recorded, and compare every record.
+    /// Run many seeds of a scenario, and make each failure small.
     ///
-    /// Exits with 0 when the run is identical, else with 1 and the first
-    /// divergence.
+    /// Exits with 0 when nothing failed. Seeds run in worker processes: one that hangs
+    /// or aborts is a failure, and the others go on.
+    Explore(explore::ExploreArgs),
+    /// What `explore` starts.
+    #[command(hide = true)]
+    ExploreWorker(explore::Explored),
+    /// Put together what the shards of a campaign found.
+    Merge {
+        /// What `explore --shard` wrote.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a failing case or trace small: fewer faults, less load, fewer deviations.
+    Shrink(case::ShrinkArgs),
+    /// Say why a case or trace fails: the change that avoids it, and what led to it.
+    Why(case::WhyArgs),
+    /// Measure how soon strategies find the bugs of the zoo.
+    Zoo(zoo::ZooArgs),
+    /// Run again what a trace recorded, and compare every record; or a saved case.
+    ///
+    /// Exits with 0 when the run is identical, or the case fails as it did; else with 1
+    /// and the first divergence.
     Replay {
-        /// The trace.
+        /// The trace or case.
         file: PathBuf,
         /// Make the schedule anew from seed and strategy instead of taking it
         /// from the trace.
@@ -102,8 +129,8 @@ struct RunArgs {
     /// The seed from which every choice of the run derives.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Who chooses the next step: fifo, random, pct[:depth=3,steps=10000] or
-    /// defer[:percent=10].
+    /// Who chooses the next step: fifo, random, pct[:depth=3,steps=10000], pos,
+    /// starve[:steps=100] or defer[:percent=10].
     #[arg(long, default_value_t = Strategy::default())]
     strategy: Strategy,
     /// Record the run in this file.
@@ -175,6 +202,8 @@ enum Error {
     Usage(String),
     /// A file cannot be read or is damaged.
     File(TraceError),
+    /// So is a saved case, or a campaign.
+    Case(String),
     /// Output went nowhere.
     Output(io::Error),
 }
@@ -182,6 +211,12 @@ enum Error {
 impl From<TraceError> for Error {
     fn from(error: TraceError) -> Self {
         Self::File(error)
+    }
+}
+
+impl From<CaseError> for Error {
+    fn from(error: CaseError) -> Self {
+        Self::Case(error.to_string())
     }
 }
 
@@ -205,6 +240,7 @@ impl fmt::Display for Error {
         match self {
             Self::Usage(what) => f.write_str(what),
             Self::File(error) => error.fmt(f),
+            Self::Case(what) => f.write_str(what),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
         }
     }
@@ -230,6 +266,12 @@ pub fn main() -> ExitCode {
             from_seed,
             json,
         } => run::replay(&file, from_seed, json, &mut out),
+        Command::Explore(args) => explore::explore(&args, &mut out),
+        Command::ExploreWorker(args) => explore::worker(&args, &mut out),
+        Command::Merge { files, json } => explore::merge(&files, json, &mut out),
+        Command::Shrink(args) => case::shrink(&args, &mut out),
+        Command::Why(args) => case::why(&args, &mut out),
+        Command::Zoo(args) => zoo::zoo(&args, &mut out),
         Command::Calibrate(args) => calibrate::calibrate(&args, &mut out),
         Command::Checklist(args) => checklist::checklist(&args, &mut out),
         Command::Bench(args) => bench::bench(&args, &mut out),
@@ -249,7 +291,7 @@ pub fn main() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::from(match error {
                 Error::Usage(_) => 2,
-                Error::File(_) => 3,
+                Error::File(_) | Error::Case(_) => 3,
                 Error::Output(_) => 1,
             })
         }

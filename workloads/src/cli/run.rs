@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::case;
 use super::progress::shown;
 use super::{Error, RunArgs, Status, print_json, terminal_width, wrap};
 use crate::run::{self, Finished, Settings};
-use crate::scenario::{self, SCENARIOS, Scenario};
+use crate::scenario::{self, Scenario};
 
 pub(super) fn list(json: bool, out: &mut impl Write) -> Result<Status, Error> {
     if json {
-        let list: Vec<_> = SCENARIOS
+        let list: Vec<_> = scenario::all()
             .iter()
             .map(|scenario| {
                 json!({
@@ -25,28 +26,23 @@ pub(super) fn list(json: bool, out: &mut impl Write) -> Result<Status, Error> {
             .collect();
         print_json(&list, out)?;
     } else {
-        for Scenario { name, about, .. } in &SCENARIOS {
-            writeln!(out, "{name:<24}{about}")?;
+        for Scenario { name, about, .. } in scenario::all() {
+            writeln!(out, "{name:<32}{about}")?;
         }
     }
     Ok(Status::Passed)
 }
 
-fn find(name: &str) -> Result<&'static Scenario, Error> {
-    scenario::find(name).ok_or_else(|| {
-        let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-        Error::Usage(format!(
-            "there is no scenario `{name}`; there are: {}",
-            names.join(", ")
-        ))
-    })
+pub(super) fn find(name: &str) -> Result<&'static Scenario, Error> {
+    scenario::find(name)
+        .ok_or_else(|| Error::Usage(format!("there is no scenario `{name}`; see `retake list`")))
 }
 
 #[allow(
     clippy::disallowed_methods,
     reason = "wall time of the command, outside any simulation"
 )]
-fn wall_clock() -> Instant {
+pub(super) fn wall_clock() -> Instant {
     Instant::now()
 }
 
@@ -130,6 +126,9 @@ pub(super) fn replay(
     json: bool,
     out: &mut impl Write,
 ) -> Result<Status, Error> {
+    if case::is_case(file) {
+        return case::replay(file, json, out);
+    }
     let expected = retake_traces::TraceReader::open(file)?
         .header()
         .scenario

@@ -1,12 +1,13 @@
 //! The scenarios: what can be run by name, one file each.
 
+mod canary;
 mod one_action;
 mod steady_state;
 mod worker_crash;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -14,6 +15,7 @@ use retake_actors::{Signal, System, SystemConfig, Verdict};
 
 use crate::load::{Answer, Client};
 use crate::report::Report;
+use crate::zoo;
 
 /// Something that can be run by name.
 pub struct Scenario {
@@ -23,7 +25,17 @@ pub struct Scenario {
     pub about: &'static str,
     /// How much virtual time it takes, roughly.
     pub virtual_time: Duration,
-    run: fn() -> Pin<Box<dyn Future<Output = Report> + Send>>,
+    run: Code,
+}
+
+type Body<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What a scenario does.
+enum Code {
+    /// It measures something.
+    Reports(fn() -> Body<Report>),
+    /// It passes or fails.
+    Checks(fn() -> Body<()>),
 }
 
 impl fmt::Debug for Scenario {
@@ -34,33 +46,79 @@ impl fmt::Debug for Scenario {
     }
 }
 
-/// All scenarios, by name.
-pub const SCENARIOS: [Scenario; 3] = [
-    Scenario {
-        name: "recovery/one_action",
-        about: "an action whose worker is killed, and one after it",
-        virtual_time: one_action::VIRTUAL_TIME,
-        run: || Box::pin(one_action::run()),
-    },
-    Scenario {
-        name: "recovery/worker_crash",
-        about: "20 clients for 10 s while workers are killed",
-        virtual_time: worker_crash::VIRTUAL_TIME,
-        run: || Box::pin(worker_crash::run()),
-    },
-    Scenario {
-        name: "stress/steady_state",
-        about: "20 closed-loop clients for 60 s",
-        virtual_time: steady_state::VIRTUAL_TIME,
-        run: || Box::pin(steady_state::run()),
-    },
-];
+/// All scenarios: those of the system, canaries, and the programs of the zoo.
+pub fn all() -> &'static [Scenario] {
+    static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
+        let reports = |name, about, virtual_time, run| Scenario {
+            name,
+            about,
+            virtual_time,
+            run: Code::Reports(run),
+        };
+        let mut all = vec![
+            reports(
+                "recovery/one_action",
+                "an action whose worker is killed, then one more",
+                one_action::VIRTUAL_TIME,
+                || Box::pin(one_action::run()),
+            ),
+            reports(
+                "recovery/worker_crash",
+                "20 clients for 10 s while workers are killed",
+                worker_crash::VIRTUAL_TIME,
+                || Box::pin(worker_crash::run()),
+            ),
+            reports(
+                "stress/steady_state",
+                "20 closed-loop clients for 60 s",
+                steady_state::VIRTUAL_TIME,
+                || Box::pin(steady_state::run()),
+            ),
+        ];
+        let canary = |name, about, run| Scenario {
+            name,
+            about,
+            virtual_time: Duration::from_millis(1),
+            run: Code::Checks(run),
+        };
+        all.extend([
+            canary(
+                "canary/abort",
+                "ends the process in one seed of ten",
+                || Box::pin(canary::abort()),
+            ),
+            canary("canary/hang", "never ends in one seed of ten", || {
+                Box::pin(canary::hang())
+            }),
+            canary(
+                "canary/memory",
+                "eats all memory in one seed of ten",
+                || Box::pin(canary::memory()),
+            ),
+            canary("canary/nondeterminism", "differs from run to run", || {
+                Box::pin(canary::nondeterminism())
+            }),
+            canary("canary/panic", "panics in one seed of ten", || {
+                Box::pin(canary::panic())
+            }),
+        ]);
+        all.extend(zoo::PROGRAMS.iter().flat_map(|program| {
+            program.variants().map(|variant| Scenario {
+                name: variant.name,
+                about: program.about,
+                virtual_time: Duration::from_secs(1),
+                run: Code::Checks(variant.run),
+            })
+        }));
+        all
+    });
+    &ALL
+}
 
 /// The scenario of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Scenario> {
-    static ALL: [Scenario; SCENARIOS.len()] = SCENARIOS;
-    ALL.iter().find(|scenario| scenario.name == name)
+    all().iter().find(|scenario| scenario.name == name)
 }
 
 /// Where a run leaves its report, also when a check fails.
@@ -83,7 +141,10 @@ impl Scenario {
     /// The scenario's code, which leaves its report in `slot` and panics when a
     /// check fails, so that the trace ends with what was wrong.
     pub async fn run(&self, slot: ReportSlot) {
-        let report = (self.run)().await;
+        let report = match self.run {
+            Code::Reports(run) => run().await,
+            Code::Checks(run) => return run().await,
+        };
         let failed: Vec<String> = report
             .failed_checks()
             .iter()

@@ -1,0 +1,172 @@
+//! Saved cases: `shrink`, `why`, and `replay` of one.
+
+use std::io::{Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::ProgressBar;
+use retake_sim::explore::{self, Case, signature};
+use retake_traces::TraceReader;
+use serde_json::json;
+
+use super::explore::code;
+use super::run::find;
+use super::{Error, Status, print_json, terminal_width, wrap};
+
+#[derive(Debug, Args)]
+pub(super) struct ShrinkArgs {
+    /// A saved case, or the trace of a failed run.
+    file: PathBuf,
+    /// Where the small case is written. Default: the place of the case, or the trace's
+    /// with the ending `.json`.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
+    /// A saved case, or the trace of a failed run.
+    file: PathBuf,
+    /// Print a Mermaid sequence diagram.
+    #[arg(long)]
+    mermaid: bool,
+}
+
+/// True for a saved case, which is JSON; a trace is not.
+pub(super) fn is_case(file: &Path) -> bool {
+    let mut first = [0];
+    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && matches!(first[0], b'{' | b'\n' | b' ')
+}
+
+/// A case, or one made of a trace.
+fn load(file: &Path) -> Result<Case, Error> {
+    if is_case(file) {
+        return Ok(Case::load(file)?);
+    }
+    let header = TraceReader::open(file)?.header().clone();
+    let scenario = find(&header.scenario)?;
+    let faults: Result<Vec<_>, _> = header.faults.iter().map(|fault| fault.parse()).collect();
+    let mut case = Case {
+        scenario: header.scenario,
+        seed: header.seed,
+        strategy: header.strategy,
+        holds: None,
+        faults: faults.map_err(|error: retake_sim::FaultError| Error::Usage(error.to_string()))?,
+        buggify: false,
+        workload: None,
+        horizon_ns: header.horizon_ns,
+        step_limit: header.step_limit,
+        signature: String::new(),
+        outcome: String::new(),
+        steps: 0,
+        virtual_time_ns: 0,
+        code: header.code,
+    };
+    let run = case.sim().run(code(scenario));
+    case.signature = signature(&run.outcome);
+    case.outcome = run.outcome.to_string();
+    Ok(case)
+}
+
+pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, Error> {
+    let case = load(&args.file)?;
+    let scenario = find(&case.scenario)?;
+    let bar = if console::user_attended_stderr() {
+        ProgressBar::new_spinner()
+    } else {
+        ProgressBar::hidden()
+    };
+    let shrunk = explore::shrink(&case, code(scenario), |far| {
+        bar.set_message(format!(
+            "{} runs: {} holds, {} faults",
+            far.runs, far.holds, far.faults
+        ));
+        bar.tick();
+    });
+    bar.finish_and_clear();
+    let shrunk = match shrunk {
+        Ok(shrunk) => shrunk,
+        Err(error) => {
+            writeln!(out, "{error}")?;
+            return Ok(Status::Failed);
+        }
+    };
+    let path = match &args.out {
+        Some(path) => path.clone(),
+        None => args.file.with_extension("json"),
+    };
+    shrunk.case.save(&path)?;
+    if args.json {
+        print_json(&shrunk.case, out)?;
+        return Ok(Status::Passed);
+    }
+    wrap(&shrunk.case.outcome, out)?;
+    writeln!(out, "{:<12} {:>8} {:>8}", "", "before", "after")?;
+    let mut row = |name: &str, before: usize, after: usize| {
+        writeln!(out, "{name:<12} {before:>8} {after:>8}")
+    };
+    row(
+        "deviations",
+        shrunk.deviations_before,
+        shrunk.deviations_after,
+    )?;
+    row("holds", shrunk.holds_before, shrunk.case.holds().len())?;
+    row("faults", shrunk.faults_before, shrunk.case.faults.len())?;
+    row("steps", case.steps as usize, shrunk.case.steps as usize)?;
+    if let Some(most) = shrunk.case.workload {
+        writeln!(out, "load limited to {most}")?;
+    }
+    writeln!(out, "{} runs; written to {}", shrunk.runs, path.display())?;
+    Ok(Status::Passed)
+}
+
+pub(super) fn why(args: &WhyArgs, out: &mut impl Write) -> Result<Status, Error> {
+    let case = load(&args.file)?;
+    let scenario = find(&case.scenario)?;
+    let why = explore::explain(&case, code(scenario));
+    if args.mermaid {
+        write!(out, "{}", why.to_mermaid())?;
+    } else {
+        writeln!(out, "{}", why.to_text(terminal_width()))?;
+    }
+    Ok(Status::Passed)
+}
+
+pub(super) fn replay(file: &Path, json: bool, out: &mut impl Write) -> Result<Status, Error> {
+    let case = Case::load(file)?;
+    let scenario = find(&case.scenario)?;
+    let run = case.sim().run(code(scenario));
+    let fails_alike = signature(&run.outcome) == case.signature;
+    if json {
+        let report = json!({
+            "fails_alike": fails_alike,
+            "signature": case.signature,
+            "outcome": run.outcome,
+            "event_hash": format!("{:016x}", run.event_hash),
+        });
+        print_json(&report, out)?;
+    } else {
+        if case.code != env!("RETAKE_CODE") {
+            writeln!(
+                out,
+                "warning: the program has changed since the case was saved"
+            )?;
+        }
+        let word = match (fails_alike, run.passed()) {
+            (true, _) => "fails as it did",
+            (false, true) => "passes now",
+            (false, false) => "fails in another way",
+        };
+        wrap(&format!("{word}: {}", run.outcome), out)?;
+        writeln!(out, "event hash {:016x}", run.event_hash)?;
+    }
+    Ok(if fails_alike {
+        Status::Passed
+    } else {
+        Status::Failed
+    })
+}

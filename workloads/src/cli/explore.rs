@@ -1,0 +1,391 @@
+//! `explore`, its workers, and `merge`.
+
+use std::fs;
+use std::io::{self, BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use retake_sim::explore::{self, Campaign, Explorer, Failure, Search};
+use retake_sim::{FaultPlan, parse_duration};
+
+use super::run::{find, wall_clock};
+use super::{Error, Status, horizon, print_json, wrap};
+use crate::campaign::{self, Jobs};
+use crate::scenario::{ReportSlot, Scenario};
+
+/// What a worker has to know.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Explored {
+    /// The scenario's name, see `retake list`.
+    scenario: String,
+    /// How each seed's strategy is chosen: mix, or one strategy.
+    #[arg(long, default_value_t = Search::Mix)]
+    strategy: Search,
+    /// Faults of each run: none, swarm, or a fault plan in a TOML file.
+    #[arg(long, default_value = "none")]
+    faults: String,
+    /// End of virtual time; reaching it is a failure.
+    #[arg(long, default_value = "1h", value_parser = horizon)]
+    horizon: Duration,
+    /// Largest number of steps of a run; reaching it is a failure.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    step_limit: u64,
+    /// Run this share of the seeds twice and compare, from 0 to 1.
+    #[arg(long, default_value_t = 0.01, value_parser = share, value_name = "RATE")]
+    check_determinism: f64,
+    /// Memory of a worker process, in megabytes.
+    #[arg(long, default_value_t = 4096, value_name = "MB",
+          value_parser = clap::value_parser!(u64).range(64..))]
+    memory_limit: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExploreArgs {
+    #[command(flatten)]
+    explored: Explored,
+    /// The seeds: a first and a last, such as 1..10000 (without the last) or 5..=5.
+    #[arg(long, default_value = "0..1000", value_parser = seeds)]
+    seeds: Seeds,
+    /// Worker processes. Default: one for each core.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    jobs: Option<u64>,
+    /// Begin no seed later than this, for example 90s or 2h.
+    #[arg(long, value_parser = parse_duration)]
+    time_limit: Option<Duration>,
+    /// A seed that takes longer hangs.
+    #[arg(long, default_value = "30s", value_parser = parse_duration)]
+    seed_timeout: Duration,
+    /// Stop at the first failing seed. The default.
+    #[arg(long, conflicts_with = "keep_going")]
+    until_failure: bool,
+    /// Run all seeds, whatever fails.
+    #[arg(long)]
+    keep_going: bool,
+    /// Run one part of the seeds, such as 3/8: for jobs on several machines.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<Shard>,
+    /// Write what was found as JSON, for `retake merge`.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The folder for failing cases.
+    #[arg(long, value_name = "DIR", default_value = "retake-cases")]
+    cases: PathBuf,
+    /// Keep failures as they were found.
+    #[arg(long)]
+    no_shrink: bool,
+    /// Print JSON. Without a time limit it is the same whenever it is repeated.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seeds {
+    first: u64,
+    end: u64,
+}
+
+fn seeds(text: &str) -> Result<Seeds, String> {
+    let wrong = || "write a first and a last seed, such as 1..10000".to_owned();
+    let (first, last) = text.split_once("..").ok_or_else(wrong)?;
+    let first: u64 = first.trim().parse().map_err(|_| wrong())?;
+    let end = match last.strip_prefix('=') {
+        Some(last) => last
+            .trim()
+            .parse::<u64>()
+            .ok()
+            .and_then(|it| it.checked_add(1)),
+        None => last.trim().parse().ok(),
+    };
+    let end = end.ok_or_else(wrong)?;
+    if first >= end {
+        return Err(format!("there is no seed in {text}"));
+    }
+    Ok(Seeds { first, end })
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shard {
+    number: u64,
+    of: u64,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let wrong = || "write the part and how many there are, such as 3/8".to_owned();
+    let (number, of) = text.split_once('/').ok_or_else(wrong)?;
+    let number = number.parse().map_err(|_| wrong())?;
+    let of = of.parse().map_err(|_| wrong())?;
+    if number == 0 || number > of {
+        return Err(format!("part {number} of {of}: parts are counted from 1"));
+    }
+    Ok(Shard { number, of })
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("must be from 0 to 1".to_owned()),
+    }
+}
+
+impl Explored {
+    fn explorer(&self) -> Result<Explorer, Error> {
+        let faults = FaultPlan::named(&self.faults);
+        Ok(Explorer::new(&self.scenario)
+            .search(self.strategy.clone())
+            .faults(faults.map_err(|error| Error::Usage(error.to_string()))?)
+            .horizon(self.horizon)
+            .step_limit(self.step_limit)
+            .check_determinism(self.check_determinism)
+            .code(env!("RETAKE_CODE")))
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        vec![
+            self.scenario.clone(),
+            format!("--strategy={}", self.strategy),
+            format!("--faults={}", self.faults),
+            format!("--horizon={}ns", self.horizon.as_nanos()),
+            format!("--step-limit={}", self.step_limit),
+            format!("--check-determinism={}", self.check_determinism),
+            format!("--memory-limit={}", self.memory_limit),
+        ]
+    }
+}
+
+/// A scenario's code, for the explorer.
+pub(super) fn code(
+    scenario: &'static Scenario,
+) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Clone + Send + Sync + 'static
+{
+    move || Box::pin(scenario.run(ReportSlot::default()))
+}
+
+/// Answer seeds on the input until it ends.
+pub(super) fn worker(args: &Explored, out: &mut impl Write) -> Result<Status, Error> {
+    limit_memory(args.memory_limit);
+    let scenario = find(&args.scenario)?;
+    let explorer = args.explorer()?;
+    let mut steps = None;
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let seed = line.trim().parse();
+        let seed: u64 = seed.map_err(|_| Error::Usage(format!("`{line}` is no seed")))?;
+        let steps = *steps.get_or_insert_with(|| explorer.probe(code(scenario)));
+        let run = explorer.run_seed(seed, steps, code(scenario));
+        serde_json::to_writer(&mut *out, &run).map_err(io::Error::from)?;
+        writeln!(out)?;
+        out.flush()?;
+    }
+    Ok(Status::Passed)
+}
+
+/// Allocations above this fail, which aborts the process, before the machine suffers.
+fn limit_memory(megabytes: u64) {
+    #[cfg(unix)]
+    {
+        let bytes = megabytes.saturating_mul(1 << 20);
+        // Where the system does not allow it there is no limit.
+        let _ = rlimit::setrlimit(rlimit::Resource::AS, bytes, bytes);
+    }
+    #[cfg(not(unix))]
+    let _ = megabytes;
+}
+
+pub(super) fn explore(args: &ExploreArgs, out: &mut impl Write) -> Result<Status, Error> {
+    let scenario = find(&args.explored.scenario)?;
+    let explorer = args.explored.explorer()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = Jobs {
+        jobs: args.jobs.map_or(cores, |jobs| jobs as usize),
+        seed_timeout: args.seed_timeout,
+        time_limit: args.time_limit,
+        keep_going: args.keep_going,
+        worker_arguments: args.explored.arguments(),
+    };
+    let Shard { number, of } = args.shard.unwrap_or(Shard { number: 1, of: 1 });
+    let step = usize::try_from(of).unwrap_or(usize::MAX);
+    let first = args.seeds.first + (number - 1);
+    let seeds = (first..args.seeds.end).step_by(step);
+    let Seeds { first, end } = args.seeds;
+    if !args.json {
+        let part = args.shard.map_or_else(String::new, |shard| {
+            format!(", part {} of {}", shard.number, shard.of)
+        });
+        wrap(
+            &format!(
+                "exploring {}: seeds {first}..{end}{part}, strategy {}, faults {}, {} jobs",
+                scenario.name, args.explored.strategy, args.explored.faults, jobs.jobs
+            ),
+            out,
+        )?;
+        out.flush()?;
+    }
+    let bar = bar((end - first).div_ceil(of));
+    let begun = wall_clock();
+    let mut found = campaign::run(&explorer, &jobs, seeds, |far| {
+        bar.set_position(far.seeds);
+        let seconds = begun.elapsed().as_secs_f64().max(1e-9);
+        bar.set_message(format!(
+            "{:.0} seeds/s, {:.0} steps/s, {} failures",
+            far.seeds as f64 / seconds,
+            far.steps as f64 / seconds,
+            far.failures
+        ));
+    })?;
+    let seconds = begun.elapsed().as_secs_f64();
+    bar.finish_and_clear();
+    if !args.json {
+        wrap(
+            &format!(
+                "{} seeds, {} steps, {} faults in {seconds:.1} s: {:.0} seeds/s, {:.0} steps/s",
+                found.runs,
+                found.steps,
+                found.faults,
+                found.runs as f64 / seconds,
+                found.steps as f64 / seconds
+            ),
+            out,
+        )?;
+        out.flush()?;
+    }
+    let mut told = Vec::new();
+    for failure in &mut found.failures {
+        told.push(keep(args, scenario, failure)?);
+    }
+    if let Some(path) = &args.out {
+        write_campaign(path, &found)?;
+    }
+    if args.json {
+        print_json(&found, out)?;
+    } else {
+        print_campaign(&found, &told, out)?;
+    }
+    Ok(if found.passed() {
+        Status::Passed
+    } else {
+        Status::Failed
+    })
+}
+
+fn bar(count: u64) -> ProgressBar {
+    if !console::user_attended_stderr() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(count);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Shrink a failure and save it; gives what there is to say.
+fn keep(
+    args: &ExploreArgs,
+    scenario: &'static Scenario,
+    failure: &mut Failure,
+) -> Result<Vec<String>, Error> {
+    let mut told = Vec::new();
+    let is_lost = failure.case.signature.starts_with("lost: ");
+    if !args.no_shrink && !is_lost && failure.case.signature != "not deterministic" {
+        match explore::shrink(&failure.case, code(scenario), |_| {}) {
+            Ok(shrunk) => {
+                told.push(format!(
+                    "shrunk from {} deviations and {} faults to {} steps held back and {} faults, by {} runs",
+                    shrunk.deviations_before,
+                    shrunk.faults_before,
+                    shrunk.case.holds().len(),
+                    shrunk.case.faults.len(),
+                    shrunk.runs
+                ));
+                failure.case = shrunk.case;
+                let why = explore::explain(&failure.case, code(scenario));
+                told.extend(why.changes);
+            }
+            Err(error) => told.push(format!("not shrunk: {error}")),
+        }
+    }
+    let folder = args.cases.join(scenario.name.replace('/', "-"));
+    let path = folder.join(failure.case.file_name());
+    failure.case.save(&path)?;
+    told.push(format!("case: {}", path.display()));
+    if !is_lost {
+        told.push(format!("why:  retake why {}", path.display()));
+    }
+    Ok(told)
+}
+
+fn print_campaign(
+    found: &Campaign,
+    told: &[Vec<String>],
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    for (goal, reached) in &found.goals {
+        let mark = if *reached == 0 { "NEVER " } else { "" };
+        wrap(
+            &format!("goal: {goal}: {mark}reached in {reached} runs"),
+            out,
+        )?;
+    }
+    match found.failures.len() {
+        0 => writeln!(out, "no failure")?,
+        1 => writeln!(out, "1 failure")?,
+        count => writeln!(out, "{count} failures")?,
+    }
+    for (place, failure) in found.failures.iter().enumerate() {
+        let others = failure.count - 1;
+        let others = match others {
+            0 => String::new(),
+            1 => " (and 1 other)".to_owned(),
+            count => format!(" (and {count} others)"),
+        };
+        wrap(
+            &format!(
+                "  seed {}{others}: {}",
+                failure.case.seed, failure.case.outcome
+            ),
+            out,
+        )?;
+        for line in told.get(place).into_iter().flatten() {
+            // A command or a path is copied as it is.
+            if line.starts_with("case: ") || line.starts_with("why: ") {
+                writeln!(out, "    {line}")?;
+            } else {
+                wrap(&format!("    {line}"), out)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_campaign(path: &Path, found: &Campaign) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(found).map_err(io::Error::from)?;
+    fs::write(path, text)
+        .map_err(|error| Error::Case(format!("cannot write {}: {error}", path.display())))
+}
+
+pub(super) fn merge(files: &[PathBuf], json: bool, out: &mut impl Write) -> Result<Status, Error> {
+    let mut all = Campaign::default();
+    for path in files {
+        let wrong = |what: String| Error::Case(format!("{}: {what}", path.display()));
+        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let part: Campaign = serde_json::from_str(&text)
+            .map_err(|error| wrong(format!("this is not what `explore --out` writes: {error}")))?;
+        all.merge(part);
+    }
+    if json {
+        print_json(&all, out)?;
+    } else {
+        writeln!(
+            out,
+            "{} seeds, {} steps, {} faults",
+            all.runs, all.steps, all.faults
+        )?;
+        print_campaign(&all, &[], out)?;
+    }
+    Ok(if all.passed() {
+        Status::Passed
+    } else {
+        Status::Failed
+    })
+}

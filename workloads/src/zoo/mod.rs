@@ -1,0 +1,174 @@
+//! The bug zoo: small systems of actors, each with a bug of a known kind, and without it.
+//!
+//! The measure of a strategy is how many schedules it takes to the first failure; see
+//! `retake zoo`. The variants without the bug must survive as many schedules.
+//!
+//! A program is one file with a function `run(fixed)`. Most actors here are a state and
+//! a function (`actor`), so that a file shows the protocol and little else.
+
+mod bank;
+mod bounded_buffer;
+mod chain_replication;
+mod chord;
+mod coffee_machine;
+mod commit_crash;
+mod commit_read_back;
+mod failure_detector;
+mod ladder;
+mod pool_timeout;
+mod queued_job;
+mod raft;
+mod register;
+mod registered_name;
+mod replicating_storage;
+mod uneven;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, Message};
+
+type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One program, with its bug and without.
+pub struct Program {
+    /// Its name, for example `zoo/raft`.
+    pub name: &'static str,
+    /// The bug, in a line.
+    pub about: &'static str,
+    /// Schedules within which the mix of strategies finds the bug in nearly all of 100
+    /// campaigns, and which the fixed one survives.
+    pub budget: u64,
+    names: [&'static str; 2],
+    run: [fn() -> Body; 2],
+}
+
+/// A program with its bug, or without.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant {
+    /// For example `zoo/raft/buggy`.
+    pub name: &'static str,
+    /// What it does.
+    pub run: fn() -> Body,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Program").field(&self.name).finish()
+    }
+}
+
+impl Program {
+    /// With the bug, and without.
+    #[must_use]
+    pub fn variants(&self) -> [Variant; 2] {
+        [0, 1].map(|place| Variant {
+            name: self.names[place],
+            run: self.run[place],
+        })
+    }
+}
+
+macro_rules! programs {
+    ($($name:literal, $budget:literal, $run:path, $about:literal;)*) => {
+        &[$(Program {
+            name: concat!("zoo/", $name),
+            about: $about,
+            budget: $budget,
+            names: [concat!("zoo/", $name, "/buggy"), concat!("zoo/", $name, "/fixed")],
+            run: [|| Box::pin($run(false)), || Box::pin($run(true))],
+        }),*]
+    };
+}
+
+/// All programs.
+pub const PROGRAMS: &[Program] = programs![
+    "raft", 200, raft::run, "a vote granted twice is counted twice";
+    "failure_detector", 1_000, failure_detector::run, "a late timeout begins a round too many";
+    "chain_replication", 200, chain_replication::run, "updates sent again are appended again";
+    "replicating_storage", 100, replicating_storage::run, "a late report brings a failed node back";
+    "chord", 100, chord::run, "a key that nobody owns is looked up forever";
+    "commit_read_back", 100, commit_read_back::run, "another client writes between write and read";
+    "commit_crash", 100, commit_crash::run, "a coordinator waits for a dead participant";
+    "bank", 300, bank::run, "an abstract server lets the balance fall too low";
+    "coffee_machine", 300, coffee_machine::run, "a crash leaves what a restart does not expect";
+    "bounded_buffer", 200, bounded_buffer::run, "the wrong one of those who wait is woken";
+    "registered_name", 100, registered_name::run, "a stop is confirmed before the name is free";
+    "ladder/twenty_steps", 200, ladder::twenty_steps, "one actor must run twenty steps first";
+    "ladder/check_then_act", 300, ladder::check_then_act, "between check and act another acts";
+    "ladder/lock_order", 400, ladder::lock_order, "two locks are taken in different orders";
+    "uneven", 1_000, uneven::run, "one event must come after twenty-five others";
+    "register", 100, register::run, "one server is written, the other read";
+    "pool_timeout", 50, pool_timeout::run, "a worker is lent to a client that has given up";
+    "queued_job", 500, queued_job::run, "a restarted worker does not take queued work";
+];
+
+/// An actor that is a state and a function.
+struct Acting<M, S>(PhantomData<fn(M, S)>);
+
+type Handler<M, S> = fn(&ActorRef<M>, M, &mut S);
+
+#[retake::simulated]
+impl<M: Message + fmt::Debug, S: Send + 'static> Actor for Acting<M, S> {
+    type Msg = M;
+    type State = (S, Handler<M, S>);
+    type Arguments = (S, Handler<M, S>);
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<M>,
+        state: (S, Handler<M, S>),
+    ) -> Result<(S, Handler<M, S>), ActorProcessingErr> {
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<M>,
+        message: M,
+        (state, handler): &mut (S, Handler<M, S>),
+    ) -> Result<(), ActorProcessingErr> {
+        handler(&myself, message, state);
+        Ok(())
+    }
+}
+
+/// Start an actor that is a state and a function.
+async fn actor<M, S>(name: &str, state: S, handler: Handler<M, S>) -> ActorRef<M>
+where
+    M: Message + fmt::Debug,
+    S: Send + 'static,
+{
+    let name = Some(retake::scoped_name(name));
+    match Actor::spawn(name, Acting(PhantomData), (state, handler)).await {
+        Ok((actor, _)) => actor,
+        Err(error) => panic!("an actor does not start: {error}"),
+    }
+}
+
+/// Send; whoever is gone does not mind.
+fn tell<M: Message>(to: &ActorRef<M>, message: M) {
+    let _ = to.cast(message);
+}
+
+/// Send over a network: by a task of its own, so what is sent later may come before.
+fn send<M: Message>(to: &ActorRef<M>, message: M) {
+    let to = to.clone();
+    retake::spawn_named("network", async move { tell(&to, message) });
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+/// What the oracle of a program sees.
+type Shared<T> = Arc<Mutex<T>>;
+
+fn shared<T>(value: T) -> Shared<T> {
+    Arc::new(Mutex::new(value))
+}
+
+fn lock<T>(shared: &Shared<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,280 @@
+//! Campaigns by the command line: found, kept, replayed, shrunk, told; and a campaign
+//! goes on whatever one seed does.
+#![allow(missing_docs)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn retake(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_retake"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_failure_is_found_kept_replayed_shrunk_and_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let explored = ["explore", "zoo/raft/buggy", "--seeds", "0..200"];
+    let found = retake(&explored, folder.path());
+    let text = stdout(&found);
+    assert_eq!(found.status.code(), Some(1), "{text}{}", stderr(&found));
+    assert!(
+        text.contains("1 failure\n") && text.contains(" lead in term 1"),
+        "{text}"
+    );
+    assert!(
+        text.contains("shrunk from ") && text.contains("passes if "),
+        "{text}"
+    );
+    let case = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("case: "));
+    let case = case.unwrap();
+    assert!(case.starts_with("retake-cases/zoo-raft-buggy/"), "{case}");
+
+    let replayed = retake(&["replay", case], folder.path());
+    assert_eq!(replayed.status.code(), Some(0));
+    assert!(stdout(&replayed).starts_with("fails as it did: violated: "));
+    let why = retake(&["why", case], folder.path());
+    assert!(stdout(&why).contains("what led to it:"), "{}", stdout(&why));
+    let diagram = retake(&["why", case, "--mermaid"], folder.path());
+    assert!(stdout(&diagram).starts_with("sequenceDiagram\n"));
+
+    let shrunk = retake(&["shrink", case, "-o", "small.json"], folder.path());
+    assert_eq!(shrunk.status.code(), Some(0), "{}", stderr(&shrunk));
+    assert!(
+        stdout(&shrunk).contains("deviations "),
+        "{}",
+        stdout(&shrunk)
+    );
+    // The bug is fixed: the case says so.
+    let text = std::fs::read_to_string(folder.path().join("small.json")).unwrap();
+    let fixed = text.replace("zoo/raft/buggy", "zoo/raft/fixed");
+    std::fs::write(folder.path().join("fixed.json"), fixed).unwrap();
+    let replayed = retake(&["replay", "fixed.json"], folder.path());
+    assert_eq!(replayed.status.code(), Some(1));
+    assert!(
+        stdout(&replayed).starts_with("passes now: "),
+        "{}",
+        stdout(&replayed)
+    );
+
+    let json = [&explored[..], &["--json"]].concat();
+    let both = [1, 2].map(|_| stdout(&retake(&json, folder.path())));
+    assert_eq!(both[0], both[1]);
+}
+
+#[test]
+fn a_failing_trace_can_be_shrunk_and_explained_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = (0..50).find(|seed| {
+        let seed = seed.to_string();
+        let run = [
+            "run",
+            "zoo/register/buggy",
+            "--seed",
+            &seed,
+            "--trace",
+            "a.retake",
+        ];
+        retake(&run, folder.path()).status.code() == Some(1)
+    });
+    assert!(seed.is_some());
+    let shrunk = retake(&["shrink", "a.retake"], folder.path());
+    assert_eq!(shrunk.status.code(), Some(0), "{}", stderr(&shrunk));
+    assert!(
+        stdout(&shrunk).contains("written to a.json"),
+        "{}",
+        stdout(&shrunk)
+    );
+    let why = retake(&["why", "a.retake"], folder.path());
+    assert!(stdout(&why).starts_with("violated: "), "{}", stdout(&why));
+}
+
+#[test]
+fn a_seed_that_hangs_aborts_or_eats_all_memory_is_a_failure_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    for (canary, what, more) in [
+        ("canary/abort", "it aborted", &[][..]),
+        (
+            "canary/memory",
+            "it aborted",
+            &["--memory-limit", "512"][..],
+        ),
+        ("canary/hang", "it hangs", &["--seed-timeout", "2s"][..]),
+        ("canary/panic", "the canary panics", &[][..]),
+    ] {
+        let seeds = if canary == "canary/hang" {
+            "0..12"
+        } else {
+            "0..40"
+        };
+        let arguments = [
+            "explore",
+            canary,
+            "--seeds",
+            seeds,
+            "--keep-going",
+            "--json",
+        ];
+        let output = retake(&[&arguments[..], more].concat(), folder.path());
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{canary}: {}",
+            stderr(&output)
+        );
+        let found: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let all = seeds.trim_start_matches("0..").parse::<u64>().unwrap();
+        assert_eq!(found["runs"], all, "{canary}");
+        let failures = found["failures"].as_array().unwrap();
+        assert_eq!(failures.len(), 1, "{canary}: {found}");
+        let outcome = failures[0]["case"]["outcome"].as_str().unwrap();
+        assert!(outcome.contains(what), "{canary}: {outcome}");
+        let count = failures[0]["count"].as_u64().unwrap();
+        assert!(count >= 1 && count < all / 2, "{canary}: {count} of {all}");
+    }
+}
+
+#[test]
+fn what_differs_from_itself_is_found_by_running_seeds_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "explore",
+        "canary/nondeterminism",
+        "--check-determinism",
+        "1",
+    ];
+    let found = retake(&arguments, folder.path());
+    assert_eq!(found.status.code(), Some(1));
+    assert!(
+        stdout(&found).contains("two runs of the seed"),
+        "{}",
+        stdout(&found)
+    );
+}
+
+#[test]
+fn shards_put_together_are_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let explore = |more: &[&str]| {
+        let all = [
+            "explore",
+            "zoo/bank/buggy",
+            "--seeds",
+            "3..203",
+            "--keep-going",
+        ];
+        retake(&[&all[..], more].concat(), folder.path())
+    };
+    explore(&["--out", "whole.json"]);
+    for shard in ["1/3", "2/3", "3/3"] {
+        explore(&["--shard", shard, "--out", &format!("{}.json", &shard[..1])]);
+    }
+    let merged = retake(
+        &["merge", "1.json", "2.json", "3.json", "--json"],
+        folder.path(),
+    );
+    let whole = retake(&["merge", "whole.json", "--json"], folder.path());
+    assert_eq!(stdout(&merged), stdout(&whole));
+    assert_eq!(whole.status.code(), Some(1));
+    let text = stdout(&retake(&["merge", "1.json"], folder.path()));
+    assert!(text.starts_with("67 seeds, "), "{text}");
+}
+
+#[test]
+fn a_campaign_without_failure_passes_with_faults_too() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("plan.toml"),
+        "faults = [\"kill coordinator @step 5\"]\n",
+    )
+    .unwrap();
+    for faults in ["none", "swarm"] {
+        let explore = [
+            "explore",
+            "zoo/raft/fixed",
+            "--seeds",
+            "0..50",
+            "--faults",
+            faults,
+        ];
+        let output = retake(&explore, folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+        assert!(stdout(&output).contains("goal: a leader is elected: reached in "));
+    }
+    let explore = ["explore", "zoo/commit_crash/fixed", "--faults", "plan.toml"];
+    let output = retake(&explore, folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("passes without the fault `kill coordinator @step"));
+}
+
+#[test]
+fn mistakes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("wrong.toml"), "faulst = []").unwrap();
+    std::fs::write(folder.path().join("wrong.json"), "{}").unwrap();
+    for (arguments, code, what) in [
+        (
+            &["explore", "nothing"][..],
+            2,
+            "there is no scenario `nothing`",
+        ),
+        (
+            &["explore", "zoo/raft/buggy", "--seeds", "9..3"],
+            2,
+            "there is no seed in 9..3",
+        ),
+        (
+            &["explore", "zoo/raft/buggy", "--shard", "4/3"],
+            2,
+            "parts are counted from 1",
+        ),
+        (
+            &["explore", "zoo/raft/buggy", "--strategy", "best"],
+            2,
+            "there is no such strategy",
+        ),
+        (
+            &["explore", "zoo/raft/buggy", "--faults", "wrong.toml"],
+            2,
+            "unknown field `faulst`",
+        ),
+        (
+            &["explore", "zoo/raft/buggy", "--faults", "none.toml"],
+            2,
+            "cannot read the fault plan",
+        ),
+        (
+            &["merge", "wrong.json"],
+            3,
+            "not what `explore --out` writes",
+        ),
+        (&["merge", "none.json"], 3, "none.json"),
+        (&["shrink", "wrong.json"], 3, "is no saved case"),
+        (&["why", "wrong.json"], 3, "is no saved case"),
+        (&["replay", "wrong.json"], 3, "is no saved case"),
+        (
+            &["zoo", "zoo/unicorn"],
+            2,
+            "there is no program `zoo/unicorn`",
+        ),
+    ] {
+        let output = retake(arguments, folder.path());
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(what), "{arguments:?}: {text}");
+    }
+}
