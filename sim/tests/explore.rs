@@ -108,6 +108,9 @@ fn a_load_is_made_small_too() {
     let shrunk = shrink(case, lost_update, |_| {}).unwrap();
     assert_eq!(shrunk.case.workload, Some(1));
     assert!(shrunk.case.steps < case.steps, "{shrunk:?}");
+    let why = explain(&shrunk.case, lost_update).to_string();
+    let plain = "it fails first in, first out, without any fault\n";
+    assert!(shrunk.case.size() > 0 || why.contains(plain), "{why}");
 }
 
 #[test]

@@ -127,6 +127,8 @@ fn gate_callback(function: &mut ImplItemFn, parameters: usize, keep_async: bool)
         #awaited
     }));
     let mut awaited = function.sig.asyncness.map(|_| quote!(.await));
+    // Its braces, which the author wrote, are inside others now.
+    function.attrs.push(parse_quote!(#[allow(unused_braces)]));
     if let (ReturnType::Type(_, output), Some(_), false) =
         (&function.sig.output, &function.sig.asyncness, keep_async)
     {

@@ -28,6 +28,8 @@ pub struct Explanation {
     pub left_out: usize,
     /// The steps of the run.
     pub steps: u64,
+    /// Nothing makes it differ from a plain run.
+    pub is_plain: bool,
 }
 
 /// Explain a failing case; the smaller it is, the better.
@@ -87,6 +89,7 @@ pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
         outcome,
         changes,
         steps: lines.last().map_or(0, |line| line.step),
+        is_plain: case.holds.is_some() && case.size() == 0,
         slice: slice.into_iter().skip(left_out).collect(),
         left_out,
     }
@@ -141,10 +144,14 @@ fn slice(lines: &[Line]) -> Vec<Line> {
             tasks.insert(&line.who);
         }
     }
+    // Who sent a reply is not known, so of a short run all of it is told.
+    let is_short = steps.len() <= LINES_MAX;
     lines
         .iter()
         .filter(|line| match &line.record {
-            Record::Step(_) | Record::Event(_) | Record::Panic(_) => wanted.contains(&line.step),
+            Record::Step(_) | Record::Event(_) | Record::Panic(_) => {
+                is_short || wanted.contains(&line.step)
+            }
             Record::Fault(_) | Record::End(_) => true,
             _ => false,
         })
@@ -166,7 +173,11 @@ impl Explanation {
             line(change);
         }
         if self.changes.is_empty() {
-            line("no single change of the schedule or the faults avoids it");
+            line(if self.is_plain {
+                "it fails first in, first out, without any fault"
+            } else {
+                "no single change of the schedule or the faults avoids it"
+            });
         }
         line("what led to it:");
         if self.left_out > 0 {
