@@ -13,6 +13,7 @@ enum Bank {
 
 const LEAST: i32 = 10;
 
+#[derive(Debug)]
 struct State {
     fixed: bool,
     balance: i32,

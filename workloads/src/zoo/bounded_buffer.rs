@@ -15,6 +15,7 @@ enum Buffer {
     Take(RpcReplyPort<Option<u32>>),
 }
 
+#[derive(Debug)]
 struct State {
     fixed: bool,
     item: Option<u32>,

@@ -13,6 +13,7 @@ enum Message {
     Successor(ActorRef<Message>),
 }
 
+#[derive(Debug)]
 struct Server {
     fixed: bool,
     number: usize,

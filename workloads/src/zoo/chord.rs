@@ -18,6 +18,7 @@ enum Message {
     },
 }
 
+#[derive(Debug)]
 struct Node {
     fixed: bool,
     number: usize,

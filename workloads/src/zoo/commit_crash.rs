@@ -18,6 +18,7 @@ enum Participant {
     Committed,
 }
 
+#[derive(Debug)]
 struct State {
     fixed: bool,
     participants: Vec<ActorRef<Participant>>,

@@ -37,6 +37,7 @@ enum Participant {
     },
 }
 
+#[derive(Debug)]
 struct Transaction {
     key: u32,
     value: u32,
@@ -44,6 +45,7 @@ struct Transaction {
     prepared: usize,
 }
 
+#[derive(Debug)]
 struct State {
     participants: Vec<ActorRef<Participant>>,
     open: BTreeMap<u64, Transaction>,

@@ -39,6 +39,7 @@ const NODES: usize = 2;
 const ROUNDS: u32 = 3;
 const ATTEMPTS: u32 = 2;
 
+#[derive(Debug)]
 struct State {
     fixed: bool,
     nodes: Vec<ActorRef<Node>>,

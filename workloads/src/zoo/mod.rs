@@ -29,7 +29,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, Message};
+use ractor::{Actor, ActorProcessingErr, ActorRef, Message, SpawnErr};
 
 type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -111,40 +111,62 @@ struct Acting<M, S>(PhantomData<fn(M, S)>);
 
 type Handler<M, S> = fn(&ActorRef<M>, M, &mut S);
 
+struct Acted<M: Message, S> {
+    state: S,
+    handler: Handler<M, S>,
+}
+
+// Debuggers show an actor's state: here without the function, which is an address.
+impl<M: Message, S: fmt::Debug> fmt::Debug for Acted<M, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.state.fmt(f)
+    }
+}
+
 #[retake::simulated]
-impl<M: Message + fmt::Debug, S: Send + 'static> Actor for Acting<M, S> {
+impl<M: Message + fmt::Debug, S: fmt::Debug + Send + 'static> Actor for Acting<M, S> {
     type Msg = M;
-    type State = (S, Handler<M, S>);
-    type Arguments = (S, Handler<M, S>);
+    type State = Acted<M, S>;
+    type Arguments = Acted<M, S>;
 
     async fn pre_start(
         &self,
         _: ActorRef<M>,
-        state: (S, Handler<M, S>),
-    ) -> Result<(S, Handler<M, S>), ActorProcessingErr> {
-        Ok(state)
+        acted: Acted<M, S>,
+    ) -> Result<Acted<M, S>, ActorProcessingErr> {
+        Ok(acted)
     }
 
     async fn handle(
         &self,
         myself: ActorRef<M>,
         message: M,
-        (state, handler): &mut (S, Handler<M, S>),
+        acted: &mut Acted<M, S>,
     ) -> Result<(), ActorProcessingErr> {
-        handler(&myself, message, state);
+        (acted.handler)(&myself, message, &mut acted.state);
         Ok(())
     }
 }
 
 /// Start an actor that is a state and a function.
+async fn start<M, S>(name: &str, state: S, handler: Handler<M, S>) -> Result<ActorRef<M>, SpawnErr>
+where
+    M: Message + fmt::Debug,
+    S: fmt::Debug + Send + 'static,
+{
+    let name = Some(retake::scoped_name(name));
+    let (actor, _) = Actor::spawn(name, Acting(PhantomData), Acted { state, handler }).await?;
+    Ok(actor)
+}
+
+/// [`start`], where nothing speaks against it.
 async fn actor<M, S>(name: &str, state: S, handler: Handler<M, S>) -> ActorRef<M>
 where
     M: Message + fmt::Debug,
-    S: Send + 'static,
+    S: fmt::Debug + Send + 'static,
 {
-    let name = Some(retake::scoped_name(name));
-    match Actor::spawn(name, Acting(PhantomData), (state, handler)).await {
-        Ok((actor, _)) => actor,
+    match start(name, state, handler).await {
+        Ok(actor) => actor,
         Err(error) => panic!("an actor does not start: {error}"),
     }
 }

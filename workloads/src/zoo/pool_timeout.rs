@@ -14,7 +14,7 @@ enum Pool {
     Cancel(u32),
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     lent_to: Option<u32>,
     waiting: VecDeque<(u32, RpcReplyPort<()>)>,

@@ -16,6 +16,7 @@ enum Dispatcher {
     WorkerRestarted,
 }
 
+#[derive(Debug)]
 struct State {
     fixed: bool,
     worker: ActorRef<(u32, ActorRef<Dispatcher>)>,

@@ -17,6 +17,7 @@ enum Message {
     Vote { term: u32, voter: usize },
 }
 
+#[derive(Debug)]
 struct Server {
     number: usize,
     fixed: bool,

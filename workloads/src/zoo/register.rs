@@ -15,7 +15,7 @@ enum Message {
     Copy(char),
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Server {
     value: Option<char>,
     other: Option<ActorRef<Message>>,

@@ -1,11 +1,9 @@
 //! A service confirms that it stops before its name is free, and its successor takes the
 //! same name. Oracle: the successor starts.
 
-use std::marker::PhantomData;
+use ractor::{ActorRef, RpcReplyPort};
 
-use ractor::{Actor, ActorRef, RpcReplyPort};
-
-use super::{Acting, Handler, actor, tell};
+use super::{actor, start, tell};
 
 #[derive(Debug)]
 enum Service {
@@ -31,8 +29,6 @@ pub(super) async fn run(fixed: bool) {
     } else {
         let _ = service.call(Service::Stop, None).await;
     }
-    let name = Some(retake::scoped_name("service"));
-    let handler: Handler<Service, ()> = serve;
-    let successor = Actor::spawn(name, Acting(PhantomData), ((), handler)).await;
+    let successor = start("service", (), serve).await;
     retake::always!(successor.is_ok(), "the successor does not start");
 }

@@ -26,6 +26,7 @@ enum Node {
     Fail,
 }
 
+#[derive(Debug)]
 struct State {
     fixed: bool,
     nodes: Vec<ActorRef<Node>>,
@@ -57,6 +58,7 @@ fn manage(_: &ActorRef<Manager>, message: Manager, state: &mut State) {
     }
 }
 
+#[derive(Debug)]
 struct Storage {
     number: usize,
     manager: Option<ActorRef<Manager>>,
