@@ -25,7 +25,7 @@
 //! The modules, in reading order: [`header`] and [`record`] are what a trace
 //! says; `format` is how it says it in bytes; [`sink`], [`writer`] and [`reader`]
 //! take records in and give them back; [`schedule`] is what a replay needs of
-//! them; [`story`] makes lines for people; [`mod@compare`] finds the first difference
+//! them; [`live`] is what recordings of live processes say beside; [`story`] makes lines for people; [`mod@compare`] finds the first difference
 //! between two runs; [`error`] is what can be wrong with a file.
 
 mod codec;
@@ -33,6 +33,7 @@ pub mod compare;
 pub mod error;
 mod format;
 pub mod header;
+pub mod live;
 pub mod reader;
 pub mod record;
 pub mod schedule;

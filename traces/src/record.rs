@@ -9,6 +9,8 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+use crate::live::Live;
+
 /// One entry of a trace. See the module documentation for the two layers.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
 pub enum Record {
@@ -28,13 +30,18 @@ pub enum Record {
     Cause(u64),
     /// A line that user code logged during the preceding step (story layer).
     Event(String),
+    /// What only a recording of a live process has.
+    Live(Box<Live>),
 }
 
 impl Record {
     /// True for the records that a replay needs and the event hash covers.
     #[must_use]
     pub fn is_schedule(&self) -> bool {
-        !matches!(self, Self::Detail(_) | Self::Cause(_) | Self::Event(_))
+        !matches!(
+            self,
+            Self::Detail(_) | Self::Cause(_) | Self::Event(_) | Self::Live(_)
+        )
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::live::{Live, Piece, StepEnd};
 use crate::reader::Position;
 use crate::record::{Choice, FaultKind, Record, StepKind, Task, TaskKind};
 
@@ -126,6 +127,7 @@ impl Line {
             // These two belong to a step and make no line of their own.
             Record::Detail(text) => text.clone(),
             Record::Cause(step) => format!("<- {step}"),
+            Record::Live(live) => what_live(live),
         };
         one_line(&text)
     }
@@ -168,6 +170,32 @@ fn shorten(text: &str, width: usize) -> String {
     let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
     short.push('…');
     short
+}
+
+/// Of what only live recordings have, this is worth a line.
+fn has_line(live: &Live) -> bool {
+    match live {
+        Live::Input(piece) | Live::External(piece) | Live::Output(piece) => !piece.more,
+        Live::End(StepEnd::Failed(_)) | Live::Gap(_) => true,
+        Live::Start(_) | Live::Took { .. } | Live::End(_) => false,
+    }
+}
+
+fn what_live(live: &Live) -> String {
+    let piece = |word: &str, piece: &Piece| {
+        let length = piece.bytes.len();
+        let text = std::str::from_utf8(&piece.bytes).unwrap_or_default();
+        format!("| {word} {}, {length} bytes: {text}", piece.name)
+    };
+    match live {
+        Live::Input(input) => piece("input", input),
+        Live::External(value) => piece("from outside:", value),
+        Live::Output(value) => piece("output", value),
+        Live::End(end) => format!("| {end}"),
+        Live::Gap(why) => format!("GAP: {why}"),
+        Live::Start(_) => "| the recording begins".to_owned(),
+        Live::Took { .. } => "| took a message".to_owned(),
+    }
 }
 
 /// Turns records into lines; keeps the names of tasks as they appear.
@@ -250,7 +278,8 @@ impl Teller {
                 self.label(fault.task)
             }
             Record::Panic(panic) => self.label(panic.task),
-            Record::Event(_) => self
+            Record::Live(live) if !has_line(live) => return None,
+            Record::Live(_) | Record::Event(_) => self
                 .running
                 .map_or_else(|| Arc::from(""), |task| self.label(task)),
             Record::End(end) => {

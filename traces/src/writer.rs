@@ -153,6 +153,26 @@ impl TraceWriter {
     }
 }
 
+impl TraceWriter {
+    /// Hand what was recorded over to the system: it then survives this process. Each
+    /// time ends a block, so too many of them make the file large.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn flush(&mut self) -> Result<(), TraceError> {
+        self.close_block()?;
+        self.out
+            .flush()
+            .map_err(TraceError::io("write", &self.partial))
+    }
+
+    /// Bytes of the file so far, what is not written yet included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.offset + self.block.len() as u64
+    }
+}
+
 impl Sink for TraceWriter {
     #[inline]
     fn record(&mut self, record: &Record) -> Result<(), TraceError> {
@@ -203,7 +223,9 @@ impl Drop for TraceWriter {
 /// The record with texts of bounded length.
 pub(crate) fn with_short_text(record: &Record) -> Cow<'_, Record> {
     let text = match record {
-        Record::Step(_) | Record::Fault(_) | Record::Cause(_) => return Cow::Borrowed(record),
+        Record::Step(_) | Record::Fault(_) | Record::Cause(_) | Record::Live(_) => {
+            return Cow::Borrowed(record);
+        }
         Record::Task(task) => &task.label,
         Record::Panic(panic) => &panic.message,
         Record::End(end) => &end.detail,

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use retake_traces::live::{Live, Piece};
 use retake_traces::record::{
     Choice, End, Fault, FaultKind, Panic, Record, Step, StepKind, Task, TaskKind,
 };
@@ -421,6 +422,9 @@ fn any_record() -> impl Strategy<Value = Record> {
         any::<String>().prop_map(Record::Detail),
         any::<u64>().prop_map(Record::Cause),
         any::<String>().prop_map(Record::Event),
+        (any::<String>(), any::<Vec<u8>>(), any::<bool>()).prop_map(|(name, bytes, more)| {
+            Record::Live(Box::new(Live::External(Piece { name, bytes, more })))
+        }),
         (any::<u32>(), any::<String>())
             .prop_map(|(task, message)| Record::Panic(Panic { task, message })),
         (0..1_u64 << 40, any::<u32>(), any::<u64>()).prop_map(|(elapsed_ns, task, until_ns)| {
@@ -471,4 +475,25 @@ fn a_text_beyond_the_limit_is_cut_and_says_so() {
         panic!("{records:?}")
     };
     assert!(text.len() <= 64 << 10 && text.ends_with("… (2097152 bytes)"));
+}
+
+#[test]
+fn what_was_flushed_is_readable_without_an_end() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.retake");
+    let mut writer = TraceWriter::create(&path, &Header::default()).unwrap();
+    let records = small();
+    for record in &records {
+        writer.record(record).unwrap();
+    }
+    writer.flush().unwrap();
+    // As after a SIGKILL: nothing of the writer's is run any more.
+    let copy = folder.path().join("copy");
+    std::fs::copy(folder.path().join("a.retake.partial"), &copy).unwrap();
+    let (got, error) = read(&copy);
+    assert_eq!(got, records);
+    assert!(
+        matches!(error, Some(TraceError::Truncated { .. })),
+        "{error:?}"
+    );
 }
