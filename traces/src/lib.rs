@@ -25,12 +25,15 @@
 //! The modules, in reading order: [`header`] and [`record`] are what a trace
 //! says; `format` is how it says it in bytes; [`sink`], [`writer`] and [`reader`]
 //! take records in and give them back; [`schedule`] is what a replay needs of
-//! them; [`live`] is what recordings of live processes say beside; [`story`] makes lines for people; [`mod@compare`] finds the first difference
-//! between two runs; [`error`] is what can be wrong with a file.
+//! them; [`live`] is what recordings of live processes say beside; [`story`] makes
+//! lines for people; [`mod@compare`] finds the first difference between two runs;
+//! [`export`] writes a run in the forms that other programs read; [`error`] is what can
+//! be wrong with a file.
 
 mod codec;
 pub mod compare;
 pub mod error;
+pub mod export;
 mod format;
 pub mod header;
 pub mod live;

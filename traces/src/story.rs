@@ -144,7 +144,7 @@ impl Line {
 }
 
 /// Seconds with all nine decimals.
-fn seconds(ns: u64) -> String {
+pub(crate) fn seconds(ns: u64) -> String {
     format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
 }
 
@@ -163,7 +163,7 @@ fn one_line(text: &str) -> String {
         .collect()
 }
 
-fn shorten(text: &str, width: usize) -> String {
+pub(crate) fn shorten(text: &str, width: usize) -> String {
     if width == 0 || text.chars().count() <= width {
         return text.trim_end().to_owned();
     }

@@ -57,6 +57,14 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         ("run recovery/one_action --fault kill", "kill"),
         ("run recovery/one_action --schedule-only", "--trace"),
         ("show a --from 2 --to 1", "--from 2 is after --to 1"),
+        (
+            "export a --format mermaid --from 2 --to 1",
+            "--from 2 is after --to 1",
+        ),
+        (
+            "export a --format dot",
+            "one of perfetto, mermaid, shiviz, otlp, jsonl",
+        ),
     ] {
         let arguments: Vec<&str> = arguments
             .split(' ')
@@ -94,6 +102,11 @@ fn a_file_that_is_no_good_exits_with_3_on_every_command() {
             "diff X a.retake",
             "diff a.retake X",
             "verify X",
+            "export X --format perfetto -o out",
+            "export X --format mermaid -o out",
+            "export X --format shiviz -o out",
+            "export X --format otlp -o out",
+            "export X --format jsonl -o out",
         ] {
             let (code, _, err) = run(&folder, &command.replace('X', name));
             assert_eq!(code, 3, "{command} of {name}: {err}");
@@ -101,6 +114,7 @@ fn a_file_that_is_no_good_exits_with_3_on_every_command() {
                 err.starts_with("error: ") && err.contains(expected),
                 "{command} of {name}: {err}"
             );
+            assert!(!folder.path().join("out").exists(), "{command} of {name}");
         }
     }
     let (code, _, err) = run(&folder, "verify nowhere.retake");
@@ -272,4 +286,51 @@ fn the_list_names_every_scenario() {
         "{out}"
     );
     assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
+}
+
+#[test]
+fn a_trace_is_exported_in_every_format_to_a_file_or_to_standard_output() {
+    let folder = recorded();
+    for (format, start) in [
+        ("perfetto", "{\"displayTimeUnit\":\"ns\""),
+        ("mermaid", "sequenceDiagram\n"),
+        ("shiviz", "(?<host>\\S*) (?<clock>{.*})\\n(?<event>.*)\n\n"),
+        ("otlp", "{\"resourceSpans\":["),
+        ("jsonl", "{\"record\":\"run\""),
+    ] {
+        let export = format!("export a.retake --format {format} --actor pool --from 2");
+        let (code, out, err) = run(&folder, &export);
+        assert_eq!((code, &*err), (0, ""), "{format}");
+        assert!(out.starts_with(start) && out.contains("pool"), "{out}");
+        let (code, nothing, _) = run(&folder, &format!("{export} -o out"));
+        assert_eq!((code, &*nothing), (0, ""));
+        let written = std::fs::read_to_string(folder.path().join("out")).unwrap();
+        assert_eq!(written, out);
+    }
+    let (code, _, err) = run(&folder, "export a.retake --format jsonl -o no/such/folder");
+    assert_eq!(code, 2);
+    assert!(
+        err.contains("cannot create `no/such/folder.partial`"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_diagram_that_is_too_large_is_refused_with_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    run(&folder, "run recovery/worker_crash --trace a.retake");
+    let (code, out, err) = run(&folder, "export a.retake --format mermaid");
+    assert_eq!((code, &*out), (2, ""), "{err}");
+    assert!(err.contains("choose a part with --from and --to"), "{err}");
+    let part = "export a.retake --format mermaid --from 100 --to 150";
+    assert_eq!(run(&folder, part).0, 0);
+}
+
+#[test]
+fn spans_begin_at_the_unix_time_at_which_simulations_begin() {
+    let start = retake::SIMULATED_UNIX_START.as_nanos();
+    assert_eq!(
+        u128::from(retake_traces::export::otlp::START_UNIX_NS),
+        start
+    );
 }

@@ -52,6 +52,9 @@ fn a_failure_is_found_kept_replayed_shrunk_and_explained() {
     let diagram = retake(&["why", case, "--mermaid"], folder.path());
     assert!(stdout(&diagram).starts_with("sequenceDiagram\n"));
 
+    let spans = retake(&["export", case, "--format", "otlp"], folder.path());
+    assert!(stdout(&spans).contains(r#""service.name","value":{"stringValue":"zoo/raft/buggy"}"#));
+
     let shrunk = retake(&["shrink", case, "-o", "small.json"], folder.path());
     assert_eq!(shrunk.status.code(), Some(0), "{}", stderr(&shrunk));
     assert!(

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fmt::Write as _;
 use std::future::Future;
 
-use retake_traces::record::{Choice, Record};
+use retake_traces::export::mermaid;
+use retake_traces::record::Record;
 use retake_traces::sink::MemorySink;
 use retake_traces::story::{self, Line};
 
@@ -193,47 +193,7 @@ impl Explanation {
     /// As a Mermaid sequence diagram of who sent what to whom.
     #[must_use]
     pub fn to_mermaid(&self) -> String {
-        let mut text = String::from("sequenceDiagram\n");
-        let clean = |text: &str| -> String {
-            let good = |c: char| !matches!(c, ';' | '#' | '\n' | ':');
-            text.chars()
-                .map(|c| if good(c) { c } else { ' ' })
-                .collect()
-        };
-        let mut names: Vec<&str> = Vec::new();
-        for line in self.slice.iter().filter(|line| !line.who.is_empty()) {
-            if !names.contains(&&*line.who) {
-                names.push(&line.who);
-            }
-        }
-        for (place, name) in names.iter().enumerate() {
-            let _ = writeln!(text, "  participant p{place} as {}", clean(name));
-        }
-        let number = |name: &str| names.iter().position(|known| *known == name);
-        for line in &self.slice {
-            let Some(to) = number(&line.who) else {
-                continue;
-            };
-            let what = clean(&line.what());
-            let sender = line.cause.and_then(|cause| {
-                let sender = self.slice.iter().find(|it| is_step(it) && it.step == cause);
-                number(&sender?.who)
-            });
-            let mark = match &line.record {
-                Record::Step(step) if step.choice == Choice::Deviation => "*",
-                _ => "",
-            };
-            let _ = match (&line.record, sender) {
-                (Record::Step(_), Some(from)) => {
-                    writeln!(text, "  p{from}->>p{to}: {}{mark} {what}", line.step)
-                }
-                (Record::Step(_), None) => {
-                    writeln!(text, "  Note over p{to}: {}{mark} {what}", line.step)
-                }
-                _ => writeln!(text, "  Note over p{to}: {what}"),
-            };
-        }
-        text
+        mermaid::diagram(&self.slice)
     }
 }
 

@@ -5,6 +5,7 @@ mod calibrate;
 mod case;
 mod checklist;
 mod explore;
+mod export;
 mod inspect;
 mod progress;
 mod run;
@@ -102,6 +103,9 @@ enum Command {
     /// not have chosen, a `+` one that ran at once; `<- N` names the step that
     /// sent the message.
     Show(ShowArgs),
+    /// Write a run in a form that another program reads: Perfetto, Mermaid, `ShiViz`,
+    /// OpenTelemetry, or JSON lines.
+    Export(export::ExportArgs),
     /// Compare two traces up to the first difference.
     Diff {
         /// One trace.
@@ -277,6 +281,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args, &mut out),
         Command::Serve(args) => serve::serve(&args, &mut out),
         Command::Show(args) => inspect::show(&args, &mut out),
+        Command::Export(args) => export::export(&args, &mut out),
         Command::Diff { left, right, json } => inspect::diff(&left, &right, json, &mut out),
         Command::Verify { file, json } => inspect::verify(&file, json, &mut out),
     };

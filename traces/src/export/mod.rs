@@ -1,0 +1,345 @@
+//! A run in the forms that other programs read.
+//!
+//! One small file each: [`perfetto`] (Chrome's trace events), [`mermaid`] (a sequence
+//! diagram), [`shiviz`] (a log with vector clocks), [`otlp`] (OpenTelemetry spans) and
+//! [`jsonl`] (one JSON object a record). They stand behind one trait, [`Exporter`], and
+//! are written as a stream: what is kept in memory grows with the number of tasks and
+//! of messages under way, not with the length of the run. The one exception is a byte
+//! for each step (`senders`), so that an arrow can begin where its message was sent,
+//! however long it waited.
+//!
+//! ```
+//! use retake_traces::export::{Format, Selection, export};
+//! use retake_traces::{Header, Record, Sink, TraceWriter};
+//! use retake_traces::record::End;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("a.retake");
+//! let mut writer = TraceWriter::create(&path, &Header::default())?;
+//! let end = Record::End(End { outcome: "passed".into(), detail: String::new(), steps: 0, now_ns: 0 });
+//! writer.record(&end)?;
+//! writer.finish()?;
+//!
+//! let mut text = Vec::new();
+//! export(&path, &Selection::default(), &mut *Format::Jsonl.exporter(), &mut text)?;
+//! assert!(text.starts_with(b"{\"record\":\"run\""));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod json;
+pub mod jsonl;
+mod mailbox;
+pub mod mermaid;
+pub mod otlp;
+pub mod perfetto;
+mod senders;
+pub mod shiviz;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::error::TraceError;
+use crate::header::Header;
+use crate::reader::{Position, TraceReader};
+use crate::record::{Record, Task};
+use crate::story::{Line, Teller};
+
+/// Why a run could not be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The trace cannot be read or is damaged.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The output cannot be written.
+    #[error("cannot write the export: {0}")]
+    Output(#[from] io::Error),
+    /// The format's reader would not take so much.
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+/// The formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Chrome's trace events, for Perfetto and `chrome://tracing`.
+    Perfetto,
+    /// A Mermaid sequence diagram.
+    Mermaid,
+    /// A log with vector clocks, for `ShiViz`.
+    Shiviz,
+    /// OpenTelemetry spans as OTLP JSON.
+    Otlp,
+    /// One JSON object a record.
+    Jsonl,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Perfetto,
+        Self::Mermaid,
+        Self::Shiviz,
+        Self::Otlp,
+        Self::Jsonl,
+    ];
+
+    /// The name that it parses from.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Perfetto => "perfetto",
+            Self::Mermaid => "mermaid",
+            Self::Shiviz => "shiviz",
+            Self::Otlp => "otlp",
+            Self::Jsonl => "jsonl",
+        }
+    }
+
+    /// What writes it.
+    #[must_use]
+    pub fn exporter(self) -> Box<dyn Exporter> {
+        match self {
+            Self::Perfetto => Box::<perfetto::Perfetto>::default(),
+            Self::Mermaid => Box::<mermaid::Mermaid>::default(),
+            Self::Shiviz => Box::<shiviz::Shiviz>::default(),
+            Self::Otlp => Box::<otlp::Otlp>::default(),
+            Self::Jsonl => Box::<jsonl::Jsonl>::default(),
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == name)
+            .ok_or_else(|| format!("one of {}", Self::ALL.map(Self::name).join(", ")))
+    }
+}
+
+/// Which part of a run is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// From this step on.
+    pub from: u64,
+    /// Up to this step.
+    pub to: u64,
+    /// Only about these; without an incarnation number, about all incarnations. Empty
+    /// means everything.
+    pub actors: Vec<String>,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self {
+            from: 0,
+            to: u64::MAX,
+            actors: Vec::new(),
+        }
+    }
+}
+
+impl Selection {
+    fn shows(&self, line: &Line) -> bool {
+        self.actors.is_empty()
+            || line.who.is_empty()
+            || self.actors.iter().any(|name| line.is_about(name))
+    }
+}
+
+/// What comes before the first entry.
+#[derive(Clone, Debug)]
+pub struct Start<'a> {
+    /// What was run.
+    pub header: &'a Header,
+    /// The tasks that were there before the first entry, in order.
+    pub tasks: &'a [Task],
+    /// Virtual time before the first entry, in nanoseconds.
+    pub now_ns: u64,
+}
+
+/// One line of the story, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The line.
+    pub line: Line,
+    /// The task that it is about; of a logged line, the one that logged it.
+    pub task: Option<u32>,
+    /// False for what the selection leaves out: told because it may carry causes.
+    pub shown: bool,
+}
+
+impl Entry {
+    /// The step that sent the message, if it is one that came before.
+    #[must_use]
+    pub fn cause(&self) -> Option<u64> {
+        self.line
+            .cause
+            .filter(|cause| *cause >= 1 && *cause < self.line.step)
+    }
+
+    /// True for a turn of a task.
+    #[must_use]
+    pub fn is_step(&self) -> bool {
+        matches!(self.line.record, Record::Step(_))
+    }
+}
+
+/// Writes a run in one format.
+pub trait Exporter {
+    /// Whether the run is to be told twice, the first time to [`survey`](Self::survey).
+    fn wants_survey(&self) -> bool {
+        false
+    }
+
+    /// The same entries as come later, before anything is written.
+    ///
+    /// # Errors
+    /// If the run is too large for the format.
+    fn survey(&mut self, entry: &Entry) -> Result<(), ExportError> {
+        let _ = entry;
+        Ok(())
+    }
+
+    /// Write what comes first.
+    ///
+    /// # Errors
+    /// If the output cannot be written.
+    fn begin(&mut self, start: &Start<'_>, out: &mut dyn Write) -> Result<(), ExportError>;
+
+    /// Write the next entry, or keep it until it is complete.
+    ///
+    /// # Errors
+    /// If the output cannot be written.
+    fn entry(&mut self, entry: &Entry, out: &mut dyn Write) -> Result<(), ExportError>;
+
+    /// Write what is left.
+    ///
+    /// # Errors
+    /// If the output cannot be written.
+    fn finish(&mut self, out: &mut dyn Write) -> Result<(), ExportError>;
+}
+
+/// Export the selected part of a trace. Check the trace before
+/// ([`verify`](crate::verify)): what is written before damage is found stays written.
+///
+/// # Errors
+/// If the trace cannot be read, is damaged or is too large for the format, or the
+/// output cannot be written.
+pub fn export(
+    path: impl AsRef<Path>,
+    selection: &Selection,
+    exporter: &mut dyn Exporter,
+    out: &mut dyn Write,
+) -> Result<(), ExportError> {
+    if exporter.wants_survey() {
+        let (_, mut entries) = Entries::open(path.as_ref(), selection)?;
+        while let Some(entry) = entries.next()? {
+            exporter.survey(&entry)?;
+        }
+    }
+    let (start, mut entries) = Entries::open(path.as_ref(), selection)?;
+    let header = entries.reader.header().clone();
+    exporter.begin(
+        &Start {
+            header: &header,
+            tasks: &start.tasks,
+            now_ns: start.now_ns,
+        },
+        out,
+    )?;
+    while let Some(entry) = entries.next()? {
+        exporter.entry(&entry, out)?;
+    }
+    exporter.finish(out)?;
+    Ok(())
+}
+
+/// The selected entries of a trace.
+struct Entries<'a> {
+    reader: TraceReader,
+    teller: Teller,
+    selection: &'a Selection,
+    /// The task of the last step.
+    running: Option<u32>,
+    /// Read while what comes before was skipped.
+    first: Option<Entry>,
+    ended: bool,
+}
+
+impl<'a> Entries<'a> {
+    fn open(path: &Path, selection: &'a Selection) -> Result<(Position, Self), TraceError> {
+        let mut reader = TraceReader::open(path)?;
+        let mut position = Position::default();
+        let mut teller = Teller::new();
+        if selection.from > 1 {
+            position = reader.seek_to_step(selection.from)?;
+            teller = Teller::at(&position);
+        }
+        let mut entries = Self {
+            reader,
+            teller,
+            selection,
+            running: None,
+            first: None,
+            ended: false,
+        };
+        if selection.from <= 1 {
+            return Ok((position, entries));
+        }
+        // The block begins before the step that is wanted.
+        while let Some(entry) = entries.next()? {
+            if entry.line.step >= selection.from {
+                entries.first = Some(entry);
+                break;
+            }
+            position.now_ns = entry.line.now_ns;
+            if let Record::Task(task) = entry.line.record {
+                position.tasks.push(task);
+            }
+        }
+        Ok((position, entries))
+    }
+
+    fn next(&mut self) -> Result<Option<Entry>, TraceError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        if self.ended {
+            return Ok(None);
+        }
+        let line = loop {
+            match self.reader.next().transpose()? {
+                Some(record) => {
+                    if let Some(line) = self.teller.tell(&record) {
+                        break Some(line);
+                    }
+                }
+                None => {
+                    self.ended = true;
+                    break self.teller.finish();
+                }
+            }
+        };
+        let Some(line) = line.filter(|line| line.step <= self.selection.to) else {
+            self.ended = true;
+            return Ok(None);
+        };
+        let task = match &line.record {
+            Record::Step(step) => {
+                self.running = Some(step.task);
+                self.running
+            }
+            Record::Task(task) => Some(task.id),
+            Record::Fault(fault) => Some(fault.task),
+            Record::Panic(panic) => Some(panic.task),
+            Record::Event(_) | Record::Live(_) => self.running,
+            Record::End(_) | Record::Detail(_) | Record::Cause(_) => None,
+        };
+        let shown = self.selection.shows(&line);
+        Ok(Some(Entry { line, task, shown }))
+    }
+}

@@ -1,0 +1,202 @@
+//! A log with vector clocks, for `ShiViz`.
+//!
+//! The first line is the regular expression that the log is read with, the second is
+//! empty (there is one execution), the log follows: two lines an event, its task and
+//! clock and then what happened. A clock counts the events of each task up to here.
+//! One event is before another if it is of the same task and earlier, if it sent the
+//! message that the other handles, or if it started the other's task, and so on; the
+//! clocks say so exactly. What a selection leaves out still carries causes.
+//!
+//! The rules that `ShiViz` checks: the clocks of a task count its own events from 1
+//! without a gap, and name no event that the log does not have.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::rc::Rc;
+
+use super::json::Quoted;
+use super::senders::Senders;
+use super::{Entry, ExportError, Exporter, Start};
+use crate::record::{Record, Task};
+
+/// What the log is read with.
+pub const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
+
+/// By task, how many of its events happened; sorted, without zeros.
+type Clock = Vec<(u32, u64)>;
+
+/// Writes a log with vector clocks.
+#[derive(Debug, Default)]
+pub struct Shiviz {
+    senders: Senders<Rc<Clock>>,
+    /// By task, in the first reading: the last step at which it is named.
+    last_step: BTreeMap<u32, u64>,
+    clocks: BTreeMap<u32, Rc<Clock>>,
+    hosts: BTreeMap<u32, String>,
+    /// Names that are taken.
+    names: BTreeMap<String, u32>,
+    /// Tasks of the present step.
+    touched: Vec<u32>,
+}
+
+/// A name without spaces, and no two names the same.
+fn host_name(label: &str) -> String {
+    let mut name = String::with_capacity(label.len());
+    for c in label.chars() {
+        if c.is_whitespace() || c.is_control() || c == '%' {
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                name.push_str(&format!("%{byte:02X}"));
+            }
+        } else {
+            name.push(c);
+        }
+    }
+    name
+}
+
+/// The larger of both, entry by entry.
+fn merge(left: &Clock, right: &Clock) -> Clock {
+    let mut merged = Vec::with_capacity(left.len().max(right.len()));
+    let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
+    loop {
+        merged.push(match (left.peek(), right.peek()) {
+            (None, None) => return merged,
+            (Some(_), None) => *left.next().unwrap_or(&(0, 0)),
+            (None, Some(_)) => *right.next().unwrap_or(&(0, 0)),
+            (Some((a, x)), Some((b, y))) if a == b => {
+                let both = (*a, *x.max(y));
+                left.next();
+                right.next();
+                both
+            }
+            (Some((a, _)), Some((b, _))) if a < b => *left.next().unwrap_or(&(0, 0)),
+            _ => *right.next().unwrap_or(&(0, 0)),
+        });
+    }
+}
+
+impl Shiviz {
+    fn learn(&mut self, id: u32, label: &str) {
+        let mut name = host_name(label);
+        // A forged trace may use a name twice, or none.
+        if name.is_empty() || self.names.contains_key(&name) {
+            name = format!("{name}%23{id}");
+        }
+        self.names.insert(name.clone(), id);
+        self.hosts.insert(id, name);
+    }
+
+    fn begin_task(&mut self, task: &Task) {
+        self.learn(task.id, &task.label);
+        // What its parent has seen so far happened before anything that it does.
+        if let Some(clock) = task.parent.and_then(|parent| self.clocks.get(&parent)) {
+            self.clocks.insert(task.id, Rc::clone(clock));
+            self.touched.push(task.id);
+        }
+    }
+
+    /// The clock of `task` after this entry.
+    fn tick(&mut self, task: u32, entry: &Entry, other: Option<&Clock>) -> Rc<Clock> {
+        let own = self.clocks.remove(&task).unwrap_or_default();
+        let mut own = match other {
+            Some(other) => Rc::new(merge(&own, other)),
+            None => own,
+        };
+        if entry.shown {
+            let clock = Rc::make_mut(&mut own);
+            match clock.binary_search_by_key(&task, |(task, _)| *task) {
+                Ok(place) => clock[place].1 += 1,
+                Err(place) => clock.insert(place, (task, 1)),
+            }
+        }
+        self.clocks.insert(task, Rc::clone(&own));
+        self.touched.push(task);
+        own
+    }
+
+    /// Forget the clocks of tasks that are not named from this step on.
+    fn forget(&mut self, step: u64) {
+        for task in self.touched.drain(..) {
+            if self.last_step.get(&task) < Some(&step) {
+                self.clocks.remove(&task);
+            }
+        }
+    }
+}
+
+impl Exporter for Shiviz {
+    fn wants_survey(&self) -> bool {
+        true
+    }
+
+    fn survey(&mut self, entry: &Entry) -> Result<(), ExportError> {
+        self.senders.survey(entry);
+        if let Some(task) = entry.task {
+            self.last_step.insert(task, entry.line.step);
+        }
+        if let Record::Task(Task {
+            parent: Some(parent),
+            ..
+        }) = entry.line.record
+        {
+            self.last_step.insert(parent, entry.line.step);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, start: &Start<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
+        for task in start.tasks {
+            self.learn(task.id, &task.label);
+        }
+        writeln!(out, "{PARSER}\n")?;
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry, out: &mut dyn Write) -> Result<(), ExportError> {
+        let Some(task) = entry.task else {
+            return Ok(());
+        };
+        if let Record::Task(record) = &entry.line.record {
+            self.begin_task(record);
+            return Ok(());
+        }
+        if entry.is_step() {
+            self.forget(entry.line.step);
+        }
+        let other = self.senders.of(entry);
+        let clock = self.tick(task, entry, other.as_deref());
+        if entry.is_step() {
+            self.senders.put(entry.line.step, || Rc::clone(&clock));
+        }
+        if !entry.shown {
+            return Ok(());
+        }
+        if !self.hosts.contains_key(&task) {
+            self.learn(task, &entry.line.who);
+        }
+        let host = |task: &u32| self.hosts.get(task).map_or("", String::as_str);
+        write!(out, "{} {{", host(&task))?;
+        for (place, (task, count)) in clock.iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            write!(out, "{comma}{}:{count}", Quoted(host(task)))?;
+        }
+        writeln!(out, "}}\n{}", what(entry))?;
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut dyn Write) -> Result<(), ExportError> {
+        Ok(())
+    }
+}
+
+/// One line that says when and what.
+fn what(entry: &Entry) -> String {
+    let line = &entry.line;
+    let time = crate::story::seconds(line.now_ns);
+    if entry.is_step() {
+        format!("{} @{time} {}", line.step, line.what())
+    } else {
+        format!("@{time} {}", line.what())
+    }
+}

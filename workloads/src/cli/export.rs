@@ -1,0 +1,118 @@
+//! `export`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use retake_sim::explore::Case;
+use retake_traces::export::{ExportError, Format, Selection};
+use retake_traces::{Header, TraceWriter};
+use tempfile::TempDir;
+
+use super::case::is_case;
+use super::explore::code;
+use super::run::find;
+use super::{Error, Status};
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The trace, or a saved case, which is run again.
+    file: PathBuf,
+    /// What to write: perfetto (also for `chrome://tracing`), mermaid, shiviz, otlp or
+    /// jsonl. See docs/exports.md for how to open each.
+    #[arg(long, value_name = "FORMAT")]
+    format: Format,
+    /// Where to write it. Default: standard output.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Only from this step on.
+    #[arg(long, value_name = "STEP", default_value_t = 0)]
+    from: u64,
+    /// Only up to this step.
+    #[arg(long, value_name = "STEP", default_value_t = u64::MAX, hide_default_value = true)]
+    to: u64,
+    /// Only this actor or task; without an incarnation number, all of its
+    /// incarnations. May be given several times.
+    #[arg(long = "actor", value_name = "NAME")]
+    actors: Vec<String>,
+}
+
+impl From<ExportError> for Error {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Trace(error) => Self::File(error),
+            ExportError::Output(error) => Self::Output(error),
+            ExportError::TooLarge(what) => Self::Usage(what),
+        }
+    }
+}
+
+pub(super) fn export(args: &ExportArgs, out: &mut impl Write) -> Result<Status, Error> {
+    if args.from > args.to {
+        return Err(Error::Usage(format!(
+            "--from {} is after --to {}",
+            args.from, args.to
+        )));
+    }
+    let recorded = if is_case(&args.file) {
+        Some(record(&args.file)?)
+    } else {
+        None
+    };
+    let trace = recorded.as_ref().map_or(&*args.file, |(_, path)| path);
+    // So that nothing is written of a file that is damaged.
+    retake_traces::verify(trace)?;
+    let selection = Selection {
+        from: args.from,
+        to: args.to,
+        actors: args.actors.clone(),
+    };
+    let exporter = &mut *args.format.exporter();
+    let Some(path) = &args.out else {
+        retake_traces::export::export(trace, &selection, exporter, out)?;
+        return Ok(Status::Passed);
+    };
+    // Under its own name the file is complete.
+    let mut partial = path.clone().into_os_string();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let file = File::create(&partial)
+        .map_err(|error| Error::Usage(format!("cannot create `{}`: {error}", partial.display())))?;
+    let mut file = BufWriter::with_capacity(1 << 16, file);
+    let written = retake_traces::export::export(trace, &selection, exporter, &mut file)
+        .map_err(Error::from)
+        .and_then(|()| Ok(file.flush()?))
+        .and_then(|()| Ok(std::fs::rename(&partial, path)?));
+    if written.is_err() {
+        // Only a left-over file would show that this failed.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written?;
+    Ok(Status::Passed)
+}
+
+/// The trace of a saved case, in a folder that goes with the first value.
+fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
+    let case = Case::load(file)?;
+    let scenario = find(&case.scenario)?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("case.retake");
+    let header = Header {
+        program: concat!("retake ", env!("CARGO_PKG_VERSION")).to_owned(),
+        scenario: case.scenario.clone(),
+        seed: case.seed,
+        strategy: case.strategy.clone(),
+        horizon_ns: case.horizon_ns,
+        step_limit: case.step_limit,
+        causality: true,
+        story: true,
+        faults: case.faults.iter().map(ToString::to_string).collect(),
+        versions: Vec::new(),
+        code: env!("RETAKE_CODE").to_owned(),
+    };
+    let writer = TraceWriter::create(&path, &header)?;
+    let sim = case.sim().story(true).causality(true).trace(writer);
+    sim.run(code(scenario));
+    Ok((folder, path))
+}
