@@ -10,12 +10,14 @@ use std::task::Waker;
 
 use rand_chacha::ChaCha8Rng;
 use retake::engine::{Part, StepEnd, Ticket, TimerId, Turn};
+use retake_traces::TEXT_MAX;
 use retake_traces::error::TraceError;
 use retake_traces::record::{
-    Choice, End, Fault as FaultRecord, FaultKind, Panic, Record, Step, StepKind,
-    Task as TaskRecord, TaskKind,
+    Choice, End, Fault as FaultRecord, FaultKind, Panic, Record, State as StateRecord, Step,
+    StepKind, Task as TaskRecord, TaskKind,
 };
 use retake_traces::sink::Sink;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::causes;
 use crate::deadlock::Probe;
@@ -31,6 +33,8 @@ use crate::timers::{Action, Timers};
 /// Rounds that the sentinel waits after an actor ended: its exit takes hops
 /// through tasks that are not gated.
 const ROUNDS_AFTER_EXIT: u32 = 2;
+/// Longest text of a state.
+const STATE_MAX: usize = TEXT_MAX - 1024;
 /// Steps over which a livelock's busiest tasks are counted.
 const LIVELOCK_SAMPLE: u64 = 1_000;
 
@@ -48,6 +52,7 @@ pub(crate) struct Limits {
 pub(crate) struct Layers {
     pub(crate) story: bool,
     pub(crate) causality: bool,
+    pub(crate) states: bool,
 }
 
 /// A fault asked for, and whether it has struck.
@@ -106,6 +111,9 @@ pub(crate) struct Core {
     pub(crate) workload: Option<u32>,
     /// Marked places misbehave; whether each is active.
     pub(crate) buggify: Option<Buggify>,
+    /// The run is over and actors are asked for their states: nothing is recorded of what
+    /// that brings about.
+    pub(crate) sealed: bool,
     /// Sees every event of the story.
     pub(crate) monitor: Option<Monitor>,
 }
@@ -194,6 +202,7 @@ impl Core {
             goals: BTreeMap::new(),
             workload: None,
             buggify: None,
+            sealed: false,
             monitor: None,
         };
         for fault in faults {
@@ -221,7 +230,7 @@ impl Core {
         cell: &ractor::ActorCell,
         type_name: &'static str,
     ) -> (u32, Vec<Task>) {
-        let swept = if self.tasks.sweep_is_due() {
+        let swept = if self.tasks.sweep_is_due() && !self.sealed {
             self.tasks.sweep()
         } else {
             Vec::new()
@@ -429,6 +438,9 @@ impl Core {
                 self.write(&Record::Cause(cause.get()));
             }
         }
+        if self.layers.states && !ticket.resumed {
+            self.write_state(slot);
+        }
         if panics { Turn::Panic } else { Turn::Run }
     }
 
@@ -438,6 +450,77 @@ impl Core {
             let text = self.clean(text);
             self.write(&Record::Detail(text));
         }
+    }
+
+    /// Record the state that the callback which begins has found.
+    fn write_state(&mut self, slot: u32) {
+        let state = self.tasks.get_mut(slot).and_then(|task| {
+            let seen = task.about.as_mut()?.state.as_mut()?;
+            Some((task.serial, seen.text.take()?))
+        });
+        if let Some((task, text)) = state
+            && let Some(text) = self.changed_state(slot, text)
+        {
+            self.write(&Record::State(StateRecord {
+                task,
+                text,
+                at_end: false,
+            }));
+        }
+    }
+
+    /// The text of a state, made fit to be recorded, if it is not the one recorded last.
+    fn changed_state(&mut self, slot: u32, text: String) -> Option<String> {
+        let mut text = self.clean(text);
+        if text.len() > STATE_MAX {
+            // Without its length, which `clean` does not make equal where the end was cut.
+            text.truncate(text.floor_char_boundary(STATE_MAX));
+            text.push('…');
+        }
+        let hash = Some(xxh3_64(text.as_bytes()));
+        let seen = self.tasks.get_mut(slot)?.about.as_mut()?.state.as_mut()?;
+        if seen.recorded == hash {
+            return None;
+        }
+        seen.recorded = hash;
+        Some(text)
+    }
+
+    /// What is known of actors' states at the end of the run and is not recorded, by
+    /// serial.
+    pub(crate) fn last_states(&mut self) -> Vec<StateRecord> {
+        let mut slots: Vec<(u32, u32)> = self
+            .tasks
+            .iter()
+            .map(|(slot, task)| (task.serial, slot))
+            .collect();
+        slots.sort_unstable();
+        let mut states = Vec::new();
+        for (serial, slot) in slots {
+            let text = self.tasks.get_mut(slot).and_then(|task| {
+                let seen = task.about.as_mut()?.state.as_mut()?;
+                seen.text.take()
+            });
+            let text = text.and_then(|text| self.changed_state(slot, text));
+            states.extend(text.map(|text| StateRecord {
+                task: serial,
+                text,
+                at_end: true,
+            }));
+        }
+        states
+    }
+
+    /// Live actors that wait for a message, by serial.
+    pub(crate) fn idle_actors(&self) -> Vec<ractor::ActorCell> {
+        let mut idle: Vec<(u32, ractor::ActorCell)> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.is_live_actor() && !task.suspended)
+            .filter_map(|(_, task)| Some((task.serial, task.cell.clone()?)))
+            .collect();
+        idle.sort_unstable_by_key(|(serial, _)| *serial);
+        idle.into_iter().map(|(_, cell)| cell).collect()
     }
 
     /// The step of this gate is over. The engine kicks the sentinel.
@@ -849,7 +932,7 @@ impl Core {
 
     #[inline]
     pub(crate) fn write(&mut self, record: &Record) {
-        if self.trace_error.is_some() {
+        if self.trace_error.is_some() || self.sealed {
             return;
         }
         if let Err(error) = self.sink.record(record) {
@@ -876,8 +959,11 @@ impl Core {
         }
     }
 
-    /// Write the end and close the trace; gives the event hash.
-    pub(crate) fn close(&mut self) -> u64 {
+    /// Write the last states and the end, and close the trace; gives the event hash.
+    pub(crate) fn close(&mut self, states: Vec<StateRecord>) -> u64 {
+        for state in states {
+            self.write(&Record::State(state));
+        }
         self.stats.virtual_time =
             std::time::Duration::from_nanos(self.now_ns.min(self.limits.horizon_ns));
         let outcome = self.outcome.clone().unwrap_or(Outcome::StepLimit);

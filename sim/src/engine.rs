@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use ractor::{ActorCell, ActorStatus, SupervisionEvent};
 use rand_core::Rng;
-use retake::engine::{Engine as Contract, StepEnd, TaskId, Ticket, TimerId, Turn};
+use retake::engine::{Engine as Contract, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
 use retake_traces::record::{Record, TaskKind};
 use tokio::runtime::RuntimeMetrics;
 
@@ -65,8 +65,20 @@ pub(crate) struct Engine {
     /// Tokio tasks alive that no gate guards, as last seen.
     ungated: Cell<usize>,
     idles_past_horizon: Cell<u32>,
-    spared: Option<String>,
+    standstill: Standstill,
     pub(crate) findings: RefCell<Option<Findings>>,
+}
+
+/// What is done when nothing can run any more.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Standstill {
+    /// Find out who waits for whom, by killing actors.
+    #[default]
+    Probe,
+    /// The same, and kill this one last.
+    ProbeSparing(String),
+    /// Leave the actors as they are.
+    Leave,
 }
 
 struct Anchor {
@@ -94,7 +106,7 @@ impl Drop for OnThread {
 }
 
 impl Engine {
-    pub(crate) fn new(core: Core, spared: Option<String>) -> Self {
+    pub(crate) fn new(core: Core, standstill: Standstill) -> Self {
         Self {
             core: RefCell::new(core),
             environment: RefCell::new(None),
@@ -108,7 +120,7 @@ impl Engine {
             metrics: RefCell::new(None),
             ungated: Cell::new(0),
             idles_past_horizon: Cell::new(0),
-            spared,
+            standstill,
             findings: RefCell::new(None),
         }
     }
@@ -129,6 +141,29 @@ impl Engine {
             self.main.replace(Some(context.waker().clone()));
             Poll::Pending
         })
+    }
+
+    /// Learn the states of actors that wait for a message, now that the run is over.
+    ///
+    /// They are asked to stop, and ractor calls their `post_stop` with the state. No gate
+    /// opens any more, so nothing of theirs runs, and none of it is recorded.
+    pub(crate) async fn look_at_states(&self) {
+        let (idle, stats, goals) = {
+            let mut core = self.core.borrow_mut();
+            core.sealed = true;
+            (core.idle_actors(), core.stats.clone(), core.goals.clone())
+        };
+        for actor in idle {
+            actor.stop(None);
+        }
+        // Each time all tasks that are queued, and those that they wake, come before.
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+        }
+        let mut core = self.core.borrow_mut();
+        core.sealed = false;
+        core.stats = stats;
+        core.goals = goals;
     }
 
     /// Let go of everything that holds on to the runtime or the user's values.
@@ -397,10 +432,15 @@ impl Engine {
     // --- standstill ---
 
     fn standstill(&self) {
+        let spared = match &self.standstill {
+            Standstill::Leave => return self.finish(crate::deadlock::outcome(Vec::new())),
+            Standstill::Probe => None,
+            Standstill::ProbeSparing(spared) => Some(&**spared),
+        };
         {
             let mut core = self.core.borrow_mut();
             let waiting = core.waiting();
-            let probe = Probe::new(&core, waiting, self.spared.as_deref());
+            let probe = Probe::new(&core, waiting, spared);
             core.probe = Some(probe);
         }
         self.next_victim();
@@ -633,9 +673,19 @@ impl Contract for Engine {
         self.message_text(supervisor, text);
     }
 
-    fn wants_text(&self) -> bool {
+    fn wants(&self) -> Wants {
         let core = self.core.borrow();
-        core.layers.story || core.monitor.is_some()
+        Wants {
+            messages: core.layers.story || core.monitor.is_some(),
+            states: core.layers.states,
+        }
+    }
+
+    fn state_text(&self, actor: TaskId, text: String) {
+        if let Some(task) = self.core.borrow_mut().tasks.get_mut(actor.0) {
+            let about = task.about.get_or_insert_default();
+            about.state.get_or_insert_default().text = Some(text);
+        }
     }
 
     fn message_text(&self, actor: TaskId, text: String) {

@@ -128,12 +128,15 @@ fn path(parent: &str, name: &str) -> String {
 /// How ractor shows the place for a reply: the channel's inner state, of no use to a reader.
 const REPLY_PORT: &str = "RpcReplyPort {";
 
+/// How tokio shows a task's handle: by a number that is unique to the process.
+const HANDLES: [&str; 2] = ["JoinHandle {", "AbortHandle {"];
+
 /// Remove from a text what differs between runs of one seed: ractor's actor ids
 /// (given as labels where `label_of` knows them), addresses, scopes of names.
 /// The insides of reply ports go as well.
 pub(crate) fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> String {
-    if !["Local(", "0x", SCOPE, REPLY_PORT]
-        .iter()
+    if !(["Local(", "0x", SCOPE, REPLY_PORT].iter())
+        .chain(&HANDLES)
         .any(|sign| text.contains(sign))
     {
         return text;
@@ -142,7 +145,9 @@ pub(crate) fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> S
     let mut rest = text.as_str();
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix("Local(") {
-            let (digits, tail) = split_digits(after, |c| c.is_ascii_digit());
+            // Over three lines with a comma, in the pretty form.
+            let (digits, tail) = split_digits(after.trim_start(), |c| c.is_ascii_digit());
+            let tail = tail.strip_prefix(',').unwrap_or(tail).trim_start();
             if let (Ok(id), Some(tail)) = (digits.parse(), tail.strip_prefix(')')) {
                 cleaned.push_str(&label_of(id).unwrap_or_else(|| "_".to_owned()));
                 rest = tail;
@@ -150,6 +155,13 @@ pub(crate) fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> S
             }
         } else if let Some(after) = rest.strip_prefix(REPLY_PORT) {
             cleaned.push_str("reply");
+            rest = after_brace(after);
+            continue;
+        } else if let Some((name, after)) = HANDLES
+            .iter()
+            .find_map(|handle| Some((handle, rest.strip_prefix(handle)?)))
+        {
+            cleaned.push_str(name.trim_end_matches([' ', '{']));
             rest = after_brace(after);
             continue;
         } else if let Some(after) = rest.strip_prefix(SCOPE) {
@@ -240,6 +252,14 @@ mod tests {
         assert_eq!(
             clean("Get(7, RpcReplyPort { port: Sender { a: {} }, timeout: None })"),
             "Get(7, reply)"
+        );
+        assert_eq!(
+            clean("id: Local(\n        5,\n    ),\n    at: Local(\n x)"),
+            "id: ledger,\n    at: Local(\n x)"
+        );
+        assert_eq!(
+            clean("timer: Some(JoinHandle { id: Id(17) }), 2"),
+            "timer: Some(JoinHandle), 2"
         );
         assert_eq!(
             clean("Local(x) ünïcode 0x7f3a00112233"),

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use retake_traces::record::TaskKind;
+use retake_traces::record::{State, TaskKind};
 use retake_traces::sink::{HashSink, Sink};
 
 use crate::causes::{self, Causes};
 use crate::core::{Buggify, Core, Layers, Limits, Monitor};
 use crate::deadlock;
-use crate::engine::{Engine, OnThread, Sentinel, current};
+use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::environment::Environment;
 use crate::fault::Fault;
 use crate::interpose::Interposed;
@@ -69,6 +69,7 @@ pub struct Sim {
     isolation: Isolation,
     causality: bool,
     story: bool,
+    states: bool,
     strict: bool,
     faults: Vec<Fault>,
     buggify: bool,
@@ -107,6 +108,7 @@ impl Sim {
             isolation: Isolation::default(),
             causality: false,
             story: false,
+            states: false,
             strict: false,
             faults: Vec::new(),
             buggify: false,
@@ -189,6 +191,15 @@ impl Sim {
         Self { story: on, ..self }
     }
 
+    /// Record the states of actors whose `State` is `Debug`, where they change.
+    ///
+    /// The text is made at every callback, so a run is slower by the cost of that. It is
+    /// the same whenever the run is repeated if what `Debug` gives is: a `HashMap` in a
+    /// state needs the feature `interpose`.
+    pub fn states(self, on: bool) -> Self {
+        Self { states: on, ..self }
+    }
+
     /// Fail the run when a tokio task exists that no gate guards, instead of
     /// counting and reporting it. Off unless asked for: ractor's own helpers, such
     /// as `send_after`, output ports and forwarders, are such tasks as well.
@@ -268,9 +279,12 @@ impl Sim {
         let sink = lock(&self.sink)
             .take()
             .unwrap_or_else(|| Box::new(HashSink::new()));
-        let (mut run, unresolved) = self.run_isolated(sink, None, &scenario);
-        if let (Outcome::Deadlock { waiting, .. }, Some(spared)) = (&mut run.outcome, unresolved) {
-            let (again, _) = self.run_isolated(Box::new(HashSink::new()), Some(spared), &scenario);
+        let (mut run, learned) = self.run_isolated(sink, Standstill::Probe, &scenario);
+        if let (Outcome::Deadlock { waiting, .. }, Some(spared)) =
+            (&mut run.outcome, learned.unresolved)
+        {
+            let standstill = Standstill::ProbeSparing(spared);
+            let (again, _) = self.run_isolated(Box::new(HashSink::new()), standstill, &scenario);
             if let Outcome::Deadlock { waiting: more, .. } = &again.outcome {
                 let merged = deadlock::merge(std::mem::take(waiting), more);
                 run.outcome = deadlock::outcome(merged);
@@ -282,20 +296,20 @@ impl Sim {
     fn run_isolated<F, Fut>(
         &self,
         sink: MakeSink,
-        spared: Option<String>,
+        standstill: Standstill,
         scenario: &F,
-    ) -> (Run<Fut::Output>, Option<String>)
+    ) -> (Run<Fut::Output>, Learned)
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
         match self.isolation {
-            Isolation::Inline => self.run_here(sink, spared, scenario),
+            Isolation::Inline => self.run_here(sink, standstill, scenario),
             Isolation::Thread => std::thread::scope(|scope| {
                 std::thread::Builder::new()
                     .name("simulation".to_owned())
-                    .spawn_scoped(scope, || self.run_here(sink, spared, scenario))
+                    .spawn_scoped(scope, || self.run_here(sink, standstill, scenario))
                     .expect("the system starts a thread")
                     .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -306,11 +320,11 @@ impl Sim {
     fn run_here<F, Fut>(
         &self,
         sink: MakeSink,
-        spared: Option<String>,
+        standstill: Standstill,
         scenario: &F,
-    ) -> (Run<Fut::Output>, Option<String>)
+    ) -> (Run<Fut::Output>, Learned)
     where
-        F: Fn() -> Fut,
+        F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
@@ -332,6 +346,7 @@ impl Sim {
             Layers {
                 story: self.story,
                 causality: self.causality,
+                states: self.states,
             },
             RUNS.fetch_add(1, Ordering::Relaxed),
         );
@@ -339,7 +354,8 @@ impl Sim {
         core.workload = self.workload;
         core.buggify = self.buggify.then(|| Buggify::new(self.seed));
         core.monitor = self.monitor.as_ref().map(|make| make());
-        let engine = Rc::new(Engine::new(core, spared));
+        let is_probed = !matches!(standstill, Standstill::Leave);
+        let engine = Rc::new(Engine::new(core, standstill));
         let output = Arc::new(Mutex::new(None));
 
         // From here on this thread's entropy, clock and gates are the simulation's.
@@ -377,6 +393,9 @@ impl Sim {
                 *lock(&scenario_output) = Some(value);
             }));
             engine.wait_for_outcome().await;
+            if self.states {
+                engine.look_at_states().await;
+            }
         });
         // What is still alive is dropped while the simulation is on this thread,
         // but no gate opens any more.
@@ -388,7 +407,19 @@ impl Sim {
         drop(on_thread);
 
         let mut core = engine.core.borrow_mut();
-        let event_hash = core.close();
+        let mut states = core.last_states();
+        if self.states && is_probed && matches!(core.outcome, Some(Outcome::Deadlock { .. })) {
+            // The search for who waits for whom has killed all actors: look at them in a
+            // run that ends before it.
+            let sink = Box::new(HashSink::new());
+            let (_, learned) = self.run_isolated(sink, Standstill::Leave, scenario);
+            states = learned.states;
+        }
+        let event_hash = core.close(if is_probed {
+            states.clone()
+        } else {
+            Vec::new()
+        });
         let mut warnings = core.unstruck();
         if core.stats.ungated_max > 0 {
             warnings.push(format!(
@@ -416,8 +447,16 @@ impl Sim {
             warnings,
             trace_error: core.trace_error.take(),
         };
-        (run, unresolved)
+        (run, Learned { unresolved, states })
     }
+}
+
+/// What a run taught beside its result.
+struct Learned {
+    /// Who is to be spared when the same deadlock is looked into again.
+    unresolved: Option<String>,
+    /// States at the end that no step has told.
+    states: Vec<State>,
 }
 
 /// A value under a mutex, also after a panic: what is kept in them here is whole at any time.

@@ -35,6 +35,17 @@ pub(crate) struct About {
     pub(crate) text: Option<String>,
     /// The step that sent it.
     pub(crate) cause: Option<NonZeroU64>,
+    /// Of an actor, when states are recorded.
+    pub(crate) state: Option<Box<Seen>>,
+}
+
+/// What was seen of an actor's state.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Its text as the callback that comes next finds it, not recorded yet.
+    pub(crate) text: Option<String>,
+    /// The hash of the text that was recorded last.
+    pub(crate) recorded: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

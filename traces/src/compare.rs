@@ -295,6 +295,7 @@ fn compare_headers(left: &Header, right: &Header) -> Vec<HeaderDifference> {
                     .join(", "),
             ),
             ("code", header.code.clone()),
+            ("states", header.states.to_string()),
         ]
     };
     fields(left)

@@ -17,7 +17,9 @@
 use bincode::{Decode, Encode};
 
 pub(crate) const MAGIC: [u8; 6] = *b"RETAKE";
-pub(crate) const VERSION: u16 = 1;
+/// Version 1 knew no states of actors.
+pub(crate) const VERSION: u16 = 2;
+pub(crate) const VERSION_MIN: u16 = 1;
 pub(crate) const END_MAGIC: [u8; 8] = *b"RETAKEND";
 
 /// Longest payload of a frame, in bytes.
@@ -25,7 +27,7 @@ pub(crate) const FRAME_MAX: u32 = 4 << 20;
 /// A block is closed when it is this long.
 pub(crate) const BLOCK_TARGET: usize = 64 << 10;
 /// Longer texts are cut when they are recorded.
-pub(crate) const TEXT_MAX: usize = 64 << 10;
+pub const TEXT_MAX: usize = 64 << 10;
 /// A longer index is thinned out by half.
 pub(crate) const INDEX_MAX: usize = 1 << 16;
 

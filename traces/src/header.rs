@@ -28,4 +28,6 @@ pub struct Header {
     pub versions: Vec<(String, String)>,
     /// A hash of the recording program's sources; empty when unknown.
     pub code: String,
+    /// True when states of actors were recorded. Files of version 1 end before this.
+    pub states: bool,
 }

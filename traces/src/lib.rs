@@ -26,9 +26,9 @@
 //! says; `format` is how it says it in bytes; [`sink`], [`writer`] and [`reader`]
 //! take records in and give them back; [`schedule`] is what a replay needs of
 //! them; [`live`] is what recordings of live processes say beside; [`story`] makes
-//! lines for people; [`mod@compare`] finds the first difference between two runs;
-//! [`export`] writes a run in the forms that other programs read; [`error`] is what can
-//! be wrong with a file.
+//! lines for people; [`timeline`] goes to any step and tells how things stood there;
+//! [`mod@compare`] finds the first difference between two runs; [`export`] writes a run
+//! in the forms that other programs read; [`error`] is what can be wrong with a file.
 
 mod codec;
 pub mod compare;
@@ -42,14 +42,17 @@ pub mod record;
 pub mod schedule;
 pub mod sink;
 pub mod story;
+pub mod timeline;
 pub mod writer;
 
 pub use compare::{Comparer, Diff, Divergence, compare, diff};
 pub use error::TraceError;
+pub use format::TEXT_MAX;
 pub use header::Header;
 pub use reader::{Summary, TraceReader, verify};
 pub use record::Record;
 pub use schedule::Schedule;
 pub use sink::{HashSink, MemorySink, Sink};
 pub use story::{Line, Teller};
+pub use timeline::Timeline;
 pub use writer::TraceWriter;

@@ -11,7 +11,7 @@ use crate::codec::decode;
 use crate::error::TraceError;
 use crate::format::{
     BLOCK_HEAD, BLOCK_TARGET, BlockHead, FRAME_HEAD, FRAME_MAX, Footer, FrameKind, Index, MAGIC,
-    TRAILER, VERSION, frame_checksum, trailer, u32_at, u64_at,
+    TRAILER, VERSION, VERSION_MIN, frame_checksum, trailer, u32_at, u64_at,
 };
 use crate::header::Header;
 use crate::record::{Record, Task};
@@ -111,16 +111,20 @@ impl TraceReader {
             return Err(reader.truncated());
         }
         let found = u16::from_le_bytes([start[6], start[7]]);
-        if found != VERSION {
+        if !(VERSION_MIN..=VERSION).contains(&found) {
             return Err(TraceError::Version {
                 path: reader.path,
                 found,
                 supported: VERSION,
             });
         }
-        let (kind, payload) = reader.frame()?;
+        let (kind, mut payload) = reader.frame()?;
         if kind != FrameKind::Header {
             return Err(reader.corrupt(8, "the header is missing"));
+        }
+        if found == 1 {
+            // Its headers end before the field that says whether states were recorded.
+            payload.push(0);
         }
         let (header, used) = decode(&payload).map_err(|error| reader.corrupt(8, &error))?;
         if used != payload.len() {
@@ -329,6 +333,21 @@ impl TraceReader {
         })
     }
 
+    /// The file is whole, but what it says makes no sense.
+    pub(crate) fn wrong(&self, what: &str) -> TraceError {
+        self.corrupt(self.block_offset, what)
+    }
+
+    /// Where the next block begins, if all records of the blocks before it have been read.
+    pub(crate) fn at_block(&self) -> Option<u64> {
+        (self.left == 0).then_some(self.offset)
+    }
+
+    /// Where the block of the last record begins.
+    pub(crate) fn block_offset(&self) -> u64 {
+        self.block_offset
+    }
+
     fn read_footer(&mut self) -> Result<Footer, TraceError> {
         let length = self.seek(SeekFrom::End(0))?;
         let Some(trailer_offset) = length.checked_sub(TRAILER as u64) else {
@@ -352,23 +371,35 @@ impl TraceReader {
     }
 
     fn jump(&mut self, footer: &Footer, place: usize) -> Result<(), TraceError> {
+        match footer.index.get(place) {
+            Some(block) => self.jump_to_block(block.offset),
+            None => {
+                self.leave_block();
+                Ok(())
+            }
+        }
+    }
+
+    fn leave_block(&mut self) {
         self.from_start = false;
         self.state = State::Reading;
         self.left = 0;
         self.block.clear();
         self.place = 0;
-        let Some(block) = footer.index.get(place) else {
-            return Ok(());
-        };
-        self.seek(SeekFrom::Start(block.offset))?;
+    }
+
+    /// Go on with the first record of the block at this place of the file.
+    pub(crate) fn jump_to_block(&mut self, offset: u64) -> Result<(), TraceError> {
+        self.leave_block();
+        self.seek(SeekFrom::Start(offset))?;
         let (kind, payload) = self.frame()?;
         let head = BlockHead::from_bytes(&payload)
             .filter(|_| kind == FrameKind::Block)
-            .ok_or_else(|| self.corrupt(block.offset, "the index points at no block"))?;
+            .ok_or_else(|| self.corrupt(offset, "the index points at no block"))?;
         self.steps = head.steps_before;
         self.good_steps = head.steps_before;
         self.now_ns = head.ns_before;
-        self.block_offset = block.offset;
+        self.block_offset = offset;
         self.place = BLOCK_HEAD;
         self.left = head.records;
         self.block = payload;

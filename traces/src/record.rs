@@ -3,7 +3,7 @@
 //! Records fall into two layers. The **schedule** layer is what a replay needs
 //! and what the event hash covers: who exists, who ran, which faults fired, how
 //! it ended. The **story** layer is what a person reads: the text of messages,
-//! their causes, lines logged by user code. A run recorded with or without its
+//! their causes, states of actors, lines logged by user code. A run recorded with or without its
 //! story has the same event hash.
 
 use bincode::{Decode, Encode};
@@ -32,6 +32,8 @@ pub enum Record {
     Event(String),
     /// What only a recording of a live process has.
     Live(Box<Live>),
+    /// The state of an actor as text, where it changed (story layer).
+    State(State),
 }
 
 impl Record {
@@ -40,7 +42,7 @@ impl Record {
     pub fn is_schedule(&self) -> bool {
         !matches!(
             self,
-            Self::Detail(_) | Self::Cause(_) | Self::Event(_) | Self::Live(_)
+            Self::Detail(_) | Self::Cause(_) | Self::Event(_) | Self::Live(_) | Self::State(_)
         )
     }
 }
@@ -150,6 +152,22 @@ pub struct Panic {
     pub task: u32,
     /// The panic's message.
     pub message: String,
+}
+
+/// The state of an actor as text, as its `Debug` has it.
+///
+/// Recorded after the step that begins a callback, it is the state that the callback
+/// found: the one that the callback before it left. It is left out where it is the same
+/// as the last recorded one. Records of idle actors' states at the end of the run come
+/// just before [`End`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct State {
+    /// The actor.
+    pub task: u32,
+    /// The text, of one line or more.
+    pub text: String,
+    /// True for the state of an idle actor at the end of the run.
+    pub at_end: bool,
 }
 
 /// How a run ended.

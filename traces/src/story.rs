@@ -124,7 +124,8 @@ impl Line {
                 end.outcome, end.steps, end.detail
             ),
             Record::Event(text) => format!("| {text}"),
-            // These two belong to a step and make no line of their own.
+            // These belong to a step and make no line of their own.
+            Record::State(state) => format!("state: {}", state.text),
             Record::Detail(text) => text.clone(),
             Record::Cause(step) => format!("<- {step}"),
             Record::Live(live) => what_live(live),
@@ -202,6 +203,8 @@ fn what_live(live: &Live) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct Teller {
     labels: Vec<Arc<str>>,
+    /// Labels that were known before.
+    known: Option<Arc<[Arc<str>]>>,
     step: u64,
     now_ns: u64,
     /// The task of the last step.
@@ -231,16 +234,34 @@ impl Teller {
         teller
     }
 
+    /// For records after a jump, with the labels of all tasks of the trace. `running` is
+    /// the task of the last step before.
+    pub(crate) fn knowing(
+        labels: Arc<[Arc<str>]>,
+        step: u64,
+        now_ns: u64,
+        running: Option<u32>,
+    ) -> Self {
+        Self {
+            known: Some(labels),
+            step,
+            now_ns,
+            running,
+            ..Self::default()
+        }
+    }
+
     fn learn(&mut self, task: &Task) {
         let place = task.id as usize;
         // Numbers are given in order; a forged one must not reserve memory.
-        if place == self.labels.len() {
+        if place == self.labels.len() && self.known.is_none() {
             self.labels.push(task.label.as_str().into());
         }
     }
 
     fn label(&self, task: u32) -> Arc<str> {
-        self.labels
+        let labels = self.known.as_deref().unwrap_or(&self.labels);
+        labels
             .get(task as usize)
             .cloned()
             .unwrap_or_else(|| format!("task {task}").into())
@@ -262,6 +283,7 @@ impl Teller {
                 }
                 return None;
             }
+            Record::State(_) => return None,
             Record::Step(step) => {
                 self.step += 1;
                 self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);

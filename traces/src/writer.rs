@@ -14,7 +14,7 @@ use crate::format::{
     frame_head, trailer,
 };
 use crate::header::Header;
-use crate::record::{End, Panic, Record};
+use crate::record::{End, Panic, Record, State};
 use crate::sink::{EventHash, Sink};
 
 /// Writes a trace file.
@@ -38,6 +38,8 @@ pub struct TraceWriter {
     index: Index,
     event_hash: EventHash,
     content_hash: Content,
+    /// A block is closed when it is this long.
+    block_target: usize,
     finished: bool,
 }
 
@@ -82,6 +84,7 @@ impl TraceWriter {
             index: Index::default(),
             event_hash: EventHash::default(),
             content_hash: Content::default(),
+            block_target: BLOCK_TARGET,
             finished: false,
         };
         let mut start = MAGIC.to_vec();
@@ -91,6 +94,13 @@ impl TraceWriter {
         encode(header, &mut payload);
         writer.write_frame(FrameKind::Header, &payload)?;
         Ok(writer)
+    }
+
+    /// Make blocks of this length, so that short traces have many.
+    #[cfg(test)]
+    pub(crate) fn with_block_target(mut self, block_target: usize) -> Self {
+        self.block_target = block_target;
+        self
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
@@ -146,7 +156,7 @@ impl TraceWriter {
             Record::Task(_) => self.head.tasks += 1,
             _ => {}
         }
-        if self.block.len() >= BLOCK_TARGET {
+        if self.block.len() >= self.block_target {
             self.close_block()?;
         }
         Ok(())
@@ -230,6 +240,7 @@ pub(crate) fn with_short_text(record: &Record) -> Cow<'_, Record> {
         Record::Panic(panic) => &panic.message,
         Record::End(end) => &end.detail,
         Record::Detail(text) | Record::Event(text) => text,
+        Record::State(state) => &state.text,
     };
     if text.len() <= TEXT_MAX {
         return Cow::Borrowed(record);
@@ -254,6 +265,10 @@ pub(crate) fn with_short_text(record: &Record) -> Cow<'_, Record> {
         }),
         Record::Detail(_) => Record::Detail(short),
         Record::Event(_) => Record::Event(short),
+        Record::State(state) => Record::State(State {
+            text: short,
+            ..state
+        }),
         other => other,
     })
 }

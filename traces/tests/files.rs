@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use retake_traces::live::{Live, Piece};
 use retake_traces::record::{
-    Choice, End, Fault, FaultKind, Panic, Record, Step, StepKind, Task, TaskKind,
+    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind,
 };
 use retake_traces::{
     Comparer, HashSink, Header, MemorySink, Schedule, Sink, Teller, TraceError, TraceReader,
@@ -205,7 +205,7 @@ fn what_is_no_trace_or_of_another_version_is_named() {
     std::fs::write(&path, bytes).unwrap();
     let error = verify(&path).unwrap_err().to_string();
     assert!(
-        error.contains("version 9; this program reads version 1"),
+        error.contains("version 9; this program reads versions 1 to 2"),
         "{error}"
     );
 }
@@ -425,6 +425,8 @@ fn any_record() -> impl Strategy<Value = Record> {
         (any::<String>(), any::<Vec<u8>>(), any::<bool>()).prop_map(|(name, bytes, more)| {
             Record::Live(Box::new(Live::External(Piece { name, bytes, more })))
         }),
+        (any::<u32>(), any::<String>(), any::<bool>())
+            .prop_map(|(task, text, at_end)| Record::State(State { task, text, at_end })),
         (any::<u32>(), any::<String>())
             .prop_map(|(task, message)| Record::Panic(Panic { task, message })),
         (0..1_u64 << 40, any::<u32>(), any::<u64>()).prop_map(|(elapsed_ns, task, until_ns)| {
@@ -496,4 +498,13 @@ fn what_was_flushed_is_readable_without_an_end() {
         matches!(error, Some(TraceError::Truncated { .. })),
         "{error:?}"
     );
+}
+
+#[test]
+fn a_file_of_version_1_is_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/version_1.retake");
+    assert_eq!(std::fs::read(&path).unwrap()[6], 1);
+    let summary = verify(&path).unwrap();
+    assert!(summary.header.story && !summary.header.states);
+    assert_eq!((summary.outcome.as_str(), summary.steps), ("passed", 124));
 }

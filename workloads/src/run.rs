@@ -31,6 +31,8 @@ pub struct Settings {
     pub story: bool,
     /// Record causes.
     pub causality: bool,
+    /// Record states of actors.
+    pub states: bool,
     /// Faults to inject.
     pub faults: Vec<Fault>,
 }
@@ -49,6 +51,7 @@ impl Settings {
             step_limit: STEP_LIMIT,
             story: false,
             causality: false,
+            states: false,
             faults: Vec::new(),
         }
     }
@@ -61,6 +64,7 @@ impl Settings {
             .step_limit(self.step_limit)
             .story(self.story)
             .causality(self.causality)
+            .states(self.states)
             .faults(self.faults.iter().cloned())
     }
 
@@ -79,6 +83,7 @@ impl Settings {
             faults: self.faults.iter().map(ToString::to_string).collect(),
             versions: versions(),
             code: env!("RETAKE_CODE").to_owned(),
+            states: self.states,
         }
     }
 
@@ -100,6 +105,7 @@ impl Settings {
             step_limit: header.step_limit,
             story: header.story,
             causality: header.causality,
+            states: header.states,
             faults: faults.map_err(|error| unfit(error.to_string()))?,
         })
     }

@@ -73,6 +73,15 @@ pub enum StepEnd {
     Panicked(String),
 }
 
+/// Which texts an engine records; each costs the making of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Of messages and events.
+    pub messages: bool,
+    /// Of actors' states.
+    pub states: bool,
+}
+
 /// A timer that the engine keeps for a sleeping task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimerId {
@@ -100,8 +109,10 @@ pub trait Engine {
     fn cancelled(&self, ticket: &mut Ticket);
     /// A supervision event is about to be handled.
     fn supervision(&self, supervisor: TaskId, event: &SupervisionEvent);
-    /// True when texts of messages and events are recorded.
-    fn wants_text(&self) -> bool;
+    /// Which texts are recorded.
+    fn wants(&self) -> Wants;
+    /// The state that an actor has as one of its callbacks is called, as text.
+    fn state_text(&self, actor: TaskId, text: String);
     /// The message that this actor is about to handle, as text.
     fn message_text(&self, actor: TaskId, text: String);
     /// A line for the story.

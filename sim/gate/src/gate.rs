@@ -4,6 +4,7 @@
 //! comparison each time it is polled.
 
 use std::any::type_name;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
@@ -14,7 +15,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use ractor::{Actor, ActorProcessingErr, ActorRef, Message, SupervisionEvent};
 
-use crate::engine::{self, Part, StepEnd, TaskId, Ticket, Turn};
+use crate::engine::{self, Engine, Part, StepEnd, TaskId, Ticket, Turn};
 
 type CallbackResult<T> = Result<T, ActorProcessingErr>;
 
@@ -53,47 +54,76 @@ impl Gate {
         .unwrap_or(Self::OPEN)
     }
 
-    /// For `post_start`.
-    pub fn post_start<A: Actor>(myself: &ActorRef<A::Msg>) -> Self {
-        Self::of::<A>(myself, Part::PostStart)
+    /// For `post_start`; `state` is asked for only when states are recorded.
+    pub fn post_start<A: Actor>(
+        myself: &ActorRef<A::Msg>,
+        state: impl FnOnce() -> Option<String>,
+    ) -> Self {
+        Self::of::<A>(myself, Part::PostStart, state)
     }
 
-    /// For `post_stop`.
-    pub fn post_stop<A: Actor>(myself: &ActorRef<A::Msg>) -> Self {
-        Self::of::<A>(myself, Part::PostStop)
+    /// For `post_stop`; `state` is asked for only when states are recorded.
+    pub fn post_stop<A: Actor>(
+        myself: &ActorRef<A::Msg>,
+        state: impl FnOnce() -> Option<String>,
+    ) -> Self {
+        Self::of::<A>(myself, Part::PostStop, state)
     }
 
-    /// For `handle`; `text` is asked for only when the story is recorded.
+    /// For `handle`; `text` is asked for only when the story is recorded, `state` only
+    /// when states are.
     #[inline]
     pub fn handle<A: Actor>(
         myself: &ActorRef<A::Msg>,
         message: &A::Msg,
         text: impl FnOnce(&A::Msg) -> Option<String>,
+        state: impl FnOnce() -> Option<String>,
     ) -> Self {
         engine::with(|engine| {
             let task = engine.actor_task(myself, type_name::<A>());
-            if engine.wants_text() {
+            let wants = engine.wants();
+            if wants.messages {
                 let text = text(message).unwrap_or_else(short_name::<A::Msg>);
                 engine.message_text(task, text);
+            }
+            if wants.states {
+                tell_state(engine, task, state);
             }
             Self::new(task, Part::Handle).with_message(discriminant_of(message))
         })
         .unwrap_or(Self::OPEN)
     }
 
-    /// For `handle_supervisor_evt`.
-    pub fn supervision<A: Actor>(myself: &ActorRef<A::Msg>, event: &SupervisionEvent) -> Self {
+    /// For `handle_supervisor_evt`; `state` is asked for only when states are recorded.
+    pub fn supervision<A: Actor>(
+        myself: &ActorRef<A::Msg>,
+        event: &SupervisionEvent,
+        state: impl FnOnce() -> Option<String>,
+    ) -> Self {
         engine::with(|engine| {
             let task = engine.actor_task(myself, type_name::<A>());
             engine.supervision(task, event);
+            if engine.wants().states {
+                tell_state(engine, task, state);
+            }
             Self::new(task, Part::Supervision).with_message(discriminant_of(event))
         })
         .unwrap_or(Self::OPEN)
     }
 
-    fn of<A: Actor>(myself: &ActorRef<A::Msg>, part: Part) -> Self {
-        engine::with(|engine| Self::new(engine.actor_task(myself, type_name::<A>()), part))
-            .unwrap_or(Self::OPEN)
+    fn of<A: Actor>(
+        myself: &ActorRef<A::Msg>,
+        part: Part,
+        state: impl FnOnce() -> Option<String>,
+    ) -> Self {
+        engine::with(|engine| {
+            let task = engine.actor_task(myself, type_name::<A>());
+            if engine.wants().states {
+                tell_state(engine, task, state);
+            }
+            Self::new(task, part)
+        })
+        .unwrap_or(Self::OPEN)
     }
 
     /// Put an actor's callback behind this gate.
@@ -106,6 +136,12 @@ impl Gate {
             body,
             ticket: self.0,
         }
+    }
+}
+
+fn tell_state(engine: &dyn Engine, task: TaskId, state: impl FnOnce() -> Option<String>) {
+    if let Some(text) = state() {
+        engine.state_text(task, text);
     }
 }
 
@@ -319,17 +355,59 @@ impl<M: std::fmt::Debug> Probe<'_, M> {
     pub fn text(&self) -> Option<String> {
         Some(format!("{:?}", self.0))
     }
+
+    #[doc(hidden)]
+    pub fn state(&self) -> Option<String> {
+        Some(state_text(self.0))
+    }
 }
 
 #[doc(hidden)]
 pub trait ProbeFallback {
     #[doc(hidden)]
     fn text(&self) -> Option<String>;
+    #[doc(hidden)]
+    fn state(&self) -> Option<String>;
 }
 
 impl<M> ProbeFallback for Probe<'_, M> {
     fn text(&self) -> Option<String> {
         None
+    }
+
+    fn state(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A state as text, on several lines so that two of them can be compared line by line.
+///
+/// However large it is, no more than `STATE_MAX` bytes are made of it.
+fn state_text(state: &impl std::fmt::Debug) -> String {
+    let mut text = Bounded(String::new());
+    // A panic in here would be one of the actor's, that only recording brings about.
+    let made = catch_unwind(AssertUnwindSafe(|| write!(text, "{state:#?}")));
+    match made {
+        Err(_) => return String::from("(its `Debug` panics)"),
+        Ok(Err(_)) => text.0.push('…'),
+        Ok(Ok(())) => {}
+    }
+    text.0
+}
+
+/// Longest text of a state as it is made; what engines keep of it is shorter.
+const STATE_MAX: usize = 256 << 10;
+
+/// Refuses what is too much, which ends the formatting.
+struct Bounded(String);
+
+impl std::fmt::Write for Bounded {
+    fn write_str(&mut self, piece: &str) -> std::fmt::Result {
+        if self.0.len() + piece.len() > STATE_MAX {
+            return Err(std::fmt::Error);
+        }
+        self.0.push_str(piece);
+        Ok(())
     }
 }
 
@@ -341,7 +419,14 @@ impl<M> ProbeFallback for Probe<'_, M> {
 /// this: a simulation reports them.
 pub struct Simulated<A: Actor> {
     actor: A,
-    text: fn(&A::Msg) -> Option<String>,
+    /// One pointer, not two: every actor has room for it.
+    texts: fn() -> Texts<A>,
+}
+
+/// How texts are made of an actor's messages and state.
+struct Texts<A: Actor> {
+    message: fn(&A::Msg) -> Option<String>,
+    state: fn(&A::State) -> Option<String>,
 }
 
 impl<A: Actor> Simulated<A> {
@@ -349,7 +434,10 @@ impl<A: Actor> Simulated<A> {
     pub fn new(actor: A) -> Self {
         Self {
             actor,
-            text: |_| None,
+            texts: || Texts {
+                message: |_| None,
+                state: |_| None,
+            },
         }
     }
 
@@ -360,7 +448,26 @@ impl<A: Actor> Simulated<A> {
     {
         Self {
             actor,
-            text: |message| Some(format!("{message:?}")),
+            texts: || Texts {
+                message: |message| Some(format!("{message:?}")),
+                state: |_| None,
+            },
+        }
+    }
+
+    /// Wrap an actor whose messages and state are `Debug`, so that its state can be
+    /// recorded as well.
+    pub fn with_debug_state(actor: A) -> Self
+    where
+        A::Msg: std::fmt::Debug,
+        A::State: std::fmt::Debug,
+    {
+        Self {
+            actor,
+            texts: || Texts {
+                message: |message| Some(format!("{message:?}")),
+                state: |state| Some(state_text(state)),
+            },
         }
     }
 }
@@ -394,7 +501,8 @@ where
         myself: ActorRef<A::Msg>,
         state: &mut A::State,
     ) -> impl Future<Output = CallbackResult<()>> + Send {
-        Gate::post_start::<A>(&myself).run(self.actor.post_start(myself, state))
+        Gate::post_start::<A>(&myself, || ((self.texts)().state)(state))
+            .run(self.actor.post_start(myself, state))
     }
 
     fn handle(
@@ -403,7 +511,8 @@ where
         message: A::Msg,
         state: &mut A::State,
     ) -> impl Future<Output = CallbackResult<()>> + Send {
-        Gate::handle::<A>(&myself, &message, self.text)
+        let text = |message: &A::Msg| ((self.texts)().message)(message);
+        Gate::handle::<A>(&myself, &message, text, || ((self.texts)().state)(state))
             .run(self.actor.handle(myself, message, state))
     }
 
@@ -413,7 +522,7 @@ where
         event: SupervisionEvent,
         state: &mut A::State,
     ) -> impl Future<Output = CallbackResult<()>> + Send {
-        Gate::supervision::<A>(&myself, &event)
+        Gate::supervision::<A>(&myself, &event, || ((self.texts)().state)(state))
             .run(self.actor.handle_supervisor_evt(myself, event, state))
     }
 
@@ -422,6 +531,7 @@ where
         myself: ActorRef<A::Msg>,
         state: &mut A::State,
     ) -> impl Future<Output = CallbackResult<()>> + Send {
-        Gate::post_stop::<A>(&myself).run(self.actor.post_stop(myself, state))
+        Gate::post_stop::<A>(&myself, || ((self.texts)().state)(state))
+            .run(self.actor.post_stop(myself, state))
     }
 }

@@ -125,7 +125,7 @@ macro_rules! event {
 /// What [`event!`] expands to.
 #[doc(hidden)]
 pub fn log_event(text: impl FnOnce() -> String, module: &'static str) {
-    match engine::with(engine::Engine::wants_text) {
+    match engine::with(|engine| engine.wants().messages) {
         None => tracing::info!(target: "retake::event", module, "{}", text()),
         Some(false) => {}
         Some(true) => {

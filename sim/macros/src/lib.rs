@@ -148,6 +148,15 @@ fn gate_callback(function: &mut ImplItemFn, parameters: usize, keep_async: bool)
 
 fn gate_expression(callback: &Ident, names: &[Ident]) -> Tokens {
     let myself = &names[0];
+    // Every callback but `pre_start` has the state for its last parameter. A generic impl's
+    // may be bound by `Debug` or not, which the probe decides where it is expanded.
+    let state = names.last().map(|state| {
+        quote!(|| {
+            #[allow(unused_imports)]
+            use ::retake::gate::ProbeFallback as _;
+            ::retake::gate::Probe(&*#state).state()
+        })
+    });
     match callback.to_string().as_str() {
         "handle" => {
             let message = &names[1];
@@ -155,15 +164,16 @@ fn gate_expression(callback: &Ident, names: &[Ident]) -> Tokens {
                 #[allow(unused_imports)]
                 use ::retake::gate::ProbeFallback as _;
                 ::retake::gate::Probe(message).text()
-            }))
+            }, #state))
         }
         "handle_supervisor_evt" => {
             let event = &names[1];
-            quote!(::retake::gate::Gate::supervision::<Self>(&#myself, &#event))
+            quote!(::retake::gate::Gate::supervision::<Self>(&#myself, &#event, #state))
         }
+        "pre_start" => quote!(::retake::gate::Gate::pre_start::<Self>(&#myself)),
         name => {
             let constructor = Ident::new(name, callback.span());
-            quote!(::retake::gate::Gate::#constructor::<Self>(&#myself))
+            quote!(::retake::gate::Gate::#constructor::<Self>(&#myself, #state))
         }
     }
 }

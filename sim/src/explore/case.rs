@@ -146,16 +146,18 @@ impl Case {
         self.sim().run(move || scenario())
     }
 
+    /// Run it with its story and causes, and its states as well if asked for.
     pub(super) fn run_into(
         &self,
         scenario: &Scenario,
         sink: impl Sink + Send + 'static,
-        story: bool,
+        states: bool,
     ) -> Run<()> {
         let scenario = Arc::clone(scenario);
         self.sim()
-            .story(story)
-            .causality(story)
+            .story(true)
+            .causality(true)
+            .states(states)
             .trace(sink)
             .run(move || scenario())
     }

@@ -228,6 +228,7 @@ fn write_trace(path: &Path, case: &Case, scenario: &Scenario) -> Result<(), Stri
             step_limit: case.step_limit,
             causality: true,
             story: true,
+            states: true,
             faults: case.faults.iter().map(ToString::to_string).collect(),
             code: case.code.clone(),
             ..Header::default()

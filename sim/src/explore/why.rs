@@ -44,7 +44,7 @@ where
 /// The lines of a run, with texts and causes.
 fn lines_of(case: &Case, scenario: &Scenario) -> (String, bool, Vec<Line>) {
     let sink = MemorySink::new();
-    let run = case.run_into(scenario, sink.clone(), true);
+    let run = case.run_into(scenario, sink.clone(), false);
     let records = sink.records();
     (
         run.outcome.to_string(),

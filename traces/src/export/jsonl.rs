@@ -144,7 +144,7 @@ impl Exporter for Jsonl {
                 steps: end.steps,
             },
             // They belong to a step and make no line of their own.
-            Record::Detail(_) | Record::Cause(_) => return Ok(()),
+            Record::Detail(_) | Record::Cause(_) | Record::State(_) => return Ok(()),
         };
         write(&object, out)
     }

@@ -337,7 +337,7 @@ impl<'a> Entries<'a> {
             Record::Fault(fault) => Some(fault.task),
             Record::Panic(panic) => Some(panic.task),
             Record::Event(_) | Record::Live(_) => self.running,
-            Record::End(_) | Record::Detail(_) | Record::Cause(_) => None,
+            Record::End(_) | Record::Detail(_) | Record::Cause(_) | Record::State(_) => None,
         };
         let shown = self.selection.shows(&line);
         Ok(Some(Entry { line, task, shown }))

@@ -451,7 +451,7 @@ impl Exporter for Otlp {
                 self.end = Some((end.outcome.clone(), end.detail.clone()));
                 Ok(())
             }
-            Record::Detail(_) | Record::Cause(_) => Ok(()),
+            Record::Detail(_) | Record::Cause(_) | Record::State(_) => Ok(()),
         }
     }
 

@@ -257,7 +257,9 @@ impl Perfetto {
             Record::Panic(_) => "panic",
             Record::Event(_) | Record::Live(_) => "event",
             Record::End(_) => "end",
-            Record::Step(_) | Record::Detail(_) | Record::Cause(_) => return Ok(()),
+            Record::Step(_) | Record::Detail(_) | Record::Cause(_) | Record::State(_) => {
+                return Ok(());
+            }
         };
         let what = entry.line.what();
         let name = match &entry.line.record {

@@ -143,6 +143,9 @@ struct RunArgs {
     /// Record the schedule alone: a smaller trace, without texts and causes.
     #[arg(long, requires = "trace")]
     schedule_only: bool,
+    /// Record the states of actors as well, where their state has a `Debug` form.
+    #[arg(long, requires = "trace", conflicts_with = "schedule_only")]
+    states: bool,
     /// Inject a fault: `kill NAME @1.5s`, `panic NAME @step 120` or
     /// `delay NAME @2s until 3s`. May be given several times.
     #[arg(long = "fault", value_name = "FAULT")]

@@ -56,6 +56,7 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
         step_limit: args.step_limit,
         story,
         causality: story,
+        states: args.states,
         faults: args.faults.clone(),
     };
     let begun = wall_clock();

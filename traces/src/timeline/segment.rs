@@ -1,0 +1,145 @@
+//! Parts of the file, read again when they are looked at.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::error::TraceError;
+use crate::reader::TraceReader;
+use crate::record::{Record, State};
+use crate::story::{Line, Teller};
+
+/// Parts that are kept in memory.
+const KEPT_MAX: usize = 24;
+
+/// Where a block begins, or the first of a few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    /// Steps before.
+    pub(super) steps: u64,
+    /// Virtual time before.
+    pub(super) now_ns: u64,
+    /// The task of the last step before.
+    pub(super) running: Option<u32>,
+}
+
+/// What a part of the file tells: that from one place to the next.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) lines: Vec<Line>,
+    /// With the step that recorded each.
+    pub(super) states: Vec<(u64, State)>,
+}
+
+impl Segment {
+    /// The state that a step's callback found, where it is another than before.
+    pub(super) fn state_of_step(&self, step: u64) -> Option<&State> {
+        let first = self.states.partition_point(|(at, _)| *at < step);
+        let here = self.states[first..].iter();
+        here.take_while(|(at, _)| *at == step)
+            .map(|(_, state)| state)
+            .find(|state| !state.at_end)
+    }
+
+    /// The line of a step.
+    pub(super) fn line_of_step(&self, step: u64) -> Option<&Line> {
+        let first = self.lines.partition_point(|line| line.step < step);
+        let here = self.lines[first..].iter();
+        here.take_while(|line| line.step == step)
+            .find(|line| matches!(line.record, Record::Step(_)))
+    }
+}
+
+/// Reads segments, and keeps the last few.
+#[derive(Debug)]
+pub(super) struct Segments {
+    reader: TraceReader,
+    places: Vec<Place>,
+    labels: Arc<[Arc<str>]>,
+    kept: VecDeque<(usize, Arc<Segment>)>,
+}
+
+impl Segments {
+    pub(super) fn new(reader: TraceReader, places: Vec<Place>, labels: Arc<[Arc<str>]>) -> Self {
+        Self {
+            reader,
+            places,
+            labels,
+            kept: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The segment in which a step begins; the first for step 0.
+    pub(super) fn of_step(&self, step: u64) -> usize {
+        let after = self.places.partition_point(|place| place.steps < step);
+        after.saturating_sub(1)
+    }
+
+    /// The segment that has the block at this place of the file.
+    pub(super) fn of_offset(&self, offset: u64) -> usize {
+        let after = self.places.partition_point(|place| place.offset <= offset);
+        after.saturating_sub(1)
+    }
+
+    pub(super) fn get(&mut self, number: usize) -> Result<Arc<Segment>, TraceError> {
+        if let Some(kept) = self.kept.iter().position(|(kept, _)| *kept == number)
+            && let Some(found) = self.kept.remove(kept)
+        {
+            let segment = Arc::clone(&found.1);
+            self.kept.push_back(found);
+            return Ok(segment);
+        }
+        let segment = Arc::new(self.read(number)?);
+        if self.kept.len() == KEPT_MAX {
+            self.kept.pop_front();
+        }
+        self.kept.push_back((number, Arc::clone(&segment)));
+        Ok(segment)
+    }
+
+    fn read(&mut self, number: usize) -> Result<Segment, TraceError> {
+        let mut segment = Segment {
+            lines: Vec::new(),
+            states: Vec::new(),
+        };
+        let Some(place) = self.places.get(number).copied() else {
+            return Ok(segment);
+        };
+        let end = self
+            .places
+            .get(number + 1)
+            .map_or(u64::MAX, |next| next.offset);
+        let labels = Arc::clone(&self.labels);
+        let mut teller = Teller::knowing(labels, place.steps, place.now_ns, place.running);
+        let (mut step, mut begun) = (place.steps, false);
+        self.reader.jump_to_block(place.offset)?;
+        while let Some(record) = self.reader.next().transpose()? {
+            // A step's text and state may be in the next block: they are read with the step.
+            let of_step = match &record {
+                Record::Detail(_) | Record::Cause(_) => true,
+                Record::State(state) => !state.at_end,
+                _ => false,
+            };
+            if of_step && !begun {
+                continue;
+            }
+            if !of_step && self.reader.block_offset() >= end {
+                break;
+            }
+            begun = true;
+            if matches!(record, Record::Step(_)) {
+                step += 1;
+            }
+            segment.lines.extend(teller.tell(&record));
+            if let Record::State(state) = record {
+                segment.states.push((step, state));
+            }
+        }
+        segment.lines.extend(teller.finish());
+        Ok(segment)
+    }
+}

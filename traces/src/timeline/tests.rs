@@ -1,0 +1,360 @@
+//! The timeline against a naive fold over all records, with blocks and limits so small
+//! that everything is thinned out.
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::build::{Limits, build};
+use super::*;
+use crate::record::{Choice, Fault, Panic, Record, State, Step, StepKind, Task};
+use crate::sink::Sink;
+use crate::story::{Line, lines};
+use crate::writer::TraceWriter;
+
+/// What the next thing of a made-up run is.
+#[derive(Clone, Debug)]
+enum Deed {
+    Start,
+    /// Of a task; with how far back its cause lies, 0 for none, and whether it has a state.
+    Step(usize, StepKind, u64, bool),
+    Event,
+    Fault(usize),
+    Panic(usize),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let kind = prop_oneof![
+        Just(StepKind::PostStart),
+        Just(StepKind::Handle),
+        Just(StepKind::Handle),
+        Just(StepKind::Supervision),
+        Just(StepKind::Resume),
+        Just(StepKind::Task),
+    ];
+    prop_oneof![
+        1 => Just(Deed::Start),
+        12 => (0..9_usize, kind, 0..12_u64, any::<bool>())
+            .prop_map(|(task, kind, back, state)| Deed::Step(task, kind, back, state)),
+        2 => Just(Deed::Event),
+        1 => (0..9_usize).prop_map(Deed::Fault),
+        1 => (0..9_usize).prop_map(Deed::Panic),
+    ]
+}
+
+/// The records of a run, with states at the end of the tasks of even number.
+fn records(deeds: &[Deed]) -> Vec<Record> {
+    let mut tasks = 0_u32;
+    let mut step = 0;
+    let mut now_ns = 0;
+    let mut records = Vec::new();
+    let mut start = |records: &mut Vec<Record>| {
+        records.push(Record::Task(Task {
+            id: tasks,
+            kind: TaskKind::Actor,
+            label: format!("task-{tasks}"),
+            parent: None,
+        }));
+        tasks += 1;
+        tasks
+    };
+    let mut count = start(&mut records);
+    for deed in deeds {
+        match deed {
+            Deed::Start => count = start(&mut records),
+            Deed::Step(task, kind, back, has_state) => {
+                step += 1;
+                let (task, elapsed_ns) = (*task as u32 % count, step % 3);
+                now_ns += elapsed_ns;
+                records.push(Record::Step(Step {
+                    elapsed_ns,
+                    task,
+                    kind: *kind,
+                    message: 0,
+                    choice: Choice::Fifo,
+                }));
+                if *kind != StepKind::Resume {
+                    records.push(Record::Detail(format!("message of {step}")));
+                    if *back > 0 && *back < step {
+                        records.push(Record::Cause(step - back));
+                    }
+                    if *has_state {
+                        let text = format!("state of {task} at {step}");
+                        let at_end = false;
+                        records.push(Record::State(State { task, text, at_end }));
+                    }
+                }
+            }
+            Deed::Event => records.push(Record::Event("told".to_owned())),
+            Deed::Fault(task) => records.push(Record::Fault(Fault {
+                elapsed_ns: 0,
+                task: *task as u32 % count,
+                kind: FaultKind::Panic,
+            })),
+            Deed::Panic(task) => records.push(Record::Panic(Panic {
+                task: *task as u32 % count,
+                message: "no more".to_owned(),
+            })),
+        }
+    }
+    for task in (0..count).step_by(2) {
+        let text = format!("last state of {task}");
+        let at_end = true;
+        records.push(Record::State(State { task, text, at_end }));
+    }
+    records.push(Record::End(End {
+        outcome: "panicked".to_owned(),
+        detail: String::new(),
+        steps: step,
+        now_ns,
+    }));
+    records
+}
+
+fn timeline(folder: &TempDir, records: &[Record], block: usize, limits: &Limits) -> Timeline {
+    let header = Header {
+        causality: true,
+        story: true,
+        states: true,
+        ..Header::default()
+    };
+    let path = folder.path().join("a");
+    let writer = TraceWriter::create(&path, &header).unwrap();
+    let mut writer = writer.with_block_target(block);
+    for record in records {
+        writer.record(record).unwrap();
+    }
+    writer.finish().unwrap();
+    build(TraceReader::open(&path).unwrap(), limits, |_| {}).unwrap()
+}
+
+/// Everything, the slow way.
+struct Naive {
+    lines: Vec<Line>,
+    /// Step, task and text of recorded states.
+    states: Vec<(u64, u32, String)>,
+}
+
+impl Naive {
+    fn new(records: &[Record]) -> Self {
+        let mut step = 0;
+        let mut states = Vec::new();
+        for record in records {
+            step += u64::from(matches!(record, Record::Step(_)));
+            if let Record::State(state) = record {
+                let at = if state.at_end { u64::MAX } else { step };
+                states.push((at, state.task, state.text.clone()));
+            }
+        }
+        Self {
+            lines: lines(records),
+            states,
+        }
+    }
+
+    fn steps(&self) -> impl DoubleEndedIterator<Item = (&Line, Step)> {
+        self.lines.iter().filter_map(|line| match line.record {
+            Record::Step(step) => Some((line, step)),
+            _ => None,
+        })
+    }
+
+    fn mailbox(&self, task: u32, step: u64) -> Vec<(u64, u64)> {
+        self.steps()
+            .filter(|(line, it)| it.task == task && line.step > step)
+            .filter_map(|(line, _)| Some((line.cause?, line.step)))
+            .filter(|(sent, _)| *sent <= step)
+            .collect()
+    }
+
+    fn state(&self, task: u32, step: u64) -> Option<StateAt> {
+        let of_task = || self.states.iter().filter(|(_, it, _)| *it == task);
+        let recorded = |at: u64| of_task().find(|(it, ..)| *it == at).cloned();
+        let next = self
+            .steps()
+            .find(|(line, it)| line.step > step && it.task == task && it.kind != StepKind::Resume);
+        let next = next.map(|(line, _)| line.step);
+        let last = of_task().rfind(|(at, ..)| *at <= step).cloned();
+        let (found, seen) = match next {
+            Some(next) => (recorded(next).or(last), Seen::Next(next)),
+            None => match recorded(u64::MAX) {
+                Some(found) => (Some(found), Seen::AtEnd),
+                None => {
+                    let at = last.as_ref().map_or(0, |(at, ..)| *at);
+                    (last, Seen::Before(at))
+                }
+            },
+        };
+        found.map(|(_, _, text)| StateAt { text, seen })
+    }
+}
+
+fn check(records: &[Record], block: usize, limits: &Limits) {
+    let folder = TempDir::new().unwrap();
+    let mut timeline = timeline(&folder, records, block, limits);
+    let naive = Naive::new(records);
+    let steps = naive.steps().count() as u64;
+    assert_eq!(timeline.steps(), steps);
+    let tasks = timeline.tasks().len() as u32;
+    for step in 0..=steps {
+        let world = timeline.world(step).unwrap();
+        let now_ns = naive.steps().take(step as usize).last();
+        assert_eq!(world.now_ns, now_ns.map_or(0, |(line, _)| line.now_ns));
+        for at in &world.alive {
+            let of_task = || naive.steps().filter(|(_, it)| it.task == at.task);
+            let before = of_task().rfind(|(line, _)| line.step <= step);
+            assert_eq!(at.last_step, before.map_or(0, |(line, _)| line.step));
+            assert_eq!(
+                at.steps_again,
+                of_task().any(|(line, _)| line.step > step),
+                "task {} at {step}",
+                at.task
+            );
+        }
+        for task in 0..tasks {
+            let mailbox = naive.mailbox(task, step);
+            let found = timeline.mailbox(task, step, usize::MAX).unwrap();
+            let pairs: Vec<_> = found.iter().map(|it| (it.sent, it.handled)).collect();
+            assert_eq!(pairs, mailbox, "task {task} at {step}");
+            for it in &found {
+                assert_eq!(it.text, Some(format!("message of {}", it.handled)));
+            }
+            if let Some(at) = world.alive.iter().find(|at| at.task == task) {
+                assert_eq!(at.mailbox as usize, mailbox.len());
+                assert_eq!(timeline.state(task, step).unwrap(), naive.state(task, step));
+            }
+            let of_task = || naive.steps().filter(|(_, it)| it.task == task);
+            let next = of_task().find(|(line, _)| line.step > step);
+            let previous = of_task().rfind(|(line, _)| line.step < step);
+            for (direction, expected) in
+                [(Direction::Forward, next), (Direction::Backward, previous)]
+            {
+                let found = timeline.find_step_of(task, step, direction).unwrap();
+                assert_eq!(found, expected.map(|(line, _)| line.step));
+            }
+        }
+        let effects: Vec<Line> = naive
+            .steps()
+            .filter(|(line, _)| step > 0 && line.cause == Some(step))
+            .map(|(line, _)| line.clone())
+            .collect();
+        assert_eq!(timeline.effects(step).unwrap(), effects);
+        for cause in timeline.causes(step, 5).unwrap() {
+            assert!(cause.step < step);
+        }
+        let wanted = |line: &Line| matches!(line.record, Record::Panic(_));
+        let next = naive.lines.iter().find(|it| it.step > step && wanted(it));
+        let previous = naive.lines.iter().rfind(|it| it.step < step && wanted(it));
+        for (direction, expected) in [(Direction::Forward, next), (Direction::Backward, previous)] {
+            let found = timeline.find(step, direction, wanted).unwrap();
+            assert_eq!(found.as_ref(), expected);
+            let mark = timeline.find_mark(step, direction, |kind| kind == MarkKind::Panic);
+            assert_eq!(mark.unwrap(), expected.map(|line| line.step));
+        }
+        let now_ns = world.now_ns;
+        let last = naive.lines.iter().rfind(|line| line.now_ns <= now_ns);
+        assert_eq!(timeline.step_at(now_ns).unwrap(), last.unwrap().step);
+    }
+    assert_eq!(timeline.lines(0, steps).unwrap(), naive.lines);
+    assert_eq!(timeline.step(steps + 1).unwrap(), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn the_world_at_any_step_is_that_of_a_naive_fold(
+        deeds in prop::collection::vec(deed(), 0..70),
+        block in 20_usize..2000,
+        places in 2_usize..40,
+        checkpoints in 2_usize..20,
+        size in 5_usize..200,
+    ) {
+        check(&records(&deeds), block, &Limits { places, checkpoints, size });
+    }
+}
+
+#[test]
+fn a_trace_without_its_end_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a");
+    let mut writer = TraceWriter::create(&path, &Header::default()).unwrap();
+    writer.record(&Record::Event("x".to_owned())).unwrap();
+    writer.finish().unwrap();
+    let error = Timeline::open(&path).unwrap_err().to_string();
+    assert!(error.contains("the run's end is missing"), "{error}");
+}
+
+#[test]
+fn a_task_ends_as_the_trace_tells() {
+    let step = |task, kind| {
+        Record::Step(Step {
+            elapsed_ns: 1,
+            task,
+            kind,
+            message: 0,
+            choice: Choice::Fifo,
+        })
+    };
+    let mut told = Vec::new();
+    for (id, label) in ["stops", "panics", "fails", "killed", "child", "lives"]
+        .into_iter()
+        .enumerate()
+    {
+        told.push(Record::Task(Task {
+            id: id as u32,
+            kind: TaskKind::Actor,
+            label: label.to_owned(),
+            parent: None,
+        }));
+    }
+    told.extend([
+        step(0, StepKind::PostStop),
+        step(0, StepKind::Resume),
+        step(1, StepKind::Handle),
+        Record::Panic(Panic {
+            task: 1,
+            message: String::new(),
+        }),
+        step(2, StepKind::Handle),
+        Record::Event("failed: it".to_owned()),
+        Record::Fault(Fault {
+            elapsed_ns: 0,
+            task: 3,
+            kind: FaultKind::Kill,
+        }),
+        step(5, StepKind::Supervision),
+        Record::Detail("ActorTerminated(child, killed)".to_owned()),
+        Record::End(End {
+            outcome: "passed".to_owned(),
+            detail: String::new(),
+            steps: 5,
+            now_ns: 5,
+        }),
+    ]);
+    let folder = TempDir::new().unwrap();
+    let mut timeline = timeline(&folder, &told, 1000, &Limits::default());
+    let ended: Vec<_> = timeline
+        .tasks()
+        .iter()
+        .map(|life| life.ended.map(|it| (it.step, it.how)))
+        .collect();
+    assert_eq!(
+        ended,
+        [
+            Some((2, HowEnded::Stopped)),
+            Some((3, HowEnded::Panicked)),
+            Some((4, HowEnded::Failed)),
+            Some((4, HowEnded::Killed)),
+            Some((5, HowEnded::Gone)),
+            None
+        ]
+    );
+    let alive = |timeline: &mut Timeline, step| {
+        let world = timeline.world(step).unwrap();
+        let alive = world.alive.iter().map(|at| at.task).collect::<Vec<_>>();
+        (alive, world.ended)
+    };
+    assert_eq!(alive(&mut timeline, 3), (vec![2, 3, 4, 5], 2));
+    assert_eq!(alive(&mut timeline, 5), (vec![5], 5));
+    assert_eq!(timeline.failure_step(), None);
+}
