@@ -22,6 +22,7 @@ pub(crate) fn header() -> Header {
         faults: vec!["kill pool @2ms".into()],
         versions: vec![("ractor".into(), "1.0".into())],
         code: "00ff".into(),
+        states: false,
     }
 }
 

@@ -110,6 +110,7 @@ fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
         faults: case.faults.iter().map(ToString::to_string).collect(),
         versions: Vec::new(),
         code: env!("RETAKE_CODE").to_owned(),
+        states: false,
     };
     let writer = TraceWriter::create(&path, &header)?;
     let sim = case.sim().story(true).causality(true).trace(writer);
