@@ -22,6 +22,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::causes;
 use crate::deadlock::Probe;
 use crate::fault::{Fault, FaultAction, SUPERVISED, When};
+use crate::follow::Follow;
 use crate::identity::{Label, Labels, clean};
 use crate::outcome::{Outcome, Stats, Waiting};
 use crate::rng::{below, stream};
@@ -116,6 +117,8 @@ pub(crate) struct Core {
     pub(crate) sealed: bool,
     /// Sees every event of the story.
     pub(crate) monitor: Option<Monitor>,
+    /// The recording of a live process that the run follows.
+    pub(crate) follow: Option<Box<Follow>>,
 }
 
 /// Sees who told which event; what it says is wrong fails the run.
@@ -204,6 +207,7 @@ impl Core {
             buggify: None,
             sealed: false,
             monitor: None,
+            follow: None,
         };
         for fault in faults {
             core.plan(fault);
@@ -263,6 +267,9 @@ impl Core {
             .map(|task| task.serial);
         let serial = self.tasks.get(slot).map_or(0, |task| task.serial);
         self.scheduler.started(slot, serial);
+        if let Some(follow) = &mut self.follow {
+            follow.started(slot, self.labels.text(label));
+        }
         self.write(&Record::Task(TaskRecord {
             id: serial,
             kind,
@@ -308,7 +315,15 @@ impl Core {
             if let Some((_, choice)) = self.granted.filter(|(granted, _)| *granted == slot) {
                 self.granted = None;
                 ticket.waiting = false;
-                return (self.begin(ticket, choice), None);
+                let stale = match &self.follow {
+                    // It may have to be polled again without a reason.
+                    Some(_) => self
+                        .tasks
+                        .get_mut(slot)
+                        .and_then(|task| task.keep_waker(waker)),
+                    None => None,
+                };
+                return (self.begin(ticket, choice), stale);
             }
             let stale = self
                 .tasks
@@ -332,6 +347,14 @@ impl Core {
             self.keep_cause(slot);
         }
         ticket.waiting = true;
+        if let Some(follow) = &mut self.follow {
+            let kind = if ticket.resumed {
+                StepKind::Resume
+            } else {
+                kind_of(ticket.part)
+            };
+            follow.arrived(slot, kind, ticket.message);
+        }
         let Some(task) = self.tasks.get_mut(slot) else {
             debug_assert!(false, "a gate outlives its task");
             return (Turn::Wait, None);
@@ -523,13 +546,20 @@ impl Core {
         idle.into_iter().map(|(_, cell)| cell).collect()
     }
 
-    /// The step of this gate is over. The engine kicks the sentinel.
-    pub(crate) fn end_step(&mut self, ticket: &Ticket, end: StepEnd) {
-        let slot = ticket.task.0;
+    /// The step of this gate is over. The engine kicks the sentinel. True if what its code
+    /// returned is to be held.
+    pub(crate) fn end_step(&mut self, ticket: &Ticket, end: StepEnd) -> bool {
         self.current = None;
         if self.layers.causality {
             causes::set_running(0);
         }
+        let holds = self.follow.is_some() && self.follow_end(ticket, &end);
+        self.note_end(ticket, end);
+        holds
+    }
+
+    fn note_end(&mut self, ticket: &Ticket, end: StepEnd) {
+        let slot = ticket.task.0;
         let Some(task) = self.tasks.get_mut(slot) else {
             return;
         };
@@ -553,7 +583,9 @@ impl Core {
                 return;
             }
         }
-        if is_scenario && !matches!(self.tasks.get(slot), Some(task) if task.suspended) {
+        // A recorded process may have gone on after that.
+        let is_last = is_scenario && self.follow.is_none();
+        if is_last && !matches!(self.tasks.get(slot), Some(task) if task.suspended) {
             self.finish(Outcome::Passed);
         }
     }
@@ -581,7 +613,7 @@ impl Core {
                          behind a seam that the simulation replaces (see `retake::is_simulated`)"
                     .to_owned(),
             });
-        } else if !supervised {
+        } else if !supervised && self.follow.is_none() {
             self.finish(Outcome::Panicked {
                 task: label,
                 message,
@@ -688,8 +720,19 @@ impl Core {
         } else {
             Choice::Deviation
         };
-        self.stats.picks += 1;
         self.stats.deviations += u64::from(choice == Choice::Deviation);
+        self.grant(slot, choice);
+        Next::Wait
+    }
+
+    /// The choice of a recording.
+    pub(crate) fn grant_to(&mut self, slot: u32) {
+        self.grant(slot, Choice::Fifo);
+    }
+
+    #[inline]
+    fn grant(&mut self, slot: u32, choice: Choice) {
+        self.stats.picks += 1;
         self.runnable.remove(slot);
         self.granted = Some((slot, choice));
         if self.stats.steps - self.step_of_last_move >= self.limits.steps_at_one_time {
@@ -702,7 +745,6 @@ impl Core {
                 waker.wake_by_ref();
             }
         }
-        Next::Wait
     }
 
     /// Something waits for a quiescent system: a runnable task, or an exit's hops.
@@ -879,6 +921,11 @@ impl Core {
         elapsed
     }
 
+    /// What clocks show at the start of the run.
+    pub(crate) fn origin_ns(&self) -> u64 {
+        self.follow.as_ref().map_or(0, |follow| follow.origin_ns)
+    }
+
     pub(crate) fn seed(&self) -> u64 {
         self.user_random.seed
     }
@@ -908,6 +955,11 @@ impl Core {
         let task = self.current_label();
         if self.layers.story {
             self.write(&Record::Event(format!("violated: {what}")));
+        }
+        if let Some(follow) = &mut self.follow {
+            // The recorded process went on.
+            follow.violated(format!("{task}: {what}"));
+            return;
         }
         self.finish(Outcome::Violated { task, what });
     }

@@ -9,6 +9,7 @@
 //! **Borrowing.** The core is never borrowed while code of the user's may run:
 //! timers' wakers are woken, actors killed and values dropped after the borrow.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
@@ -18,13 +19,14 @@ use std::time::Duration;
 
 use ractor::{ActorCell, ActorStatus, SupervisionEvent};
 use rand_core::Rng;
-use retake::engine::{Engine as Contract, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
+use retake::engine::{Engine as Contract, Outside, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
 use retake_traces::record::{Record, TaskKind};
 use tokio::runtime::RuntimeMetrics;
 
-use crate::core::{Core, Next};
+use crate::core::{Core, Next as Pick};
 use crate::deadlock::{Findings, Probe};
 use crate::environment::Environment;
+use crate::follow::Next;
 use crate::identity::scope;
 use crate::outcome::Outcome;
 use crate::timers::Action;
@@ -208,6 +210,9 @@ impl Engine {
         if self.sentinel.borrow().is_none() {
             self.sentinel.replace(Some(context.waker().clone()));
         }
+        if self.is_following() {
+            return self.follow_on(false);
+        }
         let next = {
             let mut core = self.core.borrow_mut();
             if core.probe.is_some() || core.has_grant() {
@@ -215,12 +220,12 @@ impl Engine {
                 return;
             }
             if core.is_over() {
-                Some(Next::Finished)
+                Some(Pick::Finished)
             } else if std::mem::take(&mut core.may_have_yielded) {
                 // `tokio::task::yield_now` wakes its task when nothing is queued: it
                 // is runnable like any other only then, or it would come last always.
                 // Parking picks, if nobody had yielded.
-                Some(Next::Wait)
+                Some(Pick::Wait)
             } else if core.rounds > 0 {
                 core.rounds -= 1;
                 None
@@ -232,15 +237,15 @@ impl Engine {
     }
 
     #[inline]
-    fn follow(&self, picked: Option<Next>) {
+    fn follow(&self, picked: Option<Pick>) {
         match picked {
-            Some(Next::Wait) => {}
+            Some(Pick::Wait) => {}
             None => self.kick(),
-            Some(Next::Again) => {
+            Some(Pick::Again) => {
                 self.kill();
                 self.kick();
             }
-            Some(Next::Finished) => {
+            Some(Pick::Finished) => {
                 self.kill();
                 self.finish_main();
             }
@@ -260,6 +265,9 @@ impl Engine {
         if self.core.borrow().is_over() {
             return;
         }
+        if self.is_following() {
+            return self.follow_on(true);
+        }
         let picked = {
             let mut core = self.core.borrow_mut();
             if core.probe.is_some() {
@@ -277,6 +285,62 @@ impl Engine {
         }
     }
 
+    // --- following a recording ---
+
+    fn is_following(&self) -> bool {
+        self.core.borrow().follow.is_some()
+    }
+
+    /// [`Self::poll_sentinel`] and [`Self::on_park`] of a run that follows a recording.
+    fn follow_on(&self, parks: bool) {
+        let next = {
+            let mut core = self.core.borrow_mut();
+            if parks {
+                core.reclaim_grant();
+                core.rounds = 0;
+            } else if core.has_grant() {
+                return;
+            } else if core.rounds > 0 {
+                core.rounds -= 1;
+                drop(core);
+                return self.kick();
+            } else if std::mem::take(&mut core.may_have_yielded) {
+                // Parking goes on, when `yield_now` has woken who it is to wake.
+                return;
+            }
+            core.may_have_yielded = false;
+            core.follow_next(self.tokio_ns())
+        };
+        match next {
+            Next::Granted => {}
+            Next::Finished => {
+                let mut core = self.core.borrow_mut();
+                let held = core.follow.as_mut().map(|follow| follow.release_all());
+                drop(core);
+                held.into_iter().flatten().for_each(Waker::wake);
+                self.finish_main();
+            }
+            // Parking lets time move.
+            Next::Advance(_) if !parks => {}
+            Next::Advance(at_ns) => self.set_anchor(at_ns),
+            Next::Moved => {
+                self.fire_due();
+                self.kick();
+            }
+            Next::Wake(waker) => {
+                waker.wake();
+                self.kick();
+            }
+        }
+    }
+
+    fn tokio_ns(&self) -> u64 {
+        let base = self.base.get();
+        base.map_or(0, |base| {
+            nanos(tokio::time::Instant::now().saturating_duration_since(base))
+        })
+    }
+
     // --- time ---
 
     #[inline]
@@ -287,6 +351,10 @@ impl Engine {
     }
 
     fn read_time(&self) {
+        if self.is_following() {
+            // Its time is that of the recorded steps.
+            return;
+        }
         if let Some(base) = self.base.get() {
             let since = tokio::time::Instant::now().saturating_duration_since(base);
             self.core.borrow_mut().moved_to(nanos(since));
@@ -597,11 +665,12 @@ impl Contract for Engine {
     }
 
     #[inline]
-    fn end_step(&self, ticket: &Ticket, end: StepEnd) {
-        let (over, awaits) = {
+    fn end_step(&self, ticket: &Ticket, end: StepEnd) -> bool {
+        let (over, awaits, holds) = {
             let mut core = self.core.borrow_mut();
-            core.end_step(ticket, end);
-            (core.is_over(), core.awaits_quiescence())
+            let holds = core.end_step(ticket, end);
+            let awaits = core.awaits_quiescence() || core.follow.is_some();
+            (core.is_over(), awaits, holds)
         };
         if over {
             self.finish_main();
@@ -610,10 +679,18 @@ impl Contract for Engine {
         if awaits {
             self.kick();
         }
+        holds
     }
 
     fn cancelled(&self, ticket: &mut Ticket) {
-        self.core.borrow_mut().cancelled(ticket);
+        let held = {
+            let mut core = self.core.borrow_mut();
+            core.cancelled(ticket);
+            core.follow
+                .as_mut()
+                .and_then(|follow| follow.forget(ticket.task.0))
+        };
+        drop(held);
         self.kick();
     }
 
@@ -642,7 +719,7 @@ impl Contract for Engine {
             }
         }
         let core = self.core.borrow();
-        if !core.layers.story {
+        if !core.layers.story && core.follow.is_none() {
             return;
         }
         let label = |cell: &ActorCell| {
@@ -676,7 +753,7 @@ impl Contract for Engine {
     fn wants(&self) -> Wants {
         let core = self.core.borrow();
         Wants {
-            messages: core.layers.story || core.monitor.is_some(),
+            messages: core.layers.story || core.monitor.is_some() || core.follow.is_some(),
             states: core.layers.states,
         }
     }
@@ -707,16 +784,16 @@ impl Contract for Engine {
 
     fn now_ns(&self) -> u64 {
         self.refresh_time();
-        self.core.borrow().now_ns
+        let core = self.core.borrow();
+        core.now_ns + core.origin_ns()
     }
 
     fn timer(&self, deadline_ns: u64, waker: &Waker) -> TimerId {
         self.escaped(ESCAPED_TASK, ESCAPED_TASK_REMEDY);
         let waker = waker.clone();
-        self.core
-            .borrow_mut()
-            .timers
-            .add(deadline_ns, Action::Wake(waker))
+        let mut core = self.core.borrow_mut();
+        let deadline_ns = deadline_ns.saturating_sub(core.origin_ns());
+        core.timers.add(deadline_ns, Action::Wake(waker))
     }
 
     fn cancel_timer(&self, timer: TimerId) {
@@ -748,5 +825,39 @@ impl Contract for Engine {
 
     fn workload(&self) -> Option<u32> {
         self.core.borrow().workload
+    }
+
+    fn hold(&self, task: TaskId, waker: &Waker, output: Box<dyn Any>) {
+        let mut core = self.core.borrow_mut();
+        if let Some(follow) = &mut core.follow {
+            follow.hold(task.0, waker.clone(), output);
+        }
+    }
+
+    fn let_go(&self, task: TaskId, waker: &Waker) -> Option<Box<dyn Any>> {
+        let mut core = self.core.borrow_mut();
+        core.follow.as_mut()?.let_go(task.0, waker)
+    }
+
+    fn unix_time(&self) -> Option<Duration> {
+        self.refresh_time();
+        let core = self.core.borrow();
+        let since_start = Duration::from_nanos(core.now_ns);
+        Some(match &core.follow {
+            Some(follow) => Duration::from_nanos(follow.unix_ns) + since_start,
+            None => retake::SIMULATED_UNIX_START + since_start,
+        })
+    }
+
+    fn outside(&self, name: &str, must: bool) -> Outside {
+        self.core.borrow_mut().follow_outside(name, must)
+    }
+
+    fn output(&self, name: &str, bytes: &[u8]) {
+        self.core.borrow_mut().follow_output(name, bytes);
+    }
+
+    fn wants_output(&self) -> bool {
+        self.is_following()
     }
 }

@@ -58,21 +58,24 @@ mod engine;
 mod environment;
 pub mod explore;
 pub mod fault;
+mod follow;
 #[cfg(feature = "fs")]
 pub mod fs;
-mod identity;
 pub mod interpose;
 pub mod memory;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod outcome;
 pub mod plan;
+pub mod recording;
 pub mod rng;
 pub mod runnable;
 mod sim;
 pub mod strategy;
 mod task;
 mod timers;
+
+use retake_record::identity;
 
 pub use environment::Environment;
 pub use fault::{Fault, FaultAction, FaultError, When, parse_duration};

@@ -15,8 +15,10 @@ use crate::deadlock;
 use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::environment::Environment;
 use crate::fault::Fault;
+use crate::follow::{Follow, Plan};
 use crate::interpose::Interposed;
 use crate::outcome::{Outcome, Run};
+use crate::recording::{OnInput, drive};
 use crate::rng::stream;
 use crate::strategy::{Scheduler, Strategy};
 
@@ -77,6 +79,8 @@ pub struct Sim {
     monitor: Option<MakeMonitor>,
     /// Behind a mutex only so that a plan can be shared with the run's thread.
     sink: Mutex<Option<MakeSink>>,
+    follow: Mutex<Option<Plan>>,
+    on_input: Option<OnInput>,
 }
 
 impl Default for Sim {
@@ -115,6 +119,8 @@ impl Sim {
             workload: None,
             monitor: None,
             sink: Mutex::new(None),
+            follow: Mutex::new(None),
+            on_input: None,
         }
     }
 
@@ -255,6 +261,22 @@ impl Sim {
         }
     }
 
+    pub(crate) fn trace_boxed(self, sink: MakeSink) -> Self {
+        Self {
+            sink: Mutex::new(Some(sink)),
+            ..self
+        }
+    }
+
+    /// Follow a recording, with what is done for its inputs.
+    pub(crate) fn follow(self, plan: Plan, on_input: Option<OnInput>) -> Self {
+        Self {
+            follow: Mutex::new(Some(plan)),
+            on_input,
+            ..self.strategy(Strategy::Fifo)
+        }
+    }
+
     fn strategy_name(&self) -> String {
         match &self.custom {
             Some((name, _)) => name.clone(),
@@ -354,6 +376,8 @@ impl Sim {
         core.workload = self.workload;
         core.buggify = self.buggify.then(|| Buggify::new(self.seed));
         core.monitor = self.monitor.as_ref().map(|make| make());
+        let plan = lock(&self.follow).take();
+        core.follow = plan.map(|plan| Box::new(Follow::new(plan)));
         let is_probed = !matches!(standstill, Standstill::Leave);
         let engine = Rc::new(Engine::new(core, standstill));
         let output = Arc::new(Mutex::new(None));
@@ -392,6 +416,9 @@ impl Sim {
                 let value = body.await;
                 *lock(&scenario_output) = Some(value);
             }));
+            if let Some(on_input) = &self.on_input {
+                tokio::spawn(engine.gate_driver(drive(Arc::clone(on_input))));
+            }
             engine.wait_for_outcome().await;
             if self.states {
                 engine.look_at_states().await;
@@ -490,6 +517,20 @@ pub(crate) fn current_seed() -> Option<u64> {
 }
 
 impl Engine {
+    /// The task that starts what a recording has from outside.
+    fn gate_driver<F>(&self, body: F) -> impl Future<Output = ()> + Send + 'static + use<F>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut core = self.core.borrow_mut();
+        let slot = core.start_task(TaskKind::Task, "driver");
+        if let Some(follow) = &mut core.follow {
+            follow.set_driver(slot);
+        }
+        drop(core);
+        retake::gate::existing_task(retake::engine::TaskId(slot), body)
+    }
+
     /// The scenario's own task, which is gated like every other.
     fn gate_scenario<F>(&self, body: F) -> impl Future<Output = ()> + Send + 'static + use<F>
     where

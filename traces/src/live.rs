@@ -45,6 +45,8 @@ pub enum Live {
 pub struct Start {
     /// Unix time then, in nanoseconds.
     pub unix_ns: u64,
+    /// Monotonic time then, in nanoseconds: what the process's clocks count from.
+    pub origin_ns: u64,
     /// How the recorded system was set up, in a form that its program knows.
     pub config: Vec<u8>,
 }

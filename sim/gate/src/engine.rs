@@ -4,9 +4,13 @@
 //! sleep and random draw on that thread asks it. Application code never needs
 //! this module: it is public for `retake-sim`.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Waker;
+use std::time::Duration;
 
 use ractor::{ActorCell, SupervisionEvent};
 
@@ -45,6 +49,8 @@ pub struct Ticket {
     pub resumed: bool,
     /// True while the engine holds this gate's waker. Kept by the engine.
     pub waiting: bool,
+    /// True when the code has returned and the engine holds what it returned.
+    pub held: bool,
 }
 
 /// The engine's answer to a gate that was polled.
@@ -82,6 +88,17 @@ pub struct Wants {
     pub states: bool,
 }
 
+/// What an engine does about a value that comes from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// Nothing.
+    Unseen,
+    /// It records the value: [`Engine::external`] follows.
+    Recorded,
+    /// It gives the recorded value back, if there is one for this step.
+    Replayed(Option<Vec<u8>>),
+}
+
 /// A timer that the engine keeps for a sleeping task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimerId {
@@ -103,8 +120,9 @@ pub trait Engine {
     fn task_gone(&self, task: TaskId);
     /// A gate was polled.
     fn poll(&self, ticket: &mut Ticket, waker: &Waker) -> Turn;
-    /// The step of this gate is over.
-    fn end_step(&self, ticket: &Ticket, end: StepEnd);
+    /// The step of this gate is over. True if its code has returned and ractor is not to
+    /// go on yet: [`Engine::hold`] follows.
+    fn end_step(&self, ticket: &Ticket, end: StepEnd) -> bool;
     /// A gate was dropped before its code returned.
     fn cancelled(&self, ticket: &mut Ticket);
     /// A supervision event is about to be handled.
@@ -135,6 +153,47 @@ pub trait Engine {
     fn buggify(&self, site: &'static str) -> bool;
     /// The most that a load may be, if it is limited.
     fn workload(&self) -> Option<u32>;
+
+    // What follows is for recordings of live processes, and for replays of them.
+
+    /// Keep what a callback returned until ractor may go on.
+    fn hold(&self, task: TaskId, waker: &Waker, output: Box<dyn Any>) {
+        let _ = (task, waker, output);
+    }
+    /// What was kept, if ractor may go on.
+    fn let_go(&self, task: TaskId, waker: &Waker) -> Option<Box<dyn Any>> {
+        let _ = (task, waker);
+        None
+    }
+    /// Time since the Unix epoch, if the engine knows it better than the system.
+    fn unix_time(&self) -> Option<Duration> {
+        Some(crate::SIMULATED_UNIX_START + Duration::from_nanos(self.now_ns()))
+    }
+    /// Of a recorded process: the time of the step that runs on this thread.
+    fn step_now_ns(&self) -> Option<u64> {
+        None
+    }
+    /// A value of this name comes from outside now. With `must` there is no waiting for it.
+    fn outside(&self, name: &str, must: bool) -> Outside {
+        let _ = (name, must);
+        Outside::Unseen
+    }
+    /// The value that came from outside.
+    fn external(&self, name: &str, bytes: &[u8]) {
+        let _ = (name, bytes);
+    }
+    /// A value that the running step made, for comparing.
+    fn output(&self, name: &str, bytes: &[u8]) {
+        let _ = (name, bytes);
+    }
+    /// True if [`Engine::output`] does anything.
+    fn wants_output(&self) -> bool {
+        false
+    }
+    /// What a task that has not run yet was started with.
+    fn input(&self, task: TaskId, name: &str, bytes: Vec<u8>) {
+        let _ = (task, name, bytes);
+    }
 }
 
 thread_local! {
@@ -176,4 +235,70 @@ pub fn with<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
         .try_with(|slot| slot.borrow().as_deref().map(ask))
         .ok()
         .flatten()
+}
+
+/// An engine that records a live process: asked by all threads without a simulation.
+pub type Recorder = Arc<dyn Engine + Send + Sync>;
+
+/// Whether there is a recorder: all that a gate costs more where there is none.
+static IS_RECORDING: AtomicBool = AtomicBool::new(false);
+static RECORDER: RwLock<Option<Recorder>> = RwLock::new(None);
+
+/// Take a recorder in for the whole process; false if there is one already.
+#[must_use]
+pub fn install_recorder(recorder: Recorder) -> bool {
+    let mut slot = RECORDER.write().unwrap_or_else(PoisonError::into_inner);
+    if slot.is_some() {
+        return false;
+    }
+    *slot = Some(recorder);
+    IS_RECORDING.store(true, Ordering::SeqCst);
+    true
+}
+
+/// Let the recorder go.
+pub fn uninstall_recorder() {
+    IS_RECORDING.store(false, Ordering::SeqCst);
+    let mut slot = RECORDER.write().unwrap_or_else(PoisonError::into_inner);
+    let recorder = slot.take();
+    drop(slot);
+    drop(recorder);
+}
+
+/// Ask the engine of this thread or else the recorder, if there is either.
+#[inline]
+pub fn gating<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
+    let asked = ENGINE.try_with(|slot| match slot.borrow().as_deref() {
+        Some(engine) => Some(ask(engine)),
+        None if IS_RECORDING.load(Ordering::Relaxed) => ask_recorder(ask),
+        None => None,
+    });
+    asked.ok().flatten()
+}
+
+/// Ask the recorder, where no simulation runs.
+#[inline]
+pub fn recording<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
+    if !IS_RECORDING.load(Ordering::Relaxed) || with(|_| ()).is_some() {
+        return None;
+    }
+    ask_recorder(ask)
+}
+
+#[cold]
+fn ask_recorder<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
+    let recorder = RECORDER.read().unwrap_or_else(PoisonError::into_inner);
+    let recorder = recorder.clone()?;
+    Some(ask(&*recorder))
+}
+
+/// Nanoseconds since the origin that times outside simulations have.
+#[must_use]
+pub fn live_now_ns() -> u64 {
+    crate::time::live_now_ns()
+}
+
+/// Randomness of the operating system.
+pub fn live_random(bytes: &mut [u8]) {
+    crate::random::live(bytes);
 }

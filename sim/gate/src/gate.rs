@@ -35,6 +35,7 @@ impl Gate {
             message: 0,
             resumed: false,
             waiting: false,
+            held: false,
         }))
     }
 
@@ -47,7 +48,7 @@ impl Gate {
 
     /// For `pre_start`; makes the actor known to the simulation.
     pub fn pre_start<A: Actor>(myself: &ActorRef<A::Msg>) -> Self {
-        engine::with(|engine| {
+        engine::gating(|engine| {
             let task = engine.actor_starting(myself, type_name::<A>());
             Self::new(task, Part::PreStart)
         })
@@ -79,7 +80,7 @@ impl Gate {
         text: impl FnOnce(&A::Msg) -> Option<String>,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
-        engine::with(|engine| {
+        engine::gating(|engine| {
             let task = engine.actor_task(myself, type_name::<A>());
             let wants = engine.wants();
             if wants.messages {
@@ -100,7 +101,7 @@ impl Gate {
         event: &SupervisionEvent,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
-        engine::with(|engine| {
+        engine::gating(|engine| {
             let task = engine.actor_task(myself, type_name::<A>());
             engine.supervision(task, event);
             if engine.wants().states {
@@ -116,7 +117,7 @@ impl Gate {
         part: Part,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
-        engine::with(|engine| {
+        engine::gating(|engine| {
             let task = engine.actor_task(myself, type_name::<A>());
             if engine.wants().states {
                 tell_state(engine, task, state);
@@ -128,7 +129,7 @@ impl Gate {
 
     /// Put an actor's callback behind this gate.
     #[inline]
-    pub fn run<T, F>(self, body: F) -> Gated<F>
+    pub fn run<T: 'static, F>(self, body: F) -> Gated<F>
     where
         F: Future<Output = CallbackResult<T>>,
     {
@@ -147,7 +148,7 @@ fn tell_state(engine: &dyn Engine, task: TaskId, state: impl FnOnce() -> Option<
 
 /// Put a task that is no actor behind a gate.
 pub(crate) fn task<F: Future>(name: &str, body: F) -> TaskGate<F> {
-    gate_task(engine::with(|engine| engine.task_starting(name)), body)
+    gate_task(engine::gating(|engine| engine.task_starting(name)), body)
 }
 
 /// Put a task behind a gate whose engine knows it already.
@@ -169,7 +170,7 @@ struct Presence(Option<TaskId>);
 impl Drop for Presence {
     fn drop(&mut self) {
         if let Some(id) = self.0 {
-            engine::with(|engine| engine.task_gone(id));
+            engine::gating(|engine| engine.task_gone(id));
         }
     }
 }
@@ -204,7 +205,14 @@ impl<F: Future> Future for TaskGate<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        poll_gated(this.body, this.ticket, context, |_| None)
+        // What is no actor has nothing to hold it back from.
+        poll_gated(
+            this.body,
+            this.ticket,
+            context,
+            |_| None,
+            |_, _, output| Poll::Ready(output),
+        )
     }
 }
 
@@ -232,22 +240,49 @@ impl<F: Future> std::fmt::Debug for Gated<F> {
     }
 }
 
-impl<T, F: Future<Output = CallbackResult<T>>> Future for Gated<F> {
+impl<T: 'static, F: Future<Output = CallbackResult<T>>> Future for Gated<F> {
     type Output = F::Output;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        poll_gated(this.body, this.ticket, context, |result| {
-            result.as_ref().err().map(ToString::to_string)
-        })
+        if this.ticket.as_ref().is_some_and(|ticket| ticket.held) {
+            return let_go(this.ticket, context);
+        }
+        let failure = |result: &F::Output| result.as_ref().err().map(ToString::to_string);
+        poll_gated(this.body, this.ticket, context, failure, hold)
+    }
+}
+
+/// Let the engine keep what a callback returned: ractor takes the actor's next message
+/// only when it has that.
+#[cold]
+fn hold<O: 'static>(ticket: &mut Ticket, context: &mut Context<'_>, output: O) -> Poll<O> {
+    ticket.held = true;
+    let output = Box::new(output);
+    engine::gating(|engine| engine.hold(ticket.task, context.waker(), output));
+    Poll::Pending
+}
+
+#[cold]
+fn let_go<O: 'static>(ticket: &mut Option<Ticket>, context: &mut Context<'_>) -> Poll<O> {
+    let Some(held) = ticket else {
+        return Poll::Pending;
+    };
+    let kept = engine::gating(|engine| engine.let_go(held.task, context.waker())).flatten();
+    match kept.and_then(|kept| kept.downcast().ok()) {
+        None => Poll::Pending,
+        Some(output) => {
+            *ticket = None;
+            Poll::Ready(*output)
+        }
     }
 }
 
 /// The code behind a gate is dropped before it has returned, if it has a ticket.
 fn cancel(ticket: &mut Option<Ticket>) {
     if let Some(mut ticket) = ticket.take() {
-        engine::with(|engine| engine.cancelled(&mut ticket));
+        engine::gating(|engine| engine.cancelled(&mut ticket));
     }
 }
 
@@ -258,11 +293,12 @@ fn poll_gated<F: Future>(
     ticket: &mut Option<Ticket>,
     context: &mut Context<'_>,
     failure: impl FnOnce(&F::Output) -> Option<String>,
+    hold: impl FnOnce(&mut Ticket, &mut Context<'_>, F::Output) -> Poll<F::Output>,
 ) -> Poll<F::Output> {
     let Some(open) = ticket else {
         return body.poll(context);
     };
-    let turn = engine::with(|engine| engine.poll(open, context.waker())).unwrap_or(Turn::Pass);
+    let turn = engine::gating(|engine| engine.poll(open, context.waker())).unwrap_or(Turn::Pass);
     match turn {
         Turn::Wait => Poll::Pending,
         Turn::Pass => {
@@ -289,9 +325,11 @@ fn poll_gated<F: Future>(
             };
             open.resumed = true;
             let over = !matches!(end, StepEnd::Pending);
-            engine::with(|engine| engine.end_step(open, end));
-            if over {
-                *ticket = None;
+            let holds = engine::gating(|engine| engine.end_step(open, end)).unwrap_or(false);
+            match stepped {
+                Ok(Poll::Ready(output)) if holds => return hold(open, context, output),
+                _ if over => *ticket = None,
+                _ => {}
             }
             stepped.unwrap_or_else(|payload| resume_unwind(payload))
         }

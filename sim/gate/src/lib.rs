@@ -50,6 +50,7 @@ pub mod checks;
 pub mod engine;
 pub mod gate;
 mod random;
+pub mod record;
 mod time;
 
 use std::future::Future;

@@ -40,13 +40,17 @@ impl TryRng for Rng {
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        if engine::with(|engine| engine.fill_random(bytes)).is_none() {
-            #[allow(
-                clippy::disallowed_methods,
-                reason = "outside a simulation this is the source"
-            )]
-            rand::rng().fill_bytes(bytes);
+        if engine::gating(|engine| engine.fill_random(bytes)).is_none() {
+            live(bytes);
         }
         Ok(())
     }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "outside a simulation this is the source"
+)]
+pub(crate) fn live(bytes: &mut [u8]) {
+    rand::rng().fill_bytes(bytes);
 }

@@ -73,11 +73,12 @@ fn live_origin() -> std::time::Instant {
 /// The current time: virtual inside a simulation.
 #[must_use]
 pub fn now() -> Instant {
-    let ns = engine::with(engine::Engine::now_ns).unwrap_or_else(|| {
-        let origin = live_origin();
-        nanos(live_now().saturating_duration_since(origin))
-    });
-    Instant(ns)
+    Instant(engine::gating(engine::Engine::now_ns).unwrap_or_else(live_now_ns))
+}
+
+pub(crate) fn live_now_ns() -> u64 {
+    let origin = live_origin();
+    nanos(live_now().saturating_duration_since(origin))
 }
 
 /// Unix time at the start of every simulation: 2020-01-01 00:00:00 UTC.
@@ -87,10 +88,8 @@ pub const SIMULATED_UNIX_START: Duration = Duration::from_secs(1_577_836_800);
 /// back. Inside a simulation every run begins at [`SIMULATED_UNIX_START`].
 #[must_use]
 pub fn unix_time() -> Duration {
-    match engine::with(engine::Engine::now_ns) {
-        Some(ns) => SIMULATED_UNIX_START + Duration::from_nanos(ns),
-        None => live_unix_time(),
-    }
+    let known = engine::gating(engine::Engine::unix_time).flatten();
+    known.unwrap_or_else(live_unix_time)
 }
 
 #[allow(
@@ -147,7 +146,20 @@ impl Future for Sleep {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         if let Some(live) = this.live.as_pin_mut() {
-            return live.poll(context);
+            let polled = live.poll(context);
+            // In a recorded process the time of the step decides, as it will in a replay.
+            let step_now = engine::recording(engine::Engine::step_now_ns).flatten();
+            return match step_now {
+                None => polled,
+                Some(now_ns) if now_ns >= this.deadline.0 => Poll::Ready(()),
+                Some(_) => {
+                    if polled.is_ready() {
+                        // It came due while the step ran: another step finds it so.
+                        context.waker().wake_by_ref();
+                    }
+                    Poll::Pending
+                }
+            };
         }
         let due = engine::with(|engine| {
             if let Some(timer) = this.timer.take() {

@@ -2,13 +2,13 @@
 //! processes.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Separates a name from the run that it is scoped to in ractor's registry.
 const SCOPE: &str = "@run-";
 
 /// `name` made unique to run number `run` of this process.
-pub(crate) fn scope(name: &str, run: u64) -> String {
+pub fn scope(name: &str, run: u64) -> String {
     format!("{name}{SCOPE}{run}")
 }
 
@@ -18,7 +18,7 @@ fn unscope(name: &str) -> &str {
 
 /// The name of a task: a base, and the number of the incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Label {
+pub struct Label {
     base: u32,
     number: u32,
 }
@@ -31,21 +31,22 @@ pub(crate) struct Label {
 /// longer and ever new labels. Bases are kept once: systems start many actors of
 /// one kind.
 #[derive(Debug, Default)]
-pub(crate) struct Labels {
+pub struct Labels {
     bases: Vec<Base>,
-    base_of_text: BTreeMap<Rc<str>, u32>,
+    base_of_text: BTreeMap<Arc<str>, u32>,
     /// By the parent's base and the actor's type.
     base_of_unnamed: BTreeMap<(Option<u32>, &'static str), u32>,
 }
 
 #[derive(Debug)]
 struct Base {
-    text: Rc<str>,
+    text: Arc<str>,
     incarnations: u32,
 }
 
 impl Labels {
-    pub(crate) fn of_actor(
+    /// Of an actor with this name, or else of this type below this parent.
+    pub fn of_actor(
         &mut self,
         name: Option<&str>,
         type_name: &'static str,
@@ -58,12 +59,14 @@ impl Labels {
         self.next(base)
     }
 
-    pub(crate) fn of_task(&mut self, name: &str) -> Label {
+    /// Of a task with this name.
+    pub fn of_task(&mut self, name: &str) -> Label {
         let base = self.base(name);
         self.next(base)
     }
 
-    pub(crate) fn text(&self, label: Label) -> String {
+    /// As text, with the number of the incarnation from the second on.
+    pub fn text(&self, label: Label) -> String {
         let base = self.base_text(label);
         match label.number {
             1 => base.to_owned(),
@@ -72,7 +75,7 @@ impl Labels {
     }
 
     /// The text without the number.
-    pub(crate) fn base_text(&self, label: Label) -> &str {
+    pub fn base_text(&self, label: Label) -> &str {
         &self.bases[label.base as usize].text
     }
 
@@ -103,10 +106,10 @@ impl Labels {
         if let Some(base) = self.base_of_text.get(text) {
             return *base;
         }
-        let text: Rc<str> = text.into();
+        let text: Arc<str> = text.into();
         let base = self.bases.len() as u32;
         self.bases.push(Base {
-            text: Rc::clone(&text),
+            text: Arc::clone(&text),
             incarnations: 0,
         });
         self.base_of_text.insert(text, base);
@@ -134,7 +137,7 @@ const HANDLES: [&str; 2] = ["JoinHandle {", "AbortHandle {"];
 /// Remove from a text what differs between runs of one seed: ractor's actor ids
 /// (given as labels where `label_of` knows them), addresses, scopes of names.
 /// The insides of reply ports go as well.
-pub(crate) fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> String {
+pub fn clean(text: String, label_of: impl Fn(u64) -> Option<String>) -> String {
     if !(["Local(", "0x", SCOPE, REPLY_PORT].iter())
         .chain(&HANDLES)
         .any(|sign| text.contains(sign))

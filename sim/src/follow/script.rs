@@ -1,0 +1,156 @@
+//! A live recording as a script: what took place in each step, one after the other.
+
+use std::collections::VecDeque;
+
+use retake_traces::TraceError;
+use retake_traces::live::{Live, Piece, StepEnd};
+use retake_traces::record::{Record, Step};
+
+/// A value with its name.
+pub(crate) type Named = (String, Vec<u8>);
+
+/// One recorded step, and what belongs to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Act {
+    /// Since the start of the recording.
+    pub(crate) at_ns: u64,
+    pub(crate) step: Step,
+    pub(crate) text: Option<String>,
+    /// Actors that took their next message before this step.
+    pub(crate) taken: VecDeque<u32>,
+    /// Labels of the tasks that appeared, in order.
+    pub(crate) started: Vec<String>,
+    pub(crate) input: Option<Named>,
+    pub(crate) external: VecDeque<Named>,
+    pub(crate) output: VecDeque<Named>,
+    pub(crate) end: StepEnd,
+}
+
+/// Where a script ends.
+#[derive(Debug)]
+pub(crate) enum ScriptEnd {
+    /// Where the recording was finished.
+    Whole,
+    /// Before the recorded process did, and why.
+    Gap(String),
+    /// The file has no end: the process was killed, for example.
+    Cut(TraceError),
+}
+
+type Records = Box<dyn Iterator<Item = Result<Record, TraceError>> + Send>;
+
+pub(crate) struct Script {
+    records: Records,
+    now_ns: u64,
+    /// Read, and part of the next step.
+    taken: VecDeque<u32>,
+    started: Vec<String>,
+    end: Option<ScriptEnd>,
+}
+
+impl Script {
+    pub(crate) fn new(records: Records) -> Self {
+        Self {
+            records,
+            now_ns: 0,
+            taken: VecDeque::new(),
+            started: Vec::new(),
+            end: None,
+        }
+    }
+
+    /// How it ended, when there is no next step.
+    pub(crate) fn end(&self) -> Option<&ScriptEnd> {
+        self.end.as_ref()
+    }
+
+    /// The next step that was recorded as a whole.
+    pub(crate) fn next(&mut self) -> Option<Act> {
+        let mut act: Option<Act> = None;
+        while self.end.is_none() {
+            let record = match self.records.next() {
+                Some(Ok(record)) => record,
+                Some(Err(error)) => {
+                    self.end = Some(ScriptEnd::Cut(error));
+                    return None;
+                }
+                None => {
+                    self.end = Some(ScriptEnd::Whole);
+                    return None;
+                }
+            };
+            match record {
+                Record::Step(step) => {
+                    self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);
+                    act = Some(Act {
+                        at_ns: self.now_ns,
+                        step,
+                        text: None,
+                        taken: VecDeque::new(),
+                        started: Vec::new(),
+                        input: None,
+                        external: VecDeque::new(),
+                        output: VecDeque::new(),
+                        end: StepEnd::Pending,
+                    });
+                }
+                Record::Task(task) => self.started.push(task.label),
+                Record::Detail(text) => {
+                    if let Some(act) = &mut act {
+                        act.text = Some(text);
+                    }
+                }
+                Record::Live(live) => {
+                    if let Some(end) = self.take(*live, act.as_mut())
+                        && let Some(mut act) = act.take()
+                    {
+                        act.end = end;
+                        act.taken = std::mem::take(&mut self.taken);
+                        act.started = std::mem::take(&mut self.started);
+                        return Some(act);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, live: Live, act: Option<&mut Act>) -> Option<StepEnd> {
+        match (live, act) {
+            (Live::End(end), _) => return Some(end),
+            (Live::Gap(why), _) => self.end = Some(ScriptEnd::Gap(why)),
+            // Before the step that is being read: see the recorder.
+            (Live::Took { task, .. }, _) => self.taken.push_back(task),
+            (Live::Input(piece), Some(act)) => {
+                let (name, bytes) = act.input.get_or_insert_default();
+                *name = piece.name;
+                bytes.extend(piece.bytes);
+            }
+            (Live::External(piece), Some(act)) => append(&mut act.external, piece),
+            (Live::Output(piece), Some(act)) => append(&mut act.output, piece),
+            (Live::Start(_) | Live::Input(_) | Live::External(_) | Live::Output(_), _) => {}
+        }
+        None
+    }
+}
+
+/// Add a piece to the value that it goes on with, or as a new one. A value that others
+/// follow in pieces is told from the next by its last piece, which ends with a mark.
+fn append(values: &mut VecDeque<Named>, piece: Piece) {
+    match values.back_mut() {
+        Some((name, bytes)) if name.ends_with(OPEN) => {
+            bytes.extend(piece.bytes);
+            if !piece.more {
+                name.truncate(name.len() - OPEN.len());
+            }
+        }
+        _ => {
+            let mark = if piece.more { OPEN } else { "" };
+            values.push_back((piece.name + mark, piece.bytes));
+        }
+    }
+}
+
+/// At the end of the name of a value of which pieces are missing.
+const OPEN: &str = "\0more";

@@ -1,0 +1,198 @@
+//! Running what a live process recorded.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use retake_traces::live::{Live, STRATEGY, Start};
+use retake_traces::record::Record;
+use retake_traces::{Header, Sink, TraceError, TraceReader};
+
+use crate::engine::current;
+pub use crate::follow::Followed;
+use crate::follow::{Plan, Report, Script};
+use crate::outcome::Run;
+use crate::sim::{HORIZON_MAX, Sim};
+
+/// Something that came from outside: what `retake::record::input` was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// What it was started with.
+    pub payload: Vec<u8>,
+}
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type OnInput = Arc<dyn Fn(Input) -> Work + Send + Sync>;
+
+/// Why a recording cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The file cannot be read, or is damaged.
+    #[error(transparent)]
+    File(#[from] TraceError),
+    /// It is a trace of a simulation.
+    #[error("`{}` is no recording of a live process: replay it as a trace", .0.display())]
+    NotLive(PathBuf),
+}
+
+/// A recording of a live process.
+#[derive(Debug)]
+pub struct Recording {
+    path: PathBuf,
+    header: Header,
+    start: Start,
+}
+
+/// A run that followed a recording.
+#[derive(Debug)]
+pub struct Replayed<T> {
+    /// The run.
+    pub run: Run<T>,
+    /// How much of the recording it followed.
+    pub followed: Followed,
+}
+
+impl Recording {
+    /// Open a recording and check it. One without an end is good up to there, and its replay
+    /// says so.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is damaged, or is no recording of a live process.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, RecordingError> {
+        let path = path.as_ref().to_owned();
+        let mut reader = TraceReader::open(&path)?;
+        let header = reader.header().clone();
+        let first = reader.next().transpose();
+        let start = match first {
+            Ok(Some(Record::Live(live))) if header.strategy == STRATEGY => match *live {
+                Live::Start(start) => start,
+                _ => return Err(RecordingError::NotLive(path)),
+            },
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Err(RecordingError::NotLive(path)),
+        };
+        // Nothing is run from a damaged file.
+        for record in reader {
+            match record {
+                Ok(_) => {}
+                Err(TraceError::Truncated { .. }) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self {
+            path,
+            header,
+            start,
+        })
+    }
+
+    /// Who recorded, and what.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// How the recorded system was set up, as its program said.
+    #[must_use]
+    pub fn config(&self) -> &[u8] {
+        &self.start.config
+    }
+
+    /// Run a scenario as the recording has it, up to its end or the first step that cannot
+    /// be followed. The scenario starts the same actors as the recorded program did inside
+    /// `retake::record::scenario`.
+    ///
+    /// # Errors
+    /// If the file cannot be read any more.
+    pub fn replay<F, Fut>(&self, scenario: F) -> Result<Replayed<Fut::Output>, TraceError>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        self.replay_with(Sim::new(), None, scenario)
+    }
+
+    /// [`Recording::replay`], with what `on_input` does for each of the recording's inputs,
+    /// and into `trace`: that is an ordinary trace of a simulation, with texts and causes.
+    ///
+    /// # Errors
+    /// If the file cannot be read any more.
+    pub fn replay_inputs<F, Fut, W, Done>(
+        &self,
+        trace: Option<Box<dyn Sink + Send>>,
+        scenario: F,
+        on_input: W,
+    ) -> Result<Replayed<Fut::Output>, TraceError>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+        W: Fn(Input) -> Done + Send + Sync + 'static,
+        Done: Future<Output = ()> + Send + 'static,
+    {
+        let sim = match trace {
+            Some(sink) => Sim::new().story(true).causality(true).trace_boxed(sink),
+            None => Sim::new(),
+        };
+        let on_input: OnInput = Arc::new(move |input| Box::pin(on_input(input)));
+        self.replay_with(sim, Some(on_input), scenario)
+    }
+
+    fn replay_with<F, Fut>(
+        &self,
+        sim: Sim,
+        on_input: Option<OnInput>,
+        scenario: F,
+    ) -> Result<Replayed<Fut::Output>, TraceError>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let report = Report::default();
+        let plan = Plan {
+            script: Script::new(Box::new(TraceReader::open(&self.path)?)),
+            report: report.clone(),
+            origin_ns: self.start.origin_ns,
+            unix_ns: self.start.unix_ns,
+        };
+        let run = sim
+            .seed(self.header.seed)
+            .horizon(HORIZON_MAX)
+            .follow(plan, on_input)
+            .run(scenario);
+        let followed = report.get().clone();
+        Ok(Replayed { run, followed })
+    }
+}
+
+/// The next input of the recording that the run on this thread follows.
+pub(crate) async fn next_input() -> Option<Input> {
+    std::future::poll_fn(|context| {
+        let Some(engine) = current() else {
+            return std::task::Poll::Ready(None);
+        };
+        let mut core = engine.core.borrow_mut();
+        let input = core
+            .follow
+            .as_mut()
+            .and_then(|follow| follow.next_input(context.waker()));
+        match input {
+            Some((name, payload)) => std::task::Poll::Ready(Some(Input { name, payload })),
+            None => std::task::Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Starts a task for each input.
+pub(crate) async fn drive(on_input: OnInput) {
+    while let Some(input) = next_input().await {
+        let name = input.name.clone();
+        drop(retake::spawn_named(&name, on_input(input)));
+    }
+}
