@@ -27,11 +27,14 @@
 //! take records in and give them back; [`schedule`] is what a replay needs of
 //! them; [`live`] is what recordings of live processes say beside; [`story`] makes
 //! lines for people; [`timeline`] goes to any step and tells how things stood there;
-//! [`mod@compare`] finds the first difference between two runs; [`export`] writes a run
-//! in the forms that other programs read; [`error`] is what can be wrong with a file.
+//! [`mod@compare`] finds the first difference between two runs line by line, [`causal`]
+//! by what caused what; [`export`] writes a run in the forms that other programs read;
+//! [`error`] is what can be wrong with a file.
 
+pub mod causal;
 mod codec;
 pub mod compare;
+mod entries;
 pub mod error;
 pub mod export;
 mod format;
@@ -40,11 +43,13 @@ pub mod live;
 pub mod reader;
 pub mod record;
 pub mod schedule;
+mod senders;
 pub mod sink;
 pub mod story;
 pub mod timeline;
 pub mod writer;
 
+pub use causal::{CausalDiff, causal_diff};
 pub use compare::{Comparer, Diff, Divergence, compare, diff};
 pub use error::TraceError;
 pub use format::TEXT_MAX;

@@ -149,7 +149,7 @@ pub(crate) fn seconds(ns: u64) -> String {
     format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     if !text.contains(char::is_control) {
         return text.to_owned();
     }
@@ -259,7 +259,17 @@ impl Teller {
         }
     }
 
-    fn label(&self, task: u32) -> Arc<str> {
+    /// Steps up to here.
+    pub(crate) fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Virtual time up to here, in nanoseconds.
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    pub(crate) fn label(&self, task: u32) -> Arc<str> {
         let labels = self.known.as_deref().unwrap_or(&self.labels);
         labels
             .get(task as usize)

@@ -208,13 +208,13 @@ fn a_run_that_fails_exits_with_1_and_its_trace_replays_the_failure() {
 fn two_seeds_differ_and_the_first_divergence_is_shown() {
     let folder = recorded();
     run(&folder, "run recovery/one_action --seed 6 --trace b.retake");
-    let (code, out, err) = run(&folder, "diff a.retake b.retake");
+    let (code, out, err) = run(&folder, "diff a.retake b.retake --strict");
     assert_eq!((code, &*err), (1, ""));
     assert!(
         out.contains("header: seed is `5` and `6`") && out.contains("first divergence at step"),
         "{out}"
     );
-    let (code, json, _) = run(&folder, "diff a.retake b.retake --json");
+    let (code, json, _) = run(&folder, "diff a.retake b.retake --strict --json");
     assert_eq!(code, 1);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(value["divergence"]["left"].is_array());

@@ -50,6 +50,12 @@ enum Object<'a> {
         at: At<'a>,
         text: &'a str,
     },
+    State {
+        #[serde(flatten)]
+        at: At<'a>,
+        text: &'a str,
+        at_end: bool,
+    },
     Live {
         #[serde(flatten)]
         at: At<'a>,
@@ -143,8 +149,13 @@ impl Exporter for Jsonl {
                 detail: &end.detail,
                 steps: end.steps,
             },
+            Record::State(state) => Object::State {
+                at,
+                text: &state.text,
+                at_end: state.at_end,
+            },
             // They belong to a step and make no line of their own.
-            Record::Detail(_) | Record::Cause(_) | Record::State(_) => return Ok(()),
+            Record::Detail(_) | Record::Cause(_) => return Ok(()),
         };
         write(&object, out)
     }

@@ -62,7 +62,7 @@ pub fn diagram<'a>(lines: impl IntoIterator<Item = &'a Line> + Clone) -> String 
 }
 
 fn is_drawn(line: &Line) -> bool {
-    !line.who.is_empty() && !matches!(line.record, Record::Task(_))
+    !line.who.is_empty() && !matches!(line.record, Record::Task(_) | Record::State(_))
 }
 
 /// A text that Mermaid takes for nothing but text: its own marks as entities.

@@ -32,7 +32,6 @@ mod mailbox;
 pub mod mermaid;
 pub mod otlp;
 pub mod perfetto;
-mod senders;
 pub mod shiviz;
 
 use std::io::{self, Write};
@@ -41,9 +40,10 @@ use std::str::FromStr;
 
 use crate::error::TraceError;
 use crate::header::Header;
-use crate::reader::{Position, TraceReader};
-use crate::record::{Record, Task};
-use crate::story::{Line, Teller};
+use crate::record::Task;
+
+use crate::entries::Entries;
+pub use crate::entries::{Entry, Selection};
 
 /// Why a run could not be exported.
 #[derive(Debug, thiserror::Error)]
@@ -120,36 +120,6 @@ impl FromStr for Format {
     }
 }
 
-/// Which part of a run is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Selection {
-    /// From this step on.
-    pub from: u64,
-    /// Up to this step.
-    pub to: u64,
-    /// Only about these; without an incarnation number, about all incarnations. Empty
-    /// means everything.
-    pub actors: Vec<String>,
-}
-
-impl Default for Selection {
-    fn default() -> Self {
-        Self {
-            from: 0,
-            to: u64::MAX,
-            actors: Vec::new(),
-        }
-    }
-}
-
-impl Selection {
-    fn shows(&self, line: &Line) -> bool {
-        self.actors.is_empty()
-            || line.who.is_empty()
-            || self.actors.iter().any(|name| line.is_about(name))
-    }
-}
-
 /// What comes before the first entry.
 #[derive(Clone, Debug)]
 pub struct Start<'a> {
@@ -159,33 +129,6 @@ pub struct Start<'a> {
     pub tasks: &'a [Task],
     /// Virtual time before the first entry, in nanoseconds.
     pub now_ns: u64,
-}
-
-/// One line of the story, and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The line.
-    pub line: Line,
-    /// The task that it is about; of a logged line, the one that logged it.
-    pub task: Option<u32>,
-    /// False for what the selection leaves out: told because it may carry causes.
-    pub shown: bool,
-}
-
-impl Entry {
-    /// The step that sent the message, if it is one that came before.
-    #[must_use]
-    pub fn cause(&self) -> Option<u64> {
-        self.line
-            .cause
-            .filter(|cause| *cause >= 1 && *cause < self.line.step)
-    }
-
-    /// True for a turn of a task.
-    #[must_use]
-    pub fn is_step(&self) -> bool {
-        matches!(self.line.record, Record::Step(_))
-    }
 }
 
 /// Writes a run in one format.
@@ -256,90 +199,4 @@ pub fn export(
     }
     exporter.finish(out)?;
     Ok(())
-}
-
-/// The selected entries of a trace.
-struct Entries<'a> {
-    reader: TraceReader,
-    teller: Teller,
-    selection: &'a Selection,
-    /// The task of the last step.
-    running: Option<u32>,
-    /// Read while what comes before was skipped.
-    first: Option<Entry>,
-    ended: bool,
-}
-
-impl<'a> Entries<'a> {
-    fn open(path: &Path, selection: &'a Selection) -> Result<(Position, Self), TraceError> {
-        let mut reader = TraceReader::open(path)?;
-        let mut position = Position::default();
-        let mut teller = Teller::new();
-        if selection.from > 1 {
-            position = reader.seek_to_step(selection.from)?;
-            teller = Teller::at(&position);
-        }
-        let mut entries = Self {
-            reader,
-            teller,
-            selection,
-            running: None,
-            first: None,
-            ended: false,
-        };
-        if selection.from <= 1 {
-            return Ok((position, entries));
-        }
-        // The block begins before the step that is wanted.
-        while let Some(entry) = entries.next()? {
-            if entry.line.step >= selection.from {
-                entries.first = Some(entry);
-                break;
-            }
-            position.now_ns = entry.line.now_ns;
-            if let Record::Task(task) = entry.line.record {
-                position.tasks.push(task);
-            }
-        }
-        Ok((position, entries))
-    }
-
-    fn next(&mut self) -> Result<Option<Entry>, TraceError> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
-        }
-        if self.ended {
-            return Ok(None);
-        }
-        let line = loop {
-            match self.reader.next().transpose()? {
-                Some(record) => {
-                    if let Some(line) = self.teller.tell(&record) {
-                        break Some(line);
-                    }
-                }
-                None => {
-                    self.ended = true;
-                    break self.teller.finish();
-                }
-            }
-        };
-        let Some(line) = line.filter(|line| line.step <= self.selection.to) else {
-            self.ended = true;
-            return Ok(None);
-        };
-        let task = match &line.record {
-            Record::Step(step) => {
-                self.running = Some(step.task);
-                self.running
-            }
-            Record::Task(task) => Some(task.id),
-            Record::Fault(fault) => Some(fault.task),
-            Record::Panic(panic) => Some(panic.task),
-            Record::Event(_) | Record::Live(_) => self.running,
-            Record::End(_) | Record::Detail(_) | Record::Cause(_) | Record::State(_) => None,
-        };
-        let shown = self.selection.shows(&line);
-        Ok(Some(Entry { line, task, shown }))
-    }
 }

@@ -21,10 +21,10 @@ use serde::Serialize;
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 
 use super::json::variant;
-use super::senders::Senders;
 use super::{Entry, ExportError, Exporter, Start};
 use crate::header::Header;
 use crate::record::{Record, StepKind};
+use crate::senders::Senders;
 
 /// Unix time at which simulations begin, 2020-01-01 00:00:00 UTC: a span without a time
 /// is none.
@@ -155,6 +155,8 @@ struct Status {
     code: u8,
 }
 
+/// The attribute for the state that a handler found.
+const STATE: &str = "retake.state";
 const ERROR: u8 = 2;
 const INTERNAL: u8 = 1;
 const CONSUMER: u8 = 5;
@@ -451,7 +453,16 @@ impl Exporter for Otlp {
                 self.end = Some((end.outcome.clone(), end.detail.clone()));
                 Ok(())
             }
-            Record::Detail(_) | Record::Cause(_) | Record::State(_) => Ok(()),
+            Record::State(state) => {
+                let open = self.open.get_mut(&state.task);
+                if let Some(open) = open.filter(|_| !state.at_end) {
+                    let attributes = &mut open.span.attributes;
+                    attributes.retain(|attribute| attribute.key != STATE);
+                    attributes.push(text(STATE, &*state.text));
+                }
+                Ok(())
+            }
+            Record::Detail(_) | Record::Cause(_) => Ok(()),
         }
     }
 

@@ -17,9 +17,9 @@ use std::io::Write;
 
 use super::json::{Micros, Quoted, variant};
 use super::mailbox::Mailbox;
-use super::senders::Senders;
 use super::{Entry, ExportError, Exporter, Start};
 use crate::record::{Choice, Record, StepKind, Task};
+use crate::senders::Senders;
 use crate::story::seconds;
 
 /// Widest slice, in nanoseconds.
@@ -101,11 +101,15 @@ impl Perfetto {
         });
         // Instants stand within the slice of the step that they belong to.
         let mut place = self.drawn_ns;
-        for entry in &entries {
+        for (number, entry) in entries.iter().enumerate() {
             if entry.is_step() {
                 place = self.drawn_ns;
                 self.drawn_ns = self.drawn_ns.saturating_add(width);
-                self.step(entry, place, width, out)?;
+                let state = entries[number + 1..]
+                    .iter()
+                    .take_while(|entry| !entry.is_step())
+                    .find_map(|state| state_of(state, entry));
+                self.step(entry, state, place, width, out)?;
             } else if entry.shown {
                 self.other(entry, place, out)?;
             }
@@ -118,6 +122,7 @@ impl Perfetto {
     fn step(
         &mut self,
         entry: &Entry,
+        state: Option<&str>,
         place: u64,
         width: u64,
         out: &mut dyn Write,
@@ -149,6 +154,9 @@ impl Perfetto {
         );
         if let Some(detail) = &line.detail {
             arguments += &format!(r#","detail":{}"#, Quoted(detail));
+        }
+        if let Some(state) = state {
+            arguments += &format!(r#","state":{}"#, Quoted(state));
         }
         if let Some(cause) = line.cause {
             arguments += &format!(r#","cause":{cause}"#);
@@ -257,6 +265,7 @@ impl Perfetto {
             Record::Panic(_) => "panic",
             Record::Event(_) | Record::Live(_) => "event",
             Record::End(_) => "end",
+            Record::State(state) if state.at_end => "state",
             Record::Step(_) | Record::Detail(_) | Record::Cause(_) | Record::State(_) => {
                 return Ok(());
             }
@@ -265,6 +274,7 @@ impl Perfetto {
         let name = match &entry.line.record {
             // The whole is among the arguments.
             Record::Panic(_) => "PANIC",
+            Record::State(_) => "state at the end",
             Record::End(end) => &*end.outcome,
             _ => what.trim_start_matches("| "),
         };
@@ -283,6 +293,14 @@ impl Perfetto {
             ),
             out,
         )
+    }
+}
+
+/// The state that a step found, if this tells it.
+fn state_of<'a>(state: &'a Entry, step: &Entry) -> Option<&'a str> {
+    match &state.line.record {
+        Record::State(state) if !state.at_end && Some(state.task) == step.task => Some(&state.text),
+        _ => None,
     }
 }
 

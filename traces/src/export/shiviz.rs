@@ -15,9 +15,9 @@ use std::io::Write;
 use std::rc::Rc;
 
 use super::json::Quoted;
-use super::senders::Senders;
 use super::{Entry, ExportError, Exporter, Start};
 use crate::record::{Record, Task};
+use crate::senders::Senders;
 
 /// What the log is read with.
 pub const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
@@ -163,6 +163,10 @@ impl Exporter for Shiviz {
         }
         if entry.is_step() {
             self.forget(entry.line.step);
+        }
+        if let Record::State(_) = entry.line.record {
+            // Part of a step, and no event.
+            return Ok(());
         }
         let other = self.senders.of(entry);
         let clock = self.tick(task, entry, other.as_deref());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use retake_traces::record::{
-    Choice, End, Fault, FaultKind, Panic, Record, Step, StepKind, Task, TaskKind,
+    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind,
 };
 use retake_traces::{Header, Sink, TraceWriter};
 
@@ -22,7 +22,7 @@ pub(crate) fn header() -> Header {
         faults: vec!["kill pool @2ms".into()],
         versions: vec![("ractor".into(), "1.0".into())],
         code: "00ff".into(),
-        states: false,
+        states: true,
     }
 }
 
@@ -42,6 +42,14 @@ pub(crate) fn task(id: u32, kind: TaskKind, label: &str, parent: Option<u32>) ->
         kind,
         label: label.into(),
         parent,
+    })
+}
+
+pub(crate) fn state(task: u32, text: &str, at_end: bool) -> Record {
+    Record::State(State {
+        task,
+        text: text.into(),
+        at_end,
     })
 }
 
@@ -81,6 +89,7 @@ pub(crate) fn shop() -> Vec<Record> {
         step(1, 1_500, Handle),
         detail("CheckOut { who: \"a;b\", n: 1 }"),
         Cause(3),
+        state(1, "Pool { free: 1 }", false),
         event("lent: worker #1\nto a"),
         step(1, 1_000_000, Handle),
         detail("CheckOut(2)"),
@@ -108,6 +117,7 @@ pub(crate) fn shop() -> Vec<Record> {
         Cause(7),
         task(3, TaskKind::Actor, "pool#2", Some(0)),
         step(3, 5_000, PostStart),
+        state(3, "Pool {\n    free: 1,\n}", true),
         end("panicked", 9, 2_256_510),
     ]
 }

@@ -106,12 +106,19 @@ enum Command {
     /// Write a run in a form that another program reads: Perfetto, Mermaid, `ShiViz`,
     /// OpenTelemetry, or JSON lines.
     Export(export::ExportArgs),
-    /// Compare two traces up to the first difference.
+    /// Compare two traces by what caused what: which event one of them has and the other
+    /// has not, and which order of messages it depends on.
+    ///
+    /// Exits with 0 when they are identical or differ in the order of independent steps
+    /// alone, else with 1.
     Diff {
         /// One trace.
         left: PathBuf,
         /// The other.
         right: PathBuf,
+        /// Compare line by line up to the first difference: only identical runs exit with 0.
+        #[arg(long)]
+        strict: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -285,7 +292,12 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(&args, &mut out),
         Command::Show(args) => inspect::show(&args, &mut out),
         Command::Export(args) => export::export(&args, &mut out),
-        Command::Diff { left, right, json } => inspect::diff(&left, &right, json, &mut out),
+        Command::Diff {
+            left,
+            right,
+            strict,
+            json,
+        } => inspect::diff(&left, &right, strict, json, &mut out),
         Command::Verify { file, json } => inspect::verify(&file, json, &mut out),
     };
     let done = done.and_then(|status| Ok(out.flush().map(|()| status)?));

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::Entry;
+use crate::entries::Entry;
 
 /// Keeps a value for each step until the last of its messages has been handled.
 ///
 /// A first reading counts the messages, so only what will be asked for is kept: the
 /// messages under way, and a byte for each step.
 #[derive(Clone, Debug)]
-pub(super) struct Senders<T> {
+pub(crate) struct Senders<T> {
     /// By step, from the first one: messages of it that are still to be handled.
     uses: Vec<u8>,
     first: Option<u64>,
@@ -28,7 +28,7 @@ impl<T> Default for Senders<T> {
 
 impl<T: Clone> Senders<T> {
     /// Of the first reading: all steps, in order.
-    pub(super) fn survey(&mut self, entry: &Entry) {
+    pub(crate) fn survey(&mut self, entry: &Entry) {
         if !entry.is_step() {
             return;
         }
@@ -45,7 +45,7 @@ impl<T: Clone> Senders<T> {
     }
 
     /// Keep this, if `step` sends a message that is handled.
-    pub(super) fn put(&mut self, step: u64, value: impl FnOnce() -> T) {
+    pub(crate) fn put(&mut self, step: u64, value: impl FnOnce() -> T) {
         if self.uses_of(step).is_some_and(|uses| *uses > 0) {
             self.kept.insert(step, value());
         }
@@ -53,7 +53,7 @@ impl<T: Clone> Senders<T> {
 
     /// What was kept for the sender of the message that this entry handles. To be
     /// asked once for each message.
-    pub(super) fn of(&mut self, entry: &Entry) -> Option<T> {
+    pub(crate) fn of(&mut self, entry: &Entry) -> Option<T> {
         let cause = entry.cause()?;
         let uses = self.uses_of(cause)?;
         // So many that they were not counted: kept to the end.
