@@ -72,6 +72,20 @@ impl Program {
     }
 }
 
+/// The variant of this name.
+///
+/// ```
+/// let raft = retake_workloads::zoo::find("zoo/raft/fixed").unwrap();
+/// retake_sim::Sim::new().run(raft.run).expect_passed();
+/// ```
+#[must_use]
+pub fn find(name: &str) -> Option<Variant> {
+    PROGRAMS
+        .iter()
+        .flat_map(Program::variants)
+        .find(|variant| variant.name == name)
+}
+
 macro_rules! programs {
     ($($name:literal, $budget:literal, $run:path, $about:literal;)*) => {
         &[$(Program {
