@@ -1,0 +1,66 @@
+//! How busy a pool is.
+
+use std::time::Duration;
+
+/// How busy a pool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// In one word.
+    pub state: PoolState,
+    /// Workers that can be lent at once.
+    pub idle: usize,
+    /// Workers beyond the pool's size.
+    pub overflow: u32,
+    /// Workers that are lent.
+    pub leased: usize,
+    /// Clients in the queue.
+    pub waiting: usize,
+    /// Longest queue since the start.
+    pub waiting_max: usize,
+    /// What became of checkouts since the start.
+    pub served: Served,
+}
+
+/// What became of checkouts since a pool's start. All clients wait in one queue,
+/// so nobody who waits is passed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Those that got a worker at once.
+    pub at_once: u64,
+    /// Those that got a worker after waiting.
+    pub after_waiting: u64,
+    /// Those whose client gave up or died waiting.
+    pub given_up: u64,
+    /// Those that were refused.
+    pub refused: u64,
+    /// Waiting time of those that waited and got a worker, summed up.
+    pub waited: Duration,
+    /// The longest of these.
+    pub waited_longest: Duration,
+}
+
+impl Served {
+    pub(super) fn note_wait(&mut self, wait: Duration) {
+        self.after_waiting += 1;
+        self.waited += wait;
+        self.waited_longest = self.waited_longest.max(wait);
+    }
+
+    /// The mean waiting time of those that waited and got a worker.
+    #[must_use]
+    pub fn mean_wait(&self) -> Duration {
+        let waited = self.waited.as_secs_f64() / (self.after_waiting.max(1) as f64);
+        Duration::from_secs_f64(waited)
+    }
+}
+
+/// A pool's state, in poolboy's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolState {
+    /// A worker can be lent at once.
+    Ready,
+    /// The next worker lent is started beyond the pool's size.
+    Overflow,
+    /// All that may be lent are.
+    Full,
+}
