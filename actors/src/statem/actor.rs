@@ -5,15 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use ractor::concurrency::JoinHandle;
-use ractor::{
-    Actor, ActorCell, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort, SpawnErr,
-    SupervisionEvent,
-};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use super::context::{Context, Effects, EnterContext, TimerChange, TimerKey};
 use super::table::Rule;
 use super::{Discard, Event, Next, StateMachine};
-use crate::call::{CallError, call};
 
 /// Makes an actor of a [`StateMachine`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -284,9 +280,7 @@ impl<M: StateMachine> Statem<M> {
         }
         match next {
             Next::Stop(reason) => {
-                machine.stopping = true;
-                self.discard_all(reason.as_deref(), machine);
-                myself.stop(reason);
+                self.stop(reason, machine, myself);
                 Ok(())
             }
             Next::Repeat => self.enter(Some(from), machine, myself).await,
@@ -308,9 +302,23 @@ impl<M: StateMachine> Statem<M> {
         let state = machine.state;
         let entered = self.0.enter(from, state, &mut machine.data, &mut context);
         entered.await?;
-        let timers = context.effects.timers;
+        let Effects { timers, stop, .. } = context.effects;
         machine.change_timers(timers, myself);
+        if let Some(reason) = stop {
+            self.stop(reason, machine, myself);
+        }
         Ok(())
+    }
+
+    fn stop(
+        &self,
+        reason: Option<String>,
+        machine: &mut Machine<M>,
+        myself: &ActorRef<StatemMessage<M>>,
+    ) {
+        machine.stopping = true;
+        self.discard_all(reason.as_deref(), machine);
+        myself.stop(reason);
     }
 
     /// The machine stops: those who wait are told, and no timeout comes any more.
@@ -370,9 +378,19 @@ impl<M: StateMachine> Machine<M> {
         changes: Vec<TimerChange<M::Event>>,
         myself: &ActorRef<StatemMessage<M>>,
     ) {
-        for TimerChange { key, set } in changes {
+        for change in changes {
+            let (key, after, event) = match change {
+                TimerChange::Set(key, after, event) => (key, after, event),
+                TimerChange::Update(key, event) => match self.update(key, event) {
+                    None => continue,
+                    Some(event) => (key, Duration::ZERO, event),
+                },
+                TimerChange::Cancel(key) => {
+                    self.cancel(key);
+                    continue;
+                }
+            };
             self.cancel(key);
-            let Some((after, event)) = set else { continue };
             if after == Duration::ZERO {
                 self.at_once.push_back((key, event));
                 continue;
@@ -388,91 +406,20 @@ impl<M: StateMachine> Machine<M> {
             self.timers.insert(key, timer);
         }
     }
-}
 
-/// A running state machine.
-pub struct StatemRef<M: StateMachine>(ActorRef<StatemMessage<M>>);
-
-impl<M: StateMachine> Clone for StatemRef<M> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<M: StateMachine> fmt::Debug for StatemRef<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("StatemRef").field(&self.0).finish()
-    }
-}
-
-impl<M: StateMachine> From<ActorRef<StatemMessage<M>>> for StatemRef<M> {
-    fn from(actor: ActorRef<StatemMessage<M>>) -> Self {
-        Self(actor)
-    }
-}
-
-impl<M: StateMachine> StatemRef<M> {
-    /// Start a machine without a supervisor.
-    ///
-    /// # Errors
-    /// If its table has a mistake or its `init` fails.
-    pub async fn start(
-        name: Option<&str>,
-        machine: M,
-        arguments: M::Arguments,
-    ) -> Result<Self, SpawnErr> {
-        let name = name.map(retake::scoped_name);
-        let (actor, _) = Actor::spawn(name, Statem(machine), arguments).await?;
-        Ok(Self(actor))
-    }
-
-    /// Start a machine below a supervisor.
-    ///
-    /// # Errors
-    /// If its table has a mistake or its `init` fails.
-    pub async fn start_linked(
-        name: Option<&str>,
-        machine: M,
-        arguments: M::Arguments,
-        supervisor: ActorCell,
-    ) -> Result<Self, SpawnErr> {
-        let name = name.map(retake::scoped_name);
-        let started = Actor::spawn_linked(name, Statem(machine), arguments, supervisor);
-        Ok(Self(started.await?.0))
-    }
-
-    /// The actor.
-    #[must_use]
-    pub fn actor(&self) -> &ActorRef<StatemMessage<M>> {
-        &self.0
-    }
-
-    /// Send an event.
-    ///
-    /// # Errors
-    /// If the machine is not running.
-    pub fn cast(&self, event: M::Event) -> Result<(), MessagingErr<StatemMessage<M>>> {
-        self.0.cast(StatemMessage::Event(event))
-    }
-
-    /// Send an event that asks for an answer, and wait for it at most `timeout`.
-    ///
-    /// # Errors
-    /// If the machine is not running, drops the question, or takes too long.
-    pub async fn call<T: Send + 'static>(
-        &self,
-        event: impl FnOnce(RpcReplyPort<T>) -> M::Event,
-        timeout: Option<Duration>,
-    ) -> Result<T, CallError> {
-        let message = |reply| StatemMessage::Event(event(reply));
-        call(&self.0, message, timeout).await
-    }
-
-    /// How the machine stands. Seen by the machine between two events.
-    ///
-    /// # Errors
-    /// If the machine is not running.
-    pub async fn inspect(&self) -> Result<Inspection<M::State>, CallError> {
-        call(&self.0, StatemMessage::Inspect, None).await
+    /// Let a timeout that is set bring this event; gives it back if none is set.
+    fn update(&mut self, key: TimerKey, event: M::Event) -> Option<M::Event> {
+        if let Some(timer) = self.timers.get_mut(&key) {
+            timer.event = event;
+            return None;
+        }
+        let waiting = self.at_once.iter_mut().find(|(other, _)| *other == key);
+        match waiting {
+            Some((_, waiting)) => {
+                *waiting = event;
+                None
+            }
+            None => Some(event),
+        }
     }
 }

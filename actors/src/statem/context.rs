@@ -14,10 +14,12 @@ pub(super) enum TimerKey {
     Named(&'static str),
 }
 
-/// A change to the timeouts: set, or cancelled where there is nothing to set.
-pub(super) struct TimerChange<E> {
-    pub(super) key: TimerKey,
-    pub(super) set: Option<(Duration, E)>,
+/// A change to a timeout.
+pub(super) enum TimerChange<E> {
+    Set(TimerKey, Duration, E),
+    /// Another event, at the same time; at once if the timeout is not set.
+    Update(TimerKey, E),
+    Cancel(TimerKey),
 }
 
 /// What a handler did, in order.
@@ -25,6 +27,8 @@ pub(super) struct Effects<E> {
     pub(super) inserted: Vec<E>,
     pub(super) postponed: Option<E>,
     pub(super) timers: Vec<TimerChange<E>>,
+    /// An enter action stops the machine, for this reason.
+    pub(super) stop: Option<Option<String>>,
 }
 
 impl<E> Effects<E> {
@@ -33,16 +37,8 @@ impl<E> Effects<E> {
             inserted: Vec::new(),
             postponed: None,
             timers: Vec::new(),
+            stop: None,
         }
-    }
-
-    fn set(&mut self, key: TimerKey, after: Duration, event: E) {
-        let set = Some((after, event));
-        self.timers.push(TimerChange { key, set });
-    }
-
-    fn cancel(&mut self, key: TimerKey) {
-        self.timers.push(TimerChange { key, set: None });
     }
 }
 
@@ -76,31 +72,6 @@ impl<M: StateMachine> Context<'_, M> {
     pub fn insert(&mut self, event: M::Event) {
         self.effects.inserted.push(event);
     }
-
-    /// Set the state timeout: this event comes unless the state changes before.
-    pub fn state_timeout(&mut self, after: Duration, event: M::Event) {
-        self.effects.set(TimerKey::State, after, event);
-    }
-
-    /// Set the event timeout: this event comes unless any other comes before.
-    pub fn event_timeout(&mut self, after: Duration, event: M::Event) {
-        self.effects.set(TimerKey::Event, after, event);
-    }
-
-    /// Set a named timeout: this event comes unless it is cancelled or set again.
-    pub fn timeout(&mut self, name: &'static str, after: Duration, event: M::Event) {
-        self.effects.set(TimerKey::Named(name), after, event);
-    }
-
-    /// Cancel the state timeout.
-    pub fn cancel_state_timeout(&mut self) {
-        self.effects.cancel(TimerKey::State);
-    }
-
-    /// Cancel a named timeout.
-    pub fn cancel_timeout(&mut self, name: &'static str) {
-        self.effects.cancel(TimerKey::Named(name));
-    }
 }
 
 impl<M: StateMachine> EnterContext<'_, M> {
@@ -110,26 +81,71 @@ impl<M: StateMachine> EnterContext<'_, M> {
         self.myself
     }
 
-    /// See [`Context::state_timeout`].
-    pub fn state_timeout(&mut self, after: Duration, event: M::Event) {
-        self.effects.set(TimerKey::State, after, event);
-    }
-
-    /// See [`Context::event_timeout`].
-    pub fn event_timeout(&mut self, after: Duration, event: M::Event) {
-        self.effects.set(TimerKey::Event, after, event);
-    }
-
-    /// See [`Context::timeout`].
-    pub fn timeout(&mut self, name: &'static str, after: Duration, event: M::Event) {
-        self.effects.set(TimerKey::Named(name), after, event);
-    }
-
-    /// See [`Context::cancel_timeout`].
-    pub fn cancel_timeout(&mut self, name: &'static str) {
-        self.effects.cancel(TimerKey::Named(name));
+    /// Stop the machine, for this reason; none is a normal end.
+    pub fn stop(&mut self, reason: Option<String>) {
+        self.effects.stop = Some(reason);
     }
 }
+
+/// Timeouts, for handlers and enter actions alike.
+macro_rules! timeouts {
+    ($context:ident) => {
+        impl<M: StateMachine> $context<'_, M> {
+            /// Set the state timeout: this event comes unless the state changes before.
+            /// `{state_timeout, Time, EventContent}`.
+            pub fn state_timeout(&mut self, after: Duration, event: M::Event) {
+                self.change(TimerChange::Set(TimerKey::State, after, event));
+            }
+
+            /// Set the event timeout: this event comes unless any other comes before.
+            /// `{timeout, Time, EventContent}`.
+            pub fn event_timeout(&mut self, after: Duration, event: M::Event) {
+                self.change(TimerChange::Set(TimerKey::Event, after, event));
+            }
+
+            /// Set a named timeout: this event comes unless it is cancelled or set again.
+            /// `{{timeout, Name}, Time, EventContent}`.
+            pub fn timeout(&mut self, name: &'static str, after: Duration, event: M::Event) {
+                self.change(TimerChange::Set(TimerKey::Named(name), after, event));
+            }
+
+            /// Let the state timeout bring this event instead, when it comes; at once if
+            /// it is not set. `{state_timeout, update, EventContent}`.
+            pub fn update_state_timeout(&mut self, event: M::Event) {
+                self.change(TimerChange::Update(TimerKey::State, event));
+            }
+
+            /// Let a named timeout bring this event instead, when it comes; at once if it
+            /// is not set. `{{timeout, Name}, update, EventContent}`.
+            pub fn update_timeout(&mut self, name: &'static str, event: M::Event) {
+                self.change(TimerChange::Update(TimerKey::Named(name), event));
+            }
+
+            /// Cancel the state timeout. `{state_timeout, cancel}`.
+            pub fn cancel_state_timeout(&mut self) {
+                self.change(TimerChange::Cancel(TimerKey::State));
+            }
+
+            /// Cancel the event timeout that this handler or enter action follows.
+            /// `{timeout, cancel}`.
+            pub fn cancel_event_timeout(&mut self) {
+                self.change(TimerChange::Cancel(TimerKey::Event));
+            }
+
+            /// Cancel a named timeout. `{{timeout, Name}, cancel}`.
+            pub fn cancel_timeout(&mut self, name: &'static str) {
+                self.change(TimerChange::Cancel(TimerKey::Named(name)));
+            }
+
+            fn change(&mut self, change: TimerChange<M::Event>) {
+                self.effects.timers.push(change);
+            }
+        }
+    };
+}
+
+timeouts!(Context);
+timeouts!(EnterContext);
 
 impl<M: StateMachine> std::fmt::Debug for Context<'_, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -87,6 +87,7 @@
 
 mod actor;
 mod context;
+mod handle;
 mod table;
 
 use std::fmt::{Debug, Display};
@@ -94,8 +95,9 @@ use std::future::Future;
 
 use ractor::{ActorProcessingErr, SupervisionEvent};
 
-pub use actor::{Inspection, Machine, Statem, StatemMessage, StatemRef};
+pub use actor::{Inspection, Machine, Statem, StatemMessage};
 pub use context::{Context, EnterContext};
+pub use handle::StatemRef;
 pub use table::{Rule, Table, TableError};
 
 /// An event of a state machine.
