@@ -594,8 +594,10 @@ fn a_dynamic_supervisor_goes_by_actor_and_stops_all_children_at_once() {
         let first = actors.remove(0);
         supervisor.terminate_actor(first.clone()).await.unwrap();
         assert_eq!(first.get_status(), ActorStatus::Stopped);
+        supervisor.terminate_actor(first).await.unwrap();
+        let stranger = supervisor.actor().get_cell();
         assert!(matches!(
-            supervisor.terminate_actor(first).await,
+            supervisor.terminate_actor(stranger).await,
             Err(ChildError::NotFound(_))
         ));
         actors[0].kill();

@@ -145,6 +145,24 @@ impl SupervisorRef {
         Ok(Self(Actor::spawn(name, Supervisor, spec).await?.0))
     }
 
+    /// Start a supervisor below another one, or below any actor.
+    ///
+    /// # Errors
+    /// If its spec has a mistake or a child does not start.
+    pub async fn start_linked(
+        name: Option<&str>,
+        spec: SupervisorSpec,
+        supervisor: ActorCell,
+    ) -> Result<Self, SpawnErr> {
+        let spec = SupervisorSpec {
+            name: name.map(str::to_owned),
+            ..spec
+        };
+        let name = name.map(retake::scoped_name);
+        let started = Actor::spawn_linked(name, Supervisor, spec, supervisor);
+        Ok(Self(started.await?.0))
+    }
+
     /// The actor.
     #[must_use]
     pub fn actor(&self) -> &ActorRef<SupervisorMessage> {
@@ -171,10 +189,11 @@ impl SupervisorRef {
             .await?
     }
 
-    /// Stop a child of a dynamic supervisor and forget it.
+    /// Stop a child of a dynamic supervisor and forget it. One that has ended is
+    /// no error; when it is being restarted, that ends.
     ///
     /// # Errors
-    /// If it is no child of this supervisor, or the supervisor is not dynamic.
+    /// If it runs and is no child of this supervisor, or the supervisor is not dynamic.
     pub async fn terminate_actor(&self, actor: ActorCell) -> Result<(), ChildError> {
         self.ask(|reply| SupervisorMessage::TerminateActor(actor, reply))
             .await?

@@ -7,8 +7,10 @@ use retake::Instant;
 
 /// The restarts within the last period.
 ///
-/// OTP counts in whole seconds, which makes its window up to a second longer
-/// than the period; this one is exact.
+/// After supervisor(3erl), "Supervision Principles" and `add_restart` of its source: a
+/// restart counts as long as it is no older than the period, so that two which lie
+/// exactly a period apart count together. OTP takes its times in whole seconds,
+/// which makes its window up to a second longer; this one is exact.
 #[derive(Debug)]
 pub(super) struct Restarts {
     intensity: usize,
@@ -30,7 +32,7 @@ impl Restarts {
         while self
             .recent
             .front()
-            .is_some_and(|earliest| now.duration_since(*earliest) >= self.period)
+            .is_some_and(|earliest| now.duration_since(*earliest) > self.period)
         {
             self.recent.pop_front();
         }
@@ -78,12 +80,23 @@ mod tests {
         let start = retake::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut restarts = Restarts::new(2, Duration::from_secs(1));
-        let allowed: Vec<bool> = [0, 500, 1000, 1400, 1500]
+        let allowed: Vec<bool> = [0, 500, 1001, 1400, 1501]
             .into_iter()
             .map(|ms| restarts.allow_another(at(ms)))
             .collect();
         assert_eq!(allowed, [true, true, true, false, false]);
         assert!(!Restarts::new(0, Duration::from_secs(1)).allow_another(start));
+    }
+
+    #[test]
+    fn restarts_a_period_apart_count_together() {
+        let start = retake::now();
+        let period = Duration::from_secs(1);
+        for (apart, expected) in [(period, false), (period + Duration::from_nanos(1), true)] {
+            let mut restarts = Restarts::new(1, period);
+            assert!(restarts.allow_another(start));
+            assert_eq!(restarts.allow_another(start + apart), expected);
+        }
     }
 
     #[test]

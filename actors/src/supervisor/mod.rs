@@ -2,9 +2,11 @@
 //! when they die too often, and stops them in reverse order.
 //!
 //! After OTP's `supervisor` (supervisor(3erl) and "Supervisor Behaviour" in OTP
-//! Design Principles). Two things differ. OTP counts restarts in whole seconds, so
-//! its window is up to a second longer than the period; here it is exact. And a
-//! back-off between restarts can be asked for.
+//! Design Principles). Some things differ. OTP counts restarts in whole seconds, so
+//! its window is up to a second longer than the period; here it is exact. A
+//! back-off between restarts can be asked for. And the children of a dynamic
+//! supervisor each bring a spec of their own, as those of Elixir's
+//! `DynamicSupervisor` do, and are counted like it.
 //!
 //! ```
 //! use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -41,21 +43,25 @@
 //! handler, a panic, a kill or any other reason is abnormal.
 
 mod actor;
+mod children;
 mod handle;
 mod intensity;
+mod restart;
 mod spec;
+mod stop;
 mod tree;
 
 pub use actor::{Supervisor, SupervisorMessage, SupervisorState};
 pub use handle::{ChildCount, ChildError, ChildInfo, Description, StartedChild, SupervisorRef};
 pub use intensity::Backoff;
+pub use restart::Retry;
 pub use spec::{
     AutoShutdown, ChildKind, ChildSpec, Ignore, Restart, Shutdown, SpecError, Strategy,
     SupervisorSpec,
 };
 pub use tree::Tree;
 
-pub(crate) use actor::stop_all;
+pub(crate) use stop::stop_all;
 
 /// The reason with which children are asked to stop.
 const SHUTDOWN: &str = "shutdown";
