@@ -52,6 +52,8 @@ mod handle;
 mod state;
 mod status;
 
+use std::time::Duration;
+
 pub use actor::{Pool, PoolMessage, Refusal};
 pub use handle::{CheckoutError, Lease, PoolRef};
 pub use state::{PoolActorState, Ticket};
@@ -66,6 +68,9 @@ pub enum Order {
     /// The one that was given back first.
     Fifo,
 }
+
+/// How long poolboy's clients wait for a worker, if they say nothing else.
+pub const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The size of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
