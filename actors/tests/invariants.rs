@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use retake_actors::invariants::{
-    Coverage, Violation, acknowledged, governors, ledger, pool, recovery, same_recovery, sequence,
-    tree_at_rest,
+    Coverage, Violation, acknowledged, chains, governors, ledger, pool, recovery, same_recovery,
+    sequence, tree_at_rest,
 };
 use retake_actors::ledger::{Draft, Receipt, ReceiptKind};
 use retake_actors::statem::StateMachine as _;
@@ -195,6 +195,51 @@ fn mutants_of_the_ledger_are_caught() {
     changed[1].payload.push('x');
     assert_eq!(numbers(&acknowledged(&store, &changed)), [26]);
     assert_eq!(numbers(&acknowledged(&Store::new(), &told)), [26, 26]);
+}
+
+#[test]
+fn mutants_of_hash_chains_are_caught_where_they_are() {
+    let of = |tenant: &str, draft: Draft| Draft {
+        tenant: tenant.to_owned(),
+        ..draft
+    };
+    let good = receipts(vec![
+        attempt(),
+        of("other", attempt()),
+        result(1, 1),
+        transition("boot", "stable"),
+    ]);
+    assert_eq!(chains(&good), []);
+    let changes: [(&str, fn(&mut Vec<Receipt>)); 8] = [
+        ("position 1 (receipt 3)", |it| it[2].payload.push('x')),
+        ("position 1 (receipt 3)", |it| it[2].time_ns += 1),
+        ("position 1 (receipt 3)", |it| {
+            it[2].key = Some(String::new())
+        }),
+        ("position 0 (receipt 2)", |it| {
+            it[1].kind = ReceiptKind::Attempt {
+                action: "rollback".to_owned(),
+            };
+        }),
+        // A forger who writes the hash anew is found out by the next link.
+        ("position 2 (receipt 4)", |it| {
+            it[2].payload.push('x');
+            it[2].hash = it[2].expected_hash();
+        }),
+        // One is missing; two are in the wrong order; one is in another's chain.
+        ("position 1 (receipt 4)", |it| drop(it.remove(2))),
+        ("position 1 (receipt 4)", |it| it.swap(2, 3)),
+        ("position 1 (receipt 3)", |it| {
+            it[2].tenant = "other".to_owned()
+        }),
+    ];
+    for (place, change) in changes {
+        let mut receipts = good.clone();
+        change(&mut receipts);
+        let found = chains(&receipts);
+        assert_eq!(numbers(&found), [25]);
+        assert!(found[0].what.contains(place), "{place}: {}", found[0]);
+    }
 }
 
 #[test]

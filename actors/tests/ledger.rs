@@ -3,6 +3,7 @@
 
 mod files;
 
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use files::SimulatedFile;
 use ractor::Actor;
 use retake_actors::invariants::{self, recovery, same_recovery};
 use retake_actors::ledger::{
-    Disk, DiskFault, Draft, Durability, FileDisk, Ledger, LedgerArguments, LedgerError, Receipt,
-    ReceiptKind, SimulatedDisk,
+    Disk, DiskFault, DiskFile, Draft, Durability, FileDisk, Ledger, LedgerArguments, LedgerError,
+    Receipt, ReceiptKind, SimulatedDisk,
 };
 use retake_actors::{Failures, LedgerRef, ServiceTime, Store};
 use retake_sim::{Isolation, Sim, fs};
@@ -110,6 +111,7 @@ fn a_loss_of_power_at_any_operation_loses_nothing_that_was_acknowledged() {
     for mode in modes {
         let mut cut_at = 0;
         let mut losses = 0;
+        let mut most_cuts = 0;
         loop {
             cut_at += 1;
             let mut is_over = true;
@@ -133,10 +135,17 @@ fn a_loss_of_power_at_any_operation_loses_nothing_that_was_acknowledged() {
                             stop().await;
                             let was_cut = disk.operations() >= cut_at;
                             disk.power_on();
-                            // And again while it recovers.
-                            let before = disk.operations();
-                            disk.cut_power_at(before + 1);
-                            let cut_again = start(mode(&disk)).await.is_err();
+                            // And again while it recovers, at each of its operations.
+                            let mut cuts = 0;
+                            loop {
+                                disk.cut_power_at(disk.operations() + cuts + 1);
+                                if start(mode(&disk)).await.is_ok() {
+                                    break;
+                                }
+                                stop().await;
+                                disk.power_on();
+                                cuts += 1;
+                            }
                             stop().await;
                             disk.power_on();
                             let (ledger, store) = start(mode(&disk)).await.unwrap();
@@ -153,11 +162,12 @@ fn a_loss_of_power_at_any_operation_loses_nothing_that_was_acknowledged() {
                             let next = ledger.append(draft("a", 7)).await.unwrap();
                             assert_eq!(next.id, recovered.len() as u64 + 1);
                             store.verify().unwrap();
-                            assert!(cut_again, "recovery syncs what it builds upon");
-                            (was_cut, all)
+                            assert!(cuts >= 1, "recovery syncs what it builds upon");
+                            (was_cut, all, cuts)
                         });
-                let (was_cut, acknowledged) = run.expect_passed();
+                let (was_cut, acknowledged, cuts) = run.expect_passed();
                 is_over &= !was_cut;
+                most_cuts = most_cuts.max(cuts);
                 losses += u32::from(was_cut && acknowledged < 15);
             }
             if is_over {
@@ -165,6 +175,8 @@ fn a_loss_of_power_at_any_operation_loses_nothing_that_was_acknowledged() {
             }
         }
         assert!(cut_at > 5 && losses > 10, "{cut_at} cuts, {losses} losses");
+        // What was torn is cut off before that is synced.
+        assert!(most_cuts >= 2, "recovery was cut {most_cuts} times at most");
     }
 }
 
@@ -435,6 +447,80 @@ fn after_an_error_of_the_disk_nothing_more_is_acknowledged() {
         let answer = ledger.append(draft("a", 3)).await;
         assert_eq!(answer.unwrap_err(), LedgerError::Gone);
         assert_eq!(store.len(), 1);
+    });
+    run.expect_passed();
+}
+
+/// A file that gives and takes a few bytes at a time, as the system may, and is
+/// interrupted now and then.
+#[derive(Debug, Default)]
+struct Trickle {
+    bytes: Vec<u8>,
+    at: usize,
+    calls: usize,
+}
+
+impl Trickle {
+    fn some(&mut self, wanted: usize) -> std::io::Result<usize> {
+        self.calls += 1;
+        match self.calls % 3 {
+            0 => Err(std::io::ErrorKind::Interrupted.into()),
+            few => Ok(wanted.min(few)),
+        }
+    }
+}
+
+impl Read for Trickle {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let some = self.some(into.len().min(self.bytes.len() - self.at))?;
+        into[..some].copy_from_slice(&self.bytes[self.at..self.at + some]);
+        self.at += some;
+        Ok(some)
+    }
+}
+
+impl Write for Trickle {
+    fn write(&mut self, from: &[u8]) -> std::io::Result<usize> {
+        let some = self.some(from.len())?;
+        self.bytes.extend(&from[..some]);
+        Ok(some)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Trickle {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        assert_eq!(to, SeekFrom::Start(0), "only the whole is read");
+        self.at = 0;
+        Ok(0)
+    }
+}
+
+impl DiskFile for Trickle {
+    fn sync_data(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn truncate(&mut self, length: u64) -> std::io::Result<()> {
+        self.bytes.truncate(length as usize);
+        Ok(())
+    }
+}
+
+#[test]
+fn short_reads_and_writes_lose_nothing() {
+    let run = Sim::new().run(|| async {
+        let disk = FileDisk::over(Trickle::default());
+        let on = || Durability::Fsync(Arc::new(disk.clone()));
+        let (ledger, _) = start(on()).await.unwrap();
+        let acknowledged = load(&ledger).await;
+        assert_eq!(acknowledged.len(), 15);
+        stop().await;
+        let (_, store) = start(on()).await.unwrap();
+        assert_eq!(store.all(), acknowledged);
     });
     run.expect_passed();
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Violation, violation};
-use crate::ledger::{Receipt, Store};
+use crate::ledger::{Receipt, Store, verify};
 
 /// 25, 28 and 29, at any time. Costs a hash for each receipt.
 #[must_use]
@@ -14,6 +14,16 @@ pub fn ledger(store: &Store) -> Vec<Violation> {
     }
     violations.extend(sequence(&store.all()));
     violations
+}
+
+/// 25 for receipts in the order of their ledger, wherever they come from.
+#[must_use]
+pub fn chains(receipts: &[Receipt]) -> Vec<Violation> {
+    let broken = verify(receipts).err();
+    broken
+        .map(|broken| violation(25, broken.to_string()))
+        .into_iter()
+        .collect()
 }
 
 /// 28 and 29 for receipts in the order of the ledger.

@@ -30,7 +30,7 @@
 //! | 22 | a state meets only events that it declares | [`Coverage::violations`] |
 //! | 23 | which states have met which events is known | [`Coverage`] |
 //! | 24 | an action ends within its time, and once; one at a time for a tenant | [`governors`] |
-//! | 25 | the hash chains verify | [`ledger`] |
+//! | 25 | the hash chains verify from genesis | [`ledger()`], [`chains`] |
 //! | 26 | what was acknowledged is there, unchanged | [`acknowledged`] |
 //! | 27 | recovery cuts off only what was not acknowledged | [`recovery`] |
 //! | 28 | ids have no gaps | [`ledger`] |
@@ -53,7 +53,7 @@ use std::fmt;
 
 pub use governor::{Coverage, governors};
 pub use ingress::{answers, drained, late_work, shedding};
-pub use ledger::{acknowledged, ledger, recovery, same_recovery, sequence};
+pub use ledger::{acknowledged, chains, ledger, recovery, same_recovery, sequence};
 pub use mailbox::{calls, mailbox_depth, messages, wait_cycles};
 pub use pool::{pool, pool_journal, pool_leases};
 pub use supervision::{

@@ -61,7 +61,7 @@ pub use disk::{Disk, DiskFault, DiskFile, DiskResult, FileDisk, SimulatedDisk};
 use log::Log;
 pub use log::{LogError, Recovered};
 pub use receipt::{Draft, Hash, Receipt, ReceiptId, ReceiptKind};
-pub use store::{Break, Store};
+pub use store::{Break, Store, verify};
 
 use crate::failures::{FailureKind, Failures, Service};
 use crate::names::Names;
