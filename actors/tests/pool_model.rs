@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 use proptest::strategy::Strategy;
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use retake::spawn;
 use retake_actors::pool::{Order, PoolState};
 use retake_actors::{CheckoutError, Lease, PoolConfig, PoolRef};
@@ -40,6 +40,10 @@ enum Operation {
     KillStranger,
     /// Several at once: as many checkouts without waiting, and one given back.
     Rush(u8),
+    /// Everything at once: for each of these bits one more checkout that waits, one
+    /// lease given back, one lent worker killed and given back, one returned worker
+    /// killed, one worker checked in and then its lease given back.
+    Storm(u8),
 }
 
 /// All that can be told of a pool from outside is a function of how many workers
@@ -150,6 +154,7 @@ impl Stage {
                     }
                 }
             }
+            Operation::Storm(deeds) => self.storm(deeds).await,
         }
         settle().await;
         let status = self.pool.status().await.unwrap();
@@ -171,6 +176,56 @@ impl Stage {
         assert_eq!(seen, expected, "after {operation:?}");
     }
 
+    async fn storm(&mut self, deeds: u8) {
+        let mut others = Vec::new();
+        let mut clients = Vec::new();
+        for deed in (0..8).filter(|bit| deeds & (1 << bit) != 0) {
+            let pool = self.pool.clone();
+            match deed {
+                0 | 1 => clients.push(spawn(async move {
+                    pool.checkout(Duration::from_millis(10)).await
+                })),
+                2 | 3 => {
+                    if let Some(lease) = self.leases.pop() {
+                        self.returned = Some(lease.clone());
+                        others.push(spawn(async move { lease.check_in() }));
+                    }
+                }
+                4 | 5 => {
+                    if let Some(lease) = self.leases.pop() {
+                        others.push(spawn(async move { lease.kill() }));
+                    }
+                }
+                6 => {
+                    if let Some(worker) = self.returned.take() {
+                        others.push(spawn(async move { worker.kill() }));
+                    }
+                }
+                _ => {
+                    if let Some(lease) = self.leases.pop() {
+                        // In this order: a worker that has been lent to somebody else
+                        // since would be taken from them.
+                        others.push(spawn(async move {
+                            pool.check_in(&lease);
+                            drop(lease);
+                        }));
+                    }
+                }
+            }
+        }
+        for other in others {
+            other.await.unwrap();
+        }
+        for client in clients {
+            self.leases.extend(client.await.unwrap());
+        }
+        settle().await;
+        // A lease whose worker died in the storm is void; the others are all there are.
+        let runs = |lease: &Lease<()>| lease.get_status() == ActorStatus::Running;
+        self.leases.retain(runs);
+        self.model.leased = self.leases.len();
+    }
+
     /// Full, or out of patience, if and only if no worker may be lent.
     fn keep(&mut self, answer: Result<Lease<()>, CheckoutError>, no: CheckoutError) {
         match answer {
@@ -190,7 +245,7 @@ impl Stage {
 const SEEDS: u64 = 20;
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    let one = (0..8, 1..5_u8).prop_map(|(kind, clients)| match kind {
+    let one = (0..10, 1..5_u8, 0..=255_u8).prop_map(|(kind, clients, deeds)| match kind {
         0 | 1 => Operation::Try,
         2 => Operation::Wait,
         3 => Operation::GiveBack { oldest: true },
@@ -198,7 +253,8 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         5 => Operation::KillLeased,
         6 if clients == 1 => Operation::KillStranger,
         6 => Operation::KillReturned,
-        _ => Operation::Rush(clients),
+        7 => Operation::Rush(clients),
+        _ => Operation::Storm(deeds),
     });
     prop::collection::vec(one, 1..20)
 }

@@ -3,22 +3,32 @@
 
 mod family;
 
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use family::{ChildMessage, Family, children, settle, start};
+use family::{ChildMessage, Family, children, settle, start, status};
 use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 use proptest::strategy::Strategy as Generator;
-use ractor::ActorRef;
+use ractor::{ActorRef, ActorStatus};
 use retake_actors::supervisor::{Restart, Strategy, SupervisorRef};
 use retake_sim::{Isolation, Sim};
+
+const IDS: [&str; 4] = ["a", "b", "c", "d"];
+const PERIOD: Duration = Duration::from_secs(10);
 
 /// The rules again, as simply as they can be said.
 #[derive(Clone, Debug)]
 struct Model {
     strategy: Strategy,
+    intensity: usize,
+    restarts: VecDeque<retake::Instant>,
     /// In the order of starting: id, restart, running.
     children: Vec<(&'static str, Restart, bool)>,
+    /// Starts that will fail.
+    refuses: BTreeMap<&'static str, u32>,
     log: Vec<String>,
+    has_ended: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +40,25 @@ enum Operation {
     Terminate(&'static str),
     Restart(&'static str),
     Delete(&'static str),
+    /// So many of its next starts fail.
+    Refuse(&'static str, u32),
+    /// Time passes.
+    Wait(u64),
 }
 
 impl Model {
+    fn new(strategy: Strategy, intensity: u32) -> Self {
+        Self {
+            strategy,
+            intensity: intensity as usize,
+            restarts: VecDeque::new(),
+            children: Vec::new(),
+            refuses: BTreeMap::new(),
+            log: Vec::new(),
+            has_ended: false,
+        }
+    }
+
     fn place(&self, id: &str) -> Option<usize> {
         self.children.iter().position(|child| child.0 == id)
     }
@@ -47,9 +73,15 @@ impl Model {
         }
     }
 
-    fn start(&mut self, place: usize) {
-        self.children[place].2 = true;
-        self.log.push(format!("{} starts", self.children[place].0));
+    fn start(&mut self, place: usize) -> bool {
+        let id = self.children[place].0;
+        let refuses = self.refuses.entry(id).or_default();
+        let starts = *refuses == 0;
+        *refuses = refuses.saturating_sub(1);
+        self.children[place].2 = starts;
+        let what = if starts { "starts" } else { "refuses" };
+        self.log.push(format!("{id} {what}"));
+        starts
     }
 
     fn ended(&mut self, place: usize, abnormal: bool) {
@@ -59,36 +91,55 @@ impl Model {
             Restart::Temporary => drop(self.children.remove(place)),
             Restart::Transient if !abnormal => {}
             _ => {
-                let id = *id;
-                let first = match self.strategy {
-                    Strategy::OneForAll => 0,
-                    _ => place,
-                };
-                if self.strategy != Strategy::OneForOne {
-                    for other in (first..self.children.len()).rev() {
-                        self.stop(other);
-                    }
-                    let set = self.children.split_off(first);
-                    let kept = |child: &(&str, Restart, bool)| {
-                        child.0 == id || child.1 != Restart::Temporary
-                    };
-                    self.children.extend(set.into_iter().filter(kept));
-                    for other in first..self.children.len() {
-                        self.start(other);
-                    }
-                } else {
-                    self.start(place);
+                // A start that fails is the next restart.
+                let mut failed = Some(*id);
+                while let Some(id) = failed.filter(|_| !self.has_ended) {
+                    failed = self.restart(id);
                 }
             }
         }
     }
 
+    /// Gives the child that did not start, if there is one.
+    fn restart(&mut self, id: &'static str) -> Option<&'static str> {
+        let now = retake::now();
+        self.restarts.push_back(now);
+        self.restarts.retain(|at| now.duration_since(*at) <= PERIOD);
+        if self.restarts.len() > self.intensity {
+            for place in (0..self.children.len()).rev() {
+                self.stop(place);
+            }
+            self.has_ended = true;
+            return None;
+        }
+        let place = self.place(id).unwrap();
+        let set = match self.strategy {
+            Strategy::OneForAll => 0..self.children.len(),
+            Strategy::RestForOne => place..self.children.len(),
+            Strategy::OneForOne | Strategy::SimpleOneForOne => place..place + 1,
+        };
+        set.clone().rev().for_each(|place| self.stop(place));
+        let rest = self.children.split_off(set.end);
+        let set_children = self.children.split_off(set.start);
+        let kept = |child: &(&str, Restart, bool)| child.0 == id || child.1 != Restart::Temporary;
+        self.children.extend(set_children.into_iter().filter(kept));
+        let end = self.children.len();
+        self.children.extend(rest);
+        let failed = (set.start..end).find(|place| !self.start(*place));
+        failed.map(|place| self.children[place].0)
+    }
+
     fn apply(&mut self, operation: Operation) {
+        if self.has_ended {
+            return;
+        }
         match operation {
             Operation::Add(id, restart) => {
                 if self.place(id).is_none() {
                     self.children.push((id, restart, false));
-                    self.start(self.children.len() - 1);
+                    if !self.start(self.children.len() - 1) {
+                        self.children.pop();
+                    }
                 }
             }
             Operation::Kill(id) | Operation::Fail(id) => {
@@ -120,6 +171,8 @@ impl Model {
                     self.children.remove(place);
                 }
             }
+            Operation::Refuse(id, times) => drop(self.refuses.insert(id, times)),
+            Operation::Wait(_) => {}
         }
     }
 
@@ -132,54 +185,85 @@ impl Model {
     }
 }
 
-async fn perform(supervisor: &SupervisorRef, family: &Family, operation: Operation) {
-    let told = |id: &str, message| {
-        if let Some(child) = retake::where_is(id) {
-            let _ = ActorRef::<ChildMessage>::from(child).cast(message);
-        }
-    };
-    match operation {
-        Operation::Add(id, restart) => {
-            let child = family.child(id).restart(restart);
-            drop(supervisor.start_child(child).await);
-        }
-        Operation::Kill(id) => {
-            if let Some(child) = retake::where_is(id) {
-                child.kill();
-            }
-        }
-        Operation::Fail(id) => told(id, ChildMessage::Fail),
-        Operation::Stop(id) => told(id, ChildMessage::Stop),
-        Operation::Terminate(id) => drop(supervisor.terminate_child(id).await),
-        Operation::Restart(id) => drop(supervisor.restart_child(id).await),
-        Operation::Delete(id) => drop(supervisor.delete_child(id).await),
-    }
-    settle().await;
+/// The supervisor and its children, who share a log.
+struct Stage {
+    supervisor: SupervisorRef,
+    family: BTreeMap<&'static str, Family>,
+    log: family::Log,
 }
 
-const SEEDS: u64 = 10;
+impl Stage {
+    async fn new(strategy: Strategy, intensity: u32) -> Self {
+        let all = Family::default();
+        let spec = all.supervisor(strategy, &[]).intensity(intensity, PERIOD);
+        let of_one = |id| {
+            let one = Family {
+                refuses: Arc::default(),
+                ..all.clone()
+            };
+            (id, one)
+        };
+        Self {
+            supervisor: start(spec).await,
+            family: IDS.into_iter().map(of_one).collect(),
+            log: Arc::clone(&all.log),
+        }
+    }
 
-fn operations() -> impl Generator<Value = Vec<Operation>> {
-    let id = prop::sample::select(vec!["a", "b", "c", "d"]);
-    let one = (0..7, id, one_restart()).prop_map(|(kind, id, restart)| match kind {
-        0 => Operation::Add(id, restart),
-        1 => Operation::Kill(id),
-        2 => Operation::Fail(id),
-        3 => Operation::Stop(id),
-        4 => Operation::Terminate(id),
-        5 => Operation::Restart(id),
-        _ => Operation::Delete(id),
-    });
-    let adds = [one_restart(), one_restart(), one_restart(), one_restart()];
-    let adds = adds.prop_map(|restarts| {
-        let ids = ["a", "b", "c", "d"].into_iter();
-        let adds = ids
-            .zip(restarts)
-            .map(|(id, restart)| Operation::Add(id, restart));
-        adds.collect::<Vec<_>>()
-    });
-    (adds, prop::collection::vec(one, 1..12))
-        .prop_map(|(adds, then)| adds.into_iter().chain(then).collect())
+    async fn perform(&self, operation: Operation) {
+        let supervisor = &self.supervisor;
+        let told = |id: &str, message| {
+            if let Some(child) = retake::where_is(id) {
+                let _ = ActorRef::<ChildMessage>::from(child).cast(message);
+            }
+        };
+        match operation {
+            Operation::Add(id, restart) => {
+                let child = self.family[id].child(id).restart(restart);
+                drop(supervisor.start_child(child).await);
+            }
+            Operation::Kill(id) => {
+                if let Some(child) = retake::where_is(id) {
+                    child.kill();
+                }
+            }
+            Operation::Fail(id) => told(id, ChildMessage::Fail),
+            Operation::Stop(id) => told(id, ChildMessage::Stop),
+            Operation::Terminate(id) => drop(supervisor.terminate_child(id).await),
+            Operation::Restart(id) => drop(supervisor.restart_child(id).await),
+            Operation::Delete(id) => drop(supervisor.delete_child(id).await),
+            Operation::Refuse(id, times) => *self.family[id].refuses.lock().unwrap() = times,
+            Operation::Wait(seconds) => retake::sleep(Duration::from_secs(seconds)).await,
+        }
+    }
+
+    fn take_log(&self) -> String {
+        std::mem::take(&mut *self.log.lock().unwrap()).join(", ")
+    }
+
+    async fn check(&self, model: &mut Model, context: &str) {
+        assert_eq!(
+            self.take_log(),
+            std::mem::take(&mut model.log).join(", "),
+            "{context}"
+        );
+        self.check_children(model, context).await;
+    }
+
+    async fn check_children(&self, model: &Model, context: &str) {
+        let has_ended = status(&self.supervisor) == ActorStatus::Stopped;
+        assert_eq!(has_ended, model.has_ended, "{context}");
+        if has_ended {
+            let orphan = IDS.into_iter().find(|id| retake::where_is(id).is_some());
+            assert_eq!(orphan, None, "{context}");
+        } else {
+            assert_eq!(children(&self.supervisor).await, model.shown(), "{context}");
+        }
+    }
+}
+
+fn id() -> impl Generator<Value = &'static str> {
+    prop::sample::select(IDS.to_vec())
 }
 
 fn one_restart() -> impl Generator<Value = Restart> {
@@ -190,31 +274,107 @@ fn one_restart() -> impl Generator<Value = Restart> {
     ])
 }
 
+fn all_added() -> impl Generator<Value = Vec<Operation>> {
+    [one_restart(), one_restart(), one_restart(), one_restart()].prop_map(|restarts| {
+        let adds = IDS.into_iter().zip(restarts);
+        adds.map(|(id, restart)| Operation::Add(id, restart))
+            .collect()
+    })
+}
+
+fn operations() -> impl Generator<Value = Vec<Operation>> {
+    let one =
+        (0..10, id(), one_restart(), 1..8_u64).prop_map(|(kind, id, restart, number)| match kind {
+            0 => Operation::Add(id, restart),
+            1 | 2 => Operation::Kill(id),
+            3 => Operation::Fail(id),
+            4 => Operation::Stop(id),
+            5 => Operation::Terminate(id),
+            6 => Operation::Restart(id),
+            7 => Operation::Delete(id),
+            8 => Operation::Refuse(id, number as u32 % 3),
+            _ => Operation::Wait(number),
+        });
+    (all_added(), prop::collection::vec(one, 1..14))
+        .prop_map(|(adds, then)| adds.into_iter().chain(then).collect())
+}
+
+const STRATEGIES: [Strategy; 3] = [
+    Strategy::OneForOne,
+    Strategy::OneForAll,
+    Strategy::RestForOne,
+];
+const SEEDS: u64 = 10;
+
+fn sim(seed: u64) -> Sim {
+    Sim::new().seed(seed).isolation(Isolation::Inline)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 350, ..ProptestConfig::default() })]
 
-    /// 350 cases, 3 strategies and 10 schedules each: 10,500 runs.
+    /// 350 cases, 3 strategies and 10 schedules each: 10,500 runs. Starts fail, and
+    /// restarts may become too many.
     #[test]
-    fn the_supervisor_does_what_the_model_does(operations in operations()) {
-        for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
+    fn the_supervisor_does_what_the_model_does(
+        operations in operations(),
+        intensity in prop::sample::select(vec![0, 2, 4, 1_000]),
+    ) {
+        for strategy in STRATEGIES {
             for seed in 0..SEEDS {
                 let operations = operations.clone();
                 let scenario = move || {
                     let operations = operations.clone();
                     async move {
-                        let family = Family::default();
-                        let spec = family.supervisor(strategy, &[]);
-                        let supervisor = start(spec.intensity(1000, Duration::from_secs(1))).await;
-                        let mut model = Model { strategy, children: Vec::new(), log: Vec::new() };
+                        let stage = Stage::new(strategy, intensity).await;
+                        let mut model = Model::new(strategy, intensity);
                         for operation in operations {
-                            perform(&supervisor, &family, operation).await;
+                            let context = format!("{operation:?}");
+                            stage.perform(operation).await;
                             model.apply(operation);
-                            assert_eq!(children(&supervisor).await, model.shown(), "{operation:?}");
-                            assert_eq!(family.take_log(), std::mem::take(&mut model.log).join(", "), "{operation:?}");
+                            settle().await;
+                            stage.check(&mut model, &context).await;
                         }
                     }
                 };
-                let run = Sim::new().seed(seed).isolation(Isolation::Inline).run(scenario);
+                let run = sim(seed).run(scenario);
+                prop_assert!(run.passed(), "{strategy:?}: {run}");
+            }
+        }
+    }
+
+    /// Children that die at the same time, in whatever order the supervisor hears of
+    /// it: in the end those run that would if they had died one after another.
+    #[test]
+    fn simultaneous_deaths_end_as_if_they_came_one_by_one(
+        adds in all_added(),
+        deaths in prop::collection::vec(prop::collection::vec(id(), 1..4), 1..4),
+    ) {
+        for strategy in STRATEGIES {
+            for seed in 0..SEEDS {
+                let (adds, deaths) = (adds.clone(), deaths.clone());
+                let scenario = move || {
+                    let (adds, deaths) = (adds.clone(), deaths.clone());
+                    async move {
+                        let stage = Stage::new(strategy, 1_000).await;
+                        let mut model = Model::new(strategy, 1_000);
+                        for add in adds {
+                            stage.perform(add).await;
+                            model.apply(add);
+                        }
+                        for dying in deaths {
+                            for id in &dying {
+                                stage.perform(Operation::Kill(id)).await;
+                            }
+                            for id in &dying {
+                                model.apply(Operation::Kill(id));
+                            }
+                            settle().await;
+                            stage.check_children(&model, &format!("{dying:?}")).await;
+                        }
+                    }
+                };
+                let run = sim(seed).run(scenario);
                 prop_assert!(run.passed(), "{strategy:?}: {run}");
             }
         }
