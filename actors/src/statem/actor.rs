@@ -243,6 +243,10 @@ impl<M: StateMachine> Statem<M> {
         let handled = self.0.handle(state, event, &mut machine.data, &mut context);
         let next = handled.await?;
         let effects = context.effects;
+        // Most events: nothing follows.
+        if matches!(next, Next::Keep) && effects.is_none() {
+            return Ok(());
+        }
         self.follow(name, next, effects, machine, myself).await
     }
 
@@ -271,6 +275,9 @@ impl<M: StateMachine> Statem<M> {
         machine.change_timers(effects.timers, myself);
         // To the front, so that it costs what is added and not what is there.
         if to.is_some() {
+            if machine.queue.is_empty() {
+                std::mem::swap(&mut machine.queue, &mut machine.postponed);
+            }
             while let Some(event) = machine.postponed.pop_back() {
                 machine.queue.push_front(event);
             }
@@ -352,7 +359,9 @@ impl<M: StateMachine> Machine<M> {
     /// The row of this event in the present state.
     fn find(&mut self, event: &str) -> Option<usize> {
         let state = self.state;
-        let fits = |row: &Row<M::State>| row.state == state && row.event == event;
+        // Mostly the very same text, not an equal one.
+        let is_event = |row: &Row<M::State>| std::ptr::eq(row.event, event) || row.event == event;
+        let fits = |row: &Row<M::State>| row.state == state && is_event(row);
         if !self.rows.get(self.last_row).is_some_and(fits) {
             self.last_row = self.rows.iter().position(fits)?;
         }
@@ -367,8 +376,12 @@ impl<M: StateMachine> Machine<M> {
     }
 
     fn cancel(&mut self, key: TimerKey) {
-        self.at_once.retain(|(other, _)| *other != key);
-        if let Some(timer) = self.timers.remove(&key) {
+        if !self.at_once.is_empty() {
+            self.at_once.retain(|(other, _)| *other != key);
+        }
+        if !self.timers.is_empty()
+            && let Some(timer) = self.timers.remove(&key)
+        {
             timer.handle.abort();
         }
     }

@@ -40,6 +40,13 @@ impl<E> Effects<E> {
             stop: None,
         }
     }
+
+    pub(super) fn is_none(&self) -> bool {
+        self.inserted.is_empty()
+            && self.postponed.is_none()
+            && self.timers.is_empty()
+            && self.stop.is_none()
+    }
 }
 
 /// Given to handlers of events. Replies go out at once, by the event's reply port;
