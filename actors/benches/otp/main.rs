@@ -63,10 +63,11 @@ fn main() {
         .filter(|argument| !argument.starts_with("--"))
         .collect();
     let rows = rows![
-        "governor signal", "576 k/s", governor::signals(false);
-        "governor signal with receipt", "136 k/s", governor::signals(true);
-        "governor signal with receipt, latency", "6.2 / 11.6 µs", governor::signal_times();
-        "100 governors with receipts", "192 k/s", governor::many_governors();
+        "governor call", "576 k/s", governor::calls(false);
+        "governor call with receipt", "136 k/s", governor::calls(true);
+        "governor call with receipt, latency", "6.2 / 11.6 µs", governor::call_times();
+        "100 governors with receipts", "192 k/s", governor::many_calls();
+        "signal with receipt through the system", "", governor::signals();
         "pool checkout + check-in, 1 client", "489 k/s", pool::lend(1, false);
         "pool checkout + check-in, 20 clients", "470 k/s", pool::lend(20, false);
         "pool checkout + check-in, 100 clients", "410 k/s", pool::lend(100, false);

@@ -24,7 +24,7 @@ pub(crate) async fn actor_memory() -> Figure {
 }
 
 pub(crate) async fn governor_memory() -> Figure {
-    let system = system().await;
+    let (system, _) = system().await;
     let before = memory::live_bytes();
     for number in 0..2_000 {
         let tenant = format!("tenant-{number}");

@@ -47,9 +47,9 @@ text({Kind, P50, P99}) -> io_lib:format("~s ~b ~b", [Kind, P50, P99]);
 text({bytes, Bytes}) -> io_lib:format("bytes ~b", [Bytes]);
 text(unknown) -> "unknown".
 
-row("governor signal") -> signals(50000, false);
-row("governor signal with receipt") -> signals(20000, true);
-row("governor signal with receipt, latency") -> signal_times();
+row("governor call") -> signals(50000, false);
+row("governor call with receipt") -> signals(20000, true);
+row("governor call with receipt, latency") -> signal_times();
 row("100 governors with receipts") -> many_governors();
 row("pool checkout + check-in, 1 client") -> lend(1, false);
 row("pool checkout + check-in, 20 clients") -> lend(20, false);
