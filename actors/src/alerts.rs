@@ -1,4 +1,21 @@
 //! Alerts: what somebody should look at, from figures of a run, live or simulated.
+//!
+//! ```
+//! use std::time::Duration;
+//! use retake_actors::alerts::{Figures, Limits, Severity, evaluate};
+//!
+//! let figures = Figures {
+//!     p99: Some(Duration::from_millis(800)),
+//!     queue_depth: Some(300),
+//!     ..Figures::default() // nothing else was measured
+//! };
+//! let alerts = evaluate(&figures, &Limits::default());
+//! assert_eq!(alerts[0].severity, Severity::Alert);
+//! assert_eq!(alerts[0].to_string(), "ALERT: p99 is 800ms, above 500ms");
+//! assert_eq!(alerts[1].to_string(), "WARNING: 300 clients waited for a worker, above 200");
+//! ```
+//!
+//! [`observer`](crate::observer) is the actor that evaluates them window by window.
 
 use std::fmt;
 use std::time::Duration;

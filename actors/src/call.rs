@@ -5,7 +5,7 @@ use std::time::Duration;
 use ractor::rpc::CallResult;
 use ractor::{ActorRef, Message, RpcReplyPort};
 
-/// Why there is no answer.
+/// Why there is no answer: the exits of `gen_server:call/3`, as an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// Whoever should answer is not running, ended before it answered, or dropped the question.
@@ -18,7 +18,7 @@ pub enum CallError {
 
 /// Ask an actor, and wait for its answer at most `timeout`, or as long as it takes.
 ///
-/// After `gen_server`(3erl), `call`: an actor that is absent is an error at once. An
+/// After gen_server(3erl), `call/3`: an actor that is absent is an error at once. An
 /// answer that comes too late is dropped; the actor has done the work all the same.
 /// Unlike there, the error does not tell why an actor ended: ractor tells that to
 /// its supervisor only.

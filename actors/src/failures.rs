@@ -4,6 +4,29 @@
 //! Inside a simulation the rate's coin is part of the seed. This is for failures
 //! that the code itself has to deal with; killing actors, delaying them and
 //! panicking in them is the simulator's business.
+//!
+//! ```
+//! use std::time::Duration;
+//! use retake_actors::ledger::{Draft, Ledger, LedgerArguments, LedgerRef, ReceiptKind};
+//! use retake_actors::{Failure, FailureKind, Failures, Service};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let failures = Failures::default();
+//! let arguments = LedgerArguments { failures: failures.clone(), ..LedgerArguments::default() };
+//! ractor::Actor::spawn(Some("ledger".to_owned()), Ledger, arguments).await?;
+//! let (service, kind) = (Service::Ledger, FailureKind::QuotaExceeded);
+//! failures.inject(Failure { service, kind, rate: 1.0, duration: Duration::from_secs(60) })?;
+//!
+//! let kind = ReceiptKind::Attempt { action: "scale".to_owned() };
+//! let draft = Draft { tenant: "acme".to_owned(), kind, payload: String::new(), signal: None, key: None };
+//! let refused = LedgerRef::new("ledger").append(draft.clone()).await.unwrap_err();
+//! assert_eq!(refused.to_string(), "the ledger refuses: quota exceeded");
+//! failures.heal();
+//! assert_eq!(LedgerRef::new("ledger").append(draft).await?.id, 1);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,15 @@
 //! Where requests spend their time: a clock for each stage of their way.
+//!
+//! ```
+//! use retake_actors::stages::{Stage, Stages};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let stages = Stages::default();
+//! let answer = stages.timed(Stage::Work, async { 42 }).await;
+//! assert_eq!(answer, 42);
+//! # }
+//! ```
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,22 @@
 //! [`Journal`](crate::journal::Journal), and gives all violations that it finds.
 //! The numbers are those of the list below.
 //!
+//! ```
+//! use retake_actors::pool::{PoolConfig, PoolState, PoolStatus, Served};
+//! use retake_actors::invariants;
+//!
+//! let config = PoolConfig { size: 2, ..PoolConfig::default() };
+//! let (state, served) = (PoolState::Ready, Served::default());
+//! let status = PoolStatus {
+//!     state, idle: 1, overflow: 0, leased: 0, waiting: 0, waiting_max: 0, served,
+//! };
+//! let wrong = invariants::pool(&config, &status);
+//! assert_eq!(
+//!     wrong[0].to_string(),
+//!     "invariant 15: 1 idle and 0 lent, of 2 and 0 more (at most 10)",
+//! );
+//! ```
+//!
 //! | | holds | checked by |
 //! |---|---|---|
 //! | 1 | restarts within any period stay within the intensity; one more ends the supervisor, once | [`restarts`] |

@@ -20,7 +20,10 @@ use crate::supervisor::{ChildSpec, Shutdown, stop_all};
 
 type Make<W> = Arc<dyn Fn(u32) -> (W, <W as Actor>::Arguments) + Send + Sync>;
 
-/// The actor.
+/// The actor: `poolboy`, the `gen_server`.
+///
+/// Poolboy keeps its workers below a supervisor of temporary children; here they are
+/// linked to the pool itself, which does the same for them.
 pub struct Pool<W: Actor> {
     name: String,
     make: Make<W>,
@@ -85,7 +88,7 @@ impl<W: Actor> fmt::Debug for Pool<W> {
 /// Why a pool lends no worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// All are lent, and the client does not wait.
+    /// All are lent, and the client does not wait: poolboy's `full`.
     Full,
     /// All are lent, and so many clients wait already.
     QueueFull(u32),

@@ -18,13 +18,14 @@ use crate::names::Names;
 /// Why no worker was lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckoutError {
-    /// All workers are lent, and the client did not want to wait.
+    /// All workers are lent, and the client did not want to wait: poolboy's `full`.
     #[error("the pool is full")]
     Full,
     /// All workers are lent, and as many clients wait as may.
     #[error("the pool is full, and {0} clients wait already: no more may")]
     QueueFull(u32),
-    /// None was given back within the client's patience.
+    /// None was given back within the client's patience. The client of poolboy exits with
+    /// `timeout` then; it withdraws in the same way (`cancel_waiting`).
     #[error("no worker was free within {0:?}")]
     Timeout(Duration),
     /// The pool does not run, or ended while the client waited.
@@ -60,7 +61,7 @@ impl<M: Message> PoolRef<M> {
         }
     }
 
-    /// Start a pool without a supervisor, registered under `name`. `make` gives a
+    /// Start a pool without a supervisor (`poolboy:start/2`), registered under `name`. `make` gives a
     /// worker and its arguments for its number, from 1.
     ///
     /// # Errors
@@ -75,7 +76,7 @@ impl<M: Message> PoolRef<M> {
         Ok(Self::new(name))
     }
 
-    /// Start a pool below a supervisor, or below any actor. One that is to be restarted
+    /// Start a pool below a supervisor, or below any actor: `poolboy:start_link/2`. One that is to be restarted
     /// is given to its supervisor as [`Pool::child_spec`].
     ///
     /// # Errors
@@ -92,7 +93,7 @@ impl<M: Message> PoolRef<M> {
         Ok(Self::new(name))
     }
 
-    /// Stop the pool and its workers, and wait until they have ended.
+    /// Stop the pool and its workers, and wait until they have ended: `poolboy:stop/1`.
     pub async fn stop(&self) {
         if let Ok(pool) = self.find() {
             // An error means that it has ended already.
@@ -100,7 +101,7 @@ impl<M: Message> PoolRef<M> {
         }
     }
 
-    /// Give a worker back, whoever has borrowed it. One that is not lent, or is not
+    /// Give a worker back, whoever has borrowed it: `poolboy:checkin/2`. One that is not lent, or is not
     /// of this pool, is ignored; a lease on it is over. Does not wait.
     pub fn check_in(&self, worker: &ActorRef<M>) {
         if let Ok(pool) = self.find() {
@@ -112,7 +113,7 @@ impl<M: Message> PoolRef<M> {
         Names::find(&self.name).ok_or(CheckoutError::Gone)
     }
 
-    /// Borrow a worker, waiting for one at most `timeout`.
+    /// Borrow a worker, waiting for one at most `timeout`: `poolboy:checkout/3`.
     ///
     /// # Errors
     /// If none was free in time, or the pool is not running.
@@ -122,7 +123,8 @@ impl<M: Message> PoolRef<M> {
             .unwrap_or(Err(CheckoutError::Timeout(timeout)))
     }
 
-    /// Borrow a worker if one can be lent at once.
+    /// Borrow a worker if one can be lent at once, also one beyond the size:
+    /// `poolboy:checkout(Pool, false)`.
     ///
     /// # Errors
     /// If none can, or the pool is not running.
@@ -159,7 +161,9 @@ impl<M: Message> PoolRef<M> {
         }
     }
 
-    /// Borrow a worker for the time of `work`. `timeout` covers the waiting only.
+    /// Borrow a worker for the time of `work`: `poolboy:transaction/3`. `timeout` covers the
+    /// waiting only. However `work` ends, the worker is given back; a failure or a panic
+    /// goes to the caller as it is.
     ///
     /// # Errors
     /// If no worker was lent, see [`PoolRef::checkout`].
@@ -175,7 +179,7 @@ impl<M: Message> PoolRef<M> {
         Ok(work(lease.worker.clone()).await)
     }
 
-    /// How busy the pool is.
+    /// How busy the pool is: `poolboy:status/1`.
     ///
     /// # Errors
     /// If the pool is not running.

@@ -59,7 +59,7 @@ pub use handle::{CheckoutError, Lease, PoolRef};
 pub use state::{PoolActorState, Ticket};
 pub use status::{PoolState, PoolStatus, Served};
 
-/// Which idle worker is lent next.
+/// Which idle worker is lent next: poolboy's `strategy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// The one that was given back last.
@@ -72,7 +72,7 @@ pub enum Order {
 /// How long poolboy's clients wait for a worker, if they say nothing else.
 pub const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The size of a pool.
+/// The size of a pool: the options of `poolboy:start_link/2`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
     /// Workers that are always there.
@@ -81,7 +81,8 @@ pub struct PoolConfig {
     pub max_overflow: u32,
     /// Which idle worker is lent next.
     pub order: Order,
-    /// Clients that may wait; more are rejected at once. Without a bound if there is none.
+    /// Clients that may wait; more are rejected at once. Without a bound if there is none,
+    /// as in poolboy, which has no bound.
     pub max_waiting: Option<u32>,
 }
 

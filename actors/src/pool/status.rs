@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How busy a pool is.
+/// How busy a pool is: `poolboy:status/1`, and who waits, which it does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStatus {
     /// In one word.
@@ -54,7 +54,8 @@ impl Served {
     }
 }
 
-/// A pool's state, in poolboy's words.
+/// A pool's state, in the words of `poolboy:status/1`, and by its rules: `state_name` in
+/// its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolState {
     /// A worker can be lent at once.

@@ -11,7 +11,7 @@ use super::context::{Context, Effects, EnterContext, TimerChange, TimerKey};
 use super::table::Rule;
 use super::{Discard, Event, Next, StateMachine};
 
-/// Makes an actor of a [`StateMachine`].
+/// Makes an actor of a [`StateMachine`]: the loop of `gen_statem`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Statem<M>(pub M);
 

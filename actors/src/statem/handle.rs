@@ -31,7 +31,7 @@ impl<M: StateMachine> From<ActorRef<StatemMessage<M>>> for StatemRef<M> {
 }
 
 impl<M: StateMachine> StatemRef<M> {
-    /// Start a machine without a supervisor.
+    /// Start a machine without a supervisor: `gen_statem:start/3,4`.
     ///
     /// # Errors
     /// If its table has a mistake or its `init` fails.
@@ -45,7 +45,7 @@ impl<M: StateMachine> StatemRef<M> {
         Ok(Self(actor))
     }
 
-    /// Start a machine below a supervisor.
+    /// Start a machine below a supervisor: `gen_statem:start_link/3,4`.
     ///
     /// # Errors
     /// If its table has a mistake or its `init` fails.
@@ -66,7 +66,7 @@ impl<M: StateMachine> StatemRef<M> {
         &self.0
     }
 
-    /// Send an event.
+    /// Send an event: `gen_statem:cast/2`.
     ///
     /// # Errors
     /// If the machine is not running.
@@ -74,7 +74,8 @@ impl<M: StateMachine> StatemRef<M> {
         self.0.cast(StatemMessage::Event(event))
     }
 
-    /// Send an event that asks for an answer, and wait for it at most `timeout`.
+    /// Send an event that asks for an answer, and wait for it at most `timeout`:
+    /// `gen_statem:call/3`.
     ///
     /// # Errors
     /// If the machine is not running, drops the question, or takes too long.
@@ -87,7 +88,8 @@ impl<M: StateMachine> StatemRef<M> {
         call(&self.0, message, timeout).await
     }
 
-    /// How the machine stands. Seen by the machine between two events.
+    /// How the machine stands. Seen by the machine between two events, and no event to it:
+    /// `sys:get_state/1`.
     ///
     /// # Errors
     /// If the machine is not running.

@@ -12,7 +12,11 @@
 //!   named timeouts by themselves only. Setting one again takes the place of the
 //!   one before. A timeout of zero length never goes through the mailbox.
 //! - Enter actions run on a change, on a repeat and at the start, before any
-//!   event. They may set timeouts; they cannot postpone, insert or change state.
+//!   event. They may set timeouts and stop the machine; they cannot postpone, insert
+//!   or change state.
+//!
+//! Of its actions, those for its own process are left out (hibernation, another
+//! callback module), and so are absolute times.
 //!
 //! What `gen_statem` leaves to the code is declared here, in a [`Table`]: which
 //! events a state handles, and where they may lead. An event that a state does not
@@ -20,67 +24,48 @@
 //! and fails the actor. The table draws itself as a diagram.
 //!
 //! ```
-//! use ractor::ActorProcessingErr;
-//! use retake_actors::statem::{Context, Event, Next, StateMachine, StatemRef, Table};
+//! use std::time::Duration;
 //!
-//! /// A door that closes by itself.
+//! use ractor::ActorProcessingErr;
+//! use retake_actors::statem::{Context, Next, StateMachine, StatemRef, Table};
+//!
+//! /// A door that closes by itself. States and events may be texts, as atoms are in
+//! /// Erlang; machines of some size have enums.
 //! struct Door;
 //!
-//! #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-//! enum State { Open, Closed }
-//!
-//! impl std::fmt::Display for State {
-//!     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-//!         f.write_str(match self { Self::Open => "open", Self::Closed => "closed" })
-//!     }
-//! }
-//!
-//! #[derive(Debug)]
-//! enum DoorEvent { Push, Spring }
-//!
-//! impl Event for DoorEvent {
-//!     fn name(&self) -> &'static str {
-//!         match self { Self::Push => "push", Self::Spring => "spring" }
-//!     }
-//! }
-//!
 //! impl StateMachine for Door {
-//!     type State = State;
-//!     type Event = DoorEvent;
+//!     type State = &'static str;
+//!     type Event = &'static str;
 //!     type Data = ();
 //!     type Arguments = ();
 //!
-//!     fn table() -> Table<State> {
-//!         Table::new([State::Closed])
-//!             .on(State::Closed, "push", [State::Open])
-//!             .on(State::Open, "spring", [State::Closed])
-//!             .ignore(State::Open, "push")
+//!     fn table() -> Table<&'static str> {
+//!         let table = Table::new(["closed"]).on("closed", "push", ["open"]);
+//!         table.on("open", "spring", ["closed"]).ignore("open", "push")
 //!     }
 //!
-//!     async fn init(&self, _: (), _: &mut Context<'_, Self>) -> Result<(State, ()), ActorProcessingErr> {
-//!         Ok((State::Closed, ()))
+//!     async fn init(&self, _: (), _: &mut Context<'_, Self>) -> Result<(&'static str, ()), ActorProcessingErr> {
+//!         Ok(("closed", ()))
 //!     }
 //!
 //!     async fn handle(
-//!         &self, _: State, event: DoorEvent, _: &mut (), context: &mut Context<'_, Self>,
-//!     ) -> Result<Next<State>, ActorProcessingErr> {
-//!         Ok(match event {
-//!             DoorEvent::Push => {
-//!                 context.state_timeout(std::time::Duration::from_millis(10), DoorEvent::Spring);
-//!                 Next::Goto(State::Open)
-//!             }
-//!             DoorEvent::Spring => Next::Goto(State::Closed),
-//!         })
+//!         &self, _: &'static str, event: &'static str, _: &mut (), context: &mut Context<'_, Self>,
+//!     ) -> Result<Next<&'static str>, ActorProcessingErr> {
+//!         if event == "spring" {
+//!             return Ok(Next::Goto("closed"));
+//!         }
+//!         context.state_timeout(Duration::from_millis(10), "spring");
+//!         Ok(Next::Goto("open"))
 //!     }
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let door = StatemRef::start(None, Door, ()).await?;
-//! door.cast(DoorEvent::Push)?;
-//! assert_eq!(door.inspect().await?.state, State::Open);
-//! retake::sleep(std::time::Duration::from_millis(50)).await;
-//! assert_eq!(door.inspect().await?.state, State::Closed);
+//! door.cast("push")?;
+//! assert_eq!(door.inspect().await?.state, "open");
+//! retake::sleep(Duration::from_millis(50)).await;
+//! assert_eq!(door.inspect().await?.state, "closed");
 //! # Ok(())
 //! # }
 //! ```
@@ -100,26 +85,37 @@ pub use context::{Context, EnterContext};
 pub use handle::StatemRef;
 pub use table::{Rule, Table, TableError};
 
-/// An event of a state machine.
+/// An event of a state machine: `EventContent` in gen_statem(3erl). Calls, casts, timeouts
+/// and inserted events are told apart by what they are, not by an event type.
 pub trait Event: Debug + Send + 'static {
     /// Its name in the machine's [`Table`].
     fn name(&self) -> &'static str;
 }
 
+impl Event for &'static str {
+    fn name(&self) -> &'static str {
+        self
+    }
+}
+
 /// Where a handler leads.
+///
+/// After gen_statem(3erl), `event_handler_result()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<S> {
-    /// The state stays. Postponed events stay postponed.
+    /// The state stays. Postponed events stay postponed. `keep_state`.
     Keep,
-    /// The state stays, and its enter action runs again.
+    /// The state stays, and its enter action runs again. `repeat_state`.
     Repeat,
-    /// To this state. To the same one is like [`Next::Keep`].
+    /// To this state. To the same one is like [`Next::Keep`]. `next_state`.
     Goto(S),
-    /// The machine stops, for this reason; none is a normal end.
+    /// The machine stops, for this reason; none is a normal end. `stop`, and after an
+    /// answer through the event's reply port `stop_and_reply`.
     Stop(Option<String>),
 }
 
-/// Why an event is not handled.
+/// Why an event is not handled. In `gen_statem` the first two are up to the code; at a
+/// stop, callers there learn its reason by their monitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Discard<S> {
     /// The state says to ignore it.
@@ -131,6 +127,9 @@ pub enum Discard<S> {
 }
 
 /// A state machine; [`Statem`] makes it an actor.
+///
+/// After gen_statem(3erl), the callbacks of the mode `handle_event_function` with
+/// `state_enter`.
 pub trait StateMachine: Sized + Send + Sync + 'static {
     /// Its states.
     type State: Copy + Ord + Debug + Display + Send + Sync + 'static;
@@ -144,7 +143,7 @@ pub trait StateMachine: Sized + Send + Sync + 'static {
     /// The states' events and transitions.
     fn table() -> Table<Self::State>;
 
-    /// The first state and data. It may set timeouts and insert events.
+    /// The first state and data. It may set timeouts and insert events: `Module:init/1`.
     fn init(
         &self,
         arguments: Self::Arguments,
@@ -152,6 +151,7 @@ pub trait StateMachine: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(Self::State, Self::Data), ActorProcessingErr>> + Send;
 
     /// A state has been entered: from another one, or again, or at the start (from none).
+    /// `state_enter_result()`.
     fn enter(
         &self,
         from: Option<Self::State>,
@@ -163,7 +163,7 @@ pub trait StateMachine: Sized + Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Handle an event that this state declares.
+    /// Handle an event that this state declares: `Module:handle_event/4`.
     fn handle(
         &self,
         state: Self::State,

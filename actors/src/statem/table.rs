@@ -8,13 +8,15 @@ use std::fmt::{Debug, Display, Write as _};
 pub enum Rule<S> {
     /// Handle it; it may lead to these states, or keep the state.
     Handle(BTreeSet<S>),
-    /// Keep it until the state changes.
+    /// Keep it until the state changes: gen_statem(3erl), `postpone()`.
     Postpone,
     /// Drop it.
     Ignore,
 }
 
 /// The events that each state handles, and where they may lead.
+///
+/// Not from OTP, which has no declarations to check.
 #[derive(Clone, Debug)]
 pub struct Table<S> {
     initial: Vec<S>,

@@ -19,7 +19,8 @@ impl From<ActorRef<SupervisorMessage>> for SupervisorRef {
     }
 }
 
-/// One child, as a supervisor lists it.
+/// One child, as a supervisor lists it: what `which_children/1` and `get_childspec/2`
+/// of supervisor(3erl) give.
 #[derive(Clone, Debug)]
 pub struct ChildInfo {
     /// The id from its spec.
@@ -39,6 +40,8 @@ pub struct ChildInfo {
 }
 
 /// How many children there are.
+///
+/// After supervisor(3erl), `count_children/1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChildCount {
     /// Children with a spec, running or not.
@@ -67,6 +70,8 @@ pub struct Description {
 }
 
 /// What came of starting a child.
+///
+/// After supervisor(3erl), `startchild_ret()`: `{ok, Pid}` and `{ok, undefined}`.
 #[derive(Clone, Debug)]
 pub enum StartedChild {
     /// It runs.
@@ -87,18 +92,21 @@ impl StartedChild {
 }
 
 /// Why a supervisor did not do what it was asked.
+///
+/// The errors of `start_child/2`, `terminate_child/2`, `restart_child/2` and
+/// `delete_child/2` in supervisor(3erl).
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ChildError {
-    /// There is no such child.
+    /// There is no such child: `not_found`.
     #[error("there is no child `{0}`")]
     NotFound(String),
-    /// The child runs.
+    /// The child runs: `running`.
     #[error("the child `{0}` is running")]
     Running(String),
-    /// The child is being restarted.
+    /// The child is being restarted: `restarting`.
     #[error("the child `{0}` is being restarted")]
     Restarting(String),
-    /// A child with this id runs already.
+    /// A child with this id runs already: `already_started`.
     #[error("the child `{id}` is already started")]
     AlreadyStarted {
         /// The id.
@@ -106,7 +114,7 @@ pub enum ChildError {
         /// The one that runs.
         actor: ActorCell,
     },
-    /// A child with this id has a spec already, and does not run.
+    /// A child with this id has a spec already, and does not run: `already_present`.
     #[error("the child `{0}` is already present; restart or delete it")]
     AlreadyPresent(String),
     /// The child did not start. Its spec is not kept.
@@ -117,7 +125,7 @@ pub enum ChildError {
         /// What its `pre_start` said.
         reason: String,
     },
-    /// Children of a dynamic supervisor have no ids to go by.
+    /// Children of a dynamic supervisor have no ids to go by: `simple_one_for_one`.
     #[error("a dynamic supervisor does not know its children by id")]
     Dynamic,
     /// Only a dynamic supervisor ends children by actor.
@@ -132,7 +140,8 @@ pub enum ChildError {
 }
 
 impl SupervisorRef {
-    /// Start a supervisor without a supervisor of its own, and its children.
+    /// Start a supervisor without a supervisor of its own, and its children, in their
+    /// order, each when the one before has started.
     ///
     /// # Errors
     /// If its spec has a mistake or a child does not start.
@@ -145,7 +154,8 @@ impl SupervisorRef {
         Ok(Self(Actor::spawn(name, Supervisor, spec).await?.0))
     }
 
-    /// Start a supervisor below another one, or below any actor.
+    /// Start a supervisor below another one, or below any actor:
+    /// `supervisor:start_link/2,3`.
     ///
     /// # Errors
     /// If its spec has a mistake or a child does not start.
@@ -169,7 +179,7 @@ impl SupervisorRef {
         &self.0
     }
 
-    /// Add a child and start it.
+    /// Add a child and start it: `supervisor:start_child/2`.
     ///
     /// # Errors
     /// If its id is taken, its spec has a mistake, or it does not start.
@@ -178,8 +188,9 @@ impl SupervisorRef {
             .await?
     }
 
-    /// Stop a child as its spec says. Its spec stays (that of a temporary child
-    /// does not). A child that does not run, or is being restarted, stays down.
+    /// Stop a child as its spec says: `supervisor:terminate_child/2`. Its spec stays
+    /// (that of a temporary child does not). A child that does not run, or is being
+    /// restarted, stays down.
     ///
     /// # Errors
     /// If there is no such child, or the supervisor is dynamic.
@@ -189,7 +200,8 @@ impl SupervisorRef {
             .await?
     }
 
-    /// Stop a child of a dynamic supervisor and forget it. One that has ended is
+    /// Stop a child of a dynamic supervisor and forget it:
+    /// `supervisor:terminate_child/2` with a pid. One that has ended is
     /// no error; when it is being restarted, that ends.
     ///
     /// # Errors
@@ -199,7 +211,7 @@ impl SupervisorRef {
             .await?
     }
 
-    /// Start a child that does not run.
+    /// Start a child that does not run: `supervisor:restart_child/2`.
     ///
     /// # Errors
     /// If there is no such child, it runs or is being restarted, it does not
@@ -210,7 +222,7 @@ impl SupervisorRef {
             .await?
     }
 
-    /// Forget a child that does not run.
+    /// Forget a child that does not run: `supervisor:delete_child/2`.
     ///
     /// # Errors
     /// If there is no such child, it runs or is being restarted, or the
@@ -221,7 +233,7 @@ impl SupervisorRef {
             .await?
     }
 
-    /// The children, those started last first.
+    /// The children, those started last first: `supervisor:which_children/1`.
     ///
     /// # Errors
     /// If the supervisor is not running.
@@ -231,7 +243,7 @@ impl SupervisorRef {
         Ok(children)
     }
 
-    /// One child; OTP's `get_childspec`.
+    /// One child: `supervisor:get_childspec/2`.
     ///
     /// # Errors
     /// If there is no such child, or the supervisor is not running.
@@ -241,7 +253,7 @@ impl SupervisorRef {
         child.ok_or_else(|| ChildError::NotFound(id.to_owned()))
     }
 
-    /// How many children there are.
+    /// How many children there are: `supervisor:count_children/1`.
     ///
     /// # Errors
     /// If the supervisor is not running.

@@ -55,6 +55,7 @@ impl Restarts {
 
 /// How long to wait before a restart: `first`, and twice as long for each other
 /// restart within the supervisor's period, but at most `longest`.
+/// Not from OTP, which restarts at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// Before the first restart.

@@ -12,6 +12,8 @@ use super::intensity::Backoff;
 use crate::journal::Journal;
 
 /// Which children are restarted when one dies.
+///
+/// After supervisor(3erl), `strategy()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
     /// The one that died.
@@ -39,6 +41,8 @@ impl fmt::Display for Strategy {
 }
 
 /// When a child is restarted.
+///
+/// After supervisor(3erl), `restart()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Restart {
     /// Always.
@@ -61,6 +65,8 @@ impl fmt::Display for Restart {
 }
 
 /// How a child is stopped.
+///
+/// After supervisor(3erl), `shutdown()`; by default 5 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
     /// It is killed.
@@ -78,6 +84,8 @@ impl Default for Shutdown {
 }
 
 /// What a child is, for those who list the tree.
+///
+/// After supervisor(3erl), the key `type` of `child_spec()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChildKind {
     /// An actor that does work.
@@ -89,7 +97,8 @@ pub enum ChildKind {
 
 /// When a supervisor stops because its significant children have ended.
 ///
-/// After supervisor(3erl), "Automatic Shutdown".
+/// After supervisor(3erl), `auto_shutdown()`, and "Automatic Shutdown" in OTP Design
+/// Principles, "Supervisor Behaviour".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AutoShutdown {
     /// Not for that reason.
@@ -103,7 +112,8 @@ pub enum AutoShutdown {
 
 /// The answer of a child that does not want to run: return it as the error of
 /// `pre_start`. The supervisor goes on, and keeps the spec without a process
-/// (of a temporary child not even that). OTP's `ignore`.
+/// (of a temporary child not even that). `ignore` in supervisor(3erl), key `start` of
+/// `child_spec()`.
 ///
 /// ```
 /// # use ractor::ActorProcessingErr;
@@ -121,7 +131,7 @@ type Start = Box<dyn Fn(Option<String>, ActorCell) -> Started + Send + Sync>;
 
 /// One child: how to start it, when to restart it, how to stop it.
 ///
-/// After supervisor(3erl), "Child specification", with its defaults: permanent, a
+/// After supervisor(3erl), `child_spec()`, with its defaults: permanent, a
 /// worker, 5 s to shut down (a supervisor as long as it takes), not significant.
 pub struct ChildSpec {
     pub(super) id: String,
@@ -191,19 +201,20 @@ impl ChildSpec {
         Self { name: None, ..self }
     }
 
-    /// When it is restarted.
+    /// When it is restarted: the key `restart`.
     #[must_use]
     pub fn restart(self, restart: Restart) -> Self {
         Self { restart, ..self }
     }
 
-    /// How it is stopped.
+    /// How it is stopped: the key `shutdown`.
     #[must_use]
     pub fn shutdown(self, shutdown: Shutdown) -> Self {
         Self { shutdown, ..self }
     }
 
     /// Its end, unless it is restarted, may end the supervisor: see [`AutoShutdown`].
+    /// The key `significant`.
     #[must_use]
     pub fn significant(self) -> Self {
         Self {
@@ -229,6 +240,8 @@ impl ChildSpec {
 }
 
 /// A supervisor's strategy, limits and children.
+///
+/// After supervisor(3erl), `sup_flags()` and `Module:init/1`.
 #[derive(Debug)]
 pub struct SupervisorSpec {
     pub(super) name: Option<String>,
@@ -242,6 +255,9 @@ pub struct SupervisorSpec {
 }
 
 /// A mistake in a supervisor's spec.
+///
+/// The checks are those of `check_supflags` and `check_childspecs` in OTP's
+/// `supervisor.erl`, and some for what OTP does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// Two children have one id.
@@ -286,7 +302,8 @@ impl SupervisorSpec {
         }
     }
 
-    /// Allow `restarts` within any `period`; one more ends the supervisor.
+    /// Allow `restarts` within any `period`; one more ends the supervisor. The keys
+    /// `intensity` and `period` of `sup_flags()`.
     #[must_use]
     pub fn intensity(self, restarts: u32, period: Duration) -> Self {
         Self {
@@ -296,7 +313,7 @@ impl SupervisorSpec {
         }
     }
 
-    /// Stop when significant children have ended.
+    /// Stop when significant children have ended: the key `auto_shutdown`.
     #[must_use]
     pub fn auto_shutdown(self, auto_shutdown: AutoShutdown) -> Self {
         Self {
@@ -330,7 +347,7 @@ impl SupervisorSpec {
         self
     }
 
-    /// Check for mistakes; OTP's `check_childspecs`.
+    /// Check for mistakes: `supervisor:check_childspecs/2`.
     ///
     /// # Errors
     /// The first mistake.
