@@ -18,7 +18,7 @@ pub enum CallError {
 
 /// Ask an actor, and wait for its answer at most `timeout`, or as long as it takes.
 ///
-/// After gen_server(3erl), `call/3`: an actor that is absent is an error at once. An
+/// After `gen_server`(3erl), `call/3`: an actor that is absent is an error at once. An
 /// answer that comes too late is dropped; the actor has done the work all the same.
 /// Unlike there, the error does not tell why an actor ended: ractor tells that to
 /// its supervisor only.

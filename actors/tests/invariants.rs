@@ -210,11 +210,12 @@ fn mutants_of_hash_chains_are_caught_where_they_are() {
         transition("boot", "stable"),
     ]);
     assert_eq!(chains(&good), []);
-    let changes: [(&str, fn(&mut Vec<Receipt>)); 8] = [
+    type Change = fn(&mut Vec<Receipt>);
+    let changes: [(&str, Change); 8] = [
         ("position 1 (receipt 3)", |it| it[2].payload.push('x')),
         ("position 1 (receipt 3)", |it| it[2].time_ns += 1),
         ("position 1 (receipt 3)", |it| {
-            it[2].key = Some(String::new())
+            it[2].key = Some(String::new());
         }),
         ("position 0 (receipt 2)", |it| {
             it[1].kind = ReceiptKind::Attempt {
@@ -230,7 +231,7 @@ fn mutants_of_hash_chains_are_caught_where_they_are() {
         ("position 1 (receipt 4)", |it| drop(it.remove(2))),
         ("position 1 (receipt 4)", |it| it.swap(2, 3)),
         ("position 1 (receipt 3)", |it| {
-            it[2].tenant = "other".to_owned()
+            it[2].tenant = "other".to_owned();
         }),
     ];
     for (place, change) in changes {

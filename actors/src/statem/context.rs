@@ -49,14 +49,15 @@ impl<E> Effects<E> {
     }
 }
 
-/// Given to handlers of events: the `action()`s of gen_statem(3erl). Replies go out at once, by the event's reply port;
-/// what is done here takes effect when the handler has returned.
+/// Given to handlers of events: the `action()`s of `gen_statem`(3erl). Replies go out at
+/// once, by the event's reply port; what is done here takes effect when the handler
+/// has returned.
 pub struct Context<'a, M: StateMachine> {
     pub(super) myself: &'a ActorRef<StatemMessage<M>>,
     pub(super) effects: Effects<M::Event>,
 }
 
-/// Given to enter actions: the `enter_action()`s of gen_statem(3erl), which leave out
+/// Given to enter actions: the `enter_action()`s of `gen_statem`(3erl), which leave out
 /// `postpone` and `next_event`.
 pub struct EnterContext<'a, M: StateMachine> {
     pub(super) myself: &'a ActorRef<StatemMessage<M>>,

@@ -85,7 +85,7 @@ pub use context::{Context, EnterContext};
 pub use handle::StatemRef;
 pub use table::{Rule, Table, TableError};
 
-/// An event of a state machine: `EventContent` in gen_statem(3erl). Calls, casts, timeouts
+/// An event of a state machine: `EventContent` in `gen_statem`(3erl). Calls, casts, timeouts
 /// and inserted events are told apart by what they are, not by an event type.
 pub trait Event: Debug + Send + 'static {
     /// Its name in the machine's [`Table`].
@@ -100,7 +100,7 @@ impl Event for &'static str {
 
 /// Where a handler leads.
 ///
-/// After gen_statem(3erl), `event_handler_result()`.
+/// After `gen_statem`(3erl), `event_handler_result()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<S> {
     /// The state stays. Postponed events stay postponed. `keep_state`.
@@ -128,7 +128,7 @@ pub enum Discard<S> {
 
 /// A state machine; [`Statem`] makes it an actor.
 ///
-/// After gen_statem(3erl), the callbacks of the mode `handle_event_function` with
+/// After `gen_statem`(3erl), the callbacks of the mode `handle_event_function` with
 /// `state_enter`.
 pub trait StateMachine: Sized + Send + Sync + 'static {
     /// Its states.

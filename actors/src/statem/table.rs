@@ -8,7 +8,7 @@ use std::fmt::{Debug, Display, Write as _};
 pub enum Rule<S> {
     /// Handle it; it may lead to these states, or keep the state.
     Handle(BTreeSet<S>),
-    /// Keep it until the state changes: gen_statem(3erl), `postpone()`.
+    /// Keep it until the state changes: `gen_statem`(3erl), `postpone()`.
     Postpone,
     /// Drop it.
     Ignore,
