@@ -15,7 +15,6 @@ fn main() {
     let mut files = Vec::new();
     for name in CRATES {
         let folder = workspace.join(name);
-        println!("cargo::rerun-if-changed={}", folder.display());
         collect(&folder, &mut files);
     }
     files.sort();
@@ -46,9 +45,12 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         let path = entry.path();
         let name = entry.file_name();
         if path.is_dir() {
-            let is_other = ["tests", "benches", "examples", "target"]
+            let is_other = ["tests", "benches", "examples", "target", "node_modules"]
                 .iter()
                 .any(|other| name == *other);
+            if name == "src" {
+                println!("cargo::rerun-if-changed={}", path.display());
+            }
             if !is_other {
                 collect(&path, files);
             }

@@ -5,7 +5,7 @@
 //! what a run measured; [`run`] runs a scenario under the simulator, with or
 //! without a trace, and replays one; [`cli`] is the command line;
 //! [`bench`](mod@bench) has the benchmarks, [`campaign`] runs many seeds in worker
-//! processes, and [`zoo`] has programs with known bugs.
+//! processes, [`view`] makes pages of traces, and [`zoo`] has programs with known bugs.
 
 pub mod bench;
 pub mod campaign;
@@ -14,4 +14,5 @@ pub mod load;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod view;
 pub mod zoo;

@@ -10,6 +10,7 @@ mod inspect;
 mod progress;
 mod run;
 mod serve;
+mod view;
 mod zoo;
 
 use std::fmt;
@@ -106,6 +107,11 @@ enum Command {
     /// Write a run in a form that another program reads: Perfetto, Mermaid, `ShiViz`,
     /// OpenTelemetry, or JSON lines.
     Export(export::ExportArgs),
+    /// Show a trace or a saved case as a page: who did what when, and why.
+    ///
+    /// The page is one file that needs no network and can be given to others. With two
+    /// files it shows them side by side, from where they part.
+    View(view::ViewArgs),
     /// Compare two traces by what caused what: which event one of them has and the other
     /// has not, and which order of messages it depends on.
     ///
@@ -298,6 +304,7 @@ pub fn main() -> ExitCode {
             strict,
             json,
         } => inspect::diff(&left, &right, strict, json, &mut out),
+        Command::View(args) => view::view(&args, &mut out),
         Command::Verify { file, json } => inspect::verify(&file, json, &mut out),
     };
     let done = done.and_then(|status| Ok(out.flush().map(|()| status)?));

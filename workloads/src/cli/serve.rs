@@ -176,7 +176,7 @@ fn start_log(args: &ServeArgs) {
 }
 
 /// Ready on the first signal to end.
-async fn told_to_stop() {
+pub(super) async fn told_to_stop() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

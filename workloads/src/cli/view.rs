@@ -1,0 +1,229 @@
+//! `view`: a trace as a page.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use retake_sim::explore::Case;
+use retake_traces::TraceWriter;
+
+use super::explore::code;
+use super::run::find;
+use super::{Error, Status, case};
+use crate::run::Settings;
+use crate::view::{self, Limits, Page, Part, Source, ViewError};
+
+#[derive(Debug, Args)]
+pub(super) struct ViewArgs {
+    /// A trace, or a saved case, which is run again for it.
+    file: PathBuf,
+    /// Another, to be shown beside it, from where the two part.
+    other: Option<PathBuf>,
+    /// Where the page is written. Default: the place of FILE, with the ending `.html`.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Show the page on this machine's own address until Ctrl-C. Without --out no file
+    /// is written.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    serve: Option<SocketAddr>,
+    /// Only from this step on.
+    #[arg(
+        long,
+        value_name = "STEP",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    from: u64,
+    /// Only up to this step.
+    #[arg(long, value_name = "STEP", default_value_t = u64::MAX, hide_default_value = true)]
+    to: u64,
+    /// Do not open a browser. One is opened only where the output is a terminal of a
+    /// desktop.
+    #[arg(long)]
+    open_nothing: bool,
+}
+
+impl From<ViewError> for Error {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Trace(error) => Self::File(error),
+            ViewError::Output(error) => Self::Output(error),
+            ViewError::TooLarge { .. } | ViewError::Empty { .. } => Self::Usage(error.to_string()),
+        }
+    }
+}
+
+pub(super) fn view(args: &ViewArgs, out: &mut impl Write) -> Result<Status, Error> {
+    if args.from > args.to {
+        return Err(Error::Usage(format!(
+            "--from {} is after --to {}",
+            args.from, args.to
+        )));
+    }
+    if let Some(address) = args.serve.filter(|address| !address.ip().is_loopback()) {
+        return Err(Error::Usage(format!(
+            "--serve {address}: others could read it there; give an address of this machine's \
+             own, such as 127.0.0.1:8000"
+        )));
+    }
+    let folder = tempfile::tempdir()?;
+    let mut sources = Vec::new();
+    for (number, file) in [Some(&args.file), args.other.as_ref()]
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        sources.push(source(
+            file,
+            &folder.path().join(format!("{number}.retake")),
+        )?);
+    }
+    let part = Part {
+        from: args.from,
+        to: args.to,
+    };
+    let page = Page::load(&sources, part, Limits::PAGE)?;
+    drop(folder);
+    if args.serve.is_none() || args.out.is_some() {
+        let path = match &args.out {
+            Some(path) => path.clone(),
+            None => args.file.with_extension("html"),
+        };
+        let size = write(&page, &path)?;
+        writeln!(
+            out,
+            "{}: {} events, {:.1} MB; open it in a browser",
+            path.display(),
+            page.events(),
+            size as f64 / 1e6
+        )?;
+        out.flush()?;
+        if args.serve.is_none() && !args.open_nothing {
+            open(path.as_os_str());
+        }
+    }
+    if let Some(address) = args.serve {
+        serve(&page, address, args.open_nothing, out)?;
+    }
+    Ok(Status::Passed)
+}
+
+/// The trace of a file; that of a case is recorded in `place`.
+fn source(file: &Path, place: &Path) -> Result<Source, Error> {
+    if !case::is_case(file) {
+        return Ok(Source::new(file));
+    }
+    let case = Case::load(file)?;
+    let scenario = find(&case.scenario)?;
+    let settings = Settings {
+        seed: case.seed,
+        story: true,
+        causality: true,
+        states: true,
+        faults: case.faults.clone(),
+        step_limit: case.step_limit,
+        ..Settings::new()
+    };
+    let mut header = settings.header(scenario);
+    header.horizon_ns = case.horizon_ns;
+    header.strategy = match &case.holds {
+        Some(holds) => format!("fifo with {} holds", holds.len()),
+        None => case.strategy.clone(),
+    };
+    let writer = TraceWriter::create(place, &header)?;
+    let run = case
+        .sim()
+        .story(true)
+        .causality(true)
+        .states(true)
+        .trace(writer)
+        .run(code(scenario));
+    if let Some(error) = run.trace_error {
+        return Err(error.into());
+    }
+    let mut source = Source {
+        path: place.to_owned(),
+        ..Source::new(file)
+    };
+    if case.code != header.code {
+        source
+            .notes
+            .push("the program has changed since the case was saved".to_owned());
+    }
+    if retake_sim::explore::signature(&run.outcome) != case.signature {
+        source.notes.push(format!(
+            "it does not end as it did when it was saved: {}",
+            case.outcome
+        ));
+    }
+    Ok(source)
+}
+
+/// As a whole or not at all.
+fn write(page: &Page, path: &Path) -> Result<u64, Error> {
+    let unusable = |error: std::io::Error| {
+        Error::Usage(format!(
+            "cannot write the page to `{}`: {error}",
+            path.display()
+        ))
+    };
+    let mut half = path.as_os_str().to_owned();
+    half.push(".partial");
+    let half = PathBuf::from(half);
+    let mut file = BufWriter::new(File::create(&half).map_err(unusable)?);
+    let written = page
+        .write(&mut file)
+        .and_then(|()| file.flush())
+        .and_then(|()| std::fs::rename(&half, path));
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&half);
+        return Err(unusable(error));
+    }
+    Ok(std::fs::metadata(path)?.len())
+}
+
+fn serve(
+    page: &Page,
+    address: SocketAddr,
+    open_nothing: bool,
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    let mut bytes = Vec::new();
+    page.write(&mut bytes)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(address).await;
+        let listener = listener
+            .map_err(|error| Error::Usage(format!("cannot listen on {address}: {error}")))?;
+        let url = format!("http://{}/", listener.local_addr()?);
+        writeln!(out, "{} events at {url} until Ctrl-C", page.events())?;
+        out.flush()?;
+        if !open_nothing {
+            open(url.as_ref());
+        }
+        view::serve::serve(listener, bytes, super::serve::told_to_stop()).await?;
+        Ok(())
+    })
+}
+
+/// Open it as a desktop does, where there is one. Whether that works is seen.
+fn open(what: &std::ffi::OsStr) {
+    let is_mac = cfg!(target_os = "macos");
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
+    if !console::user_attended() || !(is_mac || has_display) {
+        return;
+    }
+    let opener = if is_mac { "open" } else { "xdg-open" };
+    let _ = std::process::Command::new(opener)
+        .arg(what)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+}

@@ -1,0 +1,136 @@
+//! A trace as one page: what `retake view` writes.
+//!
+//! [`Page`] reads one trace, or two to compare, and writes HTML that needs nothing
+//! else: the program of the page (sources in `workloads/view`, built into
+//! `workloads/view/dist/view.html`) and the events as compressed columns. No text of a
+//! trace becomes part of the markup. [`serve`] shows it on this machine.
+
+mod columns;
+mod html;
+mod load;
+pub mod serve;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use retake_traces::TraceError;
+use serde_json::json;
+
+pub use columns::Limits;
+pub use load::Part;
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// A trace cannot be read.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// There is more than a page holds.
+    #[error(
+        "`{}` has {} in this part: a page holds at most {} events and {} MiB of texts; \
+         choose a part with --from STEP and --to STEP{}",
+        path.display(), what, limits.events, limits.text >> 20, hint
+    )]
+    TooLarge {
+        /// The trace.
+        path: PathBuf,
+        /// How much there is.
+        what: String,
+        /// How much a page holds.
+        limits: Limits,
+        /// A part that fits, as far as it is known.
+        hint: String,
+    },
+    /// The part is empty.
+    #[error("`{}` has no step {from}: it ends after step {steps}", path.display())]
+    Empty {
+        /// The trace.
+        path: PathBuf,
+        /// Where the part begins.
+        from: u64,
+        /// Steps of the trace.
+        steps: u64,
+    },
+    /// The page cannot be written.
+    #[error("cannot write the page: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// A trace, and what it is called on the page.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// What people call it: the name of the file that they gave.
+    pub name: String,
+    /// Things to know about it.
+    pub notes: Vec<String>,
+}
+
+impl Source {
+    /// A trace file.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        Self {
+            path: path.to_owned(),
+            name: name.to_string_lossy().into_owned(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// One trace, or two side by side, ready to be written as a page.
+#[derive(Debug)]
+pub struct Page {
+    /// The columns of each.
+    traces: Vec<Vec<u8>>,
+    /// Where two part.
+    comparison: Option<serde_json::Value>,
+    /// Events on the page.
+    events: usize,
+}
+
+impl Page {
+    /// Read one trace or two.
+    ///
+    /// # Errors
+    /// If one cannot be read, is damaged within the part, has nothing in it or more
+    /// than `limits`.
+    pub fn load(sources: &[Source], part: Part, limits: Limits) -> Result<Self, ViewError> {
+        let mut page = Self {
+            traces: Vec::new(),
+            comparison: None,
+            events: 0,
+        };
+        for source in sources {
+            let (columns, about) = load::load(source, part, limits)?;
+            page.events += columns.len();
+            page.traces.push(columns.to_bytes(&about));
+        }
+        if let [left, right] = sources {
+            let diff = retake_traces::diff(&left.path, &right.path)?;
+            page.comparison = Some(json!({
+                "header": diff.header,
+                "story_compared": diff.story_compared,
+                "same_steps": diff.same_steps,
+                "parts": diff.divergence.is_some(),
+            }));
+        }
+        Ok(page)
+    }
+
+    /// Events on the page.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// Write the page.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        html::write(&self.traces, self.comparison.as_ref(), out)
+    }
+}

@@ -1,0 +1,161 @@
+// How a step came about: back from cause to cause, and where the time went.
+
+import { Kind, NONE, type Trace } from "./trace";
+
+/** Why one step follows from another. */
+export type Link =
+  /** A message, from the step that sent it to the one that handles it. */
+  | "mailbox"
+  /** An answer. Who sent it is not recorded: it is inferred, see `wakerOf`. */
+  | "reply"
+  /** An await without a message that is known: a timer, a file, another task. */
+  | "wait"
+  /** The start of a task, from the step that started it. */
+  | "start";
+
+export interface Hop {
+  link: Link;
+  /** Rows. */
+  from: number;
+  to: number;
+}
+
+/** Hops of a chain, at most. */
+export const HOPS_MAX = 500;
+/** Rows looked at to find who sent an answer, at most. */
+const LOOKED_AT_MAX = 20_000;
+
+/** The step that a row belongs to: itself, or the last step before. */
+export function stepOf(trace: Trace, row: number): number {
+  return trace.isStep(row) ? row : trace.rowAtStep(trace.step[row]);
+}
+
+/** What a step follows from by what is recorded: its message, or its own task's past. */
+function parentOf(trace: Trace, row: number): number {
+  if (trace.cause[row] !== NONE) return trace.cause[row];
+  if (trace.kind[row] === Kind.Resume) return trace.previous[row];
+  return startedBy(trace, row);
+}
+
+/** The step within which the task of a first step was started. */
+function startedBy(trace: Trace, row: number): number {
+  const task = trace.task[row];
+  if (trace.previous[row] !== NONE) return NONE;
+  const started = trace.taskRow[task];
+  if (started === undefined || started === NONE || trace.kind[started] !== Kind.NewTask) return NONE;
+  return trace.rowAtStep(trace.step[started]);
+}
+
+function isAtOnce(trace: Trace, a: number, b: number): boolean {
+  return trace.seconds[a] === trace.seconds[b] && trace.nanos[a] === trace.nanos[b];
+}
+
+/**
+ * Who most likely woke a step that goes on after an await.
+ *
+ * Virtual time stands still while anything can run, so the waker ran at the same time.
+ * It is a step that followed from what the task did before it awaited: the last one of
+ * an actor that it sent a message to, or else the last one of all.
+ */
+export function wakerOf(trace: Trace, row: number): number {
+  const asked = trace.previous[row];
+  if (trace.kind[row] !== Kind.Resume || asked === NONE) return NONE;
+  let waker = NONE;
+  for (const handled of trace.effectsOf(asked)) {
+    for (let at = handled; at < row; at = trace.next[at]) {
+      if (trace.begin[at] !== handled) break;
+      if (isAtOnce(trace, at, row) && (waker === NONE || at > waker)) waker = at;
+    }
+  }
+  if (waker !== NONE) return waker;
+  let looked = 0;
+  for (let at = row - 1; at > asked && isAtOnce(trace, at, row); at--) {
+    if (!trace.isStep(at) || trace.task[at] === trace.task[row]) continue;
+    let back = at;
+    while (back !== NONE && back > asked && looked++ < LOOKED_AT_MAX) back = parentOf(trace, back);
+    if (back === asked) return at;
+    if (looked >= LOOKED_AT_MAX) break;
+  }
+  return NONE;
+}
+
+/** What led to a step directly. */
+export function hopTo(trace: Trace, row: number): Hop | undefined {
+  const hop = (link: Link, from: number) => (from === NONE ? undefined : { link, from, to: row });
+  if (trace.cause[row] !== NONE) return hop("mailbox", trace.cause[row]);
+  if (trace.kind[row] === Kind.Resume) {
+    const waker = wakerOf(trace, row);
+    return waker === NONE ? hop("wait", trace.previous[row]) : hop("reply", waker);
+  }
+  return hop("start", startedBy(trace, row));
+}
+
+/**
+ * A request begins with a step of a task that is no actor: a client, which has a past
+ * of other requests. A task that waited once and is over, a timer, is no such origin.
+ */
+function isOrigin(trace: Trace, row: number): boolean {
+  if (trace.taskKind[trace.task[row]] === 1 || trace.kind[row] !== Kind.Resume) return false;
+  return trace.previous[row] !== trace.begin[row] || trace.next[row] !== NONE;
+}
+
+/** The hops that led to a row, the earliest first. */
+export function chainTo(trace: Trace, row: number): Hop[] {
+  const hops: Hop[] = [];
+  // A fault strikes from outside.
+  if (trace.kind[row] === Kind.Fault) return hops;
+  let at = stepOf(trace, row);
+  while (at !== NONE && hops.length < HOPS_MAX) {
+    if (hops.length > 0 && isOrigin(trace, at)) break;
+    const hop = hopTo(trace, at);
+    if (!hop) break;
+    hops.push(hop);
+    at = hop.from;
+  }
+  return hops.reverse();
+}
+
+/** Nanoseconds from one row to a later one. */
+export function between(trace: Trace, from: number, to: number): number {
+  return (trace.seconds[to] - trace.seconds[from]) * 1e9 + (trace.nanos[to] - trace.nanos[from]);
+}
+
+/** Where the time of a chain went, by kind of hop. */
+export function totals(trace: Trace, hops: Hop[]): { link: Link; ns: number; steps: number }[] {
+  const sums = new Map<Link, { link: Link; ns: number; steps: number }>();
+  for (const { link, from, to } of hops) {
+    const sum = sums.get(link) ?? { link, ns: 0, steps: 0 };
+    sum.ns += between(trace, from, to);
+    sum.steps += trace.step[to] - trace.step[from];
+    sums.set(link, sum);
+  }
+  return [...sums.values()].sort((a, b) => b.ns - a.ns || b.steps - a.steps);
+}
+
+/**
+ * Messages sent to the actor of a row up to then and handled later, in their order.
+ * Messages that were never handled are not recorded.
+ */
+export function mailboxAt(trace: Trace, row: number, most = 200): number[] {
+  const waiting: number[] = [];
+  const step = stepOf(trace, row);
+  if (step === NONE) return waiting;
+  const task = trace.task[row];
+  let at = trace.task[step] === task ? trace.next[step] : firstAfter(trace, task, step);
+  while (at !== NONE && waiting.length < most) {
+    if (trace.kind[at] === Kind.Handle && trace.causeStep[at] > 0) {
+      // A mailbox is first in, first out.
+      if (trace.causeStep[at] > trace.step[step]) break;
+      waiting.push(at);
+    }
+    at = trace.next[at];
+  }
+  return waiting;
+}
+
+function firstAfter(trace: Trace, task: number, row: number): number {
+  for (let at = row + 1; at < trace.rows; at++) {
+    if (trace.task[at] === task && trace.isStep(at)) return at;
+  }
+  return NONE;
+}

@@ -1,0 +1,38 @@
+// The state of an actor, and what a step changed in it.
+
+import { diffLines, layOut } from "../data/state";
+import { changeAt } from "../data/states";
+import { NONE } from "../data/trace";
+import { count } from "../data/format";
+import { section } from "./details";
+import type { Pane } from "./pane";
+import { h } from "./dom";
+
+export function stateSection(pane: Pane, row: number): HTMLElement | false {
+  const { trace } = pane;
+  const task = trace.task[row];
+  if (task === NONE || trace.taskKind[task] !== 1) return false;
+  if (!trace.about.states) {
+    return section("State", h("p.hint", {}, "States were not recorded; `retake run … --states` records them."));
+  }
+  const change = changeAt(trace, row);
+  if (!change || change.after === undefined) {
+    return section("State", h("p.hint", {}, "Nothing was seen of it yet, or it has no `Debug` form."));
+  }
+  const { before, after, foundBy, isOld } = change;
+  const isChanged = before !== undefined && before !== after;
+  const lines = isChanged ? diffLines(layOut(before), layOut(after)) : layOut(after).map((text) => ({ mark: " ", text }));
+  const found = isOld
+    ? "as its last callback found it; it may have changed since"
+    : foundBy === NONE ? "as it was at the end" : `as step ${count(trace.step[foundBy])} found it`;
+  const changed = before === undefined ? "" : isChanged ? "changed; " : isOld ? "" : "unchanged; ";
+  return section(
+    "State after it",
+    h("p.hint", {}, changed + found),
+    h("div.state", { tabIndex: 0, role: "group", "aria-label": "State" }, ...lines.map(({ mark, text }) => {
+      const className = mark === "+" ? "plus" : mark === "-" ? "minus" : "";
+      const element = h(mark === "+" ? "ins" : mark === "-" ? "del" : "div", { className: `line ${className}` }, `${mark} ${text}`);
+      return element;
+    })),
+  );
+}

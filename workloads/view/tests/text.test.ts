@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import { Counterparts, parting } from "../src/data/compare";
+import { count, duration, niceStep, seconds, steps } from "../src/data/format";
+import { diffLines, layOut } from "../src/data/state";
+import { Kind, NONE } from "../src/data/trace";
+import { traceOf, type Event } from "./make";
+
+describe("numbers for people", () => {
+  it("keep all that is exact", () => {
+    expect(seconds(31_535_999, 1)).toBe("31535999.000000001");
+    expect([count(0), count(1234567), steps(1), steps(1000)]).toEqual(["0", "1 234 567", "1 step", "1 000 steps"]);
+  });
+
+  it("have a unit that fits", () => {
+    expect([0, 7, 7_508, 28_310, 100_000_000, 96_155_000_000].map(duration)).toEqual([
+      "0", "7 ns", "7.508 µs", "28.31 µs", "100 ms", "96.16 s",
+    ]);
+    expect(duration(999.9e9)).toBe("999.9 s");
+  });
+
+  it("step by one, two or five", () => {
+    expect([0.03, 0.1, 1, 3, 21, 0].map(niceStep)).toEqual([0.05, 0.1, 1, 5, 50, 1]);
+  });
+});
+
+describe("a state", () => {
+  it("is laid out where it is long, and kept where it is short", () => {
+    expect(layOut("Count(3)")).toEqual(["Count(3)"]);
+    expect(layOut('State { name: "a, {b}", waiting: [Waiting { client: 1, since: 20 }, Waiting { client: 2, since: 30 }], open: {} }')).toEqual([
+      "State {",
+      '  name: "a, {b}",',
+      "  waiting: [",
+      "    Waiting { client: 1, since: 20 },",
+      "    Waiting { client: 2, since: 30 }",
+      "  ],",
+      "  open: {}",
+      "}",
+    ]);
+  });
+
+  it("is laid out whatever its brackets", () => {
+    for (const text of ["}}}", "((((", '"open', "a".repeat(90) + "{", "{" + "x,".repeat(50)]) {
+      expect(layOut(text).join("").replaceAll(" ", "")).toBe(text.replaceAll(" ", ""));
+    }
+  });
+
+  it("is compared line by line", () => {
+    const diff = diffLines(["A {", "  x: 1,", "  y: 2,", "}"], ["A {", "  x: 1,", "  z: 0,", "  y: 3,", "}"]);
+    expect(diff.map(({ mark, text }) => mark + text)).toEqual([" A {", "   x: 1,", "-  y: 2,", "+  z: 0,", "+  y: 3,", " }"]);
+    expect(diffLines([], ["a"])).toEqual([{ mark: "+", text: "a" }]);
+    expect(diffLines(["a"], ["a"])).toEqual([{ mark: " ", text: "a" }]);
+  });
+
+  it("gives both sides whole when compared, however long", () => {
+    const long = (seed: number) => Array.from({ length: 2000 }, (_, at) => `${(at * seed) % 97}`);
+    for (const [a, b] of [[long(3), long(5)], [long(3).slice(0, 300), long(7).slice(0, 200)]]) {
+      const diff = diffLines(a, b);
+      expect(diff.filter(({ mark }) => mark !== "+").map(({ text }) => text)).toEqual(a);
+      expect(diff.filter(({ mark }) => mark !== "-").map(({ text }) => text)).toEqual(b);
+    }
+  });
+});
+
+describe("two traces", () => {
+  const events: Event[] = [
+    { kind: Kind.Task, task: 0 },
+    { kind: Kind.Handle, task: 1, text: "One", cause: 1 },
+    { kind: Kind.Log, task: 1, text: "one" },
+    { kind: Kind.Handle, task: 1, text: "Two", cause: 1 },
+    { kind: Kind.End, text: "passed" },
+  ];
+  const changed = (at: number, change: Partial<Event>) => traceOf(["scenario", "a"], events.map((it, place) => (place === at ? { ...it, ...change } : it)));
+  const known = (same: number) => ({ header: [], story_compared: true, same_steps: same, parts: true });
+
+  it("part at the first row that differs behind their common steps", () => {
+    const trace = traceOf(["scenario", "a"], events);
+    expect(parting(trace, changed(2, { text: "other" }), known(2))).toEqual([2, 2]);
+    expect(parting(trace, changed(3, { ns: 5 }), known(2))).toEqual([3, 3]);
+    expect(parting(trace, changed(0, { task: 1 }), known(0))).toEqual([0, 0]);
+    expect(parting(trace, trace, { ...known(3), parts: false })).toBeUndefined();
+  });
+
+  it("part by their schedules where one has no texts", () => {
+    const trace = traceOf(["scenario", "a"], events);
+    const bare = traceOf(["scenario", "a"], events.filter(({ kind }) => kind !== Kind.Log).map(({ text: _, ...rest }) => rest));
+    expect(parting(trace, bare, { ...known(1), story_compared: false })).toEqual([1, 1]);
+    expect(parting(trace, bare, { ...known(2), story_compared: false })).toEqual([3, 2]);
+  });
+
+  it("share events that come at other places", () => {
+    const trace = traceOf(["scenario", "a"], events);
+    const other = traceOf(["scenario", "a"], [events[0], events[3], events[1], events[1], { kind: Kind.End, text: "violated" }]);
+    const both = new Counterparts([trace, other]);
+    expect([0, 1, 2, 3, 4].map((row) => both.find(0, row))).toEqual([0, 2, NONE, 1, 4]);
+    // The second of two has no partner where there is one.
+    expect([0, 1, 2, 3, 4].map((row) => both.find(1, row))).toEqual([0, 3, 1, NONE, 4]);
+  });
+});
