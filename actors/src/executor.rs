@@ -26,7 +26,6 @@
 //! # }
 //! ```
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -34,6 +33,7 @@ use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde::{Deserialize, Serialize};
 
+use crate::by_actor::ByActor;
 use crate::governor::{GovernorEvent, GovernorRef};
 use crate::ledger::ReceiptId;
 use crate::names::Names;
@@ -155,8 +155,8 @@ pub enum ExecutorMessage {
 #[derive(Debug)]
 pub struct ExecutorState {
     arguments: ExecutorArguments,
-    /// By ractor's actor id of the runner; never iterated.
-    running: BTreeMap<u64, Action>,
+    /// By its runner.
+    running: ByActor<Action>,
 }
 
 #[retake::simulated]
@@ -172,7 +172,7 @@ impl Actor for Executor {
     ) -> Result<ExecutorState, ActorProcessingErr> {
         Ok(ExecutorState {
             arguments,
-            running: BTreeMap::new(),
+            running: ByActor::default(),
         })
     }
 

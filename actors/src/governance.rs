@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
+use crate::by_actor::ByActor;
 use crate::entitlement::{Entitlement, EntitlementArguments, EntitlementRef, Entitlements, Terms};
 use crate::governor::{Governor, GovernorArguments, GovernorRef};
 use crate::ledger::{LedgerRef, Store};
@@ -79,8 +80,8 @@ pub struct GovernanceState {
     arguments: GovernanceArguments,
     governors: BTreeMap<String, GovernorRef>,
     entitlements: BTreeMap<String, EntitlementRef>,
-    /// From ractor's actor id to what it is; never iterated.
-    roles: BTreeMap<u64, Role>,
+    /// To what it is.
+    roles: ByActor<Role>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +111,7 @@ impl Actor for Governance {
             arguments,
             governors: BTreeMap::new(),
             entitlements: BTreeMap::new(),
-            roles: BTreeMap::new(),
+            roles: ByActor::default(),
         };
         for attempt in orphaned {
             state.start_governor(attempt.tenant, &myself).await?;

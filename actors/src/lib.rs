@@ -26,6 +26,7 @@
 //! ```
 
 pub mod alerts;
+mod by_actor;
 mod call;
 pub mod entitlement;
 pub mod executor;

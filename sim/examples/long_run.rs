@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release -p retake-sim --example long_run -- 10000000`
 //!
+//! With a file's name behind the number the trace is kept there, to try `retake debug` on.
+//!
 //! Exits with 1 when the process has used more than 200 MB (Linux).
 
 use std::process::ExitCode;
@@ -62,11 +64,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let path = std::env::temp_dir().join(format!("long_run-{}.retake", std::process::id()));
+    let kept = std::env::args().nth(2).map(std::path::PathBuf::from);
+    let path = kept.clone().unwrap_or_else(|| {
+        std::env::temp_dir().join(format!("long_run-{}.retake", std::process::id()))
+    });
     let writer = match TraceWriter::create(
         &path,
         &Header {
             story: true,
+            causality: true,
+            states: true,
             ..Header::default()
         },
     ) {
@@ -80,6 +87,7 @@ fn main() -> ExitCode {
         .step_limit(steps)
         .story(true)
         .causality(true)
+        .states(true)
         .trace(writer)
         .run(|| async {
             for number in 0..RELAYS {
@@ -91,8 +99,10 @@ fn main() -> ExitCode {
             std::future::pending::<()>().await;
         });
     let summary = verify(&path);
-    // Only a left-over file would show that this failed.
-    let _ = std::fs::remove_file(&path);
+    if kept.is_none() {
+        // Only a left-over file would show that this failed.
+        let _ = std::fs::remove_file(&path);
+    }
     println!("{run}");
     match &summary {
         Ok(summary) => println!(

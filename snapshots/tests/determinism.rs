@@ -6,7 +6,8 @@
 use std::process::Command;
 
 use retake_sim::Strategy;
-use retake_snapshots::{explain_divergence, scenario};
+use retake_snapshots::{explain_divergence, record, scenario};
+use retake_traces::Record;
 use retake_workloads::run::{Progress, Settings, run};
 
 const SCENARIO: &str = "recovery/worker_crash";
@@ -98,4 +99,23 @@ fn a_seed_gives_the_same_run_in_another_process() {
         .map(str::to_owned)
         .collect();
     assert_same(&hashes(), &theirs, "in two processes");
+}
+
+#[test]
+fn a_seed_gives_the_same_states_of_actors() {
+    let states = || {
+        let settings = Settings {
+            states: true,
+            horizon: std::time::Duration::from_secs(5),
+            ..settings(1)
+        };
+        let (_, mut records) = record(SCENARIO, &settings);
+        records.retain(|record| matches!(record, Record::State(_)));
+        records
+    };
+    let (one, other) = (states(), states());
+    assert!(one.len() > 100);
+    let differs = one.iter().zip(&other).find(|(one, other)| one != other);
+    assert_eq!(differs, None);
+    assert_eq!(one.len(), other.len());
 }

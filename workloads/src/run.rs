@@ -306,6 +306,42 @@ pub struct Replayed {
     pub warnings: Vec<String>,
 }
 
+/// Run again what a trace recorded, by its schedule, and record all layers in a file.
+/// Gives the event hash of the trace and what the run gave.
+///
+/// # Errors
+/// As [`replay`], or if the file cannot be written.
+pub fn record_again(
+    trace: &Path,
+    path: &Path,
+    progress: &Progress,
+) -> Result<(String, Finished), ReplayError> {
+    let summary = verify(trace)?;
+    let scenario = scenario_of(&summary.header)?;
+    let mut settings = Settings::of_header(&summary.header)?;
+    settings.strategy = Strategy::Replay(Arc::new(Schedule::read(TraceReader::open(trace)?)?));
+    (settings.story, settings.causality, settings.states) = (true, true, true);
+    let header = Header {
+        strategy: summary.header.strategy,
+        ..settings.header(scenario)
+    };
+    let writer = TraceWriter::create(path, &header)?;
+    let mut finished = run_into(scenario, &settings, writer, progress);
+    match finished.trace_error.take() {
+        Some(error) => Err(error.into()),
+        None => Ok((format!("{:016x}", summary.event_hash), finished)),
+    }
+}
+
+fn scenario_of(header: &Header) -> Result<&'static Scenario, ReplayError> {
+    scenario::find(&header.scenario).ok_or_else(|| {
+        ReplayError::Unfit(format!(
+            "this program has no scenario `{}`; see `retake list`",
+            header.scenario
+        ))
+    })
+}
+
 /// Run again what a trace recorded and compare every record.
 ///
 /// The schedule is taken from the trace, or with `from_seed` made anew from its
@@ -317,12 +353,7 @@ pub struct Replayed {
 pub fn replay(path: &Path, from_seed: bool, progress: &Progress) -> Result<Replayed, ReplayError> {
     // Nothing is run from a damaged file.
     let header = verify(path)?.header;
-    let scenario = scenario::find(&header.scenario).ok_or_else(|| {
-        ReplayError::Unfit(format!(
-            "this program has no scenario `{}`; see `retake list`",
-            header.scenario
-        ))
-    })?;
+    let scenario = scenario_of(&header)?;
     let mut settings = Settings::of_header(&header)?;
     settings.strategy = if from_seed {
         header

@@ -15,6 +15,7 @@ use super::state::{
     DONE, PoolActorState, Ticket, WAITING, WORKER_SHUTDOWN, Waiter, Worker, worker_name,
 };
 use super::status::{PoolStatus, Served};
+use crate::by_actor::ByActor;
 use crate::journal::{Journal, What};
 use crate::supervisor::{ChildSpec, Shutdown, stop_all};
 
@@ -145,7 +146,7 @@ impl<W: Actor> Actor for Pool<W> {
         let mut state = PoolActorState {
             config,
             workers: BTreeMap::new(),
-            numbers: BTreeMap::new(),
+            numbers: ByActor::default(),
             idle: VecDeque::new(),
             queue: VecDeque::new(),
             waiting: 0,

@@ -11,6 +11,7 @@ use ractor::{ActorCell, ActorRef, Message};
 use super::actor::{Refusal, Reply};
 use super::status::{PoolState, PoolStatus, Served};
 use super::{Order, PoolConfig};
+use crate::by_actor::ByActor;
 use crate::journal::{Incarnation, What};
 use crate::supervisor::stop_all;
 
@@ -31,8 +32,8 @@ pub struct PoolActorState<M: Message> {
     pub(super) config: PoolConfig,
     /// By number.
     pub(super) workers: BTreeMap<u32, Worker<M>>,
-    /// From ractor's actor id to the number; never iterated.
-    pub(super) numbers: BTreeMap<u64, u32>,
+    /// To the number.
+    pub(super) numbers: ByActor<u32>,
     /// Given back last at the end.
     pub(super) idle: VecDeque<u32>,
     pub(super) queue: VecDeque<Waiter<M>>,

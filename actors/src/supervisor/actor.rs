@@ -9,6 +9,7 @@ use super::handle::{ChildError, Description, StartedChild};
 use super::intensity::{Backoff, Restarts};
 use super::restart::{Exit, Retry};
 use super::spec::{AutoShutdown, ChildSpec, Strategy, SupervisorSpec};
+use crate::by_actor::ByActor;
 use crate::journal::{Incarnation, Life};
 
 /// The actor. Its arguments are a [`SupervisorSpec`]; talk to it through a
@@ -49,8 +50,8 @@ pub struct SupervisorState {
     pub(super) restarts: Restarts,
     /// In the order of starting.
     pub(super) children: BTreeMap<u64, Child>,
-    /// From ractor's actor id to the child; never iterated.
-    pub(super) keys: BTreeMap<u64, u64>,
+    /// To the child.
+    pub(super) keys: ByActor<u64>,
     pub(super) last_key: u64,
     pub(super) tries: u64,
     /// Writes into the journal, if there is one, and its end when it is dropped.
@@ -76,7 +77,7 @@ impl Actor for Supervisor {
             backoff: spec.backoff,
             restarts: Restarts::new(spec.intensity, spec.period),
             children: BTreeMap::new(),
-            keys: BTreeMap::new(),
+            keys: ByActor::default(),
             last_key: 0,
             tries: 0,
             incarnation: spec.journal.map(|(name, journal)| journal.begin(&name)),

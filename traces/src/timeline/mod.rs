@@ -44,10 +44,11 @@
 //! ```
 //!
 //! The modules, in reading order: `build` reads the file once; `checkpoint` is what it
-//! keeps; `segment` reads a part again; `world` folds; `find` searches.
+//! keeps; `segment` reads a part again; `world` folds; `find` searches, by a `condition` for example.
 
 mod build;
 mod checkpoint;
+mod condition;
 mod find;
 mod segment;
 #[cfg(test)]
@@ -66,6 +67,7 @@ use crate::record::{End, FaultKind, TaskKind};
 use checkpoint::Checkpoints;
 use segment::{Place, Segments};
 
+pub use condition::Condition;
 pub use find::Direction;
 pub use world::{Queued, Seen, StateAt, TaskAt, World};
 

@@ -166,6 +166,29 @@ impl Naive {
             .collect()
     }
 
+    fn holds(&self, condition: &Condition, line: &Line, step: Step) -> bool {
+        let is = |wanted: &Option<String>, text: Option<&str>| {
+            wanted
+                .as_deref()
+                .is_none_or(|wanted| text.is_some_and(|text| text.contains(wanted)))
+        };
+        let mut later = self.steps().filter(|(it, next)| {
+            it.step > line.step && next.task == step.task && next.kind != StepKind::Resume
+        });
+        let found_by = later.next().map_or(u64::MAX, |(line, _)| line.step);
+        let found = self
+            .states
+            .iter()
+            .find(|(at, task, _)| (*at, *task) == (found_by, step.task));
+        is(&condition.message, line.detail.as_deref())
+            && is(&condition.state, found.map(|(.., text)| text.as_str()))
+            && condition
+                .actor
+                .as_ref()
+                .is_none_or(|actor| **actor == *line.who)
+            && (condition.state.is_none() || step.kind != StepKind::Resume)
+    }
+
     fn state(&self, task: u32, step: u64) -> Option<StateAt> {
         let of_task = || self.states.iter().filter(|(_, it, _)| *it == task);
         let recorded = |at: u64| of_task().find(|(it, ..)| *it == at).cloned();
@@ -249,6 +272,29 @@ fn check(records: &[Record], block: usize, limits: &Limits) {
             assert_eq!(found.as_ref(), expected);
             let mark = timeline.find_mark(step, direction, |kind| kind == MarkKind::Panic);
             assert_eq!(mark.unwrap(), expected.map(|line| line.step));
+        }
+        for condition in [
+            "actor=task-1",
+            "message=1",
+            "state=1",
+            "actor=task-0 state=at",
+        ] {
+            let condition: Condition = condition.parse().unwrap();
+            let holds = |(line, it): &(&Line, Step)| naive.holds(&condition, line, *it);
+            let hits: Vec<u64> = naive
+                .steps()
+                .filter(holds)
+                .map(|(line, _)| line.step)
+                .collect();
+            let mut find = |direction| timeline.find_hit(step, direction, &condition).unwrap();
+            let next = hits.iter().find(|hit| **hit > step).copied();
+            assert_eq!(find(Direction::Forward), next, "{condition} after {step}");
+            let previous = hits.iter().rfind(|hit| **hit < step).copied();
+            assert_eq!(
+                find(Direction::Backward),
+                previous,
+                "{condition} before {step}"
+            );
         }
         let now_ns = world.now_ns;
         let last = naive.lines.iter().rfind(|line| line.now_ns <= now_ns);
@@ -357,4 +403,25 @@ fn a_task_ends_as_the_trace_tells() {
     assert_eq!(alive(&mut timeline, 3), (vec![2, 3, 4, 5], 2));
     assert_eq!(alive(&mut timeline, 5), (vec![5], 5));
     assert_eq!(timeline.failure_step(), None);
+}
+
+#[test]
+fn conditions_are_read_as_they_are_written() {
+    for text in [
+        "actor=ledger",
+        "message=Append { a: 1 } state=None",
+        "actor=pool#2 message=x state=a = b",
+    ] {
+        let condition: Condition = text.parse().unwrap();
+        assert_eq!(condition.to_string(), text);
+    }
+    for (wrong, what) in [
+        ("", "is empty"),
+        ("ledger", "`ledger` is no condition"),
+        ("actor=", "`actor=` has no value"),
+        ("state=a state=b", "given twice"),
+    ] {
+        let error = wrong.parse::<Condition>().unwrap_err();
+        assert!(error.contains(what), "{error}");
+    }
 }

@@ -266,7 +266,11 @@ impl Timeline {
 
     /// The first step after this one that begins a callback of the task, 0 for none, and
     /// whether it has recorded a state.
-    fn next_callback(&mut self, task: u32, step: u64) -> Result<(u64, bool), TraceError> {
+    pub(super) fn next_callback(
+        &mut self,
+        task: u32,
+        step: u64,
+    ) -> Result<(u64, bool), TraceError> {
         let (to, entry) = match self.checkpoints.after(step) {
             Some(after) => (after.step, after.entries.get(&task).copied()),
             None => (self.steps, None),
@@ -308,7 +312,11 @@ impl Timeline {
         Ok(last)
     }
 
-    fn recorded_state(&mut self, task: u32, step: u64) -> Result<Option<String>, TraceError> {
+    pub(super) fn recorded_state(
+        &mut self,
+        task: u32,
+        step: u64,
+    ) -> Result<Option<String>, TraceError> {
         let segment = self.segments.get(self.segments.of_step(step))?;
         let state = segment.state_of_step(step);
         Ok(state
@@ -316,7 +324,11 @@ impl Timeline {
             .map(|state| state.text.clone()))
     }
 
-    fn state_at_end(&mut self, task: u32, offset: u64) -> Result<Option<String>, TraceError> {
+    pub(super) fn state_at_end(
+        &mut self,
+        task: u32,
+        offset: u64,
+    ) -> Result<Option<String>, TraceError> {
         let segment = self.segments.get(self.segments.of_offset(offset))?;
         let states = segment.states.iter().map(|(_, state)| state);
         let found = states

@@ -92,8 +92,8 @@ pub(super) fn export(args: &ExportArgs, out: &mut impl Write) -> Result<Status, 
     Ok(Status::Passed)
 }
 
-/// The trace of a saved case, in a folder that goes with the first value.
-fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
+/// The trace of a saved case, with all layers, in a folder that goes with the first value.
+pub(super) fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
     let case = Case::load(file)?;
     let scenario = find(&case.scenario)?;
     let folder = tempfile::tempdir()?;
@@ -110,10 +110,15 @@ fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
         faults: case.faults.iter().map(ToString::to_string).collect(),
         versions: Vec::new(),
         code: env!("RETAKE_CODE").to_owned(),
-        states: false,
+        states: true,
     };
     let writer = TraceWriter::create(&path, &header)?;
-    let sim = case.sim().story(true).causality(true).trace(writer);
+    let sim = case
+        .sim()
+        .story(true)
+        .causality(true)
+        .states(true)
+        .trace(writer);
     sim.run(code(scenario));
     Ok((folder, path))
 }

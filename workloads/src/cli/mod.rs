@@ -4,6 +4,7 @@ mod bench;
 mod calibrate;
 mod case;
 mod checklist;
+mod debug;
 mod explore;
 mod export;
 mod inspect;
@@ -77,6 +78,11 @@ enum Command {
     Shrink(case::ShrinkArgs),
     /// Say why a case or trace fails: the change that avoids it, and what led to it.
     Why(case::WhyArgs),
+    /// Go through a trace or saved case step by step, forward and back.
+    ///
+    /// In a terminal it is interactive: `?` shows the keys. With --print, --find or
+    /// --break it prints and ends. See docs/debugging.md.
+    Debug(debug::DebugArgs),
     /// Measure how soon strategies find the bugs of the zoo.
     Zoo(zoo::ZooArgs),
     /// Run again what a trace recorded, and compare every record; or a saved case.
@@ -291,6 +297,7 @@ pub fn main() -> ExitCode {
         Command::Merge { files, json } => explore::merge(&files, json, &mut out),
         Command::Shrink(args) => case::shrink(&args, &mut out),
         Command::Why(args) => case::why(&args, &mut out),
+        Command::Debug(args) => debug::debug(&args, &mut out),
         Command::Zoo(args) => zoo::zoo(&args, &mut out),
         Command::Calibrate(args) => calibrate::calibrate(&args, &mut out),
         Command::Checklist(args) => checklist::checklist(&args, &mut out),

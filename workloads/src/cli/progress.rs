@@ -54,3 +54,12 @@ pub(super) fn benchmarks(count: usize) -> ProgressBar {
     bar.enable_steady_tick(EVERY);
     bar
 }
+
+/// For the reading of a file; hidden in a pipe.
+pub(super) fn reading() -> ProgressBar {
+    if console::user_attended_stderr() {
+        ProgressBar::new_spinner()
+    } else {
+        ProgressBar::hidden()
+    }
+}

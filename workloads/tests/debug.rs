@@ -1,0 +1,212 @@
+//! `retake debug` without a terminal: questions and answers about a bug of the zoo.
+#![allow(missing_docs)]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Exit code, standard output, standard error.
+fn retake(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_retake"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().expect("no signal");
+    (code, text(output.stdout), text(output.stderr))
+}
+
+/// A folder with the trace `a` of a run in which a client waits for a worker that was
+/// lent to one that had given up.
+fn recorded(layers: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let run = [
+        "run",
+        "zoo/pool_timeout/buggy",
+        "--seed",
+        "3",
+        "--trace",
+        "a",
+    ];
+    let (code, out, err) = retake(folder.path(), &[&run[..], &[layers]].concat());
+    assert_eq!((code, &*err), (1, ""), "{out}");
+    folder
+}
+
+fn debug(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
+    retake(folder.path(), &[&["debug"], arguments].concat())
+}
+
+#[test]
+fn what_cannot_be_answered_exits_with_2_and_says_what_to_do() {
+    let folder = recorded("--states");
+    for (arguments, expected) in [
+        (
+            &["a", "--print", "state", "poool"][..],
+            "near it are `pool`",
+        ),
+        (
+            &["a", "--print", "state", "x"],
+            "some of those there are `scenario`, `pool`",
+        ),
+        (
+            &["a", "--print", "mailbox"],
+            "--print mailbox needs the name of an actor",
+        ),
+        (
+            &["a", "--print", "stat"],
+            "write actors, state NAME, mailbox NAME, why,",
+        ),
+        (
+            &["a", "--print", "why", "--at", "99"],
+            "there is no step 99: the run has 14 steps",
+        ),
+        (
+            &["a", "--print", "why", "--at", "5s"],
+            "the run ends after 0.102 s",
+        ),
+        (
+            &["a", "--print", "why", "--at", "noon"],
+            "`noon` is no place in the run",
+        ),
+        (&["a", "--break", "pool"], "`pool` is no condition"),
+        (&["a", "--break", "actor=poool"], "near it are `pool`"),
+        (&["a", "--json"], "--print"),
+        (&["a"], "standard output is no terminal: say what to print"),
+    ] {
+        let (code, out, err) = debug(&folder, arguments);
+        assert_eq!((code, &*out), (2, ""), "{arguments:?}: {err}");
+        assert!(err.contains(expected), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn a_run_that_passed_has_no_failure_to_go_to() {
+    let folder = TempDir::new().unwrap();
+    let run = ["run", "recovery/one_action", "--trace", "b", "--states"];
+    assert_eq!(retake(folder.path(), &run).0, 0);
+    let (code, _, err) = debug(&folder, &["b", "--print", "why", "--at", "failure"]);
+    assert_eq!(code, 2);
+    assert!(
+        err.contains("the run passed: there is no failure to go to"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_3() {
+    let folder = recorded("--states");
+    let path = folder.path().join("a");
+    let bytes = std::fs::read(&path).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[bytes.len() / 2] ^= 4;
+    for (name, bytes) in [
+        ("cut", &bytes[..bytes.len() - 9]),
+        ("flipped", &flipped),
+        ("other", b"hello"),
+    ] {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+        let (code, out, err) = debug(&folder, &[name, "--print", "why"]);
+        assert_eq!((code, &*out), (3, ""), "{name}: {err}");
+        assert!(err.contains(name), "{err}");
+    }
+    let (code, _, err) = debug(&folder, &["missing", "--print", "why"]);
+    assert!(code == 3 && err.contains("missing"), "{err}");
+}
+
+#[test]
+fn the_answers_about_a_bug_are_readable_in_80_columns() {
+    let folder = recorded("--states");
+    let questions = ["--print", "why", "--print", "actors", "--print", "faults"];
+    let (code, why, _) = debug(&folder, &[&["a"], &questions[..]].concat());
+    assert_eq!(code, 0);
+    let questions =
+        "--print step --print state pool --print mailbox pool --print causes --print effects";
+    let questions: Vec<&str> = questions.split(' ').collect();
+    let search = ["--find", "checkout", "--break", "actor=pool state=9"];
+    let (code, at, _) = debug(
+        &folder,
+        &[&["a", "--at", "11"], &questions[..], &search].concat(),
+    );
+    assert_eq!(code, 0);
+    let text = format!("{why}---\n{at}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+    insta::assert_snapshot!(text);
+}
+
+fn answers(folder: &TempDir, file: &str, questions: &[&str]) -> Value {
+    let (code, out, err) = debug(folder, &[&[file, "--json"], questions].concat());
+    assert_eq!(code, 0, "{err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+#[test]
+fn layers_that_a_trace_lacks_are_recorded_by_executing_it_again() {
+    let full = recorded("--states");
+    for layers in ["--schedule-only", "--horizon=1h"] {
+        let folder = recorded(layers);
+        let questions =
+            "--at 11 --print actors --print state pool --print mailbox pool --print step";
+        let questions: Vec<&str> = questions.split(' ').collect();
+        let (mut one, other) = (
+            answers(&folder, "a", &questions),
+            answers(&full, "a", &questions),
+        );
+        let note = one["notes"][0].as_str().unwrap().to_owned();
+        assert!(note.starts_with("executed again to record "), "{note}");
+        one["notes"] = serde_json::json!([]);
+        assert_eq!(one, other);
+        let mailbox = &other["answers"][2];
+        assert_eq!(mailbox["depth"], 2, "{mailbox}");
+        assert_eq!(mailbox["messages"][1]["text"], "Checkout(9, reply)");
+    }
+}
+
+#[test]
+fn a_trace_that_this_program_did_not_record_is_shown_as_it_is() {
+    use retake_traces::record::End;
+    use retake_traces::{Header, Record, Sink, TraceWriter};
+    let folder = TempDir::new().unwrap();
+    let header = Header {
+        scenario: "other/program".into(),
+        ..Header::default()
+    };
+    let mut writer = TraceWriter::create(folder.path().join("a"), &header).unwrap();
+    let end = End {
+        outcome: "passed".into(),
+        detail: String::new(),
+        steps: 0,
+        now_ns: 0,
+    };
+    writer.record(&Record::End(end)).unwrap();
+    writer.finish().unwrap();
+    let found = answers(&folder, "a", &["--print", "actors", "--print", "why"]);
+    let note = found["notes"][0].as_str().unwrap();
+    assert!(
+        note.contains("no texts, causes, states") && note.contains("no scenario `other/program`"),
+        "{note}"
+    );
+}
+
+#[test]
+fn a_saved_case_is_executed() {
+    let folder = recorded("--states");
+    assert_eq!(
+        retake(folder.path(), &["shrink", "a", "--out", "case.json"]).0,
+        0
+    );
+    let found = answers(
+        &folder,
+        "case.json",
+        &["--print", "state", "pool", "--print", "why"],
+    );
+    assert_eq!(found["outcome"], "violated");
+    let state = found["answers"][0]["state"]["text"].as_str().unwrap();
+    assert!(state.contains("lent_to"), "{state}");
+}
