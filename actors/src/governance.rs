@@ -1,6 +1,10 @@
 //! Governance: starts a governor and an entitlement for each tenant when they are
 //! first needed, and restarts those that die.
 //!
+//! How often is not limited here: a tenant whose governor dies of its signals must not
+//! end the governors of others, and each of these deaths takes a signal. One that
+//! does not even start fails governance, and its supervisor counts that.
+//!
 //! ```
 //! use ractor::Actor;
 //! use retake_actors::governance::{Governance, GovernanceArguments, GovernanceMessage};

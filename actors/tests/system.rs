@@ -176,6 +176,39 @@ fn signals_are_postponed_while_an_action_is_in_flight_and_taken_up_in_order() {
         .expect_passed();
 }
 
+#[test]
+fn an_entitlement_that_is_lost_meanwhile_takes_effect_when_the_action_has_ended() {
+    for comes_back in [false, true] {
+        Sim::new()
+            .run(move || async move {
+                let system = entitled().await;
+                system.signal(signal("acme", 90.0)).await.unwrap();
+                let waits = {
+                    let system = system.clone();
+                    retake::spawn(async move { system.signal(signal("acme", 10.0)).await })
+                };
+                retake::sleep(Duration::from_millis(5)).await;
+                system.entitle("acme", false).await.unwrap();
+                if comes_back {
+                    system.entitle("acme", true).await.unwrap();
+                }
+                let state = system.governor_state("acme").await;
+                assert_eq!(state, Ok(GovernorState::Intervening), "it is seen through");
+                let verdict = waits.await.unwrap().unwrap();
+                let state = system.governor_state("acme").await.unwrap();
+                if comes_back {
+                    assert_eq!((verdict, state), (Verdict::Stable, GovernorState::Stable));
+                } else {
+                    assert!(matches!(verdict, Verdict::Refused(_)), "{verdict:?}");
+                    assert_eq!(state, GovernorState::Refusing);
+                }
+                assert_eq!(results(&system, "acme"), [(5, "success".to_owned())]);
+                chain(&system, "acme");
+            })
+            .expect_passed();
+    }
+}
+
 fn results(system: &System, tenant: &str) -> Vec<(u64, String)> {
     let receipts = system.store().of_tenant(tenant);
     let result = |receipt: &retake_actors::Receipt| match &receipt.kind {

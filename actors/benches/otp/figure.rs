@@ -64,6 +64,14 @@ impl Figure {
     }
 }
 
+/// Median and 99th percentile, in nanoseconds.
+fn times_text(p50: f64, p99: f64) -> String {
+    match p50 {
+        1e6.. => format!("{:.1} / {:.1} ms", p50 / 1e6, p99 / 1e6),
+        _ => format!("{:.1} / {:.1} µs", p50 / 1e3, p99 / 1e3),
+    }
+}
+
 /// What Erlang prints, as [`Figure`] shows it.
 pub(crate) fn parse(line: &str) -> Option<(String, Score)> {
     let mut words = line.split_whitespace();
@@ -72,7 +80,7 @@ pub(crate) fn parse(line: &str) -> Option<(String, Score)> {
     let second: Option<f64> = words.next().and_then(|word| word.parse().ok());
     let text = match (kind, second) {
         ("per_second", None) => format!("{:.0} k/s", value / 1e3),
-        ("times", Some(p99)) => format!("{:.1} / {:.1} µs", value / 1e3, p99 / 1e3),
+        ("times", Some(p99)) => times_text(value, p99),
         ("waits", Some(p99)) => format!("{:.0} / {:.0} ms", value / 1e6, p99 / 1e6),
         ("bytes", None) => format!("{value:.0} B"),
         _ => return None,
@@ -91,8 +99,8 @@ impl std::fmt::Display for Figure {
         match self {
             Self::PerSecond(rate) => write!(text, "{:.0} k/s", rate / 1e3)?,
             Self::Times(times) => {
-                let micros = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
-                write!(text, "{:.1} / {:.1} µs", micros(0.5), micros(0.99))?;
+                let nanos = |quantile| times.value_at_quantile(quantile) as f64;
+                text = times_text(nanos(0.5), nanos(0.99));
             }
             Self::Waits(times) => {
                 let millis = |quantile| times.value_at_quantile(quantile) as f64 / 1e6;

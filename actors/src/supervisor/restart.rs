@@ -67,17 +67,21 @@ impl SupervisorState {
         if child.spec.restart == Restart::Temporary || self.is_dynamic() {
             self.children.remove(&key);
         }
-        let others = self.children.values().any(|child| {
-            child.spec.significant && (child.actor.is_some() || child.restarting.is_some())
-        });
         let stops = match self.auto_shutdown {
             AutoShutdown::Never => false,
             AutoShutdown::Any => significant,
-            AutoShutdown::All => significant && !others,
+            AutoShutdown::All => significant && !self.has_significant(),
         };
         if stops {
             myself.stop(Some(AUTO_SHUTDOWN.to_owned()));
         }
+    }
+
+    /// True if a significant child runs, or is to.
+    fn has_significant(&self) -> bool {
+        self.children.values().any(|child| {
+            child.spec.significant && (child.actor.is_some() || child.restarting.is_some())
+        })
     }
 
     /// One more restart, of this child and of those that the strategy adds.

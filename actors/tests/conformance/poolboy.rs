@@ -188,6 +188,57 @@ fn a_worker_that_dies_while_the_pool_is_full_makes_room_for_a_waiter() {
 }
 
 #[test]
+fn a_worker_that_dies_right_after_its_start_is_replaced() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Fails as soon as it has started, for the first few times.
+    struct Sickly(Arc<AtomicU32>);
+    #[retake::simulated]
+    impl Actor for Sickly {
+        type Msg = Ask;
+        type State = ();
+        type Arguments = ();
+        async fn pre_start(&self, _: ActorRef<Ask>, (): ()) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+        async fn post_start(
+            &self,
+            _: ActorRef<Ask>,
+            (): &mut (),
+        ) -> Result<(), ActorProcessingErr> {
+            let left = self.0.load(Ordering::Relaxed);
+            self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+            match left {
+                0 => Ok(()),
+                _ => Err("not well".into()),
+            }
+        }
+    }
+    under_seeds(20, || async {
+        let left = Arc::new(AtomicU32::new(4));
+        let sickly = Arc::clone(&left);
+        let config = PoolConfig {
+            size: 2,
+            max_overflow: 1,
+            ..PoolConfig::default()
+        };
+        let make = move |_| (Sickly(Arc::clone(&sickly)), ());
+        let pool = PoolRef::start("pool", config, make).await.unwrap();
+        // Some are lent at once, before they fail.
+        let leases = take_all(&pool, 3).await;
+        settle().await;
+        drop(leases);
+        assert_eq!(numbers(&pool).await, (2, 2, 0));
+        assert_eq!(left.load(Ordering::Relaxed), 0);
+        let leases = take_all(&pool, 3).await;
+        for lease in &leases {
+            assert_ne!(lease.get_status(), ActorStatus::Stopped);
+        }
+    });
+}
+
+#[test]
 fn who_does_not_wait_is_told_that_the_pool_is_full() {
     for max_overflow in [0, 5] {
         under_seeds(3, move || async move {
