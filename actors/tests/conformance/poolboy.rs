@@ -548,6 +548,24 @@ fn a_waiter_whose_replacement_dies_as_well_is_not_forgotten_by_the_pool() {
 }
 
 #[test]
+fn a_lease_on_a_dead_worker_does_not_take_its_successor_from_another_client() {
+    under_seeds(5, || async {
+        let pool = start(1, 0, Order::Lifo).await;
+        let dead = take(&pool).await;
+        dead.kill();
+        settle().await;
+        // It has the number and the name of the dead one.
+        let lease = take(&pool).await;
+        assert_eq!(lease.get_name(), dead.get_name());
+        drop(dead);
+        assert_eq!(numbers(&pool).await, (0, 1, 1));
+        assert_eq!(pool.try_checkout().await.unwrap_err(), CheckoutError::Full);
+        drop(lease);
+        assert_eq!(numbers(&pool).await, (1, 1, 0));
+    });
+}
+
+#[test]
 fn last_in_first_out_is_the_default_and_first_in_first_out_takes_turns() {
     assert_eq!(PoolConfig::default().order, Order::Lifo);
     for order in [Order::Lifo, Order::Fifo] {
