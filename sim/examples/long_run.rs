@@ -1,9 +1,9 @@
 //! A long run with a trace, and the memory that it took: a trace is streamed, so
 //! memory does not grow with the number of steps.
 //!
-//! `cargo run --release -p retake-sim --example long_run -- 10000000`
+//! `cargo run --release -p retake-sim --example long_run -- 10000000 [FILE [SEED]]`
 //!
-//! With a file's name behind the number the trace is kept there, to try `retake debug` on.
+//! FILE keeps the trace, to try other commands on a long one.
 //!
 //! Exits with 1 when the process has used more than 200 MB (Linux).
 
@@ -64,16 +64,19 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let kept = std::env::args().nth(2).map(std::path::PathBuf::from);
+    let kept = std::env::args_os().nth(2).map(std::path::PathBuf::from);
     let path = kept.clone().unwrap_or_else(|| {
         std::env::temp_dir().join(format!("long_run-{}.retake", std::process::id()))
     });
+    let seed = std::env::args().nth(3).and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or(0);
     let writer = match TraceWriter::create(
         &path,
         &Header {
             story: true,
             causality: true,
             states: true,
+            seed,
             ..Header::default()
         },
     ) {
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         }
     };
     let run = Sim::new()
+        .seed(seed)
         .step_limit(steps)
         .story(true)
         .causality(true)

@@ -10,7 +10,8 @@
 //! The rules that `ShiViz` checks: the clocks of a task count its own events from 1
 //! without a gap, and name no event that the log does not have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::Write;
 use std::rc::Rc;
 
@@ -22,8 +23,16 @@ use crate::senders::Senders;
 /// What the log is read with.
 pub const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 
-/// By task, how many of its events happened; sorted, without zeros.
+/// By host, how many of its events happened; sorted, without zeros.
 type Clock = Vec<(u32, u64)>;
+
+/// A task that is shown.
+#[derive(Debug)]
+struct Host {
+    name: String,
+    /// The name as a key of a clock: clocks are long, and written at each event.
+    key: String,
+}
 
 /// Writes a log with vector clocks.
 #[derive(Debug, Default)]
@@ -32,11 +41,14 @@ pub struct Shiviz {
     /// By task, in the first reading: the last step at which it is named.
     last_step: BTreeMap<u32, u64>,
     clocks: BTreeMap<u32, Rc<Clock>>,
-    hosts: BTreeMap<u32, String>,
+    hosts: Vec<Host>,
+    /// By task: its host.
+    host_of: BTreeMap<u32, u32>,
     /// Names that are taken.
-    names: BTreeMap<String, u32>,
+    names: BTreeSet<String>,
     /// Tasks of the present step.
     touched: Vec<u32>,
+    line: String,
 }
 
 /// A name without spaces, and no two names the same.
@@ -77,18 +89,25 @@ fn merge(left: &Clock, right: &Clock) -> Clock {
 }
 
 impl Shiviz {
-    fn learn(&mut self, id: u32, label: &str) {
+    /// The host of a task, which is a new one if it has not been shown before.
+    fn host(&mut self, task: u32, label: &str) -> u32 {
+        if let Some(host) = self.host_of.get(&task) {
+            return *host;
+        }
         let mut name = host_name(label);
         // A forged trace may use a name twice, or none.
-        if name.is_empty() || self.names.contains_key(&name) {
-            name = format!("{name}%23{id}");
+        if name.is_empty() || self.names.contains(&name) {
+            name = format!("{name}%23{task}");
         }
-        self.names.insert(name.clone(), id);
-        self.hosts.insert(id, name);
+        let host = self.hosts.len() as u32;
+        let key = format!("{}:", Quoted(&name));
+        self.names.insert(name.clone());
+        self.hosts.push(Host { name, key });
+        self.host_of.insert(task, host);
+        host
     }
 
     fn begin_task(&mut self, task: &Task) {
-        self.learn(task.id, &task.label);
         // What its parent has seen so far happened before anything that it does.
         if let Some(clock) = task.parent.and_then(|parent| self.clocks.get(&parent)) {
             self.clocks.insert(task.id, Rc::clone(clock));
@@ -104,10 +123,11 @@ impl Shiviz {
             None => own,
         };
         if entry.shown {
+            let host = self.host(task, &entry.line.who);
             let clock = Rc::make_mut(&mut own);
-            match clock.binary_search_by_key(&task, |(task, _)| *task) {
+            match clock.binary_search_by_key(&host, |(host, _)| *host) {
                 Ok(place) => clock[place].1 += 1,
-                Err(place) => clock.insert(place, (task, 1)),
+                Err(place) => clock.insert(place, (host, 1)),
             }
         }
         self.clocks.insert(task, Rc::clone(&own));
@@ -145,10 +165,7 @@ impl Exporter for Shiviz {
         Ok(())
     }
 
-    fn begin(&mut self, start: &Start<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
-        for task in start.tasks {
-            self.learn(task.id, &task.label);
-        }
+    fn begin(&mut self, _: &Start<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
         writeln!(out, "{PARSER}\n")?;
         Ok(())
     }
@@ -176,15 +193,18 @@ impl Exporter for Shiviz {
         if !entry.shown {
             return Ok(());
         }
-        if !self.hosts.contains_key(&task) {
-            self.learn(task, &entry.line.who);
+        let host = self.host(task, &entry.line.who) as usize;
+        self.line.clear();
+        self.line += &self.hosts[host].name;
+        self.line += " {";
+        for (place, (host, count)) in clock.iter().enumerate() {
+            if place > 0 {
+                self.line.push(',');
+            }
+            self.line += &self.hosts[*host as usize].key;
+            let _ = write!(self.line, "{count}");
         }
-        let host = |task: &u32| self.hosts.get(task).map_or("", String::as_str);
-        write!(out, "{} {{", host(&task))?;
-        for (place, (task, count)) in clock.iter().enumerate() {
-            let comma = if place == 0 { "" } else { "," };
-            write!(out, "{comma}{}:{count}", Quoted(host(task)))?;
-        }
+        out.write_all(self.line.as_bytes())?;
         writeln!(out, "}}\n{}", what(entry))?;
         Ok(())
     }
