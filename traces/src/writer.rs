@@ -150,9 +150,9 @@ impl TraceWriter {
         match record {
             Record::Step(step) => {
                 self.steps += 1;
-                self.now_ns += step.elapsed_ns;
+                self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);
             }
-            Record::Fault(fault) => self.now_ns += fault.elapsed_ns,
+            Record::Fault(fault) => self.now_ns = self.now_ns.saturating_add(fault.elapsed_ns),
             Record::Task(_) => self.head.tasks += 1,
             _ => {}
         }

@@ -77,7 +77,7 @@ impl Timeline {
         let count = self.places().len();
         match direction {
             Direction::Forward => {
-                for number in self.segments.of_step(step + 1)..count {
+                for number in self.segments.of_step(step.saturating_add(1))..count {
                     let segment = self.segments.get(number)?;
                     let mut lines = segment.lines.iter().filter(|line| line.step > step);
                     if let Some(found) = lines.find(|line| wanted(line)) {

@@ -1,6 +1,8 @@
 //! Runs to test with.
 #![allow(dead_code, missing_docs)]
 
+pub(crate) mod hostile;
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
