@@ -13,7 +13,8 @@ pub mod serve;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use retake_traces::TraceError;
+use retake_traces::causal::Alone;
+use retake_traces::{CausalDiff, TraceError};
 use serde_json::json;
 
 pub use columns::Limits;
@@ -109,13 +110,8 @@ impl Page {
             page.traces.push(columns.to_bytes(&about));
         }
         if let [left, right] = sources {
-            let diff = retake_traces::diff(&left.path, &right.path)?;
-            page.comparison = Some(json!({
-                "header": diff.header,
-                "story_compared": diff.story_compared,
-                "same_steps": diff.same_steps,
-                "parts": diff.divergence.is_some(),
-            }));
+            let diff = retake_traces::causal_diff(&left.path, &right.path)?;
+            page.comparison = Some(comparison(&diff));
         }
         Ok(page)
     }
@@ -133,4 +129,26 @@ impl Page {
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         html::write(&self.traces, self.comparison.as_ref(), out)
     }
+}
+
+/// What the page tells of how two runs relate. It finds the rows itself.
+fn comparison(diff: &CausalDiff) -> serde_json::Value {
+    let by_line = &diff.by_line;
+    let races: Vec<_> = diff
+        .races
+        .iter()
+        .map(|race| json!({ "who": race.who, "events": [race.left_first, race.right_first] }))
+        .collect();
+    let first = |alone: &Option<Alone>| alone.as_ref().map(|alone| alone.line.step);
+    json!({
+        "header": by_line.header,
+        "story_compared": by_line.story_compared,
+        "same_steps": by_line.same_steps,
+        "parts": by_line.divergence.is_some(),
+        "verdict": diff.verdict,
+        "moved": diff.moved,
+        "alone": [diff.alone.0, diff.alone.1],
+        "alone_first": [first(&diff.left), first(&diff.right)],
+        "races": races,
+    })
 }

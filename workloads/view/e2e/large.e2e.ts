@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cleanUp, open, pageOf, shot, start, stop } from "./browser";
+import { Kind } from "../src/data/trace";
+import { columnsOf } from "../tests/make";
+import { cleanUp, open, pageOf, pageWith, shot, start, stop } from "./browser";
 
 let large = "";
 beforeAll(async () => {
@@ -71,6 +73,29 @@ describe("a trace of 226,000 steps", () => {
         expect(median(times)).toBeLessThan(median(idle.times) + 100);
       }
     }
+    // What is kept from frame to frame is what would be painted anew.
+    await page.evaluate(() => {
+      Object.assign(window.retake.view, { scale: 0.05, top: 100_000 });
+      window.retake.schedule();
+    });
+    await page.evaluate(frames("pan", 9));
+    const differing = await page.evaluate(async () => {
+      const canvas = document.querySelector<HTMLCanvasElement>(".diagram canvas")!;
+      const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+      const context = copy.getContext("2d", { willReadFrequently: true })!;
+      const pixels = () => {
+        context.drawImage(canvas, 0, 0);
+        return new Uint32Array(context.getImageData(0, 0, copy.width, copy.height).data.buffer);
+      };
+      const moved = pixels();
+      window.retake.resize();
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      const anew = pixels();
+      const filled = anew.filter((pixel) => pixel !== anew[0]).length;
+      return anew.filter((pixel, at) => pixel !== moved[at]).length / filled;
+    });
+    expect(differing).toBeLessThan(0.02);
+
     await page.evaluate(() => window.retake.fit());
     await page.locator(".diagram").focus();
     await page.keyboard.press("t");
@@ -87,6 +112,59 @@ describe("a trace of 226,000 steps", () => {
     console.log(`search and jump: ${Date.now() - begun} ms`);
     expect(await page.locator(".list-row.selected").textContent()).toContain("receipt 10766");
     await shot(page, "large-found");
+    expect(trouble).toEqual([]);
+    await close();
+  });
+});
+
+/** As many events as a page holds: 40 actors in turn, each handles what the one before sent. */
+function most() {
+  const events = 2_000_000;
+  const texts = 5_000;
+  const labels = ["scenario", ...Array.from({ length: 40 }, (_, at) => `actor-${at}`)];
+  const columns = columnsOf(labels, Array.from({ length: texts }, (_, at) => ({ kind: Kind.Log, task: 0, text: `Message(${at})` })));
+  const set = (name: string, numbers: Uint8Array | Uint16Array | Uint32Array) => columns.columns.set(name, numbers);
+  const firstText = (columns.columns.get("text") as Uint32Array)[0];
+  const none = new Uint8Array(events);
+  const [task, elapsed, text, cause] = [0, 1, 2, 3].map(() => new Uint32Array(events));
+  for (let row = 0; row < events; row++) {
+    task[row] = 1 + (row % 40);
+    elapsed[row] = row % 7 === 0 ? 1500 : 0;
+    text[row] = firstText + (row % texts);
+    cause[row] = row > 3 ? 1 + (row % 3) : 0;
+  }
+  set("kind", new Uint8Array(events).fill(Kind.Handle));
+  set("choice", none);
+  set("message", new Uint16Array(events));
+  set("task", task);
+  set("elapsed_s", new Uint32Array(events));
+  set("elapsed_ns", elapsed);
+  set("text", text);
+  set("cause", cause);
+  return columns;
+}
+
+describe("as many events as a page holds", () => {
+  it("open and pan all the same", async () => {
+    const { page, trouble, close } = await open(pageWith("most.html", most()));
+    const [paint, drawn, rows] = await page.evaluate(() => [
+      performance.getEntriesByName("first-contentful-paint")[0].startTime,
+      performance.getEntriesByName("retake-drawn")[0].startTime,
+      window.retake.panes[0].trace.rows,
+    ]);
+    expect(rows).toBe(2_000_000);
+    console.log(`${rows} events: first paint ${paint.toFixed(0)} ms, diagram drawn ${drawn.toFixed(0)} ms`);
+    expect(drawn).toBeLessThan(15_000);
+    for (const scale of [0, 22]) {
+      await page.evaluate((to) => {
+        window.retake.fit();
+        if (to > 0) Object.assign(window.retake.view, { scale: to, top: 1_000_000 });
+        window.retake.schedule();
+      }, scale);
+      const { times, drawn } = (await page.evaluate(frames("pan", 45))) as { times: number[]; drawn: number[] };
+      console.log(`pan, ${scale === 0 ? "whole run" : "rows with text"}: frames ${shown(times)}, drawing ${shown(drawn)} (median / 95% / most)`);
+      expect(median(drawn)).toBeLessThan(150);
+    }
     expect(trouble).toEqual([]);
     await close();
   });

@@ -300,6 +300,18 @@ describe("two traces", () => {
     expect(await page.locator(".list-row.partner").textContent()).toContain("server-1");
     await page.keyboard.press("o");
     expect(await page.locator(".pane").nth(1).locator(".list-row.selected").textContent()).toContain("server-1");
+    // What only one has is said, and a step away; and marked.
+    await page.locator(".notes").getByRole("button", { name: "B 18" }).first().click();
+    expect(await page.locator(".details dd").nth(1).textContent()).toBe("18");
+    expect(await page.locator(".notes").textContent()).toContain("the other way round");
+    const alone = await page.evaluate(() => {
+      const pane = window.retake.panes[1];
+      const row = pane.alone!.indexOf(1);
+      window.retake.select(pane, row, { isJump: true });
+      return pane.trace.what(row);
+    });
+    expect(await page.locator(".list-row.selected.alone").textContent()).toContain(alone.slice(0, 20));
+    await page.locator(".pane").first().locator(".diagram").focus();
     await page.keyboard.press("d");
     await page.keyboard.press("t");
     await page.keyboard.press("t");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Counterparts, parting } from "../src/data/compare";
 import { count, duration, niceStep, seconds, steps } from "../src/data/format";
-import { diffLines, layOut } from "../src/data/state";
+import { diffLines, foldUnchanged, layOut } from "../src/data/state";
 import { Kind, NONE } from "../src/data/trace";
 import { traceOf, type Event } from "./make";
 
@@ -51,6 +51,15 @@ describe("a state", () => {
     expect(diffLines(["a"], ["a"])).toEqual([{ mark: " ", text: "a" }]);
   });
 
+  it("shows what is near a change, and folds the rest", () => {
+    const before = Array.from({ length: 30 }, (_, at) => `line ${at}`);
+    const after = before.map((line, at) => (at === 10 ? "changed" : line));
+    const runs = foldUnchanged(diffLines(before, after));
+    expect(runs.map(({ isFolded, lines }) => [isFolded, lines.length])).toEqual([[true, 7], [false, 8], [true, 16]]);
+    expect(foldUnchanged(diffLines(before, before)).map(({ isFolded }) => isFolded)).toEqual([false]);
+    expect(foldUnchanged([])).toEqual([]);
+  });
+
   it("gives both sides whole when compared, however long", () => {
     const long = (seed: number) => Array.from({ length: 2000 }, (_, at) => `${(at * seed) % 97}`);
     for (const [a, b] of [[long(3), long(5)], [long(3).slice(0, 300), long(7).slice(0, 200)]]) {
@@ -92,6 +101,7 @@ describe("two traces", () => {
     const other = traceOf(["scenario", "a"], [events[0], events[3], events[1], events[1], { kind: Kind.End, text: "violated" }]);
     const both = new Counterparts([trace, other]);
     expect([0, 1, 2, 3, 4].map((row) => both.find(0, row))).toEqual([0, 2, NONE, 1, 4]);
+    expect(Array.from(both.alone(0))).toEqual([0, 0, 1, 0, 0]);
     // The second of two has no partner where there is one.
     expect([0, 1, 2, 3, 4].map((row) => both.find(1, row))).toEqual([0, 3, 1, NONE, 4]);
   });

@@ -155,11 +155,8 @@ describe("density", () => {
   const colours = Array.from({ length: 12 }, (_, kind): [number, number, number] => [kind, 100, 200]);
 
   const filled = (rows?: Uint32Array) => {
-    const view = new Viewport(0, rows?.length ?? trace.rows);
-    view.height = 500;
-    view.fit();
     const bins = new Bins();
-    bins.fill(new Axis(trace, rows, "step"), view, laneOf, 3, colours, 1000, 2);
+    bins.fill(new Axis(trace, rows, "step"), 0, 1000 / (rows?.length ?? trace.rows), 1000, laneOf, 3, colours);
     return bins;
   };
 

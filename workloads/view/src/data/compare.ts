@@ -21,7 +21,7 @@ export function isSameRow(a: Trace, rowA: number, b: Trace, rowB: number): boole
  * The rows at which two traces part: the first that differ behind the last step that
  * both have. `undefined` when they do not part, or not on this page.
  */
-export function parting(a: Trace, b: Trace, known: Comparison): [number, number] | undefined {
+export function parting(a: Trace, b: Trace, known: Pick<Comparison, "story_compared" | "same_steps" | "parts">): [number, number] | undefined {
   if (!known.parts) return undefined;
   if (!known.story_compared) {
     const rows: [number, number] = [a.rowAtStep(known.same_steps + 1), b.rowAtStep(known.same_steps + 1)];
@@ -97,6 +97,12 @@ export class Counterparts {
     const { at, rows } = this.sides[1 - side];
     const place = at[group[row]] + nth[row];
     return place < at[group[row] + 1] ? rows[place] : NONE;
+  }
+
+  /** One mark for each row of trace `side` that the other trace does not have. */
+  alone(side: number): Uint8Array {
+    const { group } = this.sides[side];
+    return Uint8Array.from(group, (_, row) => (this.find(side, row) === NONE ? 1 : 0));
   }
 }
 

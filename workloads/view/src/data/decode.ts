@@ -35,6 +35,20 @@ export interface Comparison {
   story_compared: boolean;
   same_steps: number;
   parts: boolean;
+  /** How they relate by what caused what, as `retake diff` has it. */
+  verdict: "identical" | "reordered" | "raced" | "different" | "by_line";
+  moved: number;
+  /** Events without a counterpart, and the step of the first of them, by side. */
+  alone: [number, number];
+  alone_first: [number | null, number | null];
+  /** Two events that one task took in another order. */
+  races: { who: string; events: RacedEvent[] }[];
+}
+
+export interface RacedEvent {
+  what: string;
+  left: number;
+  right: number;
 }
 
 export type Column = Uint8Array | Uint16Array | Uint32Array;

@@ -74,6 +74,28 @@ export interface DiffLine {
   text: string;
 }
 
+/** Unchanged lines that are shown around changed ones. */
+const AROUND = 3;
+
+/** The lines in runs: those that are shown, and unchanged ones further from any change. */
+export function foldUnchanged(lines: DiffLine[]): { isFolded: boolean; lines: DiffLine[] }[] {
+  const near = new Uint8Array(lines.length);
+  lines.forEach(({ mark }, at) => {
+    if (mark !== " ") near.fill(1, Math.max(0, at - AROUND), at + AROUND + 1);
+  });
+  // Without a change everything is shown.
+  if (!near.includes(1)) return lines.length > 0 ? [{ isFolded: false, lines }] : [];
+  const runs: { isFolded: boolean; lines: DiffLine[] }[] = [];
+  lines.forEach((line, at) => {
+    const isFolded = near[at] === 0;
+    const last = runs[runs.length - 1];
+    if (last?.isFolded === isFolded) last.lines.push(line);
+    else runs.push({ isFolded, lines: [line] });
+  });
+  // A fold takes a line itself.
+  return runs.map((run) => ({ ...run, isFolded: run.isFolded && run.lines.length > 2 }));
+}
+
 /** Lines that are compared one by one, at most; beyond, the middle is replaced as a whole. */
 const COMPARED_MAX = 600;
 

@@ -9,6 +9,7 @@ import { Kind, NONE, type Trace } from "../data/trace";
 import { ROW_USUAL, Viewport } from "../view/axis";
 import { Lanes } from "../view/lanes";
 import { readPalette, type Palette } from "../view/theme";
+import { comparisonNotes } from "./comparison";
 import { Details } from "./details";
 import { h, replace } from "./dom";
 import { helpDialog } from "./help";
@@ -74,9 +75,9 @@ export class App {
       root,
       h("a.skip", { href: "#list-0", onclick: (event: Event) => { event.preventDefault(); this.active.list.element.focus(); } }, "To the list of events"),
       this.header(),
-      h("div.work", { className: traces.length > 1 ? "work compared" : "work" },
+      h("main", { className: traces.length > 1 ? "work compared" : "work" },
         this.sidebar.element,
-        h("main", { className: "panes" },
+        h("div.panes", {},
           ...this.panes.map((pane) => pane.element),
           h("p.visually-hidden", { id: "diagram-help" }, "Arrow keys select events, plus and minus zoom, question mark lists all keys. The table of events beside it says the same in words."),
           this.live),
@@ -137,23 +138,14 @@ export class App {
   }
 
   private notes(): HTMLElement | false {
-    const lines: string[] = [];
+    const lines: (string | Node)[] = [];
     for (const { about } of this.traces) {
       const name = this.traces.length > 1 ? `${about.name}: ` : "";
       for (const note of about.notes) lines.push(name + note);
       if (about.from > 1 || about.to !== null) lines.push(`${name}steps ${count(Math.max(1, about.from))} to ${count(about.to ?? about.steps ?? 0)} of ${about.steps === null ? "an unfinished run" : count(about.steps)}`);
       if (about.detail && about.outcome !== "passed") lines.push(`${name}${about.outcome}: ${about.detail}`);
     }
-    const { comparison } = this;
-    if (comparison) {
-      if (!comparison.parts) lines.push(`The runs are the same: ${steps(comparison.same_steps)}.`);
-      else if (this.panes[0].parting === NONE) lines.push(`They share ${steps(comparison.same_steps)}; where they part is not on this page.`);
-      else lines.push(`They share ${steps(comparison.same_steps)} and part there.`);
-      if (!comparison.story_compared) lines.push("Only one has texts and causes: schedules were compared.");
-      for (const { field, left, right } of comparison.header) {
-        if (field !== "code" && field !== "versions") lines.push(`${field}: ${left || "none"} | ${right || "none"}`);
-      }
-    }
+    if (this.comparison) lines.push(...comparisonNotes(this, this.comparison));
     return lines.length > 0 && h("ul.notes", { "aria-label": "Notes" }, ...lines.map((line) => h("li", {}, line)));
   }
 
@@ -307,7 +299,11 @@ export class App {
     if (!this.comparison || this.panes.length < 2) return;
     const rows = parting(this.traces[0], this.traces[1], this.comparison);
     if (!rows) return;
-    this.panes.forEach((pane, at) => { pane.parting = rows[at]; });
+    this.counterparts = new Counterparts(this.traces);
+    this.panes.forEach((pane, at) => {
+      pane.parting = rows[at];
+      pane.alone = this.counterparts?.alone(at);
+    });
   }
 
   private refilter() {

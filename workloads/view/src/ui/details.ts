@@ -24,7 +24,7 @@ const CHOICES = [
 const LISTED = 40;
 
 export class Details {
-  readonly element = h("aside.details", { "aria-label": "Details" });
+  readonly element = h("section.details", { "aria-label": "Details" });
 
   constructor(private readonly app: App) {
     this.clear();
@@ -51,8 +51,8 @@ export class Details {
       this.facts(pane, row),
       text !== "" && section("Text", h("pre.full", { tabIndex: 0, "aria-label": "Full text" }, layOut(text).join("\n"))),
       this.chain(pane, row),
-      this.effects(pane, row),
       stateSection(pane, row),
+      this.effects(pane, row),
       this.mailbox(pane, row),
       this.partner(pane),
     );

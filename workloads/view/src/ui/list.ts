@@ -131,6 +131,7 @@ export class List {
       row.element.classList.toggle("hovered", number === pane.hovered);
       row.element.classList.toggle("found", pane.found?.[number] === 1);
       row.element.classList.toggle("partner", number === pane.partner);
+      row.element.classList.toggle("alone", pane.alone?.[number] === 1);
       row.element.classList.toggle("parts", number === pane.parting);
       row.element.classList.toggle("chained", pane.chained.has(number));
     }

@@ -34,6 +34,8 @@ export class Pane {
   hovered = NONE;
   partner = NONE;
   parting = NONE;
+  /** One mark for each row that the other trace does not have. */
+  alone: Uint8Array | undefined;
   chain: Hop[] = [];
   chained = new Set<number>();
   /** One mark for each row that the search has found. */
@@ -171,6 +173,7 @@ export class Pane {
         hovered: this.hovered,
         partner: this.partner,
         parting: this.parting,
+        alone: this.alone,
         chain: this.chain,
         found: this.found,
         palette: this.app.palette,

@@ -30,7 +30,7 @@ export class Sidebar {
     this.names = this.countNames();
     this.taskCounts = this.countTasks();
     this.element = h(
-      "aside.sidebar",
+      "section.sidebar",
       { id: "sidebar", "aria-label": "Filter" },
       h("div.field", {}, h("label", { htmlFor: "filter" }, "Show only events with"), this.query),
       this.counted,

@@ -1,6 +1,6 @@
 // The state of an actor, and what a step changed in it.
 
-import { diffLines, layOut } from "../data/state";
+import { diffLines, foldUnchanged, layOut, type DiffLine } from "../data/state";
 import { changeAt } from "../data/states";
 import { NONE } from "../data/trace";
 import { count } from "../data/format";
@@ -21,7 +21,7 @@ export function stateSection(pane: Pane, row: number): HTMLElement | false {
   }
   const { before, after, foundBy, isOld } = change;
   const isChanged = before !== undefined && before !== after;
-  const lines = isChanged ? diffLines(layOut(before), layOut(after)) : layOut(after).map((text) => ({ mark: " ", text }));
+  const lines = isChanged ? diffLines(layOut(before), layOut(after)) : layOut(after).map((text): DiffLine => ({ mark: " ", text }));
   const found = isOld
     ? "as its last callback found it; it may have changed since"
     : foundBy === NONE ? "as it was at the end" : `as step ${count(trace.step[foundBy])} found it`;
@@ -29,10 +29,20 @@ export function stateSection(pane: Pane, row: number): HTMLElement | false {
   return section(
     "State after it",
     h("p.hint", {}, changed + found),
-    h("div.state", { tabIndex: 0, role: "group", "aria-label": "State" }, ...lines.map(({ mark, text }) => {
-      const className = mark === "+" ? "plus" : mark === "-" ? "minus" : "";
-      const element = h(mark === "+" ? "ins" : mark === "-" ? "del" : "div", { className: `line ${className}` }, `${mark} ${text}`);
-      return element;
-    })),
+    h("div.state", { tabIndex: 0, role: "group", "aria-label": "State" }, ...foldUnchanged(lines).flatMap(({ isFolded, lines }) =>
+      isFolded ? [folded(lines)] : lines.map(stateLine))),
   );
+}
+
+function stateLine({ mark, text }: DiffLine): HTMLElement {
+  const className = mark === "+" ? "plus" : mark === "-" ? "minus" : "";
+  return h(mark === "+" ? "ins" : mark === "-" ? "del" : "div", { className: `line ${className}` }, `${mark} ${text}`);
+}
+
+/** Lines that are far from any change, until somebody wants to see them. */
+function folded(lines: DiffLine[]): HTMLElement {
+  return h("button.folded", {
+    type: "button",
+    onclick: (event: Event) => (event.currentTarget as Element).replaceWith(...lines.map(stateLine)),
+  }, `⋯ ${lines.length} lines`);
 }

@@ -12,7 +12,7 @@ const WORDS: Record<Link, string> = {
   start: "to begin",
 };
 /** Hops that are shown at once. */
-const SHOWN = 30;
+const SHOWN = 12;
 
 export function waterfall(pane: Pane, hops: Hop[], select: (row: number) => void): HTMLElement {
   const { trace } = pane;

@@ -1,7 +1,7 @@
 // Many rows to a pixel: how much each lane did, as a bar whose width tells how many
 // steps and whose colour tells of which kinds.
 
-import type { Axis, Viewport } from "./axis";
+import type { Axis } from "./axis";
 import type { Rgb } from "./theme";
 
 /** Counts for each lane and line of pixels. */
@@ -35,13 +35,12 @@ export class Bins {
     this.blue.fill(0, 0, size);
   }
 
-  /** Count the rows in view. `ratio` is device pixels to a pixel. */
-  fill(axis: Axis, view: Viewport, laneOf: Int32Array, lanes: number, colours: Rgb[], height: number, ratio: number) {
+  /** Count the rows of `height` lines of pixels from a point on, `scale` lines to a unit. */
+  fill(axis: Axis, from: number, scale: number, height: number, laneOf: Int32Array, lanes: number, colours: Rgb[]) {
     this.reset(lanes, height);
     const { trace, rows, kind, offset } = axis;
-    const first = axis.placeAt(view.top);
-    const last = Math.min(axis.length, axis.placeAt(view.bottom()) + 1);
-    const scale = view.scale * ratio;
+    const first = axis.placeAt(from);
+    const last = Math.min(axis.length, axis.placeAt(from + height / scale) + 1);
     const isStep = kind === "step";
     const { counts, red, green, blue } = this;
     for (let place = first; place < last; place++) {
@@ -50,7 +49,7 @@ export class Bins {
       // No task, or a hidden one.
       if (!(lane >= 0)) continue;
       const point = isStep ? place + 0.5 + offset : trace.time[row];
-      const y = ((point - view.top) * scale) | 0;
+      const y = ((point - from) * scale) | 0;
       if (y < 0 || y >= height) continue;
       const bin = lane * height + y;
       const count = ++counts[bin];

@@ -32,6 +32,8 @@ export interface Scene {
   partner: number;
   /** The row at which two traces part. */
   parting: number;
+  /** Marks of rows that the other trace does not have. */
+  alone: Uint8Array | undefined;
   chain: Hop[];
   found: Uint8Array | undefined;
   palette: Palette;
@@ -41,6 +43,8 @@ export class Painter {
   private readonly bins = new Bins();
   private image: ImageData | undefined;
   private readonly layer = document.createElement("canvas");
+  /** What the layer shows. */
+  private kept: (Pick<Scene, "axis" | "laneOf" | "layout" | "left" | "palette"> & { scale: number; from: number }) | undefined;
 
   constructor(
     private readonly context: CanvasRenderingContext2D,
@@ -258,6 +262,13 @@ export class Painter {
         continue;
       }
       drawShape(context, KIND_SHAPES[kind], x, y, size, palette.ground);
+      if (scene.alone?.[row] === 1) {
+        context.strokeStyle = palette.parting;
+        context.lineWidth = 1.5;
+        context.beginPath();
+        context.arc(x, y, size + 3, 0, 2 * Math.PI);
+        context.stroke();
+      }
       if (hasNames) this.name(scene, row, x, y);
     }
   }
@@ -278,19 +289,35 @@ export class Painter {
     context.fillText(text, x + 11, y + 0.5);
   }
 
+  /** Bars instead of steps. What was painted is kept while it is only moved. */
   private density(scene: Scene) {
     const { context, width, height, ratio } = this;
-    const { axis, view, layout, palette, left } = scene;
-    const [w, h] = [Math.max(1, Math.round((width - GUTTER) * ratio)), Math.max(1, Math.round(height * ratio))];
-    if (this.image?.width !== w || this.image.height !== h) {
-      this.image = context.createImageData(w, h);
-      [this.layer.width, this.layer.height] = [w, h];
+    const { axis, view, layout, palette, left, laneOf } = scene;
+    const scale = view.scale * ratio;
+    const w = Math.max(1, Math.round((width - GUTTER) * ratio));
+    const shown = Math.max(1, Math.round(height * ratio));
+    const kept = this.kept;
+    const isAlike =
+      kept?.axis === axis && kept.laneOf === laneOf && kept.scale === scale && kept.layout === layout &&
+      kept.left === left && kept.palette === palette && this.layer.width === w;
+    const moved = kept ? Math.round((view.top - kept.from) * scale) : 0;
+    let top = moved;
+    if (!isAlike || moved < 0 || moved + shown > this.layer.height) {
+      // Where it is moved, some more is painted, for the frames to come.
+      const margin = isAlike ? Math.round(shown / 2) : 0;
+      const from = view.top - margin / scale;
+      const h = shown + 2 * margin;
+      if (this.image?.width !== w || this.image.height !== h) {
+        this.image = context.createImageData(w, h);
+        [this.layer.width, this.layer.height] = [w, h];
+      }
+      this.bins.fill(axis, from, scale, h, laneOf, layout.count, palette.kindsRgb);
+      this.bins.paint(this.image, (lane) => layout.x(lane) - left, Math.min(layout.gap * 0.82, 72), ratio);
+      this.layer.getContext("2d")?.putImageData(this.image, 0, 0);
+      this.kept = { axis, laneOf, scale, layout, left, palette, from };
+      top = margin;
     }
-    this.bins.fill(axis, view, scene.laneOf, layout.count, palette.kindsRgb, h, ratio);
-    this.bins.paint(this.image, (lane) => layout.x(lane) - left, Math.min(layout.gap * 0.82, 72), ratio);
-    const layer = this.layer.getContext("2d");
-    layer?.putImageData(this.image, 0, 0);
-    context.drawImage(this.layer, GUTTER, 0, w / ratio, h / ratio);
+    context.drawImage(this.layer, 0, top, w, shown, GUTTER, 0, w / ratio, shown / ratio);
   }
 
   /** Faults, panics and the end, whatever the scale. */
