@@ -194,7 +194,7 @@ impl<M: StateMachine> Statem<M> {
     /// Handle an event, and what is to be handled before the next one of the mailbox.
     ///
     /// Boxed by its callers: an actor's memory has room for the futures of its handlers
-    /// all its life, and this one takes some kilobytes (a governor 19 instead of 8).
+    /// all its life, and this one takes some kilobytes (a governor 19 instead of 11).
     async fn process(
         &self,
         event: M::Event,
