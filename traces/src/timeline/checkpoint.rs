@@ -141,6 +141,11 @@ impl Checkpoints {
         self.thin_out_if_large();
     }
 
+    /// Their steps, in order.
+    pub(super) fn steps(&self) -> impl Iterator<Item = u64> {
+        self.all.iter().map(|checkpoint| checkpoint.step)
+    }
+
     /// The last one at or before a step.
     pub(super) fn before(&self, step: u64) -> Option<&Checkpoint> {
         let after = self.all.partition_point(|it| it.step <= step);

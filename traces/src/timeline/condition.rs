@@ -1,6 +1,7 @@
 //! Steps at which to stop: by actor, message and state.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::{Direction, Timeline};
@@ -108,16 +109,19 @@ impl Timeline {
         direction: Direction,
         condition: &Condition,
     ) -> Result<Option<u64>, TraceError> {
-        let last = self.places().len();
-        let numbers: Vec<usize> = match direction {
-            Direction::Forward => (self.segments.of_step(step + 1)..last).collect(),
-            Direction::Backward => {
-                let first = self.segments.of_step(step.min(self.steps()));
-                (0..=first).rev().collect()
-            }
+        let parts = self.parts();
+        // The part with the first step to look at.
+        let first = match direction {
+            Direction::Forward => self.segments.of_step(step + 1),
+            Direction::Backward => self.segments.of_step(step.min(self.steps())),
         };
-        for number in numbers {
-            let hits = self.hits_in(number, condition)?;
+        let first = parts.partition_point(|part| part.end <= first);
+        let parts: Vec<Range<usize>> = match direction {
+            Direction::Forward => parts[first.min(parts.len())..].to_vec(),
+            Direction::Backward => parts.into_iter().take(first + 1).rev().collect(),
+        };
+        for part in parts {
+            let hits = self.hits_in(part, condition)?;
             let found = match direction {
                 Direction::Forward => hits.into_iter().find(|hit| *hit > step),
                 Direction::Backward => hits.into_iter().rfind(|hit| *hit < step),
@@ -129,39 +133,54 @@ impl Timeline {
         Ok(None)
     }
 
-    /// The steps of one segment at which a condition holds.
-    fn hits_in(&mut self, number: usize, condition: &Condition) -> Result<Vec<u64>, TraceError> {
-        let segment = self.segments.get(number)?;
-        let last = segment.lines.last().map_or(0, |line| line.step);
+    /// The segments from each checkpoint to the next.
+    fn parts(&self) -> Vec<Range<usize>> {
+        let places = self.places();
+        let start = |step: u64| places.partition_point(|place| place.steps < step);
+        let mut starts: Vec<usize> = self.checkpoints.steps().map(start).collect();
+        starts.push(places.len());
+        let parts = starts.windows(2).map(|pair| pair[0]..pair[1]);
+        parts.filter(|part| !part.is_empty()).collect()
+    }
+
+    /// The steps of one part at which a condition holds.
+    fn hits_in(
+        &mut self,
+        part: Range<usize>,
+        condition: &Condition,
+    ) -> Result<Vec<u64>, TraceError> {
+        let end = self.segments.get(part.end.saturating_sub(1))?;
+        let last = end.lines.last().map_or(0, |line| line.step);
         let mut hits = Vec::new();
         // From the end to the beginning: the callback after a step tells what became of
         // the state.
         let mut next: BTreeMap<u32, bool> = BTreeMap::new();
-        for line in segment.lines.iter().rev() {
-            let Record::Step(step) = &line.record else {
-                continue;
-            };
-            if condition.fits(line) {
-                let holds = match &condition.state {
-                    None => true,
-                    Some(text) => match next.get(&step.task) {
-                        Some(becomes) => *becomes,
-                        None => self.becomes(step.task, last, text)?,
-                    },
+        for number in part.rev() {
+            let segment = self.segments.get(number)?;
+            for line in segment.lines.iter().rev() {
+                let Record::Step(step) = &line.record else {
+                    continue;
                 };
-                if holds {
-                    hits.push(line.step);
+                if condition.fits(line) {
+                    let holds = match &condition.state {
+                        None => true,
+                        Some(text) => match next.get(&step.task) {
+                            Some(becomes) => *becomes,
+                            None => self.becomes(step.task, last, text)?,
+                        },
+                    };
+                    if holds {
+                        hits.push(line.step);
+                    }
                 }
-            }
-            if let Some(text) = &condition.state
-                && step.kind != StepKind::Resume
-            {
-                let found = segment.state_of_step(line.step);
-                let found = found.filter(|state| state.task == step.task);
-                next.insert(
-                    step.task,
-                    found.is_some_and(|state| state.text.contains(text)),
-                );
+                if let Some(text) = &condition.state
+                    && step.kind != StepKind::Resume
+                {
+                    let found = segment.state_of_step(line.step);
+                    let found = found.filter(|state| state.task == step.task);
+                    let becomes = found.is_some_and(|state| state.text.contains(text));
+                    next.insert(step.task, becomes);
+                }
             }
         }
         hits.reverse();
