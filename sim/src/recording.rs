@@ -1,4 +1,62 @@
 //! Running what a live process recorded.
+//!
+//! ```
+//! use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+//! use retake_sim::recording::Recording;
+//!
+//! struct Counter;
+//!
+//! #[retake::simulated]
+//! impl Actor for Counter {
+//!     type Msg = RpcReplyPort<u32>;
+//!     type State = u32;
+//!     type Arguments = ();
+//!
+//!     async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<u32, ActorProcessingErr> {
+//!         Ok(0)
+//!     }
+//!
+//!     async fn handle(
+//!         &self,
+//!         _: ActorRef<Self::Msg>,
+//!         reply: Self::Msg,
+//!         count: &mut u32,
+//!     ) -> Result<(), ActorProcessingErr> {
+//!         *count += 1;
+//!         Ok(reply.send(*count)?)
+//!     }
+//! }
+//!
+//! // Who is first, is up to the threads.
+//! async fn race() -> Vec<u32> {
+//!     let (counter, _) = Actor::spawn(None, Counter, ()).await.unwrap();
+//!     let clients: Vec<_> = (0..4)
+//!         .map(|_| {
+//!             let counter = counter.clone();
+//!             retake::spawn_named("client", async move { ractor::call!(counter, |reply| reply).unwrap() })
+//!         })
+//!         .collect();
+//!     let mut ranks = Vec::new();
+//!     for client in clients {
+//!         ranks.push(client.await.unwrap());
+//!     }
+//!     ranks
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("race.retake");
+//! let recording = retake_record::start(&path, retake_record::Config::new("race"))?;
+//! let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
+//! let ranks = runtime.block_on(retake::record::scenario(race()));
+//! recording.finish()?;
+//!
+//! let replayed = Recording::open(&path)?.replay(race)?;
+//! assert!(replayed.followed.is_complete(), "{:?}", replayed.followed.divergence);
+//! assert_eq!(replayed.run.expect_passed(), ranks);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -11,7 +69,7 @@ use retake_traces::{Header, Sink, TraceError, TraceReader};
 
 use crate::engine::current;
 pub use crate::follow::Followed;
-use crate::follow::{Plan, Report, Script};
+use crate::follow::{Mailboxes, Plan, Report, Script};
 use crate::outcome::Run;
 use crate::sim::{HORIZON_MAX, Sim};
 
@@ -44,6 +102,7 @@ pub struct Recording {
     path: PathBuf,
     header: Header,
     start: Start,
+    mailboxes: Mailboxes,
 }
 
 /// A run that followed a recording.
@@ -75,9 +134,10 @@ impl Recording {
             Ok(_) => return Err(RecordingError::NotLive(path)),
         };
         // Nothing is run from a damaged file.
+        let mut mailboxes = Mailboxes::default();
         for record in reader {
             match record {
-                Ok(_) => {}
+                Ok(record) => mailboxes.add(&record),
                 Err(TraceError::Truncated { .. }) => break,
                 Err(error) => return Err(error.into()),
             }
@@ -86,6 +146,7 @@ impl Recording {
             path,
             header,
             start,
+            mailboxes,
         })
     }
 
@@ -117,7 +178,7 @@ impl Recording {
     }
 
     /// [`Recording::replay`], with what `on_input` does for each of the recording's inputs,
-    /// and into `trace`: that is an ordinary trace of a simulation, with texts and causes.
+    /// and into `trace`: that is an ordinary trace of a simulation, with texts, causes and states.
     ///
     /// # Errors
     /// If the file cannot be read any more.
@@ -135,7 +196,11 @@ impl Recording {
         Done: Future<Output = ()> + Send + 'static,
     {
         let sim = match trace {
-            Some(sink) => Sim::new().story(true).causality(true).trace_boxed(sink),
+            Some(sink) => Sim::new()
+                .story(true)
+                .causality(true)
+                .states(true)
+                .trace_boxed(sink),
             None => Sim::new(),
         };
         let on_input: OnInput = Arc::new(move |input| Box::pin(on_input(input)));
@@ -156,6 +221,7 @@ impl Recording {
         let report = Report::default();
         let plan = Plan {
             script: Script::new(Box::new(TraceReader::open(&self.path)?)),
+            mailboxes: self.mailboxes.clone(),
             report: report.clone(),
             origin_ns: self.start.origin_ns,
             unix_ns: self.start.unix_ns,

@@ -20,13 +20,11 @@ pub const PIECE_MAX: usize = 256 << 10;
 pub enum Live {
     /// The first record: where and how the process stood.
     Start(Start),
-    /// An actor took its next message or supervision event from its mailbox. It handles it
-    /// in a later step.
+    /// An actor took something that comes before messages: news of a child, or the order to
+    /// stop. It acts upon it in a later step.
     Took {
         /// The actor.
         task: u32,
-        /// It came before messages: a supervision event, or the order to stop.
-        urgent: bool,
     },
     /// What the task of the preceding step was started with from outside: a request.
     Input(Piece),

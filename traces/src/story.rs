@@ -195,7 +195,7 @@ fn what_live(live: &Live) -> String {
         Live::End(end) => format!("| {end}"),
         Live::Gap(why) => format!("GAP: {why}"),
         Live::Start(_) => "| the recording begins".to_owned(),
-        Live::Took { .. } => "| took a message".to_owned(),
+        Live::Took { .. } => "| took something urgent".to_owned(),
     }
 }
 

@@ -3,7 +3,8 @@
 //! The modules, in reading order: [`load`] makes clients and measures them;
 //! [`scenario`] is the table of what can be run, one file each; [`report`] is
 //! what a run measured; [`run`] runs a scenario under the simulator, with or
-//! without a trace, and replays one; [`cli`] is the command line;
+//! without a trace, and replays one; [`served`] is what `retake serve` serves, live and
+//! in a replay; [`cli`] is the command line;
 //! [`bench`](mod@bench) has the benchmarks, [`campaign`] runs many seeds in worker
 //! processes, [`view`] makes pages of traces, and [`zoo`] has programs with known bugs.
 
@@ -14,5 +15,6 @@ pub mod load;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod served;
 pub mod view;
 pub mod zoo;

@@ -5,121 +5,17 @@
     reason = "real processes, clocks and threads"
 )]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod server;
+
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use retake_actors::ingress::Envelope;
-use retake_actors::ledger::{Durability, FileDisk, Ledger, LedgerArguments};
-use retake_actors::{Signal, Store, invariants};
+use retake_actors::invariants;
 
-/// A server on a port of its own.
-struct Server {
-    process: Child,
-    address: String,
-    stdout: BufReader<std::process::ChildStdout>,
-}
-
-fn serve(data: &Path, more: &[&str]) -> Server {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args([
-            "serve",
-            "--addr",
-            "127.0.0.1:0",
-            "--log-level",
-            "error",
-            "--data",
-        ])
-        .arg(data)
-        .args(["--entitle", "acme"])
-        .args(more)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdout = BufReader::new(process.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let address = line.split("http://").nth(1).unwrap();
-    let address = address.split(',').next().unwrap().to_owned();
-    Server {
-        process,
-        address,
-        stdout,
-    }
-}
-
-impl Server {
-    /// End it with this signal; gives its exit code and what it printed last.
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
-        let pid = self.process.id().to_string();
-        Command::new("kill").args([signal, &pid]).status().unwrap();
-        let code = self.process.wait().unwrap().code();
-        let mut text = String::new();
-        self.stdout.read_to_string(&mut text).unwrap();
-        (code, text)
-    }
-}
-
-/// Ask on a connection that stays; the status and body of the answer.
-fn ask(stream: &mut TcpStream, request: &str) -> Option<(u16, String)> {
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut bytes = Vec::new();
-    let mut part = [0; 4096];
-    loop {
-        if let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "))?;
-            if bytes.len() >= end + 4 + length.parse::<usize>().ok()? {
-                let status = head.split(' ').nth(1)?.parse().ok()?;
-                return Some((
-                    status,
-                    String::from_utf8_lossy(&bytes[end + 4..]).into_owned(),
-                ));
-            }
-        }
-        match stream.read(&mut part) {
-            Ok(0) | Err(_) => return None,
-            Ok(count) => bytes.extend(&part[..count]),
-        }
-    }
-}
-
-fn push(id: &str, value: f64) -> String {
-    let signal = Signal {
-        tenant: "acme".to_owned(),
-        metric: "cpu".to_owned(),
-        value,
-        ..Signal::default()
-    };
-    let body = Envelope::to_json(&signal, id, 1);
-    let length = body.len();
-    format!("POST /pubsub HTTP/1.1\r\nhost: r\r\ncontent-length: {length}\r\n\r\n{body}")
-}
-
-/// What the ledger in this folder recovers to.
-fn recover(data: &Path) -> Store {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let disk = FileDisk::open(data.join("ledger.log")).unwrap();
-        let arguments = LedgerArguments {
-            durability: Durability::Fsync(Arc::new(disk)),
-            ..LedgerArguments::default()
-        };
-        let store = arguments.store.clone();
-        let (ledger, _) = ractor::Actor::spawn(None, Ledger, arguments).await.unwrap();
-        ledger.stop_and_wait(None, None).await.unwrap();
-        store
-    })
-}
+use server::{ask, push, recover, serve};
 
 #[test]
 fn twenty_kills_under_load_lose_nothing_that_was_acknowledged() {

@@ -1,5 +1,6 @@
 //! What each request is answered with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +12,7 @@ use axum::routing::{get, post};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
+use super::asked::{Asked, Endpoint};
 use super::envelope::Envelope;
 use super::limits::Admitted;
 use super::order::{Order, OrderError, Wanted, shorten};
@@ -44,46 +46,83 @@ pub(super) fn router(ingress: &Ingress) -> Router {
 }
 
 async fn health(State(ingress): State<Ingress>) -> Response {
-    let shared = &ingress.0;
-    shared
-        .timed("health", async {
-            match shared.system.health().await {
-                Ok(()) => (StatusCode::OK, json_body(&json!({"status": "ok"}))).into_response(),
-                Err(what) => unavailable("unhealthy", &what),
-            }
-        })
-        .await
+    ingress.received(Endpoint::Health, None).await
 }
 
 async fn metrics(State(ingress): State<Ingress>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], ingress.metrics().await).into_response()
+    ingress.received(Endpoint::Metrics, None).await
 }
 
 async fn pubsub(State(ingress): State<Ingress>, request: Request) -> Response {
-    let shared = &ingress.0;
-    shared
-        .timed("pubsub", shared.worked_on(request, Shared::take_push))
-        .await
+    ingress.received(Endpoint::Pubsub, Some(request)).await
 }
 
 async fn marketplace(State(ingress): State<Ingress>, request: Request) -> Response {
-    let shared = &ingress.0;
-    shared
-        .timed("marketplace", shared.worked_on(request, Shared::take_order))
-        .await
+    ingress.received(Endpoint::Marketplace, Some(request)).await
+}
+
+impl Ingress {
+    /// A request has come in: read its body, and do what it asks for.
+    async fn received(&self, endpoint: Endpoint, request: Option<Request>) -> Response {
+        let begun = retake::now();
+        let body = match request {
+            Some(request) => self.0.read_body(request.into_body()).await,
+            None => Ok(Vec::new()),
+        };
+        let (body, refused) = match body {
+            Ok(body) => (Ok(body), None),
+            Err(response) => (Err(response.status().as_u16()), Some(response)),
+        };
+        let asked = Arc::new(Asked {
+            endpoint,
+            waited: begun.elapsed(),
+            body,
+        });
+        let answer = {
+            let (ingress, asked) = (self.clone(), Arc::clone(&asked));
+            async move { ingress.0.answer(&asked).await }
+        };
+        let payload = || asked.to_bytes();
+        let answer = retake::record::input(endpoint.word(), payload, answer).await;
+        refused.unwrap_or(answer)
+    }
+
+    /// Do again what a request asked for in a recorded process; false if the recording's
+    /// input is no request.
+    pub async fn again(&self, name: &str, payload: &[u8]) -> bool {
+        let asked = Asked::from_bytes(name, payload);
+        if let Some(asked) = &asked {
+            self.0.answer(asked).await;
+        }
+        asked.is_some()
+    }
 }
 
 impl Shared {
-    async fn timed(
-        &self,
-        endpoint: &'static str,
-        answer: impl Future<Output = Response>,
-    ) -> Response {
+    /// Do what was asked for. What comes of it is all that others see.
+    async fn answer(&self, asked: &Asked) -> Response {
         let start = retake::now();
         self.config.request_time.spend().await;
-        let response = answer.await;
-        let (status, time) = (response.status(), start.elapsed());
+        let response = match (asked.endpoint, &asked.body) {
+            // Its body could not be read, and it was told so.
+            (_, Err(status)) => StatusCode::from_u16(*status)
+                .unwrap_or(StatusCode::BAD_REQUEST)
+                .into_response(),
+            (Endpoint::Metrics, Ok(_)) => {
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                let figures = self.figures().await;
+                return ([(header::CONTENT_TYPE, kind)], figures).into_response();
+            }
+            (Endpoint::Health, Ok(_)) => match self.system.health().await {
+                Ok(()) => (StatusCode::OK, json_body(&json!({"status": "ok"}))).into_response(),
+                Err(what) => unavailable("unhealthy", &what),
+            },
+            (Endpoint::Pubsub, Ok(body)) => self.worked_on(body, Self::take_push).await,
+            (Endpoint::Marketplace, Ok(body)) => self.worked_on(body, Self::take_order).await,
+        };
+        let response = compared(response).await;
+        let (status, time) = (response.status(), asked.waited + start.elapsed());
+        let endpoint = asked.endpoint.word();
         self.metrics.answered(endpoint, status.as_u16(), time);
         // A client's own mistake is no failure of ours.
         let succeeded = !status.is_server_error();
@@ -92,20 +131,16 @@ impl Shared {
         response
     }
 
-    /// Read the body and do the work, within the limits.
-    async fn worked_on(
-        &self,
-        request: Request,
-        work: impl AsyncFnOnce(&Self, Vec<u8>, Admitted) -> Result<Response, Response>,
+    /// Do the work, within the limits.
+    async fn worked_on<'a>(
+        &'a self,
+        body: &'a [u8],
+        work: impl AsyncFnOnce(&'a Self, &'a [u8], Admitted) -> Result<Response, Response>,
     ) -> Response {
         if let Some(response) = self.fail_on_purpose().await {
             return response;
         }
-        // Before it is counted: who sends slowly keeps nobody else out.
-        let body = match self.read_body(request.into_body()).await {
-            Ok(body) => body,
-            Err(response) => return response,
-        };
+        // Not before the body is there: who sends slowly keeps nobody else out.
         let Some(admitted) = self.limits.admit() else {
             tracing::warn!("shed: too many requests at once");
             return unavailable("overloaded", "too many requests at once; try again");
@@ -177,8 +212,8 @@ impl Shared {
         })
     }
 
-    async fn take_push(&self, body: Vec<u8>, mut admitted: Admitted) -> Result<Response, Response> {
-        let signal = match Envelope::parse(&body) {
+    async fn take_push(&self, body: &[u8], mut admitted: Admitted) -> Result<Response, Response> {
+        let signal = match Envelope::parse(body) {
             Ok(envelope) => envelope.signal,
             Err(error) => {
                 let what = error.to_string();
@@ -190,12 +225,8 @@ impl Shared {
         self.signal(signal, &mut admitted).await
     }
 
-    async fn take_order(
-        &self,
-        body: Vec<u8>,
-        mut admitted: Admitted,
-    ) -> Result<Response, Response> {
-        let (order, wanted) = match Order::parse(&body, &self.config.secret) {
+    async fn take_order(&self, body: &[u8], mut admitted: Admitted) -> Result<Response, Response> {
+        let (order, wanted) = match Order::parse(body, &self.config.secret) {
             Ok(parsed) => parsed,
             Err(error) => {
                 let what = error.to_string();
@@ -298,6 +329,26 @@ impl Shared {
         let appended = self.system.ledger().append(draft).await;
         appended.map_err(|error| unavailable("unavailable", &error.to_string()))
     }
+}
+
+/// Leave the answer to compare a replay with, where there is a recording or a replay.
+async fn compared(response: Response) -> Response {
+    if !retake::record::is_compared() {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    // It is in memory.
+    let bytes = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes);
+    let bytes = bytes.unwrap_or_default();
+    retake::record::output("answer", || {
+        let mut answer = format!("{} ", head.status.as_u16()).into_bytes();
+        answer.extend_from_slice(&bytes);
+        answer
+    });
+    Response::from_parts(head, Body::from(bytes))
 }
 
 fn json_body(value: &Value) -> ([(header::HeaderName, &'static str); 1], String) {

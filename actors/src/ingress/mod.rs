@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+mod asked;
 mod envelope;
 mod http;
 mod limits;
@@ -150,20 +151,21 @@ impl Ingress {
 
     /// The figures in the Prometheus text format.
     pub async fn metrics(&self) -> String {
-        let Shared {
-            system,
-            limits,
-            metrics,
-            ..
-        } = &*self.0;
-        // A pool that is being restarted has no figures.
-        let pool = system.pool().status().await.ok();
-        metrics.encode(limits, pool.as_ref(), system)
+        self.0.figures().await
     }
 
     /// Requests that are worked on now, and the most that ever were.
     #[must_use]
     pub fn depth(&self) -> (usize, usize) {
         self.0.limits.depth()
+    }
+}
+
+impl Shared {
+    async fn figures(&self) -> String {
+        // A pool that is being restarted has no figures.
+        let pool = self.system.pool().status().await.ok();
+        self.metrics
+            .encode(&self.limits, pool.as_ref(), &self.system)
     }
 }

@@ -56,7 +56,7 @@ impl Ingress {
                 connection.await;
                 drop(place);
             };
-            retake::spawn_named("connection", connection);
+            retake::record::spawn_outside("connection", connection);
         }
         drop(listener);
         drop(close);

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand_distr::Distribution as _;
+use retake::record::{Value, outside};
 
 /// What a disk's operation gives.
 pub type DiskResult<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
@@ -91,19 +92,20 @@ impl<F: DiskFile> FileDisk<F> {
         Self(Arc::new(Mutex::new(file)))
     }
 
-    fn work<T: Send + 'static>(
+    fn work<T: Value + Send + 'static>(
         &self,
         work: impl FnOnce(&mut F) -> io::Result<T> + Send + 'static,
     ) -> DiskResult<'_, T> {
         let file = Arc::clone(&self.0);
         let work = move || work(&mut file.lock().unwrap_or_else(PoisonError::into_inner));
-        Box::pin(async move {
+        let done = async move {
             if retake::is_simulated() {
                 return work();
             }
             let done = tokio::task::spawn_blocking(work);
             done.await.map_err(io::Error::other)?
-        })
+        };
+        Box::pin(outside(DISK, done))
     }
 }
 
@@ -127,6 +129,32 @@ impl<F: DiskFile> Disk for FileDisk<F> {
 
     fn truncate(&self, length: u64) -> DiskResult<'_, ()> {
         self.work(move |file| file.truncate(length))
+    }
+}
+
+/// The name of a disk's results in a recording.
+const DISK: &str = "disk";
+
+/// The disk of a recorded process, in a replay: each operation gives what it gave there, and
+/// does nothing. Elsewhere it never answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplayedDisk;
+
+impl Disk for ReplayedDisk {
+    fn read(&self) -> DiskResult<'_, Vec<u8>> {
+        Box::pin(outside(DISK, std::future::pending()))
+    }
+
+    fn append(&self, _: Vec<u8>) -> DiskResult<'_, ()> {
+        Box::pin(outside(DISK, std::future::pending()))
+    }
+
+    fn sync(&self) -> DiskResult<'_, ()> {
+        Box::pin(outside(DISK, std::future::pending()))
+    }
+
+    fn truncate(&self, _: u64) -> DiskResult<'_, ()> {
+        Box::pin(outside(DISK, std::future::pending()))
     }
 }
 

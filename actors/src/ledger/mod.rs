@@ -57,7 +57,7 @@ use ractor::concurrency::JoinHandle;
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-pub use disk::{Disk, DiskFault, DiskFile, DiskResult, FileDisk, SimulatedDisk};
+pub use disk::{Disk, DiskFault, DiskFile, DiskResult, FileDisk, ReplayedDisk, SimulatedDisk};
 use log::Log;
 pub use log::{LogError, Recovered};
 pub use receipt::{Draft, Hash, Receipt, ReceiptId, ReceiptKind};
@@ -271,6 +271,11 @@ impl LedgerState {
         let time = self.read_clock();
         let (receipt, is_new) = self.arguments.store.append_new(draft, time);
         retake::event!("receipt {receipt}");
+        if is_new {
+            // Its hash is over all that is in it and in the chain before it.
+            let name = || format!("{} {} {}", receipt.id, receipt.tenant, receipt.hash);
+            retake::record::output("receipt", || name().into_bytes());
+        }
         if is_new && self.log.is_some() {
             self.unwritten.push(receipt.clone());
         }

@@ -159,10 +159,16 @@ pub fn known<T: Value>(name: &str, value: impl FnOnce() -> T) -> T {
     }
 }
 
+/// True in a step that is recorded or replayed: [`output`] has an effect there.
+#[must_use]
+pub fn is_compared() -> bool {
+    engine::gating(Engine::wants_output) == Some(true)
+}
+
 /// Something that the running step makes and that a replay is to make as well: an answer, a
 /// receipt. `bytes` is asked for only when a recording or a replay wants it.
 pub fn output(name: &str, bytes: impl FnOnce() -> Vec<u8>) {
-    if engine::gating(Engine::wants_output) == Some(true) {
+    if is_compared() {
         let bytes = bytes();
         engine::gating(|engine| engine.output(name, &bytes));
     }

@@ -212,8 +212,20 @@ impl Engine for Recorder {
 
     fn supervision(&self, supervisor: TaskId, event: &SupervisionEvent) {
         let mut state = self.state();
-        if let SupervisionEvent::ActorStarted(child) = event {
-            state.set_hears_of(supervisor.0, child.get_id().pid());
+        match event {
+            SupervisionEvent::ActorStarted(child) => {
+                state.set_news(supervisor.0, child.get_id().pid(), true);
+            }
+            SupervisionEvent::ActorTerminated(child, ..)
+            | SupervisionEvent::ActorFailed(child, _) => {
+                state.set_news(supervisor.0, child.get_id().pid(), false);
+            }
+            SupervisionEvent::ProcessGroupChanged(_) => {}
+            #[allow(
+                unreachable_patterns,
+                reason = "ractor has more events with other features"
+            )]
+            _ => {}
         }
         if self.texts {
             state.set_text(supervisor.0, format!("{event:?}"));

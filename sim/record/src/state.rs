@@ -32,8 +32,8 @@ pub(crate) struct Slot {
     input: Option<(String, Vec<u8>)>,
     /// The message that it is about to handle.
     text: Option<String>,
-    /// It is about to hear that the actor of this number has started.
-    hears_of: Option<u32>,
+    /// Of whom it is about to hear.
+    news: Option<News>,
 }
 
 enum Who {
@@ -41,6 +41,9 @@ enum Who {
     Actor(ActorCell, &'static str),
     Task(String),
 }
+
+/// Ractor's id of the actor that it is about, and its number if it has started.
+type News = (u64, Option<u32>);
 
 pub(crate) struct State {
     /// None when nothing more is written.
@@ -287,36 +290,44 @@ impl State {
         (Polled::Run(now_ns), None)
     }
 
-    /// What a step that runs does to a mailbox, nobody else has seen before its end: what was
-    /// taken meanwhile was there before it, unless it is urgent, when nothing could be before it.
+    /// Something urgent was taken while a step runs. What that step may have sent is written
+    /// down behind it: an order to stop, or news of the actor that runs.
     fn note_taken(&mut self, place: u32, part: Part) {
-        let Some((task, hears_of)) = self.taker(place) else {
+        if !matches!(part, Part::Supervision | Part::PostStop) {
+            return;
+        }
+        let Some((task, news)) = self.taker(place) else {
             return;
         };
-        match part {
-            Part::Handle => self.write_taken(task, false),
-            Part::Supervision | Part::PostStop => {
-                self.urgent.extend(hears_of.into_iter().chain([task]));
-            }
-            Part::PreStart | Part::PostStart | Part::Task => {}
+        let about = news.and_then(|(child, _)| self.actor(child));
+        let may_be_new = self.running == Some(NOBODY) || self.running == about;
+        let taken = news
+            .and_then(|(_, started)| started)
+            .into_iter()
+            .chain([task]);
+        if part == Part::PostStop || may_be_new {
+            self.urgent.extend(taken);
+        } else {
+            taken.for_each(|task| self.write_taken(task));
         }
     }
 
-    fn taker(&mut self, place: u32) -> Option<(u32, Option<u32>)> {
+    fn taker(&mut self, place: u32) -> Option<(u32, Option<News>)> {
         let slot = self.slot_mut(place)?;
-        Some((slot.serial?, slot.hears_of.take()))
+        Some((slot.serial?, slot.news.take()))
     }
 
-    fn write_taken(&mut self, task: u32, urgent: bool) {
-        self.write_live(Live::Took { task, urgent });
+    fn write_taken(&mut self, task: u32) {
+        self.write_live(Live::Took { task });
     }
 
-    /// A supervisor is about to hear that this actor has started: the actor has gone on to
-    /// its mailbox by then.
-    pub(crate) fn set_hears_of(&mut self, supervisor: u32, pid: u64) {
-        let child = self.actor(pid).and_then(|place| self.slot(place)?.serial);
+    /// A supervisor is about to hear of this actor. If it has started, it has gone on to its
+    /// mailbox by then.
+    pub(crate) fn set_news(&mut self, supervisor: u32, pid: u64, has_started: bool) {
+        let child = self.actor(pid).filter(|_| has_started);
+        let started = child.and_then(|place| self.slot(place)?.serial);
         if let Some(slot) = self.slot_mut(supervisor) {
-            slot.hears_of = child;
+            slot.news = Some((pid, started));
         }
     }
 
@@ -339,8 +350,8 @@ impl State {
     fn begin(&mut self, ticket: &Ticket, now_ns: u64) {
         let place = ticket.task.0;
         self.name(place);
-        if let Some((_, Some(child))) = self.taker(place) {
-            self.write_taken(child, true);
+        if let Some((_, Some((_, Some(child))))) = self.taker(place) {
+            self.write_taken(child);
         }
         let Some(slot) = self.slot_mut(place) else {
             return;
@@ -389,7 +400,7 @@ impl State {
     pub(crate) fn release(&mut self, gone: bool) -> (Freed, Option<Slot>) {
         self.write_step_end();
         for task in std::mem::take(&mut self.urgent) {
-            self.write_taken(task, true);
+            self.write_taken(task);
         }
         self.stop_at_limit();
         let running = self.running.take();
@@ -541,7 +552,7 @@ impl Slot {
             queued: false,
             input: None,
             text: None,
-            hears_of: None,
+            news: None,
         }
     }
 }

@@ -2,9 +2,10 @@
 //! is given the same values from outside.
 //!
 //! An actor of a real process may be idle while a message waits for it, since its thread has
-//! other things to do. Here nothing keeps it from taking the message at once, and what is
-//! more urgent could not overtake it any more. So a callback that has returned is *held*: the
-//! actor learns of its return, and takes its next message, when the recorded one did.
+//! other things to do, and be overtaken by something more urgent: news of a child, or the
+//! order to stop. Here nothing keeps it from taking the message at once. So where something
+//! urgent is next, the callback before it is *held*: the actor learns of its return, and
+//! looks into its mailbox, when the recorded one did.
 
 mod script;
 
@@ -18,7 +19,7 @@ use retake_traces::live::StepEnd as LiveEnd;
 use retake_traces::record::StepKind;
 use serde::Serialize;
 
-pub(crate) use script::{Act, Named, Script, ScriptEnd};
+pub(crate) use script::{Act, Mailboxes, Named, Script, ScriptEnd};
 
 use crate::core::Core;
 use crate::outcome::Outcome;
@@ -80,6 +81,7 @@ impl Report {
 /// What a run is to follow.
 pub(crate) struct Plan {
     pub(crate) script: Script,
+    pub(crate) mailboxes: Mailboxes,
     pub(crate) report: Report,
     pub(crate) origin_ns: u64,
     pub(crate) unix_ns: u64,
@@ -102,6 +104,7 @@ struct Driver {
 
 pub(crate) struct Follow {
     script: Script,
+    mailboxes: Mailboxes,
     report: Report,
     /// Added to the time since the start of the recording.
     pub(crate) origin_ns: u64,
@@ -118,6 +121,8 @@ pub(crate) struct Follow {
     /// By recorded number.
     slots: Vec<u32>,
     labels: Vec<String>,
+    /// So many tasks are the recorded ones; these are not compared yet.
+    compared: usize,
     expected_labels: VecDeque<String>,
     started_labels: VecDeque<String>,
     /// What each runnable task is about to do, by slot.
@@ -130,6 +135,7 @@ impl Follow {
     pub(crate) fn new(plan: Plan) -> Self {
         Self {
             script: plan.script,
+            mailboxes: plan.mailboxes,
             report: plan.report,
             origin_ns: plan.origin_ns,
             unix_ns: plan.unix_ns,
@@ -140,6 +146,7 @@ impl Follow {
             is_woken: false,
             slots: Vec::new(),
             labels: Vec::new(),
+            compared: 0,
             expected_labels: VecDeque::new(),
             started_labels: VecDeque::new(),
             arrived: BTreeMap::new(),
@@ -255,8 +262,7 @@ impl Follow {
 
     /// The label as recorded: the task may be one that this step is to start.
     fn label_of(&self, act: &Act) -> String {
-        let place = act.step.task as usize;
-        let later = place.checked_sub(self.labels.len());
+        let later = (act.step.task as usize).checked_sub(self.compared);
         let recorded = later.and_then(|later| self.expected_labels.get(later).cloned());
         recorded.unwrap_or_else(|| self.label(act.step.task))
     }
@@ -365,6 +371,9 @@ impl Core {
             let expected = (step.kind, step.message);
             if follow.arrived.get(&slot) == Some(&expected) {
                 follow.in_act = true;
+                if step.kind != StepKind::Resume {
+                    follow.mailboxes.begin(step.task);
+                }
                 self.grant_to(slot);
                 return Next::Granted;
             }
@@ -493,7 +502,9 @@ impl Core {
         let label = follow.label(act.step.task);
         report.by_task.entry(label).or_default().0 += 1;
         use retake::engine::Part::{Handle, PostStart, Supervision};
-        matches!(end, StepEnd::Returned) && matches!(ticket.part, PostStart | Handle | Supervision)
+        matches!(end, StepEnd::Returned)
+            && matches!(ticket.part, PostStart | Handle | Supervision)
+            && !follow.mailboxes.is_message_next(act.step.task)
     }
 
     pub(crate) fn follow_outside(&mut self, name: &str, must: bool) -> Outside {
@@ -564,8 +575,12 @@ fn difference(follow: &mut Follow, act: &Act, end: &StepEnd) -> Option<String> {
                 "it starts `{started}` where it started `{expected}`"
             ));
         }
+        follow.compared += 1;
         follow.expected_labels.pop_front();
         follow.started_labels.pop_front();
+    }
+    if let Some(started) = follow.started_labels.front() {
+        return Some(format!("it starts `{started}`, as it did not there"));
     }
     if let Some((name, value)) = act.output.front() {
         return Some(format!("it does not make {name} {}", show(value)));

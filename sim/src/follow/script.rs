@@ -1,10 +1,10 @@
 //! A live recording as a script: what took place in each step, one after the other.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use retake_traces::TraceError;
 use retake_traces::live::{Live, Piece, StepEnd};
-use retake_traces::record::{Record, Step};
+use retake_traces::record::{Record, Step, StepKind};
 
 /// A value with its name.
 pub(crate) type Named = (String, Vec<u8>);
@@ -35,6 +35,51 @@ pub(crate) enum ScriptEnd {
     Gap(String),
     /// The file has no end: the process was killed, for example.
     Cut(TraceError),
+}
+
+/// Which of the callbacks of each actor came before the messages in its mailbox.
+///
+/// An actor that is to handle a message may take it as soon as it is there: nothing that
+/// was more urgent can have been there. One that is to hear of something urgent takes that
+/// when the recorded one did, with all that had come by then.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mailboxes(BTreeMap<u32, Callbacks>);
+
+#[derive(Clone, Debug, Default)]
+struct Callbacks {
+    all: u32,
+    /// Their places among all, in order.
+    urgent: Vec<u32>,
+    /// So many have begun in the replay.
+    begun: u32,
+}
+
+impl Mailboxes {
+    /// Take in a record of a recording.
+    pub(crate) fn add(&mut self, record: &Record) {
+        let Record::Step(step) = record else { return };
+        if matches!(step.kind, StepKind::Resume | StepKind::Task) {
+            return;
+        }
+        let callbacks = self.0.entry(step.task).or_default();
+        if matches!(step.kind, StepKind::Supervision | StepKind::PostStop) {
+            callbacks.urgent.push(callbacks.all);
+        }
+        callbacks.all += 1;
+    }
+
+    /// A callback of this task begins.
+    pub(crate) fn begin(&mut self, task: u32) {
+        self.0.entry(task).or_default().begun += 1;
+    }
+
+    /// Whether the next callback of this task is to handle a message.
+    pub(crate) fn is_message_next(&self, task: u32) -> bool {
+        self.0.get(&task).is_some_and(|callbacks| {
+            let next = callbacks.begun;
+            next < callbacks.all && callbacks.urgent.binary_search(&next).is_err()
+        })
+    }
 }
 
 type Records = Box<dyn Iterator<Item = Result<Record, TraceError>> + Send>;
@@ -120,8 +165,8 @@ impl Script {
         match (live, act) {
             (Live::End(end), _) => return Some(end),
             (Live::Gap(why), _) => self.end = Some(ScriptEnd::Gap(why)),
-            // Before the step that is being read: see the recorder.
-            (Live::Took { task, .. }, _) => self.taken.push_back(task),
+            // Only between steps: see the recorder.
+            (Live::Took { task }, _) => self.taken.push_back(task),
             (Live::Input(piece), Some(act)) => {
                 let (name, bytes) = act.input.get_or_insert_default();
                 *name = piece.name;

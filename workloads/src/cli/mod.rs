@@ -8,6 +8,7 @@ mod debug;
 mod explore;
 mod export;
 mod inspect;
+mod live;
 mod progress;
 mod run;
 mod serve;
@@ -85,13 +86,17 @@ enum Command {
     Debug(debug::DebugArgs),
     /// Measure how soon strategies find the bugs of the zoo.
     Zoo(zoo::ZooArgs),
-    /// Run again what a trace recorded, and compare every record; or a saved case.
+    /// Run again what a trace recorded, and compare every record; or a saved case, or what
+    /// `serve --record` recorded.
     ///
-    /// Exits with 0 when the run is identical, or the case fails as it did; else with 1
-    /// and the first divergence.
+    /// Exits with 0 when the run is identical, the case fails as it did, or every step of the
+    /// recording took place again; else with 1 and the first divergence.
     Replay {
-        /// The trace or case.
+        /// The trace, case or recording.
         file: PathBuf,
+        /// Write the replay of a recording into this trace, for `debug`, `view` and others.
+        #[arg(long, value_name = "OUT")]
+        trace: Option<PathBuf>,
         /// Make the schedule anew from seed and strategy instead of taking it
         /// from the trace.
         #[arg(long)]
@@ -289,9 +294,10 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, &mut out),
         Command::Replay {
             file,
+            trace,
             from_seed,
             json,
-        } => run::replay(&file, from_seed, json, &mut out),
+        } => run::replay(&file, trace.as_deref(), from_seed, json, &mut out),
         Command::Explore(args) => explore::explore(&args, &mut out),
         Command::ExploreWorker(args) => explore::worker(&args, &mut out),
         Command::Merge { files, json } => explore::merge(&files, json, &mut out),

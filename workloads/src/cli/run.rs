@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::case;
+use super::live;
 use super::progress::shown;
 use super::{Error, RunArgs, Status, print_json, terminal_width, wrap};
 use crate::run::{self, Finished, Settings};
@@ -123,11 +124,21 @@ fn print_finished(finished: &Finished, out: &mut impl Write) -> Result<(), Error
 
 pub(super) fn replay(
     file: &Path,
+    trace: Option<&Path>,
     from_seed: bool,
     json: bool,
     out: &mut impl Write,
 ) -> Result<Status, Error> {
-    if case::is_case(file) {
+    let file = &*live::find(file);
+    let is_case = case::is_case(file);
+    if !is_case && !from_seed && live::is_live(file)? {
+        return live::replay(file, trace, json, out);
+    }
+    if trace.is_some() {
+        let what = "--trace is for recordings of live processes: this file is a trace or case";
+        return Err(Error::Usage(what.to_owned()));
+    }
+    if is_case {
         return case::replay(file, json, out);
     }
     let expected = retake_traces::TraceReader::open(file)?

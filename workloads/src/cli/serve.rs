@@ -4,14 +4,15 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use retake_actors::IngressConfig;
 use retake_actors::ingress::Secret;
-use retake_actors::ledger::{Durability, FileDisk};
-use retake_actors::{Ingress, IngressConfig, ServiceTime, System, SystemConfig};
+use retake_actors::ledger::{Disk, FileDisk};
+use retake_record::{Config, Recording, StartError};
 
 use super::{Error, Status};
+use crate::served::{self, Mode, SCENARIO, Setup};
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -43,19 +44,22 @@ pub(super) struct ServeArgs {
     /// Mean time of an action's work, in milliseconds.
     #[arg(long, default_value_t = 20, value_name = "MS")]
     action_ms: u64,
+    /// Record what the server does in this file, for `retake replay`. It then does one
+    /// thing at a time. Bodies of requests are in it; the secret is not.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// The recording stops at so many megabytes; the server goes on.
+    #[arg(long, value_name = "MB", requires = "record")]
+    record_max: Option<u64>,
+    /// Record texts of messages as well.
+    #[arg(long, requires = "record")]
+    record_texts: bool,
+    /// Let the workers of this share of the actions die, from 0 to 1: to see what happens.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    fail_workers: f64,
     /// What is logged: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     log_level: tracing::Level,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Mode {
-    /// Nothing but the death of an actor.
-    Memory,
-    /// A loss of power; receipts are synced together.
-    GroupCommit,
-    /// A loss of power; each receipt is synced by itself.
-    Fsync,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -76,24 +80,26 @@ pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Er
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let config = SystemConfig {
-        durability: durability(args)?,
-        action_time: ServiceTime::Exponential(Duration::from_millis(args.action_ms)),
-        ..SystemConfig::default()
+    let setup = Setup {
+        durability: args.durability,
+        commit_delay_us: args.commit_delay,
+        action_ms: args.action_ms,
+        requests_max: args.requests_max,
+        tenants: args.tenants.clone(),
+        fail_workers: args.fail_workers,
     };
     let ingress_config = IngressConfig {
-        requests_max: args.requests_max,
         secret,
         ..IngressConfig::default()
     };
-    runtime.block_on(async {
-        let system = System::start(config)
-            .await
-            .map_err(|error| Error::Usage(format!("the system does not start: {error}")))?;
-        for tenant in &args.tenants {
-            let entitled = system.entitle(tenant, true).await;
-            entitled.map_err(|error| Error::Usage(format!("--entitle {tenant}: {error}")))?;
-        }
+    let disk = disk(args)?;
+    let recording = args
+        .record
+        .as_deref()
+        .map(|file| record(file, args))
+        .transpose()?;
+    let served = runtime.block_on(async {
+        let system = setup.clone().start(disk).await.map_err(Error::Usage)?;
         let listener = tokio::net::TcpListener::bind(args.addr).await;
         let listener = listener
             .map_err(|error| Error::Usage(format!("cannot listen on {}: {error}", args.addr)))?;
@@ -105,10 +111,10 @@ pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Er
             args.data.display()
         )?;
         out.flush()?;
-        let ingress = Ingress::new(&system, ingress_config);
+        let ingress = setup.ingress(&system, ingress_config);
         let served = ingress.serve(listener, told_to_stop()).await;
         let receipts = system.store().len();
-        system.stop().await;
+        served::stop(system).await;
         writeln!(
             out,
             "stopped after {} connections, {} cut; {receipts} receipts",
@@ -119,10 +125,40 @@ pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Er
         } else {
             Status::Failed
         })
+    });
+    if let Some(recording) = recording {
+        let path = recording.path().display().to_string();
+        let recorded = recording.finish()?;
+        writeln!(
+            out,
+            "recorded {} steps in {path}, {:.1} MB",
+            recorded.steps,
+            recorded.bytes as f64 / 1e6
+        )?;
+        if let Some(gap) = recorded.gap {
+            writeln!(out, "the recording stopped before the server: {gap}")?;
+        }
+    }
+    served
+}
+
+fn record(file: &std::path::Path, args: &ServeArgs) -> Result<Recording, Error> {
+    let config = Config {
+        texts: args.record_texts,
+        bytes_max: args.record_max.map(|mb| mb * 1_000_000),
+        program: (
+            format!("retake {}", env!("CARGO_PKG_VERSION")),
+            env!("RETAKE_CODE").to_owned(),
+        ),
+        ..Config::new(SCENARIO)
+    };
+    retake_record::start(file, config).map_err(|error| match error {
+        StartError::File(error) => Error::File(error),
+        other => Error::Usage(format!("--record: {other}")),
     })
 }
 
-fn durability(args: &ServeArgs) -> Result<Durability, Error> {
+fn disk(args: &ServeArgs) -> Result<Option<Arc<dyn Disk>>, Error> {
     let unusable = |error: std::io::Error| {
         Error::Usage(format!(
             "cannot keep the ledger in {}: {error}",
@@ -130,19 +166,11 @@ fn durability(args: &ServeArgs) -> Result<Durability, Error> {
         ))
     };
     std::fs::create_dir_all(&args.data).map_err(unusable)?;
-    let disk = || {
-        let disk = FileDisk::open(args.data.join("ledger.log")).map_err(unusable)?;
-        Ok::<_, Error>(Arc::new(disk))
-    };
-    Ok(match args.durability {
-        Mode::Memory => Durability::Memory,
-        Mode::Fsync => Durability::Fsync(disk()?),
-        Mode::GroupCommit => Durability::GroupCommit {
-            disk: disk()?,
-            delay: Duration::from_micros(args.commit_delay),
-            batch: 100,
-        },
-    })
+    if args.durability == Mode::Memory {
+        return Ok(None);
+    }
+    let disk = FileDisk::open(args.data.join("ledger.log")).map_err(unusable)?;
+    Ok(Some(Arc::new(disk)))
 }
 
 fn read_secret(file: &std::path::Path) -> Result<Secret, Error> {
