@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::num::NonZeroU64;
 use std::task::Waker;
 
 use rand_chacha::ChaCha8Rng;
@@ -89,6 +90,9 @@ pub(crate) struct Core {
     current: Option<u32>,
     /// The task that was chosen and has not begun its step, and how it was chosen.
     granted: Option<(u32, Choice)>,
+    /// Who woke the tasks that reach their gates now: the one step, with its task, that has
+    /// run since the system was quiescent. None when it was time, a fault, or one of several.
+    woken_by: Option<(u32, NonZeroU64)>,
     pub(crate) now_ns: u64,
     last_record_ns: u64,
     /// Number of the last step at which virtual time moved.
@@ -190,6 +194,7 @@ impl Core {
             layers,
             current: None,
             granted: None,
+            woken_by: None,
             now_ns: 0,
             last_record_ns: 0,
             step_of_last_move: 0,
@@ -342,9 +347,8 @@ impl Core {
         if !delayed && self.scheduler.eager(slot, self.stats.steps + 1) && !self.must_stop() {
             return (self.begin(ticket, Choice::Eager), None);
         }
-        if self.layers.causality && !ticket.resumed && ticket.part == Part::Handle {
-            // The sender's span is entered only while the handler is polled.
-            self.keep_cause(slot);
+        if self.layers.causality {
+            self.keep_cause(ticket);
         }
         ticket.waiting = true;
         if let Some(follow) = &mut self.follow {
@@ -369,10 +373,20 @@ impl Core {
         (Turn::Wait, stale)
     }
 
-    /// Keep the step that sent the message whose handler is being polled.
-    fn keep_cause(&mut self, slot: u32) {
+    /// Keep the step that led to the one for which this gate waits: for a message the one
+    /// that sent it, whose span is entered only while the handler is polled; for all else
+    /// the one that woke the task.
+    fn keep_cause(&mut self, ticket: &Ticket) {
+        let slot = ticket.task.0;
+        let cause = if !ticket.resumed && ticket.part == Part::Handle {
+            causes::sender()
+        } else {
+            self.woken_by
+                .filter(|(by, _)| *by != slot)
+                .map(|(_, step)| step)
+        };
         if let Some(task) = self.tasks.get_mut(slot) {
-            task.about.get_or_insert_default().cause = causes::sender();
+            task.about.get_or_insert_default().cause = cause;
         }
     }
 
@@ -419,8 +433,14 @@ impl Core {
         let slot = ticket.task.0;
         self.stats.steps += 1;
         self.current = Some(slot);
-        if self.layers.causality && !ticket.resumed && choice == Choice::Eager {
-            self.keep_cause(slot);
+        if self.layers.causality {
+            if choice == Choice::Eager {
+                self.keep_cause(ticket);
+            }
+            // With steps run eagerly there are several that may have woken a task.
+            self.woken_by = NonZeroU64::new(self.stats.steps)
+                .filter(|_| choice != Choice::Eager)
+                .map(|step| (slot, step));
         }
         let Some(task) = self.tasks.get_mut(slot) else {
             return Turn::Wait;
@@ -691,6 +711,7 @@ impl Core {
         }
         let step = self.stats.steps + 1;
         if self.has_step_faults && self.strike_for_step(step) {
+            self.woken_by = None;
             self.rounds = ROUNDS_AFTER_EXIT;
             return Next::Again;
         }
@@ -712,6 +733,7 @@ impl Core {
             "a scheduler picks a runnable task"
         );
         if self.has_step_faults && self.strike_picked(step, slot) {
+            self.woken_by = None;
             self.rounds = ROUNDS_AFTER_EXIT;
             return Next::Again;
         }
@@ -755,6 +777,11 @@ impl Core {
 
     pub(crate) fn has_grant(&self) -> bool {
         self.granted.is_some()
+    }
+
+    /// Nothing can run: what is woken from now on is woken by time.
+    pub(crate) fn forget_waker(&mut self) {
+        self.woken_by = None;
     }
 
     /// A chosen task did not take its step, although nothing else runs: forget it.

@@ -373,6 +373,7 @@ impl Engine {
         self.refresh_time();
         self.time_is_stale.set(true);
         self.note_ungated();
+        self.core.borrow_mut().forget_waker();
         if self.fire_due() || self.environment_acts() {
             return;
         }

@@ -6,12 +6,13 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use common::{MS, Order, servant};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use retake_sim::{Isolation, Sim, Strategy};
 use retake_traces::MemorySink;
-use retake_traces::story::lines;
+use retake_traces::record::Record::{Event, Step};
+use retake_traces::story::{Line, lines};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Metadata, Subscriber};
 
 #[test]
 fn a_chain_of_messages_is_a_chain_of_causes() {
@@ -45,6 +46,67 @@ fn a_chain_of_messages_is_a_chain_of_causes() {
     }
 }
 
+#[test]
+fn a_reply_a_spawn_and_a_join_are_causes_and_time_is_none() {
+    let sink = MemorySink::new();
+    let scenario = || async {
+        let (actor, _) = Actor::spawn(None, Asked, ()).await.unwrap();
+        retake::sleep(MS).await;
+        retake::event!("before");
+        ractor::call!(actor, |reply| reply).unwrap();
+        retake::event!("replied");
+        let other = retake::spawn_named("other", async { retake::event!("spawned") });
+        other.await.unwrap();
+        retake::event!("joined");
+    };
+    let run = Sim::new().seed(3).causality(true).story(true);
+    assert!(run.trace(sink.clone()).run(scenario).passed());
+    let lines = lines(&sink.records());
+    let of_event = |text: &str| {
+        let told = lines
+            .iter()
+            .find(|line| matches!(&line.record, Event(it) if it == text));
+        let step = told.unwrap_or_else(|| panic!("{text}: {lines:?}")).step;
+        let is_step = |line: &&Line| line.step == step && matches!(line.record, Step(_));
+        (step, lines.iter().find(is_step).unwrap().cause)
+    };
+    let asked = of_event("asked");
+    let before = of_event("before");
+    assert_eq!(before.1, None, "time");
+    assert_eq!(asked.1, Some(before.0));
+    assert_eq!(of_event("replied").1, Some(asked.0));
+    assert_eq!(of_event("spawned").1, Some(of_event("replied").0));
+    assert_eq!(of_event("joined").1, Some(of_event("spawned").0));
+}
+
+/// Replies at once.
+struct Asked;
+
+#[retake::simulated]
+impl Actor for Asked {
+    type Msg = RpcReplyPort<()>;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<RpcReplyPort<()>>,
+        (): (),
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<RpcReplyPort<()>>,
+        reply: RpcReplyPort<()>,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        retake::event!("asked");
+        Ok(reply.send(())?)
+    }
+}
+
 /// Counts what it sees.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
@@ -62,7 +124,7 @@ impl Subscriber for Seen {
     }
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
+    fn event(&self, event: &tracing::Event<'_>) {
         self.0
             .lock()
             .unwrap()

@@ -5,7 +5,7 @@
 //! and answers each with a line of JSON, a [`SeedRun`]. Whatever ends it, the seed that
 //! it had not answered is to blame.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -38,6 +38,10 @@ pub struct Far {
     pub steps: u64,
     /// Of them failed.
     pub failures: u64,
+    /// Goals that were seen.
+    pub goals: u64,
+    /// Of them were reached.
+    pub goals_reached: u64,
 }
 
 /// Seeds that a worker is given ahead, so that it does not wait for the next.
@@ -49,6 +53,8 @@ struct Shared<S> {
     last: u64,
     runs: Vec<SeedRun>,
     far: Far,
+    /// Goals that were seen, and whether they were reached.
+    goals: BTreeMap<String, bool>,
     /// Seeds that a lost worker had not begun.
     returned: VecDeque<u64>,
 }
@@ -73,6 +79,7 @@ pub fn run(
         last: u64::MAX,
         runs: Vec::new(),
         far: Far::default(),
+        goals: BTreeMap::new(),
         returned: VecDeque::new(),
     });
     let next = || {
@@ -97,6 +104,14 @@ pub fn run(
                 shared.last = shared.last.min(run.seed);
             }
         }
+        for (goal, reached) in &run.goals {
+            match shared.goals.get_mut(goal) {
+                Some(known) => *known |= reached,
+                None => drop(shared.goals.insert(goal.clone(), *reached)),
+            }
+        }
+        shared.far.goals = shared.goals.len() as u64;
+        shared.far.goals_reached = shared.goals.values().filter(|it| **it).count() as u64;
         shared.runs.push(run);
         progress(shared.far);
     };

@@ -1,8 +1,8 @@
 //! Each bug of the zoo is found within its budget, and each fixed program survives it.
 #![allow(missing_docs)]
 
-use retake_sim::explore::{Explorer, explain, shrink};
-use retake_workloads::zoo::PROGRAMS;
+use retake_sim::explore::{Exhausted, Exhaustive, Explorer, explain, shrink};
+use retake_workloads::zoo::{CONTROLS, PROGRAMS};
 
 fn explorer(name: &str, seeds: u64) -> Explorer {
     Explorer::new(name)
@@ -54,4 +54,49 @@ fn each_fixed_program_survives_the_budget() {
             fixed.name
         );
     }
+}
+
+fn exhausted(control: &str, set: impl FnOnce(Exhaustive) -> Exhaustive) -> Exhausted {
+    let control = CONTROLS.iter().find(|it| it.name == control).unwrap();
+    let found = set(Exhaustive::new(control.name)).run(control.run, |_| {});
+    assert!(found.found.passed() && found.complete, "{found:?}");
+    found
+}
+
+#[test]
+fn exhaustive_search_counts_the_interleavings_of_six_readers() {
+    let within = |delays| exhausted("control/readers", |all| all.delays(Some(delays)));
+    let counts: Vec<u64> = (0..8).map(|it| within(it).interleavings).collect();
+    assert_eq!(counts, [1, 2, 8, 23, 43, 58, 64, 64]);
+    let all = exhausted("control/readers", |all| all);
+    // Seven tasks of one step each, in every order.
+    assert_eq!((all.schedules, all.interleavings), (5040, 64));
+    let reduced = exhausted("control/readers", |all| all.reduce(true));
+    assert_eq!(reduced.interleavings, 64);
+    assert!(reduced.schedules < 1000, "{reduced:?}");
+}
+
+/// Not the 88 of the program after which this one is made: see docs/exploring.md.
+#[test]
+fn exhaustive_search_counts_the_interleavings_of_a_registry() {
+    let all = exhausted("control/registry", |all| all.reduce(true));
+    assert_eq!(all.interleavings, 42, "{all:?}");
+}
+
+#[test]
+fn exhaustive_search_finds_a_bug_that_needs_a_rare_schedule() {
+    let name = "zoo/ladder/lock_order/buggy";
+    let [buggy, _] = PROGRAMS
+        .iter()
+        .flat_map(|program| Some(program.variants()).filter(|it| it[0].name == name))
+        .next()
+        .unwrap();
+    let found = Exhaustive::new(name).delays(Some(2)).run(buggy.run, |_| {});
+    let failure = &found.found.failures[0];
+    assert!(
+        failure.case.signature.starts_with("deadlock"),
+        "{failure:?}"
+    );
+    let shrunk = shrink(&failure.case, buggy.run, |_| {}).unwrap();
+    assert!(shrunk.case.size() <= 2, "{shrunk:?}");
 }

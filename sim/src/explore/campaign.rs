@@ -32,7 +32,7 @@ pub struct Explorer {
 }
 
 /// What one seed gave.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SeedRun {
     /// The seed.
     pub seed: u64,
@@ -218,7 +218,7 @@ impl Explorer {
     }
 
     /// The plain run, without deviations and faults.
-    fn plain(&self, seed: u64) -> Case {
+    pub(super) fn plain(&self, seed: u64) -> Case {
         Case {
             scenario: self.scenario.clone(),
             seed,

@@ -68,6 +68,7 @@
 
 mod campaign;
 mod case;
+mod exhaustive;
 mod mix;
 mod shrink;
 pub mod testing;
@@ -79,6 +80,7 @@ use std::sync::Arc;
 
 pub use campaign::{Campaign, Explorer, Failure, SeedRun};
 pub use case::{Case, CaseError, signature};
+pub use exhaustive::{Exhausted, Exhaustive};
 pub use mix::Search;
 pub use shrink::{ShrinkError, Shrinking, Shrunk, shrink};
 pub use why::{Explanation, explain};

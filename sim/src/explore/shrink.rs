@@ -6,6 +6,7 @@
 //! same way, go on from there. A run that fails tells which holds took effect, and those
 //! alone are kept.
 
+use std::fmt;
 use std::future::Future;
 
 use retake_traces::record::{FaultKind, Record};
@@ -43,6 +44,17 @@ pub struct Shrinking {
     pub holds: usize,
     /// Faults left.
     pub faults: usize,
+}
+
+impl fmt::Display for Shrinking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            runs,
+            holds,
+            faults,
+        } = self;
+        write!(f, "{runs} runs: {holds} steps held back, {faults} faults")
+    }
 }
 
 /// Why a case cannot be shrunk.

@@ -83,7 +83,7 @@ pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
             ));
         }
     }
-    let slice = slice(&lines);
+    let slice = slice(&lines, case.holds());
     let left_out = slice.len().saturating_sub(LINES_MAX);
     Explanation {
         outcome,
@@ -99,10 +99,16 @@ fn is_step(line: &Line) -> bool {
     matches!(line.record, Record::Step(_))
 }
 
-/// What a step of a task was, if it was taken.
-fn in_words(lines: &[Line], (task, number): StepOf) -> Option<String> {
+/// The line of a step of a task, if it was taken.
+fn line_of(lines: &[Line], (task, number): StepOf) -> Option<&Line> {
     let of_task = |line: &&Line| matches!(line.record, Record::Step(step) if step.task == task);
-    let line = lines.iter().filter(of_task).nth(number as usize - 1)?;
+    let place = (number as usize).checked_sub(1)?;
+    lines.iter().filter(of_task).nth(place)
+}
+
+/// What a step of a task was, if it was taken.
+fn in_words(lines: &[Line], step: StepOf) -> Option<String> {
+    let line = line_of(lines, step)?;
     let what = line.what();
     let what = what.strip_prefix("handles ").map_or_else(
         || what.clone(),
@@ -123,12 +129,15 @@ fn shorten(message: &str) -> String {
 }
 
 /// The steps that the last one can depend on: those before it of the same task, the one
-/// that sent its message, and so on. Messages are the only way from task to task that
-/// is known, so a dependence by shared memory does not show.
-fn slice(lines: &[Line]) -> Vec<Line> {
+/// that sent its message or its reply, that spawned it or woke it, and so on. So can those
+/// that the schedule holds back, and what they wait for. A dependence by memory that tasks
+/// share does not show otherwise.
+fn slice(lines: &[Line], holds: &[Hold]) -> Vec<Line> {
     let mut wanted: BTreeSet<u64> = BTreeSet::new();
     let mut tasks: BTreeSet<&str> = BTreeSet::new();
     let steps: Vec<&Line> = lines.iter().filter(|line| is_step(line)).collect();
+    let held = holds.iter().flat_map(|hold| [hold.step, hold.until]);
+    wanted.extend(held.filter_map(|step| Some(line_of(lines, step)?.step)));
     let panicked = lines.iter().rev().find_map(|line| match line.record {
         Record::Panic(_) => Some(line.step),
         _ => None,
@@ -144,7 +153,7 @@ fn slice(lines: &[Line]) -> Vec<Line> {
             tasks.insert(&line.who);
         }
     }
-    // Who sent a reply is not known, so of a short run all of it is told.
+    // Of a short run all is told, for the sake of what memory it shares.
     let is_short = steps.len() <= LINES_MAX;
     lines
         .iter()

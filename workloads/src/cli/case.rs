@@ -4,7 +4,6 @@ use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::ProgressBar;
 use retake_sim::explore::{self, Case, signature};
 use retake_traces::TraceReader;
 use serde_json::json;
@@ -75,16 +74,9 @@ fn load(file: &Path) -> Result<Case, Error> {
 pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, Error> {
     let case = load(&args.file)?;
     let scenario = find(&case.scenario)?;
-    let bar = if console::user_attended_stderr() {
-        ProgressBar::new_spinner()
-    } else {
-        ProgressBar::hidden()
-    };
+    let bar = super::progress::spinner();
     let shrunk = explore::shrink(&case, code(scenario), |far| {
-        bar.set_message(format!(
-            "{} runs: {} holds, {} faults",
-            far.runs, far.holds, far.faults
-        ));
+        bar.set_message(far.to_string());
         bar.tick();
     });
     bar.finish_and_clear();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use retake_sim::explore::{self, Campaign, Explorer, Failure, Search};
+use retake_sim::explore::{self, Campaign, Exhausted, Exhaustive, Explorer, Failure, Search};
 use retake_sim::{FaultPlan, parse_duration};
 
 use super::run::{find, wall_clock};
@@ -75,6 +75,20 @@ pub(super) struct ExploreArgs {
     /// Keep failures as they were found.
     #[arg(long)]
     no_shrink: bool,
+    /// Go through all schedules of the first seed instead of a sample, in this process.
+    #[arg(long, conflicts_with_all = ["shard", "until_failure", "time_limit", "jobs"])]
+    exhaustive: bool,
+    /// With --exhaustive, only schedules that differ from taking turns by so many delays.
+    #[arg(long, value_name = "COUNT", requires = "exhaustive")]
+    delays: Option<u32>,
+    /// With --exhaustive, go once through what leads into the same state. Only for programs
+    /// whose tasks share nothing but messages and what they tell as events.
+    #[arg(long, requires = "exhaustive", conflicts_with = "delays")]
+    reduce: bool,
+    /// With --exhaustive, give up after so many schedules.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, requires = "exhaustive",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    schedules: u64,
     /// Print JSON. Without a time limit it is the same whenever it is repeated.
     #[arg(long)]
     json: bool,
@@ -196,6 +210,9 @@ fn limit_memory(megabytes: u64) {
 pub(super) fn explore(args: &ExploreArgs, out: &mut impl Write) -> Result<Status, Error> {
     let scenario = find(&args.explored.scenario)?;
     let explorer = args.explored.explorer()?;
+    if args.exhaustive {
+        return exhaust(args, scenario, explorer, out);
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = Jobs {
         jobs: args.jobs.map_or(cores, |jobs| jobs as usize),
@@ -228,10 +245,12 @@ pub(super) fn explore(args: &ExploreArgs, out: &mut impl Write) -> Result<Status
         bar.set_position(far.seeds);
         let seconds = begun.elapsed().as_secs_f64().max(1e-9);
         bar.set_message(format!(
-            "{:.0} seeds/s, {:.0} steps/s, {} failures",
+            "{:.0} seeds/s, {:.0} steps/s, {} failures, {} of {} goals",
             far.seeds as f64 / seconds,
             far.steps as f64 / seconds,
-            far.failures
+            far.failures,
+            far.goals_reached,
+            far.goals
         ));
     })?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -269,6 +288,62 @@ pub(super) fn explore(args: &ExploreArgs, out: &mut impl Write) -> Result<Status
     })
 }
 
+/// Go through all schedules.
+fn exhaust(
+    args: &ExploreArgs,
+    scenario: &'static Scenario,
+    explorer: Explorer,
+    out: &mut impl Write,
+) -> Result<Status, Error> {
+    let bar = super::progress::spinner();
+    let mut all = Exhaustive::of(explorer)
+        .seed(args.seeds.first)
+        .delays(args.delays)
+        .reduce(args.reduce)
+        .limit(args.schedules)
+        .keep_going(args.keep_going)
+        .run(code(scenario), |schedules| {
+            bar.set_message(format!("{schedules} schedules"));
+            bar.tick();
+        });
+    bar.finish_and_clear();
+    let mut told = Vec::new();
+    for failure in &mut all.found.failures {
+        told.push(keep(args, scenario, failure)?);
+    }
+    if let Some(path) = &args.out {
+        write_campaign(path, &all.found)?;
+    }
+    if args.json {
+        print_json(&all, out)?;
+    } else {
+        let end = match (all.complete, args.delays) {
+            (true, None) => "these are all".to_owned(),
+            (true, Some(delays)) => format!("these are all with at most {delays} delays"),
+            (false, _) => "there are more".to_owned(),
+        };
+        let reduced = match all.reduced {
+            0 => String::new(),
+            reduced => format!(", and {reduced} left where they came to a known state"),
+        };
+        let Exhausted {
+            schedules,
+            interleavings,
+            ..
+        } = all;
+        wrap(
+            &format!("{schedules} schedules, {interleavings} interleavings{reduced}; {end}"),
+            out,
+        )?;
+        print_campaign(&all.found, &told, out)?;
+    }
+    Ok(if all.found.passed() {
+        Status::Passed
+    } else {
+        Status::Failed
+    })
+}
+
 fn bar(count: u64) -> ProgressBar {
     if !console::user_attended_stderr() {
         return ProgressBar::hidden();
@@ -288,7 +363,13 @@ fn keep(
     let mut told = Vec::new();
     let is_lost = failure.case.signature.starts_with("lost: ");
     if !args.no_shrink && !is_lost && failure.case.signature != "not deterministic" {
-        match explore::shrink(&failure.case, code(scenario), |_| {}) {
+        let bar = super::progress::spinner();
+        let shrunk = explore::shrink(&failure.case, code(scenario), |far| {
+            bar.set_message(format!("shrinking seed {}: {far}", failure.case.seed));
+            bar.tick();
+        });
+        bar.finish_and_clear();
+        match shrunk {
             Ok(shrunk) => {
                 told.push(format!(
                     "shrunk from {} deviations and {} faults to {} steps held back and {} faults, by {} runs",

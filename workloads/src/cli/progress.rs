@@ -55,8 +55,8 @@ pub(super) fn benchmarks(count: usize) -> ProgressBar {
     bar
 }
 
-/// For the reading of a file; hidden in a pipe.
-pub(super) fn reading() -> ProgressBar {
+/// For work of unknown length; hidden in a pipe.
+pub(super) fn spinner() -> ProgressBar {
     if console::user_attended_stderr() {
         ProgressBar::new_spinner()
     } else {

@@ -110,6 +110,12 @@ pub fn all() -> &'static [Scenario] {
                 run: Code::Checks(variant.run),
             })
         }));
+        all.extend(zoo::CONTROLS.iter().map(|control| Scenario {
+            name: control.name,
+            about: "a program without a bug, for `explore --exhaustive`",
+            virtual_time: Duration::from_millis(1),
+            run: Code::Checks(control.run),
+        }));
         all
     });
     &ALL

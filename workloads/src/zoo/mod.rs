@@ -13,6 +13,7 @@ mod chord;
 mod coffee_machine;
 mod commit_crash;
 mod commit_read_back;
+mod controls;
 mod failure_detector;
 mod ladder;
 mod pool_timeout;
@@ -118,6 +119,18 @@ pub const PROGRAMS: &[Program] = programs![
     "register", 100, register::run, "one server is written, the other read";
     "pool_timeout", 50, pool_timeout::run, "a worker is lent to a client that has given up";
     "queued_job", 500, queued_job::run, "a restarted worker does not take queued work";
+];
+
+/// Programs without a bug, for exhaustive search.
+pub const CONTROLS: &[Variant] = &[
+    Variant {
+        name: "control/readers",
+        run: || Box::pin(controls::readers()),
+    },
+    Variant {
+        name: "control/registry",
+        run: || Box::pin(controls::registry()),
+    },
 ];
 
 /// An actor that is a state and a function.

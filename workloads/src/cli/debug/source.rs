@@ -46,7 +46,7 @@ impl Source {
     }
 
     fn of_trace(path: &Path, notes: Vec<String>, folder: Option<TempDir>) -> Result<Self, Error> {
-        let bar = reading();
+        let bar = spinner();
         let timeline = Timeline::open_with(path, |steps| {
             bar.set_message(format!("reading: {steps} steps"));
             bar.tick();
