@@ -16,6 +16,9 @@ pub enum CallError {
     Timeout(Duration),
 }
 
+/// The timeout of a call that is impatient on purpose.
+const EARLY: Duration = Duration::from_millis(1);
+
 /// Ask an actor, and wait for its answer at most `timeout`, or as long as it takes.
 ///
 /// After `gen_server`(3erl), `call/3`: an actor that is absent is an error at once. An
@@ -30,6 +33,10 @@ pub async fn call<M: Message, T: Send + 'static>(
     message: impl FnOnce(RpcReplyPort<T>) -> M,
     timeout: Option<Duration>,
 ) -> Result<T, CallError> {
+    let timeout = match timeout {
+        Some(_) if retake::buggify!("call: gives up early") => Some(EARLY),
+        timeout => timeout,
+    };
     match actor.call(message, timeout).await {
         Ok(CallResult::Success(answer)) => Ok(answer),
         Ok(CallResult::Timeout) => Err(CallError::Timeout(timeout.unwrap_or_default())),

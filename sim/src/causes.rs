@@ -6,7 +6,8 @@
 //! the step that sent it, at no cost to the message's type. Spans and events of
 //! the user's own go on to the subscriber that was there before.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
 use tracing::callsite::Callsite;
@@ -17,14 +18,104 @@ use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use tracing_core::span::Current;
 
+use crate::outcome::Messages;
+
 /// Ids with this bit stand for steps; the user's subscriber does not see them.
 const STEP: u64 = 1 << 63;
+/// Those with this one as well stand for one message each, which is sent in a step.
+const MESSAGE: u64 = 1 << 62;
+
+/// What becomes of messages. ractor keeps the span with the message, enters it around the
+/// handler, and drops it with the message, so each is seen from its sending to its end.
+#[derive(Debug, Default)]
+struct Watched {
+    counts: Messages,
+    /// Those that are not at their end.
+    open: BTreeMap<u64, Sent>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Sent {
+    step: u64,
+    handled: bool,
+    spans: u32,
+}
 
 thread_local! {
     /// The step that runs now, 0 for none.
     static RUNNING: Cell<u64> = const { Cell::new(0) };
     /// The step whose span was entered last and not left, 0 for none.
     static ENTERED: Cell<u64> = const { Cell::new(0) };
+    /// Messages, where they are watched.
+    static WATCHED: RefCell<Option<Watched>> = const { RefCell::new(None) };
+}
+
+/// Watch what becomes of messages from now on, or do not.
+pub(crate) fn watch_messages(on: bool) {
+    WATCHED.set(on.then(Watched::default));
+}
+
+/// What became of the messages that were watched.
+pub(crate) fn watched_messages() -> Option<Messages> {
+    WATCHED.with_borrow(|watched| {
+        let watched = watched.as_ref()?;
+        let queued = watched.open.values().filter(|sent| !sent.handled);
+        Some(Messages {
+            queued: queued.count() as u64,
+            ..watched.counts.clone()
+        })
+    })
+}
+
+impl Watched {
+    fn send(&mut self, step: u64) -> u64 {
+        self.last += 1;
+        self.counts.sent += 1;
+        let sent = Sent {
+            step,
+            handled: false,
+            spans: 1,
+        };
+        self.open.insert(self.last, sent);
+        self.last
+    }
+
+    fn enter(&mut self, message: u64) -> u64 {
+        let Some(sent) = self.open.get_mut(&message) else {
+            return 0;
+        };
+        self.counts.handled += u64::from(!sent.handled);
+        sent.handled = true;
+        sent.step
+    }
+
+    fn close(&mut self, message: u64) {
+        let Some(sent) = self.open.get_mut(&message) else {
+            return;
+        };
+        sent.spans -= 1;
+        if sent.spans > 0 {
+            return;
+        }
+        if !sent.handled && sent.step == RUNNING.get() {
+            self.counts.refused += 1;
+        } else if !sent.handled {
+            self.counts.lost += 1;
+            self.counts.first_lost.get_or_insert(sent.step);
+        }
+        self.open.remove(&message);
+    }
+}
+
+/// Do something with the messages that are watched.
+fn watched<T>(work: impl FnOnce(&mut Watched) -> T) -> Option<T> {
+    // What is dropped while the thread ends is not watched any more.
+    let done = WATCHED.try_with(|watched| {
+        let mut watched = watched.try_borrow_mut().ok()?;
+        watched.as_mut().map(work)
+    });
+    done.ok().flatten()
 }
 
 /// From now on messages are sent by this step; 0 for none.
@@ -79,9 +170,23 @@ impl Causes {
     }
 }
 
-fn step_of(id: &Id) -> Option<u64> {
+/// What an id stands for that is not the user's.
+enum Ours {
+    Step(u64),
+    Message(u64),
+}
+
+fn ours(id: &Id) -> Option<Ours> {
     let id = id.into_u64();
-    (id & STEP != 0).then_some(id & !STEP)
+    if id & STEP == 0 {
+        return None;
+    }
+    let number = id & !(STEP | MESSAGE);
+    Some(if id & MESSAGE == 0 {
+        Ours::Step(number)
+    } else {
+        Ours::Message(number)
+    })
 }
 
 impl Subscriber for Causes {
@@ -98,13 +203,13 @@ impl Subscriber for Causes {
     }
 
     fn record(&self, span: &Id, values: &Record<'_>) {
-        if step_of(span).is_none() {
+        if ours(span).is_none() {
             self.inner.record(span, values);
         }
     }
 
     fn record_follows_from(&self, span: &Id, follows: &Id) {
-        if step_of(span).is_none() && step_of(follows).is_none() {
+        if ours(span).is_none() && ours(follows).is_none() {
             self.inner.record_follows_from(span, follows);
         }
     }
@@ -114,29 +219,46 @@ impl Subscriber for Causes {
     }
 
     fn enter(&self, span: &Id) {
-        match step_of(span) {
-            Some(step) => ENTERED.set(step),
+        match ours(span) {
+            Some(Ours::Step(step)) => ENTERED.set(step),
+            Some(Ours::Message(message)) => {
+                ENTERED.set(watched(|it| it.enter(message)).unwrap_or_default());
+            }
             None => self.inner.enter(span),
         }
     }
 
     fn exit(&self, span: &Id) {
-        match step_of(span) {
+        match ours(span) {
             Some(_) => ENTERED.set(0),
             None => self.inner.exit(span),
         }
     }
 
     fn clone_span(&self, id: &Id) -> Id {
-        match step_of(id) {
-            Some(_) => id.clone(),
+        match ours(id) {
+            // With a message: `Span::current` asks for a span of its own.
+            Some(Ours::Step(step)) => watched(|it| it.send(step))
+                .map_or_else(|| id.clone(), |it| Id::from_u64(STEP | MESSAGE | it)),
+            Some(Ours::Message(message)) => {
+                watched(|it| {
+                    if let Some(sent) = it.open.get_mut(&message) {
+                        sent.spans += 1;
+                    }
+                });
+                id.clone()
+            }
             None => self.inner.clone_span(id),
         }
     }
 
     fn try_close(&self, id: Id) -> bool {
-        match step_of(&id) {
-            Some(_) => false,
+        match ours(&id) {
+            Some(Ours::Message(message)) => {
+                watched(|it| it.close(message));
+                false
+            }
+            Some(Ours::Step(_)) => false,
             None => self.inner.try_close(id),
         }
     }

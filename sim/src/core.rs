@@ -14,21 +14,21 @@ use retake::engine::{Part, StepEnd, Ticket, TimerId, Turn};
 use retake_traces::TEXT_MAX;
 use retake_traces::error::TraceError;
 use retake_traces::record::{
-    Choice, End, Fault as FaultRecord, FaultKind, Panic, Record, State as StateRecord, Step,
-    StepKind, Task as TaskRecord, TaskKind,
+    Choice, End, Panic, Record, State as StateRecord, Step, StepKind, Task as TaskRecord, TaskKind,
 };
 use retake_traces::sink::Sink;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::causes;
 use crate::deadlock::Probe;
-use crate::fault::{Fault, FaultAction, SUPERVISED, When};
+use crate::fault::Fault;
 use crate::follow::Follow;
 use crate::identity::{Label, Labels, clean};
-use crate::outcome::{Outcome, Stats, Waiting};
+use crate::outcome::{Coverage, Messages, Outcome, Stats, Waiting};
 use crate::rng::{below, stream};
 use crate::runnable::Runnable;
 use crate::strategy::Scheduler;
+use crate::strikes::Faults;
 use crate::task::{State, Task, Tasks};
 use crate::timers::{Action, Timers};
 
@@ -57,13 +57,6 @@ pub(crate) struct Layers {
     pub(crate) states: bool,
 }
 
-/// A fault asked for, and whether it has struck.
-#[derive(Debug)]
-struct Pending {
-    fault: Fault,
-    struck: bool,
-}
-
 /// The stream that the user draws from; made for the first draw.
 struct UserRandom {
     seed: u64,
@@ -75,12 +68,8 @@ pub(crate) struct Core {
     pub(crate) runnable: Runnable,
     scheduler: Box<dyn Scheduler>,
     pub(crate) timers: Timers,
-    labels: Labels,
-    faults: Vec<Pending>,
-    /// Until when faults delay tasks, by serial.
-    delays: BTreeMap<u32, u64>,
-    /// Some fault waits for a step.
-    has_step_faults: bool,
+    pub(crate) labels: Labels,
+    pub(crate) faults: Faults,
     sink: Box<dyn Sink>,
     pub(crate) trace_error: Option<TraceError>,
     user_random: UserRandom,
@@ -102,8 +91,6 @@ pub(crate) struct Core {
     pub(crate) rounds: u32,
     /// The last step ended at an await, which may be a `yield_now`.
     pub(crate) may_have_yielded: bool,
-    /// Actors that a fault at a step kills; the engine does it after letting go of the core.
-    pub(crate) kills: Vec<ractor::ActorCell>,
     /// A task that no gate guards fails the run.
     pub(crate) strict: bool,
     pub(crate) outcome: Option<Outcome>,
@@ -112,6 +99,10 @@ pub(crate) struct Core {
     pub(crate) run_number: u64,
     /// Goals of the campaign that were seen, and whether they were reached.
     pub(crate) goals: BTreeMap<&'static str, bool>,
+    /// What state machines have met: states and events by machine.
+    pub(crate) coverage: Coverage,
+    /// What became of messages.
+    pub(crate) messages: Option<Messages>,
     /// The most that a load may be.
     pub(crate) workload: Option<u32>,
     /// Marked places misbehave; whether each is active.
@@ -128,6 +119,15 @@ pub(crate) struct Core {
 /// Sees who told which event; what it says is wrong fails the run.
 pub(crate) type Monitor = Box<dyn FnMut(&str, &str) -> Result<(), String>>;
 
+/// What has to hold for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// None is lost but by the end of an actor.
+    Conservation,
+    /// None is lost.
+    Lossless,
+}
+
 /// Which marked places misbehave.
 pub(crate) struct Buggify {
     rng: ChaCha8Rng,
@@ -143,7 +143,7 @@ impl Buggify {
     }
 
     /// A quarter of the places is active, a quarter of the times.
-    fn fires(&mut self, site: &'static str) -> bool {
+    pub(crate) fn fires(&mut self, site: &'static str) -> bool {
         let rng = &mut self.rng;
         let active = *self
             .active
@@ -184,9 +184,7 @@ impl Core {
             scheduler,
             timers: Timers::default(),
             labels: Labels::default(),
-            faults: Vec::new(),
-            delays: BTreeMap::new(),
-            has_step_faults: false,
+            faults: Faults::default(),
             sink,
             trace_error: None,
             user_random: UserRandom { seed, rng: None },
@@ -201,13 +199,14 @@ impl Core {
             livelock_counts: BTreeMap::new(),
             rounds: 0,
             may_have_yielded: false,
-            kills: Vec::new(),
             strict: false,
             outcome: None,
             stats: Stats::default(),
             probe: None,
             run_number,
             goals: BTreeMap::new(),
+            coverage: Coverage::new(),
+            messages: None,
             workload: None,
             buggify: None,
             sealed: false,
@@ -313,6 +312,9 @@ impl Core {
     pub(crate) fn poll(&mut self, ticket: &mut Ticket, waker: &Waker) -> (Turn, Option<Waker>) {
         if self.current.is_some() {
             // Part of the step that runs: `pre_start` of a child, for example.
+            if ticket.part == Part::PreStart && self.faults.await_starts() {
+                return (self.start_within(ticket, waker), None);
+            }
             return (Turn::Pass, None);
         }
         let slot = ticket.task.0;
@@ -343,8 +345,12 @@ impl Core {
             probe.woken(slot, ticket.resumed);
             return (Turn::Wait, None);
         }
-        let delayed = !self.delays.is_empty() && self.is_delayed(slot);
-        if !delayed && self.scheduler.eager(slot, self.stats.steps + 1) && !self.must_stop() {
+        let delayed = self.faults.has_delays() && self.is_delayed(slot);
+        if !delayed
+            && !self.is_paused()
+            && self.scheduler.eager(slot, self.stats.steps + 1)
+            && !self.must_stop()
+        {
             return (self.begin(ticket, Choice::Eager), None);
         }
         if self.layers.causality {
@@ -390,22 +396,13 @@ impl Core {
         }
     }
 
-    fn is_delayed(&self, slot: u32) -> bool {
-        let Some(task) = self.tasks.get(slot) else {
-            return false;
-        };
-        self.delays
-            .get(&task.serial)
-            .is_some_and(|until_ns| *until_ns > self.now_ns)
-    }
-
-    fn set_state(&mut self, slot: u32, state: State) {
+    pub(crate) fn set_state(&mut self, slot: u32, state: State) {
         if let Some(task) = self.tasks.get_mut(slot) {
             task.state = state;
         }
     }
 
-    fn make_runnable(&mut self, slot: u32) {
+    pub(crate) fn make_runnable(&mut self, slot: u32) {
         self.set_state(slot, State::Runnable);
         self.enter_runnable(slot);
     }
@@ -431,6 +428,7 @@ impl Core {
     #[inline]
     fn begin(&mut self, ticket: &mut Ticket, choice: Choice) -> Turn {
         let slot = ticket.task.0;
+        let injected = self.injected(ticket);
         self.stats.steps += 1;
         self.current = Some(slot);
         if self.layers.causality {
@@ -453,7 +451,6 @@ impl Core {
         } else {
             kind_of(ticket.part)
         };
-        let panics = task.panic_next && kind == StepKind::Handle;
         let cause = task.about.as_mut().and_then(|about| about.cause.take());
         if !ticket.resumed {
             task.doing = ticket.part;
@@ -463,7 +460,6 @@ impl Core {
                 about.text = None;
             }
         }
-        task.panic_next &= !panics;
         let step = Step {
             elapsed_ns: self.elapsed_ns(),
             task: serial,
@@ -484,7 +480,23 @@ impl Core {
         if self.layers.states && !ticket.resumed {
             self.write_state(slot);
         }
-        if panics { Turn::Panic } else { Turn::Run }
+        injected.unwrap_or(Turn::Run)
+    }
+
+    /// What a fault makes of the callback that is about to begin.
+    #[inline]
+    fn injected(&mut self, ticket: &Ticket) -> Option<Turn> {
+        let slot = ticket.task.0;
+        if ticket.resumed {
+            return None;
+        }
+        if self.tasks.get(slot)?.is_armed {
+            return self.fire_armed(slot, kind_of(ticket.part));
+        }
+        if ticket.part == Part::PreStart && self.faults.await_starts() {
+            return self.fire_start(slot);
+        }
+        None
     }
 
     fn write_detail(&mut self, slot: u32) {
@@ -569,6 +581,10 @@ impl Core {
     /// The step of this gate is over. The engine kicks the sentinel. True if what its code
     /// returned is to be held.
     pub(crate) fn end_step(&mut self, ticket: &Ticket, end: StepEnd) -> bool {
+        if self.current != Some(ticket.task.0) {
+            // A start that a fault ended, as a part of its parent's step.
+            return false;
+        }
         self.current = None;
         if self.layers.causality {
             causes::set_running(0);
@@ -706,17 +722,20 @@ impl Core {
         if self.must_stop() {
             return Next::Finished;
         }
-        if self.runnable.is_empty() {
+        if self.runnable.is_empty() || self.is_paused() {
             return Next::Wait;
         }
         let step = self.stats.steps + 1;
-        if self.has_step_faults && self.strike_for_step(step) {
+        if self.find_free_names() {
+            return Next::Again;
+        }
+        if self.faults.wait_for_steps && self.strike_for_step(step) {
             self.woken_by = None;
             self.rounds = ROUNDS_AFTER_EXIT;
             return Next::Again;
         }
         // A single runnable task is the oldest, and leaves no round behind it.
-        let alone = self.runnable.len() == 1 && !self.has_step_faults;
+        let alone = self.runnable.len() == 1 && !self.faults.wait_for_steps;
         let oldest = if alone {
             Some(self.runnable.nth(0))
         } else {
@@ -732,11 +751,6 @@ impl Core {
             self.runnable.contains(slot),
             "a scheduler picks a runnable task"
         );
-        if self.has_step_faults && self.strike_picked(step, slot) {
-            self.woken_by = None;
-            self.rounds = ROUNDS_AFTER_EXIT;
-            return Next::Again;
-        }
         let choice = if oldest == Some(slot) {
             Choice::Fifo
         } else {
@@ -791,146 +805,6 @@ impl Core {
         }
     }
 
-    // --- faults ---
-
-    /// Remember a fault until its time.
-    pub(crate) fn plan(&mut self, fault: Fault) {
-        let place = self.faults.len();
-        match fault.when {
-            When::Step(_) => self.has_step_faults = true,
-            When::At(time) => {
-                let at_ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-                self.timers.add(at_ns, Action::Fault(place));
-            }
-        }
-        self.faults.push(Pending {
-            fault,
-            struck: false,
-        });
-    }
-
-    /// Faults that have not struck.
-    pub(crate) fn unstruck(&self) -> Vec<String> {
-        self.faults
-            .iter()
-            .filter(|pending| !pending.struck)
-            .map(|pending| {
-                format!(
-                    "fault `{}` did not strike: no such task was alive then",
-                    pending.fault
-                )
-            })
-            .collect()
-    }
-
-    fn strike_for_step(&mut self, step: u64) -> bool {
-        let mut struck = false;
-        for place in 0..self.faults.len() {
-            let pending = &self.faults[place];
-            // Eager steps may have passed the exact number.
-            let due = matches!(pending.fault.when, When::Step(at) if at <= step);
-            if due && !pending.struck && !pending.fault.target.starts_with('*') {
-                struck |= self.strike(place);
-            }
-        }
-        struck
-    }
-
-    fn strike_picked(&mut self, step: u64, slot: u32) -> bool {
-        let cell = self.tasks.get(slot).and_then(|task| task.cell.as_ref());
-        let is_supervised = cell.is_some_and(|cell| cell.try_get_supervisor().is_some());
-        let place = self.faults.iter().position(|pending| {
-            let When::Step(at) = pending.fault.when else {
-                return false;
-            };
-            let is_due = match pending.fault.target.as_str() {
-                "*" => at == step,
-                SUPERVISED => at <= step && is_supervised,
-                _ => false,
-            };
-            is_due && !pending.struck
-        });
-        place.is_some_and(|place| self.strike_slot(place, slot))
-    }
-
-    /// Strike the fault's target, if it is alive.
-    pub(crate) fn strike(&mut self, place: usize) -> bool {
-        let target = &self.faults[place].fault.target;
-        let latest = self
-            .tasks
-            .iter()
-            .filter(|(_, task)| {
-                let base = self.labels.base_text(task.label);
-                let named =
-                    base == target || (target.starts_with(base) && self.label(task) == *target);
-                named && (task.is_live_actor() || !task.is_actor())
-            })
-            .max_by_key(|(_, task)| task.serial)
-            .map(|(slot, _)| slot);
-        latest.is_some_and(|slot| self.strike_slot(place, slot))
-    }
-
-    fn strike_slot(&mut self, place: usize, slot: u32) -> bool {
-        let Some(task) = self.tasks.get_mut(slot) else {
-            return false;
-        };
-        let serial = task.serial;
-        let kind = match self.faults[place].fault.action {
-            FaultAction::Kill => {
-                let Some(cell) = task.cell.clone() else {
-                    return false;
-                };
-                self.kills.push(cell);
-                FaultKind::Kill
-            }
-            FaultAction::Panic => {
-                if task.cell.is_none() {
-                    return false;
-                }
-                task.panic_next = true;
-                FaultKind::Panic
-            }
-            FaultAction::Delay { until } => {
-                let until_ns = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
-                let was_runnable = task.state == State::Runnable && until_ns > self.now_ns;
-                self.delays.insert(serial, until_ns);
-                self.timers.add(until_ns, Action::Release { slot, serial });
-                if was_runnable {
-                    self.runnable.remove(slot);
-                    self.set_state(slot, State::Delayed);
-                }
-                FaultKind::Delay { until_ns }
-            }
-        };
-        self.faults[place].struck = true;
-        self.stats.faults += 1;
-        let record = FaultRecord {
-            elapsed_ns: self.elapsed_ns(),
-            task: serial,
-            kind,
-        };
-        self.write(&Record::Fault(record));
-        true
-    }
-
-    /// A delay is over.
-    pub(crate) fn release(&mut self, slot: u32, serial: u32) {
-        let waits = self
-            .tasks
-            .get(slot)
-            .is_some_and(|task| task.serial == serial && task.state == State::Delayed);
-        let over = self
-            .delays
-            .get(&serial)
-            .is_none_or(|until_ns| *until_ns <= self.now_ns);
-        if over {
-            self.delays.remove(&serial);
-        }
-        if waits && over {
-            self.make_runnable(slot);
-        }
-    }
-
     // --- time, randomness, timers ---
 
     pub(crate) fn moved_to(&mut self, now_ns: u64) {
@@ -939,10 +813,13 @@ impl Core {
             self.step_of_last_move = self.stats.steps;
             self.livelock_counts.clear();
             crate::interpose::set_now_ns(now_ns);
+            if self.has_wrong_clock() {
+                self.set_wall_clock();
+            }
         }
     }
 
-    fn elapsed_ns(&mut self) -> u64 {
+    pub(crate) fn elapsed_ns(&mut self) -> u64 {
         let elapsed = self.now_ns - self.last_record_ns;
         self.last_record_ns = self.now_ns;
         elapsed
@@ -967,6 +844,16 @@ impl Core {
     }
 
     // --- checks ---
+
+    pub(crate) fn current_slot(&self) -> Option<u32> {
+        self.current
+    }
+
+    /// The number of whoever runs now, the scenario's if nobody does.
+    pub(crate) fn current_serial(&self) -> u32 {
+        let task = self.current.and_then(|slot| self.tasks.get(slot));
+        task.map_or(0, |task| task.serial)
+    }
 
     /// The label of whoever runs now.
     fn current_label(&self) -> String {
@@ -1001,10 +888,45 @@ impl Core {
         }
     }
 
-    pub(crate) fn buggify(&mut self, site: &'static str) -> bool {
-        self.buggify
-            .as_mut()
-            .is_some_and(|buggify| buggify.fires(site))
+    /// A state machine has met an event in a state so many times more.
+    pub(crate) fn covered(&mut self, machine: &str, state: &str, event: &str, times: u64) {
+        let states = self.coverage.entry(machine.to_owned()).or_default();
+        let events = states.entry(state.to_owned()).or_default();
+        *events.entry(event.to_owned()).or_default() += times;
+    }
+
+    /// The run is over: see what became of its messages.
+    pub(crate) fn check_messages(&mut self, messages: Option<Messages>, watch: Watch) {
+        self.messages = messages;
+        let Some(messages) = &self.messages else {
+            return;
+        };
+        let live = self.tasks.iter().filter(|(_, task)| task.is_live_actor());
+        let none_ended = live.count() as u64 == self.stats.actors;
+        let Messages {
+            sent,
+            handled,
+            refused,
+            lost,
+            first_lost,
+            queued,
+        } = messages.clone();
+        let wrong = if sent != handled + refused + lost + queued {
+            format!(
+                "{sent} sent, but {handled} handled, {refused} refused, {lost} lost, {queued} queued"
+            )
+        } else if lost > 0 && (none_ended || watch == Watch::Lossless) {
+            let first = first_lost.unwrap_or_default();
+            format!("{lost} of {sent} messages were lost, the first one sent by step {first}")
+        } else {
+            return;
+        };
+        if self.outcome == Some(Outcome::Passed) {
+            self.outcome = Some(Outcome::Violated {
+                task: "messages".to_owned(),
+                what: wrong,
+            });
+        }
     }
 
     // --- records and the end ---

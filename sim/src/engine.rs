@@ -11,6 +11,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -29,6 +30,8 @@ use crate::environment::Environment;
 use crate::follow::Next;
 use crate::identity::scope;
 use crate::outcome::Outcome;
+use crate::squat::squat;
+use crate::strikes::Blow;
 use crate::timers::Action;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -242,21 +245,45 @@ impl Engine {
             Some(Pick::Wait) => {}
             None => self.kick(),
             Some(Pick::Again) => {
-                self.kill();
+                self.strike();
                 self.kick();
             }
             Some(Pick::Finished) => {
-                self.kill();
+                self.strike();
                 self.finish_main();
             }
         }
     }
 
-    /// Kill the actors that a fault struck.
-    fn kill(&self) {
-        let kills = std::mem::take(&mut self.core.borrow_mut().kills);
-        for actor in kills {
-            actor.kill();
+    /// Do what faults ask for.
+    fn strike(&self) {
+        let (blows, wakes, names) = {
+            let faults = &mut self.core.borrow_mut().faults;
+            (
+                std::mem::take(&mut faults.blows),
+                std::mem::take(&mut faults.wakes),
+                std::mem::take(&mut faults.free_names),
+            )
+        };
+        for (actor, blow) in blows {
+            match blow {
+                Blow::Kill => actor.kill(),
+                Blow::Stop => actor.stop(None),
+                // One that is gone needs no draining.
+                Blow::Drain => drop(actor.drain()),
+            }
+        }
+        for waker in wakes {
+            waker.wake();
+        }
+        for (name, until_ns) in names {
+            let Some(base) = self.base.get() else { break };
+            let until = base + Duration::from_nanos(until_ns);
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "a fault, which no gate is to guard"
+            )]
+            tokio::spawn(squat(name, until));
         }
     }
 
@@ -277,7 +304,7 @@ impl Engine {
             core.reclaim_grant();
             core.rounds = 0;
             core.may_have_yielded = false;
-            (!core.runnable.is_empty()).then(|| core.pick())
+            (!core.runnable.is_empty() && !core.is_paused()).then(|| core.pick())
         };
         match picked {
             Some(picked) => self.follow(Some(picked)),
@@ -374,6 +401,11 @@ impl Engine {
         self.time_is_stale.set(true);
         self.note_ungated();
         self.core.borrow_mut().forget_waker();
+        let healed = self.core.borrow_mut().heal_if_awaited();
+        if healed {
+            self.strike();
+            return self.kick();
+        }
         if self.fire_due() || self.environment_acts() {
             return;
         }
@@ -475,11 +507,15 @@ impl Engine {
                 };
                 match action {
                     Action::Fault(place) => {
-                        core.strike(place);
+                        core.strike_at_time(place);
                         None
                     }
                     Action::Release { slot, serial } => {
                         core.release(slot, serial);
+                        None
+                    }
+                    Action::Liveness(within) => {
+                        core.liveness_ends(within);
                         None
                     }
                     Action::Wake(waker) => Some(waker),
@@ -488,8 +524,11 @@ impl Engine {
             fired = true;
             match action {
                 Some(waker) => waker.wake(),
-                None => self.kill(),
+                None => self.strike(),
             }
+        }
+        if self.core.borrow().is_over() {
+            self.finish_main();
         }
         if fired {
             // Behind all of them, so that the scheduler sees all that is due at this instant.
@@ -719,6 +758,12 @@ impl Contract for Engine {
                 self.finish_main();
             }
         }
+        if matches!(
+            event,
+            SupervisionEvent::ActorTerminated(..) | SupervisionEvent::ActorFailed(..)
+        ) {
+            self.core.borrow_mut().heard_of_end(supervisor.0);
+        }
         let core = self.core.borrow();
         if !core.layers.story && core.follow.is_none() {
             return;
@@ -794,6 +839,7 @@ impl Contract for Engine {
         let waker = waker.clone();
         let mut core = self.core.borrow_mut();
         let deadline_ns = deadline_ns.saturating_sub(core.origin_ns());
+        let deadline_ns = core.late_deadline(deadline_ns);
         core.timers.add(deadline_ns, Action::Wake(waker))
     }
 
@@ -824,8 +870,30 @@ impl Contract for Engine {
         self.core.borrow_mut().buggify(site)
     }
 
-    fn workload(&self) -> Option<u32> {
-        self.core.borrow().workload
+    fn workload(&self, full: u32) -> u32 {
+        self.core.borrow().load(full)
+    }
+
+    fn healed(&self, waker: &Waker) -> bool {
+        self.core.borrow_mut().is_healed(waker)
+    }
+
+    fn restart_intensity(&self, supervisor: &ActorCell, intensity: u32, period_ns: u64) {
+        let mut core = self.core.borrow_mut();
+        if let Some(slot) = core.tasks.slot_of_actor(supervisor.get_id().pid()) {
+            core.tolerates(slot, intensity, period_ns);
+        }
+    }
+
+    fn knows_machine(&self, machine: &str) -> bool {
+        self.core.borrow().coverage.contains_key(machine)
+    }
+
+    fn covered(&self, machine: &str, state: &dyn Display, event: &str, times: u64) {
+        let state = state.to_string();
+        self.core
+            .borrow_mut()
+            .covered(machine, &state, event, times);
     }
 
     fn hold(&self, task: TaskId, waker: &Waker, output: Box<dyn Any>) {
@@ -843,10 +911,18 @@ impl Contract for Engine {
     fn unix_time(&self) -> Option<Duration> {
         self.refresh_time();
         let core = self.core.borrow();
+        // A wall clock that faults make wrong may be behind, but not before 1970.
         let since_start = Duration::from_nanos(core.now_ns);
-        Some(match &core.follow {
+        let offset_ns = core.wall_offset_ns();
+        let offset = Duration::from_nanos(offset_ns.unsigned_abs());
+        let right = match &core.follow {
             Some(follow) => Duration::from_nanos(follow.unix_ns) + since_start,
             None => retake::SIMULATED_UNIX_START + since_start,
+        };
+        Some(if offset_ns < 0 {
+            right.saturating_sub(offset)
+        } else {
+            right.saturating_add(offset)
         })
     }
 

@@ -18,6 +18,8 @@ const MONOTONIC_START_S: i64 = 1_000_000;
 thread_local! {
     static ENTROPY: RefCell<Option<ChaCha8Rng>> = const { RefCell::new(None) };
     static NOW_NS: Cell<u64> = const { Cell::new(0) };
+    /// By how much the wall clock is ahead.
+    static WALL_OFFSET_NS: Cell<i64> = const { Cell::new(0) };
 }
 
 /// True in a program whose entropy and clocks are interposed.
@@ -33,6 +35,7 @@ pub(crate) struct Interposed(());
 impl Interposed {
     pub(crate) fn start(seed: u64) -> Self {
         NOW_NS.set(0);
+        WALL_OFFSET_NS.set(0);
         ENTROPY.set(Some(crate::rng::stream(seed, "entropy")));
         #[cfg(all(feature = "interpose", target_os = "linux"))]
         symbols::keep();
@@ -51,6 +54,11 @@ pub(crate) fn set_now_ns(now_ns: u64) {
     NOW_NS.set(now_ns);
 }
 
+/// The wall clock is ahead by so much, or behind.
+pub(crate) fn set_wall_offset_ns(offset_ns: i64) {
+    WALL_OFFSET_NS.set(offset_ns);
+}
+
 #[cfg(all(feature = "interpose", target_os = "linux"))]
 #[allow(
     unsafe_code,
@@ -61,7 +69,7 @@ mod symbols {
 
     use rand_core::Rng;
 
-    use super::{ENTROPY, MONOTONIC_START_S, NOW_NS};
+    use super::{ENTROPY, MONOTONIC_START_S, NOW_NS, WALL_OFFSET_NS};
 
     /// Keeps the linker from dropping the symbols.
     pub(super) fn keep() {
@@ -112,10 +120,12 @@ mod symbols {
         clock: libc::clockid_t,
         time: *mut libc::timespec,
     ) -> libc::c_int {
+        let is_wall = matches!(
+            clock,
+            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI
+        );
         let start_s = match clock {
-            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => {
-                Some(retake::SIMULATED_UNIX_START.as_secs().cast_signed())
-            }
+            _ if is_wall => Some(retake::SIMULATED_UNIX_START.as_secs().cast_signed()),
             libc::CLOCK_MONOTONIC
             | libc::CLOCK_MONOTONIC_RAW
             | libc::CLOCK_MONOTONIC_COARSE
@@ -127,7 +137,18 @@ mod symbols {
             .try_with(|entropy| entropy.try_borrow().is_ok_and(|entropy| entropy.is_some()))
             .unwrap_or(false);
         if let (true, Some(start_s), false) = (simulated, start_s, time.is_null()) {
-            let now_ns = NOW_NS.try_with(std::cell::Cell::get).unwrap_or(0);
+            let mut now_ns = NOW_NS.try_with(std::cell::Cell::get).unwrap_or(0);
+            let mut start_s = start_s;
+            if is_wall {
+                let offset_ns = WALL_OFFSET_NS.try_with(std::cell::Cell::get).unwrap_or(0);
+                // In whole seconds and the rest, so that the rest is never below zero.
+                let (seconds, rest) = (
+                    offset_ns.div_euclid(1_000_000_000),
+                    offset_ns.rem_euclid(1_000_000_000),
+                );
+                start_s = start_s.saturating_add(seconds);
+                now_ns = now_ns.saturating_add(rest.cast_unsigned());
+            }
             let value = libc::timespec {
                 tv_sec: start_s + (now_ns / 1_000_000_000).cast_signed(),
                 tv_nsec: (now_ns % 1_000_000_000).cast_signed(),

@@ -44,7 +44,7 @@
 //!
 //! The modules, in reading order: `sim` builds and runs; [`outcome`] is what comes
 //! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
-//! what goes wrong on purpose; `engine` and `core` are the scheduler itself,
+//! what goes wrong on purpose, `strikes` how; `engine` and `core` are the scheduler itself,
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
 //! `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
 //! tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
@@ -61,6 +61,8 @@ pub mod fault;
 mod follow;
 #[cfg(feature = "fs")]
 pub mod fs;
+#[cfg(feature = "history")]
+pub mod history;
 pub mod interpose;
 pub mod memory;
 #[cfg(feature = "net")]
@@ -71,15 +73,17 @@ pub mod recording;
 pub mod rng;
 pub mod runnable;
 mod sim;
+mod squat;
 pub mod strategy;
+mod strikes;
 mod task;
 mod timers;
 
 use retake_record::identity;
 
 pub use environment::Environment;
-pub use fault::{Fault, FaultAction, FaultError, When, parse_duration};
-pub use outcome::{Outcome, Run, Stats, Waiting};
+pub use fault::{Fault, FaultAction, FaultError, Skew, When, parse_duration};
+pub use outcome::{Coverage, Messages, Outcome, Run, Stats, Waiting};
 pub use plan::FaultPlan;
 pub use retake_macros::test;
 pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, inject};

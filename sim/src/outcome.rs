@@ -147,6 +147,27 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// How often state machines met events in states: by machine, by state, by event. What may
+/// be met and was not has a 0.
+pub type Coverage = BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>;
+
+/// What became of the messages of a run, see `Sim::conservation`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Messages {
+    /// Sent by gated code to any actor.
+    pub sent: u64,
+    /// Of these a handler took so many.
+    pub handled: u64,
+    /// Not taken by the mailbox: its actor had ended.
+    pub refused: u64,
+    /// Lost in the mailbox of an actor that ended.
+    pub lost: u64,
+    /// The step that sent the first of these.
+    pub first_lost: Option<u64>,
+    /// In a mailbox still, at the end of the run.
+    pub queued: u64,
+}
+
 /// What a run took. All of it is the same whenever the run is repeated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
@@ -191,6 +212,10 @@ pub struct Run<T> {
     pub event_hash: u64,
     /// Goals (`retake::sometimes!`) that were seen, and whether they were reached.
     pub goals: BTreeMap<&'static str, bool>,
+    /// What state machines met (`retake::covered`).
+    pub coverage: Coverage,
+    /// What became of messages, if they were counted.
+    pub messages: Option<Messages>,
     /// Things to know that do not fail the run.
     pub warnings: Vec<String>,
     /// Why the trace is not complete, if it is not.
@@ -232,6 +257,8 @@ impl<T> Run<T> {
             stats: self.stats,
             event_hash: self.event_hash,
             goals: self.goals,
+            coverage: self.coverage,
+            messages: self.messages,
             warnings: self.warnings,
             trace_error: self.trace_error,
         }

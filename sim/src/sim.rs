@@ -10,7 +10,7 @@ use retake_traces::record::{State, TaskKind};
 use retake_traces::sink::{HashSink, Sink};
 
 use crate::causes::{self, Causes};
-use crate::core::{Buggify, Core, Layers, Limits, Monitor};
+use crate::core::{Buggify, Core, Layers, Limits, Monitor, Watch};
 use crate::deadlock;
 use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::environment::Environment;
@@ -70,6 +70,7 @@ pub struct Sim {
     livelock_steps: u64,
     isolation: Isolation,
     causality: bool,
+    watch: Option<Watch>,
     story: bool,
     states: bool,
     strict: bool,
@@ -111,6 +112,7 @@ impl Sim {
             livelock_steps: DEFAULT_LIVELOCK_STEPS,
             isolation: Isolation::default(),
             causality: false,
+            watch: None,
             story: false,
             states: false,
             strict: false,
@@ -188,6 +190,31 @@ impl Sim {
     pub fn causality(self, on: bool) -> Self {
         Self {
             causality: on,
+            ..self
+        }
+    }
+
+    /// Count what becomes of every message: [`Run::messages`]. All that are sent have to be
+    /// handled, refused by an actor that has ended, lost in the mailbox of one that ends,
+    /// or in a mailbox still: a message that is lost although no actor has ended fails the
+    /// run. Turns causality on.
+    ///
+    /// A message is known by the `tracing` span that ractor keeps with it, so code that
+    /// takes `tracing::Span::current()` itself counts as sending.
+    pub fn conservation(self) -> Self {
+        Self {
+            watch: self.watch.or(Some(Watch::Conservation)),
+            causality: true,
+            ..self
+        }
+    }
+
+    /// Fail the run also when a message is lost in the mailbox of an actor that ends: for
+    /// systems that stop their actors by `drain`, or ask before.
+    pub fn lossless(self) -> Self {
+        Self {
+            watch: Some(Watch::Lossless),
+            causality: true,
             ..self
         }
     }
@@ -387,6 +414,7 @@ impl Sim {
         let interposed = Interposed::start(self.seed);
         let causes = self.causality.then(|| {
             causes::reset();
+            causes::watch_messages(self.watch.is_some());
             tracing::subscriber::set_default(Causes::new())
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -420,6 +448,11 @@ impl Sim {
                 tokio::spawn(engine.gate_driver(drive(Arc::clone(on_input))));
             }
             engine.wait_for_outcome().await;
+            if let Some(watch) = self.watch {
+                let messages = causes::watched_messages();
+                causes::watch_messages(false);
+                engine.core.borrow_mut().check_messages(messages, watch);
+            }
             if self.states {
                 engine.look_at_states().await;
             }
@@ -471,6 +504,8 @@ impl Sim {
             stats: core.stats.clone(),
             event_hash,
             goals: core.goals.clone(),
+            coverage: std::mem::take(&mut core.coverage),
+            messages: core.messages.take(),
             warnings,
             trace_error: core.trace_error.take(),
         };

@@ -25,8 +25,8 @@ pub(crate) struct Task {
     pub(crate) doing: Part,
     /// More about that, when the story or causality is recorded.
     pub(crate) about: Option<Box<About>>,
-    /// An injected panic waits for the next message.
-    pub(crate) panic_next: bool,
+    /// A fault waits for one of its callbacks.
+    pub(crate) is_armed: bool,
 }
 
 /// The message that a task handles, or is about to.
@@ -180,7 +180,7 @@ impl Tasks {
             suspended: false,
             doing: Part::Task,
             about: None,
-            panic_next: false,
+            is_armed: false,
             cell,
         };
         self.started += 1;

@@ -18,6 +18,8 @@ pub(crate) enum Action {
     Fault(usize),
     /// A delayed task may run again.
     Release { slot: u32, serial: u32 },
+    /// The scenario should have returned by now, so long after the last fault.
+    Liveness(std::time::Duration),
 }
 
 #[derive(Debug, Default)]

@@ -207,3 +207,99 @@ fn a_load_may_be_limited_but_not_to_nothing() {
     assert_eq!(load(Some(50)).expect_passed(), 20);
     assert_eq!(load(Some(0)).expect_passed(), 1);
 }
+
+/// A parent, and a child that is told to sleep and then four things more.
+async fn a_busy_child(ends: Option<fn(&ActorRef<u32>)>) {
+    let (child, _) = Actor::spawn(None, Sleeper, ()).await.unwrap();
+    for number in 0..5 {
+        child.cast(number).unwrap();
+    }
+    retake::sleep(Duration::from_millis(15)).await;
+    if let Some(end) = ends {
+        end(&child);
+        retake::sleep(Duration::from_secs(1)).await;
+        assert!(child.cast(9).is_err());
+    }
+}
+
+/// Sleeps for 10 ms with each message.
+struct Sleeper;
+
+#[retake::simulated]
+impl Actor for Sleeper {
+    type Msg = u32;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<u32>,
+        _: u32,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        retake::sleep(Duration::from_millis(10)).await;
+        Ok(())
+    }
+}
+
+#[test]
+fn each_message_is_handled_refused_lost_or_queued() {
+    let counted = |ends: Option<fn(&ActorRef<u32>)>| {
+        let run = Sim::new().conservation().run(move || a_busy_child(ends));
+        assert!(run.passed(), "{run}");
+        let messages = run.messages.unwrap();
+        [
+            messages.sent,
+            messages.handled,
+            messages.refused,
+            messages.lost,
+            messages.queued,
+        ]
+    };
+    assert_eq!(counted(None), [5, 2, 0, 0, 3]);
+    assert_eq!(counted(Some(|child| child.stop(None))), [5, 2, 0, 3, 0]);
+    assert_eq!(counted(Some(|child| child.kill())), [5, 2, 0, 3, 0]);
+    assert_eq!(counted(Some(|child| drop(child.drain()))), [5, 5, 0, 0, 0]);
+    let stop: fn(&ActorRef<u32>) = |child| child.stop(None);
+    let run = Sim::new().lossless().run(move || a_busy_child(Some(stop)));
+    let Outcome::Violated { what, .. } = run.outcome else {
+        panic!("it passes");
+    };
+    assert_eq!(
+        what,
+        "3 of 5 messages were lost, the first one sent by step 1"
+    );
+}
+
+#[test]
+fn a_message_lost_while_its_actor_lives_fails_the_run() {
+    // A span taken and dropped by hand looks like such a message.
+    let run = Sim::new().conservation().run(|| async {
+        let (_child, _) = Actor::spawn(None, Sleeper, ()).await.unwrap();
+        let span = tracing::Span::current();
+        retake::sleep(Duration::from_millis(1)).await;
+        drop(span);
+        retake::sleep(Duration::from_millis(1)).await;
+    });
+    let text = run.outcome.to_string();
+    assert!(text.contains("1 of 1 messages were lost"), "{text}");
+}
+
+#[test]
+fn pairs_of_state_and_event_are_counted_also_those_never_met() {
+    let run = Sim::new().run(|| async {
+        for _ in 0..2 {
+            let pairs = [("open", "close"), ("closed", "open"), ("closed", "lock")];
+            retake::coverable("Door", pairs);
+            retake::covered("Door", "open", "close");
+        }
+    });
+    let door = &run.coverage["Door"];
+    assert_eq!(door["open"]["close"], 2);
+    assert_eq!(door["closed"]["open"], 0);
+    assert_eq!(door["closed"]["lock"], 0);
+}

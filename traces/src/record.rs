@@ -124,7 +124,7 @@ pub enum TaskKind {
 pub struct Fault {
     /// Virtual time since the previous step, in nanoseconds.
     pub elapsed_ns: u64,
-    /// The task it struck.
+    /// The task it struck; the scenario's where it is about the whole run.
     pub task: u32,
     /// What was done.
     pub kind: FaultKind,
@@ -143,6 +143,114 @@ pub enum FaultKind {
         /// That point, in nanoseconds since the start of the run.
         until_ns: u64,
     },
+    /// A callback of the actor panics instead of running.
+    PanicIn {
+        /// Which one.
+        part: StepKind,
+    },
+    /// A callback of the actor returns an error instead of running.
+    Fail {
+        /// Which one.
+        part: StepKind,
+    },
+    /// The actor is told to stop.
+    Stop,
+    /// The actor is told to stop after the messages that it has.
+    Drain,
+    /// The actor's message is dropped unhandled.
+    Lose,
+    /// Each step of the task comes later than it could.
+    Slow {
+        /// By so many nanoseconds.
+        by_ns: u64,
+        /// Until then, in nanoseconds since the start of the run.
+        until_ns: u64,
+    },
+    /// The actor takes longer to start.
+    SlowStart {
+        /// By so many nanoseconds.
+        by_ns: u64,
+    },
+    /// The actor's name is taken as soon as it is free.
+    Squat {
+        /// Until then, in nanoseconds since the start of the run.
+        until_ns: u64,
+    },
+    /// Nothing runs while time goes on.
+    Pause {
+        /// Until then, in nanoseconds since the start of the run.
+        until_ns: u64,
+    },
+    /// Timers fire late.
+    Late {
+        /// By so many nanoseconds at most.
+        by_ns: u64,
+        /// Until then, in nanoseconds since the start of the run.
+        until_ns: u64,
+    },
+    /// Timers fire at multiples of a time.
+    Coalesce {
+        /// That time, in nanoseconds.
+        to_ns: u64,
+        /// Until then, in nanoseconds since the start of the run.
+        until_ns: u64,
+    },
+    /// The wall clock is wrong by so much.
+    ClockStep {
+        /// In nanoseconds.
+        by_ns: i64,
+        /// Until then, in nanoseconds since the start of the run.
+        until_ns: Option<u64>,
+    },
+    /// The wall clock is wrong by so much more each second.
+    ClockDrift {
+        /// In nanoseconds.
+        by_ns: i64,
+        /// Until then, in nanoseconds since the start of the run.
+        until_ns: Option<u64>,
+    },
+    /// The wall clock goes wrong back and forth.
+    ClockWave {
+        /// By so many nanoseconds at most.
+        by_ns: u64,
+        /// Forth and back takes so many nanoseconds.
+        period_ns: u64,
+        /// Until then, in nanoseconds since the start of the run.
+        until_ns: Option<u64>,
+    },
+    /// Loads are so many times as large.
+    Load {
+        /// How many times.
+        times: u32,
+    },
+    /// A marked place misbehaves; an event tells its name.
+    Point {
+        /// XXH3 of its name.
+        site: u64,
+    },
+    /// Nothing goes wrong from now on.
+    Heal {
+        /// The scenario has to return within so many nanoseconds.
+        within_ns: Option<u64>,
+    },
+}
+
+impl FaultKind {
+    /// True where the whole run is struck, not one task.
+    #[must_use]
+    pub fn is_about_the_run(&self) -> bool {
+        matches!(
+            self,
+            Self::Pause { .. }
+                | Self::Late { .. }
+                | Self::Coalesce { .. }
+                | Self::ClockStep { .. }
+                | Self::ClockDrift { .. }
+                | Self::ClockWave { .. }
+                | Self::Load { .. }
+                | Self::Heal { .. }
+        )
+    }
 }
 
 /// A panic in user code, injected ones included.

@@ -108,13 +108,7 @@ impl Line {
                     None => format!("new {kind}"),
                 }
             }
-            Record::Fault(fault) => match fault.kind {
-                FaultKind::Kill => "FAULT: killed".to_owned(),
-                FaultKind::Panic => "FAULT: the next handler panics".to_owned(),
-                FaultKind::Delay { until_ns } => {
-                    format!("FAULT: delayed until {} s", seconds(until_ns).trim())
-                }
-            },
+            Record::Fault(fault) => format!("FAULT: {}", fault_text(&fault.kind)),
             Record::Panic(panic) => format!("PANIC: {}", panic.message),
             Record::End(end) if end.detail.is_empty() => {
                 format!("END: {} after {} steps", end.outcome, end.steps)
@@ -141,6 +135,85 @@ impl Line {
                 .who
                 .split_once('#')
                 .is_some_and(|(base, _)| base == name)
+    }
+}
+
+/// What a fault does, in words.
+#[must_use]
+pub fn fault_text(kind: &FaultKind) -> String {
+    let until = |ns: &u64| format!("until {} s", seconds(*ns));
+    let or_end = |ns: &Option<u64>| match ns {
+        Some(ns) => format!(" {}", until(ns)),
+        None => String::new(),
+    };
+    let part = |part: &StepKind| match part {
+        StepKind::PreStart => "pre_start",
+        StepKind::PostStart => "post_start",
+        StepKind::Supervision => "supervision handler",
+        StepKind::PostStop => "post_stop",
+        StepKind::Handle | StepKind::Task | StepKind::Resume => "handler",
+    };
+    let signed = |ns: &i64| {
+        let sign = if *ns < 0 { '-' } else { '+' };
+        format!("{sign}{} s", seconds(ns.unsigned_abs()))
+    };
+    match kind {
+        FaultKind::Kill => "killed".to_owned(),
+        FaultKind::Panic => "the next handler panics".to_owned(),
+        FaultKind::Delay { until_ns } => format!("delayed {}", until(until_ns)),
+        FaultKind::PanicIn { part: it } => format!("its {} panics", part(it)),
+        FaultKind::Fail { part: it } => format!("its {} fails", part(it)),
+        FaultKind::Stop => "told to stop".to_owned(),
+        FaultKind::Drain => "told to drain".to_owned(),
+        FaultKind::Lose => "its message is lost".to_owned(),
+        FaultKind::Slow { by_ns, until_ns } => {
+            format!("slowed by {} s {}", seconds(*by_ns), until(until_ns))
+        }
+        FaultKind::SlowStart { by_ns } => format!("starts {} s late", seconds(*by_ns)),
+        FaultKind::Squat { until_ns } => format!("its name is taken {}", until(until_ns)),
+        FaultKind::Pause { until_ns } => format!("nothing runs {}", until(until_ns)),
+        FaultKind::Late { by_ns, until_ns } => {
+            format!(
+                "timers are up to {} s late {}",
+                seconds(*by_ns),
+                until(until_ns)
+            )
+        }
+        FaultKind::Coalesce { to_ns, until_ns } => {
+            format!(
+                "timers fire every {} s {}",
+                seconds(*to_ns),
+                until(until_ns)
+            )
+        }
+        FaultKind::ClockStep { by_ns, until_ns } => {
+            format!(
+                "the wall clock is off by {}{}",
+                signed(by_ns),
+                or_end(until_ns)
+            )
+        }
+        FaultKind::ClockDrift { by_ns, until_ns } => format!(
+            "the wall clock drifts by {} each second{}",
+            signed(by_ns),
+            or_end(until_ns)
+        ),
+        FaultKind::ClockWave {
+            by_ns,
+            period_ns,
+            until_ns,
+        } => format!(
+            "the wall clock swings by {} s in {} s{}",
+            seconds(*by_ns),
+            seconds(*period_ns),
+            or_end(until_ns)
+        ),
+        FaultKind::Load { times } => format!("{times} times the load"),
+        FaultKind::Point { .. } => "a marked place misbehaves".to_owned(),
+        FaultKind::Heal { within_ns: None } => "no more of them".to_owned(),
+        FaultKind::Heal {
+            within_ns: Some(ns),
+        } => format!("no more of them; to end within {} s", seconds(*ns)),
     }
 }
 
@@ -307,7 +380,11 @@ impl Teller {
             }
             Record::Fault(fault) => {
                 self.now_ns = self.now_ns.saturating_add(fault.elapsed_ns);
-                self.label(fault.task)
+                if fault.kind.is_about_the_run() {
+                    Arc::from("")
+                } else {
+                    self.label(fault.task)
+                }
             }
             Record::Panic(panic) => self.label(panic.task),
             Record::Live(live) if !has_line(live) => return None,

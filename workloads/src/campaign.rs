@@ -177,11 +177,8 @@ fn work(
 fn lost(explorer: &Explorer, seed: u64, what: &str) -> SeedRun {
     SeedRun {
         seed,
-        steps: 0,
-        deviations: 0,
-        faults: 0,
         case: Some(Case::of_lost_process(explorer, seed, what)),
-        goals: Default::default(),
+        ..SeedRun::default()
     }
 }
 

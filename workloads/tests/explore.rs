@@ -225,6 +225,35 @@ fn a_campaign_without_failure_passes_with_faults_too() {
 }
 
 #[test]
+fn a_run_whose_faults_strike_whoever_comes_first_replays() {
+    let folder = tempfile::tempdir().unwrap();
+    for fault in [
+        "kill *supervised @step 40",
+        "panic *supervised @step 40",
+        "slow *supervised by 3ms @step 40 until 1s",
+        "kill *supervised in await @step 40",
+        "pause @step 50 until 2s",
+    ] {
+        let run = [
+            "run",
+            "recovery/one_action",
+            "--fault",
+            fault,
+            "--trace",
+            "a.retake",
+        ];
+        // The scenario counts failures, and may find one too many.
+        let first = retake(&run, folder.path());
+        assert!(stdout(&first).contains("trace "), "{}", stderr(&first));
+        let shown = stdout(&retake(&["show", "a.retake"], folder.path()));
+        assert_eq!(shown.matches("FAULT: ").count(), 2, "{fault}: {shown}");
+        let again = retake(&["replay", "a.retake"], folder.path());
+        assert_eq!(again.status.code(), Some(0), "{fault}: {}", stdout(&again));
+        std::fs::remove_file(folder.path().join("a.retake")).unwrap();
+    }
+}
+
+#[test]
 fn mistakes_are_told() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("wrong.toml"), "faulst = []").unwrap();

@@ -118,6 +118,11 @@ impl<M: Message> PoolRef<M> {
     /// # Errors
     /// If none was free in time, or the pool is not running.
     pub async fn checkout(&self, timeout: Duration) -> Result<Lease<M>, CheckoutError> {
+        let timeout = if retake::buggify!("pool client: gives up while it waits") {
+            Duration::ZERO
+        } else {
+            timeout
+        };
         retake::timeout(timeout, self.ask(true))
             .await
             .unwrap_or(Err(CheckoutError::Timeout(timeout)))
@@ -152,7 +157,12 @@ impl<M: Message> PoolRef<M> {
             )
             .await;
         match answer {
-            Ok(CallResult::Success(Ok(worker))) => Ok(Lease { worker, held }),
+            Ok(CallResult::Success(Ok(worker))) => {
+                if retake::buggify!("pool client: gives back what it does not have") {
+                    let _ = pool.cast(PoolMessage::CheckIn(pool.get_cell()));
+                }
+                Ok(Lease { worker, held })
+            }
             Ok(CallResult::Success(Err(Refusal::Full))) => Err(CheckoutError::Full),
             Ok(CallResult::Success(Err(Refusal::QueueFull(bound)))) => {
                 Err(CheckoutError::QueueFull(bound))
@@ -203,6 +213,9 @@ impl<M: Message> Drop for Held<M> {
         if self.gives_back && self.ticket.worker.load(Ordering::Relaxed) != DONE {
             // A pool that is gone has nothing to be given back.
             let _ = self.pool.cast(PoolMessage::Done(Arc::clone(&self.ticket)));
+            if retake::buggify!("pool client: checks in twice") {
+                let _ = self.pool.cast(PoolMessage::Done(Arc::clone(&self.ticket)));
+            }
         }
     }
 }

@@ -106,6 +106,8 @@ impl<M: StateMachine> Actor for Statem<M> {
     ) -> Result<Machine<M>, ActorProcessingErr> {
         let table = M::table();
         table.check()?;
+        let pairs = table.rules().map(|(state, event, _)| (state, event));
+        retake::coverable(machine_name::<M>(), pairs);
         let mut context = Context {
             myself: &myself,
             effects: Effects::none(),
@@ -190,6 +192,13 @@ impl<M: StateMachine> Actor for Statem<M> {
     }
 }
 
+/// The name of a machine in reports: its type's, without the path.
+fn machine_name<M>() -> &'static str {
+    let full = std::any::type_name::<M>();
+    let head = full.split('<').next().unwrap_or(full);
+    head.rsplit("::").next().unwrap_or(head)
+}
+
 impl<M: StateMachine> Statem<M> {
     /// Handle an event, and what is to be handled before the next one of the mailbox.
     ///
@@ -231,12 +240,16 @@ impl<M: StateMachine> Statem<M> {
         let (state, name) = (machine.state, event.name());
         let Some(row) = machine.find(name) else {
             *machine.undeclared.entry((state, name)).or_default() += 1;
+            retake::covered(machine_name::<M>(), state, name);
             retake::event!("undeclared event `{name}` in state {state}: {event:?}");
             self.0.discard(event, Discard::Undeclared(state));
             return Ok(());
         };
         let row = &mut machine.rows[row];
         row.met += 1;
+        if row.met == 1 {
+            retake::covered(machine_name::<M>(), state, name);
+        }
         match row.rule {
             Rule::Handle(_) => {}
             Rule::Postpone => {

@@ -70,6 +70,7 @@ impl Actor for Supervisor {
         spec: SupervisorSpec,
     ) -> Result<SupervisorState, ActorProcessingErr> {
         spec.check()?;
+        retake::restart_intensity(&myself, spec.intensity, spec.period);
         let mut state = SupervisorState {
             name: spec.name,
             strategy: spec.strategy,

@@ -17,9 +17,12 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::engine::{self, Engine};
+use ractor::ActorCell;
+
+use crate::engine;
 
 /// A condition that must hold whenever this is reached, and what is wrong otherwise,
 /// as `format!` takes it.
@@ -55,8 +58,15 @@ macro_rules! sometimes {
 ///
 /// Of all such places a quarter is active in a run, and fires a quarter of the times.
 /// Outside a simulation it is false. After `FoundationDB`'s macro of this name.
+///
+/// A name, such as `buggify!("pool: checks in twice")`, makes it a fault that can be asked
+/// for: `point pool: checks in twice @step 40`. Without one the place in the sources is the
+/// name. Each time that it fires is a record of the trace.
 #[macro_export]
 macro_rules! buggify {
+    ($site:literal) => {
+        $crate::checks::buggify($site)
+    };
     () => {
         $crate::checks::buggify(::std::concat!(
             ::std::file!(),
@@ -100,9 +110,61 @@ pub async fn eventually<F: Future>(what: &str, within: Duration, future: F) -> O
 }
 
 /// How much of a load to make: `full`, or less where a simulation looks for the
-/// smallest load that fails. At least 1.
+/// smallest load that fails, or more where a fault asks for it. At least 1.
 #[must_use]
 pub fn workload(full: u32) -> u32 {
-    let most = engine::with(Engine::workload).flatten();
-    most.map_or(full, |most| full.min(most)).max(1)
+    engine::with(|engine| engine.workload(full))
+        .unwrap_or(full)
+        .max(1)
+}
+
+/// Wait until no fault strikes any more and those that last have ended: the end of chaos,
+/// after which a system has to recover. Ready at once where no fault is planned, and
+/// outside a simulation.
+///
+/// A plan says when that is; where nothing can run any more but for this, it is now.
+///
+/// ```
+/// # async fn scenario() {
+/// # async fn all_work_is_done() {}
+/// retake::healed().await;
+/// let within = std::time::Duration::from_secs(5);
+/// retake::eventually("all work is done", within, all_work_is_done()).await;
+/// # }
+/// ```
+pub async fn healed() {
+    std::future::poll_fn(|context| {
+        let healed = engine::with(|engine| engine.healed(context.waker()));
+        if healed.unwrap_or(true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// Tell a simulation how many ends of its children a supervisor stands within how long:
+/// faults that are drawn stay within it. Outside a simulation nothing happens.
+pub fn restart_intensity(supervisor: &ActorCell, intensity: u32, period: Duration) {
+    let period_ns = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+    engine::with(|engine| engine.restart_intensity(supervisor, intensity, period_ns));
+}
+
+/// Tell a simulation that a state machine has met an event in a state: campaigns report
+/// which pairs were met. Outside a simulation nothing happens.
+pub fn covered(machine: &str, state: impl Display, event: &str) {
+    engine::with(|engine| engine.covered(machine, &state, event, 1));
+}
+
+/// Tell a simulation, once in a run, which pairs of state and event a machine may meet, so
+/// that campaigns report those that were never met.
+pub fn coverable<S: Display>(machine: &str, pairs: impl IntoIterator<Item = (S, &'static str)>) {
+    engine::with(|engine| {
+        if !engine.knows_machine(machine) {
+            for (state, event) in pairs {
+                engine.covered(machine, &state, event, 0);
+            }
+        }
+    });
 }

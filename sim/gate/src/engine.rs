@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -64,6 +65,11 @@ pub enum Turn {
     Wait,
     /// Panic instead of running: an injected fault. [`Engine::end_step`] follows.
     Panic,
+    /// Return an error instead of running: an injected fault. [`Engine::end_step`] follows.
+    Fail,
+    /// Return at once instead of running: an injected fault, which loses a message.
+    /// [`Engine::end_step`] follows.
+    Lose,
 }
 
 /// How the code behind a gate left its step.
@@ -151,8 +157,28 @@ pub trait Engine {
     fn goal(&self, name: &'static str, reached: bool);
     /// Whether the marked place is to misbehave now.
     fn buggify(&self, site: &'static str) -> bool;
-    /// The most that a load may be, if it is limited.
-    fn workload(&self) -> Option<u32>;
+    /// How much of a load to make that is `full` otherwise.
+    fn workload(&self, full: u32) -> u32 {
+        full
+    }
+    /// True if no fault strikes any more; otherwise the waker is woken when that is so.
+    fn healed(&self, waker: &Waker) -> bool {
+        let _ = waker;
+        true
+    }
+    /// How many ends of children this supervisor stands within how long.
+    fn restart_intensity(&self, supervisor: &ActorCell, intensity: u32, period_ns: u64) {
+        let _ = (supervisor, intensity, period_ns);
+    }
+    /// Whether something is known of what this state machine has met.
+    fn knows_machine(&self, machine: &str) -> bool {
+        let _ = machine;
+        true
+    }
+    /// A state machine has met an event in a state so many times more; 0 says that it may.
+    fn covered(&self, machine: &str, state: &dyn Display, event: &str, times: u64) {
+        let _ = (machine, state, event, times);
+    }
 
     // What follows is for recordings of live processes, and for replays of them.
 

@@ -3,7 +3,7 @@
 //! Outside a simulation a gate is one thread-local read when it is made and one
 //! comparison each time it is polled.
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::fmt::Write as _;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
@@ -211,6 +211,7 @@ impl<F: Future> Future for TaskGate<F> {
             this.ticket,
             context,
             |_| None,
+            |_| None,
             |_, _, output| Poll::Ready(output),
         )
     }
@@ -250,7 +251,21 @@ impl<T: 'static, F: Future<Output = CallbackResult<T>>> Future for Gated<F> {
             return let_go(this.ticket, context);
         }
         let failure = |result: &F::Output| result.as_ref().err().map(ToString::to_string);
-        poll_gated(this.body, this.ticket, context, failure, hold)
+        poll_gated(this.body, this.ticket, context, failure, injected, hold)
+    }
+}
+
+/// What a callback returns instead of running, because of a fault.
+#[cold]
+fn injected<T: 'static>(turn: Turn) -> Option<CallbackResult<T>> {
+    match turn {
+        Turn::Fail => Some(Err(String::from("injected failure").into())),
+        // Only of a callback that gives nothing.
+        Turn::Lose => {
+            let nothing: Box<dyn Any> = Box::new(());
+            nothing.downcast().ok().map(|nothing| Ok(*nothing))
+        }
+        _ => None,
     }
 }
 
@@ -293,6 +308,7 @@ fn poll_gated<F: Future>(
     ticket: &mut Option<Ticket>,
     context: &mut Context<'_>,
     failure: impl FnOnce(&F::Output) -> Option<String>,
+    injected: impl FnOnce(Turn) -> Option<F::Output>,
     hold: impl FnOnce(&mut Ticket, &mut Context<'_>, F::Output) -> Poll<F::Output>,
 ) -> Poll<F::Output> {
     let Some(open) = ticket else {
@@ -308,11 +324,16 @@ fn poll_gated<F: Future>(
             }
             polled
         }
-        Turn::Run | Turn::Panic => {
+        Turn::Run | Turn::Panic | Turn::Fail | Turn::Lose => {
             let stepped = catch_unwind(AssertUnwindSafe(|| {
                 if turn == Turn::Panic {
                     // Unlike `panic!` this leaves stderr alone: the fault was asked for.
                     resume_unwind(Box::new(String::from("injected panic")));
+                }
+                if turn != Turn::Run
+                    && let Some(output) = injected(turn)
+                {
+                    return Poll::Ready(output);
                 }
                 body.poll(context)
             }));

@@ -57,7 +57,7 @@ use std::future::Future;
 
 use tokio::task::JoinHandle;
 
-pub use checks::{eventually, workload};
+pub use checks::{coverable, covered, eventually, healed, restart_intensity, workload};
 pub use gate::Simulated;
 pub use random::{Rng, rng};
 pub use retake_macros::simulated;

@@ -85,7 +85,8 @@ pub(crate) fn live_now_ns() -> u64 {
 pub const SIMULATED_UNIX_START: Duration = Duration::from_secs(1_577_836_800);
 
 /// Time since 1970-01-01 00:00:00 UTC: the wall clock, which may be set, and go
-/// back. Inside a simulation every run begins at [`SIMULATED_UNIX_START`].
+/// back. Inside a simulation every run begins at [`SIMULATED_UNIX_START`]; only faults
+/// make it differ from virtual time.
 #[must_use]
 pub fn unix_time() -> Duration {
     let known = engine::gating(engine::Engine::unix_time).flatten();

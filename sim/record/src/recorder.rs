@@ -281,10 +281,6 @@ impl Engine for Recorder {
         false
     }
 
-    fn workload(&self) -> Option<u32> {
-        None
-    }
-
     fn unix_time(&self) -> Option<Duration> {
         let (origin_ns, unix_ns) = self.start;
         let since_start = STEP_NS.get()?.saturating_sub(origin_ns);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{Case, signature};
 use super::{Scenario, Search, boxed};
-use crate::outcome::{Outcome, Run};
+use crate::outcome::{Coverage, Outcome, Run};
 use crate::plan::FaultPlan;
 use crate::rng::{below, stream};
 
@@ -46,6 +46,9 @@ pub struct SeedRun {
     pub case: Option<Case>,
     /// Goals that were seen, and whether they were reached.
     pub goals: BTreeMap<String, bool>,
+    /// What state machines met.
+    #[serde(default)]
+    pub coverage: Coverage,
 }
 
 /// Failures of one signature.
@@ -72,6 +75,9 @@ pub struct Campaign {
     pub failures: Vec<Failure>,
     /// Goals that were seen, and in how many runs they were reached.
     pub goals: BTreeMap<String, u64>,
+    /// What state machines met.
+    #[serde(default)]
+    pub coverage: Coverage,
 }
 
 /// Seeds that a failure lists.
@@ -86,6 +92,7 @@ impl Campaign {
         for (goal, reached) in run.goals {
             *self.goals.entry(goal).or_default() += u64::from(reached);
         }
+        self.add_coverage(run.coverage);
         if let Some(case) = run.case {
             self.add_failure(Failure {
                 seeds: vec![case.seed],
@@ -120,8 +127,21 @@ impl Campaign {
         for (goal, reached) in other.goals {
             *self.goals.entry(goal).or_default() += reached;
         }
+        self.add_coverage(other.coverage);
         for failure in other.failures {
             self.add_failure(failure);
+        }
+    }
+
+    fn add_coverage(&mut self, coverage: Coverage) {
+        for (machine, states) in coverage {
+            let known = self.coverage.entry(machine).or_default();
+            for (state, events) in states {
+                let known = known.entry(state).or_default();
+                for (event, times) in events {
+                    *known.entry(event).or_default() += times;
+                }
+            }
         }
     }
 
@@ -201,7 +221,8 @@ impl Explorer {
         }
     }
 
-    /// Run this share of the seeds twice and compare: a difference is a failure.
+    /// Run this share of the seeds twice and compare: a difference is a failure. So is a
+    /// message that is lost although no actor has ended, see [`crate::Sim::conservation`].
     pub fn check_determinism(self, share: f64) -> Self {
         Self {
             determinism: share,
@@ -277,7 +298,7 @@ impl Explorer {
             (drawn as f64) < self.determinism * most as f64
         };
         if !failed && is_sampled {
-            let again = case.run(scenario);
+            let again = case.run_counted(scenario);
             if again.event_hash != run.event_hash {
                 failed = true;
                 case.signature = "not deterministic".to_owned();
@@ -286,6 +307,10 @@ impl Explorer {
                      {:016x}, after {} and {} steps",
                     run.event_hash, again.event_hash, run.stats.steps, again.stats.steps
                 );
+            } else if !again.passed() {
+                // What only counting messages has shown.
+                failed = true;
+                case.note(&again);
             }
         }
         SeedRun {
@@ -294,6 +319,7 @@ impl Explorer {
             deviations: run.stats.deviations,
             faults: run.stats.faults,
             goals: goals(&run),
+            coverage: run.coverage,
             case: failed.then_some(case),
         }
     }

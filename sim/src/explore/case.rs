@@ -147,6 +147,12 @@ impl Case {
     }
 
     /// Run it with its story and causes, and its states as well if asked for.
+    /// Run it, and count what becomes of messages.
+    pub(super) fn run_counted(&self, scenario: &Scenario) -> Run<()> {
+        let scenario = Arc::clone(scenario);
+        self.sim().conservation().run(move || scenario())
+    }
+
     pub(super) fn run_into(
         &self,
         scenario: &Scenario,
@@ -167,6 +173,7 @@ impl Case {
         &self,
         scenario: &Scenario,
         sink: impl Sink + Send + 'static,
+        story: bool,
     ) -> (Run<()>, Vec<Hold>) {
         let (scenario, recorded) = (Arc::clone(scenario), Recorded::default());
         let (strategy, seen) = (self.chooser(), recorded.clone());
@@ -177,6 +184,7 @@ impl Case {
                 let inner = strategy.scheduler(stream(seed, "schedule"));
                 Box::new(Recorder::new(inner, &seen))
             })
+            .story(story)
             .trace(sink)
             .run(move || scenario());
         (run, recorded.holds())

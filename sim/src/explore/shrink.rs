@@ -8,12 +8,15 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Range;
+use std::time::Duration;
 
-use retake_traces::record::{FaultKind, Record};
+use retake_traces::record::{FaultKind, Record, StepKind};
 use retake_traces::sink::{HashSink, MemorySink};
 
 use super::{Case, Scenario, boxed};
-use crate::fault::{Fault, FaultAction};
+use crate::fault::{Fault, FaultAction, Skew};
+use crate::strikes::POINT;
 
 /// Runs that a shrinking may take.
 const RUNS_MAX: u32 = 2_000;
@@ -130,7 +133,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
     /// Write the case down by its holds, and the faults by whom they struck.
     fn start(&mut self, case: &Case) -> Result<(), ShrinkError> {
         let sink = MemorySink::new();
-        let (run, holds) = case.run_recorded(&self.scenario, sink.clone());
+        let (run, holds) = case.run_recorded(&self.scenario, sink.clone(), true);
         self.runs += 1;
         if run.passed() {
             return Err(ShrinkError::Passes);
@@ -150,6 +153,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         // What a strategy ran eagerly cannot be told by holds: such a case may stay as it is.
         if !self.accept(Case {
             faults: faults(&sink.records()),
+            buggify: false,
             ..by_holds.clone()
         }) {
             self.accept(by_holds);
@@ -162,7 +166,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         if self.runs >= RUNS_MAX {
             return false;
         }
-        let (run, holds) = candidate.run_recorded(&self.scenario, HashSink::new());
+        let (run, holds) = candidate.run_recorded(&self.scenario, HashSink::new(), false);
         self.runs += 1;
         let mut is_better = self.best.fails_alike(&run.outcome);
         if is_better {
@@ -204,15 +208,12 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
     }
 
     fn shrink_faults(&mut self) {
-        let mut place = self.best.faults.len();
-        while place > 0 {
-            place -= 1;
-            if place < self.best.faults.len() {
-                let mut candidate = self.best.clone();
-                candidate.faults.remove(place);
-                self.accept(candidate);
-            }
-        }
+        self.shrink_parts(
+            |case| case.faults.len(),
+            |case, left_out| {
+                case.faults.drain(left_out);
+            },
+        );
     }
 
     fn shrink_workload(&mut self) {
@@ -228,24 +229,33 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         }
     }
 
-    /// Leave out pieces, halves first, then smaller ones, the last ones first.
     fn shrink_holds(&mut self) {
-        if self.best.holds.is_none() {
-            return;
-        }
-        let mut piece = self.best.holds().len();
+        self.shrink_parts(
+            |case| case.holds().len(),
+            |case, left_out| {
+                if let Some(holds) = &mut case.holds {
+                    holds.drain(left_out);
+                }
+            },
+        );
+    }
+
+    /// Leave out pieces, all of it first, then halves and smaller ones, the last ones first.
+    fn shrink_parts(
+        &mut self,
+        count: impl Fn(&Case) -> usize,
+        leave_out: impl Fn(&mut Case, Range<usize>),
+    ) {
+        let mut piece = count(&self.best);
         while piece > 0 {
-            let mut end = self.best.holds().len();
+            let mut end = count(&self.best);
             while end > 0 {
                 let start = end.saturating_sub(piece);
-                let all = self.best.holds();
-                let rest = all[..start].iter().chain(&all[end..]).copied().collect();
-                self.accept(Case {
-                    holds: Some(rest),
-                    ..self.best.clone()
-                });
+                let mut candidate = self.best.clone();
+                leave_out(&mut candidate, start..end);
+                self.accept(candidate);
                 // What is left may have become shorter still.
-                end = start.min(self.best.holds().len());
+                end = start.min(count(&self.best));
             }
             piece = if piece == 1 { 0 } else { piece.div_ceil(2) };
         }
@@ -256,31 +266,99 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
 fn faults(records: &[Record]) -> Vec<Fault> {
     let mut labels = Vec::new();
     let mut steps = 0;
-    let mut faults = Vec::new();
-    for record in records {
+    let mut faults: Vec<Fault> = Vec::new();
+    let mut records = records.iter().peekable();
+    while let Some(record) = records.next() {
         match record {
             Record::Task(task) => labels.push(task.label.clone()),
             Record::Step(_) => steps += 1,
             Record::Fault(fault) => {
-                let Some(target) = labels.get(fault.task as usize) else {
-                    continue;
-                };
-                let action = match fault.kind {
-                    FaultKind::Kill => FaultAction::Kill,
-                    FaultKind::Panic => FaultAction::Panic,
-                    FaultKind::Delay { until_ns } => FaultAction::Delay {
-                        until: std::time::Duration::from_nanos(until_ns),
-                    },
-                };
-                let fault = Fault {
-                    target: target.clone(),
-                    action,
-                    when: crate::When::Step(steps + 1),
-                };
-                faults.push(fault);
+                let action = action(fault.kind);
+                // Before the next step, or within the last one.
+                let (mut target, mut step) = (String::new(), steps + 1);
+                match action {
+                    FaultAction::Point => {
+                        let Some(Record::Event(event)) = records.peek() else {
+                            continue;
+                        };
+                        target = event.trim_start_matches(POINT).to_owned();
+                        step = steps.max(1);
+                    }
+                    _ if action.is_about_the_run() => {}
+                    _ => {
+                        let Some(label) = labels.get(fault.task as usize) else {
+                            continue;
+                        };
+                        target.clone_from(label);
+                        if action.is_of_a_start() {
+                            step = steps.max(1);
+                        }
+                    }
+                }
+                faults.push(Fault::new(target, action).at_step(step));
             }
             _ => {}
         }
     }
     faults
+}
+
+/// The fault that makes such a record.
+fn action(kind: FaultKind) -> FaultAction {
+    let time = Duration::from_nanos;
+    match kind {
+        FaultKind::Kill => FaultAction::Kill { awaiting: false },
+        FaultKind::Panic => FaultAction::Panic(StepKind::Handle),
+        FaultKind::PanicIn { part } => FaultAction::Panic(part),
+        FaultKind::Fail { part } => FaultAction::Fail(part),
+        FaultKind::Stop => FaultAction::Stop,
+        FaultKind::Drain => FaultAction::Drain,
+        FaultKind::Lose => FaultAction::Lose,
+        FaultKind::Delay { until_ns } => FaultAction::Delay {
+            until: time(until_ns),
+        },
+        FaultKind::Slow { by_ns, until_ns } => FaultAction::Slow {
+            by: time(by_ns),
+            until: time(until_ns),
+        },
+        FaultKind::SlowStart { by_ns } => FaultAction::SlowStart { by: time(by_ns) },
+        FaultKind::Squat { until_ns } => FaultAction::Squat {
+            until: time(until_ns),
+        },
+        FaultKind::Pause { until_ns } => FaultAction::Pause {
+            until: time(until_ns),
+        },
+        FaultKind::Late { by_ns, until_ns } => FaultAction::Late {
+            by: time(by_ns),
+            until: time(until_ns),
+        },
+        FaultKind::Coalesce { to_ns, until_ns } => FaultAction::Coalesce {
+            to: time(to_ns),
+            until: time(until_ns),
+        },
+        FaultKind::ClockStep { by_ns, until_ns } => FaultAction::Clock {
+            skew: Skew::Step(by_ns),
+            until: until_ns.map(time),
+        },
+        FaultKind::ClockDrift { by_ns, until_ns } => FaultAction::Clock {
+            skew: Skew::Drift(by_ns),
+            until: until_ns.map(time),
+        },
+        FaultKind::ClockWave {
+            by_ns,
+            period_ns,
+            until_ns,
+        } => FaultAction::Clock {
+            skew: Skew::Wave {
+                by: time(by_ns),
+                period: time(period_ns),
+            },
+            until: until_ns.map(time),
+        },
+        FaultKind::Load { times } => FaultAction::Load { times },
+        FaultKind::Point { .. } => FaultAction::Point,
+        FaultKind::Heal { within_ns } => FaultAction::Heal {
+            within: within_ns.map(time),
+        },
+    }
 }

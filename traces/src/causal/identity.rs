@@ -244,6 +244,7 @@ fn id_of(
                 FaultKind::Kill => 0,
                 FaultKind::Panic => 1,
                 FaultKind::Delay { until_ns } => until_ns.max(2),
+                other => xxhash_rust::xxh3::xxh3_64(format!("{other:?}").as_bytes()),
             };
             hash(&[b"fault", &name, &kind.to_le_bytes()])
         }

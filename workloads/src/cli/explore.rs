@@ -408,6 +408,26 @@ fn print_campaign(
             out,
         )?;
     }
+    for (machine, states) in &found.coverage {
+        let pairs = states
+            .iter()
+            .flat_map(|(state, events)| events.iter().map(move |(event, n)| (state, event, *n)));
+        let all: Vec<_> = pairs.collect();
+        let missed: Vec<String> = all
+            .iter()
+            .filter(|(.., times)| *times == 0)
+            .map(|(state, event, _)| format!("{state} x {event}"))
+            .collect();
+        let met = all.len() - missed.len();
+        let mut line = format!(
+            "{machine}: {met} of {} pairs of state and event met",
+            all.len()
+        );
+        if !missed.is_empty() {
+            line += &format!("; never: {}", missed.join(", "));
+        }
+        wrap(&line, out)?;
+    }
     match found.failures.len() {
         0 => writeln!(out, "no failure")?,
         1 => writeln!(out, "1 failure")?,

@@ -171,7 +171,7 @@ struct RunArgs {
     #[arg(long, requires = "trace", conflicts_with = "schedule_only")]
     states: bool,
     /// Inject a fault: `kill NAME @1.5s`, `panic NAME @step 120` or
-    /// `delay NAME @2s until 3s`. May be given several times.
+    /// `delay NAME @2s until 3s`; docs/faults.md has them all. May be given several times.
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<Fault>,
     /// End of virtual time, for example 90s or 2h.

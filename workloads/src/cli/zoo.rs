@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use retake_sim::explore::{Explorer, Search};
+use retake_sim::explore::{self, Explorer, Search};
 use serde::Serialize;
 
 use super::explore::code;
@@ -24,6 +24,9 @@ pub(super) struct ZooArgs {
     /// Skip the variants without the bug.
     #[arg(long)]
     only_buggy: bool,
+    /// Skip making the first failure of each small.
+    #[arg(long)]
+    no_shrink: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -50,6 +53,49 @@ struct Row {
     strategies: Vec<Found>,
     /// Whether the fixed one passed as many schedules as the budget says.
     fixed_survives: Option<bool>,
+    /// How small the first failure was made.
+    shrunk: Option<Small>,
+}
+
+/// A failure that was made small.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Small {
+    /// Choices of the failing run that first in, first out would not have made.
+    deviations_before: usize,
+    /// Those of the small one.
+    deviations_after: usize,
+    /// Steps held back, by which the small one is told.
+    holds: usize,
+    /// Runs that it took.
+    runs: u32,
+}
+
+impl Small {
+    /// What is left of the deviations, where there were any.
+    fn left(&self) -> Option<f64> {
+        let before = self.deviations_before as f64;
+        (before > 0.0).then(|| self.holds as f64 / before)
+    }
+}
+
+/// Make the first failure of a program small.
+fn shrink(program: &Program, jobs: usize) -> Result<Option<Small>, Error> {
+    let scenario = find(program.variants()[0].name)?;
+    let found = Explorer::new(scenario.name)
+        .seeds(0..program.budget)
+        .step_limit(10_000)
+        .jobs(jobs)
+        .run(code(scenario));
+    let shrunk = found
+        .failures
+        .first()
+        .and_then(|failure| explore::shrink(&failure.case, code(scenario), |_| {}).ok());
+    Ok(shrunk.map(|shrunk| Small {
+        deviations_before: shrunk.deviations_before,
+        deviations_after: shrunk.deviations_after,
+        holds: shrunk.case.holds().len(),
+        runs: shrunk.runs,
+    }))
 }
 
 /// Seeds of different campaigns lie so far apart.
@@ -109,18 +155,18 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
     if !args.json {
         writeln!(
             out,
-            "Schedules to the first failure: the median over {} campaigns, of the mix with the\n\
-             interval of 95 % of them. `-` is above the budget.\n",
+            "Schedules to the first failure: the median over {} campaigns, and where 95 % of\n\
+             them lie. `-` is above the budget. shrunk: deviations of the first failing run,\n\
+             and steps held back that are left of them.\n",
             args.campaigns
         )?;
-        write!(out, "{:<22} {:>6}", "program", "budget")?;
-        for (place, search) in searches.iter().enumerate() {
+        write!(out, "{:<PROGRAM$} {:>6}", "program", "budget")?;
+        for search in &searches {
             let name = search.to_string();
             let name = name.split(':').next().unwrap_or_default();
-            let width = if place == 0 { 13 } else { 7 };
-            write!(out, " {name:>width$}")?;
+            write!(out, " {name:>CELL$}")?;
         }
-        writeln!(out, " fixed")?;
+        writeln!(out, " {:>5} {:>9}", "fixed", "shrunk")?;
     }
     let bar = super::progress::benchmarks(programs.len());
     let mut rows = Vec::new();
@@ -143,12 +189,18 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
         };
         // The mix finds each within its budget.
         passed &= strategies[0].median.is_some() && fixed_survives != Some(false);
+        let shrunk = if args.no_shrink {
+            None
+        } else {
+            shrink(program, jobs)?
+        };
         let row = Row {
             program: program.name,
             about: program.about,
             budget: program.budget,
             strategies,
             fixed_survives,
+            shrunk,
         };
         bar.inc(1);
         if !args.json {
@@ -159,6 +211,8 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
     bar.finish_and_clear();
     if args.json {
         print_json(&rows, out)?;
+    } else {
+        print_shrunk(&rows, out)?;
     }
     Ok(if passed {
         Status::Passed
@@ -167,26 +221,47 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
     })
 }
 
+/// Widths of columns.
+const PROGRAM: usize = 22;
+const CELL: usize = 12;
+
 fn print_row(row: &Row, out: &mut impl Write) -> Result<(), Error> {
     let program = row.program.trim_start_matches("zoo/");
-    write!(out, "{program:<22} {:>6}", row.budget)?;
+    write!(out, "{program:<PROGRAM$} {:>6}", row.budget)?;
     let number = |number: Option<u64>| number.map_or("-".to_owned(), |it| it.to_string());
-    for (place, found) in row.strategies.iter().enumerate() {
-        let median = number(found.median);
-        if place == 0 {
-            let (low, high) = found.interval;
-            let cell = format!("{median} [{}, {}]", number(low), number(high));
-            write!(out, " {cell:>13}")?;
-        } else {
-            write!(out, " {median:>7}")?;
-        }
+    for found in &row.strategies {
+        let (low, high) = found.interval;
+        let interval = format!("{}..{}", number(low), number(high));
+        let cell = format!("{} {interval:>7}", number(found.median));
+        write!(out, " {cell:>CELL$}")?;
     }
     let fixed = match row.fixed_survives {
         Some(true) => "ok",
         Some(false) => "FAILS",
         None => "",
     };
-    writeln!(out, " {fixed:>5}")?;
+    let shrunk = row.shrunk.map_or(String::new(), |small| {
+        format!("{} -> {}", small.deviations_before, small.holds)
+    });
+    writeln!(out, " {fixed:>5} {shrunk:>9}")?;
     out.flush()?;
+    Ok(())
+}
+
+/// How far the failures of all programs were made small.
+fn print_shrunk(rows: &[Row], out: &mut impl Write) -> Result<(), Error> {
+    let mut left: Vec<f64> = rows
+        .iter()
+        .filter_map(|row| row.shrunk.as_ref()?.left())
+        .collect();
+    left.sort_by(f64::total_cmp);
+    if let Some(median) = left.get(left.len() / 2) {
+        writeln!(
+            out,
+            "\nOf the deviations of a failing run {:.1} % are left (the median of {}).",
+            100.0 * median,
+            left.len()
+        )?;
+    }
     Ok(())
 }

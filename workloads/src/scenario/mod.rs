@@ -1,6 +1,7 @@
 //! The scenarios: what can be run by name, one file each.
 
 mod canary;
+mod chaos;
 mod one_action;
 mod steady_state;
 mod worker_crash;
@@ -75,6 +76,12 @@ pub fn all() -> &'static [Scenario] {
                 || Box::pin(steady_state::run()),
             ),
         ];
+        all.push(Scenario {
+            name: "recovery/chaos",
+            about: "a small load under faults, and what comes after",
+            virtual_time: chaos::VIRTUAL_TIME,
+            run: Code::Checks(|| Box::pin(chaos::run())),
+        });
         let canary = |name, about, run| Scenario {
             name,
             about,
@@ -112,7 +119,7 @@ pub fn all() -> &'static [Scenario] {
         }));
         all.extend(zoo::CONTROLS.iter().map(|control| Scenario {
             name: control.name,
-            about: "a program without a bug, for `explore --exhaustive`",
+            about: "without a bug, for `explore --exhaustive`",
             virtual_time: Duration::from_millis(1),
             run: Code::Checks(control.run),
         }));

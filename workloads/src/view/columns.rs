@@ -11,7 +11,8 @@
 use std::hash::{DefaultHasher, Hasher as _};
 
 use retake_traces::Teller;
-use retake_traces::record::{End, FaultKind, Record, State, StepKind, TaskKind};
+use retake_traces::record::{End, Record, State, StepKind, TaskKind};
+use retake_traces::story::fault_text;
 use serde::Serialize;
 use serde_json::json;
 
@@ -227,14 +228,7 @@ impl Columns {
             }
             Record::Fault(fault) => {
                 self.event(kind::FAULT, fault.task, fault.elapsed_ns)?;
-                self.told(&match fault.kind {
-                    FaultKind::Kill => "killed".to_owned(),
-                    FaultKind::Panic => "the next handler panics".to_owned(),
-                    FaultKind::Delay { until_ns } => {
-                        let (s, ns) = (until_ns / 1_000_000_000, until_ns % 1_000_000_000);
-                        format!("delayed until {s}.{ns:09} s")
-                    }
-                });
+                self.told(&fault_text(&fault.kind));
             }
             Record::Panic(panic) => {
                 self.event(kind::PANIC, panic.task, 0)?;

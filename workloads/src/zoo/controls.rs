@@ -37,6 +37,7 @@ enum Registry {
     Stop,
 }
 
+#[derive(Debug)]
 struct Registered {
     worker: Option<usize>,
     alive: Shared<Vec<bool>>,

@@ -3,10 +3,9 @@
 //! of operations is linearizable; with one server it is.
 
 use ractor::{ActorRef, RpcReplyPort};
-use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
-use stateright::semantics::{ConsistencyTester as _, LinearizabilityTester};
+use retake_sim::history::{History, Register, RegisterOp, RegisterRet};
 
-use super::{Shared, actor, lock, send, shared};
+use super::{actor, send};
 
 #[derive(Debug)]
 enum Message {
@@ -37,29 +36,31 @@ fn serve(_: &ActorRef<Message>, message: Message, server: &mut Server) {
     }
 }
 
-type History = Shared<LinearizabilityTester<usize, Register<char>>>;
-
-/// One operation, noted in the history. What the tester refuses is a mistake of ours.
-async fn operate(history: &History, client: usize, server: &ActorRef<Message>, put: Option<char>) {
+/// One operation, noted in the history.
+async fn operate(
+    history: &History<Register<char>>,
+    client: usize,
+    server: &ActorRef<Message>,
+    put: Option<char>,
+) {
     let operation = put.map_or(RegisterOp::Read, RegisterOp::Write);
-    let noted = lock(history).on_invoke(client, operation).is_ok();
-    let result = match put {
-        Some(value) => {
-            let done = server.call(|reply| Message::Put(value, reply), None).await;
-            done.ok().map(|_| RegisterRet::WriteOk)
+    let done = async {
+        match put {
+            Some(value) => {
+                let done = server.call(|reply| Message::Put(value, reply), None).await;
+                done.ok().map(|_| RegisterRet::WriteOk)
+            }
+            None => match server.call(Message::Get, None).await {
+                Ok(ractor::rpc::CallResult::Success(value)) => Some(RegisterRet::ReadOk(value)),
+                _ => None,
+            },
         }
-        None => match server.call(Message::Get, None).await {
-            Ok(ractor::rpc::CallResult::Success(value)) => Some(RegisterRet::ReadOk(value)),
-            _ => None,
-        },
     };
-    if let (true, Some(result)) = (noted, result) {
-        let _ = lock(history).on_return(client, result);
-    }
+    history.note(client, operation, done).await;
 }
 
 pub(super) async fn run(fixed: bool) {
-    let history: History = shared(LinearizabilityTester::new(Register(EMPTY)));
+    let history = History::new(Register(EMPTY));
     let second = actor("server-2", Server::default(), serve).await;
     let first = Server {
         value: None,
@@ -80,6 +81,5 @@ pub(super) async fn run(fixed: bool) {
     for client in clients {
         let _ = client.await;
     }
-    let is_linearizable = lock(&history).is_consistent();
-    retake::always!(is_linearizable, "the history is not linearizable");
+    history.check();
 }

@@ -1,6 +1,7 @@
 //! `--print`, `--find` and `--break`: questions, and their answers as data.
 
-use retake_traces::record::{FaultKind, Record};
+use retake_traces::record::Record;
+use retake_traces::story::fault_text;
 use retake_traces::timeline::{
     Condition, Direction, Mark, MarkKind, Queued, Seen, StateAt, Timeline, World,
 };
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use super::super::Error;
 use super::source::Source;
-use super::text::{one_line, seconds};
+use super::text::one_line;
 use super::{DebugArgs, names};
 
 /// Steps of a chain of causes that `why` tells.
@@ -397,11 +398,7 @@ pub(super) fn mark_lines(
     let mut lines = Vec::new();
     for mark in marks {
         let what = match mark.kind {
-            MarkKind::Fault(FaultKind::Kill) => "FAULT: killed".to_owned(),
-            MarkKind::Fault(FaultKind::Panic) => "FAULT: the next handler panics".to_owned(),
-            MarkKind::Fault(FaultKind::Delay { until_ns }) => {
-                format!("FAULT: delayed until {}", seconds(until_ns))
-            }
+            MarkKind::Fault(kind) => format!("FAULT: {}", fault_text(&kind)),
             MarkKind::Panic => {
                 let panics = timeline.lines(mark.step, mark.step)?;
                 let is_panic = |line: &&Line| matches!(line.record, Record::Panic(_));

@@ -7,7 +7,7 @@ use retake_traces::{Header, Timeline, TraceReader};
 use tempfile::TempDir;
 
 use super::super::case::is_case;
-use super::super::progress::{reading, shown};
+use super::super::progress::{shown, spinner};
 use super::super::{Error, export};
 use crate::{run, scenario};
 

@@ -1,0 +1,249 @@
+//! Faults that last: delays, pauses, late timers, wrong clocks; and their end.
+
+use std::mem;
+use std::task::Waker;
+use std::time::Duration;
+
+use retake_traces::record::FaultKind;
+
+use super::{WrongClock, nanos};
+use crate::core::Core;
+use crate::fault::{FaultAction, Skew};
+use crate::outcome::Outcome;
+use crate::rng::{below, stream};
+use crate::task::State;
+use crate::timers::Action;
+
+impl Core {
+    pub(super) fn delay(&mut self, slot: u32, serial: u32, until_ns: u64) {
+        self.faults.delays.insert(serial, until_ns);
+        self.timers.add(until_ns, Action::Release { slot, serial });
+        let is_runnable = self
+            .tasks
+            .get(slot)
+            .is_some_and(|task| task.state == State::Runnable);
+        if is_runnable && until_ns > self.now_ns {
+            self.runnable.remove(slot);
+            self.set_state(slot, State::Delayed);
+        }
+    }
+
+    /// Whether a task that could run now has to wait.
+    pub(crate) fn is_delayed(&mut self, slot: u32) -> bool {
+        let Some(serial) = self.tasks.get(slot).map(|task| task.serial) else {
+            return false;
+        };
+        let now_ns = self.now_ns;
+        if self
+            .faults
+            .delays
+            .get(&serial)
+            .is_some_and(|until_ns| *until_ns > now_ns)
+        {
+            return true;
+        }
+        match self.faults.slows.get(&serial) {
+            Some((by_ns, until_ns)) if *until_ns > now_ns && *by_ns > 0 => {
+                let until_ns = now_ns.saturating_add(*by_ns);
+                self.delay(slot, serial, until_ns);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A delay is over.
+    pub(crate) fn release(&mut self, slot: u32, serial: u32) {
+        let waits = self
+            .tasks
+            .get(slot)
+            .is_some_and(|task| task.serial == serial && task.state == State::Delayed);
+        let over = self
+            .faults
+            .delays
+            .get(&serial)
+            .is_none_or(|until_ns| *until_ns <= self.now_ns);
+        if over {
+            self.faults.delays.remove(&serial);
+        }
+        if waits && over {
+            self.make_runnable(slot);
+        }
+    }
+
+    /// Nothing may run now.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.now_ns < self.faults.paused_until_ns
+    }
+
+    pub(super) fn strike_run(&mut self, place: usize) -> bool {
+        let kind = match self.faults.pending[place].fault.action {
+            FaultAction::Pause { until } => {
+                let until_ns = nanos(until);
+                self.faults.paused_until_ns = until_ns;
+                // Of no task: time has to stop there.
+                let (slot, serial) = (u32::MAX, u32::MAX);
+                self.timers.add(until_ns, Action::Release { slot, serial });
+                FaultKind::Pause { until_ns }
+            }
+            FaultAction::Late { by, until } => {
+                let (by_ns, until_ns) = (nanos(by), nanos(until));
+                self.faults.late = (by_ns, until_ns);
+                FaultKind::Late { by_ns, until_ns }
+            }
+            FaultAction::Coalesce { to, until } => {
+                let (to_ns, until_ns) = (nanos(to), nanos(until));
+                self.faults.coalesce = (to_ns, until_ns);
+                FaultKind::Coalesce { to_ns, until_ns }
+            }
+            FaultAction::Clock { skew, until } => {
+                let until_ns = until.map(nanos);
+                self.faults.clock = Some(WrongClock {
+                    skew,
+                    since_ns: self.now_ns,
+                    until_ns: until_ns.unwrap_or(u64::MAX),
+                });
+                self.set_wall_clock();
+                match skew {
+                    Skew::Step(by_ns) => FaultKind::ClockStep { by_ns, until_ns },
+                    Skew::Drift(by_ns) => FaultKind::ClockDrift { by_ns, until_ns },
+                    Skew::Wave { by, period } => FaultKind::ClockWave {
+                        by_ns: nanos(by),
+                        period_ns: nanos(period),
+                        until_ns,
+                    },
+                }
+            }
+            FaultAction::Load { times } => {
+                self.faults.load = Some(times);
+                FaultKind::Load { times }
+            }
+            FaultAction::Heal { .. } => {
+                self.heal();
+                return true;
+            }
+            _ => return false,
+        };
+        self.has_struck(place, 0, kind);
+        true
+    }
+
+    /// The deadline of a timer that is set to this one.
+    pub(crate) fn late_deadline(&mut self, deadline_ns: u64) -> u64 {
+        let mut deadline_ns = deadline_ns;
+        let (by_ns, until_ns) = self.faults.late;
+        if self.now_ns < until_ns && by_ns > 0 {
+            let seed = self.seed();
+            let rng = self
+                .faults
+                .jitter
+                .get_or_insert_with(|| Box::new(stream(seed, "jitter")));
+            let most = usize::try_from(by_ns)
+                .unwrap_or(usize::MAX)
+                .saturating_add(1);
+            deadline_ns = deadline_ns.saturating_add(below(rng, most) as u64);
+        }
+        let (to_ns, until_ns) = self.faults.coalesce;
+        if self.now_ns < until_ns && to_ns > 0 {
+            deadline_ns = deadline_ns
+                .checked_next_multiple_of(to_ns)
+                .unwrap_or(u64::MAX);
+        }
+        deadline_ns
+    }
+
+    /// Nanoseconds by which the wall clock is ahead.
+    pub(crate) fn wall_offset_ns(&self) -> i64 {
+        self.faults.clock.map_or(0, |clock| {
+            if self.now_ns < clock.until_ns {
+                clock.skew.offset_ns(self.now_ns - clock.since_ns)
+            } else {
+                0
+            }
+        })
+    }
+
+    /// Let interposed clocks know.
+    pub(crate) fn set_wall_clock(&self) {
+        crate::interpose::set_wall_offset_ns(self.wall_offset_ns());
+    }
+
+    pub(crate) fn has_wrong_clock(&self) -> bool {
+        self.faults.clock.is_some()
+    }
+
+    /// How much of a load to make.
+    pub(crate) fn load(&self, full: u32) -> u32 {
+        let full = full.saturating_mul(self.faults.load.unwrap_or(1));
+        self.workload.map_or(full, |most| full.min(most)).max(1)
+    }
+
+    /// True if nothing goes wrong any more; otherwise the waker is woken when it is so.
+    pub(crate) fn is_healed(&mut self, waker: &Waker) -> bool {
+        if !self.faults.awaits_heal {
+            return true;
+        }
+        self.faults.heal_wakers.push(waker.clone());
+        false
+    }
+
+    /// Nothing can run, and somebody waits for the end of chaos: it has come.
+    pub(crate) fn heal_if_awaited(&mut self) -> bool {
+        let is_awaited = self.faults.awaits_heal && !self.faults.heal_wakers.is_empty();
+        if is_awaited {
+            self.heal();
+        }
+        is_awaited
+    }
+
+    pub(super) fn heal(&mut self) {
+        let mut within = None;
+        for pending in &mut self.faults.pending {
+            if let (FaultAction::Heal { within: it }, false) =
+                (pending.fault.action, pending.is_over)
+            {
+                within = within.or(it);
+            }
+            pending.is_over = true;
+        }
+        let kind = FaultKind::Heal {
+            within_ns: within.map(nanos),
+        };
+        self.record_fault(0, kind);
+        if let Some(within) = within {
+            let at_ns = self.now_ns.saturating_add(nanos(within));
+            self.timers.add(at_ns, Action::Liveness(within));
+        }
+        self.buggify = None;
+        let delays = mem::take(&mut self.faults.delays);
+        let faults = &mut self.faults;
+        faults.slows.clear();
+        faults.armed.clear();
+        faults.starts.clear();
+        faults.squats.clear();
+        faults.paused_until_ns = 0;
+        (faults.late, faults.coalesce) = ((0, 0), (0, 0));
+        (faults.clock, faults.load) = (None, None);
+        (faults.awaits_heal, faults.wait_for_steps) = (false, false);
+        let woken = mem::take(&mut faults.heal_wakers);
+        faults.wakes.extend(woken);
+        self.set_wall_clock();
+        let delayed: Vec<u32> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.state == State::Delayed && delays.contains_key(&task.serial))
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in delayed {
+            self.make_runnable(slot);
+        }
+    }
+
+    /// The time after the end of chaos is over.
+    pub(crate) fn liveness_ends(&mut self, within: Duration) {
+        self.finish(Outcome::Violated {
+            task: "scenario".to_owned(),
+            what: format!("not live: it has not returned within {within:?} after the last fault"),
+        });
+    }
+}
