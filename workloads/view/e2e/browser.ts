@@ -90,6 +90,12 @@ export async function open(path: string, options: BrowserContextOptions = {}): P
   if (!browser) throw new Error("the browser was not started");
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, colorScheme: "light", ...options });
   const page = await context.newPage();
+  // What a key does is drawn in the next frame, which may take its time.
+  const press = page.keyboard.press.bind(page.keyboard);
+  page.keyboard.press = async (...args) => {
+    await press(...args);
+    await settled(page);
+  };
   const trouble: string[] = [];
   page.on("console", (message) => trouble.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => trouble.push(`error: ${error.message}`));
@@ -101,6 +107,10 @@ export async function open(path: string, options: BrowserContextOptions = {}): P
   await page.waitForFunction(() => document.readyState !== "loading" && (performance.getEntriesByName("retake-drawn").length > 0 || document.querySelector(".failed") !== null), undefined, { timeout: 15_000 });
   return { page, trouble, close: () => context.close() };
 }
+
+/** The frames that were asked for are drawn. */
+export const settled = (page: Page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 export async function shot(page: Page, name: string) {
   if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`) });

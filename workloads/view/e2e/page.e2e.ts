@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Kind } from "../src/data/trace";
 import { columnsOf } from "../tests/make";
-import { cleanUp, inFolder, open, pageOf, pageWith, retake, shot, start, stop, violations } from "./browser";
+import { cleanUp, inFolder, open, pageOf, pageWith, retake, settled, shot, start, stop, violations } from "./browser";
 
 let failing = "";
 let faults = "";
@@ -157,6 +157,7 @@ describe("a diagram", () => {
     const { page, trouble, close } = await open(faults, { colorScheme: "dark" });
     await shot(page, "whole-dark");
     await page.getByRole("button", { name: "Next fault" }).click();
+    await settled(page);
     expect(await page.locator(".list-row.selected").textContent()).toContain("FAULT: killed");
     await page.locator(".diagram").focus();
     const scale = () => page.evaluate(() => window.retake.view.scale);
@@ -281,7 +282,7 @@ describe("a narrow screen", () => {
       expect(await violations(page)).toEqual([]);
     }
     await page.getByRole("navigation").getByRole("button", { name: "List" }).tap();
-    expect(await page.locator(".list-row.selected").isVisible()).toBe(true);
+    await expect.poll(() => page.locator(".list-row.selected").isVisible()).toBe(true);
     expect(trouble).toEqual([]);
     await close();
   });
@@ -310,6 +311,7 @@ describe("two traces", () => {
       window.retake.select(pane, row, { isJump: true });
       return pane.trace.what(row);
     });
+    await settled(page);
     expect(await page.locator(".list-row.selected.alone").textContent()).toContain(alone.slice(0, 20));
     await page.locator(".pane").first().locator(".diagram").focus();
     await page.keyboard.press("d");

@@ -164,6 +164,13 @@ export class App {
       button.setAttribute("aria-pressed", String(button.dataset.tab === key));
     }
     this.resize();
+    // A part that was hidden had no height to show the selected event in.
+    for (const pane of this.panes) {
+      const { selected, axis, list } = pane;
+      if (selected === NONE || axis.length === 0) continue;
+      if (this.view.isReadable()) this.view.reveal(axis.at(axis.nearestPlace(selected)));
+      list.reveal(axis.nearestPlace(selected));
+    }
   }
 
   /** Between diagram and list. */
