@@ -122,7 +122,7 @@ describe("a diagram", () => {
     await page.keyboard.press("Tab");
     await page.locator(".diagram").focus();
     await page.keyboard.press("c");
-    expect(await details.textContent()).toContain("Messages it sent (1)");
+    expect(await details.textContent()).toContain("What followed from it (1)");
     await details.locator(".link").filter({ hasText: "Checkout" }).first().click();
     expect(await page.evaluate(() => location.hash)).toBe("#step=7");
     expect(trouble).toEqual([]);

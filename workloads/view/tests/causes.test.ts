@@ -68,6 +68,11 @@ describe("the chain of a step", () => {
     ]);
   });
 
+  it("takes who is recorded to have woken a step before who is inferred", () => {
+    const told = EVENTS.map((it, at) => (at === 9 ? { ...it, cause: 8 } : it));
+    expect(chainTo(traceOf(LABELS, told), 9).at(-1)).toEqual({ link: "woken", from: 8, to: 9 });
+  });
+
   it("adds up to the whole time, by what it was spent on", () => {
     const sums = totals(trace, chainTo(trace, 8));
     expect(sums.map(({ link, ns }) => [link, ns])).toEqual([["wait", 5_000], ["mailbox", 10], ["reply", 0]]);

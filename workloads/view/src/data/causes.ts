@@ -6,7 +6,9 @@ import { Kind, NONE, type Trace } from "./trace";
 export type Link =
   /** A message, from the step that sent it to the one that handles it. */
   | "mailbox"
-  /** An answer. Who sent it is not recorded: it is inferred, see `wakerOf`. */
+  /** An answer, or whatever else woke it, from the step that is recorded to have done so. */
+  | "woken"
+  /** The same where that is not recorded: it is inferred, see `wakerOf`. */
   | "reply"
   /** An await without a message that is known: a timer, a file, another task. */
   | "wait"
@@ -82,12 +84,17 @@ export function wakerOf(trace: Trace, row: number): number {
 /** What led to a step directly. */
 export function hopTo(trace: Trace, row: number): Hop | undefined {
   const hop = (link: Link, from: number) => (from === NONE ? undefined : { link, from, to: row });
-  if (trace.cause[row] !== NONE) return hop("mailbox", trace.cause[row]);
+  const cause = trace.cause[row];
   if (trace.kind[row] === Kind.Resume) {
+    // A step that woke its own task tells no more than that it went on.
+    if (cause !== NONE && cause !== trace.previous[row]) return hop("woken", cause);
     const waker = wakerOf(trace, row);
     return waker === NONE ? hop("wait", trace.previous[row]) : hop("reply", waker);
   }
-  return hop("start", startedBy(trace, row));
+  if (cause === NONE) return hop("start", startedBy(trace, row));
+  const kind = trace.kind[row];
+  if (kind === Kind.Handle || kind === Kind.Supervision) return hop("mailbox", cause);
+  return hop(kind === Kind.PostStop ? "woken" : "start", cause);
 }
 
 /**

@@ -535,8 +535,9 @@ export class App {
   toEffect() {
     const { trace, selected } = this.active;
     const effects = selected === NONE ? [] : trace.effectsOf(selected);
-    if (effects.length === 0) return this.say("It sent no message that was handled");
-    this.select(this.active, effects[0], { isJump: true });
+    if (effects.length === 0) return this.say("Nothing is known to have followed from it");
+    const handled = Array.from(effects).find((row) => trace.kind[row] === Kind.Handle);
+    this.select(this.active, handled ?? effects[0], { isJump: true });
   }
 
   back() {

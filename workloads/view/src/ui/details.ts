@@ -104,7 +104,7 @@ export class Details {
     if (step === NONE || trace.kind[row] === Kind.Fault) return false;
     const before = trace.causeStep[step];
     if (before > 0 && trace.cause[step] === NONE) {
-      return section("How it came about", h("p.hint", {}, `Its message was sent by step ${count(before)}, which is before this page.`));
+      return section("How it came about", h("p.hint", {}, `It came from step ${count(before)}, which is before this page.`));
     }
     if (pane.chain.length === 0) return false;
     return section("How it came about", waterfall(pane, pane.chain, (to) => this.app.select(pane, to, { isJump: true })));
@@ -126,7 +126,7 @@ export class Details {
     return h(
       "div",
       {},
-      section(`Messages it sent (${count(effects.length)})`, items.length > 0 ? h("ul.links", {}, ...items) : h("p.hint", {}, trace.about.causality ? "None that were handled." : "Causes were not recorded.")),
+      section(`What followed from it (${count(effects.length)})`, items.length > 0 ? h("ul.links", {}, ...items) : h("p.hint", {}, trace.about.causality ? "No message that was handled, and nobody that it woke." : "Causes were not recorded.")),
       around.length > 0 && section(`Steps of ${trace.who(row)}`, h("ul.links", {}, ...around)),
     );
   }

@@ -7,6 +7,7 @@ import { h } from "./dom";
 
 const WORDS: Record<Link, string> = {
   mailbox: "in the mailbox",
+  woken: "for an answer to be taken",
   reply: "for an answer to be taken",
   wait: "awaiting",
   start: "to begin",
@@ -26,7 +27,7 @@ export function waterfall(pane: Pane, hops: Hop[], select: (row: number) => void
   const row = ({ link, from, to }: Hop): HTMLElement => {
     const time = between(trace, from, to);
     const bar = h("span.bar", { className: `bar l-${link}`, style: { left: `${part(first, from) * 100}%`, width: `max(2px, ${part(from, to) * 100}%)` } });
-    const message = link === "mailbox" ? trace.messageName(to) : link === "reply" ? "answer" : link === "start" ? "begins" : "goes on";
+    const message = link === "mailbox" ? trace.messageName(to) : link === "reply" || link === "woken" ? "answer" : link === "start" ? "begins" : "goes on";
     const path = link === "wait" ? trace.who(to) : `${trace.who(from)} → ${trace.who(to)}`;
     const elapsed = time > 0 ? duration(time) : steps > 0 && !isTime ? inSteps(trace.step[to] - trace.step[from]) : "0";
     return h(
@@ -54,6 +55,6 @@ export function waterfall(pane: Pane, hops: Hop[], select: (row: number) => void
     h("p.legend", {}, ...parts.map(({ link, ns, steps }) => h("span", {}, h("span", { className: `key l-${link}`, "aria-hidden": "true" }), `${isTime ? duration(ns) : inSteps(steps)} ${WORDS[link]}`))),
     hidden > 0 && h("button.small", { type: "button", onclick: (event: Event) => { show(0); (event.currentTarget as Element).remove(); } }, `Show ${hidden} earlier`),
     list,
-    hops.some(({ link }) => link === "reply") && h("p.hint", {}, "Who sends an answer is not recorded. Dashed: inferred from who ran at the time."),
+    hops.some(({ link }) => link === "reply") && h("p.hint", {}, "Dashed: who woke it is not recorded, but inferred from who ran at the time."),
   );
 }

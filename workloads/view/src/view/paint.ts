@@ -228,7 +228,7 @@ export class Painter {
       const [x1, y1] = [this.x(scene, from), this.y(scene, a)];
       const [x2, y2] = [this.x(scene, to), this.y(scene, b)];
       if (Number.isNaN(x1) || Number.isNaN(x2) || y2 < -20 || y1 > this.height + 20) continue;
-      context.setLineDash(link === "mailbox" ? [] : link === "wait" ? [2, 3] : [5, 3]);
+      context.setLineDash(link === "mailbox" || link === "woken" ? [] : link === "wait" ? [2, 3] : [5, 3]);
       context.beginPath();
       if (link === "wait") {
         context.moveTo(x1, y1);
