@@ -34,6 +34,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::by_actor::ByActor;
+use crate::failures::{Failures, Service};
 use crate::governor::{GovernorEvent, GovernorRef};
 use crate::ledger::ReceiptId;
 use crate::names::Names;
@@ -129,6 +130,8 @@ pub struct ExecutorArguments {
     pub action_timeout: Duration,
     /// Where waits and work are counted.
     pub stages: Stages,
+    /// Failures on purpose.
+    pub failures: Failures,
 }
 
 impl ExecutorArguments {
@@ -140,6 +143,7 @@ impl ExecutorArguments {
             pool: pool.clone(),
             action_timeout: ACTION_TIMEOUT,
             stages: Stages::default(),
+            failures: Failures::default(),
         }
     }
 }
@@ -280,7 +284,7 @@ async fn run(action: &Action, arguments: &ExecutorArguments) -> ActionResult {
         Some(arguments.action_timeout),
     );
     let answer = arguments.stages.timed(Stage::Work, work).await;
-    match answer {
+    let result = match answer {
         Ok(CallResult::Success(Work::Done)) => ActionResult::Success,
         Ok(CallResult::Success(Work::Partial(reason))) => ActionResult::Partial(reason),
         Ok(CallResult::Success(Work::Failed(reason))) => ActionResult::Error(reason),
@@ -290,5 +294,10 @@ async fn run(action: &Action, arguments: &ExecutorArguments) -> ActionResult {
             ActionResult::Timeout
         }
         Ok(CallResult::SenderError) | Err(_) => ActionResult::Error("the worker died".to_owned()),
+    };
+    if arguments.failures.strike(Service::CheckIn).is_some() {
+        // Nobody gives it back.
+        drop(worker.into_worker());
     }
+    result
 }

@@ -45,6 +45,8 @@ pub enum Service {
     Ingress,
     /// The ledger's wall clock: it cannot be read, or (corrupt) is an hour slow.
     Clock,
+    /// The return of a worker to its pool, which is lost whatever the kind.
+    CheckIn,
 }
 
 /// How it fails.
@@ -60,11 +62,14 @@ pub enum FailureKind {
     PermissionDenied,
     /// What it was to do is damaged: a worker has done a part, the ledger refuses.
     Corrupt,
+    /// It does what it should, but so much later.
+    Slow(Duration),
 }
 
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Slow(time) => return write!(f, "slow by {time:?}"),
             Self::Unavailable => "unavailable",
             Self::Timeout => "timeout",
             Self::QuotaExceeded => "quota exceeded",
@@ -100,6 +105,7 @@ pub struct Failures(Arc<Mutex<Vec<Active>>>);
 struct Active {
     failure: Failure,
     coin: Bernoulli,
+    from: retake::Instant,
     until: retake::Instant,
 }
 
@@ -113,12 +119,21 @@ impl Failures {
     /// # Errors
     /// If its rate is not between 0 and 1.
     pub fn inject(&self, failure: Failure) -> Result<(), RateError> {
+        self.inject_after(Duration::ZERO, failure)
+    }
+
+    /// Inject a failure that begins after a time.
+    ///
+    /// # Errors
+    /// If its rate is not between 0 and 1.
+    pub fn inject_after(&self, time: Duration, failure: Failure) -> Result<(), RateError> {
         let coin = Bernoulli::new(failure.rate).map_err(|_| RateError(failure.rate))?;
-        let until = retake::now() + failure.duration;
+        let from = retake::now() + time;
         self.active().push(Active {
             failure,
             coin,
-            until,
+            from,
+            until: from + failure.duration,
         });
         Ok(())
     }
@@ -138,7 +153,7 @@ impl Failures {
         active.retain(|active| active.until > now);
         let of_service = active
             .iter()
-            .filter(|active| active.failure.service == service);
+            .filter(|active| active.failure.service == service && active.from <= now);
         let struck = of_service
             .filter(|active| active.coin.sample(&mut retake::rng()))
             .map(|active| active.failure.kind)

@@ -345,6 +345,7 @@ fn root(
     let executor = ExecutorArguments {
         action_timeout: config.action_timeout,
         stages: config.stages.clone(),
+        failures: config.failures.clone(),
         ..ExecutorArguments::new(&config.names, &PoolRef::new(&pool_name))
     };
     let names = config.names.clone();

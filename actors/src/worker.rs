@@ -118,6 +118,10 @@ impl Actor for ActionWorker {
         arguments.service_time.spend().await;
         let work = match arguments.failures.strike(Service::Worker) {
             None => Work::Done,
+            Some(FailureKind::Slow(time)) => {
+                retake::sleep(time).await;
+                Work::Done
+            }
             Some(FailureKind::Unavailable) => return Err("injected failure".into()),
             Some(FailureKind::Timeout) => {
                 retake::sleep(HANGS).await;

@@ -11,12 +11,13 @@ use retake_actors::{
 };
 use retake_sim::{Isolation, Sim};
 
-const KINDS: [FailureKind; 5] = [
+const KINDS: [FailureKind; 6] = [
     FailureKind::Unavailable,
     FailureKind::Timeout,
     FailureKind::QuotaExceeded,
     FailureKind::PermissionDenied,
     FailureKind::Corrupt,
+    FailureKind::Slow(Duration::from_millis(30)),
 ];
 const TENANTS: u32 = 3;
 const SECOND: Duration = Duration::from_secs(1);
@@ -241,4 +242,60 @@ fn a_failure_ends_after_its_duration_or_when_it_is_healed_and_is_part_of_the_see
     assert_ne!(strikes(1), strikes(2));
     let struck = strikes(1).into_iter().filter(|struck| *struck).count();
     assert!((8..=32).contains(&struck), "{struck} of 40");
+}
+
+#[test]
+fn a_slow_ledger_holds_every_receipt_up_for_so_long_and_no_longer_than_planned() {
+    let scenario = || async {
+        let system = start().await;
+        let planned: retake_actors::PlannedFailure =
+            "ledger:slow=250ms,at=1s,for=2s".parse().unwrap();
+        planned.inject(system.failures()).unwrap();
+        // One with an id leaves a receipt before its verdict.
+        let calm = |number: u32| Signal {
+            id: Some(number.to_string()),
+            value: 1.0,
+            ..signal(0)
+        };
+        let mut took = Vec::new();
+        for number in 0..3 {
+            let start = retake::now();
+            system.signal(calm(number)).await.unwrap();
+            took.push(start.elapsed());
+            retake::sleep(3 * SECOND / 2).await;
+        }
+        took
+    };
+    let run = Sim::new().isolation(Isolation::Inline).run(scenario);
+    let took = run.expect_passed();
+    let slow = Duration::from_millis(250);
+    assert_eq!(took, [Duration::ZERO, slow, Duration::ZERO]);
+}
+
+#[test]
+fn a_check_in_that_is_lost_leaves_the_worker_lent() {
+    let lent = |kind: FailureKind, rate: f64| {
+        let scenario = move || async move {
+            let system = start().await;
+            let failure = Failure {
+                service: Service::CheckIn,
+                kind,
+                rate,
+                duration: SECOND,
+            };
+            system.failures().inject(failure).unwrap();
+            let verdict = system.signal(signal(0)).await;
+            assert!(matches!(verdict, Ok(Verdict::Acting(_))), "{verdict:?}");
+            retake::sleep(SECOND).await;
+            system.pool().status().await.unwrap().leased
+        };
+        Sim::new()
+            .isolation(Isolation::Inline)
+            .run(scenario)
+            .expect_passed()
+    };
+    for kind in KINDS {
+        assert_eq!(lent(kind, 1.0), 1, "{kind}");
+        assert_eq!(lent(kind, 0.0), 0, "{kind}");
+    }
 }

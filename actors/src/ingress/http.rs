@@ -199,6 +199,10 @@ impl Shared {
     async fn fail_on_purpose(&self) -> Option<Response> {
         let what = "a failure on purpose";
         Some(match self.system.failures().strike(Service::Ingress)? {
+            FailureKind::Slow(time) => {
+                retake::sleep(time).await;
+                return None;
+            }
             FailureKind::Unavailable => unavailable("unavailable", what),
             FailureKind::Timeout => {
                 retake::sleep(self.config.request_timeout).await;

@@ -208,7 +208,7 @@ impl Actor for Ledger {
         match message {
             LedgerMessage::Append(draft, reply) => {
                 state.arguments.append_time.spend().await;
-                let Some(reply) = state.admit(reply) else {
+                let Some(reply) = state.admit(reply).await else {
                     return Ok(());
                 };
                 let receipt = state.take(draft);
@@ -219,7 +219,7 @@ impl Actor for Ledger {
             }
             LedgerMessage::AppendAll(drafts, reply) => {
                 state.arguments.append_time.spend().await;
-                let Some(reply) = state.admit(reply) else {
+                let Some(reply) = state.admit(reply).await else {
                     return Ok(());
                 };
                 let receipts = drafts.into_iter().map(|draft| state.take(draft)).collect();
@@ -246,12 +246,16 @@ impl Actor for Ledger {
 
 impl LedgerState {
     /// Let a request through, unless an injected failure strikes it.
-    fn admit<T: Send + 'static>(
+    async fn admit<T: Send + 'static>(
         &mut self,
         reply: RpcReplyPort<Answer<T>>,
     ) -> Option<RpcReplyPort<Answer<T>>> {
         match self.arguments.failures.strike(Service::Ledger) {
             None => return Some(reply),
+            Some(FailureKind::Slow(time)) => {
+                retake::sleep(time).await;
+                return Some(reply);
+            }
             Some(FailureKind::Timeout) => self.unanswered.push(Box::new(reply)),
             Some(kind) => drop(reply.send(Err(kind))),
         }
@@ -261,7 +265,7 @@ impl LedgerState {
     /// The wall clock, unless it fails on purpose.
     fn read_clock(&self) -> Option<Duration> {
         match self.arguments.failures.strike(Service::Clock) {
-            None => Some(retake::unix_time()),
+            None | Some(FailureKind::Slow(_)) => Some(retake::unix_time()),
             Some(FailureKind::Corrupt) => Some(retake::unix_time().saturating_sub(CLOCK_LEAP)),
             Some(_) => None,
         }
