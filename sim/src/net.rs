@@ -32,9 +32,9 @@
 //! assert_eq!(run.expect_passed(), "hello");
 //! ```
 //!
-//! What `turmoil-net` 0.1 does not do: packets are not duplicated, and lost ones are
-//! sent again after a count of passes and not after a time. A pass is made each
-//! millisecond while a packet may be lost.
+//! What `turmoil-net` 0.1 does not do: lost packets are sent again after a count of passes
+//! and not after a time, and a segment that overtakes another is dropped by its receiver
+//! and sent again as a lost one. A pass is made each millisecond while a packet may be lost.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -47,7 +47,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng as _;
-use turmoil_net::{EnterGuard, HostId, KernelConfig, Net, Packet};
+use turmoil_net::{EnterGuard, HostId, KernelConfig, Net, Packet, TcpFlags, TcpSegment, Transport};
 
 pub use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 
@@ -63,6 +63,10 @@ pub struct Network {
     hosts: Vec<String>,
     latency: RangeInclusive<Duration>,
     loss: f64,
+    duplicates: f64,
+    overtakes: f64,
+    resets: f64,
+    faults_until: Duration,
     cuts: Vec<Cut>,
 }
 
@@ -93,6 +97,10 @@ impl Network {
             hosts: vec![SERVER.to_owned(), "client".to_owned()],
             latency: Duration::ZERO..=Duration::ZERO,
             loss: 0.0,
+            duplicates: 0.0,
+            overtakes: 0.0,
+            resets: 0.0,
+            faults_until: Duration::MAX,
             cuts: Vec::new(),
         }
     }
@@ -116,6 +124,35 @@ impl Network {
         Self { loss, ..self }
     }
 
+    /// Share of the packets that come twice, from 0 to 1.
+    #[must_use]
+    pub fn duplicates(self, duplicates: f64) -> Self {
+        Self { duplicates, ..self }
+    }
+
+    /// Share of the packets that later ones of their link may overtake, from 0 to 1.
+    #[must_use]
+    pub fn overtakes(self, overtakes: f64) -> Self {
+        Self { overtakes, ..self }
+    }
+
+    /// Share of the packets instead of which both ends of the connection hear that it was
+    /// reset, from 0 to 1: before the server has a request, or after it has done its work.
+    #[must_use]
+    pub fn resets(self, resets: f64) -> Self {
+        Self { resets, ..self }
+    }
+
+    /// No packet is lost, doubled, overtaken or reset from this time of the run on. Cuts
+    /// have times of their own.
+    #[must_use]
+    pub fn faults_until(self, faults_until: Duration) -> Self {
+        Self {
+            faults_until,
+            ..self
+        }
+    }
+
     /// Cut the way from one host to another for a while; the way back stays open.
     #[must_use]
     pub fn cut(mut self, cut: Cut) -> Self {
@@ -124,7 +161,7 @@ impl Network {
     }
 
     fn may_lose(&self) -> bool {
-        self.loss > 0.0 || !self.cuts.is_empty()
+        self.loss > 0.0 || self.overtakes > 0.0 || !self.cuts.is_empty()
     }
 }
 
@@ -136,6 +173,10 @@ pub fn start(network: Network) {
     crate::add_environment(|seed| Wire::new(network, seed));
 }
 
+/// What is added to the latency of a second copy, and of a packet that others overtake,
+/// at most.
+const LATER_MAX: Duration = Duration::from_millis(20);
+
 /// Passes after which a lost packet is sent again, and the most that it is.
 const RESEND_AFTER_PASSES: u32 = 200;
 const RESENDS_MAX: u32 = 15;
@@ -146,6 +187,8 @@ const PASS: Duration = Duration::from_millis(1);
 struct Wire {
     network: Network,
     rng: ChaCha8Rng,
+    /// Of the faults that a network need not have: they shift nothing where it has none.
+    fault_rng: ChaCha8Rng,
     guard: EnterGuard,
     names: BTreeMap<IpAddr, String>,
     /// On their way, by time of arrival and order of sending.
@@ -180,6 +223,7 @@ impl Wire {
         Self {
             network,
             rng: stream(seed, "network"),
+            fault_rng: stream(seed, "network faults"),
             guard: net.enter(),
             names,
             on_the_way: BTreeMap::new(),
@@ -190,11 +234,6 @@ impl Wire {
         }
     }
 
-    /// A number from 0 to 1, exclusive.
-    fn draw(&mut self) -> f64 {
-        f64::from(self.rng.next_u32()) / (f64::from(u32::MAX) + 1.0)
-    }
-
     fn send(&mut self, packet: Packet, now: Duration) {
         let link = (packet.src, packet.dst);
         let name = |address| self.names.get(address).map(String::as_str);
@@ -203,18 +242,83 @@ impl Wire {
                 && name(&link.1) == Some(cut.to.as_str())
                 && (cut.start..cut.end).contains(&now)
         });
+        let has_faults = now < self.network.faults_until;
         // Drawn in any case, so that a cut shifts nothing.
-        let (loss, share) = (self.draw(), self.draw());
-        if is_cut || loss < self.network.loss {
+        let (loss, share) = (draw(&mut self.rng), draw(&mut self.rng));
+        if is_cut || (has_faults && loss < self.network.loss) {
             return;
         }
         let (low, high) = (*self.network.latency.start(), *self.network.latency.end());
         let arrival = now + low + high.saturating_sub(low).mul_f64(share);
-        let latest = self.latest.entry(link).or_default();
-        *latest = arrival.max(*latest);
-        self.on_the_way.insert((*latest, self.sent), packet);
+        let mut strikes = |share| has_faults && share > 0.0 && draw(&mut self.fault_rng) < share;
+        let is_reset = strikes(self.network.resets);
+        let is_doubled = strikes(self.network.duplicates);
+        let is_overtaken = strikes(self.network.overtakes);
+        if is_reset && let Some(resets) = resets(&packet) {
+            for reset in resets {
+                self.put(reset, arrival);
+            }
+            return;
+        }
+        let mut later = || arrival + LATER_MAX.mul_f64(draw(&mut self.fault_rng));
+        let copy = is_doubled.then(|| (packet.clone(), later()));
+        if is_overtaken {
+            let late = later();
+            self.put(packet, late);
+        } else {
+            let latest = self.latest.entry(link).or_default();
+            *latest = arrival.max(*latest);
+            let arrival = *latest;
+            self.put(packet, arrival);
+        }
+        if let Some((copy, at)) = copy {
+            self.put(copy, at);
+        }
+    }
+
+    /// Let a packet arrive at this time.
+    fn put(&mut self, packet: Packet, at: Duration) {
+        self.on_the_way.insert((at, self.sent), packet);
         self.sent += 1;
     }
+}
+
+/// A number from 0 to 1, exclusive.
+fn draw(rng: &mut ChaCha8Rng) -> f64 {
+    f64::from(rng.next_u32()) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// What both ends of a packet's connection hear when it is reset.
+fn resets(packet: &Packet) -> Option<[Packet; 2]> {
+    let Transport::Tcp(segment) = &packet.payload else {
+        return None;
+    };
+    let flags = TcpFlags {
+        rst: true,
+        ..TcpFlags::default()
+    };
+    let there = TcpSegment {
+        flags,
+        payload: Default::default(),
+        ..segment.clone()
+    };
+    let back = TcpSegment {
+        src_port: segment.dst_port,
+        dst_port: segment.src_port,
+        seq: segment.ack,
+        ack: segment.seq,
+        ..there.clone()
+    };
+    let from = |src, dst, segment| Packet {
+        src,
+        dst,
+        ttl: packet.ttl,
+        payload: Transport::Tcp(segment),
+    };
+    Some([
+        from(packet.src, packet.dst, there),
+        from(packet.dst, packet.src, back),
+    ])
 }
 
 impl Environment for Wire {

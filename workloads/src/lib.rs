@@ -6,12 +6,14 @@
 //! without a trace, and replays one; [`served`] is what `retake serve` serves, live and
 //! in a replay; [`cli`] is the command line;
 //! [`bench`](mod@bench) has the benchmarks, [`campaign`] runs many seeds in worker
-//! processes, [`view`] makes pages of traces, and [`zoo`] has programs with known bugs.
+//! processes, [`view`] makes pages of traces, [`zoo`] has programs with known bugs, and
+//! [`recover`] looks into the files of ledgers.
 
 pub mod bench;
 pub mod campaign;
 pub mod cli;
 pub mod load;
+pub mod recover;
 pub mod report;
 pub mod run;
 pub mod scenario;

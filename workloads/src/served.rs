@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use retake_actors::failures::{Failure, FailureKind, Service};
 use retake_actors::ledger::{Disk, Durability, ReplayedDisk};
-use retake_actors::{Ingress, IngressConfig, ServiceTime, Store, System, SystemConfig};
+use retake_actors::{
+    Ingress, IngressConfig, PlannedFailure, ServiceTime, Store, System, SystemConfig,
+};
 use retake_sim::recording::{Followed, Input, Recording, RecordingError};
 use retake_sim::{Outcome, Stats};
 use retake_traces::{Header, TraceError, TraceWriter};
@@ -50,6 +52,9 @@ pub struct Setup {
     pub tenants: Vec<String>,
     /// Share of the actions whose worker dies.
     pub fail_workers: f64,
+    /// What else fails on purpose, as [`PlannedFailure`]s.
+    #[serde(default)]
+    pub failures: Vec<String>,
 }
 
 impl Setup {
@@ -92,6 +97,12 @@ impl Setup {
             };
             let injected = system.failures().inject(failure);
             injected.map_err(|error| format!("--fail-workers: {error}"))?;
+        }
+        for text in &self.failures {
+            let planned: Result<PlannedFailure, _> = text.parse();
+            let planned = planned.map_err(|error| format!("--fail: {error}"))?;
+            let injected = planned.inject(system.failures());
+            injected.map_err(|error| format!("--fail {text}: {error}"))?;
         }
         Ok(system)
     }

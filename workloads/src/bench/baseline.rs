@@ -4,10 +4,13 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::analysis::grown;
 use super::context::Mode;
+use super::machine::{commit, date, machine};
 use super::runner::{Results, Row};
 use super::target::Unit;
 
@@ -112,7 +115,7 @@ impl Baseline {
     ///
     /// # Errors
     /// If they were made in another way.
-    pub fn compare(&self, results: &Results) -> Result<Vec<Comparison>, BaselineError> {
+    pub fn compare(&self, results: &Results) -> Result<Compared, BaselineError> {
         let unlike = |what: String| BaselineError::Unlike {
             name: self.name.clone(),
             what,
@@ -135,10 +138,50 @@ impl Baseline {
                     None => Verdict::New,
                     Some(before) => judge(before, row, of.mode),
                 },
+                grown: before.and_then(|before| grown(&before.measured, &row.measured)),
                 divergence: None,
             }
         });
-        Ok(compared.collect())
+        Ok(Compared {
+            name: self.name.clone(),
+            about: format!(
+                "{}, {}{}, {}",
+                date(Duration::from_secs(self.unix_time)),
+                self.code,
+                self.commit
+                    .as_ref()
+                    .map_or_else(String::new, |commit| format!(", commit {commit}")),
+                self.machine
+            ),
+            is_same_machine: self.machine == machine(),
+            rows: compared.collect(),
+        })
+    }
+}
+
+/// Results beside a baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// The baseline.
+    pub name: String,
+    /// When it was measured, with what and on what.
+    pub about: String,
+    /// That was this machine, as far as can be told.
+    pub is_same_machine: bool,
+    /// Row by row.
+    pub rows: Vec<Comparison>,
+}
+
+impl Compared {
+    /// The rows at which somebody has to look.
+    pub fn bad(&self) -> impl Iterator<Item = &Comparison> {
+        self.rows.iter().filter(|it| it.verdict.is_bad())
+    }
+
+    /// How this benchmark compares, if it is a bad one.
+    #[must_use]
+    pub fn bad_row(&self, id: &str) -> Option<&Comparison> {
+        self.bad().find(|it| it.id == id)
     }
 }
 
@@ -149,8 +192,22 @@ pub struct Comparison {
     pub id: String,
     /// How.
     pub verdict: Verdict,
+    /// Which part of the system takes longer, in words.
+    pub grown: Option<String>,
     /// Where the traces of a simulation part, in words.
     pub divergence: Option<String>,
+}
+
+impl Comparison {
+    /// What is worse or different, and which part of the system takes longer.
+    #[must_use]
+    pub fn what(&self) -> Vec<&str> {
+        let what = match &self.verdict {
+            Verdict::Same | Verdict::New => return Vec::new(),
+            Verdict::Changed(what) | Verdict::Regressed(what) => what,
+        };
+        what.iter().chain(&self.grown).map(String::as_str).collect()
+    }
 }
 
 /// What became of a benchmark since its baseline.
@@ -175,18 +232,23 @@ impl Verdict {
     }
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Same => "SAME",
+            Self::New => "NEW",
+            Self::Changed(_) => "CHANGED",
+            Self::Regressed(_) => "REGRESSED",
+        })
+    }
+}
+
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (word, what) = match &self.verdict {
-            Verdict::Same => ("SAME", &[][..]),
-            Verdict::New => ("NEW", &[][..]),
-            Verdict::Changed(what) => ("CHANGED", &what[..]),
-            Verdict::Regressed(what) => ("REGRESSED", &what[..]),
-        };
-        write!(f, "{word:<9} {}", self.id)?;
+        write!(f, "{:<9} {}", self.verdict, self.id)?;
         let divergence = self.divergence.iter().flat_map(|text| text.lines());
-        what.iter()
-            .map(String::as_str)
+        self.what()
+            .into_iter()
             .chain(divergence)
             .try_for_each(|what| write!(f, "\n          {what}"))
     }
@@ -210,7 +272,11 @@ fn threshold(name: &str, unit: Unit) -> Option<Threshold> {
         Unit::Nanoseconds => Some(Threshold::Rise(0.10)),
         Unit::PerSecond => Some(Threshold::Fall(0.10)),
         Unit::Bytes | Unit::MegabytesPerSecond => Some(Threshold::Rise(0.20)),
-        Unit::Percent if name.contains("success") || name.contains("served") => {
+        Unit::Percent
+            if ["success", "served", "refused"]
+                .iter()
+                .any(|it| name.contains(it)) =>
+        {
             Some(Threshold::FallPoints(5.0))
         }
         Unit::Percent if name.contains("error") => Some(Threshold::RisePoints(2.0)),
@@ -291,27 +357,4 @@ fn differences(before: &Row, after: &Row) -> Vec<String> {
         }
     });
     figures.take(MOST).collect()
-}
-
-/// The machine in a line: processor, cores and system.
-#[must_use]
-pub fn machine() -> String {
-    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1))
-        .unwrap_or("unknown processor");
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{model}, {cores} cores, {}", std::env::consts::OS)
-}
-
-/// The commit of the folder that the program runs in.
-#[must_use]
-pub fn commit() -> Option<String> {
-    let output = std::process::Command::new("git")
-        .args(["rev-parse", "--short=12", "HEAD"])
-        .output()
-        .ok()?;
-    let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (output.status.success() && !commit.is_empty()).then_some(commit)
 }

@@ -1,6 +1,7 @@
 //! What operations cost on this machine, measured live for the simulation, and how
 //! well the simulation then predicts what it was not measured on.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,14 +23,16 @@ const SLOW_OPERATIONS: u32 = 300;
 ///
 /// # Errors
 /// What could not be measured.
-pub async fn measure(machine: String) -> Result<Costs, String> {
+pub async fn measure(machine: String, folder: PathBuf) -> Result<Costs, String> {
     let context = Context {
         mode: Mode::Live,
         scale: 1.0,
         costs: Costs::built_in(),
+        failures: Vec::new(),
+        folder,
     };
     let append = append(Durability::Memory, OPERATIONS).await?;
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let folder = context.scratch()?;
     let disk = FileDisk::open(folder.path().join("log")).map_err(|error| error.to_string())?;
     let durable = append_durably(disk).await?;
     Ok(Costs {
@@ -62,7 +65,7 @@ async fn request(context: &Context) -> Result<Duration, String> {
         client.request("GET", "/health", "").await?;
     }
     let mean = mean(start, OPERATIONS);
-    server.stop().await;
+    server.stop().await?;
     Ok(mean)
 }
 
@@ -171,13 +174,15 @@ pub const HELD_OUT: [&str; 4] = [
 
 /// Run the benchmarks that were held out in both modes.
 #[must_use]
-pub fn hold_out(costs: &Costs, scale: f64) -> Vec<Prediction> {
+pub fn hold_out(costs: &Costs, scale: f64, folder: &Path) -> Vec<Prediction> {
     let settings = |mode| Settings {
         mode,
         seed: 0,
         scale,
         timeout: Duration::from_secs(600),
         costs: costs.clone(),
+        failures: Vec::new(),
+        folder: folder.to_owned(),
     };
     let mut predictions = Vec::new();
     for id in HELD_OUT {

@@ -2,54 +2,71 @@
 
 use std::fmt::Write as _;
 
+use super::analysis::bottlenecks;
+use super::baseline::Compared;
+use super::context::Mode;
+use super::html::About;
 use super::runner::{Results, Row};
 use super::table::show;
-use super::target::Status;
+use super::target::{Status, Unit};
+use crate::report::human_ns;
 
-/// `JUnit` XML: a test case for each benchmark, a suite for each suite.
+/// `JUnit` XML: a test case for each benchmark, a suite for each suite. What differs from a
+/// baseline has failed as well.
 #[must_use]
-pub fn junit(results: &Results) -> String {
-    let (passed, failed) = results.counts();
+pub fn junit(results: &Results, compared: Option<&Compared>) -> String {
+    let failure = |row: &Row| {
+        let mut what = Vec::new();
+        if row.shown() == Status::Fail {
+            what.extend(misses(row));
+        }
+        if let Some(bad) = compared.and_then(|compared| compared.bad_row(&row.id)) {
+            let lines = bad.what();
+            what.push(format!("{} {}", bad.verdict, lines.join("; ")));
+        }
+        (!what.is_empty()).then(|| what.join("; "))
+    };
+    let cases: Vec<(&Row, Option<String>)> =
+        results.rows.iter().map(|row| (row, failure(row))).collect();
+    let failed = |cases: &[&(&Row, Option<String>)]| {
+        let failed = cases.iter().filter(|(_, failure)| failure.is_some());
+        failed.count()
+    };
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
         text,
-        "<testsuites name=\"retake {}\" tests=\"{}\" failures=\"{failed}\">",
+        "<testsuites name=\"retake {}\" tests=\"{}\" failures=\"{}\">",
         results.mode,
-        passed + failed
+        cases.len(),
+        failed(&cases.iter().collect::<Vec<_>>())
     );
     for suite in super::SUITES {
-        let rows: Vec<&Row> = results
-            .rows
-            .iter()
-            .filter(|row| row.id.starts_with(&format!("{suite}/")))
-            .collect();
-        if rows.is_empty() {
+        let of_suite = cases.iter().filter(|(row, _)| row.suite() == suite);
+        let of_suite: Vec<_> = of_suite.collect();
+        if of_suite.is_empty() {
             continue;
         }
-        let failed = rows
-            .iter()
-            .filter(|row| row.shown() == Status::Fail)
-            .count();
-        let count = rows.len();
+        let (count, failed) = (of_suite.len(), failed(&of_suite));
         let _ = writeln!(
             text,
             "  <testsuite name=\"{suite}\" tests=\"{count}\" failures=\"{failed}\">"
         );
-        for row in rows {
+        for (row, failure) in of_suite {
             let name = escape(row.id.trim_start_matches(suite).trim_start_matches('/'));
             let seconds = row.took.as_secs_f64();
             let _ = write!(
                 text,
                 "    <testcase classname=\"{suite}\" name=\"{name}\" time=\"{seconds:.3}\""
             );
-            if row.shown() == Status::Fail {
-                let what = escape(&misses(row).join("; "));
-                let _ = writeln!(
-                    text,
-                    ">\n      <failure message=\"{what}\"/>\n    </testcase>"
-                );
-            } else {
-                text.push_str("/>\n");
+            match failure {
+                Some(what) => {
+                    let what = escape(what);
+                    let _ = writeln!(
+                        text,
+                        ">\n      <failure message=\"{what}\"/>\n    </testcase>"
+                    );
+                }
+                None => text.push_str("/>\n"),
             }
         }
         text.push_str("  </testsuite>\n");
@@ -94,14 +111,51 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// A table in Markdown, with the figures that have targets.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(char::is_control, " ")
+}
+
+/// A report in Markdown: how it came about, the figures that have targets, what differs
+/// from a baseline, where the time went, and the latencies.
 #[must_use]
-pub fn markdown(results: &Results) -> String {
+pub fn markdown(results: &Results, about: &About) -> String {
     let (passed, failed) = results.counts();
     let mut text = format!("### Benchmarks ({})\n\n", results.mode);
     let _ = writeln!(text, "**{passed} passed, {failed} failed**\n");
+    if results.mode == Mode::Sim {
+        text.push_str(
+            "A queueing model in virtual time: what operations cost is stated, not measured.\n\n",
+        );
+    }
+    for (name, what) in about.environment(results) {
+        let _ = writeln!(text, "- {name}: `{}`", what.replace('`', "'"));
+    }
+    text.push('\n');
+    if let Some(compared) = &about.compared {
+        differences(&mut text, compared);
+    }
+    targets(&mut text, results);
+    time_spent(&mut text, results);
+    latencies(&mut text, results);
+    text
+}
+
+fn differences(text: &mut String, compared: &Compared) {
+    let (name, about) = (&compared.name, &compared.about);
+    let _ = writeln!(text, "#### Beside the baseline `{name}`\n\n{about}\n");
+    if compared.bad().next().is_none() {
+        text.push_str("Nothing is worse.\n\n");
+        return;
+    }
+    for row in compared.bad() {
+        let what = cell(&row.what().join("; "));
+        let _ = writeln!(text, "- **{}** {}: {what}", row.verdict, row.id);
+    }
+    text.push('\n');
+}
+
+fn targets(text: &mut String, results: &Results) {
     text.push_str("| | benchmark | figure | measured | target |\n|---|---|---|---|---|\n");
-    let cell = |text: &str| text.replace('|', "\\|").replace(char::is_control, " ");
     for row in &results.rows {
         let mut first = (row.shown().to_string(), row.id.clone());
         for figure in row.measured.figures.iter().filter(|it| it.target.is_some()) {
@@ -116,29 +170,80 @@ pub fn markdown(results: &Results) -> String {
                 target.unwrap_or_default()
             );
         }
-        for error in &row.measured.errors {
+        for what in row.measured.errors.iter().chain(&row.alerts()) {
             let (status, id) = std::mem::take(&mut first);
-            let _ = writeln!(text, "| {status} | {id} | {} | | |", cell(error));
+            let _ = writeln!(text, "| {status} | {id} | {} | | |", cell(what));
         }
         if !first.1.is_empty() {
             // Nothing is judged, and nothing went wrong.
             let _ = writeln!(text, "| {} | {} | | | |", first.0, first.1);
         }
     }
-    text
+}
+
+fn time_spent(text: &mut String, results: &Results) {
+    let found = bottlenecks(results);
+    if found.is_empty() {
+        return;
+    }
+    text.push_str("\n#### Where the time went\n\n");
+    text.push_str("| benchmark | a request | most of it in | share |\n|---|---|---|---|\n");
+    for found in found {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {:.0} % |",
+            found.id,
+            Unit::Nanoseconds.show(found.each_ns),
+            cell(&found.stage.name),
+            100.0 * found.share
+        );
+    }
+}
+
+fn latencies(text: &mut String, results: &Results) {
+    let all = results.rows.iter().flat_map(|row| {
+        let distributions = row.measured.distributions.iter();
+        distributions.map(|distribution| (&row.id, distribution))
+    });
+    let mut is_first = true;
+    for (id, distribution) in all {
+        if std::mem::take(&mut is_first) {
+            text.push_str("\n#### Latencies\n\n");
+            text.push_str("| benchmark | of | count | p50 | p90 | p99 | p99.9 | max |\n");
+            text.push_str("|---|---|---|---|---|---|---|---|\n");
+        }
+        let it = &distribution.summary;
+        let _ = write!(
+            text,
+            "| {id} | {} | {} |",
+            cell(&distribution.name),
+            it.count
+        );
+        for ns in [it.p50_ns, it.p90_ns, it.p99_ns, it.p999_ns, it.max_ns] {
+            let _ = write!(text, " {} |", human_ns(ns));
+        }
+        text.push('\n');
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::context::Mode;
+    use std::time::Duration;
+
+    use super::super::baseline::{Comparison, Verdict};
     use super::super::measure::Measured;
-    use super::super::target::{Target, Unit};
+    use super::super::target::Target;
     use super::*;
 
     fn results() -> Results {
         let mut measured = Measured::new();
         measured.judge("p99", 2e6, Unit::Nanoseconds, Target::AtMost(1e6));
         measured.errors.push("a | b <c>\u{1}".to_owned());
+        measured.stage("governor", Duration::from_micros(30), 10);
+        measured.stage("ledger", Duration::from_micros(90), 10);
+        let mut latencies = crate::load::Latencies::default();
+        latencies.record(Duration::from_micros(12));
+        measured.distribution("write", &latencies);
         let row = |id: &str, measured: Measured| Row {
             id: id.to_owned(),
             load: String::new(),
@@ -154,6 +259,7 @@ mod tests {
             seed: 0,
             scale: 1.0,
             costs: None,
+            failures: vec!["ledger:slow=5ms".to_owned()],
             rows: vec![
                 row("http/health", Measured::new()),
                 row("ledger/x", measured),
@@ -161,35 +267,36 @@ mod tests {
         }
     }
 
+    fn about() -> About {
+        About {
+            date: "2026-11-24 08:15:00".to_owned(),
+            machine: "a machine".to_owned(),
+            load: Some(0.5),
+            file_system: Some("ext4".to_owned()),
+            code: "retake 0.1.0".to_owned(),
+            commit: Some("abc".to_owned()),
+            command: "retake bench all --live".to_owned(),
+            compared: Some(Compared {
+                name: "main".to_owned(),
+                about: "yesterday".to_owned(),
+                is_same_machine: true,
+                rows: vec![Comparison {
+                    id: "http/health".to_owned(),
+                    verdict: Verdict::Regressed(vec!["p99: 1 ms -> 2 ms".to_owned()]),
+                    grown: Some("it takes longer in: ledger".to_owned()),
+                    divergence: None,
+                }],
+            }),
+        }
+    }
+
     #[test]
     fn junit_names_what_was_missed_and_is_well_formed() {
-        insta::assert_snapshot!(junit(&results()), @r#"
-        <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites name="retake live" tests="2" failures="1">
-          <testsuite name="http" tests="1" failures="0">
-            <testcase classname="http" name="health" time="1.500"/>
-          </testsuite>
-          <testsuite name="ledger" tests="1" failures="1">
-            <testcase classname="ledger" name="x" time="1.500">
-              <failure message="p99: 2.00 ms, should be &lt;= 1.00 ms; a | b &lt;c&gt;�"/>
-            </testcase>
-          </testsuite>
-        </testsuites>
-        "#);
+        insta::assert_snapshot!(junit(&results(), about().compared.as_ref()));
     }
 
     #[test]
     fn markdown_is_a_table() {
-        insta::assert_snapshot!(markdown(&results()), @r"
-        ### Benchmarks (live)
-
-        **1 passed, 1 failed**
-
-        | | benchmark | figure | measured | target |
-        |---|---|---|---|---|
-        | PASS | http/health | | | |
-        | FAIL | ledger/x | p99 | 2.00 ms | <= 1.00 ms **missed** |
-        |  |  | a \| b <c>  | | |
-        ");
+        insta::assert_snapshot!(markdown(&results(), &about()));
     }
 }

@@ -1,14 +1,14 @@
 //! What a benchmark is given.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use retake_actors::{Names, ServiceTime, System, SystemConfig};
+use retake_actors::{Failures, Names, PlannedFailure, ServiceTime, System, SystemConfig};
 use serde::{Deserialize, Serialize};
 
 /// Where a benchmark runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// On real sockets, clocks, threads and files.
@@ -117,9 +117,31 @@ pub struct Context {
     pub scale: f64,
     /// What operations cost, in a simulation.
     pub costs: Costs,
+    /// What fails on purpose.
+    pub failures: Vec<PlannedFailure>,
+    /// Where live benchmarks keep their files while they run.
+    pub folder: PathBuf,
 }
 
 impl Context {
+    /// What is planned to fail, counted from now.
+    #[must_use]
+    pub fn failures(&self) -> Failures {
+        let failures = Failures::default();
+        for planned in &self.failures {
+            // Its rate was checked when it was read.
+            let _ = planned.inject(&failures);
+        }
+        failures
+    }
+
+    /// A folder for the files of a live benchmark, which goes with its guard.
+    pub(super) fn scratch(&self) -> Result<tempfile::TempDir, String> {
+        let cannot = |error| format!("no folder in {}: {error}", self.folder.display());
+        std::fs::create_dir_all(&self.folder).map_err(cannot)?;
+        tempfile::tempdir_in(&self.folder).map_err(cannot)
+    }
+
     /// Scaled number of things, at least 1.
     #[must_use]
     pub fn count(&self, full: u64) -> u64 {
@@ -181,6 +203,7 @@ impl Context {
             action_time,
             append_time: self.append_time(),
             signal_time: self.cost(self.costs.signal_us),
+            failures: self.failures(),
             ..SystemConfig::default()
         }
     }

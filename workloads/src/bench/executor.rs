@@ -1,17 +1,22 @@
 //! Actions on the worker pool: 10 workers, 5 more on demand, 5 s in the queue.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::RngExt as _;
 use retake_actors::alerts::Figures;
 use retake_actors::worker::{Work, WorkerArguments, WorkerMessage};
-use retake_actors::{Action, ActionKind, ActionWorker, PoolConfig, PoolRef, ServiceTime};
+use retake_actors::{
+    Action, ActionKind, ActionWorker, Failures, PoolConfig, PoolRef, PoolStatus, Service,
+    ServiceTime,
+};
 
 use super::context::{Context, LENT, SETTLE};
-use super::measure::Measured;
+use super::measure::{Measured, Series};
 use super::target::{Target, Unit};
 use super::{Benchmark, benchmarks};
 use crate::load::Latencies;
+use crate::load::open::arrive;
 
 pub(super) const BENCHMARKS: &[Benchmark] = benchmarks![
     "executor/action_execution", "1,000 actions", action_execution;
@@ -31,6 +36,8 @@ const WORK: Duration = Duration::from_millis(3);
 /// A pool of workers whose work takes this long.
 struct Stage {
     pool: PoolRef<WorkerMessage>,
+    failures: Failures,
+    watch: Arc<Mutex<Watched>>,
 }
 
 /// What became of an action, how long it waited for its worker, and how long both took.
@@ -40,35 +47,146 @@ struct Done {
     worked: bool,
 }
 
+/// The pool's figures over time.
+#[derive(Default)]
+struct Watched {
+    points: Vec<(Duration, PoolStatus)>,
+    is_over: bool,
+}
+
+/// Time between looks at the pool.
+const LOOK: Duration = Duration::from_millis(100);
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn watch(pool: PoolRef<WorkerMessage>, watched: Arc<Mutex<Watched>>) {
+    let start = retake::now();
+    while !locked(&watched).is_over {
+        if let Ok(status) = pool.status().await {
+            locked(&watched).points.push((start.elapsed(), status));
+        }
+        retake::sleep(LOOK).await;
+    }
+}
+
+fn pool_config() -> PoolConfig {
+    PoolConfig {
+        size: WORKERS,
+        max_overflow: 5,
+        ..PoolConfig::default()
+    }
+}
+
 impl Stage {
     async fn start(context: &Context, service_time: ServiceTime) -> Result<Self, String> {
         let name = context.system(ServiceTime::None).names.of("pool");
-        let config = PoolConfig {
-            size: WORKERS,
-            max_overflow: 5,
-            ..PoolConfig::default()
-        };
+        let failures = context.failures();
         let arguments = WorkerArguments {
             service_time,
-            ..WorkerArguments::default()
+            failures: failures.clone(),
         };
-        let pool = PoolRef::start(&name, config, move |_| (ActionWorker, arguments.clone())).await;
+        let make = move |_| (ActionWorker, arguments.clone());
+        let pool = PoolRef::start(&name, pool_config(), make).await;
         let pool = pool.map_err(|error| format!("the pool does not start: {error}"))?;
-        Ok(Self { pool })
+        let watched = Arc::default();
+        retake::spawn_named("watch", watch(pool.clone(), Arc::clone(&watched)));
+        Ok(Self {
+            pool,
+            failures,
+            watch: watched,
+        })
     }
 
-    async fn act(pool: &PoolRef<WorkerMessage>, kind: ActionKind, since: retake::Instant) -> Done {
+    fn client(&self) -> Client {
+        Client {
+            pool: self.pool.clone(),
+            failures: self.failures.clone(),
+        }
+    }
+
+    /// Actions that begin at these times, whatever became of those before.
+    async fn arrive(&self, times: &[Duration]) -> Result<Vec<Done>, String> {
+        arrive(times, |_, intended| {
+            let client = self.client();
+            async move { client.act(ActionKind::Scale, intended).await }
+        })
+        .await
+    }
+
+    /// Tell how the pool stood during the load, and close it.
+    async fn stop(self, measured: &mut Measured) {
+        if let Ok(status) = self.pool.status().await {
+            let most = status.waiting_max as f64;
+            measured.report("most clients in the queue", most, Unit::Count);
+            measured.alert(&Figures {
+                queue_depth: Some(status.waiting_max as u64),
+                ..Figures::default()
+            });
+        }
+        let points = std::mem::take(&mut locked(&self.watch).points);
+        let mut add = |name: &str, unit: Unit, pick: fn(&PoolStatus) -> f64| {
+            let points = points.iter();
+            let points = points.map(|(at, status)| (at.as_secs_f64(), pick(status)));
+            measured.series.push(Series {
+                name: name.to_owned(),
+                unit,
+                points: points.collect(),
+            });
+        };
+        add("queue depth", Unit::Count, |it| it.waiting as f64);
+        add("utilisation of the ten", Unit::Percent, |it| {
+            100.0 * it.leased as f64 / f64::from(WORKERS)
+        });
+        self.close(measured).await;
+    }
+
+    /// Check that every worker has come back, and stop the pool.
+    async fn close(self, measured: &mut Measured) {
+        locked(&self.watch).is_over = true;
+        // The last check-ins may be on their way.
+        let mut lent = 0;
+        for _ in 0..SETTLE.0 {
+            let Ok(status) = self.pool.status().await else {
+                break;
+            };
+            measured.violations(&retake_actors::invariants::pool(&pool_config(), &status));
+            lent = status.leased;
+            if lent == 0 || !measured.errors.is_empty() {
+                break;
+            }
+            retake::sleep(SETTLE.1).await;
+        }
+        measured.require(LENT, lent == 0);
+        self.pool.stop().await;
+    }
+}
+
+/// Who has actions done.
+#[derive(Clone)]
+struct Client {
+    pool: PoolRef<WorkerMessage>,
+    failures: Failures,
+}
+
+impl Client {
+    async fn act(&self, kind: ActionKind, since: retake::Instant) -> Done {
         let action = Action {
             attempt: 0,
             tenant: "acme".to_owned(),
             kind,
         };
-        let lease = pool.checkout(QUEUE_TIMEOUT).await;
+        let lease = self.pool.checkout(QUEUE_TIMEOUT).await;
         let wait = since.elapsed();
         let worked = match lease {
             Ok(worker) => {
                 let run = |reply| WorkerMessage::Run(action, reply);
                 let work = retake_actors::call(&worker, run, None).await;
+                if self.failures.strike(Service::CheckIn).is_some() {
+                    // As an executor whose check-in is lost.
+                    drop(worker.into_worker());
+                }
                 work == Ok(Work::Done)
             }
             Err(_) => false,
@@ -79,55 +197,62 @@ impl Stage {
             worked,
         }
     }
+}
 
-    /// Actions that begin at these times, whatever became of those before.
-    async fn arrive(&self, times: &[Duration]) -> Result<Vec<Done>, String> {
-        let start = retake::now();
-        let mut actions = Vec::with_capacity(times.len());
-        for at in times {
-            let intended = start + *at;
-            retake::sleep_until(intended).await;
-            let pool = self.pool.clone();
-            actions.push(retake::spawn_named("action", async move {
-                Self::act(&pool, ActionKind::Scale, intended).await
-            }));
-        }
-        let mut done = Vec::with_capacity(actions.len());
-        for action in actions {
-            done.push(action.await.map_err(|error| error.to_string())?);
-        }
-        Ok(done)
+/// What became of many actions.
+#[derive(Clone, Default)]
+struct Tally {
+    totals: Latencies,
+    waits: Latencies,
+    waited: Duration,
+    took: Duration,
+    count: u64,
+    worked: u64,
+}
+
+impl Tally {
+    fn add(&mut self, done: &Done) {
+        self.totals.record(done.total);
+        self.waits.record(done.wait);
+        self.waited += done.wait;
+        self.took += done.total;
+        self.count += 1;
+        self.worked += u64::from(done.worked);
     }
 
-    async fn stop(self, measured: &mut Measured) {
-        if let Ok(status) = self.pool.status().await {
-            let most = status.waiting_max as f64;
-            measured.report("most clients in the queue", most, Unit::Count);
-            measured.alert(&Figures {
-                queue_depth: Some(status.waiting_max as u64),
-                ..Figures::default()
-            });
-            let config = PoolConfig {
-                size: WORKERS,
-                max_overflow: 5,
-                ..PoolConfig::default()
-            };
-            // The last check-ins may be on their way.
-            let mut lent = 0;
-            for _ in 0..SETTLE.0 {
-                retake::sleep(SETTLE.1).await;
-                let Ok(status) = self.pool.status().await else {
-                    break;
-                };
-                measured.violations(&retake_actors::invariants::pool(&config, &status));
-                lent = status.leased;
-                if lent == 0 || !measured.errors.is_empty() {
-                    break;
-                }
-            }
-            measured.require(LENT, lent == 0);
+    fn join(&mut self, other: &Self) {
+        self.totals.add(&other.totals);
+        self.waits.add(&other.waits);
+        self.waited += other.waited;
+        self.took += other.took;
+        self.count += other.count;
+        self.worked += other.worked;
+    }
+
+    /// Where the time went.
+    fn describe(&self, measured: &mut Measured) {
+        measured.stage("wait for a worker", self.waited, self.count);
+        let work = self.took.saturating_sub(self.waited);
+        measured.stage("work", work, self.count);
+    }
+
+    fn require_all(&self, measured: &mut Measured) {
+        let what = format!(
+            "{} of {} actions are not done",
+            self.count - self.worked,
+            self.count
+        );
+        measured.require(&what, self.worked == self.count);
+    }
+}
+
+impl FromIterator<Done> for Tally {
+    fn from_iter<I: IntoIterator<Item = Done>>(done: I) -> Self {
+        let mut tally = Self::default();
+        for done in done {
+            tally.add(&done);
         }
-        self.pool.stop().await;
+        tally
     }
 }
 
@@ -156,64 +281,53 @@ async fn one_by_one(
     kind: ActionKind,
     count: u64,
     measured: &mut Measured,
-) -> Result<(Latencies, Duration), String> {
+) -> Result<(Tally, Duration), String> {
     let stage = Stage::start(context, work).await?;
-    let mut times = Latencies::default();
+    let client = stage.client();
+    let mut tally = Tally::default();
     let start = retake::now();
     for _ in 0..count {
-        let done = Stage::act(&stage.pool, kind, retake::now()).await;
-        measured.require("every action is done", done.worked);
-        times.record(done.total);
+        tally.add(&client.act(kind, retake::now()).await);
     }
     let elapsed = start.elapsed();
-    stage.pool.stop().await;
-    Ok((times, elapsed))
+    tally.require_all(measured);
+    stage.close(measured).await;
+    Ok((tally, elapsed))
 }
 
 async fn action_execution(context: Context) -> Measured {
     measured(async |measured| {
         let (work, count) = (exponential(WORK), context.count(1_000));
         let acted = one_by_one(&context, work, ActionKind::Scale, count, measured);
-        let (times, elapsed) = acted.await?;
-        measured.p99("action", &times, 100 * MS);
+        let (tally, elapsed) = acted.await?;
+        measured.p99("action", &tally.totals, 100 * MS);
         measured.rate("actions", count, elapsed, 50.0);
+        tally.describe(measured);
         note_work(measured, work);
         Ok(())
     })
     .await
 }
 
-/// Clients that act one after another; gives their times and how many were done.
-async fn by_clients(
-    stage: &Stage,
-    clients: u64,
-    each: u64,
-) -> Result<(Latencies, Latencies, u64), String> {
+/// Clients that act one after another.
+async fn by_clients(stage: &Stage, clients: u64, each: u64) -> Result<Tally, String> {
     let clients: Vec<_> = (0..clients)
         .map(|_| {
-            let pool = stage.pool.clone();
+            let client = stage.client();
             retake::spawn(async move {
-                let (mut totals, mut waits) = (Latencies::default(), Latencies::default());
-                let mut worked = 0;
+                let mut tally = Tally::default();
                 for _ in 0..each {
-                    let done = Stage::act(&pool, ActionKind::Scale, retake::now()).await;
-                    totals.record(done.total);
-                    waits.record(done.wait);
-                    worked += u64::from(done.worked);
+                    tally.add(&client.act(ActionKind::Scale, retake::now()).await);
                 }
-                (totals, waits, worked)
+                tally
             })
         })
         .collect();
-    let (mut totals, mut waits) = (Latencies::default(), Latencies::default());
-    let mut worked = 0;
+    let mut tally = Tally::default();
     for client in clients {
-        let (of_client, waits_of_client, done) = client.await.map_err(|it| it.to_string())?;
-        totals.add(&of_client);
-        waits.add(&waits_of_client);
-        worked += done;
+        tally.join(&client.await.map_err(|error| error.to_string())?);
     }
-    Ok((totals, waits, worked))
+    Ok(tally)
 }
 
 async fn pool_throughput(context: Context) -> Measured {
@@ -222,13 +336,15 @@ async fn pool_throughput(context: Context) -> Measured {
         let stage = Stage::start(&context, exponential(WORK)).await?;
         let each = context.count(5_000 / CLIENTS);
         let start = retake::now();
-        let (totals, _, worked) = by_clients(&stage, CLIENTS, each).await?;
-        let p95 = totals.histogram().value_at_quantile(0.95) as f64;
+        let tally = by_clients(&stage, CLIENTS, each).await?;
+        let p95 = tally.totals.histogram().value_at_quantile(0.95) as f64;
         let target = Target::AtMost(50e6);
         measured.judge("action p95", p95, Unit::Nanoseconds, target);
-        let rate = worked as f64 / start.elapsed().as_secs_f64();
+        let rate = tally.worked as f64 / start.elapsed().as_secs_f64();
         measured.report("actions", rate, Unit::PerSecond);
-        measured.distribution("action", &totals);
+        measured.distribution("action", &tally.totals);
+        tally.require_all(measured);
+        tally.describe(measured);
         note_work(measured, exponential(WORK));
         stage.stop(measured).await;
         Ok(())
@@ -242,12 +358,13 @@ async fn pool_concurrent(context: Context) -> Measured {
         let stage = Stage::start(&context, exponential(WORK)).await?;
         let each = context.count(500);
         let start = retake::now();
-        let (totals, waits, worked) = by_clients(&stage, CLIENTS, each).await?;
-        measured.rate("actions", worked, start.elapsed(), 100.0);
-        let success = 100.0 * worked as f64 / (CLIENTS * each) as f64;
+        let tally = by_clients(&stage, CLIENTS, each).await?;
+        measured.rate("actions", tally.worked, start.elapsed(), 100.0);
+        let success = 100.0 * tally.worked as f64 / tally.count as f64;
         measured.judge("success", success, Unit::Percent, Target::AtLeast(99.0));
-        measured.distribution("action", &totals);
-        measured.distribution("wait for a worker", &waits);
+        measured.distribution("action", &tally.totals);
+        measured.distribution("wait for a worker", &tally.waits);
+        tally.describe(measured);
         note_work(measured, exponential(WORK));
         stage.stop(measured).await;
         Ok(())
@@ -273,22 +390,25 @@ async fn worker_utilization(context: Context) -> Measured {
         let count = context.count(2_000).max(1000);
         let time = Duration::from_secs_f64(count as f64 / RATE);
         let start = retake::now();
-        let done = stage.arrive(&arrivals(count, time)).await?;
+        let tally: Tally = stage
+            .arrive(&arrivals(count, time))
+            .await?
+            .into_iter()
+            .collect();
         let elapsed = start.elapsed().as_secs_f64();
-        let busy: f64 = done
-            .iter()
-            .map(|done| (done.total - done.wait).as_secs_f64())
-            .sum();
+        let busy = (tally.took - tally.waited).as_secs_f64();
+        // Of the time of the ten; what overflow workers did counts as theirs.
         let utilisation = 100.0 * busy / (f64::from(WORKERS) * elapsed);
         let target = Target::Within(75.0, 85.0);
         measured.judge("utilisation", utilisation, Unit::Percent, target);
-        // What the ten do not work, of the time of the fifteen that there may be.
         let idle = 100.0 - utilisation;
         measured.judge("idle", idle, Unit::Percent, Target::Within(10.0, 20.0));
-        let longest = done.iter().map(|done| done.wait).max().unwrap_or_default();
-        let starved = done.iter().filter(|done| !done.worked).count() as f64;
+        let starved = (tally.count - tally.worked) as f64;
         measured.judge("starved clients", starved, Unit::Count, Target::AtMost(0.0));
-        measured.report("longest wait", longest.as_nanos() as f64, Unit::Nanoseconds);
+        let longest = tally.waits.summary().max_ns as f64;
+        measured.report("longest wait", longest, Unit::Nanoseconds);
+        measured.distribution("wait for a worker", &tally.waits);
+        tally.describe(measured);
         measured
             .notes
             .push(format!("{RATE} arrivals a second, as Poisson traffic"));
@@ -306,16 +426,18 @@ async fn queue_latency(context: Context) -> Measured {
         // A spike of 150 at the start of each window, the others spread over it.
         let spike = count * 15 / 100;
         let stage = Stage::start(&context, exponential(WORK)).await?;
-        let mut waits = Latencies::default();
-        for _ in 0..5 {
+        let mut tally = Tally::default();
+        let start = retake::now();
+        for burst in 1..=5 {
+            let began = start.elapsed().as_secs_f64();
+            measured.marks.push((began, format!("burst {burst}")));
             let mut times = vec![Duration::ZERO; spike as usize];
             times.extend(arrivals(count - spike, window));
-            for done in stage.arrive(&times).await? {
-                waits.record(done.wait);
-                measured.require("every action is done", done.worked);
-            }
+            tally.join(&stage.arrive(&times).await?.into_iter().collect());
         }
-        measured.p99("queue wait", &waits, 50 * MS);
+        measured.p99("queue wait", &tally.waits, 50 * MS);
+        tally.require_all(measured);
+        tally.describe(measured);
         note_work(measured, exponential(WORK));
         measured.notes.push(format!(
             "{spike} at the start of each burst, the others over {} s",
@@ -325,14 +447,12 @@ async fn queue_latency(context: Context) -> Measured {
         // All at once, as a function of the work.
         for work in [MS / 10, MS, 3 * MS] {
             let stage = Stage::start(&context, ServiceTime::Fixed(work)).await?;
-            let mut waits = Latencies::default();
-            for done in stage.arrive(&vec![Duration::ZERO; count as usize]).await? {
-                waits.record(done.wait);
-            }
+            let at_once = vec![Duration::ZERO; count as usize];
+            let tally: Tally = stage.arrive(&at_once).await?.into_iter().collect();
             let name = format!("wait p99, {count} at once, work {work:?}");
-            let p99 = waits.summary().p99_ns as f64;
+            let p99 = tally.waits.summary().p99_ns as f64;
             measured.report(&name, p99, Unit::Nanoseconds);
-            stage.pool.stop().await;
+            stage.close(measured).await;
         }
         Ok(())
     })
@@ -341,6 +461,7 @@ async fn queue_latency(context: Context) -> Measured {
 
 async fn action_types(context: Context) -> Measured {
     measured(async |measured| {
+        let mut all = Tally::default();
         for (kind, mean, most, rate) in [
             (ActionKind::Scale, 2 * MS, 20 * MS, 200.0),
             (ActionKind::Rollback, 5 * MS, 30 * MS, 100.0),
@@ -348,13 +469,15 @@ async fn action_types(context: Context) -> Measured {
         ] {
             let count = context.count(500);
             let acted = one_by_one(&context, exponential(mean), kind, count, measured);
-            let (times, elapsed) = acted.await?;
-            measured.p99(&kind.to_string(), &times, most);
+            let (tally, elapsed) = acted.await?;
+            measured.p99(&kind.to_string(), &tally.totals, most);
             measured.rate(&format!("{kind} actions"), count, elapsed, rate);
             measured
                 .notes
                 .push(format!("{kind}: {:?}", exponential(mean)));
+            all.join(&tally);
         }
+        all.describe(measured);
         Ok(())
     })
     .await

@@ -1,8 +1,11 @@
 //! The governor's state machine.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use retake_actors::ledger::ReceiptKind;
+use retake_actors::stages::Stage;
 use retake_actors::{GovernorState, ServiceTime, Signal, System, Verdict, invariants};
 
 use super::context::Context;
@@ -48,11 +51,27 @@ async fn on_system(
                 measured.errors.push(error);
             }
             measured.violations(&invariants::ledger(system.store()));
+            describe_stages(&system, &mut measured);
             system.stop().await;
         }
         Err(error) => measured.errors.push(error),
     }
     measured
+}
+
+/// Where the time of signals went.
+fn describe_stages(system: &System, measured: &mut Measured) {
+    let spent = |stage| system.stages().total(stage);
+    let (governor, ledger) = (spent(Stage::Governor), spent(Stage::Ledger));
+    if governor.is_zero() {
+        return;
+    }
+    let signals = measured.distributions.iter().map(|it| it.summary.count);
+    let signals = signals.max().unwrap_or(1);
+    // Governors write down transitions and attempts behind their verdicts.
+    let ledger = ledger.min(governor);
+    measured.stage("governor and its queue", governor - ledger, signals);
+    measured.stage("ledger", ledger, signals);
 }
 
 /// Hand a signal in and note how long the verdict took.
@@ -229,25 +248,19 @@ async fn event_postponement(context: Context) -> Measured {
     let work = ServiceTime::Fixed(Duration::from_millis(500));
     on_system(&context, work, 1, async |system, measured| {
         ask(system, signal(tenant(0), 90.0), &mut Latencies::default()).await?;
-        let waiting: Vec<_> = (0..events)
-            .map(|number| {
-                let system = system.clone();
-                retake::spawn(async move {
-                    let signal = Signal {
-                        id: Some(format!("{number:06}")),
-                        ..signal(tenant(0), 10.0)
-                    };
-                    let verdict = system.signal(signal).await;
-                    (verdict, retake::now())
-                })
-            })
-            .collect();
-        until_stable(system, &tenant(0)).await?;
+        let mut waiting = Vec::new();
+        for number in 0..events {
+            let mut asked = Box::pin(ask_at(system.clone(), event(number)));
+            // Sent from here, so that they come in this order; awaited each by itself.
+            let sent = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await;
+            measured.require("no event has its verdict at once", sent.is_pending());
+            if sent.is_pending() {
+                waiting.push(retake::spawn(asked));
+            }
+        }
         let mut ends = Vec::new();
         for waiting in waiting {
-            let (verdict, end) = waiting.await.map_err(|error| error.to_string())?;
-            verdict.map_err(|error| error.to_string())?;
-            ends.push(end);
+            ends.push(waiting.await.map_err(|error| error.to_string())??);
         }
         ends.sort_unstable();
         // From one verdict to the next: what each event took once it was retried.
@@ -256,26 +269,35 @@ async fn event_postponement(context: Context) -> Measured {
             times.record(pair[1] - pair[0]);
         }
         measured.p99("retried event", &times, Duration::from_millis(10));
-        let mut ids: Vec<String> = Vec::new();
-        for receipt in system.store().of_tenant(&tenant(0)) {
-            if let (ReceiptKind::Signal { .. }, Some(id)) = (&receipt.kind, &receipt.signal) {
-                ids.push(id.clone());
-            }
-        }
+        let receipts = system.store().of_tenant(&tenant(0));
+        let handled = receipts.iter().filter_map(|receipt| match receipt.kind {
+            ReceiptKind::Signal { .. } => receipt.signal.clone(),
+            _ => None,
+        });
+        let sent = (0..events).filter_map(|number| event(number).id);
+        let in_order = handled.eq(sent);
+        measured.require("each event is handled exactly once, in order", in_order);
         let met = system.inspect_governor(&tenant(0)).await;
         let met = met.map_err(|error| error.to_string())?.met;
         let postponed = met.get(&(GovernorState::Intervening, "signal")).copied();
-        measured.report(
-            "events postponed",
-            postponed.unwrap_or(0) as f64,
-            Unit::Count,
-        );
-        ids.dedup();
-        measured.require(
-            "each event is handled exactly once",
-            ids.len() as u64 == events,
-        );
+        let postponed = postponed.unwrap_or(0) as f64;
+        let all = Target::AtLeast(events as f64);
+        measured.judge("events postponed", postponed, Unit::Count, all);
         Ok(())
     })
     .await
+}
+
+fn event(number: u64) -> Signal {
+    Signal {
+        id: Some(format!("{number:06}")),
+        ..signal(tenant(0), 10.0)
+    }
+}
+
+/// When a signal had its verdict.
+async fn ask_at(system: System, signal: Signal) -> Result<retake::Instant, String> {
+    let verdict = system.signal(signal).await;
+    verdict.map_err(|error| error.to_string())?;
+    Ok(retake::now())
 }

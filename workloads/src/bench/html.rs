@@ -1,30 +1,72 @@
 //! Results as one page that needs nothing else: no network, no scripts.
 
-use std::fmt::Write as _;
-
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use retake_actors::PlannedFailure;
 
-use super::baseline::{Comparison, Verdict};
-use super::measure::{Distribution, Measured, Series};
+use super::analysis::{bottleneck, bottlenecks, waited_ns};
+use super::baseline::Compared;
+use super::ci::misses;
+use super::context::{Costs, Mode};
+use super::measure::{Distribution, Measured, Series, Stage};
 use super::runner::{Results, Row};
 use super::table::show;
 use super::target::{Status, Unit};
 
-/// What the page tells beside the results.
+/// What reports tell beside the results.
 #[derive(Clone, Debug, Default)]
 pub struct About {
+    /// When, in UTC.
+    pub date: String,
     /// The machine.
     pub machine: String,
+    /// How busy it was when the run began.
+    pub load: Option<f64>,
+    /// The file system of live ledgers.
+    pub file_system: Option<String>,
     /// The program.
     pub code: String,
     /// The commit, where it is known.
     pub commit: Option<String>,
     /// The command that gives the same again.
     pub command: String,
-    /// How the results compare with a baseline, and its name.
-    pub comparison: Option<(String, Vec<Comparison>)>,
+    /// How the results compare with a baseline.
+    pub compared: Option<Compared>,
+}
+
+impl About {
+    /// Everything but the comparison, by name.
+    #[must_use]
+    pub fn environment(&self, results: &Results) -> Vec<(String, String)> {
+        let commit = self.commit.as_ref();
+        let commit = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
+        let mut pairs = vec![
+            ("command", self.command.clone()),
+            ("date", format!("{} UTC", self.date)),
+            ("machine", self.machine.clone()),
+            ("program", format!("{}{commit}", self.code)),
+        ];
+        match results.mode {
+            Mode::Sim => pairs.push(("seed", results.seed.to_string())),
+            Mode::Live => {
+                if let Some(load) = self.load {
+                    pairs.push(("load average", format!("{load:.2} when the run began")));
+                }
+                if let Some(kind) = &self.file_system {
+                    pairs.push(("ledgers lie on", kind.clone()));
+                }
+            }
+        }
+        pairs.push(("scale", results.scale.to_string()));
+        for failure in &results.failures {
+            pairs.push(("fails on purpose", failure.clone()));
+        }
+        let costs = results.costs.iter().flat_map(Costs::all);
+        let costs: Vec<_> = costs.map(|(name, us)| (name, us.to_string())).collect();
+        let pairs = pairs.into_iter().chain(costs);
+        pairs.map(|(name, text)| (name.to_owned(), text)).collect()
+    }
 }
 
 const STYLE: &str = include_str!("report.css");
@@ -32,7 +74,6 @@ const STYLE: &str = include_str!("report.css");
 /// The page.
 #[must_use]
 pub fn page(results: &Results, about: &About) -> String {
-    let (passed, failed) = results.counts();
     let title = format!("Retake benchmarks, {}", results.mode);
     let page = html! {
         (DOCTYPE)
@@ -47,23 +88,15 @@ pub fn page(results: &Results, about: &About) -> String {
             body {
                 header {
                     h1 { (title) }
-                    p.verdict {
-                        strong { (passed) " passed, " (failed) " failed" }
-                        @if results.scale < 1.0 { " at " (results.scale) " of the full load" }
-                    }
-                    @if results.mode == super::Mode::Sim {
-                        p { "A queueing model in virtual time: what operations cost is stated \
-                             below, not measured here. The same to the byte on every machine." }
-                    }
+                    (verdict(results, about))
                 }
                 main {
                     (summary(results))
-                    @if let Some((name, comparisons)) = &about.comparison {
-                        (comparison(name, comparisons))
-                    }
+                    @if let Some(compared) = &about.compared { (comparison(compared)) }
+                    (time_spent(results))
                     section id="details" {
                         h2 { "Benchmarks" }
-                        @for row in &results.rows { (details(row)) }
+                        @for row in &results.rows { (details(row, results)) }
                     }
                     (environment(results, about))
                 }
@@ -71,6 +104,72 @@ pub fn page(results: &Results, about: &About) -> String {
         }
     };
     page.into_string()
+}
+
+/// The most important things, first.
+fn verdict(results: &Results, about: &About) -> Markup {
+    let (passed, failed) = results.counts();
+    let count = |status| {
+        results
+            .rows
+            .iter()
+            .filter(|row| row.shown() == status)
+            .count()
+    };
+    html! {
+        p.verdict {
+            strong { (passed) " passed, " (failed) " failed" }
+            @if results.scale < 1.0 { " at " (results.scale) " of the full load" }
+            @for (status, word) in [(Status::Alert, "with an alert"), (Status::Warning, "with a warning")] {
+                @if count(status) > 0 { ", " (count(status)) " " (word) }
+            }
+            @if let Some(compared) = &about.compared {
+                @let bad = compared.bad().count();
+                " · " a href="#comparison" {
+                    @if bad == 0 { "none worse" } @else { (bad) " differ" }
+                } " beside the baseline " code { (compared.name) }
+            }
+        }
+        @for failure in &results.failures { p.alerted { "Fails on purpose: " code { (failure) } } }
+        @if results.mode == Mode::Sim {
+            p { "A queueing model in virtual time: what operations cost is "
+                a href="#environment" { "stated" }
+                ", not measured here. The same to the byte on every machine." }
+        }
+        @let failed: Vec<_> = results.rows.iter().filter(|row| row.shown() == Status::Fail).collect();
+        @if !failed.is_empty() {
+            ul {
+                @for row in failed {
+                    li { a href={"#" (anchor(&row.id))} { (row.id) } ": " (misses(row).join("; ")) }
+                }
+            }
+        }
+    }
+}
+
+/// Which part of the system held each load up.
+fn time_spent(results: &Results) -> Markup {
+    let bottlenecks = bottlenecks(results);
+    html! {
+        @if !bottlenecks.is_empty() {
+            section id="bottlenecks" {
+                h2 { "Where the time went" }
+                div.scroll { table {
+                    thead { tr { th { "benchmark" } th.number { "a request" } th { "most of it in" } th.number { "share" } } }
+                    tbody {
+                        @for found in &bottlenecks {
+                            tr {
+                                td { a href={"#" (anchor(found.id))} { (found.id) } }
+                                td.number { (Unit::Nanoseconds.show(found.each_ns)) }
+                                td { (found.stage.name) }
+                                td.number { (format!("{:.0} %", 100.0 * found.share)) }
+                            }
+                        }
+                    }
+                } }
+            }
+        }
+    }
 }
 
 fn badge(status: Status) -> Markup {
@@ -115,20 +214,19 @@ fn summary(results: &Results) -> Markup {
     }
 }
 
-fn comparison(name: &str, comparisons: &[Comparison]) -> Markup {
-    let bad = comparisons.iter().filter(|it| it.verdict.is_bad()).count();
+fn comparison(compared: &Compared) -> Markup {
     html! {
         section id="comparison" {
-            h2 { "Beside the baseline " code { (name) } }
-            @if bad == 0 { p { "Nothing is worse." } } @else {
+            h2 { "Beside the baseline " code { (compared.name) } }
+            p.note { "The baseline: " (compared.about) }
+            @if !compared.is_same_machine { p.alerted { "It was measured on another machine." } }
+            @if compared.bad().next().is_none() { p { "Nothing is worse." } } @else {
                 ul {
-                    @for comparison in comparisons {
-                        @match &comparison.verdict {
-                            Verdict::Changed(what) => li { strong { "CHANGED " } (comparison.id) ": " (what.join("; "))
-                                @if let Some(text) = &comparison.divergence { pre { (text) } }
-                            },
-                            Verdict::Regressed(what) => li { strong { "REGRESSED " } (comparison.id) ": " (what.join("; ")) },
-                            Verdict::Same | Verdict::New => {},
+                    @for row in compared.bad() {
+                        li {
+                            strong { (row.verdict.to_string()) } " "
+                            a href={"#" (anchor(&row.id))} { (row.id) } ": " (row.what().join("; "))
+                            @if let Some(text) = &row.divergence { pre { (text) } }
                         }
                     }
                 }
@@ -137,22 +235,45 @@ fn comparison(name: &str, comparisons: &[Comparison]) -> Markup {
     }
 }
 
-fn details(row: &Row) -> Markup {
+/// What failed on purpose, in seconds since the start of each load, for its charts.
+fn failures(results: &Results) -> Vec<(f64, String)> {
+    let mut marks = Vec::new();
+    for text in &results.failures {
+        // Only what was read is kept.
+        let Ok(planned) = text.parse::<PlannedFailure>() else {
+            continue;
+        };
+        let name = text.split(',').next().unwrap_or(text);
+        marks.push((planned.after.as_secs_f64(), name.to_owned()));
+        if let Some(end) = planned.end() {
+            marks.push((end.as_secs_f64(), format!("end of {name}")));
+        }
+    }
+    marks
+}
+
+fn details(row: &Row, results: &Results) -> Markup {
+    /// So few are all shown at once.
+    const FEW: usize = 6;
     let measured = &row.measured;
+    let mut marks = measured.marks.clone();
+    marks.extend(failures(results));
+    let is_open =
+        row.shown() == Status::Fail || row.suite() == "stress" || results.rows.len() <= FEW;
     let reported: Vec<_> = measured
         .figures
         .iter()
         .filter(|it| it.target.is_none())
         .collect();
     html! {
-        details id=(anchor(&row.id)) open[row.shown() == Status::Fail] {
+        details id=(anchor(&row.id)) open[is_open] {
             summary { (badge(row.shown())) " " strong { (row.id) } " " span.load { (row.load) } }
             @for error in &measured.errors { p.error { (error) } }
             @for alert in &row.alerts() { p.alerted { (alert) } }
             @if !reported.is_empty() {
                 dl { @for figure in reported { dt { (figure.name) } dd { (show(row, figure)) } } }
             }
-            (bottleneck(measured))
+            (stages(measured))
             div.charts {
                 @if !measured.distributions.is_empty() {
                     figure {
@@ -164,7 +285,7 @@ fn details(row: &Row) -> Markup {
                     @if series.points.iter().any(|(_, value)| *value != 0.0) {
                         figure {
                             figcaption { (series.name) " over time" }
-                            (PreEscaped(over_time(series, &measured.marks)))
+                            (PreEscaped(over_time(series, &marks)))
                         }
                     }
                 }
@@ -175,28 +296,21 @@ fn details(row: &Row) -> Markup {
 }
 
 /// Which stage held the time, in words and bars.
-fn bottleneck(measured: &Measured) -> Markup {
-    let on_the_way: Vec<_> = measured
-        .stages
-        .iter()
-        .filter(|stage| !stage.name.starts_with('('))
-        .collect();
-    let total: u64 = on_the_way.iter().map(|stage| stage.total_ns).sum();
-    let longest = on_the_way.iter().max_by_key(|stage| stage.total_ns);
-    let Some(longest) = longest.filter(|_| total > 0) else {
+fn stages(measured: &Measured) -> Markup {
+    let Some((longest, share)) = bottleneck(measured) else {
         return html! {};
     };
-    let share = |ns: u64| 100.0 * ns as f64 / total as f64;
+    let total = waited_ns(measured);
+    let share_of = |stage: &Stage| 100.0 * stage.total_ns as f64 / total as f64;
     html! {
         div.stages {
-            p { "Most of the time, " (format!("{:.0} %", share(longest.total_ns))) ", was spent in: "
+            p { "Most of the time, " (format!("{:.0} %", 100.0 * share)) ", was spent in: "
                 strong { (longest.name) } }
             @for stage in &measured.stages {
-                @let percent = share(stage.total_ns).min(100.0);
-                div.stage {
-                    span.name { (stage.name) }
-                    span.bar { span style={"width:" (format!("{percent:.1}%"))} {} }
-                    span.share { (format!("{:.1} %", share(stage.total_ns))) }
+                div.stage.behind[stage.is_behind] {
+                    span.name { (stage.name) @if stage.is_behind { " (behind the answer)" } }
+                    span.bar { span style={"width:" (format!("{:.1}%", share_of(stage).min(100.0)))} {} }
+                    span.share { (Unit::Nanoseconds.show(stage.each_ns())) }
                 }
             }
         }
@@ -208,12 +322,9 @@ fn environment(results: &Results, about: &About) -> Markup {
         section id="environment" {
             h2 { "How this came about" }
             dl {
-                dt { "command" } dd { code { (about.command) } }
-                dt { "machine" } dd { (about.machine) }
-                dt { "program" } dd { (about.code) @if let Some(commit) = &about.commit { ", commit " code { (commit) } } }
-                @if results.mode == super::Mode::Sim { dt { "seed" } dd { (results.seed) } }
-                @if let Some(costs) = &results.costs {
-                    @for (name, cost) in costs.all() { dt { (name) } dd { (cost) } }
+                @for (name, text) in about.environment(results) {
+                    dt { (name) }
+                    dd { @if name == "command" { code { (text) } } @else { (text) } }
                 }
             }
         }
@@ -336,19 +447,4 @@ fn over_time(series: &Series, marks: &[(f64, String)]) -> String {
         }
         Ok(())
     })
-}
-
-/// The command line that gives the same results again.
-#[must_use]
-pub fn command(results: &Results, names: &[String]) -> String {
-    let mut text = String::from("retake bench");
-    let all = ["all".to_owned()];
-    for name in if names.is_empty() { &all } else { names } {
-        let _ = write!(text, " {name}");
-    }
-    let _ = write!(text, " --{} --scale {}", results.mode, results.scale);
-    if results.mode == super::Mode::Sim {
-        let _ = write!(text, " --seed {}", results.seed);
-    }
-    text
 }

@@ -55,6 +55,7 @@ impl Stage {
         let arguments = LedgerArguments {
             durability,
             append_time: context.append_time(),
+            failures: context.failures(),
             ..LedgerArguments::default()
         };
         let store = arguments.store.clone();
@@ -90,7 +91,7 @@ fn disk(
             Ok((Arc::new(disk), None))
         }
         Mode::Live => {
-            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            let folder = context.scratch()?;
             let disk = FileDisk::open(folder.path().join("ledger.log"));
             Ok((
                 Arc::new(disk.map_err(|error| error.to_string())?),
@@ -323,14 +324,17 @@ async fn storage_efficiency(context: Context) -> Measured {
         );
         stage.stop(measured).await;
         if retake_sim::memory::is_enabled() {
-            let before = retake_sim::memory::live_bytes();
+            let live = || retake_sim::memory::live_bytes() as f64;
+            let before = live();
             let store = filled(count);
-            let each = (retake_sim::memory::live_bytes() - before) as f64 / count as f64;
-            measured.machine.insert(
-                "bytes in memory, indices included".to_owned(),
-                (each, Unit::Bytes),
-            );
-            drop(store);
+            let with_indices = live();
+            let receipts = store.all();
+            let alone = live() - with_indices;
+            let each = (with_indices - before) / count as f64;
+            measured.report_machine("bytes a receipt in memory", each, Unit::Bytes);
+            let overhead = each - alone / count as f64;
+            measured.report_machine("of them for indices", overhead, Unit::Bytes);
+            drop((store, receipts));
         }
         Ok(())
     })

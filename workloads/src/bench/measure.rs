@@ -56,6 +56,18 @@ pub struct Stage {
     pub name: String,
     /// Time that requests spent there, waiting included, in nanoseconds.
     pub total_ns: u64,
+    /// How many requests that were.
+    pub count: u64,
+    /// True if the client has its answer before: it does not wait for this.
+    pub is_behind: bool,
+}
+
+impl Stage {
+    /// Time of one request in it, in nanoseconds.
+    #[must_use]
+    pub fn each_ns(&self) -> f64 {
+        self.total_ns as f64 / self.count.max(1) as f64
+    }
 }
 
 /// How fast memory grows: the machine's figure that raises an alert.
@@ -97,8 +109,9 @@ impl Measured {
         Self::default()
     }
 
-    /// A figure that has a target.
+    /// A figure that has a target. Takes the place of one that was reported by this name.
     pub fn judge(&mut self, name: &str, value: f64, unit: Unit, target: Target) {
+        self.figures.retain(|figure| figure.name != name);
         let place = self.figures.iter().position(|it| it.target.is_none());
         let figure = Figure {
             name: name.to_owned(),
@@ -122,6 +135,15 @@ impl Measured {
         self.machine.insert(name.to_owned(), (value, unit));
     }
 
+    /// A figure of the machine, to know.
+    pub fn report_machine(&mut self, name: &str, value: f64, unit: Unit) {
+        self.report(name, value, unit);
+        if let Some(figure) = self.figures.iter_mut().find(|it| it.name == name) {
+            figure.value = None;
+        }
+        self.machine.insert(name.to_owned(), (value, unit));
+    }
+
     /// A figure to know.
     pub fn report(&mut self, name: &str, value: f64, unit: Unit) {
         self.figures.push(Figure {
@@ -140,10 +162,14 @@ impl Measured {
         }
     }
 
-    /// Violations of invariants.
+    /// Violations of invariants; of many the first.
     pub fn violations(&mut self, violations: &[retake_actors::invariants::Violation]) {
-        self.errors
-            .extend(violations.iter().map(ToString::to_string));
+        const MOST: usize = 5;
+        let shown = violations.iter().take(MOST).map(ToString::to_string);
+        self.errors.extend(shown);
+        if let Some(more) = violations.len().checked_sub(MOST).filter(|more| *more > 0) {
+            self.errors.push(format!("and {more} violations more"));
+        }
     }
 
     /// A p99 with its bound.
@@ -166,6 +192,25 @@ impl Measured {
             name: name.to_owned(),
             summary: latencies.summary(),
             curve: curve(latencies.histogram()),
+        });
+    }
+
+    /// A part of the way of so many requests.
+    pub fn stage(&mut self, name: &str, total: Duration, count: u64) {
+        self.stages.push(Stage {
+            name: name.to_owned(),
+            total_ns: u64::try_from(total.as_nanos()).unwrap_or(u64::MAX),
+            count,
+            is_behind: false,
+        });
+    }
+
+    /// Raise an alert if the slowest of the distributions calls for one.
+    pub fn alert_by_latencies(&mut self) {
+        let slowest = self.distributions.iter().map(|it| it.summary.p99_ns).max();
+        self.alert(&Figures {
+            p99: slowest.map(Duration::from_nanos),
+            ..Figures::default()
         });
     }
 

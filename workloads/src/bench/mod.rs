@@ -10,8 +10,10 @@
 //! The modules, in reading order: [`measure`] is what a benchmark fills in, [`target`]
 //! what that is judged by, [`context`] what it is given, `wire` how it talks HTTP and
 //! `traffic` how much; the suites are `http`, `governor`, `ledger`, `executor` and
-//! `stress`; [`calibrate`] measures costs; [`runner`] runs them; [`table`], [`html`], [`baseline`] and [`ci`] tell what came out.
+//! `stress`; [`calibrate`] measures costs; [`runner`] runs them on a [`machine`]; [`analysis`] says
+//! where their time went; [`table`], [`html`], [`baseline`] and [`ci`] tell what came out.
 
+pub mod analysis;
 pub mod baseline;
 pub mod calibrate;
 pub mod ci;
@@ -21,13 +23,14 @@ mod governor;
 pub mod html;
 mod http;
 mod ledger;
+pub mod machine;
 pub mod measure;
 pub mod runner;
 mod stress;
 pub mod table;
 pub mod target;
 mod traffic;
-mod wire;
+pub(crate) mod wire;
 
 use std::fmt;
 use std::pin::Pin;

@@ -1,10 +1,12 @@
 //! Runs benchmarks, one after another.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use retake_actors::PlannedFailure;
 use retake_actors::alerts::{self, Figures, Limits};
 use retake_sim::{HORIZON_MAX, Sim, Strategy};
 use retake_traces::{
@@ -30,6 +32,10 @@ pub struct Settings {
     pub timeout: Duration,
     /// What operations cost, in a simulation.
     pub costs: Costs,
+    /// What fails on purpose.
+    pub failures: Vec<PlannedFailure>,
+    /// Where live benchmarks keep their files while they run.
+    pub folder: PathBuf,
 }
 
 /// One benchmark's row.
@@ -57,6 +63,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// The suite that it belongs to.
+    #[must_use]
+    pub fn suite(&self) -> &str {
+        self.id.split('/').next().unwrap_or(&self.id)
+    }
+
     /// A figure's value: the row's own, or the machine's.
     #[must_use]
     pub fn value(&self, figure: &Figure) -> Option<f64> {
@@ -123,6 +135,9 @@ pub struct Results {
     pub scale: f64,
     /// What operations cost, in a simulation.
     pub costs: Option<Costs>,
+    /// What failed on purpose, as it was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<String>,
     /// The rows.
     pub rows: Vec<Row>,
 }
@@ -198,13 +213,19 @@ fn run_into(
         mode: settings.mode,
         scale: settings.scale,
         costs: settings.costs.clone(),
+        failures: settings.failures.clone(),
+        folder: settings.folder.clone(),
     };
     let timeout = match benchmark.suite() {
         "stress" => 2 * settings.timeout,
         _ => settings.timeout,
     };
     let (mut measured, event_hash, trace_error) = match settings.mode {
-        Mode::Sim => run_simulated(benchmark, settings.seed, context, sink),
+        Mode::Sim => within(timeout, {
+            let seed = settings.seed;
+            move || run_simulated(benchmark, seed, context, sink)
+        })
+        .unwrap_or_else(|what| (failed(what), None, None)),
         Mode::Live => (run_live(benchmark, context, timeout), None, None),
     };
     if settings.mode == Mode::Live {
@@ -222,11 +243,7 @@ fn run_into(
             }
         }
     }
-    let took = start.elapsed();
-    if took > timeout {
-        let what = format!("it took {took:.0?}, longer than the timeout of {timeout:?}");
-        measured.errors.push(what);
-    }
+    measured.alert_by_latencies();
     let row = Row {
         id: benchmark.id.to_owned(),
         load: benchmark.load.to_owned(),
@@ -235,9 +252,43 @@ fn run_into(
         machine: std::mem::take(&mut measured.machine),
         machine_series: std::mem::take(&mut measured.machine_series),
         measured,
-        took,
+        took: start.elapsed(),
     };
     (row, trace_error)
+}
+
+/// Do something in a thread of its own, and wait at most so long for it. A simulation
+/// that never ends cannot be ended from outside: its thread is left to itself then, and
+/// ends with the process.
+fn within<T: Send + 'static>(
+    timeout: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let (done, wait) = std::sync::mpsc::channel();
+    #[allow(clippy::disallowed_methods, reason = "around simulations, not in one")]
+    let thread = std::thread::spawn(move || {
+        // Whoever waits may have given up.
+        let _ = done.send(work());
+    });
+    match wait.recv_timeout(timeout) {
+        Ok(result) => {
+            // It has sent its result: nothing that counts can go wrong any more.
+            let _ = thread.join();
+            Ok(result)
+        }
+        Err(RecvTimeoutError::Timeout) => Err(too_long(timeout)),
+        Err(RecvTimeoutError::Disconnected) => Err("it ended early".to_owned()),
+    }
+}
+
+fn too_long(timeout: Duration) -> String {
+    format!("it did not end within {timeout:?}")
+}
+
+fn failed(what: String) -> Measured {
+    let mut measured = Measured::new();
+    measured.errors.push(what);
+    measured
 }
 
 fn run_simulated(
@@ -270,11 +321,6 @@ fn run_simulated(
 }
 
 fn run_live(benchmark: &'static Benchmark, context: Context, timeout: Duration) -> Measured {
-    let failed = |what: String| {
-        let mut measured = Measured::new();
-        measured.errors.push(what);
-        measured
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -287,7 +333,22 @@ fn run_live(benchmark: &'static Benchmark, context: Context, timeout: Duration) 
         match retake::timeout(timeout, run).await {
             Ok(Ok(measured)) => measured,
             Ok(Err(error)) => failed(format!("it ended early: {error}")),
-            Err(_) => failed(format!("it did not end within {timeout:?}")),
+            Err(_) => failed(too_long(timeout)),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_end_in_time_is_given_up() {
+        let (_open, closed) = std::sync::mpsc::channel::<()>();
+        let given_up = within(Duration::from_millis(20), move || closed.recv());
+        assert_eq!(given_up.unwrap_err(), "it did not end within 20ms");
+        assert_eq!(within(Duration::from_secs(60), || 7), Ok(7));
+        let panics = within(Duration::from_secs(60), || panic!("on purpose"));
+        assert_eq!(panics.unwrap_err(), "it ended early");
+    }
 }

@@ -2,62 +2,72 @@
 
 use std::io::{self, Write};
 
+use super::analysis::bottleneck;
 use super::measure::Figure;
 use super::runner::{Results, Row};
 use super::target::Status;
+
+/// The widest line, except where a single word is wider.
+const WIDTH: usize = 80;
 
 /// The heading above rows.
 ///
 /// # Errors
 /// If the output fails.
 pub fn heading(out: &mut impl Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "{:<27} {:<26} {:>12}  target",
-        "benchmark", "figure", "measured"
-    )
+    writeln!(out, "    {:<32} {:>12}  target", "figure", "measured")
 }
 
-/// A row: a line for each figure with a target, or with `verbose` for each, and
-/// what went wrong.
+/// A row: a line for its name and how it ended, one for each figure with a target, or
+/// with `verbose` for each, and what went wrong.
 ///
 /// # Errors
 /// If the output fails.
 pub fn row(row: &Row, verbose: bool, out: &mut impl Write) -> io::Result<()> {
-    let mut name = row.id.as_str();
-    let shown = row
-        .measured
-        .figures
-        .iter()
-        .filter(|figure| verbose || figure.target.is_some());
-    for figure in shown {
+    let hash = row
+        .event_hash
+        .as_ref()
+        .map_or_else(String::new, |hash| format!("event hash {hash}"));
+    let line = format!("{:<7} {:<44} {hash}", row.shown(), row.id);
+    writeln!(out, "{}", line.trim_end())?;
+    let figures = row.measured.figures.iter();
+    for figure in figures.filter(|figure| verbose || figure.target.is_some()) {
         let target = figure
             .target
             .map_or_else(String::new, |target| target.show(figure.unit));
         let mark = if row.meets(figure) { "" } else { "  MISSED" };
         let measured = show(row, figure);
-        let line = format!(
-            "{name:<27} {:<26} {measured:>12}  {target}{mark}",
-            figure.name
-        );
+        let line = format!("    {:<32} {measured:>12}  {target}{mark}", figure.name);
         writeln!(out, "{}", line.trim_end())?;
-        name = "";
     }
     if verbose {
+        if let Some((stage, share)) = bottleneck(&row.measured) {
+            let what = format!("most of the time ({:.0} %): {}", 100.0 * share, stage.name);
+            indented(&what, out)?;
+        }
         for note in &row.measured.notes {
-            writeln!(out, "{:<27} ({note})", "")?;
+            indented(&format!("({note})"), out)?;
         }
     }
     for what in row.measured.errors.iter().chain(&row.alerts()) {
-        writeln!(out, "{name:<27} {what}")?;
-        name = "";
+        indented(what, out)?;
     }
-    let hash = row
-        .event_hash
-        .as_ref()
-        .map_or_else(String::new, |hash| format!(" event hash {hash}"));
-    writeln!(out, "{:<27} {}{hash}", "", row.shown())?;
     Ok(())
+}
+
+/// Lines that start behind a margin.
+fn indented(text: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut line = String::from("   ");
+    for word in text.split_whitespace() {
+        let length = line.chars().count() + 1 + word.chars().count();
+        if length > WIDTH && !line.trim().is_empty() {
+            writeln!(out, "{line}")?;
+            line = String::from("     ");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    writeln!(out, "{line}")
 }
 
 /// A figure's value: of the row, or of the machine.

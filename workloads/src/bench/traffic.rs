@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use retake_actors::Signal;
 use retake_actors::alerts::Figures;
-use retake_actors::ingress::{Envelope, Order};
+use retake_actors::ingress::{Envelope, IngressConfig, Order, Secret};
+use retake_actors::ledger::ReceiptId;
 use retake_actors::stages::Stage;
+use retake_actors::{Signal, invariants};
 
-use super::context::{Context, LENT, SETTLE};
+use super::context::{Context, LENT, Mode, SETTLE};
 use super::measure::{Measured, Series};
 use super::target::{Target, Unit};
 use super::wire::{Gauges, HttpClient, Server, secret, tenant};
@@ -44,10 +47,11 @@ impl Kind {
     }
 
     /// Whether an answer is what the client wants.
-    fn is_good(self, status: u16) -> bool {
+    fn is_good(self, answer: Answer) -> bool {
         match self {
-            Self::Malformed => (400..500).contains(&status),
-            _ => status == 200,
+            Self::Malformed => (400..500).contains(&answer.status) && answer.receipt.is_some(),
+            Self::Health => answer.status == 200,
+            _ => answer.status == 200 && answer.receipt.is_some(),
         }
     }
 }
@@ -60,12 +64,41 @@ pub(super) struct Sample {
     pub(super) latency: Duration,
     pub(super) kind: Kind,
     /// None when there was no answer.
-    pub(super) status: Option<u16>,
+    pub(super) answer: Option<Answer>,
+}
+
+/// What counts of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) receipt: Option<ReceiptId>,
+    /// Turned away because there was too much to do.
+    is_shed: bool,
+}
+
+impl Answer {
+    fn new(status: u16, body: &[u8]) -> Self {
+        let has = |word: &[u8]| body.windows(word.len()).any(|it| it == word);
+        Self {
+            status,
+            receipt: receipt(body),
+            is_shed: status == 503 && has(b"\"overloaded\""),
+        }
+    }
+}
+
+/// The receipt that an answer names. Reading the JSON would make the client slow.
+fn receipt(body: &[u8]) -> Option<ReceiptId> {
+    const KEY: &[u8] = b"\"receipt\":";
+    let start = body.windows(KEY.len()).position(|it| it == KEY)? + KEY.len();
+    let digits = body[start..].iter().take_while(|it| it.is_ascii_digit());
+    let digits = &body[start..start + digits.count()];
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 impl Sample {
     pub(super) fn is_good(&self) -> bool {
-        self.status.is_some_and(|status| self.kind.is_good(status))
+        self.answer.is_some_and(|answer| self.kind.is_good(answer))
     }
 }
 
@@ -143,6 +176,7 @@ impl Traffic {
                     asked: 0,
                     mix: Arc::clone(&mix),
                     think: self.think,
+                    large: None,
                 };
                 let run = client.run(*stay, start);
                 retake::spawn_named(&format!("client-{number}"), run)
@@ -171,11 +205,13 @@ impl Traffic {
             }
         }
         samples.sort_by_key(|sample: &Sample| sample.at);
-        gauges.push((start.elapsed(), server.gauges(&mut watcher).await));
-        let mut all_returned = false;
+        let elapsed = start.elapsed();
+        gauges.push((elapsed, server.gauges(&mut watcher).await));
+        let cpu_after = (server.cpu(), super::wire::cpu_time(std::process::id()));
+        let mut settled = Gauges::default();
         for _ in 0..SETTLE.0 {
-            all_returned = server.gauges(&mut watcher).await.leased == 0.0;
-            if all_returned {
+            settled = server.gauges(&mut watcher).await;
+            if settled.leased == 0.0 && settled.depth == 0.0 {
                 break;
             }
             retake::sleep(SETTLE.1).await;
@@ -187,11 +223,11 @@ impl Traffic {
             samples,
             errors,
             gauges,
-            all_returned,
+            settled,
             warm_up: self.warm_up,
-            elapsed: start.elapsed(),
-            server_cpu: used(cpu_before.0, server.cpu()),
-            client_cpu: used(cpu_before.1, super::wire::cpu_time(std::process::id())),
+            elapsed,
+            server_cpu: used(cpu_before.0, cpu_after.0),
+            client_cpu: used(cpu_before.1, cpu_after.1),
         }
     }
 }
@@ -204,6 +240,8 @@ struct Client {
     asked: u64,
     mix: Arc<Vec<(Kind, u32)>>,
     think: Duration,
+    /// Data of large pushes, made when the first is sent.
+    large: Option<String>,
 }
 
 type Taken = (Vec<Sample>, BTreeMap<String, u64>);
@@ -228,8 +266,9 @@ impl Client {
             let (method, path, body) = self.request(kind);
             self.asked += 1;
             let answer = self.http.request(method, path, body).await;
-            let status = match answer {
-                Ok((status, _)) => Some(status),
+            let latency = begun.elapsed();
+            let answer = match answer {
+                Ok((status, body)) => Some(Answer::new(status, &body)),
                 Err(error) => {
                     *errors.entry(error).or_default() += 1;
                     None
@@ -237,9 +276,9 @@ impl Client {
             };
             samples.push(Sample {
                 at,
-                latency: begun.elapsed(),
+                latency,
                 kind,
-                status,
+                answer,
             });
         }
     }
@@ -266,29 +305,50 @@ impl Client {
                 ("POST", "/pubsub", self.push(&id).into_bytes())
             }
             Kind::Large => {
-                // The filling is in the envelope, beside the signal.
-                let push = self.push(&id);
-                let filling = "x".repeat(1_000_000);
-                let body = push.replacen('{', &format!("{{\"filling\":\"{filling}\","), 1);
+                let data = self.large.get_or_insert_with(|| large_data(self.number));
+                let body = format!(r#"{{"message":{{"messageId":"{id}","data":"{data}"}}}}"#);
                 ("POST", "/pubsub", body.into_bytes())
             }
-            Kind::Malformed => {
-                let push = self.push(&id);
-                let cut = self.rng.random_range(1..push.len());
-                ("POST", "/pubsub", push.as_bytes()[..cut].to_vec())
-            }
+            Kind::Malformed => self.malformed(&id),
             Kind::Marketplace => {
-                let action = ["scale", "rollback", "throttle"][self.rng.random_range(0..3)];
-                let order = Order {
-                    entitlement_id: id,
-                    tenant_id: tenant(self.number),
-                    action: action.to_owned(),
-                    timestamp: self.asked,
-                    signature: String::new(),
-                };
-                let body = serde_json::to_vec(&order.sign(&secret()));
+                let body = serde_json::to_vec(&self.order(id).sign(&secret()));
                 ("POST", "/marketplace", body.unwrap_or_default())
             }
+        }
+    }
+
+    /// Bodies that are wrong in one way or another.
+    fn malformed(&mut self, id: &str) -> (&'static str, &'static str, Vec<u8>) {
+        let push = self.push(id);
+        let with = |data: &str| format!(r#"{{"message":{{"messageId":"{id}","data":"{data}"}}}}"#);
+        let body = match self.rng.random_range(0..6) {
+            // Cut off.
+            0 => push.as_bytes()[..self.rng.random_range(1..push.len())].to_vec(),
+            // Rubbish.
+            1 => (0..100).map(|_| self.rng.random()).collect(),
+            // Without data, with data that is no base64, and that is no signal.
+            2 => format!(r#"{{"message":{{"messageId":"{id}"}}}}"#).into_bytes(),
+            3 => with("?!").into_bytes(),
+            4 => with("bm8gc2lnbmFs").into_bytes(),
+            // Signed by somebody else.
+            _ => {
+                let order = self
+                    .order(id.to_owned())
+                    .sign(&Secret::new("somebody else"));
+                let body = serde_json::to_vec(&order).unwrap_or_default();
+                return ("POST", "/marketplace", body);
+            }
+        };
+        ("POST", "/pubsub", body)
+    }
+
+    fn order(&mut self, entitlement_id: String) -> Order {
+        Order {
+            entitlement_id,
+            tenant_id: tenant(self.number),
+            action: ["scale", "rollback", "throttle"][self.rng.random_range(0..3)].to_owned(),
+            timestamp: self.asked,
+            signature: String::new(),
         }
     }
 
@@ -304,6 +364,18 @@ impl Client {
     }
 }
 
+/// A signal with a megabyte beside what is needed, in base64.
+fn large_data(number: u32) -> String {
+    let data = serde_json::json!({
+        "tenant_id": tenant(number),
+        "metric": "cpu",
+        "value": 50.0,
+        "timestamp_ms": 1,
+        "details": "x".repeat(1_000_000),
+    });
+    STANDARD.encode(data.to_string())
+}
+
 /// What a load measured.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -313,8 +385,8 @@ pub(super) struct Load {
     pub(super) gauges: Vec<(Duration, Gauges)>,
     warm_up: Duration,
     pub(super) elapsed: Duration,
-    /// No worker was lent any more soon after the load.
-    all_returned: bool,
+    /// The server's figures soon after the load.
+    settled: Gauges,
     server_cpu: Option<Duration>,
     client_cpu: Option<Duration>,
 }
@@ -370,7 +442,7 @@ impl Load {
             measured.distribution(kind.word(), &Self::latencies(of_kind));
         }
         self.add_series(measured);
-        measured.require(LENT, self.all_returned);
+        measured.require(LENT, self.settled.leased == 0.0);
         let (warm_up, count) = (self.warm_up.as_secs_f64(), self.counted().count());
         measured.notes.push(format!(
             "{count} requests counted; those of the first {warm_up} s are warm-up and left out"
@@ -385,15 +457,21 @@ impl Load {
             let share = 100.0 * client / (server + client).max(1e-9);
             measured.report("client's share of processor time", share, Unit::Percent);
         }
-        let p99 = Self::latencies(self.counted()).summary().p99_ns;
+        measured.report("throughput", self.rate(), Unit::PerSecond);
+        let success = Self::success(self.counted());
+        measured.report("error rate", 100.0 * (1.0 - success), Unit::Percent);
         let waiting = self.gauges.iter().map(|(_, gauges)| gauges.waiting);
         measured.alert(&Figures {
-            p99: Some(Duration::from_nanos(p99)),
-            success: Some(Self::success(self.counted())),
+            p99: None,
+            success: Some(success),
             memory_growth: Some(self.memory_growth()),
             queue_depth: Some(waiting.fold(0.0, f64::max) as u64),
         });
-        let _ = context;
+        let what = match context.mode {
+            Mode::Live => "memory is the resident size of the server's process",
+            Mode::Sim => "memory is what the program has allocated, clients included, counted",
+        };
+        measured.notes.push(what.to_owned());
     }
 
     fn add_series(&self, measured: &mut Measured) {
@@ -437,6 +515,23 @@ impl Load {
         add("queue depth", Unit::Count, gauge(|it| it.depth));
         add("workers lent", Unit::Count, gauge(|it| it.leased));
         add("waiting for a worker", Unit::Count, gauge(|it| it.waiting));
+        let of_machine = |name: &str, unit: Unit, points: Vec<(f64, f64)>| Series {
+            name: name.to_owned(),
+            unit,
+            points,
+        };
+        let memory = of_machine("memory", Unit::Bytes, gauge(|it| it.memory));
+        measured.machine_series.push(memory);
+        if self.server_cpu.is_some() {
+            let share = self.gauges.windows(2).map(|pair| {
+                let ((before, old), (after, new)) = (pair[0], pair[1]);
+                let (used, time) = (new.cpu - old.cpu, (after - before).as_secs_f64());
+                (after.as_secs_f64(), 100.0 * used / time.max(1e-9))
+            });
+            let name = "processor time of the server, of one core";
+            let used = of_machine(name, Unit::Percent, share.collect());
+            measured.machine_series.push(used);
+        }
         self.add_stages(measured);
         let depth_max = self
             .gauges
@@ -456,21 +551,23 @@ impl Load {
         let all: f64 = self.samples.iter().map(|it| it.latency.as_secs_f64()).sum();
         let (body, governor) = (spent(Stage::Body), spent(Stage::Governor));
         let ledger = spent(Stage::Ledger).min(governor);
+        let count = self.samples.len() as u64;
         for (name, seconds) in [
             ("HTTP, network and client", all - body - governor),
             ("reading bodies", body),
             ("governor and its queue", governor - ledger),
             ("ledger", ledger),
-            (
-                "(behind the answer) wait for a worker",
-                spent(Stage::PoolWait),
-            ),
-            ("(behind the answer) work of actions", spent(Stage::Work)),
         ] {
-            measured.stages.push(super::measure::Stage {
-                name: name.to_owned(),
-                total_ns: (seconds.max(0.0) * 1e9) as u64,
-            });
+            measured.stage(name, Duration::from_secs_f64(seconds.max(0.0)), count);
+        }
+        for (name, stage) in [
+            ("wait for a worker", Stage::PoolWait),
+            ("work of actions", Stage::Work),
+        ] {
+            measured.stage(name, Duration::from_secs_f64(spent(stage)), count);
+            if let Some(stage) = measured.stages.last_mut() {
+                stage.is_behind = true;
+            }
         }
     }
 
@@ -502,6 +599,13 @@ impl Load {
         (first, mean, largest, sizes.last().copied().unwrap_or(0.0))
     }
 
+    /// What clients that want a receipt got, for invariant 32.
+    fn answers(&self) -> Vec<(u16, Option<ReceiptId>)> {
+        let wanting = self.samples.iter().filter(|it| it.kind != Kind::Health);
+        let answers = wanting.filter_map(|sample| sample.answer);
+        answers.map(|it| (it.status, it.receipt)).collect()
+    }
+
     /// Judge a p99 over all that is counted.
     pub(super) fn judge_p99(&self, measured: &mut Measured, most: Duration) {
         let p99 = Self::latencies(self.counted()).summary().p99_ns as f64;
@@ -513,6 +617,31 @@ impl Load {
         let success = 100.0 * Self::success(self.counted());
         let target = Target::AtLeast(100.0 * least);
         measured.judge("success", success, Unit::Percent, target);
+    }
+}
+
+/// Stop the server, and check what must hold after these loads: the chains, a receipt for
+/// each answer, nothing shed without need and nothing left over.
+pub(super) async fn finish(server: Server, loads: &[&Load], measured: &mut Measured) {
+    let shed = |load: &&Load| {
+        let answers = load.samples.iter().filter_map(|sample| sample.answer);
+        answers.filter(|answer| answer.is_shed).count()
+    };
+    let most = loads.iter().map(|load| load.settled.depth_max);
+    let most = most.fold(0.0, f64::max) as usize;
+    let max = IngressConfig::default().requests_max;
+    let shed = loads.iter().map(shed).sum();
+    measured.violations(&invariants::shedding(shed, most, max));
+    let left = loads.iter().map(|load| load.settled.depth as usize).sum();
+    measured.violations(&invariants::drained(left));
+    match server.stop().await {
+        Ok(store) => {
+            measured.violations(&invariants::ledger(&store));
+            for load in loads {
+                measured.violations(&invariants::answers(&store, &load.answers()));
+            }
+        }
+        Err(error) => measured.errors.push(error),
     }
 }
 
@@ -545,5 +674,37 @@ mod tests {
         assert_eq!(slope(&[(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]), 2.0);
         assert_eq!(slope(&[(0.0, 1.0), (1.0, 3.0), (2.0, 2.0)]), 0.5);
         assert_eq!(slope(&[(1.0, 1.0)]), 0.0);
+    }
+}
+
+#[cfg(test)]
+mod answers {
+    use super::*;
+
+    #[test]
+    fn what_counts_of_an_answer_is_found_in_its_text() {
+        let of = |status, body: &str| Answer::new(status, body.as_bytes());
+        let taken = of(200, r#"{"hash":"ab","receipt":17,"status":"accepted"}"#);
+        assert_eq!((taken.receipt, taken.is_shed), (Some(17), false));
+        assert!(Kind::Pubsub.is_good(taken) && !Kind::Malformed.is_good(taken));
+        let refused = of(400, r#"{"error":"x","receipt":4,"what":"y"}"#);
+        assert!(Kind::Malformed.is_good(refused) && !Kind::Pubsub.is_good(refused));
+        for body in [r#"{"receipt":null}"#, "", r#"{"receipt":"#] {
+            assert!(!Kind::Pubsub.is_good(of(200, body)), "{body}");
+            assert!(!Kind::Malformed.is_good(of(400, body)), "{body}");
+        }
+        assert!(of(503, r#"{"error":"overloaded"}"#).is_shed);
+        assert!(!of(503, r#"{"error":"timeout"}"#).is_shed);
+    }
+
+    #[test]
+    fn a_large_push_is_a_signal_and_within_the_limit() {
+        let data = large_data(3);
+        let body = format!(r#"{{"message":{{"messageId":"m","data":"{data}"}}}}"#);
+        assert!(body.len() > 1_000_000 && body.len() < IngressConfig::default().body_max);
+        assert_eq!(
+            Envelope::parse(body.as_bytes()).unwrap().signal.tenant,
+            "tenant-3"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! HTTP to the system: a server, and clients with a connection each.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use retake_actors::ingress::{Ingress, IngressConfig, Secret, Served};
 use retake_actors::ledger::{Durability, SimulatedDisk};
 use retake_actors::stages::Stage;
-use retake_actors::{ServiceTime, System, SystemConfig};
+use retake_actors::{ServiceTime, Store, System, SystemConfig};
 use retake_sim::net;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
@@ -50,25 +50,49 @@ pub(super) enum Server {
         process: Process,
         address: SocketAddr,
         /// The ledger's folder, which goes with it.
-        _data: tempfile::TempDir,
+        data: tempfile::TempDir,
     },
 }
 
-/// Killed when it is dropped.
-pub(super) struct Process(Child);
+/// A server's process. Killed when it is dropped.
+pub(super) struct Process {
+    child: Child,
+    /// Kept open, for its last words.
+    stdout: Option<std::io::BufReader<ChildStdout>>,
+}
+
+impl Process {
+    /// Tell it to stop, and wait until it has.
+    async fn stop(&mut self) -> Result<(), String> {
+        // Longer than it gives its connections.
+        const PATIENCE: (u32, Duration) = (300, Duration::from_millis(100));
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status();
+        told.map_err(|error| format!("the server cannot be told to stop: {error}"))?;
+        for _ in 0..PATIENCE.0 {
+            match self.child.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(status)) => return Err(format!("the server has crashed: {status}")),
+                Ok(None) => retake::sleep(PATIENCE.1).await,
+                Err(error) => return Err(format!("the server is lost: {error}")),
+            }
+        }
+        Err("the server does not stop".to_owned())
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 const SIMULATED_ADDRESS: &str = "127.0.0.1:8080";
 
 /// A listener on simulated sockets.
-struct SimulatedListener(net::TcpListener);
+pub(crate) struct SimulatedListener(pub(crate) net::TcpListener);
 
 impl axum::serve::Listener for SimulatedListener {
     type Io = net::TcpStream;
@@ -91,7 +115,7 @@ impl Server {
     pub(super) async fn start(context: &Context) -> Result<Self, String> {
         match context.mode {
             Mode::Sim => Self::start_simulated(context).await,
-            Mode::Live => Self::start_live(),
+            Mode::Live => Self::start_live(context),
         }
     }
 
@@ -134,10 +158,10 @@ impl Server {
         })
     }
 
-    fn start_live() -> Result<Self, String> {
+    fn start_live(context: &Context) -> Result<Self, String> {
         use std::io::BufRead as _;
         let cannot = |error: std::io::Error| format!("the server cannot be started: {error}");
-        let data = tempfile::tempdir().map_err(cannot)?;
+        let data = context.scratch()?;
         let secret_file = data.path().join("secret");
         std::fs::write(&secret_file, "a secret of the benchmarks").map_err(cannot)?;
         let program = std::env::current_exe().map_err(cannot)?;
@@ -149,17 +173,22 @@ impl Server {
             .arg(&secret_file)
             .arg("--data")
             .arg(data.path().join("ledger"));
+        for planned in &context.failures {
+            command.args(["--fail", &planned.to_string()]);
+        }
         for number in 0..TENANTS {
             command.args(["--entitle", &tenant(number)]);
         }
-        let child = command.stdout(Stdio::piped()).spawn().map_err(cannot)?;
-        let mut process = Process(child);
-        let stdout = process.0.stdout.take();
-        let stdout = stdout.ok_or_else(|| "the server has no output".to_owned())?;
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(cannot)?;
+        let stdout = child.stdout.take();
+        let mut process = Process {
+            child,
+            stdout: stdout.map(std::io::BufReader::new),
+        };
         let mut line = String::new();
-        std::io::BufReader::new(stdout)
-            .read_line(&mut line)
-            .map_err(cannot)?;
+        if let Some(stdout) = &mut process.stdout {
+            stdout.read_line(&mut line).map_err(cannot)?;
+        }
         let address = line
             .split("http://")
             .nth(1)
@@ -169,7 +198,7 @@ impl Server {
         Ok(Self::Live {
             process,
             address,
-            _data: data,
+            data,
         })
     }
 
@@ -197,9 +226,9 @@ impl Server {
                     leased: status.map_or(0.0, |status| status.leased as f64),
                     waiting: status.map_or(0.0, |status| status.waiting as f64),
                     memory: retake_sim::memory::live_bytes() as f64,
-                    receipts: system.store().len() as f64,
                     stages: Stage::ALL.map(|stage| system.stages().total(stage).as_secs_f64()),
                     receipt_bytes: (system.store().bytes() + disk.memory()) as f64,
+                    cpu: 0.0,
                 }
             }
             Self::Live { process, .. } => {
@@ -217,8 +246,7 @@ impl Server {
                     depth_max: gauge("retake_requests_in_flight_max "),
                     leased: gauge("retake_pool_leased "),
                     waiting: gauge("retake_pool_waiting "),
-                    memory: resident_bytes(process.0.id()),
-                    receipts: gauge("retake_receipts "),
+                    memory: resident_bytes(process.child.id()),
                     stages: Stage::ALL.map(|stage| {
                         gauge(&format!(
                             "retake_stage_seconds{{stage=\"{}\"}} ",
@@ -226,6 +254,7 @@ impl Server {
                         ))
                     }),
                     receipt_bytes: gauge("retake_receipts_bytes "),
+                    cpu: self.cpu().unwrap_or_default().as_secs_f64(),
                 }
             }
         }
@@ -235,12 +264,12 @@ impl Server {
     pub(super) fn cpu(&self) -> Option<Duration> {
         match self {
             Self::Simulated { .. } => None,
-            Self::Live { process, .. } => cpu_time(process.0.id()),
+            Self::Live { process, .. } => cpu_time(process.child.id()),
         }
     }
 
-    /// Violations of the ledger's invariants, and stop.
-    pub(super) async fn stop(self) -> Vec<retake_actors::invariants::Violation> {
+    /// Stop, and give the receipts: of a live server those that its file holds then.
+    pub(super) async fn stop(self) -> Result<Store, String> {
         match self {
             Self::Simulated {
                 system,
@@ -248,13 +277,20 @@ impl Server {
                 serving,
                 ..
             } => {
-                let violations = retake_actors::invariants::ledger(system.store());
+                let store = system.store().clone();
                 let _ = stop.send(());
                 let _ = serving.await;
                 system.stop().await;
-                violations
+                Ok(store)
             }
-            Self::Live { .. } => Vec::new(),
+            Self::Live {
+                mut process, data, ..
+            } => {
+                process.stop().await?;
+                let file = data.path().join("ledger/ledger.log");
+                let store = crate::recover::receipts(&file).await?;
+                store.ok_or_else(|| "the server has left no ledger".to_owned())
+            }
         }
     }
 }
@@ -267,11 +303,12 @@ pub(super) struct Gauges {
     pub(super) leased: f64,
     pub(super) waiting: f64,
     pub(super) memory: f64,
-    pub(super) receipts: f64,
     /// Seconds spent in each stage since the server's start.
     pub(super) stages: [f64; Stage::ALL.len()],
     /// What they take in memory, roughly; that of a simulated disk as well.
     pub(super) receipt_bytes: f64,
+    /// Seconds of processor time, where the server is a process.
+    pub(super) cpu: f64,
 }
 
 /// Resident size of a process, in bytes.

@@ -1,13 +1,13 @@
 //! `retake calibrate`: measure costs for simulated benchmarks, and check them.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{Error, Status};
-use crate::bench::baseline::machine;
 use crate::bench::calibrate::{Prediction, hold_out, measure};
+use crate::bench::machine::machine;
 use crate::report::human_ns;
 
 #[derive(Debug, Args)]
@@ -29,7 +29,10 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let costs = runtime.block_on(async { retake::spawn(measure(machine())).await });
+    // Syncs are measured where the file is written.
+    let folder = args.output.parent().unwrap_or(Path::new("")).to_owned();
+    let measuring = measure(machine(), folder.clone());
+    let costs = runtime.block_on(async { retake::spawn(measuring).await });
     drop(runtime);
     let costs = costs.map_err(std::io::Error::other)?;
     let costs = costs.map_err(Error::Usage)?;
@@ -50,7 +53,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
         "", "", "model", "live", "error"
     )?;
     out.flush()?;
-    for prediction in hold_out(&costs, args.check_scale) {
+    for prediction in hold_out(&costs, args.check_scale, &folder) {
         let Prediction {
             id,
             predicted,

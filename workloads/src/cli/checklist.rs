@@ -4,15 +4,14 @@ use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use ractor::Actor;
 use retake_actors::invariants;
-use retake_actors::ledger::{Durability, Ledger, LedgerArguments, SimulatedDisk};
 
 use super::{Error, Status};
+use crate::bench::machine::file_system;
+use crate::recover::receipts;
 
 #[derive(Debug, Args)]
 pub(super) struct ChecklistArgs {
@@ -135,41 +134,32 @@ fn syncing(data: &Path) -> Found {
         fs::remove_file(&at)?;
         Ok(each)
     };
+    let kind = file_system(data).unwrap_or_else(|| "a file system".to_owned());
     match work() {
-        Ok(each) => Ok(format!("{} takes {each:.0?} for each sync", data.display())),
+        Ok(_) if ["tmpfs", "ramfs"].contains(&kind.as_str()) => Err(format!(
+            "{} lies in memory ({kind}): give a folder on a disk",
+            data.display()
+        )),
+        Ok(each) => Ok(format!(
+            "{} on {kind} takes {each:.0?} for each sync",
+            data.display()
+        )),
         Err(error) => Err(format!("{}: {error}", data.display())),
     }
 }
 
-/// Recovers a copy: the file stays as it is.
 fn ledger(data: &Path) -> Found {
-    let file = data.join("ledger.log");
-    let bytes = match fs::read(&file) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok("a new one will be made".to_owned());
-        }
-        Err(error) => return Err(format!("{}: {error}", file.display())),
-    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(async {
-        let disk = SimulatedDisk::new();
-        disk.corrupt(|platter| *platter = bytes);
-        let arguments = LedgerArguments {
-            durability: Durability::Fsync(Arc::new(disk)),
-            ..LedgerArguments::default()
-        };
-        let store = arguments.store.clone();
-        let started = Actor::spawn(None, Ledger, arguments).await;
-        started.map_err(|error| format!("{}: {error}", file.display()))?;
-        match invariants::ledger(&store).first() {
-            None => Ok(format!("{} receipts, all chains verify", store.len())),
-            Some(violation) => Err(violation.to_string()),
-        }
-    })
+    let Some(store) = runtime.block_on(receipts(&data.join("ledger.log")))? else {
+        return Ok("a new one will be made".to_owned());
+    };
+    match invariants::ledger(&store).first() {
+        None => Ok(format!("{} receipts, all chains verify", store.len())),
+        Some(violation) => Err(violation.to_string()),
+    }
 }
 
 fn secret(file: Option<&Path>) -> Found {

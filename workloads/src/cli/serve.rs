@@ -4,11 +4,12 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use retake_actors::IngressConfig;
 use retake_actors::ingress::Secret;
 use retake_actors::ledger::{Disk, FileDisk};
+use retake_actors::{IngressConfig, PlannedFailure};
 use retake_record::{Config, Recording, StartError};
 
 use super::{Error, Status};
@@ -35,9 +36,17 @@ pub(super) struct ServeArgs {
     /// Requests worked on at once; one more is answered with 503.
     #[arg(long, default_value_t = IngressConfig::default().requests_max)]
     requests_max: usize,
+    /// A body must have come, and the work be done, within so many seconds each.
+    #[arg(long, default_value_t = IngressConfig::default().request_timeout.as_secs(),
+          value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    request_timeout: u64,
     /// Entitle this tenant at the start. May be given several times.
     #[arg(long = "entitle", value_name = "TENANT")]
     tenants: Vec<String>,
+    /// Let something fail on purpose: SERVICE:KIND[,rate=SHARE][,at=TIME][,for=TIME], as
+    /// `retake bench --fail`. May be given several times.
+    #[arg(long = "fail", value_name = "FAILURE")]
+    failures: Vec<PlannedFailure>,
     /// Lines of the log: people's or JSON.
     #[arg(long, value_enum, default_value_t = Log::Text)]
     log: Log,
@@ -77,9 +86,13 @@ pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Er
     if args.secret.is_none() {
         tracing::warn!("no --secret: anybody can sign marketplace orders");
     }
+    let open_files_max = raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    for planned in &args.failures {
+        tracing::warn!(%planned, "fails on purpose");
+    }
     let setup = Setup {
         durability: args.durability,
         commit_delay_us: args.commit_delay,
@@ -87,9 +100,12 @@ pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Er
         requests_max: args.requests_max,
         tenants: args.tenants.clone(),
         fail_workers: args.fail_workers,
+        failures: args.failures.iter().map(ToString::to_string).collect(),
     };
     let ingress_config = IngressConfig {
+        request_timeout: Duration::from_secs(args.request_timeout),
         secret,
+        connections_max: connections_max(open_files_max),
         ..IngressConfig::default()
     };
     let disk = disk(args)?;
@@ -156,6 +172,34 @@ fn record(file: &std::path::Path, args: &ServeArgs) -> Result<Recording, Error> 
         StartError::File(error) => Error::File(error),
         other => Error::Usage(format!("--record: {other}")),
     })
+}
+
+/// Files besides connections: the ledger, the log, what the runtime needs.
+const OTHER_FILES: u64 = 64;
+
+/// Let this process open as many files as it may; gives how many that is. A connection
+/// that cannot be accepted for want of a file would be tried again and again.
+fn raise_open_files() -> u64 {
+    let connections = IngressConfig::default().connections_max as u64;
+    let wanted = connections + OTHER_FILES;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit < wanted => {
+            tracing::warn!(limit, wanted, "few files may be open: raise `ulimit -n`");
+            limit
+        }
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::warn!(%error, "how many files may be open is not known");
+            wanted
+        }
+    }
+}
+
+fn connections_max(open_files_max: u64) -> usize {
+    let places = open_files_max.saturating_sub(OTHER_FILES).max(1);
+    usize::try_from(places)
+        .unwrap_or(usize::MAX)
+        .min(IngressConfig::default().connections_max)
 }
 
 fn disk(args: &ServeArgs) -> Result<Option<Arc<dyn Disk>>, Error> {

@@ -1,5 +1,6 @@
 //! The scenarios: what can be run by name, one file each.
 
+mod bad_edges;
 mod canary;
 mod chaos;
 mod one_action;
@@ -81,6 +82,12 @@ pub fn all() -> &'static [Scenario] {
             about: "a small load under faults, and what comes after",
             virtual_time: chaos::VIRTUAL_TIME,
             run: Code::Checks(|| Box::pin(chaos::run())),
+        });
+        all.push(Scenario {
+            name: "recovery/bad_edges",
+            about: "HTTP, network and disk fail as drawn",
+            virtual_time: bad_edges::VIRTUAL_TIME,
+            run: Code::Checks(|| Box::pin(bad_edges::run())),
         });
         let canary = |name, about, run| Scenario {
             name,

@@ -4,15 +4,13 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
 use retake_actors::ingress::Envelope;
-use retake_actors::ledger::{Durability, FileDisk, Ledger, LedgerArguments};
 use retake_actors::{Signal, Store};
 
 /// A server on a port of its own.
 pub(crate) struct Server {
-    process: Child,
+    pub(crate) process: Child,
     pub(crate) address: String,
     stdout: BufReader<std::process::ChildStdout>,
 }
@@ -45,6 +43,14 @@ pub(crate) fn serve(data: &Path, more: &[&str]) -> Server {
     }
 }
 
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 impl Server {
     /// End it with this signal; gives its exit code and what it printed last.
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
@@ -60,7 +66,11 @@ impl Server {
 /// Ask on a connection that stays; the status and body of the answer.
 pub(crate) fn ask(stream: &mut TcpStream, request: &str) -> Option<(u16, String)> {
     stream.write_all(request.as_bytes()).ok()?;
-    let mut bytes = Vec::new();
+    answer(stream, &mut Vec::new())
+}
+
+/// The status and body of the next answer. What has come behind it stays in `bytes`.
+pub(crate) fn answer(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(u16, String)> {
     let mut part = [0; 4096];
     loop {
         if let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
@@ -68,12 +78,13 @@ pub(crate) fn ask(stream: &mut TcpStream, request: &str) -> Option<(u16, String)
             let length = head
                 .lines()
                 .find_map(|line| line.strip_prefix("content-length: "))?;
-            if bytes.len() >= end + 4 + length.parse::<usize>().ok()? {
+            let all = end + 4 + length.parse::<usize>().ok()?;
+            if bytes.len() >= all {
                 let status = head.split(' ').nth(1)?.parse().ok()?;
-                return Some((
-                    status,
-                    String::from_utf8_lossy(&bytes[end + 4..]).into_owned(),
-                ));
+                let rest = bytes.split_off(all);
+                let body = String::from_utf8_lossy(&bytes[end + 4..]).into_owned();
+                *bytes = rest;
+                return Some((status, body));
             }
         }
         match stream.read(&mut part) {
@@ -101,15 +112,7 @@ pub(crate) fn recover(data: &Path) -> Store {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(async {
-        let disk = FileDisk::open(data.join("ledger.log")).unwrap();
-        let arguments = LedgerArguments {
-            durability: Durability::Fsync(Arc::new(disk)),
-            ..LedgerArguments::default()
-        };
-        let store = arguments.store.clone();
-        let (ledger, _) = ractor::Actor::spawn(None, Ledger, arguments).await.unwrap();
-        ledger.stop_and_wait(None, None).await.unwrap();
-        store
-    })
+    let file = data.join("ledger.log");
+    let receipts = runtime.block_on(retake_workloads::recover::receipts(&file));
+    receipts.unwrap().expect("a ledger")
 }
