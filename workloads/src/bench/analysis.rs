@@ -56,13 +56,13 @@ pub fn grown(before: &Measured, after: &Measured) -> Option<String> {
     /// Less is within what loads differ by.
     const FACTOR: f64 = 1.2;
     const LEAST_NS: f64 = 1_000.0;
-    let pairs = after.stages.iter().filter_map(|new| {
+    let mut grown = after.stages.iter().rev().filter_map(|new| {
         let old = before.stages.iter().find(|old| old.name == new.name)?;
         let (old, each_ns) = (old.each_ns(), new.each_ns());
         let has_grown = each_ns > FACTOR * old && each_ns > old + LEAST_NS;
         has_grown.then_some((&new.name, old, each_ns))
     });
-    pairs.last().map(|(name, old, new)| {
+    grown.next().map(|(name, old, new)| {
         let show = |ns: f64| human_ns(ns.round() as u64);
         format!(
             "it takes longer in: {name}, {} -> {} a request",
