@@ -721,6 +721,64 @@ fn over_a_network_that_delays_loses_and_is_cut_what_is_answered_holds() {
     assert!((400..=800).contains(&statuses), "{statuses} of 800 answers");
 }
 
+/// Ask on a connection of its own; none if it is cut off.
+async fn ask_over(id: String) -> Option<(u16, Option<u64>)> {
+    let stream = TcpStream::connect("server:8080").await.ok()?;
+    let mut client = Client(stream, Vec::new());
+    client.write(push("acme", &id, 50.0)).await;
+    let (status, body) = client.read().await?;
+    let body: Value = serde_json::from_str(&body).ok()?;
+    Some((status, body["receipt"].as_u64()))
+}
+
+/// Each fault of the network by itself, while it lasts: it strikes, and what is answered
+/// holds all the same. A client that was cut off asks again and is taken once.
+#[test]
+fn over_a_network_that_doubles_reorders_or_resets_a_request_is_taken_once() {
+    let clean = || net::Network::new().latency(Duration::from_millis(1)..=Duration::from_millis(9));
+    let networks = [
+        (clean().duplicates(0.3), false),
+        (clean().overtakes(0.2), false),
+        (clean().resets(0.1), true),
+        (clean().resets(1.0).faults_until(Duration::ZERO), false),
+    ];
+    for (network, cuts_off) in networks {
+        let mut cut_off = 0;
+        for seed in 0..5 {
+            let network = network.clone();
+            let run = Sim::new().seed(seed).run(move || {
+                let network = network.clone();
+                async move {
+                    let stage = start_on(network, small(), SystemConfig::default()).await;
+                    let asking = retake::spawn(net::on("client", async move {
+                        let (mut answers, mut cut_off) = (Vec::new(), 0);
+                        for number in 0..20 {
+                            loop {
+                                match ask_over(format!("m-{number}")).await {
+                                    Some(answer) => break answers.push(answer),
+                                    None => cut_off += 1,
+                                }
+                            }
+                        }
+                        (answers, cut_off)
+                    }));
+                    let (answers, cut_off) = asking.await.unwrap();
+                    assert!(answers.iter().all(|(status, _)| *status == 200));
+                    let store = stage.system.store();
+                    assert_eq!(invariants::answers(store, &answers), []);
+                    assert_eq!(invariants::ledger(store), []);
+                    for number in 0..20 {
+                        assert_eq!(store.of_signal(&format!("m-{number}")).len(), 1);
+                    }
+                    cut_off
+                }
+            });
+            cut_off += run.expect_passed();
+        }
+        assert_eq!(cut_off > 0, cuts_off, "{network:?}: {cut_off}");
+    }
+}
+
 /// The machine loses its power under load, and a new process takes over its files.
 #[test]
 fn what_was_answered_survives_a_crash_of_the_machine() {
