@@ -464,10 +464,11 @@ async fn action_types(context: Context) -> Measured {
         let mut all = Tally::default();
         for (kind, mean, most, rate) in [
             (ActionKind::Scale, 2 * MS, 20 * MS, 200.0),
-            (ActionKind::Rollback, 5 * MS, 30 * MS, 100.0),
+            (ActionKind::Rollback, 4 * MS, 30 * MS, 100.0),
             (ActionKind::Throttle, MS, 15 * MS, 300.0),
         ] {
-            let count = context.count(500);
+            // At any scale: of fewer, the p99 would be the worst that was drawn.
+            let count = 500;
             let acted = one_by_one(&context, exponential(mean), kind, count, measured);
             let (tally, elapsed) = acted.await?;
             measured.p99(&kind.to_string(), &tally.totals, most);

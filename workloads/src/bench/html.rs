@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use retake_actors::PlannedFailure;
 
 use super::analysis::{bottleneck, bottlenecks, waited_ns};
@@ -421,12 +422,18 @@ fn over_time(series: &Series, marks: &[(f64, String)]) -> String {
         .iter()
         .map(|(_, value)| *value)
         .fold(0.0, f64::max);
+    // Marks that are close to one another have their texts in rows of their own.
+    const ROWS: usize = 4;
+    const ROW: f64 = 0.1;
+    let mut marks: Vec<_> = marks.iter().filter(|(at, _)| *at <= end).collect();
+    marks.sort_by(|left, right| left.0.total_cmp(&right.0));
+    let top = 1.15 + ROW * marks.len().min(ROWS) as f64;
     svg(&format!("{} over time", series.name), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
             .x_label_area_size(30)
             .y_label_area_size(72)
-            .build_cartesian_2d(0.0..end, 0.0..(most * 1.15).max(1e-9))?;
+            .build_cartesian_2d(0.0..end, 0.0..(most * top).max(1e-9))?;
         chart
             .configure_mesh()
             .axis_style(INK)
@@ -439,11 +446,19 @@ fn over_time(series: &Series, marks: &[(f64, String)]) -> String {
         let points = series.points.iter().copied();
         chart.draw_series(AreaSeries::new(points.clone(), 0.0, COLOURS[0].mix(0.15)))?;
         chart.draw_series(LineSeries::new(points, COLOURS[0].stroke_width(2)))?;
-        for (at, what) in marks.iter().filter(|(at, _)| *at <= end) {
-            let line = [(*at, 0.0), (*at, most * 1.1)];
+        for (place, (at, what)) in marks.iter().enumerate() {
+            let height = most * (1.1 + ROW * (place % ROWS) as f64);
+            let line = [(*at, 0.0), (*at, height)];
             chart.draw_series([PathElement::new(line, COLOURS[1].stroke_width(1))])?;
+            // Texts in the right half end at their line.
+            let side = if *at > 0.5 * end {
+                HPos::Right
+            } else {
+                HPos::Left
+            };
             let font = ("sans-serif", 12).into_font().color(&COLOURS[1]);
-            chart.draw_series([Text::new(what.clone(), (*at, most * 1.13), font)])?;
+            let style = font.pos(Pos::new(side, VPos::Top));
+            chart.draw_series([Text::new(what.clone(), (*at, height + most * ROW), style)])?;
         }
         Ok(())
     })
