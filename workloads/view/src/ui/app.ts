@@ -279,7 +279,8 @@ export class App {
     if (!this.isSplitByHand) for (const pane of this.panes) pane.split();
     for (const pane of this.panes) pane.resize();
     this.view.clamp();
-    this.schedule();
+    // A canvas that was given a size is black until it is drawn: not in the next frame, but now.
+    this.draw();
   }
 
   schedule() {
