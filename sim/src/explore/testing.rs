@@ -210,6 +210,9 @@ impl Test {
             file.display(),
             self.crate_name,
         ));
+        if let Some(trace) = trace {
+            text.push_str(&format!("\nlook inside: retake debug {}", trace.display()));
+        }
         text
     }
 }
