@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use retake_sim::explore::testing::Test;
+use retake_sim::explore::testing::{Ended, Test};
 use retake_sim::explore::{Case, Explorer, Search, ShrinkError, explain, shrink, signature};
 use retake_sim::{Fault, FaultPlan, Strategy};
 
@@ -253,12 +253,10 @@ fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
     assert_eq!(Strategy::default(), Strategy::Random);
 }
 
-#[test]
-fn a_failing_test_tells_its_story_and_its_saved_case_runs_first_until_it_is_fixed() {
+fn a_test() -> Test {
     let folder = tempfile::tempdir().unwrap();
-    let folder: &'static str = folder.keep().to_str().unwrap().to_owned().leak();
-    let test = Test {
-        crate_folder: folder,
+    Test {
+        crate_folder: folder.keep().to_str().unwrap().to_owned().leak(),
         crate_name: "crate-of-the-test",
         module: "tests::order",
         name: "the_last_is_not_first",
@@ -266,14 +264,21 @@ fn a_failing_test_tells_its_story_and_its_saved_case_runs_first_until_it_is_fixe
         strategy: "mix",
         faults: "none",
         steps: 10_000,
-    };
-    let message = |test: &Test, scenario: fn() -> Body| {
-        let test = test.clone();
-        let failed = std::panic::catch_unwind(move || test.run(scenario));
-        failed
-            .err()
-            .map(|panic| *panic.downcast::<String>().unwrap())
-    };
+    }
+}
+
+/// What a test says when it fails.
+fn message(test: &Test, scenario: fn() -> Body) -> Option<String> {
+    let test = test.clone();
+    let failed = std::panic::catch_unwind(move || test.run(scenario));
+    let panic = failed.err()?;
+    Some(*panic.downcast::<String>().unwrap())
+}
+
+#[test]
+fn a_failing_test_tells_its_story_and_its_saved_case_runs_first_until_it_is_fixed() {
+    let test = a_test();
+    let folder = test.crate_folder;
     let broken: fn() -> Body = || Box::pin(race());
     let story = message(&test, broken).expect("it fails");
     for part in [
@@ -312,4 +317,26 @@ type Body = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 async fn an_attribute_makes_a_campaign_of_a_test() {
     assert!(retake::is_simulated());
     common::lonely_actor().await;
+}
+
+/// `?` works in it, as in any test.
+#[retake_sim::test(seeds = 5)]
+async fn an_attribute_goes_on_a_test_that_gives_a_result() -> Result<(), std::num::ParseIntError> {
+    let one: u32 = "1".parse()?;
+    assert_eq!(one, 1);
+    Ok(())
+}
+
+#[test]
+fn a_test_that_ends_with_an_error_fails_and_names_it() {
+    let test = a_test();
+    let story = message(&test, || {
+        Box::pin(async { Ended::check("x".parse::<u32>().map(drop)) })
+    });
+    std::fs::remove_dir_all(test.crate_folder).unwrap();
+    let story = story.expect("it ends with an error");
+    assert!(
+        story.contains("the test ends with an error: ParseIntError"),
+        "{story}"
+    );
 }

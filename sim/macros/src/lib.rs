@@ -237,7 +237,8 @@ fn is_boxed(output: &ReturnType) -> bool {
 
 /// A test that runs its scenario under many seeds. Use it as `#[retake_sim::test]`.
 ///
-/// The function is async, without parameters, and gives nothing. Settings, all optional:
+/// The function is async, without parameters, and gives nothing or a `Result<(), E>` with
+/// `E: Debug`; an error fails the test as a panic would. Settings, all optional:
 /// `seeds = 200`, `strategy = "mix"` (or one, such as `"pct:depth=3"`), `faults = "none"`
 /// (`"swarm"`, or a TOML file beside the crate's manifest), `steps = 1_000_000` (the most
 /// of a run). Other attributes, such as `#[ignore]` and `#[should_panic]`, work as usual.
@@ -286,7 +287,7 @@ fn simulated_test(
         ));
     }
     let (attributes, visibility) = (&function.attrs, &function.vis);
-    let (name, body) = (&signature.ident, &function.block);
+    let (name, output, body) = (&signature.ident, &signature.output, &function.block);
     let (field, value): (Vec<_>, Vec<_>) = fields
         .iter()
         .map(|(name, value)| (format_ident!("{name}"), value))
@@ -296,7 +297,10 @@ fn simulated_test(
         #[::core::prelude::v1::test]
         #(#attributes)*
         #visibility fn #name() {
-            async fn scenario() #body
+            async fn scenario() {
+                async fn #name() #output #body
+                ::retake_sim::explore::testing::Ended::check(#name().await);
+            }
             ::retake_sim::explore::testing::Test {
                 crate_folder: ::core::env!("CARGO_MANIFEST_DIR"),
                 crate_name: ::core::env!("CARGO_PKG_NAME"),

@@ -30,6 +30,27 @@ pub struct Test {
     pub steps: u64,
 }
 
+/// What a test may give: nothing, or a result.
+pub trait Ended {
+    /// Nothing if it is well.
+    ///
+    /// # Panics
+    /// With the error.
+    fn check(self);
+}
+
+impl Ended for () {
+    fn check(self) {}
+}
+
+impl<E: std::fmt::Debug> Ended for Result<(), E> {
+    fn check(self) {
+        if let Err(error) = self {
+            panic!("the test ends with an error: {error:?}");
+        }
+    }
+}
+
 /// Panics inside simulations are part of their outcomes: thousands of them on the
 /// terminal help nobody.
 fn quiet_panics() {
