@@ -10,7 +10,7 @@ mod server;
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use retake_actors::invariants;
@@ -24,9 +24,11 @@ fn twenty_kills_under_load_lose_nothing_that_was_acknowledged() {
     for round in 0..20_u64 {
         let server = serve(folder.path(), &[]);
         let over = Arc::new(AtomicBool::new(false));
+        let answers = Arc::new(AtomicU64::new(0));
         let clients: Vec<_> = (0..4)
             .map(|client| {
                 let (address, over) = (server.address.clone(), Arc::clone(&over));
+                let answers = Arc::clone(&answers);
                 std::thread::spawn(move || {
                     let mut taken = Vec::new();
                     let Ok(mut stream) = TcpStream::connect(&address) else {
@@ -39,6 +41,7 @@ fn twenty_kills_under_load_lose_nothing_that_was_acknowledged() {
                                 let body: serde_json::Value = serde_json::from_str(&body).unwrap();
                                 let hash = body["hash"].as_str().unwrap().to_owned();
                                 taken.push((body["receipt"].as_u64().unwrap(), hash));
+                                answers.fetch_add(1, Ordering::Relaxed);
                             }
                             _ => break,
                         }
@@ -50,7 +53,11 @@ fn twenty_kills_under_load_lose_nothing_that_was_acknowledged() {
                 })
             })
             .collect();
-        std::thread::sleep(Duration::from_millis(40 + 7 * round));
+        let mut patience = 30_000;
+        while answers.load(Ordering::Relaxed) <= 5 * round && patience > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+            patience -= 1;
+        }
         assert_eq!(server.end("-KILL").0, None, "killed");
         over.store(true, Ordering::Relaxed);
         let before = acknowledged.len();
