@@ -334,12 +334,7 @@ pub fn record_again(
 }
 
 fn scenario_of(header: &Header) -> Result<&'static Scenario, ReplayError> {
-    scenario::find(&header.scenario).ok_or_else(|| {
-        ReplayError::Unfit(format!(
-            "this program has no scenario `{}`; see `retake list`",
-            header.scenario
-        ))
-    })
+    scenario::named(&header.scenario).map_err(ReplayError::Unfit)
 }
 
 /// Run again what a trace recorded and compare every record.

@@ -41,7 +41,7 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         ("run", "<SCENARIO>"),
         (
             "run nosuch",
-            "there is no scenario `nosuch`; see `retake list`",
+            "this program has no scenario `nosuch`; see `retake list`",
         ),
         (
             "run recovery/one_action --seed x",
@@ -202,6 +202,22 @@ fn a_run_that_fails_exits_with_1_and_its_trace_replays_the_failure() {
             .1
             .contains("with fault: kill executor @36010ms")
     );
+}
+
+#[test]
+fn a_reader_that_leaves_early_does_not_change_the_exit_code() {
+    use std::process::{Command, Stdio};
+    let folder = TempDir::new().unwrap();
+    for (fault, expected) in [("kill executor @36.01s", 1), ("kill executor @1h", 0)] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_retake"))
+            .args(["run", "recovery/one_action", "--fault", fault])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(expected), "{fault}");
+    }
 }
 
 #[test]

@@ -81,6 +81,10 @@ fn what_cannot_be_answered_exits_with_2_and_says_what_to_do() {
         assert_eq!((code, &*out), (2, ""), "{arguments:?}: {err}");
         assert!(err.contains(expected), "{arguments:?}: {err}");
     }
+    // What is wrong with the file comes first.
+    let (code, _, err) = debug(&folder, &["nowhere"]);
+    assert_eq!(code, 3);
+    assert!(err.contains("nowhere"), "{err}");
 }
 
 #[test]

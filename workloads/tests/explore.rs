@@ -262,7 +262,7 @@ fn mistakes_are_told() {
         (
             &["explore", "nothing"][..],
             2,
-            "there is no scenario `nothing`",
+            "this program has no scenario `nothing`",
         ),
         (
             &["explore", "zoo/raft/buggy", "--seeds", "9..3"],

@@ -163,6 +163,14 @@ fn an_incident_under_load_replays_to_the_same_receipts_and_answers() {
 
     let trace = trace.to_str().unwrap();
     assert_eq!(retake(&["verify", trace]).0, Some(0));
+    for command in ["replay", "why", "shrink"] {
+        let (code, _, error) = retake(&[command, trace]);
+        assert_eq!(code, Some(2), "{command}: {error}");
+        assert!(
+            error.contains("only the recording brings about again"),
+            "{error}"
+        );
+    }
     let (code, story, _) = retake(&["show", trace, "--actor", "ledger"]);
     assert_eq!(code, Some(0));
     assert!(

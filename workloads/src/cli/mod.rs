@@ -288,7 +288,14 @@ pub fn main() -> ExitCode {
         }
     }));
     let cli = Cli::parse();
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let is_judged = !matches!(
+        cli.command,
+        Command::List { .. } | Command::Show(_) | Command::Export(_)
+    );
+    let mut out = io::BufWriter::new(Stdout {
+        inner: io::stdout().lock(),
+        is_judged,
+    });
     let done = match cli.command {
         Command::List { json } => run::list(json, &mut out),
         Command::Run(args) => run::run(&args, &mut out),
@@ -334,6 +341,31 @@ pub fn main() -> ExitCode {
                 Error::File(_) | Error::Case(_) => 3,
                 Error::Output(_) => 1,
             })
+        }
+    }
+}
+
+/// Standard output, which its reader may leave early. What is only shown ends then; what is
+/// judged goes on without being read, since its exit code is still to be known.
+struct Stdout {
+    inner: io::StdoutLock<'static>,
+    is_judged: bool,
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.inner.write(bytes) {
+            Err(error) if self.is_judged && error.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(bytes.len())
+            }
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.inner.flush() {
+            Err(error) if self.is_judged && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
         }
     }
 }

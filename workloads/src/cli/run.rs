@@ -35,8 +35,7 @@ pub(super) fn list(json: bool, out: &mut impl Write) -> Result<Status, Error> {
 }
 
 pub(super) fn find(name: &str) -> Result<&'static Scenario, Error> {
-    scenario::find(name)
-        .ok_or_else(|| Error::Usage(format!("there is no scenario `{name}`; see `retake list`")))
+    scenario::named(name).map_err(Error::Usage)
 }
 
 #[allow(

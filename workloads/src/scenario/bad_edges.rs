@@ -14,7 +14,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use retake_actors::ingress::{Envelope, Ingress, IngressConfig};
 use retake_actors::ledger::{DiskFault, Durability, ReceiptId, SimulatedDisk};
-use retake_actors::{Names, Signal, System, SystemConfig, invariants};
+use retake_actors::{Names, ServiceTime, Signal, System, SystemConfig, invariants};
 use retake_sim::net;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -29,6 +29,8 @@ const MS: Duration = Duration::from_millis(1);
 const HEALED_AT: Duration = Duration::from_secs(20);
 const CLIENTS: u32 = 6;
 const REQUESTS: u32 = 8;
+/// Changes of entitlements meanwhile.
+const CHANGES: u32 = 8;
 const PORT: u16 = 8080;
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -36,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LATEST: Duration = Duration::from_secs(35);
 
 pub(super) async fn run() {
-    let disk = SimulatedDisk::new().sync_time(MS);
+    let disk = SimulatedDisk::new().sync_time(ServiceTime::Fixed(MS));
     let durability = Durability::GroupCommit {
         disk: Arc::new(disk.clone()),
         delay: MS,
@@ -66,7 +68,7 @@ async fn behind_bad_edges(disk: &SimulatedDisk, durability: Durability) -> Vec<S
     };
     let served = Served::start(system, &bounds, PORT).await;
     draw_fault_of_disk(disk, &mut rng);
-    let got = load(&mut rng).await;
+    let got = load(&served.system, &mut rng).await;
     retake::healed().await;
     retake::sleep(LATEST).await;
     let (left, most) = served.ingress.depth();
@@ -92,7 +94,7 @@ async fn behind_bad_edges(disk: &SimulatedDisk, durability: Durability) -> Vec<S
     let mut found: Vec<String> = violations.iter().map(ToString::to_string).collect();
     let honest = retake::spawn(net::on("client", async {
         let mut client = Client::connect(PORT + 1).await?;
-        client.write(push(0, "afterwards").as_bytes()).await?;
+        client.write(push(0, "afterwards", 50.0).as_bytes()).await?;
         client.answer().await
     }));
     let status = honest.await.ok().flatten().map(|answer| answer.status);
@@ -213,7 +215,8 @@ fn clock_ns() -> i128 {
     wall - i128::from(retake::now().as_nanos())
 }
 
-async fn load(rng: &mut ChaCha8Rng) -> Got {
+/// Clients ask, with signals of every kind, while their entitlements come and go.
+async fn load(system: &System, rng: &mut ChaCha8Rng) -> Got {
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             let rng = ChaCha8Rng::seed_from_u64(rng.next_u64());
@@ -221,6 +224,17 @@ async fn load(rng: &mut ChaCha8Rng) -> Got {
             retake::spawn_named(&format!("client-{number}"), client)
         })
         .collect();
+    let steward = {
+        let (system, mut rng) = (system.clone(), ChaCha8Rng::seed_from_u64(rng.next_u64()));
+        retake::spawn_named("steward", async move {
+            for _ in 0..CHANGES {
+                retake::sleep(rng.random_range(0..2_000) * MS).await;
+                let tenant = tenant_name(rng.random_range(0..CLIENTS));
+                // A ledger that has failed takes no change either.
+                let _ = system.entitle(&tenant, rng.random()).await;
+            }
+        })
+    };
     let mut got = Got::default();
     for client in clients {
         let of_client = client.await.expect("clients do not panic");
@@ -229,6 +243,7 @@ async fn load(rng: &mut ChaCha8Rng) -> Got {
         got.shed += of_client.shed;
         got.clocks_ns.extend(of_client.clocks_ns);
     }
+    steward.await.expect("it does not panic");
     got
 }
 
@@ -267,7 +282,8 @@ async fn client(number: u32, mut rng: ChaCha8Rng) -> Got {
         got.clocks_ns.insert(clock_ns());
         let deadline = retake::unix_time() + LATEST;
         let deadline_ns = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX);
-        let answers = ask(number, &id, manner).await;
+        let text = push(number, &id, rng.random_range(0..100).into());
+        let answers = ask(&text, manner).await;
         got.shed += answers.iter().filter(|answer| answer.is_shed).count();
         let answers = answers.iter().map(|it| (it.status, it.receipt));
         got.answers.extend(answers);
@@ -277,8 +293,7 @@ async fn client(number: u32, mut rng: ChaCha8Rng) -> Got {
     got
 }
 
-async fn ask(tenant: u32, id: &str, manner: Manner) -> Vec<Answer> {
-    let text = push(tenant, id);
+async fn ask(text: &str, manner: Manner) -> Vec<Answer> {
     let (first, second) = text.as_bytes().split_at(text.len() - 20);
     let once = async |text: &[u8], answers: usize| {
         let mut all = Vec::new();
@@ -311,7 +326,7 @@ async fn ask(tenant: u32, id: &str, manner: Manner) -> Vec<Answer> {
             answer.ok().flatten().into_iter().collect()
         }
         Manner::Twice => {
-            let again = text.clone();
+            let again = text.to_owned();
             let other = retake::spawn(net::on("client", async move {
                 let mut client = Client::connect(PORT).await?;
                 client.write(again.as_bytes()).await?;
@@ -325,11 +340,11 @@ async fn ask(tenant: u32, id: &str, manner: Manner) -> Vec<Answer> {
     }
 }
 
-fn push(tenant: u32, id: &str) -> String {
+fn push(tenant: u32, id: &str, value: f64) -> String {
     let signal = Signal {
         tenant: tenant_name(tenant),
         metric: "cpu".to_owned(),
-        value: 50.0,
+        value,
         ..Signal::default()
     };
     let body = Envelope::to_json(&signal, id, 1);

@@ -141,6 +141,22 @@ pub fn find(name: &str) -> Option<&'static Scenario> {
     all().iter().find(|scenario| scenario.name == name)
 }
 
+/// The scenario of this name.
+///
+/// # Errors
+/// In words: that there is none, and what to do.
+pub fn named(name: &str) -> Result<&'static Scenario, String> {
+    find(name).ok_or_else(|| {
+        if name == crate::served::SCENARIO {
+            return "this is the trace of a replayed recording, which only the recording \
+                brings about again: `retake replay` it. What led to a step, the trace knows: \
+                `retake debug FILE --at STEP --print why`"
+                .to_owned();
+        }
+        format!("this program has no scenario `{name}`; see `retake list`")
+    })
+}
+
 /// Where a run leaves its report, also when a check fails.
 #[derive(Clone, Debug, Default)]
 pub struct ReportSlot(Arc<Mutex<Option<Report>>>);

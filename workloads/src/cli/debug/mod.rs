@@ -58,6 +58,8 @@ const WIDTH_IN_A_PIPE: usize = 80;
 
 pub(super) fn debug(args: &DebugArgs, out: &mut impl Write) -> Result<Status, Error> {
     let questions = Question::parse(args)?;
+    // What is wrong with the file is said in any case.
+    Source::check(&args.file)?;
     if questions.is_empty() && !std::io::stdout().is_terminal() {
         return Err(Error::Usage(
             "standard output is no terminal: say what to print, for example `--print why`; see \

@@ -21,6 +21,16 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// Whether the file can be looked at, as far as its beginning tells.
+    pub(super) fn check(file: &Path) -> Result<(), Error> {
+        if is_case(file) {
+            Case::load(file)?;
+        } else {
+            TraceReader::open(file)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn open(file: &Path) -> Result<Self, Error> {
         if is_case(file) {
             return Self::of_case(file);
