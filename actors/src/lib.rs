@@ -41,6 +41,7 @@ pub mod ledger;
 pub mod names;
 pub mod observer;
 pub mod pool;
+mod service_time;
 pub mod stages;
 pub mod statem;
 pub mod supervisor;
@@ -57,8 +58,9 @@ pub use ingress::{Ingress, IngressConfig};
 pub use ledger::{Ledger, LedgerRef, Receipt, Store};
 pub use names::Names;
 pub use pool::{CheckoutError, Lease, Pool, PoolConfig, PoolRef, PoolStatus};
+pub use service_time::{NoQuantiles, Quantiles, ServiceTime};
 pub use supervisor::{
     ChildSpec, Restart, Shutdown, Strategy, Supervisor, SupervisorRef, SupervisorSpec,
 };
 pub use system::{System, SystemConfig};
-pub use worker::{ActionWorker, ServiceTime};
+pub use worker::ActionWorker;

@@ -41,10 +41,11 @@ use crate::ledger::{Durability, Ledger, LedgerArguments, LedgerRef, Store};
 use crate::names::{Names, part};
 use crate::observer::{Observations, Observer, ObserverArguments};
 use crate::pool::{Pool, PoolConfig, PoolRef};
+use crate::service_time::ServiceTime;
 use crate::stages::{Stage, Stages};
 use crate::statem::Inspection;
 use crate::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
-use crate::worker::{ActionWorker, ServiceTime, WorkerArguments, WorkerMessage};
+use crate::worker::{ActionWorker, WorkerArguments, WorkerMessage};
 
 /// How a system is set up.
 #[derive(Clone, Debug)]
@@ -328,7 +329,7 @@ fn root(
     let governance = GovernanceArguments {
         governor: GovernorArguments {
             action_timeout: config.action_timeout,
-            signal_time: config.signal_time,
+            signal_time: config.signal_time.clone(),
             stages: config.stages.clone(),
             ..GovernorArguments::new("", &config.names, entitlements, store)
         },
@@ -338,7 +339,7 @@ fn root(
     let ledger = LedgerArguments {
         store: store.clone(),
         durability: config.durability.clone(),
-        append_time: config.append_time,
+        append_time: config.append_time.clone(),
         failures: config.failures.clone(),
     };
     let pool_name = config.names.of(part::POOL);
@@ -351,7 +352,7 @@ fn root(
     let names = config.names.clone();
     let pool = config.pool.clone();
     let worker = WorkerArguments {
-        service_time: config.action_time,
+        service_time: config.action_time.clone(),
         failures: config.failures.clone(),
     };
     let parts: Vec<(&str, MakeChildren)> = vec![

@@ -18,47 +18,10 @@
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use rand_distr::{Distribution, Exp1};
-use serde::{Deserialize, Serialize};
 
 use crate::executor::Action;
 use crate::failures::{FailureKind, Failures, Service};
-
-/// How long something takes, as a distribution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ServiceTime {
-    /// As long as the code takes.
-    #[default]
-    None,
-    /// Always this long.
-    Fixed(Duration),
-    /// Exponentially distributed with this mean.
-    Exponential(Duration),
-}
-
-impl ServiceTime {
-    /// Draw one.
-    #[must_use]
-    pub fn draw(&self) -> Duration {
-        match self {
-            Self::None => Duration::ZERO,
-            Self::Fixed(time) => *time,
-            Self::Exponential(mean) => {
-                let factor: f64 = Exp1.sample(&mut retake::rng());
-                mean.mul_f64(factor)
-            }
-        }
-    }
-
-    /// Spend a drawn time. Outside a simulation this is a real sleep.
-    pub async fn spend(&self) {
-        let time = self.draw();
-        if !time.is_zero() {
-            retake::sleep(time).await;
-        }
-    }
-}
+use crate::service_time::ServiceTime;
 
 /// The actor.
 #[derive(Clone, Copy, Debug, Default)]

@@ -121,7 +121,8 @@ fn a_loss_of_power_at_any_operation_loses_nothing_that_was_acknowledged() {
                         .seed(seed)
                         .isolation(Isolation::Inline)
                         .run(move || async move {
-                            let disk = SimulatedDisk::new().sync_time(Duration::from_micros(300));
+                            let disk = SimulatedDisk::new()
+                                .sync_time(ServiceTime::Fixed(Duration::from_micros(300)));
                             disk.cut_power_at(cut_at);
                             let (mut acknowledged, mut all) = (Vec::new(), 0);
                             let mut written = Vec::new();
@@ -395,7 +396,7 @@ fn one_key_gives_one_receipt_also_after_a_loss_of_power() {
 #[test]
 fn a_group_waits_for_its_delay_or_its_size_and_syncs_once() {
     let run = Sim::new().run(|| async {
-        let disk = SimulatedDisk::new().sync_time(Duration::from_millis(1));
+        let disk = SimulatedDisk::new().sync_time(ServiceTime::Fixed(Duration::from_millis(1)));
         let (ledger, store) = start(group(&disk, 3)).await.unwrap();
         let append = |number| {
             let ledger = ledger.clone();

@@ -55,9 +55,9 @@ use crate::entitlement::Entitlements;
 use crate::executor::{ACTION_TIMEOUT, ActionResult};
 use crate::ledger::{LedgerRef, ReceiptKind, Store};
 use crate::names::{Names, part};
+use crate::service_time::ServiceTime;
 use crate::stages::Stages;
 use crate::statem::{Context, EnterContext, Next, StateMachine, StatemRef, Table};
-use crate::worker::ServiceTime;
 
 pub use data::GovernorData;
 use data::answer;

@@ -189,7 +189,7 @@ impl Shared {
             }
             if !reserved.grow_to(bytes.len() + data.len()) {
                 let what = "too many large bodies at once; try again";
-                return Err(closing(unavailable("overloaded", what)));
+                return Err(closing(unavailable("large_bodies", what)));
             }
             bytes.extend_from_slice(&data);
         }

@@ -9,7 +9,7 @@
 //!
 //! Everywhere: 413 for a body above the limit, 408 for one that comes too slowly,
 //! 429 for a tenant with too many requests at once, 503 when too many are there
-//! altogether, when the work takes too long or when a part does not answer. A
+//! altogether (`overloaded`), or too much of their bodies (`large_bodies`), when the work takes too long or when a part does not answer. A
 //! second Pub/Sub message of a tenant with one id gives the first one's receipt and
 //! changes nothing. A signature is the HMAC-SHA-256, in hexadecimal digits, over the
 //! body without its `signature`, see [`Order::signed_text`].
@@ -52,8 +52,8 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use order::{Order, OrderError, Wanted};
 pub use server::Served;
 
+use crate::service_time::ServiceTime;
 use crate::system::System;
-use crate::worker::ServiceTime;
 use limits::Limits;
 use metrics::Metrics;
 

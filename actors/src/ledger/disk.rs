@@ -10,10 +10,11 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rand_distr::Distribution as _;
 use retake::record::{Value, outside};
+
+use crate::service_time::ServiceTime;
 
 /// What a disk's operation gives.
 pub type DiskResult<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
@@ -192,7 +193,7 @@ struct Platter {
     /// What is readable from here on goes with the power, synced or not.
     doomed: Option<usize>,
     is_off: bool,
-    sync_time: Duration,
+    sync_time: ServiceTime,
 }
 
 impl fmt::Debug for SimulatedDisk {
@@ -216,7 +217,7 @@ impl SimulatedDisk {
 
     /// Let each sync take this long.
     #[must_use]
-    pub fn sync_time(self, time: Duration) -> Self {
+    pub fn sync_time(self, time: ServiceTime) -> Self {
         self.platter().sync_time = time;
         self
     }
@@ -362,10 +363,8 @@ impl Disk for SimulatedDisk {
 
     fn sync(&self) -> DiskResult<'_, ()> {
         Box::pin(async move {
-            let time = self.platter().sync_time;
-            if !time.is_zero() {
-                retake::sleep(time).await;
-            }
+            let time = self.platter().sync_time.clone();
+            time.spend().await;
             let (mut platter, result) = self.operate(Operation::Sync);
             match result {
                 Ok(()) => platter.synced = platter.bytes.len(),

@@ -65,7 +65,7 @@ pub use store::{Break, Store, verify};
 
 use crate::failures::{FailureKind, Failures, Service};
 use crate::names::Names;
-use crate::worker::ServiceTime;
+use crate::service_time::ServiceTime;
 
 /// The actor.
 #[derive(Clone, Copy, Debug, Default)]

@@ -50,24 +50,32 @@ pub fn bottleneck(measured: &Measured) -> Option<(&Stage, f64)> {
 }
 
 /// The deepest part that takes longer than before, in words. Parts are in the order of a
-/// request's way, so what lies above it may only be waiting for it.
+/// request's way, so what lies above it may only be waiting for it. What has grown by less
+/// than a tenth of what another has is no reason for that.
 #[must_use]
 pub fn grown(before: &Measured, after: &Measured) -> Option<String> {
     /// Less is within what loads differ by.
     const FACTOR: f64 = 1.2;
     const LEAST_NS: f64 = 1_000.0;
-    let mut grown = after.stages.iter().rev().filter_map(|new| {
+    const SHARE: f64 = 0.1;
+    let grown = after.stages.iter().rev().filter_map(|new| {
         let old = before.stages.iter().find(|old| old.name == new.name)?;
         let (old, each_ns) = (old.each_ns(), new.each_ns());
         let has_grown = each_ns > FACTOR * old && each_ns > old + LEAST_NS;
         has_grown.then_some((&new.name, old, each_ns))
     });
-    grown.next().map(|(name, old, new)| {
+    let grown: Vec<_> = grown.collect();
+    let most = grown
+        .iter()
+        .map(|(_, old, new)| new - old)
+        .fold(0.0, f64::max);
+    let deepest = grown.iter().find(|(_, old, new)| new - old >= SHARE * most);
+    deepest.map(|(name, old, new)| {
         let show = |ns: f64| human_ns(ns.round() as u64);
         format!(
             "it takes longer in: {name}, {} -> {} a request",
-            show(old),
-            show(new)
+            show(*old),
+            show(*new)
         )
     })
 }
@@ -107,6 +115,8 @@ mod tests {
             ([40, 20, 70, 500], Some("HTTP, 10.0 µs -> 40.0 µs")),
             ([10, 900, 300, 500], Some("ledger, 70.0 µs -> 300.0 µs")),
             ([10, 900, 300, 5_000], Some("work, 500.0 µs -> 5.00 ms")),
+            // Of the work too little to be the reason.
+            ([10, 20, 9_070, 650], Some("ledger, 70.0 µs -> 9.07 ms")),
         ] {
             let grown = grown(&before, &measured(after));
             let expected = what.map(|what| format!("it takes longer in: {what} a request"));

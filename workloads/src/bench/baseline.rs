@@ -127,6 +127,13 @@ impl Baseline {
         if of.scale != results.scale {
             return Err(unlike(format!("the scale {}", of.scale)));
         }
+        if of.think_ms != results.think_ms {
+            let what = match of.think_ms {
+                Some(ms) => format!("--think {ms}"),
+                None => "the pauses of the benchmarks".to_owned(),
+            };
+            return Err(unlike(what));
+        }
         if of.mode == Mode::Sim && of.seed != results.seed {
             return Err(unlike(format!("the seed {}", of.seed)));
         }

@@ -259,6 +259,7 @@ mod tests {
             seed: 0,
             scale: 1.0,
             costs: None,
+            think_ms: None,
             failures: vec!["ledger:slow=5ms".to_owned()],
             rows: vec![
                 row("http/health", Measured::new()),

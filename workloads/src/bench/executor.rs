@@ -268,7 +268,7 @@ async fn measured(measure: impl AsyncFnOnce(&mut Measured) -> Result<(), String>
     measured
 }
 
-fn note_work(measured: &mut Measured, work: ServiceTime) {
+fn note_work(measured: &mut Measured, work: &ServiceTime) {
     measured
         .notes
         .push(format!("the work of an action: {work:?}"));
@@ -298,12 +298,12 @@ async fn one_by_one(
 async fn action_execution(context: Context) -> Measured {
     measured(async |measured| {
         let (work, count) = (exponential(WORK), context.count(1_000));
-        let acted = one_by_one(&context, work, ActionKind::Scale, count, measured);
+        let acted = one_by_one(&context, work.clone(), ActionKind::Scale, count, measured);
         let (tally, elapsed) = acted.await?;
         measured.p99("action", &tally.totals, 100 * MS);
         measured.rate("actions", count, elapsed, 50.0);
         tally.describe(measured);
-        note_work(measured, work);
+        note_work(measured, &work);
         Ok(())
     })
     .await
@@ -345,7 +345,7 @@ async fn pool_throughput(context: Context) -> Measured {
         measured.distribution("action", &tally.totals);
         tally.require_all(measured);
         tally.describe(measured);
-        note_work(measured, exponential(WORK));
+        note_work(measured, &exponential(WORK));
         stage.stop(measured).await;
         Ok(())
     })
@@ -365,7 +365,7 @@ async fn pool_concurrent(context: Context) -> Measured {
         measured.distribution("action", &tally.totals);
         measured.distribution("wait for a worker", &tally.waits);
         tally.describe(measured);
-        note_work(measured, exponential(WORK));
+        note_work(measured, &exponential(WORK));
         stage.stop(measured).await;
         Ok(())
     })
@@ -386,7 +386,7 @@ async fn worker_utilization(context: Context) -> Measured {
         const RATE: f64 = 163.0;
         // Long enough that the coarseness of real timers does not count.
         let work = ServiceTime::Fixed(50 * MS);
-        let stage = Stage::start(&context, work).await?;
+        let stage = Stage::start(&context, work.clone()).await?;
         let count = context.count(2_000).max(1000);
         let time = Duration::from_secs_f64(count as f64 / RATE);
         let start = retake::now();
@@ -412,7 +412,7 @@ async fn worker_utilization(context: Context) -> Measured {
         measured
             .notes
             .push(format!("{RATE} arrivals a second, as Poisson traffic"));
-        note_work(measured, work);
+        note_work(measured, &work);
         stage.stop(measured).await;
         Ok(())
     })
@@ -438,7 +438,7 @@ async fn queue_latency(context: Context) -> Measured {
         measured.p99("queue wait", &tally.waits, 50 * MS);
         tally.require_all(measured);
         tally.describe(measured);
-        note_work(measured, exponential(WORK));
+        note_work(measured, &exponential(WORK));
         measured.notes.push(format!(
             "{spike} at the start of each burst, the others over {} s",
             window.as_secs_f64()

@@ -9,7 +9,8 @@ use retake_actors::PlannedFailure;
 use super::analysis::{bottleneck, bottlenecks, waited_ns};
 use super::baseline::Compared;
 use super::ci::misses;
-use super::context::{Costs, Mode};
+use super::context::Mode;
+use super::costs::{Cost, Costs};
 use super::measure::{Distribution, Measured, Series, Stage};
 use super::runner::{Results, Row};
 use super::table::show;
@@ -64,10 +65,16 @@ impl About {
             pairs.push(("fails on purpose", failure.clone()));
         }
         let costs = results.costs.iter().flat_map(Costs::all);
-        let costs: Vec<_> = costs.map(|(name, us)| (name, us.to_string())).collect();
+        let costs: Vec<_> = costs.map(|(name, cost)| (name, in_words(cost))).collect();
         let pairs = pairs.into_iter().chain(costs);
         pairs.map(|(name, text)| (name.to_owned(), text)).collect()
     }
+}
+
+/// A cost by three figures.
+fn in_words(cost: &Cost) -> String {
+    let [mean, p50, p99] = cost.summary();
+    format!("mean {mean:.2} µs, p50 {p50:.2} µs, p99 {p99:.2} µs")
 }
 
 const STYLE: &str = include_str!("report.css");

@@ -29,7 +29,7 @@ async fn steady(context: &Context, traffic: &Traffic, measured: &mut Measured) -
             return None;
         }
     };
-    let load = traffic.run(&server).await;
+    let load = traffic.run(context, &server).await;
     load.describe(context, measured);
     finish(server, &[&load], measured).await;
     Some(load)
@@ -81,7 +81,7 @@ async fn concurrent(context: Context) -> Measured {
     let mut loads = Vec::new();
     for clients in [10, 25, 50] {
         let load = Traffic::steady(clients, time, Kind::Health)
-            .run(&server)
+            .run(&context, &server)
             .await;
         let latencies = Load::latencies(load.counted());
         let p99 = latencies.summary().p99_ns as f64;

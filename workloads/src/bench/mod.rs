@@ -17,7 +17,9 @@ pub mod analysis;
 pub mod baseline;
 pub mod calibrate;
 pub mod ci;
+mod client;
 pub mod context;
+pub mod costs;
 mod executor;
 mod governor;
 pub mod html;
@@ -35,7 +37,8 @@ pub(crate) mod wire;
 use std::fmt;
 use std::pin::Pin;
 
-pub use context::{Context, Costs, Mode};
+pub use context::{Context, Mode};
+pub use costs::Costs;
 pub use measure::Measured;
 
 type Measuring = Pin<Box<dyn Future<Output = Measured> + Send>>;

@@ -15,7 +15,8 @@ use retake_traces::{
 use serde::{Deserialize, Serialize};
 
 use super::Benchmark;
-use super::context::{Context, Costs, Mode};
+use super::context::{Context, Mode};
+use super::costs::Costs;
 use super::measure::{Figure, GROWTH, Measured, Series};
 use super::target::{Status, Unit};
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub costs: Costs,
     /// What fails on purpose.
     pub failures: Vec<PlannedFailure>,
+    /// Mean pause of HTTP clients before each request, in place of the benchmarks' own.
+    pub think: Option<Duration>,
     /// Where live benchmarks keep their files while they run.
     pub folder: PathBuf,
 }
@@ -135,6 +138,9 @@ pub struct Results {
     pub scale: f64,
     /// What operations cost, in a simulation.
     pub costs: Option<Costs>,
+    /// Mean pause of HTTP clients in milliseconds, if it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_ms: Option<u64>,
     /// What failed on purpose, as it was given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
@@ -214,6 +220,7 @@ fn run_into(
         scale: settings.scale,
         costs: settings.costs.clone(),
         failures: settings.failures.clone(),
+        think: settings.think,
         folder: settings.folder.clone(),
     };
     let timeout = match benchmark.suite() {

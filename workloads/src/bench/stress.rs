@@ -30,7 +30,7 @@ async fn run(context: &Context, traffic: &Traffic, measured: &mut Measured) -> O
             return None;
         }
     };
-    let load = traffic.run(&server).await;
+    let load = traffic.run(context, &server).await;
     load.describe(context, measured);
     finish(server, &[&load], measured).await;
     Some(load)

@@ -13,11 +13,13 @@ use retake_actors::ingress::{Envelope, IngressConfig, Order, Secret};
 use retake_actors::ledger::ReceiptId;
 use retake_actors::stages::Stage;
 use retake_actors::{Signal, invariants};
+use tokio::task::JoinHandle;
 
+use super::client::{Door, HttpClient};
 use super::context::{Context, LENT, Mode, SETTLE};
 use super::measure::{Measured, Series};
 use super::target::{Target, Unit};
-use super::wire::{Gauges, HttpClient, Server, secret, tenant};
+use super::wire::{Gauges, Server, secret, tenant};
 use crate::load::Latencies;
 
 /// What one request is.
@@ -156,7 +158,8 @@ impl Traffic {
     }
 
     /// Run it against this server; once a second its figures are read.
-    pub(super) async fn run(&self, server: &Server) -> Load {
+    pub(super) async fn run(&self, context: &Context, server: &Server) -> Load {
+        let think = context.think.unwrap_or(self.think);
         let start = retake::now();
         let cpu_before = (server.cpu(), super::wire::cpu_time(std::process::id()));
         let mut seeds = ChaCha8Rng::seed_from_u64(retake::rng().next_u64());
@@ -175,13 +178,16 @@ impl Traffic {
                     number: number as u32,
                     asked: 0,
                     mix: Arc::clone(&mix),
-                    think: self.think,
+                    think,
                     large: None,
                 };
-                let run = client.run(*stay, start);
-                retake::spawn_named(&format!("client-{number}"), run)
+                (client, *stay)
             })
             .collect();
+        let clients = match server.door() {
+            Door::Simulated => Clients::Tasks(start_all(clients, start)),
+            Door::Live(_) => Clients::on_a_thread(clients, start),
+        };
         let mut gauges = Vec::new();
         let mut watcher = HttpClient::new(server.door());
         let end = self.end();
@@ -193,8 +199,8 @@ impl Traffic {
         }
         let mut samples = Vec::new();
         let mut errors = BTreeMap::new();
-        for client in clients {
-            match client.await {
+        for client in clients.all().await {
+            match client {
                 Ok((taken, failed)) => {
                     samples.extend(taken);
                     for (error, count) in failed {
@@ -232,6 +238,60 @@ impl Traffic {
     }
 }
 
+/// Clients at work.
+enum Clients {
+    Tasks(Vec<JoinHandle<Taken>>),
+    Thread(JoinHandle<Vec<Ended>>),
+}
+
+/// How a client ended.
+type Ended = Result<Taken, String>;
+
+fn start_all(clients: Vec<(Client, Stay)>, start: retake::Instant) -> Vec<JoinHandle<Taken>> {
+    let clients = clients.into_iter().map(|(client, stay)| {
+        let name = format!("client-{}", client.number);
+        retake::spawn_named(&name, client.run(stay, start))
+    });
+    clients.collect()
+}
+
+async fn wait_for(clients: Vec<JoinHandle<Taken>>) -> Vec<Ended> {
+    let mut ended = Vec::new();
+    for client in clients {
+        ended.push(client.await.map_err(|error| error.to_string()));
+    }
+    ended
+}
+
+impl Clients {
+    /// Live clients share one thread, with a runtime of its own: on the benchmark's, whose
+    /// threads wake one another, half of what is measured would be that.
+    fn on_a_thread(clients: Vec<(Client, Stay)>, start: retake::Instant) -> Self {
+        Self::Thread(tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            match runtime {
+                Ok(runtime) => {
+                    runtime.block_on(async { wait_for(start_all(clients, start)).await })
+                }
+                Err(error) => vec![Err(error.to_string())],
+            }
+        }))
+    }
+
+    /// How all of them ended.
+    async fn all(self) -> Vec<Ended> {
+        match self {
+            Self::Tasks(tasks) => wait_for(tasks).await,
+            Self::Thread(thread) => match thread.await {
+                Ok(ended) => ended,
+                Err(error) => vec![Err(error.to_string())],
+            },
+        }
+    }
+}
+
 struct Client {
     http: HttpClient,
     rng: ChaCha8Rng,
@@ -256,7 +316,10 @@ impl Client {
         loop {
             // Thinking first spreads the clients out.
             let pause = crate::load::exponential(self.think, &mut self.rng);
-            retake::sleep(pause).await;
+            // Real timers are coarse: none at all is less than one that is due at once.
+            if !pause.is_zero() {
+                retake::sleep(pause).await;
+            }
             let begun = retake::now();
             let at = begun - start;
             if at >= stay.to {
@@ -265,7 +328,7 @@ impl Client {
             let kind = self.draw_kind();
             let (method, path, body) = self.request(kind);
             self.asked += 1;
-            let answer = self.http.request(method, path, body).await;
+            let answer = self.http.request(method, path, &body).await;
             let latency = begun.elapsed();
             let answer = match answer {
                 Ok((status, body)) => Some(Answer::new(status, &body)),

@@ -1,28 +1,22 @@
-//! HTTP to the system: a server, and clients with a connection each.
+//! The system behind HTTP: simulated, or as a process of its own.
 
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
 use retake_actors::ingress::{Ingress, IngressConfig, Secret, Served};
 use retake_actors::ledger::{Durability, SimulatedDisk};
 use retake_actors::stages::Stage;
 use retake_actors::{ServiceTime, Store, System, SystemConfig};
 use retake_sim::net;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
+use super::client::{Door, HttpClient};
 use super::context::{Context, Mode};
 
 /// The time of an action's work behind HTTP.
 const ACTION_MEAN: Duration = Duration::from_millis(3);
-/// How long a client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Tenants behind HTTP.
 pub(super) const TENANTS: u32 = 20;
 
@@ -89,7 +83,7 @@ impl Drop for Process {
     }
 }
 
-const SIMULATED_ADDRESS: &str = "127.0.0.1:8080";
+pub(super) const SIMULATED_ADDRESS: &str = "127.0.0.1:8080";
 
 /// A listener on simulated sockets.
 pub(crate) struct SimulatedListener(pub(crate) net::TcpListener);
@@ -232,7 +226,7 @@ impl Server {
                 }
             }
             Self::Live { process, .. } => {
-                let text = match client.request("GET", "/metrics", "").await {
+                let text = match client.request("GET", "/metrics", b"").await {
                     Ok((200, body)) => String::from_utf8_lossy(&body).into_owned(),
                     _ => String::new(),
                 };
@@ -327,84 +321,4 @@ pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
     let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
     // Linux counts them in hundredths of a second for programs.
     Some(Duration::from_millis(10 * ticks))
-}
-
-/// How to connect.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Door {
-    Simulated,
-    Live(SocketAddr),
-}
-
-trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
-
-impl Door {
-    async fn open(self) -> std::io::Result<Box<dyn Io>> {
-        Ok(match self {
-            Self::Simulated => Box::new(net::TcpStream::connect(SIMULATED_ADDRESS).await?),
-            Self::Live(address) => {
-                let stream = tokio::net::TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                Box::new(stream)
-            }
-        })
-    }
-}
-
-/// A client with one connection, opened anew when it was closed.
-pub(super) struct HttpClient {
-    door: Door,
-    sender: Option<SendRequest<Full<Bytes>>>,
-}
-
-impl HttpClient {
-    pub(super) fn new(door: Door) -> Self {
-        Self { door, sender: None }
-    }
-
-    /// The status and body of an answer.
-    pub(super) async fn request(
-        &mut self,
-        method: &str,
-        path: &str,
-        body: impl Into<Bytes>,
-    ) -> Result<(u16, Bytes), String> {
-        let answer = retake::timeout(PATIENCE, self.ask(method, path, body.into())).await;
-        let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-        if answer.is_err() {
-            self.sender = None;
-        }
-        answer
-    }
-
-    async fn ask(&mut self, method: &str, path: &str, body: Bytes) -> Result<(u16, Bytes), String> {
-        let sender = match &mut self.sender {
-            Some(sender) if !sender.is_closed() => sender,
-            _ => {
-                let io = self.door.open().await;
-                let io = io.map_err(|error| format!("cannot connect: {error}"))?;
-                let (sender, connection) = handshake(TokioIo::new(io))
-                    .await
-                    .map_err(|error| error.to_string())?;
-                retake::spawn_named("client-connection", async move {
-                    // The request that it belongs to has the error.
-                    let _ = connection.await;
-                });
-                self.sender.insert(sender)
-            }
-        };
-        let request = hyper::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "retake")
-            .body(Full::new(body))
-            .map_err(|error| error.to_string())?;
-        sender.ready().await.map_err(|error| error.to_string())?;
-        let response = sender.send_request(request).await;
-        let response = response.map_err(|error| error.to_string())?;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await;
-        Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
-    }
 }

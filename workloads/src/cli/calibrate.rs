@@ -38,9 +38,11 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
     let costs = costs.map_err(Error::Usage)?;
     let text = serde_json::to_string_pretty(&costs).map_err(std::io::Error::from)?;
     std::fs::write(&args.output, text + "\n")?;
-    writeln!(out, "means on {}:", costs.machine)?;
+    writeln!(out, "costs on {}, in microseconds:", costs.machine)?;
+    writeln!(out, "{:<10} {:>10} {:>10} {:>10}", "", "mean", "p50", "p99")?;
     for (name, cost) in costs.all() {
-        writeln!(out, "{name:<12} {cost:>10.2}")?;
+        let [mean, p50, p99] = cost.summary();
+        writeln!(out, "{name:<10} {mean:>10.2} {p50:>10.2} {p99:>10.2}")?;
     }
     writeln!(out, "written to {}", args.output.display())?;
     if args.check_scale == 0.0 {

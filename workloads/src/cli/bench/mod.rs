@@ -47,6 +47,11 @@ pub(super) struct BenchArgs {
     #[arg(long, default_value_t = 600, value_name = "SECS", env = "RETAKE_BENCH_TIMEOUT",
           value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
+    /// Mean pause of HTTP clients before each request, in milliseconds, in place of the
+    /// benchmarks' own (10; 50 in `stress`). With 0 they never pause, as those of `wrk`.
+    #[arg(long, value_name = "MS", env = "RETAKE_BENCH_THINK",
+          value_parser = clap::value_parser!(u64).range(..=60_000))]
+    think: Option<u64>,
     /// What operations cost in a simulation.
     #[arg(long, value_name = "FILE", env = "RETAKE_BENCH_COSTS")]
     costs: Option<PathBuf>,
@@ -117,6 +122,7 @@ impl BenchArgs {
             timeout: Duration::from_secs(self.timeout),
             costs,
             failures: self.failures.clone(),
+            think: self.think.map(Duration::from_millis),
             folder: self.out.clone(),
         })
     }
@@ -221,6 +227,7 @@ fn empty(settings: &Settings) -> Results {
         seed: settings.seed,
         scale: settings.scale,
         costs: (settings.mode == Mode::Sim).then(|| settings.costs.clone()),
+        think_ms: settings.think.map(|think| think.as_millis() as u64),
         failures: settings.failures.iter().map(ToString::to_string).collect(),
         rows: Vec::new(),
     }

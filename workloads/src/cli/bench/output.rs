@@ -57,6 +57,9 @@ fn command(args: &BenchArgs, settings: &Settings) -> String {
     if let Some(costs) = &args.costs {
         words.push(format!("--costs {}", quoted(&costs.display().to_string())));
     }
+    if let Some(ms) = args.think {
+        words.push(format!("--think {ms}"));
+    }
     for failure in &settings.failures {
         words.push(format!("--fail {}", quoted(&failure.to_string())));
     }
