@@ -21,12 +21,13 @@ use crate::strikes::POINT;
 /// Runs that a shrinking may take.
 const RUNS_MAX: u32 = 2_000;
 
-/// A case that was made small.
+/// A case that was made small. Shown, it tells from what to what.
 #[derive(Clone, Debug)]
 pub struct Shrunk {
     /// The small one.
     pub case: Case,
-    /// Choices of the first run that first in, first out would not have made.
+    /// Choices of the first run that first in, first out would not have made: a hold is as
+    /// many of them as steps are taken meanwhile.
     pub deviations_before: usize,
     /// Those of the small one.
     pub deviations_after: usize,
@@ -36,6 +37,20 @@ pub struct Shrunk {
     pub faults_before: usize,
     /// Runs that it took.
     pub runs: u32,
+}
+
+impl fmt::Display for Shrunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "from {} steps held back and {} faults to {} and {}, by {} runs",
+            self.holds_before,
+            self.faults_before,
+            self.case.holds().len(),
+            self.case.faults.len(),
+            self.runs
+        )
+    }
 }
 
 /// How far a shrinking is.

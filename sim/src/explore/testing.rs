@@ -180,14 +180,7 @@ impl Test {
         let mut head = format!("seed {seed} fails (strategy {})", case.strategy);
         let case = match super::shrink::shrink_boxed(&case, scenario, |_| {}) {
             Ok(shrunk) => {
-                head.push_str(&format!(
-                    "; from {} deviations and {} faults to {} steps held back and {} faults, by {} runs",
-                    shrunk.deviations_before,
-                    shrunk.faults_before,
-                    shrunk.case.holds().len(),
-                    shrunk.case.faults.len(),
-                    shrunk.runs
-                ));
+                head.push_str(&format!("; {shrunk}"));
                 shrunk.case
             }
             Err(error) => {

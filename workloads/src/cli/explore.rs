@@ -371,14 +371,7 @@ fn keep(
         bar.finish_and_clear();
         match shrunk {
             Ok(shrunk) => {
-                told.push(format!(
-                    "shrunk from {} deviations and {} faults to {} steps held back and {} faults, by {} runs",
-                    shrunk.deviations_before,
-                    shrunk.faults_before,
-                    shrunk.case.holds().len(),
-                    shrunk.case.faults.len(),
-                    shrunk.runs
-                ));
+                told.push(format!("shrunk {shrunk}"));
                 failure.case = shrunk.case;
                 let why = explore::explain(&failure.case, code(scenario));
                 told.extend(why.changes);

@@ -62,19 +62,18 @@ struct Row {
 struct Small {
     /// Choices of the failing run that first in, first out would not have made.
     deviations_before: usize,
-    /// Those of the small one.
-    deviations_after: usize,
-    /// Steps held back, by which the small one is told.
+    /// Steps held back, by which its schedule is told.
+    holds_before: usize,
+    /// Those that are left.
     holds: usize,
     /// Runs that it took.
     runs: u32,
 }
 
 impl Small {
-    /// What is left of the deviations, where there were any.
-    fn left(&self) -> Option<f64> {
-        let before = self.deviations_before as f64;
-        (before > 0.0).then(|| self.holds as f64 / before)
+    /// What is left of so many, where there were any.
+    fn left_of(&self, before: usize) -> Option<f64> {
+        (before > 0).then(|| self.holds as f64 / before as f64)
     }
 }
 
@@ -92,7 +91,7 @@ fn shrink(program: &Program, jobs: usize) -> Result<Option<Small>, Error> {
         .and_then(|failure| explore::shrink(&failure.case, code(scenario), |_| {}).ok());
     Ok(shrunk.map(|shrunk| Small {
         deviations_before: shrunk.deviations_before,
-        deviations_after: shrunk.deviations_after,
+        holds_before: shrunk.holds_before,
         holds: shrunk.case.holds().len(),
         runs: shrunk.runs,
     }))
@@ -157,7 +156,7 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
             out,
             "Schedules to the first failure: the median over {} campaigns, and where 95 % of\n\
              them lie. `-` is above the budget. shrunk: deviations of the first failing run,\n\
-             and steps held back that are left of them.\n",
+             and the steps held back that are left.\n",
             args.campaigns
         )?;
         write!(out, "{:<PROGRAM$} {:>6}", "program", "budget")?;
@@ -250,17 +249,19 @@ fn print_row(row: &Row, out: &mut impl Write) -> Result<(), Error> {
 
 /// How far the failures of all programs were made small.
 fn print_shrunk(rows: &[Row], out: &mut impl Write) -> Result<(), Error> {
-    let mut left: Vec<f64> = rows
-        .iter()
-        .filter_map(|row| row.shrunk.as_ref()?.left())
-        .collect();
-    left.sort_by(f64::total_cmp);
-    if let Some(median) = left.get(left.len() / 2) {
+    let median = |before: fn(&Small) -> usize| {
+        let shrunk = rows.iter().filter_map(|row| row.shrunk.as_ref());
+        let mut left: Vec<f64> = shrunk.filter_map(|it| it.left_of(before(it))).collect();
+        left.sort_by(f64::total_cmp);
+        Some((100.0 * left.get(left.len() / 2)?, left.len()))
+    };
+    let of_deviations = median(|it| it.deviations_before);
+    let of_holds = median(|it| it.holds_before);
+    if let (Some((of_deviations, count)), Some((of_holds, _))) = (of_deviations, of_holds) {
         writeln!(
             out,
-            "\nOf the deviations of a failing run {:.1} % are left (the median of {}).",
-            100.0 * median,
-            left.len()
+            "\nA failing run is told by {of_deviations:.1} % as many steps held back as it had deviations, and\n\
+             by {of_holds:.1} % as many as before it was made small (medians of {count}).",
         )?;
     }
     Ok(())
