@@ -201,10 +201,12 @@ pub(super) fn answer(reply: RpcReplyPort<Verdict>, verdict: Verdict) {
 }
 
 fn describe(signal: &Signal) -> String {
+    let time = signal.timestamp_ms;
     if let Some(action) = signal.action {
-        return format!("{action} as asked");
+        return format!("{action} as asked at {time}");
     }
-    format!("{} {:.1}", signal.metric, signal.value)
+    // The very value that was judged, and in few digits also where it is huge.
+    format!("{} {:?} at {time}", signal.metric, signal.value)
 }
 
 /// Which action a high metric asks for.

@@ -15,6 +15,8 @@ pub struct Signal {
     pub metric: String,
     /// In percent.
     pub value: f64,
+    /// When it was measured, in milliseconds of Unix time.
+    pub timestamp_ms: u64,
     /// The action that is asked for outright, whatever the value.
     pub action: Option<ActionKind>,
     /// Nobody waits for the verdict after this time: it is not taken then.

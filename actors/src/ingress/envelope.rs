@@ -59,9 +59,7 @@ struct Data {
     tenant_id: String,
     metric: String,
     value: f64,
-    /// When it was measured. It is not used, but has to be there.
-    #[serde(rename = "timestamp_ms")]
-    _timestamp_ms: u64,
+    timestamp_ms: u64,
 }
 
 /// Longest name of a tenant or metric, and longest id, in bytes.
@@ -110,6 +108,7 @@ impl Envelope {
                 tenant: data.tenant_id,
                 metric: data.metric,
                 value: data.value,
+                timestamp_ms: data.timestamp_ms,
                 ..Signal::default()
             },
             message_id,
@@ -156,6 +155,7 @@ mod tests {
         let read = Envelope::parse(body.as_bytes()).unwrap();
         let expected = Signal {
             id: Some("m-1".to_owned()),
+            timestamp_ms: 17,
             ..signal()
         };
         assert_eq!((read.message_id.as_str(), read.signal), ("m-1", expected));

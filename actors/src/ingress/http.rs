@@ -254,6 +254,7 @@ impl Shared {
                     id: Some(order.id()),
                     tenant: tenant.clone(),
                     metric: "order".to_owned(),
+                    timestamp_ms: order.timestamp,
                     action: Some(kind),
                     ..Signal::default()
                 };
