@@ -112,7 +112,7 @@ impl ActionResult {
 
 /// How long an action may take, if nothing else is said.
 pub(crate) const ACTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a runner waits for a worker.
+/// How long a runner waits for a worker, where an action has that long.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The actor.
@@ -126,7 +126,7 @@ pub struct ExecutorArguments {
     pub names: Names,
     /// Where workers are borrowed.
     pub pool: PoolRef<WorkerMessage>,
-    /// How long a worker may take for an action.
+    /// How long an action may take, with its wait for a worker.
     pub action_timeout: Duration,
     /// Where waits and work are counted.
     pub stages: Stages,
@@ -135,7 +135,7 @@ pub struct ExecutorArguments {
 }
 
 impl ExecutorArguments {
-    /// In the system of these names. A worker may take 30 s for an action.
+    /// In the system of these names. An action may take 30 s.
     #[must_use]
     pub fn new(names: &Names, pool: &PoolRef<WorkerMessage>) -> Self {
         Self {
@@ -273,15 +273,19 @@ impl Actor for Runner {
 }
 
 async fn run(action: &Action, arguments: &ExecutorArguments) -> ActionResult {
-    let lent = arguments.pool.checkout(QUEUE_TIMEOUT);
+    let begun = retake::now();
+    let timeout = arguments.action_timeout;
+    let lent = arguments.pool.checkout(QUEUE_TIMEOUT.min(timeout));
     let worker = match arguments.stages.timed(Stage::PoolWait, lent).await {
         Ok(worker) => worker,
         Err(CheckoutError::Timeout(_)) => return ActionResult::Timeout,
         Err(error) => return ActionResult::Error(error.to_string()),
     };
+    // Not longer than the governor waits: it may begin the next action then.
+    let left = timeout.saturating_sub(begun.elapsed());
     let work = worker.call(
         |reply| WorkerMessage::Run(action.clone(), reply),
-        Some(arguments.action_timeout),
+        Some(left),
     );
     let answer = arguments.stages.timed(Stage::Work, work).await;
     let result = match answer {

@@ -1,5 +1,7 @@
 //! What a governor knows beside its state, and what it does with a signal.
 
+use std::time::Duration;
+
 use ractor::{ActorProcessingErr, RpcReplyPort};
 
 use super::{
@@ -25,8 +27,14 @@ pub struct GovernorData {
 pub(super) struct InFlight {
     pub(super) attempt: ReceiptId,
     pub(super) signal: Option<String>,
+    /// How long it had been in flight when this governor took it over.
+    pub(super) before: Duration,
     pub(super) since: retake::Instant,
 }
+
+/// A governor that takes an action over gives it at least so long: its end needs a receipt,
+/// and where there is none the governor dies of it and is restarted.
+const TAKEN_OVER: Duration = Duration::from_secs(1);
 
 impl GovernorData {
     /// The receipt of the first signal with this one's id.
@@ -112,7 +120,8 @@ impl GovernorData {
         let Some(attempt) = receipts.into_iter().next() else {
             return Err("the ledger gave no receipt".into());
         };
-        self.watch(&attempt, context);
+        let timeout = self.arguments.action_timeout;
+        self.watch(&attempt, Duration::ZERO, timeout, context);
         let action = Action {
             attempt: attempt.id,
             tenant: self.arguments.tenant.clone(),
@@ -126,13 +135,27 @@ impl GovernorData {
         Ok(Next::Keep)
     }
 
-    /// An action is in flight from now on; it times out when nobody reports its end.
-    pub(super) fn watch(&mut self, attempt: &Receipt, context: &mut Context<'_, Governor>) {
-        let overdue = GovernorEvent::ActionOverdue(attempt.id);
-        context.state_timeout(self.arguments.action_timeout, overdue);
+    /// An action of an earlier governor is in flight: it has what is left of its time.
+    pub(super) fn take_over(&mut self, attempt: &Receipt, context: &mut Context<'_, Governor>) {
+        let began = Duration::from_nanos(attempt.time_ns);
+        let before = retake::unix_time().saturating_sub(began);
+        let left = self.arguments.action_timeout.saturating_sub(before);
+        self.watch(attempt, before, left.max(TAKEN_OVER), context);
+    }
+
+    /// An action is in flight; it times out when nobody reports its end.
+    fn watch(
+        &mut self,
+        attempt: &Receipt,
+        before: Duration,
+        left: Duration,
+        context: &mut Context<'_, Governor>,
+    ) {
+        context.state_timeout(left, GovernorEvent::ActionOverdue(attempt.id));
         self.in_flight = Some(InFlight {
             attempt: attempt.id,
             signal: attempt.signal.clone(),
+            before,
             since: retake::now(),
         });
     }
@@ -149,7 +172,7 @@ impl GovernorData {
         else {
             return Ok(Next::Keep);
         };
-        let duration = in_flight.since.elapsed();
+        let duration = in_flight.before + in_flight.since.elapsed();
         let kind = ReceiptKind::Result {
             attempt,
             outcome: result.word().to_owned(),

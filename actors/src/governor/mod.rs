@@ -154,7 +154,7 @@ impl StateMachine for Governor {
         let Some(attempt) = open else {
             return Ok((GovernorState::Boot, data));
         };
-        data.watch(&attempt, context);
+        data.take_over(&attempt, context);
         Ok((GovernorState::Intervening, data))
     }
 
