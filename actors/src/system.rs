@@ -44,7 +44,7 @@ use crate::pool::{Pool, PoolConfig, PoolRef};
 use crate::service_time::ServiceTime;
 use crate::stages::{Stage, Stages};
 use crate::statem::Inspection;
-use crate::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
+use crate::supervisor::{ChildSpec, Shutdown, Strategy, SupervisorRef, SupervisorSpec};
 use crate::worker::{ActionWorker, WorkerArguments, WorkerMessage};
 
 /// How a system is set up.
@@ -96,6 +96,8 @@ impl Default for SystemConfig {
 
 /// Restarts allowed below the root, and their period.
 const INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
+/// How long each supervisor below the root may take to shut down.
+const SHUTDOWN: Duration = Duration::from_secs(5);
 /// How long a supervisor may take to say how it is.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long clients wait for an answer, beyond an action's timeout.
@@ -406,9 +408,8 @@ fn root(
     ];
     let mut root = SupervisorSpec::new(Strategy::OneForAll).intensity(INTENSITY.0, INTENSITY.1);
     for (name, children) in parts {
-        root = root.child(ChildSpec::supervisor(config.names.of(name), move || {
-            below_root(children())
-        }));
+        let part = ChildSpec::supervisor(config.names.of(name), move || below_root(children()));
+        root = root.child(part.shutdown(Shutdown::Timeout(SHUTDOWN)));
     }
     root
 }

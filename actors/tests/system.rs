@@ -284,6 +284,97 @@ fn a_hung_worker_ends_as_a_timeout_and_is_replaced() {
         .expect_passed();
 }
 
+const PARTS: [(&str, &[&str]); 4] = [
+    ("ledger-supervisor", &["ledger"]),
+    ("executor-supervisor", &["pool", "executor"]),
+    ("governance-supervisor", &["governance"]),
+    ("observability-supervisor", &["observer"]),
+];
+
+/// Who has these names now.
+fn incarnations(names: &[&str]) -> Vec<ractor::ActorId> {
+    let actors = names.iter().map(|name| retake::where_is(name).expect(name));
+    actors.map(|actor| actor.get_id()).collect()
+}
+
+async fn kill(name: &str) {
+    let actor = retake::where_is(name).expect(name);
+    actor.kill_and_wait(None).await.unwrap();
+    retake::sleep(Duration::from_millis(1)).await;
+}
+
+#[test]
+fn below_the_root_a_part_that_dies_is_restarted_alone() {
+    for (supervisor, children) in PARTS {
+        for victim in children {
+            let run = Sim::new().run(move || async move {
+                let _system = System::start(config()).await.unwrap();
+                let others: Vec<&str> = PARTS
+                    .iter()
+                    .flat_map(|(supervisor, children)| [&[*supervisor], *children].concat())
+                    .filter(|name| name != victim)
+                    .collect();
+                let before = (incarnations(&others), incarnations(&[victim]));
+                kill(victim).await;
+                assert_eq!(incarnations(&others), before.0, "{victim} killed");
+                assert_ne!(incarnations(&[victim]), before.1, "{victim} killed");
+                // As often as its supervisor stands it, and no more.
+                for _ in 0..4 {
+                    kill(victim).await;
+                }
+                assert_eq!(incarnations(&[supervisor]).len(), 1);
+                assert_eq!(incarnations(&others), before.0, "{victim} killed");
+                kill(victim).await;
+                assert_ne!(incarnations(&others), before.0, "{victim} killed");
+            });
+            run.expect_passed();
+        }
+    }
+}
+
+#[test]
+fn the_root_restarts_all_its_parts_five_times_in_60_seconds_and_no_more() {
+    for (victim, _) in PARTS {
+        let run = Sim::new().run(move || async move {
+            let system = entitled().await;
+            let parts = PARTS.map(|(supervisor, _)| supervisor);
+            let start = retake::now();
+            // Ten seconds apart, so that the first is forgotten before the sixth.
+            for at in [0, 10, 20, 30, 40, 61] {
+                retake::sleep(Duration::from_secs(at) - start.elapsed()).await;
+                let before = incarnations(&parts);
+                kill(victim).await;
+                let after = incarnations(&parts);
+                let kept = before.iter().filter(|id| after.contains(id)).count();
+                assert_eq!(kept, 0, "all are new at {at} s");
+                assert_eq!(system.health().await, Ok(()));
+                let verdict = system.signal(signal("acme", 10.0)).await;
+                assert_eq!(verdict, Ok(Verdict::Stable), "it works as before");
+            }
+            kill(victim).await;
+            for name in ["root"].into_iter().chain(parts) {
+                assert!(retake::where_is(name).is_none(), "{name} has ended");
+            }
+        });
+        run.expect_passed();
+    }
+}
+
+#[test]
+fn a_part_that_does_not_shut_down_is_killed_after_5_seconds() {
+    let run = Sim::new().run(|| async {
+        let system = entitled().await;
+        // Its supervisor is busy with starting it again, and hears nothing.
+        retake_sim::inject("slow ledger in pre_start by 60s @step 1".parse().unwrap());
+        kill("ledger").await;
+        let start = retake::now();
+        system.stop().await;
+        assert!(retake::where_is("ledger-supervisor").is_none());
+        start.elapsed()
+    });
+    assert_eq!(run.expect_passed(), Duration::from_secs(5));
+}
+
 /// The same code, live: real clock, several threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_system_runs_live() {
