@@ -30,7 +30,7 @@ impl Signal {
     }
 
     /// The idempotency key of its receipt.
-    pub(super) fn key(&self) -> Option<String> {
+    pub(crate) fn key(&self) -> Option<String> {
         let id = self.id.as_ref()?;
         Some(format!("signal/{}/{id}", self.tenant))
     }

@@ -115,6 +115,15 @@ impl Envelope {
         })
     }
 
+    /// The idempotency key of the refusal of a push that is no envelope, or whose data is
+    /// no signal; none if it has no id to be known by. Its tenant is not known.
+    pub(super) fn refusal_key(body: &[u8]) -> Option<String> {
+        let push: Push = serde_json::from_slice(body).ok()?;
+        let id = push.message?.message_id?;
+        check_name("`messageId`", &id).ok()?;
+        Some(format!("push/{id}"))
+    }
+
     /// The body of a push of this signal, for clients.
     #[must_use]
     pub fn to_json(signal: &Signal, message_id: &str, timestamp_ms: u64) -> String {

@@ -221,7 +221,9 @@ impl Shared {
             Ok(envelope) => envelope.signal,
             Err(error) => {
                 let what = error.to_string();
-                let receipt = self.refuse(UNKNOWN_TENANT, error.word(), &what).await?;
+                let key = Envelope::refusal_key(body);
+                let refused = self.refuse(UNKNOWN_TENANT, error.word(), &what, key);
+                let receipt = refused.await?;
                 let status = StatusCode::BAD_REQUEST;
                 return Err(refusal(status, error.word(), &what, Some(&receipt)));
             }
@@ -234,7 +236,8 @@ impl Shared {
             Ok(parsed) => parsed,
             Err(error) => {
                 let what = error.to_string();
-                let receipt = self.refuse(UNKNOWN_TENANT, error.word(), &what).await?;
+                let refused = self.refuse(UNKNOWN_TENANT, error.word(), &what, None);
+                let receipt = refused.await?;
                 let status = match error {
                     OrderError::Signature => StatusCode::UNAUTHORIZED,
                     OrderError::Malformed(_) | OrderError::Unknown(_) => StatusCode::BAD_REQUEST,
@@ -274,7 +277,7 @@ impl Shared {
                     }
                     Err(EntitleError::Change(error)) => {
                         let what = error.to_string();
-                        let receipt = self.refuse(tenant, "not_allowed", &what).await?;
+                        let receipt = self.refuse(tenant, "not_allowed", &what, None).await?;
                         let status = StatusCode::CONFLICT;
                         Err(refusal(status, "not_allowed", &what, Some(&receipt)))
                     }
@@ -295,33 +298,44 @@ impl Shared {
         if !admitted.of_tenant(&tenant) {
             return Err(too_many("too many requests of this tenant at once"));
         }
+        let store = self.system.store();
+        // At once: a governor that sees an action through would let it wait.
+        if let Some(earlier) = Signal::receipt(store, &tenant, &id) {
+            return Ok(taken_before(&tenant, &earlier));
+        }
         if !self.system.entitlements().knows(&tenant) {
             // No governor for whoever makes up a name.
-            let receipt = self.refuse(UNKNOWN_TENANT, "not_entitled", &tenant).await?;
-            return Err(not_entitled(&tenant, Some(&receipt)));
+            let refused = self.refuse(UNKNOWN_TENANT, "not_entitled", &tenant, signal.key());
+            return Err(not_entitled(&tenant, Some(&refused.await?)));
         }
         signal.deadline = Some(retake::now() + self.config.request_timeout);
         let verdict = match self.system.signal(signal).await {
             Ok(verdict) => verdict,
             Err(error) => return Err(unavailable("unavailable", &error.to_string())),
         };
-        let store = self.system.store();
         let receipt = Signal::receipt(store, &tenant, &id);
         let receipt = receipt.as_ref();
-        Ok(match verdict {
-            Verdict::Stable => accepted("accepted", "stable", receipt),
-            Verdict::Warning => accepted("accepted", "warning", receipt),
-            Verdict::Acting(_) => accepted("accepted", "acting", receipt),
-            Verdict::Refused(_) => return Err(not_entitled(&tenant, receipt)),
-            Verdict::Duplicate(_) => match receipt.map(|receipt| &receipt.kind) {
-                Some(ReceiptKind::Signal { verdict }) => accepted("duplicate", verdict, receipt),
-                _ => return Err(not_entitled(&tenant, receipt)),
-            },
-        })
+        match verdict {
+            Verdict::Stable => Ok(accepted("accepted", "stable", receipt)),
+            Verdict::Warning => Ok(accepted("accepted", "warning", receipt)),
+            Verdict::Acting(_) => Ok(accepted("accepted", "acting", receipt)),
+            Verdict::Refused(_) => Err(not_entitled(&tenant, receipt)),
+            // The two came at the same time.
+            Verdict::Duplicate(_) => Ok(match receipt {
+                Some(receipt) => taken_before(&tenant, receipt),
+                None => unavailable("unavailable", "the receipt cannot be found"),
+            }),
+        }
     }
 
-    /// Leave a receipt for what is refused.
-    async fn refuse(&self, tenant: &str, reason: &str, what: &str) -> Result<Receipt, Response> {
+    /// Leave a receipt for what is refused; what has a key that is known leaves no second one.
+    async fn refuse(
+        &self,
+        tenant: &str,
+        reason: &str,
+        what: &str,
+        key: Option<String>,
+    ) -> Result<Receipt, Response> {
         let draft = Draft {
             tenant: tenant.to_owned(),
             kind: ReceiptKind::Refusal {
@@ -329,7 +343,7 @@ impl Shared {
             },
             payload: shorten(what),
             signal: None,
-            key: None,
+            key,
         };
         let appended = self.system.ledger().append(draft).await;
         appended.map_err(|error| unavailable("unavailable", &error.to_string()))
@@ -384,6 +398,14 @@ fn refusal(status: StatusCode, word: &str, what: &str, receipt: Option<&Receipt>
         "receipt": receipt.map(|receipt| receipt.id),
     });
     (status, json_body(&body)).into_response()
+}
+
+/// What its signal's first request was answered with.
+fn taken_before(tenant: &str, receipt: &Receipt) -> Response {
+    match &receipt.kind {
+        ReceiptKind::Signal { verdict } => accepted("duplicate", verdict, Some(receipt)),
+        _ => not_entitled(tenant, Some(receipt)),
+    }
 }
 
 fn not_entitled(tenant: &str, receipt: Option<&Receipt>) -> Response {

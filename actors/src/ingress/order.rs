@@ -183,11 +183,13 @@ mod tests {
     fn only_what_is_signed_with_the_secret_is_taken() {
         let secret = Secret::new("secret");
         let good = order("scale").sign(&secret);
-        // The key and text of this digest can be checked with `openssl dgst -hmac`.
+        // What is between the quotes, through `openssl dgst -sha256 -hmac secret`.
         assert_eq!(
             good.signed_text(),
             r#"{"entitlementId":"e-1","tenantId":"acme","action":"scale","timestamp":5}"#
         );
+        let digest = "3da5e80f3aa534ea09569bee836be2bd083becfdfe6b7c83dc4322b5918a8500";
+        assert_eq!(good.signature, digest);
         let parse = |order: &Order| Order::parse(&serde_json::to_vec(order).unwrap(), &secret);
         assert_eq!(parse(&good).unwrap().1, Wanted::Action(ActionKind::Scale));
         let bad = [
@@ -199,6 +201,10 @@ mod tests {
             },
             Order {
                 tenant_id: "other".to_owned(),
+                ..good.clone()
+            },
+            Order {
+                entitlement_id: "e-2".to_owned(),
                 ..good.clone()
             },
             Order {
