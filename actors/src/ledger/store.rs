@@ -397,25 +397,31 @@ mod tests {
 
     #[test]
     fn a_change_to_any_receipt_breaks_its_chain_there() {
-        for tamper in [
-            (|receipt: &mut Receipt| receipt.payload.push('x')) as fn(&mut Receipt),
-            |receipt| receipt.time_ns += 1,
-            |receipt| receipt.kind = ReceiptKind::Refusal { reason: "n".into() },
-            |receipt| receipt.previous = Hash([1; 32]),
-            |receipt| receipt.id += 1,
-            |receipt| {
+        for (place, tamper) in [
+            (
+                2,
+                (|receipt: &mut Receipt| receipt.payload.push('x')) as fn(&mut Receipt),
+            ),
+            (2, |receipt| receipt.time_ns += 1),
+            (2, |receipt| {
+                receipt.kind = ReceiptKind::Refusal { reason: "n".into() }
+            }),
+            (2, |receipt| receipt.tenant.push('x')),
+            (2, |receipt| receipt.previous = Hash([1; 32])),
+            (2, |receipt| receipt.hash = Hash([1; 32])),
+            (2, |receipt| receipt.id += 1),
+            (3, |receipt| {
                 // A forger who also writes the hash anew is found out by the next link.
                 receipt.payload.push('x');
                 receipt.hash = receipt.expected_hash();
-            },
+            }),
         ] {
             let store = Store::new();
             for _ in 0..5 {
                 store.append(draft("a", None));
             }
             tamper(&mut store.0.lock().unwrap().receipts[2]);
-            let position = store.verify().unwrap_err().position;
-            assert!((2..=3).contains(&position), "{position}");
+            assert_eq!(store.verify().unwrap_err().position, place);
         }
     }
 
