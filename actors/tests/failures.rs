@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use retake_actors::ledger::ReceiptKind;
+use retake_actors::ledger::{Draft, ReceiptKind};
 use retake_actors::{
     Failure, FailureKind, GovernorState, Service, ServiceTime, Signal, System, SystemConfig,
     Verdict,
@@ -168,6 +168,53 @@ fn a_clock_that_fails_or_goes_back_leaves_the_receipts_in_order_of_time() {
     }
 }
 
+/// A ledger that fails says how; one that does not answer is waited for, but not for ever.
+#[test]
+fn a_failing_ledger_takes_nothing_and_says_how() {
+    for (kind, expected) in [
+        (FailureKind::Unavailable, "the ledger refuses: unavailable"),
+        (
+            FailureKind::QuotaExceeded,
+            "the ledger refuses: quota exceeded",
+        ),
+        (
+            FailureKind::PermissionDenied,
+            "the ledger refuses: permission denied",
+        ),
+        (FailureKind::Corrupt, "the ledger refuses: corrupt"),
+        (FailureKind::Timeout, "the ledger did not answer within 5s"),
+    ] {
+        let run = Sim::new().run(move || async move {
+            let system = start().await;
+            let failure = Failure {
+                service: Service::Ledger,
+                kind,
+                rate: 1.0,
+                duration: 60 * SECOND,
+            };
+            let draft = Draft {
+                tenant: "acme".to_owned(),
+                kind: ReceiptKind::Refusal {
+                    reason: "no".to_owned(),
+                },
+                payload: String::new(),
+                signal: None,
+                key: None,
+            };
+            system.failures().inject(failure).unwrap();
+            let before = system.store().len();
+            let one = system.ledger().append(draft.clone()).await;
+            let all = system.ledger().append_all(vec![draft.clone()]).await;
+            assert_eq!(system.store().len(), before);
+            system.failures().heal();
+            system.ledger().append(draft).await.unwrap();
+            assert_eq!(system.store().len(), before + 1);
+            [one.unwrap_err().to_string(), all.unwrap_err().to_string()]
+        });
+        assert_eq!(run.expect_passed(), [expected, expected]);
+    }
+}
+
 #[test]
 fn a_failing_worker_is_told_from_one_that_hangs_refuses_or_does_half() {
     for (kind, expected) in [
@@ -214,7 +261,9 @@ fn a_failure_ends_after_its_duration_or_when_it_is_healed_and_is_part_of_the_see
             .map(|_| failures.strike(Service::Ledger).is_some())
             .collect();
         assert_eq!(failures.strike(Service::Worker), None);
-        retake::sleep(SECOND).await;
+        retake::sleep(SECOND - Duration::from_nanos(1)).await;
+        assert!((0..40).any(|_| failures.strike(Service::Ledger).is_some()));
+        retake::sleep(Duration::from_nanos(1)).await;
         assert!((0..40).all(|_| failures.strike(Service::Ledger).is_none()));
         failures
             .inject(Failure {
