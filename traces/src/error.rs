@@ -74,6 +74,12 @@ pub enum TraceError {
 }
 
 impl TraceError {
+    /// True if the file is a trace that is good up to some place: damaged there, or cut.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::Truncated { .. })
+    }
+
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {

@@ -101,24 +101,75 @@ fn a_run_that_passed_has_no_failure_to_go_to() {
 }
 
 #[test]
-fn a_damaged_file_is_refused_with_3() {
+fn what_is_left_of_a_damaged_file_is_shown_and_exits_with_3() {
     let folder = recorded("--states");
-    let path = folder.path().join("a");
-    let bytes = std::fs::read(&path).unwrap();
+    let bytes = std::fs::read(folder.path().join("a")).unwrap();
     let mut flipped = bytes.clone();
     flipped[bytes.len() / 2] ^= 4;
-    for (name, bytes) in [
-        ("cut", &bytes[..bytes.len() - 9]),
-        ("flipped", &flipped),
-        ("other", b"hello"),
+    let end = bytes.len() - 9;
+    let (cut, behind) = (
+        "note: the trace is cut short after step 0: `",
+        "note: the trace is damaged behind the run's end: `",
+    );
+    for (name, bytes, note, why) in [
+        ("cut", &bytes[..300], cut, "the run is cut short: `"),
+        ("flipped", &flipped, cut, "the run is cut short: `"),
+        ("end", &bytes[..end], behind, "the run violated: "),
     ] {
         std::fs::write(folder.path().join(name), bytes).unwrap();
-        let (code, out, err) = debug(&folder, &[name, "--print", "why"]);
-        assert_eq!((code, &*out), (3, ""), "{name}: {err}");
-        assert!(err.contains(name), "{err}");
+        let (code, out, err) = debug(&folder, &[name, "--print", "why", "--print", "actors"]);
+        assert_eq!(code, 3, "{name}: {err}");
+        assert!(err.starts_with("error: `") && err.contains(name), "{err}");
+        assert!(out.contains(note) && out.contains(why), "{name}: {out}");
+        let (code, out, _) = debug(&folder, &[name, "--print", "actors", "--json"]);
+        let found: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(code, 3);
+        assert_eq!(found["outcome"] == "cut short", name != "end", "{found}");
     }
-    let (code, _, err) = debug(&folder, &["missing", "--print", "why"]);
-    assert!(code == 3 && err.contains("missing"), "{err}");
+    std::fs::write(folder.path().join("other"), "hello").unwrap();
+    for name in ["missing", "other"] {
+        let (code, out, err) = debug(&folder, &[name, "--print", "why"]);
+        assert!((code, &*out) == (3, "") && err.contains(name), "{err}");
+    }
+}
+
+/// A longer run, of which a killed process has left the first blocks.
+#[test]
+fn a_run_that_was_killed_is_looked_at_up_to_its_last_whole_block() {
+    let folder = TempDir::new().unwrap();
+    let run = "run stress/steady_state --horizon 2s --trace a";
+    let run: Vec<&str> = run.split(' ').collect();
+    // It wants to go on for longer.
+    assert_eq!(retake(folder.path(), &run).0, 1);
+    let bytes = std::fs::read(folder.path().join("a")).unwrap();
+    assert!(
+        bytes.len() > 300_000,
+        "{} bytes are a few blocks",
+        bytes.len()
+    );
+    let partial = "b.retake.partial";
+    std::fs::write(folder.path().join(partial), &bytes[..200_000]).unwrap();
+    let ask = |file: &str, at: &str| {
+        let questions = "--print mailbox ledger --print causes --print effects";
+        let questions: Vec<&str> = questions.split(' ').collect();
+        let arguments = [&[file, "--json", "--at", at][..], &questions].concat();
+        let (code, out, err) = debug(&folder, &arguments);
+        (code, serde_json::from_str::<Value>(&out).unwrap(), err)
+    };
+    let (code, end, err) = ask(partial, "failure");
+    assert!(code == 3 && err.contains("ends after byte 200000"), "{err}");
+    let steps = end["steps"].as_u64().unwrap();
+    assert!(steps > 1_000 && end["at"] == steps, "{end}");
+    let (first, second) = (&end["notes"][0], &end["notes"][1]);
+    assert_eq!(
+        first,
+        "the trace has no states, and what is left of a run is not executed again"
+    );
+    let said = format!("the trace is cut short after step {steps}: ");
+    assert!(second.as_str().unwrap().starts_with(&said), "{second}");
+    // Long before its end, what is left tells what the whole trace tells.
+    let (there, here) = (ask("a", "500").1, ask(partial, "500").1);
+    assert_eq!(there["answers"], here["answers"]);
 }
 
 #[test]

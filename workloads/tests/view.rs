@@ -312,13 +312,19 @@ fn what_cannot_be_shown_is_refused() {
     let mut bytes = std::fs::read(path.join("a.retake")).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    std::fs::write(path.join("bad.retake"), bytes).unwrap();
+    std::fs::write(path.join("bad.retake"), &bytes).unwrap();
+    // With nothing of its only block, and without the mark at the end.
+    std::fs::write(path.join("cut.retake"), &bytes[..middle]).unwrap();
+    bytes[middle] ^= 1;
+    std::fs::write(path.join("end.retake"), &bytes[..bytes.len() - 1]).unwrap();
     for (arguments, code, expected) in [
         ("view", 2, "<FILE>"),
         ("view nosuch.retake", 3, "cannot open `nosuch.retake`"),
         ("view other.txt", 3, "is not a Retake trace"),
         ("view other.json", 3, "is no saved case"),
         ("view bad.retake", 3, "is damaged"),
+        ("view cut.retake", 3, "ends after byte"),
+        ("view a.retake end.retake", 3, "ends after byte"),
         ("view a.retake other.txt", 3, "is not a Retake trace"),
         (
             "view a.retake --from 9 --to 8",
@@ -351,6 +357,46 @@ fn what_cannot_be_shown_is_refused() {
         .filter(|name| name.contains("html"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_is_left_of_a_trace_is_shown_and_exits_with_3() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    long(&path.join("a.retake"), 20_000);
+    let bytes = std::fs::read(path.join("a.retake")).unwrap();
+    let half = bytes.len() / 2;
+    let mut flipped = bytes.clone();
+    flipped[half] ^= 1;
+    let whole = Columns::of(
+        &html(&[Source::new(&path.join("a.retake"))], Part::ALL),
+        "trace-0",
+    );
+    let files = [
+        ("cut.retake", &bytes[..half], "ends after byte"),
+        ("flipped.retake", &flipped, "is damaged at byte"),
+    ];
+    for (name, bytes, expected) in files {
+        std::fs::write(path.join(name), bytes).unwrap();
+        let (code, out, err) = run(path, &format!("view {name} -o page.html --open-nothing"));
+        assert_eq!(code, 3, "{out}{err}");
+        assert!(
+            err.starts_with("error: ") && err.contains(expected),
+            "{err}"
+        );
+        let page = std::fs::read_to_string(path.join("page.html")).unwrap();
+        let columns = Columns::of(&page, "trace-0");
+        let kinds = columns.numbers("kind");
+        assert!((5_000..15_000).contains(&kinds.len()), "{}", kinds.len());
+        assert_eq!(kinds, whole.numbers("kind")[..kinds.len()]);
+        let note = columns.description["about"]["notes"][0].as_str().unwrap();
+        // But for the two tasks, every event is a step.
+        let said = format!("the trace is cut short after step {}: `", kinds.len() - 2);
+        assert!(note.starts_with(&said) && note.contains(expected), "{note}");
+        // A part that is good is as it was.
+        let (code, _, err) = run(path, &format!("view {name} --to 900 --open-nothing"));
+        assert_eq!((code, &*err), (0, ""), "{name}");
+    }
 }
 
 #[test]

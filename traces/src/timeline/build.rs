@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::checkpoint::{Checkpoints, Entry, Message};
 use super::segment::{Place, Segments};
-use super::{Ended, HowEnded, Life, MARKS_MAX, Mark, MarkKind, Timeline};
+use super::{CUT_SHORT, Ended, HowEnded, Life, MARKS_MAX, Mark, MarkKind, Timeline};
 use crate::error::TraceError;
 use crate::reader::TraceReader;
-use crate::record::{Record, StepKind, Task, TaskKind};
+use crate::record::{End, Record, StepKind, Task, TaskKind};
 
 /// What may be kept.
 #[derive(Clone, Debug)]
@@ -39,16 +39,19 @@ pub(super) fn build(
 ) -> Result<Timeline, TraceError> {
     let mut pass = Pass::new(limits);
     let mut end = None;
-    loop {
+    // What is wrong with the file ends it: what comes before can be looked at.
+    let damage = loop {
         let block = reader.at_block();
-        let Some(record) = reader.next().transpose()? else {
-            break;
+        let record = match reader.next() {
+            Some(Ok(record)) if end.is_none() => record,
+            Some(Ok(_)) => break Some(reader.wrong("a record after the run's end")),
+            Some(Err(error)) if error.is_damage() => break Some(error),
+            Some(Err(error)) => return Err(error),
+            None if end.is_none() => break Some(reader.wrong("the run's end is missing")),
+            None => break None,
         };
         if let Some(offset) = block {
             pass.block(offset, limits.places);
-        }
-        if end.is_some() {
-            return Err(reader.wrong("a record after the run's end"));
         }
         pass.take(&record, reader.block_offset());
         if let Record::Step(_) = record
@@ -59,11 +62,16 @@ pub(super) fn build(
         if let Record::End(it) = record {
             end = Some(it);
         }
-    }
-    pass.close_step();
-    let Some(end) = end else {
-        return Err(reader.wrong("the run's end is missing"));
     };
+    pass.close_step();
+    let end = end.unwrap_or_else(|| End {
+        outcome: CUT_SHORT.to_owned(),
+        detail: damage
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+        steps: pass.steps,
+        now_ns: pass.now_ns,
+    });
     let labels: Arc<[Arc<str>]> = pass.tasks.iter().map(|it| Arc::clone(&it.label)).collect();
     Ok(Timeline {
         header: reader.header().clone(),
@@ -74,7 +82,8 @@ pub(super) fn build(
         more_marks: pass.more_marks,
         last_panic: pass.last_panic,
         checkpoints: pass.checkpoints,
-        segments: Segments::new(reader, pass.places, labels),
+        segments: Segments::new(reader, pass.places, labels, damage.is_some()),
+        damage,
     })
 }
 

@@ -166,6 +166,9 @@ pub enum MarkKind {
 /// Marks that are kept; of more, the first.
 const MARKS_MAX: usize = 1 << 16;
 
+/// The outcome of a run of which the end is not known, since its trace is cut short.
+pub const CUT_SHORT: &str = "cut short";
+
 /// A trace, ready to be looked at step by step. See the module documentation.
 #[derive(Debug)]
 pub struct Timeline {
@@ -180,13 +183,17 @@ pub struct Timeline {
     last_panic: Option<u64>,
     checkpoints: Checkpoints,
     segments: Segments,
+    /// Why the file is not whole.
+    damage: Option<TraceError>,
 }
 
 impl Timeline {
     /// Read a trace and keep what is needed to go to any step of it.
     ///
+    /// One that was cut short or is damaged is read up to there: see [`Timeline::damage`].
+    ///
     /// # Errors
-    /// If the file cannot be read, or anything in it is not as it was written.
+    /// If the file cannot be read, is no trace, or its header is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TraceError> {
         Self::open_with(path, |_| {})
     }
@@ -218,10 +225,24 @@ impl Timeline {
         self.steps
     }
 
-    /// How it ended.
+    /// How it ended. Where the trace is cut short before that, the outcome is
+    /// [`CUT_SHORT`], with the reason and with what was read.
     #[must_use]
     pub fn end(&self) -> &End {
         &self.end
+    }
+
+    /// Why the trace ends before the file says so, or what is wrong behind the run's end.
+    /// None of a file that is whole and as it was written.
+    #[must_use]
+    pub fn damage(&self) -> Option<&TraceError> {
+        self.damage.as_ref()
+    }
+
+    /// The same, for who has looked at everything.
+    #[must_use]
+    pub fn into_damage(self) -> Option<TraceError> {
+        self.damage
     }
 
     /// All tasks, in the order of starting.
@@ -243,8 +264,8 @@ impl Timeline {
         &self.marks
     }
 
-    /// The step at which the run failed: that of the panic that ended it, or the last.
-    /// None when it passed.
+    /// The step at which the run failed: that of the panic that ended it, or the last,
+    /// also of a trace that is cut short. None when it passed.
     #[must_use]
     pub fn failure_step(&self) -> Option<u64> {
         match self.end.outcome.as_str() {

@@ -56,15 +56,23 @@ pub(super) struct Segments {
     reader: TraceReader,
     places: Vec<Place>,
     labels: Arc<[Arc<str>]>,
+    /// The file is good up to some place only.
+    is_damaged: bool,
     kept: VecDeque<(usize, Arc<Segment>)>,
 }
 
 impl Segments {
-    pub(super) fn new(reader: TraceReader, places: Vec<Place>, labels: Arc<[Arc<str>]>) -> Self {
+    pub(super) fn new(
+        reader: TraceReader,
+        places: Vec<Place>,
+        labels: Arc<[Arc<str>]>,
+        is_damaged: bool,
+    ) -> Self {
         Self {
             reader,
             places,
             labels,
+            is_damaged,
             kept: VecDeque::new(),
         }
     }
@@ -117,7 +125,13 @@ impl Segments {
         let mut teller = Teller::knowing(labels, place.steps, place.now_ns, place.running);
         let (mut step, mut begun) = (place.steps, false);
         self.reader.jump_to_block(place.offset)?;
-        while let Some(record) = self.reader.next().transpose()? {
+        while let Some(record) = self.reader.next() {
+            let record = match record {
+                Ok(record) => record,
+                // What is behind this place was not read when the file was opened, either.
+                Err(error) if self.is_damaged && error.is_damage() => break,
+                Err(error) => return Err(error),
+            };
             // A step's text and state may be in the next block: they are read with the step.
             let of_step = match &record {
                 Record::Detail(_) | Record::Cause(_) => true,
@@ -135,8 +149,10 @@ impl Segments {
                 step += 1;
             }
             segment.lines.extend(teller.tell(&record));
-            if let Record::State(state) = record {
-                segment.states.push((step, state));
+            match record {
+                Record::State(state) => segment.states.push((step, state)),
+                Record::End(_) => break,
+                _ => {}
             }
         }
         segment.lines.extend(teller.finish());

@@ -320,14 +320,144 @@ proptest! {
 }
 
 #[test]
-fn a_trace_without_its_end_is_refused() {
+fn a_trace_without_its_end_is_cut_short_there() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a");
     let mut writer = TraceWriter::create(&path, &Header::default()).unwrap();
     writer.record(&Record::Event("x".to_owned())).unwrap();
     writer.finish().unwrap();
-    let error = Timeline::open(&path).unwrap_err().to_string();
+    let timeline = Timeline::open(&path).unwrap();
+    assert_eq!(timeline.end().outcome, CUT_SHORT);
+    let error = timeline.into_damage().unwrap().to_string();
     assert!(error.contains("the run's end is missing"), "{error}");
+}
+
+#[test]
+fn what_comes_after_the_end_is_left_out() {
+    let folder = TempDir::new().unwrap();
+    let mut told = records(&[Deed::Step(0, StepKind::Handle, 0, true)]);
+    told.extend(told.clone());
+    let mut timeline = timeline(&folder, &told, 30, &Limits::default());
+    assert_eq!(
+        (timeline.steps(), &*timeline.end().outcome),
+        (1, "panicked")
+    );
+    let is_later = |line: &Line| line.step > 1;
+    assert_eq!(
+        timeline.find(0, Direction::Forward, is_later).unwrap(),
+        None
+    );
+    let error = timeline.into_damage().unwrap().to_string();
+    assert!(error.contains("a record after the run's end"), "{error}");
+}
+
+/// Ask about every step and every task.
+fn look_at_everything(timeline: &mut Timeline) {
+    let steps = timeline.steps();
+    let tasks = timeline.tasks().len() as u32;
+    for step in 0..=steps + 1 {
+        timeline.world(step).unwrap();
+        timeline.causes(step, 5).unwrap();
+        timeline.effects(step).unwrap();
+        timeline.step_at(step).unwrap();
+        for direction in [Direction::Forward, Direction::Backward] {
+            timeline.find(step, direction, |_| false).unwrap();
+            for task in 0..=tasks {
+                timeline.find_step_of(task, step, direction).unwrap();
+            }
+        }
+        for task in 0..=tasks {
+            timeline.mailbox(task, step, 5).unwrap();
+            timeline.state(task, step).unwrap();
+        }
+    }
+}
+
+/// A run in a file of many blocks, its bytes and the lines of its steps.
+fn in_blocks(folder: &TempDir) -> (std::path::PathBuf, Vec<u8>, Vec<Line>) {
+    let deeds: Vec<Deed> = (0..24_u64)
+        .flat_map(|it| {
+            let kind = [StepKind::Handle, StepKind::Resume][usize::from(it % 5 == 4)];
+            let step = Deed::Step(it as usize % 3, kind, it % 4, it % 2 == 0);
+            let between = match it {
+                1 | 2 => Deed::Start,
+                9 => Deed::Fault(1),
+                17 => Deed::Panic(2),
+                _ => Deed::Event,
+            };
+            [step, between]
+        })
+        .collect();
+    let mut whole = timeline(folder, &records(&deeds), 60, &Limits::default());
+    assert!(whole.places().len() > 10 && whole.damage().is_none());
+    let lines = (1..=whole.steps()).map(|step| whole.step(step).unwrap().unwrap());
+    let lines = lines.collect();
+    let path = folder.path().join("a");
+    let bytes = std::fs::read(&path).unwrap();
+    (path, bytes, lines)
+}
+
+/// What is there of a file is as it was.
+fn check_rest(timeline: &mut Timeline, lines: &[Line], how: &str) {
+    let steps = timeline.steps() as usize;
+    for (step, line) in (1..).zip(&lines[..steps]) {
+        let found = timeline.step(step).unwrap().unwrap();
+        // The text and the cause of the last one may be in the block after.
+        let of_step = |line: &Line| (line.step, line.who.clone(), line.record.clone());
+        assert_eq!(of_step(&found), of_step(line), "{how}");
+        if (step as usize) < steps {
+            assert_eq!(&found, line, "{how}");
+        }
+    }
+    look_at_everything(timeline);
+}
+
+#[test]
+fn a_trace_that_is_cut_anywhere_is_looked_at_up_to_there() {
+    let folder = TempDir::new().unwrap();
+    let (path, bytes, lines) = in_blocks(&folder);
+    let (mut refused, mut steps) = (0, 0);
+    for length in 0..bytes.len() {
+        std::fs::write(&path, &bytes[..length]).unwrap();
+        let Ok(mut timeline) = Timeline::open(&path) else {
+            assert_eq!(refused, length, "only the header cannot be left out");
+            refused += 1;
+            continue;
+        };
+        let how = format!("{length} of {} bytes", bytes.len());
+        let damage = timeline.damage().expect("it is cut").to_string();
+        assert!(damage.contains("before its end mark"), "{how}: {damage}");
+        assert!(steps <= timeline.steps(), "{how}: more is there");
+        steps = timeline.steps();
+        check_rest(&mut timeline, &lines, &how);
+        if timeline.end().outcome == CUT_SHORT {
+            assert_eq!(timeline.end().steps, steps);
+            assert_eq!(timeline.failure_step(), Some(steps));
+        } else {
+            assert_eq!(steps as usize, lines.len(), "{how}: the run's end is there");
+        }
+    }
+    assert_eq!(steps as usize, lines.len());
+    assert!(refused > 10 && refused < bytes.len() / 4, "{refused}");
+}
+
+#[test]
+fn a_trace_with_a_wrong_byte_is_looked_at_up_to_there() {
+    let folder = TempDir::new().unwrap();
+    let (path, bytes, lines) = in_blocks(&folder);
+    let mut cut_short = 0;
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 1 << (place % 8);
+        std::fs::write(&path, changed).unwrap();
+        if let Ok(mut timeline) = Timeline::open(&path) {
+            let how = format!("bit {} of byte {place}", place % 8);
+            assert!(timeline.damage().is_some(), "{how}");
+            check_rest(&mut timeline, &lines, &how);
+            cut_short += usize::from(timeline.end().outcome == CUT_SHORT);
+        }
+    }
+    assert!(cut_short > bytes.len() / 3, "{cut_short}");
 }
 
 #[test]

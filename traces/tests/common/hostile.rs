@@ -162,7 +162,7 @@ pub(crate) fn drive(input: &[u8], folder: &Path, good: &Path) {
         }
     }
     compare(&path, good, checked.is_ok());
-    go_through(&path, &[0, 1, a, b, c, u64::MAX]);
+    go_through(&path, &[0, 1, a, b, c, u64::MAX], checked.is_ok());
 }
 
 fn shown(what: &impl fmt::Display) {
@@ -259,11 +259,12 @@ fn compare(path: &Path, good: &Path, is_good: bool) {
     }
 }
 
-fn go_through(path: &Path, steps: &[u64]) {
+fn go_through(path: &Path, steps: &[u64], is_good: bool) {
     let mut timeline = match Timeline::open(path) {
         Ok(timeline) => timeline,
         Err(error) => return shown(&error),
     };
+    assert!(is_good || timeline.damage().is_some());
     let tasks = timeline.tasks().len() as u32;
     let _ = timeline.failure_step();
     for step in steps {

@@ -107,7 +107,11 @@ pub(super) fn view(args: &ViewArgs, out: &mut impl Write) -> Result<Status, Erro
     if let Some(address) = args.serve {
         serve(&page, address, args.open_nothing, out)?;
     }
-    Ok(Status::Passed)
+    // What there was to see has been shown.
+    match page.into_damage() {
+        Some(damage) => Err(damage.into()),
+        None => Ok(Status::Passed),
+    }
 }
 
 /// The trace of a file; that of a case is recorded in `place`.

@@ -24,17 +24,32 @@ impl Part {
     };
 }
 
-/// The events of the part, and what is to be told of the trace as a whole.
-pub(super) fn load(
-    source: &Source,
-    part: Part,
-    limits: Limits,
-) -> Result<(Columns, Value), ViewError> {
+/// A part of a trace.
+pub(super) struct Loaded {
+    /// Its events.
+    pub(super) columns: Columns,
+    /// What is to be told of the trace as a whole.
+    pub(super) about: Value,
+    /// Why the part ends too soon.
+    pub(super) damage: Option<TraceError>,
+}
+
+/// The events of the part. Of a file that is cut short or damaged it is what comes before.
+pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded, ViewError> {
     let mut reader = TraceReader::open(&source.path)?;
     let header = reader.header().clone();
     let mut columns = start(&mut reader, source, part, limits)?;
     let mut end = None;
-    while let Some(record) = reader.next().transpose()? {
+    let mut damage = None;
+    for record in &mut reader {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) if error.is_damage() => {
+                damage = Some(error);
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let step = columns.step() + u64::from(matches!(record, Record::Step(_)));
         if let Record::End(found) = &record {
             end = Some(found.clone());
@@ -51,9 +66,13 @@ pub(super) fn load(
             .add(&record)
             .map_err(|Full| too_large(source, &columns, part, limits))?;
     }
+    let has_end = end.is_some();
     // What comes after the part is not checked; how it ended is worth a look.
     let end = end.or_else(|| end_of(source));
     if columns.is_empty() {
+        if let Some(damage) = damage {
+            return Err(damage.into());
+        }
         return Err(ViewError::Empty {
             path: source.path.clone(),
             from: part.from,
@@ -65,6 +84,14 @@ pub(super) fn load(
         notes.push("recorded without texts and causes: the schedule alone".to_owned());
     } else if !header.causality {
         notes.push("recorded without causes: no arrows".to_owned());
+    }
+    if let Some(damage) = &damage {
+        let step = columns.step();
+        notes.push(if has_end {
+            format!("the trace is damaged behind the run's end: {damage}")
+        } else {
+            format!("the trace is cut short after step {step}: {damage}")
+        });
     }
     let about = json!({
         "name": source.name,
@@ -86,7 +113,11 @@ pub(super) fn load(
         "from": part.from,
         "to": (part.to < u64::MAX).then_some(part.to),
     });
-    Ok((columns, about))
+    Ok(Loaded {
+        columns,
+        about,
+        damage,
+    })
 }
 
 /// Jump to the part, with the tasks from before.

@@ -90,24 +90,29 @@ pub struct Page {
     comparison: Option<serde_json::Value>,
     /// Events on the page.
     events: usize,
+    /// Why a part ends too soon.
+    damage: Option<TraceError>,
 }
 
 impl Page {
-    /// Read one trace or two.
+    /// Read one trace or two. One that is cut short or damaged within the part is read up
+    /// to there; see [`Page::into_damage`].
     ///
     /// # Errors
-    /// If one cannot be read, is damaged within the part, has nothing in it or more
-    /// than `limits`.
+    /// If one cannot be read, has nothing in it or more than `limits`, or is one of two
+    /// and not whole, since those are compared.
     pub fn load(sources: &[Source], part: Part, limits: Limits) -> Result<Self, ViewError> {
         let mut page = Self {
             traces: Vec::new(),
             comparison: None,
             events: 0,
+            damage: None,
         };
         for source in sources {
-            let (columns, about) = load::load(source, part, limits)?;
-            page.events += columns.len();
-            page.traces.push(columns.to_bytes(&about));
+            let loaded = load::load(source, part, limits)?;
+            page.events += loaded.columns.len();
+            page.traces.push(loaded.columns.to_bytes(&loaded.about));
+            page.damage = page.damage.or(loaded.damage);
         }
         if let [left, right] = sources {
             let diff = retake_traces::causal_diff(&left.path, &right.path)?;
@@ -120,6 +125,12 @@ impl Page {
     #[must_use]
     pub fn events(&self) -> usize {
         self.events
+    }
+
+    /// Why a trace ends on the page before it should, if one does.
+    #[must_use]
+    pub fn into_damage(self) -> Option<TraceError> {
+        self.damage
     }
 
     /// Write the page.

@@ -86,5 +86,9 @@ pub(super) fn debug(args: &DebugArgs, out: &mut impl Write) -> Result<Status, Er
     } else {
         answers.write(width, out)?;
     }
-    Ok(Status::Passed)
+    // What there is has been answered.
+    match source.timeline.into_damage() {
+        Some(damage) => Err(damage.into()),
+        None => Ok(Status::Passed),
+    }
 }

@@ -3,7 +3,7 @@
 use retake_traces::record::Record;
 use retake_traces::story::fault_text;
 use retake_traces::timeline::{
-    Condition, Direction, Mark, MarkKind, Queued, Seen, StateAt, Timeline, World,
+    CUT_SHORT, Condition, Direction, Mark, MarkKind, Queued, Seen, StateAt, Timeline, World,
 };
 use retake_traces::{Line, TraceError};
 use serde::Serialize;
@@ -377,6 +377,7 @@ fn why(timeline: &mut Timeline, at: u64) -> Result<Why, TraceError> {
     faults.reverse();
     let end = timeline.end();
     let end = match end.detail.as_str() {
+        detail if end.outcome == CUT_SHORT => format!("is {CUT_SHORT}: {detail}"),
         "" => end.outcome.clone(),
         detail => format!("{}: {detail}", end.outcome),
     };

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use retake_sim::explore::Case;
+use retake_traces::timeline::CUT_SHORT;
 use retake_traces::{Header, Timeline, TraceReader};
 use tempfile::TempDir;
 
 use super::super::case::is_case;
 use super::super::progress::{shown, spinner};
 use super::super::{Error, export};
+use crate::run::ReplayError;
 use crate::{run, scenario};
 
 /// A trace that is open.
@@ -62,8 +64,18 @@ impl Source {
             bar.tick();
         });
         bar.finish_and_clear();
+        let timeline = timeline?;
+        let mut notes = notes;
+        if let Some(damage) = timeline.damage() {
+            notes.push(if timeline.end().outcome == CUT_SHORT {
+                let step = timeline.steps();
+                format!("the trace is cut short after step {step}: {damage}")
+            } else {
+                format!("the trace is damaged behind the run's end: {damage}")
+            });
+        }
         Ok(Self {
-            timeline: timeline?,
+            timeline,
             notes,
             folder,
         })
@@ -116,7 +128,12 @@ fn execute_again(file: &Path, header: &Header) -> Result<Result<Again, String>, 
     let done = shown(found.virtual_time, |progress| {
         run::record_again(file, &path, progress)
     });
-    let (expected, finished) = done?;
+    let (expected, finished) = match done {
+        Err(ReplayError::Trace(error)) if error.is_damage() => {
+            return Ok(Err("what is left of a run is not executed again".to_owned()));
+        }
+        done => done?,
+    };
     if expected != finished.event_hash {
         return Ok(Err(format!(
             "executed again it runs otherwise: its event hash is {} instead of {expected}",

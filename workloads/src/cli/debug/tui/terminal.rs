@@ -27,7 +27,11 @@ pub(in super::super) fn run(
     let mut terminal = ratatui::try_init()?;
     let done = until_it_quits(&mut terminal, &mut model);
     ratatui::try_restore()?;
-    Ok(done?)
+    done?;
+    match model.timeline.into_damage() {
+        Some(damage) => Err(damage.into()),
+        None => Ok(()),
+    }
 }
 
 fn until_it_quits(terminal: &mut DefaultTerminal, model: &mut Model) -> io::Result<()> {
