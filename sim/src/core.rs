@@ -15,6 +15,7 @@ use retake_traces::TEXT_MAX;
 use retake_traces::error::TraceError;
 use retake_traces::record::{
     Choice, End, Panic, Record, State as StateRecord, Step, StepKind, Task as TaskRecord, TaskKind,
+    Unhandled,
 };
 use retake_traces::sink::Sink;
 use xxhash_rust::xxh3::xxh3_64;
@@ -37,6 +38,8 @@ use crate::timers::{Action, Timers};
 const ROUNDS_AFTER_EXIT: u32 = 2;
 /// Longest text of a state.
 const STATE_MAX: usize = TEXT_MAX - 1024;
+/// Callbacks that are ended to see what is left in mailboxes.
+const LEFT_MAX: usize = 1 << 16;
 /// Steps over which a livelock's busiest tasks are counted.
 const LIVELOCK_SAMPLE: u64 = 1_000;
 
@@ -110,10 +113,28 @@ pub(crate) struct Core {
     /// The run is over and actors are asked for their states: nothing is recorded of what
     /// that brings about.
     pub(crate) sealed: bool,
+    /// The run is over and mailboxes are emptied: what was in them.
+    pub(crate) left: Option<Left>,
     /// Sees every event of the story.
     pub(crate) monitor: Option<Monitor>,
     /// The recording of a live process that the run follows.
     pub(crate) follow: Option<Box<Follow>>,
+}
+
+/// What a run leaves behind, known when it is over.
+#[derive(Debug, Default)]
+pub(crate) struct Last {
+    pub(crate) unhandled: Vec<Unhandled>,
+    /// States that no step has told.
+    pub(crate) states: Vec<StateRecord>,
+}
+
+/// What is found in mailboxes after the run.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// Callbacks that have ended for it.
+    pub(crate) ended: usize,
+    pub(crate) messages: Vec<Unhandled>,
 }
 
 /// Sees who told which event; what it says is wrong fails the run.
@@ -210,6 +231,7 @@ impl Core {
             workload: None,
             buggify: None,
             sealed: false,
+            left: None,
             monitor: None,
             follow: None,
         };
@@ -317,6 +339,9 @@ impl Core {
             }
             return (Turn::Pass, None);
         }
+        if self.left.is_some() {
+            return (self.take_left(ticket), None);
+        }
         let slot = ticket.task.0;
         if ticket.waiting {
             if let Some((_, choice)) = self.granted.filter(|(granted, _)| *granted == slot) {
@@ -339,7 +364,7 @@ impl Core {
             return (Turn::Wait, stale);
         }
         if self.is_over() {
-            return (Turn::Wait, None);
+            return (Turn::Wait, self.keep_waker(slot, waker));
         }
         if let Some(probe) = &mut self.probe {
             probe.woken(slot, ticket.resumed);
@@ -351,7 +376,8 @@ impl Core {
             && self.scheduler.eager(slot, self.stats.steps + 1)
             && !self.must_stop()
         {
-            return (self.begin(ticket, Choice::Eager), None);
+            let stale = self.keep_waker(slot, waker);
+            return (self.begin(ticket, Choice::Eager), stale);
         }
         if self.layers.causality {
             self.keep_cause(ticket);
@@ -377,6 +403,57 @@ impl Core {
             self.enter_runnable(slot);
         }
         (Turn::Wait, stale)
+    }
+
+    /// A gate was polled while mailboxes are emptied: its callback ends without running, so
+    /// that ractor takes the next message to one.
+    fn take_left(&mut self, ticket: &Ticket) -> Turn {
+        let gives_nothing = matches!(
+            ticket.part,
+            Part::PostStart | Part::Handle | Part::Supervision
+        );
+        let Some(left) = self.left.as_mut().filter(|left| left.ended < LEFT_MAX) else {
+            return Turn::Wait;
+        };
+        if !gives_nothing {
+            return Turn::Wait;
+        }
+        left.ended += 1;
+        let is_message = ticket.part == Part::Handle && !ticket.resumed;
+        if let (true, Some(sent)) = (is_message, causes::sender())
+            && let Some(task) = self.tasks.get(ticket.task.0)
+        {
+            let text = task.about.as_ref().and_then(|about| about.text.clone());
+            let message = Unhandled {
+                task: task.serial,
+                sent: sent.get(),
+                text: self.clean(text.unwrap_or_default()),
+            };
+            if let Some(left) = &mut self.left {
+                left.messages.push(message);
+            }
+        }
+        Turn::Lose
+    }
+
+    /// Keep the waker of a gate that is not picked, where mailboxes are looked into at the
+    /// end.
+    fn keep_waker(&mut self, slot: u32, waker: &Waker) -> Option<Waker> {
+        let task = self.tasks.get_mut(slot)?;
+        let keeps = self.layers.causality && task.is_actor();
+        if keeps { task.keep_waker(waker) } else { None }
+    }
+
+    /// The wakers of live actors, by serial.
+    pub(crate) fn wakers(&self) -> Vec<Waker> {
+        let mut wakers: Vec<(u32, Waker)> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.is_live_actor())
+            .filter_map(|(_, task)| Some((task.serial, task.waker.clone()?)))
+            .collect();
+        wakers.sort_unstable_by_key(|(serial, _)| *serial);
+        wakers.into_iter().map(|(_, waker)| waker).collect()
     }
 
     /// Keep the step that led to the one for which this gate waits: for a message the one
@@ -960,9 +1037,13 @@ impl Core {
         }
     }
 
-    /// Write the last states and the end, and close the trace; gives the event hash.
-    pub(crate) fn close(&mut self, states: Vec<StateRecord>) -> u64 {
-        for state in states {
+    /// Write what was left in mailboxes, the last states and the end, and close the trace;
+    /// gives the event hash.
+    pub(crate) fn close(&mut self, last: Last) -> u64 {
+        for message in last.unhandled {
+            self.write(&Record::Unhandled(message));
+        }
+        for state in last.states {
             self.write(&Record::State(state));
         }
         self.stats.virtual_time =

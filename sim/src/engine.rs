@@ -21,10 +21,10 @@ use std::time::Duration;
 use ractor::{ActorCell, ActorStatus, SupervisionEvent};
 use rand_core::Rng;
 use retake::engine::{Engine as Contract, Outside, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
-use retake_traces::record::{Record, TaskKind};
+use retake_traces::record::{Record, TaskKind, Unhandled};
 use tokio::runtime::RuntimeMetrics;
 
-use crate::core::{Core, Next as Pick};
+use crate::core::{Core, Left, Next as Pick};
 use crate::deadlock::{Findings, Probe};
 use crate::environment::Environment;
 use crate::follow::Next;
@@ -146,6 +146,38 @@ impl Engine {
             self.main.replace(Some(context.waker().clone()));
             Poll::Pending
         })
+    }
+
+    /// Learn what is left in mailboxes, now that the run is over.
+    ///
+    /// Each callback that has begun or is about to ends as it stands, like one whose message
+    /// a fault loses, so that ractor takes the next message. None of the user's code runs,
+    /// but that which drops what is left, and none of this is recorded.
+    pub(crate) async fn look_at_mailboxes(&self) -> Vec<Unhandled> {
+        let actors = {
+            let mut core = self.core.borrow_mut();
+            core.sealed = true;
+            core.left = Some(Left::default());
+            core.wakers()
+        };
+        actors.into_iter().for_each(Waker::wake);
+        let mut seen = None;
+        loop {
+            // All tasks that are queued, and those that they wake, come before.
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+            }
+            let ended = self.core.borrow().left.as_ref().map(|left| left.ended);
+            if ended == seen {
+                break;
+            }
+            seen = ended;
+        }
+        let mut core = self.core.borrow_mut();
+        core.sealed = false;
+        let mut messages = core.left.take().unwrap_or_default().messages;
+        messages.sort_by_key(|message| message.task);
+        messages
     }
 
     /// Learn the states of actors that wait for a message, now that the run is over.
@@ -800,7 +832,8 @@ impl Contract for Engine {
         let core = self.core.borrow();
         Wants {
             messages: core.layers.story || core.monitor.is_some() || core.follow.is_some(),
-            states: core.layers.states,
+            // Who finds it then is not one that would have.
+            states: core.layers.states && core.left.is_none(),
         }
     }
 
@@ -831,7 +864,8 @@ impl Contract for Engine {
     fn now_ns(&self) -> u64 {
         self.refresh_time();
         let core = self.core.borrow();
-        core.now_ns + core.origin_ns()
+        // A recording may say anything.
+        core.now_ns.saturating_add(core.origin_ns())
     }
 
     fn timer(&self, deadline_ns: u64, waker: &Waker) -> TimerId {

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use retake_traces::record::{State, TaskKind};
+use retake_traces::record::TaskKind;
 use retake_traces::sink::{HashSink, Sink};
 
 use crate::causes::{self, Causes};
-use crate::core::{Buggify, Core, Layers, Limits, Monitor, Watch};
+use crate::core::{Buggify, Core, Last, Layers, Limits, Monitor, Watch};
 use crate::deadlock;
 use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::environment::Environment;
@@ -313,8 +313,9 @@ impl Sim {
 
     /// Run the scenario to its end.
     ///
-    /// The closure is called once; a second time, on a fresh simulation, only if
-    /// the run ends in a deadlock whose wait cycle the first did not show.
+    /// The closure is called once; again, on a fresh simulation, only if the run ends in
+    /// a deadlock: when the first did not show its wait cycle, and for the last states and
+    /// mailboxes, where those are recorded.
     ///
     /// # Panics
     /// If a simulation is running on this thread already, with
@@ -405,6 +406,8 @@ impl Sim {
         core.monitor = self.monitor.as_ref().map(|make| make());
         let plan = lock(&self.follow).take();
         core.follow = plan.map(|plan| Box::new(Follow::new(plan)));
+        // What they hold is told by texts and senders.
+        let has_mailboxes = self.story && self.causality;
         let is_probed = !matches!(standstill, Standstill::Leave);
         let engine = Rc::new(Engine::new(core, standstill));
         let output = Arc::new(Mutex::new(None));
@@ -435,7 +438,7 @@ impl Sim {
             clippy::disallowed_methods,
             reason = "the scheduler's own task, and one that is gated"
         )]
-        runtime.block_on(async {
+        let unhandled = runtime.block_on(async {
             engine.start();
             tokio::spawn(Sentinel);
             let scenario_output = Arc::clone(&output);
@@ -450,12 +453,18 @@ impl Sim {
             engine.wait_for_outcome().await;
             if let Some(watch) = self.watch {
                 let messages = causes::watched_messages();
-                causes::watch_messages(false);
                 engine.core.borrow_mut().check_messages(messages, watch);
             }
+            let unhandled = if has_mailboxes {
+                engine.look_at_mailboxes().await
+            } else {
+                Vec::new()
+            };
+            causes::watch_messages(false);
             if self.states {
                 engine.look_at_states().await;
             }
+            unhandled
         });
         // What is still alive is dropped while the simulation is on this thread,
         // but no gate opens any more.
@@ -467,19 +476,25 @@ impl Sim {
         drop(on_thread);
 
         let mut core = engine.core.borrow_mut();
-        let mut states = core.last_states();
-        if self.states && is_probed && matches!(core.outcome, Some(Outcome::Deadlock { .. })) {
+        let mut last = Last {
+            unhandled,
+            states: core.last_states(),
+        };
+        let is_deadlock = matches!(core.outcome, Some(Outcome::Deadlock { .. }));
+        if is_probed && is_deadlock && (self.states || has_mailboxes) {
             // The search for who waits for whom has killed all actors: look at them in a
             // run that ends before it.
             let sink = Box::new(HashSink::new());
             let (_, learned) = self.run_isolated(sink, Standstill::Leave, scenario);
-            states = learned.states;
+            last = learned.last;
         }
-        let event_hash = core.close(if is_probed {
-            states.clone()
+        // A run that is left at its standstill is for who asked for it.
+        let written = if is_probed {
+            std::mem::take(&mut last)
         } else {
-            Vec::new()
-        });
+            Last::default()
+        };
+        let event_hash = core.close(written);
         let mut warnings = core.unstruck();
         if core.stats.ungated_max > 0 {
             warnings.push(format!(
@@ -509,7 +524,7 @@ impl Sim {
             warnings,
             trace_error: core.trace_error.take(),
         };
-        (run, Learned { unresolved, states })
+        (run, Learned { unresolved, last })
     }
 }
 
@@ -517,8 +532,8 @@ impl Sim {
 struct Learned {
     /// Who is to be spared when the same deadlock is looked into again.
     unresolved: Option<String>,
-    /// States at the end that no step has told.
-    states: Vec<State>,
+    /// What a run that was left at its standstill left behind.
+    last: Last,
 }
 
 /// A value under a mutex, also after a panic: what is kept in them here is whole at any time.

@@ -185,7 +185,7 @@ impl<'a> Entries<'a> {
             Record::Fault(fault) => Some(fault.task),
             Record::Panic(panic) => Some(panic.task),
             Record::Event(_) | Record::Live(_) => running,
-            Record::End(_) | Record::Detail(_) | Record::Cause(_) => None,
+            Record::End(_) | Record::Detail(_) | Record::Cause(_) | Record::Unhandled(_) => None,
         };
         let shown = self.selection.shows(&line);
         Entry { line, task, shown }

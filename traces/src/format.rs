@@ -17,9 +17,11 @@
 use bincode::{Decode, Encode};
 
 pub(crate) const MAGIC: [u8; 6] = *b"RETAKE";
-/// Version 1 knew no states of actors.
-pub(crate) const VERSION: u16 = 2;
-pub(crate) const VERSION_MIN: u16 = 1;
+/// Version 1 knew no states of actors, version 2 no messages that were never handled. Two
+/// versions differ in two bits, so that the flip of one does not make a file of another.
+pub(crate) const VERSIONS: [u16; 3] = [1, 2, VERSION];
+/// What is written.
+pub(crate) const VERSION: u16 = 4;
 pub(crate) const END_MAGIC: [u8; 8] = *b"RETAKEND";
 
 /// Longest payload of a frame, in bytes.

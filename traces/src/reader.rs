@@ -11,7 +11,7 @@ use crate::codec::decode;
 use crate::error::TraceError;
 use crate::format::{
     BLOCK_HEAD, BLOCK_TARGET, BlockHead, FRAME_HEAD, FRAME_MAX, Footer, FrameKind, Index, MAGIC,
-    TRAILER, VERSION, VERSION_MIN, frame_checksum, trailer, u32_at, u64_at,
+    TRAILER, VERSION, VERSIONS, frame_checksum, trailer, u32_at, u64_at,
 };
 use crate::header::Header;
 use crate::record::{Record, Task};
@@ -111,7 +111,7 @@ impl TraceReader {
             return Err(reader.truncated());
         }
         let found = u16::from_le_bytes([start[6], start[7]]);
-        if !(VERSION_MIN..=VERSION).contains(&found) {
+        if !VERSIONS.contains(&found) {
             return Err(TraceError::Version {
                 path: reader.path,
                 found,

@@ -3,7 +3,7 @@
 //! Records fall into two layers. The **schedule** layer is what a replay needs
 //! and what the event hash covers: who exists, who ran, which faults fired, how
 //! it ended. The **story** layer is what a person reads: the text of messages,
-//! their causes, states of actors, lines logged by user code. A run recorded with or without its
+//! their causes, what is left in mailboxes, states of actors, lines logged by user code. A run recorded with or without its
 //! story has the same event hash.
 
 use bincode::{Decode, Encode};
@@ -34,6 +34,8 @@ pub enum Record {
     Live(Box<Live>),
     /// The state of an actor as text, where it changed (story layer).
     State(State),
+    /// A message that was never handled (story layer).
+    Unhandled(Unhandled),
 }
 
 impl Record {
@@ -42,7 +44,12 @@ impl Record {
     pub fn is_schedule(&self) -> bool {
         !matches!(
             self,
-            Self::Detail(_) | Self::Cause(_) | Self::Event(_) | Self::Live(_) | Self::State(_)
+            Self::Detail(_)
+                | Self::Cause(_)
+                | Self::Event(_)
+                | Self::Live(_)
+                | Self::State(_)
+                | Self::Unhandled(_)
         )
     }
 }
@@ -276,6 +283,21 @@ pub struct State {
     pub text: String,
     /// True for the state of an idle actor at the end of the run.
     pub at_end: bool,
+}
+
+/// A message in the mailbox of an actor at the end of the run: sent, and never handled.
+///
+/// Recorded before the last states, by actor, and for each actor in the order in which it
+/// would have handled them. Not recorded are what was dropped with the mailbox of an actor
+/// that ended, what waits behind an order to stop, and what no step sent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Unhandled {
+    /// The actor.
+    pub task: u32,
+    /// The step that sent it.
+    pub sent: u64,
+    /// The message as text.
+    pub text: String,
 }
 
 /// How a run ended.

@@ -120,6 +120,7 @@ impl Line {
             Record::Event(text) => format!("| {text}"),
             // These belong to a step and make no line of their own.
             Record::State(state) => format!("state: {}", state.text),
+            Record::Unhandled(message) => format!("never handled: {}", message.text),
             Record::Detail(text) => text.clone(),
             Record::Cause(step) => format!("<- {step}"),
             Record::Live(live) => what_live(live),
@@ -366,7 +367,7 @@ impl Teller {
                 }
                 return None;
             }
-            Record::State(_) => return None,
+            Record::State(_) | Record::Unhandled(_) => return None,
             Record::Step(step) => {
                 self.step += 1;
                 self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use retake_traces::live::{Live, Piece};
 use retake_traces::record::{
-    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind,
+    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{
-    Comparer, HashSink, Header, MemorySink, Schedule, Sink, Teller, TraceError, TraceReader,
-    TraceWriter, diff, verify,
+    Comparer, HashSink, Header, MemorySink, Schedule, Sink, Teller, Timeline, TraceError,
+    TraceReader, TraceWriter, diff, verify,
 };
 use tempfile::TempDir;
 
@@ -205,7 +205,7 @@ fn what_is_no_trace_or_of_another_version_is_named() {
     std::fs::write(&path, bytes).unwrap();
     let error = verify(&path).unwrap_err().to_string();
     assert!(
-        error.contains("version 9; this program reads versions 1 to 2"),
+        error.contains("version 9; this program reads versions 1, 2 and 4"),
         "{error}"
     );
 }
@@ -427,6 +427,8 @@ fn any_record() -> impl Strategy<Value = Record> {
         }),
         (any::<u32>(), any::<String>(), any::<bool>())
             .prop_map(|(task, text, at_end)| Record::State(State { task, text, at_end })),
+        (any::<u32>(), any::<u64>(), any::<String>())
+            .prop_map(|(task, sent, text)| { Record::Unhandled(Unhandled { task, sent, text }) }),
         (any::<u32>(), any::<String>())
             .prop_map(|(task, message)| Record::Panic(Panic { task, message })),
         (0..1_u64 << 40, any::<u32>(), any::<u64>()).prop_map(|(elapsed_ns, task, until_ns)| {
@@ -501,10 +503,14 @@ fn what_was_flushed_is_readable_without_an_end() {
 }
 
 #[test]
-fn a_file_of_version_1_is_read() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/version_1.retake");
-    assert_eq!(std::fs::read(&path).unwrap()[6], 1);
-    let summary = verify(&path).unwrap();
-    assert!(summary.header.story && !summary.header.states);
-    assert_eq!((summary.outcome.as_str(), summary.steps), ("passed", 124));
+fn files_of_older_versions_are_read() {
+    for version in [1, 2] {
+        let file = format!("tests/files/version_{version}.retake");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        assert_eq!(std::fs::read(&path).unwrap()[6], version);
+        let summary = verify(&path).unwrap();
+        assert!(summary.header.story && !summary.header.states);
+        assert_eq!((summary.outcome.as_str(), summary.steps), ("passed", 124));
+        assert!(Timeline::open(&path).unwrap().damage().is_none());
+    }
 }

@@ -224,6 +224,30 @@ fn layers_that_a_trace_lacks_are_recorded_by_executing_it_again() {
 }
 
 #[test]
+fn what_is_never_handled_stays_in_the_mailbox() {
+    let folder = TempDir::new().unwrap();
+    let run = "run zoo/chain_replication/buggy --seed 2 --trace a --states";
+    let run: Vec<&str> = run.split(' ').collect();
+    assert_eq!(retake(folder.path(), &run).0, 1);
+    let questions = ["a", "--at", "end", "--print", "mailbox", "server-2"];
+    let (code, out, err) = debug(&folder, &questions);
+    assert_eq!((code, &*err), (0, ""));
+    let (_, mailbox) = out.split_once("\n\n").unwrap();
+    assert_eq!(
+        mailbox,
+        "mailbox of `server-2`: 2 messages\n  \
+         Update(2) (sent by server-0 at step 18, never handled)\n  \
+         Update(3) (sent by server-0 at step 18, never handled)\n"
+    );
+    let found = answers(
+        &folder,
+        "a",
+        &["--at", "17", "--print", "mailbox", "server-2"],
+    );
+    assert_eq!(found["answers"][0]["depth"], 0, "before they were sent");
+}
+
+#[test]
 fn a_trace_that_this_program_did_not_record_is_shown_as_it_is() {
     use retake_traces::record::End;
     use retake_traces::{Header, Record, Sink, TraceWriter};

@@ -364,7 +364,7 @@ impl Histories {
                 self.does(Some(fault.task), 1);
             }
             Record::Panic(panic) => self.does(Some(panic.task), 2),
-            Record::End(_) | Record::Live(_) | Record::State(_) => {}
+            Record::End(_) | Record::Live(_) | Record::State(_) | Record::Unhandled(_) => {}
         }
     }
 }

@@ -155,7 +155,7 @@ impl Exporter for Jsonl {
                 at_end: state.at_end,
             },
             // They belong to a step and make no line of their own.
-            Record::Detail(_) | Record::Cause(_) => return Ok(()),
+            Record::Detail(_) | Record::Cause(_) | Record::Unhandled(_) => return Ok(()),
         };
         write(&object, out)
     }

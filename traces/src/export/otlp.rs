@@ -462,7 +462,7 @@ impl Exporter for Otlp {
                 }
                 Ok(())
             }
-            Record::Detail(_) | Record::Cause(_) => Ok(()),
+            Record::Detail(_) | Record::Cause(_) | Record::Unhandled(_) => Ok(()),
         }
     }
 

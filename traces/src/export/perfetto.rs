@@ -266,7 +266,11 @@ impl Perfetto {
             Record::Event(_) | Record::Live(_) => "event",
             Record::End(_) => "end",
             Record::State(state) if state.at_end => "state",
-            Record::Step(_) | Record::Detail(_) | Record::Cause(_) | Record::State(_) => {
+            Record::Step(_)
+            | Record::Detail(_)
+            | Record::Cause(_)
+            | Record::State(_)
+            | Record::Unhandled(_) => {
                 return Ok(());
             }
         };

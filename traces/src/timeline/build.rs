@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::checkpoint::{Checkpoints, Entry, Message};
 use super::segment::{Place, Segments};
-use super::{CUT_SHORT, Ended, HowEnded, Life, MARKS_MAX, Mark, MarkKind, Timeline};
+use super::{
+    CUT_SHORT, Ended, HowEnded, LEFT_MAX, Left, Life, MARKS_MAX, Mark, MarkKind, Timeline,
+};
 use crate::error::TraceError;
 use crate::reader::TraceReader;
 use crate::record::{End, Record, StepKind, Task, TaskKind};
@@ -81,6 +83,7 @@ pub(super) fn build(
         marks: pass.marks,
         more_marks: pass.more_marks,
         last_panic: pass.last_panic,
+        left: pass.left,
         checkpoints: pass.checkpoints,
         segments: Segments::new(reader, pass.places, labels, damage.is_some()),
         damage,
@@ -105,6 +108,7 @@ struct Pass {
     marks: Vec<Mark>,
     more_marks: bool,
     last_panic: Option<u64>,
+    left: Vec<Left>,
     steps: u64,
     now_ns: u64,
     running: Option<u32>,
@@ -123,6 +127,7 @@ impl Pass {
             marks: Vec::new(),
             more_marks: false,
             last_panic: None,
+            left: Vec::new(),
             steps: 0,
             now_ns: 0,
             running: None,
@@ -216,7 +221,16 @@ impl Pass {
                     life.end_state = Some(block_offset);
                 }
             }
-            Record::End(_) | Record::Detail(_) | Record::Cause(_) | Record::Live(_) => {}
+            Record::Unhandled(message) if self.left.len() < LEFT_MAX => self.left.push(Left {
+                to: message.task,
+                sent: message.sent,
+                offset: block_offset,
+            }),
+            Record::End(_)
+            | Record::Detail(_)
+            | Record::Cause(_)
+            | Record::Live(_)
+            | Record::Unhandled(_) => {}
         }
     }
 

@@ -166,6 +166,19 @@ pub enum MarkKind {
 /// Marks that are kept; of more, the first.
 const MARKS_MAX: usize = 1 << 16;
 
+/// A message that was never handled.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    to: u32,
+    /// The step that sent it.
+    sent: u64,
+    /// The block that has its text.
+    offset: u64,
+}
+
+/// Messages that were never handled and are kept; of more, the first.
+const LEFT_MAX: usize = 1 << 16;
+
 /// The outcome of a run of which the end is not known, since its trace is cut short.
 pub const CUT_SHORT: &str = "cut short";
 
@@ -181,6 +194,7 @@ pub struct Timeline {
     more_marks: bool,
     /// The last panic.
     last_panic: Option<u64>,
+    left: Vec<Left>,
     checkpoints: Checkpoints,
     segments: Segments,
     /// Why the file is not whole.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::TraceError;
 use crate::reader::TraceReader;
-use crate::record::{Record, State};
+use crate::record::{Record, State, Unhandled};
 use crate::story::{Line, Teller};
 
 /// Parts that are kept in memory.
@@ -29,6 +29,7 @@ pub(super) struct Segment {
     pub(super) lines: Vec<Line>,
     /// With the step that recorded each.
     pub(super) states: Vec<(u64, State)>,
+    pub(super) unhandled: Vec<Unhandled>,
 }
 
 impl Segment {
@@ -113,6 +114,7 @@ impl Segments {
         let mut segment = Segment {
             lines: Vec::new(),
             states: Vec::new(),
+            unhandled: Vec::new(),
         };
         let Some(place) = self.places.get(number).copied() else {
             return Ok(segment);
@@ -151,6 +153,7 @@ impl Segments {
             segment.lines.extend(teller.tell(&record));
             match record {
                 Record::State(state) => segment.states.push((step, state)),
+                Record::Unhandled(message) => segment.unhandled.push(message),
                 Record::End(_) => break,
                 _ => {}
             }

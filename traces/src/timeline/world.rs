@@ -30,8 +30,9 @@ pub struct TaskAt {
     pub task: u32,
     /// Its last step, 0 for none.
     pub last_step: u64,
-    /// Messages sent to it and not yet begun to be handled. Not counted are those that it
-    /// never comes to handle, and those that no step sent: timers of ractor's own.
+    /// Messages sent to it and not yet begun to be handled. Not counted are those that were
+    /// dropped when it ended, and those that no step sent: timers of ractor's own. Traces of
+    /// format versions before 4, and of live processes, have only those handled later.
     pub mailbox: u32,
     /// True when it takes another step later.
     pub steps_again: bool,
@@ -44,8 +45,8 @@ pub struct Queued {
     pub sent: u64,
     /// Who sent it.
     pub from: String,
-    /// The step that handles it.
-    pub handled: u64,
+    /// The step that handles it; none if it was still there at the end of the run.
+    pub handled: Option<u64>,
     /// Its text, if that was recorded.
     pub text: Option<String>,
 }
@@ -166,6 +167,9 @@ impl Timeline {
         for message in self.on_their_way(step)? {
             *mailboxes.entry(message.to).or_default() += 1;
         }
+        for message in self.left.iter().filter(|message| message.sent <= step) {
+            *mailboxes.entry(message.to).or_default() += 1;
+        }
         let has_ended = |ended: Option<Ended>| ended.is_some_and(|ended| ended.step <= step);
         let mut world = World {
             step,
@@ -208,7 +212,8 @@ impl Timeline {
         step: u64,
         most: usize,
     ) -> Result<Vec<Queued>, TraceError> {
-        let mut messages = self.on_their_way(self.clamp(step))?;
+        let step = self.clamp(step);
+        let mut messages = self.on_their_way(step)?;
         messages.retain(|message| message.to == task);
         messages.truncate(most);
         let mut queued = Vec::new();
@@ -218,11 +223,49 @@ impl Timeline {
             queued.push(Queued {
                 sent: message.sent,
                 from: from.map_or_else(String::new, |line| line.who.to_string()),
-                handled: message.handled,
+                handled: Some(message.handled),
                 text,
             });
         }
+        self.add_unhandled(task, step, most, &mut queued)?;
         Ok(queued)
+    }
+
+    /// Add the messages of a mailbox that it had until the end, up to `most` in all.
+    fn add_unhandled(
+        &mut self,
+        task: u32,
+        step: u64,
+        most: usize,
+        queued: &mut Vec<Queued>,
+    ) -> Result<(), TraceError> {
+        let of_task = |it: &&super::Left| it.to == task && it.sent <= step;
+        let left: Vec<_> = self.left.iter().filter(of_task).copied().collect();
+        let mut segment = None;
+        // Those of a segment are in the same order there.
+        let mut place = 0;
+        for message in left.iter().take(most.saturating_sub(queued.len())) {
+            let number = self.segments.of_offset(message.offset);
+            if segment != Some(number) {
+                (segment, place) = (Some(number), 0);
+            }
+            let there = self.segments.get(number)?;
+            let found = there.unhandled[place..]
+                .iter()
+                .position(|it| it.task == task && it.sent == message.sent);
+            let text = found.map(|found| {
+                place += found + 1;
+                there.unhandled[place - 1].text.clone()
+            });
+            let from = self.step(message.sent)?;
+            queued.push(Queued {
+                sent: message.sent,
+                from: from.map_or_else(String::new, |line| line.who.to_string()),
+                handled: None,
+                text,
+            });
+        }
+        Ok(())
     }
 
     /// The state of an actor after a step; none if no state of it is recorded up to then.

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use retake_traces::export::{ExportError, Format, Selection, export};
+use retake_traces::live::{Live, Piece, STRATEGY, Start, StepEnd};
 use retake_traces::record::{
-    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind,
+    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::timeline::Direction;
 use retake_traces::{
@@ -68,7 +69,9 @@ pub(crate) fn repair(bytes: &mut [u8]) {
         return;
     }
     bytes[..6].copy_from_slice(b"RETAKE");
-    bytes[6] = bytes[6].clamp(1, 2);
+    if ![1, 2, 4].contains(&bytes[6]) {
+        bytes[6] = 4;
+    }
     bytes[7] = 0;
     let end = bytes.len().saturating_sub(TRAILER);
     let (mut place, mut last) = (8, 8);
@@ -330,6 +333,25 @@ pub(crate) fn mutate(input: &mut Vec<u8>, numbers: &mut Numbers) {
     input[..OPTIONS].copy_from_slice(&options);
 }
 
+/// [`mutate`] as libFuzzer wants it, in turns with its own way.
+pub(crate) fn change(
+    data: &mut [u8],
+    size: usize,
+    max_size: usize,
+    seed: u32,
+    other: impl FnOnce(&mut [u8], usize, usize) -> usize,
+) -> usize {
+    let mut numbers = Numbers(u64::from(seed));
+    if numbers.below(4) == 0 {
+        return other(data, size, max_size);
+    }
+    let mut input = data[..size].to_vec();
+    mutate(&mut input, &mut numbers);
+    let size = input.len().min(max_size);
+    data[..size].copy_from_slice(&input[..size]);
+    size
+}
+
 fn mutate_bytes(input: &mut Vec<u8>, numbers: &mut Numbers) {
     if input.is_empty() {
         input.push(numbers.next() as u8);
@@ -405,7 +427,7 @@ fn elapsed(numbers: &mut Numbers) -> u64 {
 
 fn any_record(numbers: &mut Numbers) -> Record {
     let task = numbers.below(5) as u32;
-    match numbers.below(12) {
+    match numbers.below(15) {
         0..4 => Record::Step(Step {
             elapsed_ns: elapsed(numbers),
             task,
@@ -447,6 +469,12 @@ fn any_record(numbers: &mut Numbers) -> Record {
             text: text(numbers),
             at_end: numbers.below(2) == 0,
         }),
+        11 | 12 => Record::Live(Box::new(any_live(numbers))),
+        13 => Record::Unhandled(Unhandled {
+            task,
+            sent: numbers.next() % 40,
+            text: text(numbers),
+        }),
         _ if numbers.below(2) == 0 => Record::Panic(Panic {
             task,
             message: text(numbers),
@@ -456,6 +484,35 @@ fn any_record(numbers: &mut Numbers) -> Record {
             detail: text(numbers),
             steps: unusual(numbers),
             now_ns: unusual(numbers),
+        }),
+    }
+}
+
+/// What only recordings of live processes say.
+fn any_live(numbers: &mut Numbers) -> Live {
+    let piece = |numbers: &mut Numbers| Piece {
+        name: ["add", "fail", "start", "disk", "may", "sum", "\0more"][numbers.below(7)].to_owned(),
+        bytes: unusual(numbers).to_le_bytes()[..numbers.below(9)].to_vec(),
+        more: numbers.below(4) == 0,
+    };
+    match numbers.below(8) {
+        0 => Live::Start(Start {
+            unix_ns: unusual(numbers),
+            origin_ns: unusual(numbers),
+            config: text(numbers).into_bytes(),
+        }),
+        1 => Live::Took {
+            task: numbers.below(6) as u32,
+        },
+        2 => Live::Input(piece(numbers)),
+        3 => Live::External(piece(numbers)),
+        4 => Live::Output(piece(numbers)),
+        5 => Live::Gap(text(numbers)),
+        _ => Live::End(match numbers.below(4) {
+            0 => StepEnd::Pending,
+            1 => StepEnd::Returned,
+            2 => StepEnd::Failed(text(numbers)),
+            _ => StepEnd::Panicked(text(numbers)),
         }),
     }
 }
@@ -482,6 +539,9 @@ fn mutate_records(header: &mut Header, records: &mut Vec<Record>, numbers: &mut 
             header.states ^= numbers.below(3) == 0;
             header.seed = unusual(numbers);
             header.scenario = text(numbers);
+            if numbers.below(3) == 0 {
+                header.strategy = [STRATEGY, "random"][numbers.below(2)].to_owned();
+            }
         }
         8 => records.truncate(place),
         _ => {
@@ -514,6 +574,21 @@ fn mutate_record(record: &mut Record, numbers: &mut Numbers) {
         Record::Detail(old) | Record::Event(old) => *old = text(numbers),
         Record::Cause(cause) => *cause = unusual(numbers),
         Record::State(state) => state.text = text(numbers),
-        Record::Live(_) => *record = any_record(numbers),
+        Record::Unhandled(message) => match numbers.below(3) {
+            0 => message.task = unusual(numbers) as u32,
+            1 => message.sent = unusual(numbers),
+            _ => message.text = text(numbers),
+        },
+        Record::Live(live) => match &mut **live {
+            Live::Start(start) if numbers.below(2) == 0 => start.origin_ns = unusual(numbers),
+            Live::Start(start) => start.unix_ns = unusual(numbers),
+            Live::Input(piece) | Live::External(piece) | Live::Output(piece)
+                if numbers.below(3) > 0 =>
+            {
+                piece.more = numbers.below(2) == 0;
+                piece.bytes.truncate(numbers.below(9));
+            }
+            live => *live = any_live(numbers),
+        },
     }
 }

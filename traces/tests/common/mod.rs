@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use retake_traces::record::{
-    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind,
+    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{Header, Sink, TraceWriter};
 
@@ -119,6 +119,11 @@ pub(crate) fn shop() -> Vec<Record> {
         Cause(7),
         task(3, TaskKind::Actor, "pool#2", Some(0)),
         step(3, 5_000, PostStart),
+        Record::Unhandled(Unhandled {
+            task: 3,
+            sent: 8,
+            text: "CheckOut(3)".into(),
+        }),
         state(3, "Pool {\n    free: 1,\n}", true),
         end("panicked", 9, 2_256_510),
     ]

@@ -239,6 +239,8 @@ impl Columns {
                 self.told(text);
             }
             Record::State(state) => self.state(state)?,
+            // What the page shows of mailboxes is what was handled.
+            Record::Unhandled(_) => {}
             // Some parts of a live recording are for a replay alone.
             Record::Live(_) => {
                 let mut teller = Teller::new();

@@ -70,9 +70,13 @@ fn write_answer(answer: &Answer, width: usize, out: &mut impl Write) -> io::Resu
             writeln!(out, "mailbox of `{actor}`: {depth} {word}")?;
             for message in messages {
                 let text = message.text.as_deref().map_or_else(String::new, one_line);
+                let handled = match message.handled {
+                    Some(step) => format!("handled at step {step}"),
+                    None => "never handled".to_owned(),
+                };
                 let line = format!(
-                    "  {} (sent by {} at step {}, handled at step {})",
-                    text, message.from, message.sent, message.handled
+                    "  {text} (sent by {} at step {}, {handled})",
+                    message.from, message.sent
                 );
                 writeln!(out, "{}", cut(&line, width))?;
             }

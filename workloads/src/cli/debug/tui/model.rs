@@ -267,13 +267,17 @@ impl Model {
                 .mailbox
                 .iter()
                 .map(|it| Link {
-                    step: it.handled,
+                    // One that is never handled leads to where it came from.
+                    step: it.handled.unwrap_or(it.sent),
                     text: format!(
-                        "{} (by {} at {}, handled at {})",
+                        "{} (by {} at {}, {})",
                         one_line(it.text.as_deref().unwrap_or("a message")),
                         it.from,
                         it.sent,
-                        it.handled
+                        match it.handled {
+                            Some(step) => format!("handled at {step}"),
+                            None => "never handled".to_owned(),
+                        }
                     ),
                 })
                 .collect(),
