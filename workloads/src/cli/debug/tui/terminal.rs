@@ -24,7 +24,9 @@ pub(in super::super) fn run(
     let area = Rect::new(0, 0, width, height);
     // The folder goes when this is over.
     let (mut model, _folder) = Model::new(source, step, breaks, area)?;
-    let mut terminal = ratatui::try_init()?;
+    // Its panic hook gives the terminal back before a panic is reported there; the cursor is
+    // shown again when `terminal` is dropped.
+    let mut terminal = ratatui::try_init().inspect_err(|_| ratatui::restore())?;
     let done = until_it_quits(&mut terminal, &mut model);
     ratatui::try_restore()?;
     done?;

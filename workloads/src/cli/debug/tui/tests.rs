@@ -4,6 +4,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
+use ratatui::style::Color;
 use tempfile::TempDir;
 
 use super::super::source::Source;
@@ -174,6 +175,65 @@ fn faults_and_supervision_events_are_marked() {
     let mut screen = Screen::of("recovery/worker_crash", 42, false);
     screen.press("gxs5");
     insta::assert_snapshot!(screen.drawn());
+}
+
+#[test]
+fn colours_are_readable_on_light_and_dark_grounds() {
+    let mut screen = Screen::of("recovery/worker_crash", 42, true);
+    let mut colours = std::collections::BTreeSet::new();
+    for keys in ["g", "x", "1", "s", "5", "G", "f", "?"] {
+        screen.press(keys);
+        let (width, height) = screen.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, &screen.model)).unwrap();
+        for cell in terminal.backend().buffer().content() {
+            assert_eq!(cell.bg, Color::Reset, "the ground is the terminal's");
+            colours.insert(cell.fg.to_string());
+        }
+    }
+    let colours: Vec<_> = colours.into_iter().collect();
+    assert_eq!(colours, ["Magenta", "Red", "Reset"]);
+}
+
+#[test]
+fn what_is_left_of_a_trace_is_gone_through_and_said_to_be_no_more() {
+    let whole = Screen::of_pool_timeout();
+    let path = whole._folder.path().join("a.retake");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let area = Rect::new(0, 0, SIZE.0, SIZE.1);
+    let source = Source::open(&path).unwrap();
+    let (model, _) = Model::new(source, 0, Vec::new(), area).unwrap();
+    let mut cut = Screen {
+        model,
+        size: SIZE,
+        _folder: whole._folder,
+    };
+    let drawn = cut.drawn();
+    assert!(
+        drawn.contains("zoo/pool_timeout/buggy, seed 3: cut short"),
+        "{drawn}"
+    );
+    assert!(
+        drawn.contains("the trace is cut short after step 0: "),
+        "{drawn}"
+    );
+    for keys in [
+        "→",
+        "←",
+        "gxXsSeE[]",
+        "f",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "/a⏎",
+    ] {
+        cut.press(keys).drawn();
+    }
+    assert!(cut.model.timeline.into_damage().is_some());
 }
 
 #[test]

@@ -1,4 +1,8 @@
 //! The model as it is drawn. In the terminal's own colours, and nothing by colour alone.
+//!
+//! Of the named colours, red and magenta can be read on light and on dark grounds with the
+//! palettes that terminals come with, and better in bold. Yellow, green and cyan cannot on
+//! light ones, nor blue on dark ones.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -16,9 +20,9 @@ use super::model::{Focus, Model, PromptKind, Tab};
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 const DIM: Style = Style::new().add_modifier(Modifier::DIM);
 const CHOSEN: Style = Style::new().add_modifier(Modifier::REVERSED);
-const FAULT: Style = Style::new().fg(Color::Red);
-const HEARD: Style = Style::new().fg(Color::Yellow);
-const NEW: Style = Style::new().fg(Color::Green);
+const FAULT: Style = BOLD.fg(Color::Red);
+const HEARD: Style = BOLD.fg(Color::Magenta);
+const NEW: Style = BOLD;
 
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model) {
     let panes = model.panes;
