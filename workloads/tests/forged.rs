@@ -1,11 +1,19 @@
 //! Traces whose checksums are right and that say what no run could have recorded: every
 //! command refuses them, or makes of them what it can, and none panics or hangs.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    reason = "a real server, its clock and its threads"
+)]
 
+mod server;
+
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use retake_traces::record::{Choice, FaultKind, Record, StepKind};
+use retake_traces::live::{Live, Piece, StepEnd};
+use retake_traces::record::{Choice, FaultKind, Record, StepKind, Unhandled};
 use retake_traces::{Header, Sink, TraceReader, TraceWriter};
 use tempfile::TempDir;
 
@@ -104,35 +112,165 @@ fn forgeries() -> Vec<(&'static str, Forge)> {
         ("live", |header, _| {
             header.strategy = "live".into();
         }),
+        ("left", |_, records| {
+            let left = |place: u64| {
+                Record::Unhandled(Unhandled {
+                    task: place as u32 * 3_000_000,
+                    sent: place << 50,
+                    text: "\u{0}<".repeat(place as usize),
+                })
+            };
+            records.splice(7..7, (0..99).map(left));
+        }),
     ]
 }
 
-#[test]
-fn no_command_panics_or_hangs_on_a_forged_trace() {
-    let folder = TempDir::new().unwrap();
-    let retake = |arguments: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_retake"))
-            .args(arguments)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    };
-    let run = "run zoo/raft/buggy --seed 2 --states --step-limit 5000 --trace good.retake";
-    retake(&run.split(' ').collect::<Vec<_>>());
-    let reader = TraceReader::open(folder.path().join("good.retake")).unwrap();
+/// Commands that read a recording of a live process, `X`.
+const LIVE_COMMANDS: [&str; 7] = [
+    "replay X",
+    "replay X --trace replayed.retake --json",
+    "verify X",
+    "show X --json",
+    "debug X --at end --print actors --print why --print faults",
+    "view X --open-nothing -o page.html",
+    "export X --format jsonl",
+];
+
+/// Change the parts of a recording that other traces do not have.
+fn change_live(records: &mut [Record], mut change: impl FnMut(&mut Live)) {
+    for record in records {
+        if let Record::Live(live) = record {
+            change(live);
+        }
+    }
+}
+
+fn piece(live: &mut Live) -> Option<&mut Piece> {
+    match live {
+        Live::Input(piece) | Live::External(piece) | Live::Output(piece) => Some(piece),
+        _ => None,
+    }
+}
+
+/// What is forged of a good recording.
+fn live_forgeries() -> Vec<(&'static str, Forge)> {
+    vec![
+        ("nothing", |_, _| {}),
+        ("no-start", |_, records| {
+            records.remove(0);
+        }),
+        ("starts-only", |_, records| {
+            let start = records[0].clone();
+            records.fill(start);
+        }),
+        ("clocks", |_, records| {
+            change_live(records, |live| {
+                if let Live::Start(start) = live {
+                    (start.unix_ns, start.origin_ns) = (u64::MAX, u64::MAX - 1);
+                    start.config = b"{".to_vec();
+                }
+            });
+        }),
+        ("time", |_, records| {
+            let steps = records.iter_mut().filter_map(|record| match record {
+                Record::Step(step) => Some(step),
+                _ => None,
+            });
+            for step in steps.skip(9).take(1) {
+                step.elapsed_ns = u64::MAX - (1 << 50);
+            }
+        }),
+        ("no-ends", |_, records| {
+            let is_end = |live: &Live| matches!(live, Live::End(_));
+            records.retain(|record| !matches!(record, Record::Live(live) if is_end(live)));
+        }),
+        ("failures", |_, records| {
+            change_live(records, |live| {
+                if let Live::End(end) = live {
+                    *end = StepEnd::Panicked("\u{0}".repeat(99));
+                }
+            });
+        }),
+        ("taken", |_, records| {
+            for place in 1..40 {
+                let live = Live::Took {
+                    task: place * 7_000_000,
+                };
+                records.insert(place as usize * 2, Record::Live(Box::new(live)));
+            }
+        }),
+        ("pieces", |_, records| {
+            change_live(records, |live| {
+                if let Some(piece) = piece(live) {
+                    piece.more = true;
+                }
+            });
+        }),
+        ("values", |_, records| {
+            change_live(records, |live| {
+                if let Some(piece) = piece(live) {
+                    piece.bytes = vec![0xff; piece.bytes.len() % 9];
+                }
+            });
+        }),
+        ("names", |_, records| {
+            change_live(records, |live| {
+                if let Some(piece) = piece(live) {
+                    piece.name = "stop".to_owned();
+                }
+            });
+        }),
+        ("stops", |_, records| {
+            let is_input = |live: &Live| matches!(live, Live::Input(_));
+            records.retain(|record| !matches!(record, Record::Live(live) if is_input(live)));
+            let gap = Live::Gap("\n".repeat(80_000));
+            records.insert(records.len() / 2, Record::Live(Box::new(gap)));
+        }),
+        ("tasks", |_, records| {
+            for record in records {
+                match record {
+                    Record::Step(step) => step.task ^= 1,
+                    Record::Task(task) => task.label.push_str("#2"),
+                    _ => {}
+                }
+            }
+        }),
+        ("messages", |_, records| {
+            for record in records {
+                if let Record::Step(step) = record {
+                    (step.message, step.kind) = (u16::MAX, StepKind::Supervision);
+                }
+            }
+        }),
+        ("backwards", |_, records| records[1..].reverse()),
+        ("simulated", |header, _| header.strategy = "random".into()),
+    ]
+}
+
+fn retake(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_retake"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// Try all commands on all forgeries of the trace `good`.
+fn try_all(folder: &Path, good: &str, commands: &[&str], forgeries: Vec<(&str, Forge)>) {
+    let reader = TraceReader::open(folder.join(good)).unwrap();
     let header = reader.header().clone();
     let records: Vec<Record> = reader.map(Result::unwrap).collect();
-    for (name, forge) in forgeries() {
+    for (name, forge) in forgeries {
         let (mut header, mut records) = (header.clone(), records.clone());
         forge(&mut header, &mut records);
-        write(&folder.path().join(name), &header, &records);
-        for command in COMMANDS {
+        write(&folder.join(name), &header, &records);
+        for command in commands {
             let arguments: Vec<&str> = command
                 .split(' ')
                 .map(|word| if word == "X" { name } else { word })
                 .collect();
-            let output = retake(&arguments);
+            let output = retake(folder, &arguments);
             let code = output.status.code();
             let (out, err) = (
                 String::from_utf8_lossy(&output.stdout),
@@ -154,6 +292,29 @@ fn no_command_panics_or_hangs_on_a_forged_trace() {
             }
         }
     }
+}
+
+#[test]
+fn no_command_panics_or_hangs_on_a_forged_recording() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    let live = path.join("live.retake");
+    let server = server::serve(&path.join("data"), &["--record", live.to_str().unwrap()]);
+    let mut client = TcpStream::connect(&server.address).unwrap();
+    for number in 0..6 {
+        let request = server::push(&format!("m-{number}"), 85.0);
+        assert_eq!(server::ask(&mut client, &request).unwrap().0, 200);
+    }
+    assert_eq!(server.end("-TERM").0, Some(0));
+    try_all(path, "live.retake", &LIVE_COMMANDS, live_forgeries());
+}
+
+#[test]
+fn no_command_panics_or_hangs_on_a_forged_trace() {
+    let folder = TempDir::new().unwrap();
+    let run = "run zoo/raft/buggy --seed 2 --states --step-limit 5000 --trace good.retake";
+    retake(folder.path(), &run.split(' ').collect::<Vec<_>>());
+    try_all(folder.path(), "good.retake", &COMMANDS, forgeries());
 }
 
 fn write(path: &Path, header: &Header, records: &[Record]) {

@@ -313,7 +313,7 @@ fn show(bytes: &[u8]) -> String {
 
 /// The end of the tick in which tokio has all that is due at this time.
 fn tick_after(at_ns: u64) -> u64 {
-    at_ns.div_ceil(NS_PER_MS) * NS_PER_MS
+    at_ns.div_ceil(NS_PER_MS).saturating_mul(NS_PER_MS)
 }
 
 impl Core {
@@ -385,7 +385,7 @@ impl Core {
             return Next::Wake(waker);
         }
         // tokio's timers are rounded up by its ticks: they may be one late here.
-        let late = tick_after(at_ns) + NS_PER_MS;
+        let late = tick_after(at_ns).saturating_add(NS_PER_MS);
         if tokio_ns < late {
             return Next::Advance(late);
         }

@@ -10,8 +10,8 @@ mod common;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use common::hostile::{Numbers, drive, good_file, mutate};
-use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+use common::hostile::{change, drive, good_file};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use tempfile::TempDir;
 
 static FOLDER: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
@@ -28,13 +28,5 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    let mut numbers = Numbers(u64::from(seed));
-    if numbers.below(4) == 0 {
-        return fuzzer_mutate(data, size, max_size);
-    }
-    let mut input = data[..size].to_vec();
-    mutate(&mut input, &mut numbers);
-    let size = input.len().min(max_size);
-    data[..size].copy_from_slice(&input[..size]);
-    size
+    change(data, size, max_size, seed, libfuzzer_sys::fuzzer_mutate)
 });

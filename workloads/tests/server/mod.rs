@@ -107,6 +107,7 @@ pub(crate) fn push(id: &str, value: f64) -> String {
 }
 
 /// What the ledger in this folder recovers to.
+#[allow(dead_code, reason = "not every test has a ledger to look at")]
 pub(crate) fn recover(data: &Path) -> Store {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
