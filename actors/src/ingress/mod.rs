@@ -9,11 +9,12 @@
 //!
 //! Everywhere: 413 for a body above the limit, 408 for one that comes too slowly,
 //! 429 for a tenant with too many requests at once, 503 when too many are there
-//! altogether (`overloaded`), or too much of their bodies (`large_bodies`), when the work takes too long or when a part does not answer. A
-//! second Pub/Sub message of a tenant with one id gives the first one's receipt and
-//! changes nothing, also when the first was refused; one whose tenant cannot be read is
-//! known by its id alone. A signature is the HMAC-SHA-256, in hexadecimal digits, over the
-//! body without its `signature`, see [`Order::signed_text`].
+//! altogether (`overloaded`) or too much of their bodies (`large_bodies`), when the work
+//! takes too long or when a part does not answer. A second Pub/Sub message of a tenant
+//! with one id gives the first one's receipt and changes nothing, also when the first was
+//! refused; one whose tenant cannot be read is known by its id alone. A signature is the
+//! HMAC-SHA-256, in hexadecimal digits, over the body without its `signature`, see
+//! [`Order::signed_text`].
 //!
 //! 200 is sent once the receipt is as durable as the ledger's mode says. A request
 //! whose client has waited [`IngressConfig::request_timeout`] is not begun any more.
