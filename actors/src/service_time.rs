@@ -20,6 +20,8 @@ pub enum ServiceTime {
     Exponential(Duration),
     /// Distributed as something was that was measured.
     Measured(Quantiles),
+    /// As long as all of these together.
+    Sum(Vec<ServiceTime>),
 }
 
 impl ServiceTime {
@@ -34,6 +36,7 @@ impl ServiceTime {
                 mean.mul_f64(factor)
             }
             Self::Measured(quantiles) => quantiles.at(StandardUniform.sample(&mut retake::rng())),
+            Self::Sum(times) => times.iter().map(Self::draw).sum(),
         }
     }
 
@@ -153,6 +156,16 @@ mod tests {
         assert!(matches!(not_a_number, Err(NoQuantiles::Share(_))));
         let shorter = of(&[(0.0, 2), (0.5, 1), (1.0, 3)]);
         assert_eq!(shorter, Err(NoQuantiles::Time(0.5)));
+    }
+
+    #[test]
+    fn a_sum_takes_as_long_as_its_parts() {
+        let parts = vec![
+            ServiceTime::None,
+            ServiceTime::Fixed(MS),
+            ServiceTime::Fixed(2 * MS),
+        ];
+        assert_eq!(ServiceTime::Sum(parts).draw(), 3 * MS);
     }
 
     #[test]

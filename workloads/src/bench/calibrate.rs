@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ractor::Actor;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use retake_actors::ledger::{Disk as _, Draft, FileDisk, Ledger, LedgerArguments, ReceiptKind};
 use retake_actors::{LedgerRef, ServiceTime, Signal, Store};
 
@@ -48,6 +50,7 @@ pub async fn measure(machine: String, folder: PathBuf) -> Result<Costs, String> 
         append: append().await?,
         read: read(),
         commit: commit(&disk).await?,
+        timer: timer().await,
     })
 }
 
@@ -140,6 +143,19 @@ async fn commit(disk: &FileDisk) -> Result<Cost, String> {
         done.map_err(|error| error.to_string())?;
     }
     Ok(times.cost())
+}
+
+/// Times that do not end with the timers' ticks, as those of a load do not.
+async fn timer() -> Cost {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut late = Vec::new();
+    for _ in 0..SLOW_OPERATIONS {
+        let time = Duration::from_micros(rng.random_range(1_000..5_000));
+        let start = retake::now();
+        retake::sleep(time).await;
+        late.push(start.elapsed().saturating_sub(time));
+    }
+    Cost::of(late)
 }
 
 /// Reads are so short that the clock's own time is most of one: they are timed in tens.

@@ -109,6 +109,32 @@ impl Context {
         self.cost(&self.costs.commit)
     }
 
+    /// By how much a timer is late, where that is simulated.
+    #[must_use]
+    pub fn lateness(&self) -> ServiceTime {
+        self.cost(&self.costs.timer)
+    }
+
+    /// How long it takes to sleep so long, where that is simulated.
+    #[must_use]
+    pub fn slept(&self, time: ServiceTime) -> ServiceTime {
+        match (self.mode, &time) {
+            (Mode::Live, _) | (_, ServiceTime::None) => time,
+            (Mode::Sim, _) => ServiceTime::Sum(vec![time, self.lateness()]),
+        }
+    }
+
+    /// How long the ledger waits for more before it commits: a millisecond, and in a
+    /// simulation as much more as timers are late on average.
+    #[must_use]
+    pub fn commit_delay(&self) -> Duration {
+        let late = match self.mode {
+            Mode::Live => Duration::ZERO,
+            Mode::Sim => Duration::from_secs_f64(self.costs.timer.summary()[0] / 1e6),
+        };
+        Duration::from_millis(1) + late
+    }
+
     /// What an append costs, where that is simulated.
     #[must_use]
     pub fn append_time(&self) -> ServiceTime {

@@ -101,6 +101,8 @@ pub struct Costs {
     pub read: Cost,
     /// Making a batch of receipts durable.
     pub commit: Cost,
+    /// By how much a timer is late: real ones are a millisecond coarse.
+    pub timer: Cost,
 }
 
 /// Why a file of costs cannot be used.
@@ -142,13 +144,14 @@ impl Costs {
 
     /// Each cost by its name.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, &Cost); 5] {
+    pub fn all(&self) -> [(&'static str, &Cost); 6] {
         [
             ("request", &self.request),
             ("signal", &self.signal),
             ("append", &self.append),
             ("read", &self.read),
             ("commit", &self.commit),
+            ("timer", &self.timer),
         ]
     }
 }

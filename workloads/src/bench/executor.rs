@@ -84,7 +84,7 @@ impl Stage {
         let name = context.system(ServiceTime::None).names.of("pool");
         let failures = context.failures();
         let arguments = WorkerArguments {
-            service_time,
+            service_time: context.slept(service_time),
             failures: failures.clone(),
         };
         let make = move |_| (ActionWorker, arguments.clone());

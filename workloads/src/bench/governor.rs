@@ -44,7 +44,7 @@ async fn on_system(
     measure: impl AsyncFnOnce(&System, &mut Measured) -> Result<(), String>,
 ) -> Measured {
     let mut measured = Measured::new();
-    let config = context.system(action_time);
+    let config = context.system(context.slept(action_time));
     match context.start(config, (0..tenants).map(tenant)).await {
         Ok(system) => {
             if let Err(error) = measure(&system, &mut measured).await {

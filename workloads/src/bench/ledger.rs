@@ -179,7 +179,7 @@ async fn concurrent_writes(context: Context) -> Measured {
         let (on_disk, _folder) = disk(&context)?;
         let group = Durability::GroupCommit {
             disk: on_disk,
-            delay: Duration::from_millis(1),
+            delay: context.commit_delay(),
             batch: 10,
         };
         let stage = Stage::start(&context, group).await?;

@@ -12,7 +12,7 @@ use retake_actors::alerts::Figures;
 use retake_actors::ingress::{Envelope, IngressConfig, Order, Secret};
 use retake_actors::ledger::ReceiptId;
 use retake_actors::stages::Stage;
-use retake_actors::{Signal, invariants};
+use retake_actors::{ServiceTime, Signal, invariants};
 use tokio::task::JoinHandle;
 
 use super::client::{Door, HttpClient};
@@ -179,6 +179,7 @@ impl Traffic {
                     asked: 0,
                     mix: Arc::clone(&mix),
                     think,
+                    lateness: context.lateness(),
                     large: None,
                 };
                 (client, *stay)
@@ -300,6 +301,8 @@ struct Client {
     asked: u64,
     mix: Arc<Vec<(Kind, u32)>>,
     think: Duration,
+    /// By how much its pauses are late.
+    lateness: ServiceTime,
     /// Data of large pushes, made when the first is sent.
     large: Option<String>,
 }
@@ -318,7 +321,7 @@ impl Client {
             let pause = crate::load::exponential(self.think, &mut self.rng);
             // Real timers are coarse: none at all is less than one that is due at once.
             if !pause.is_zero() {
-                retake::sleep(pause).await;
+                retake::sleep(pause + self.lateness.draw()).await;
             }
             let begun = retake::now();
             let at = begun - start;

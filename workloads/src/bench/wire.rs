@@ -119,10 +119,10 @@ impl Server {
         let config = SystemConfig {
             durability: Durability::GroupCommit {
                 disk: Arc::new(disk.clone()),
-                delay: Duration::from_millis(1),
+                delay: context.commit_delay(),
                 batch: 100,
             },
-            ..context.system(ServiceTime::Exponential(ACTION_MEAN))
+            ..context.system(context.slept(ServiceTime::Exponential(ACTION_MEAN)))
         };
         let system = context.start(config, (0..TENANTS).map(tenant)).await?;
         let ingress = Ingress::new(
