@@ -1,29 +1,17 @@
 //! The `retake` command as its users meet it: output, errors, exit codes.
 #![allow(missing_docs)]
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod command;
 
 use tempfile::TempDir;
 
-fn retake(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
+use command::{retake, told};
 
 /// Exit code, standard output, standard error.
 fn run(folder: &TempDir, arguments: &str) -> (i32, String, String) {
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let output = retake(folder.path(), &arguments);
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().expect("no signal"),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    told(output)
 }
 
 fn recorded() -> TempDir {

@@ -1,22 +1,17 @@
 //! `retake debug` without a terminal: questions and answers about a bug of the zoo.
 #![allow(missing_docs)]
 
+mod command;
+
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Exit code, standard output, standard error.
+use command::told;
+
 fn retake(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let code = output.status.code().expect("no signal");
-    (code, text(output.stdout), text(output.stderr))
+    told(command::retake(folder, arguments))
 }
 
 /// A folder with the trace `a` of a run in which a client waits for a worker that was

@@ -2,18 +2,11 @@
 //! reads has to name the reason.
 #![allow(missing_docs)]
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod command;
 
 use tempfile::TempDir;
 
-fn retake(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
+use command::retake;
 
 /// Exit code and output of `diff` for a program under two settings.
 fn diff(program: &str, settings: [&str; 2], more: &[&str]) -> (Option<i32>, String) {

@@ -2,17 +2,15 @@
 //! goes on whatever one seed does.
 #![allow(missing_docs)]
 
+mod command;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
 fn retake(arguments: &[&str], folder: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
+    command::retake(folder, arguments)
 }
 
 fn stdout(output: &Output) -> String {

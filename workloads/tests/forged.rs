@@ -6,16 +6,18 @@
     reason = "a real server, its clock and its threads"
 )]
 
+mod command;
 mod server;
 
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use retake_traces::live::{Live, Piece, StepEnd};
 use retake_traces::record::{Choice, FaultKind, Record, StepKind, Unhandled};
 use retake_traces::{Header, Sink, TraceReader, TraceWriter};
 use tempfile::TempDir;
+
+use command::retake;
 
 /// Commands that read a trace, `X`.
 const COMMANDS: [&str; 19] = [
@@ -245,15 +247,6 @@ fn live_forgeries() -> Vec<(&'static str, Forge)> {
         ("backwards", |_, records| records[1..].reverse()),
         ("simulated", |header, _| header.strategy = "random".into()),
     ]
-}
-
-fn retake(folder: &Path, arguments: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
 }
 
 /// Try all commands on all forgeries of the trace `good`.

@@ -1,10 +1,12 @@
 //! `retake view`: what is in the page, what is refused, and who may see it.
 #![allow(missing_docs)]
 
+mod command;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use retake_traces::record::{Choice, End, Panic, Record, State, Step, StepKind, Task, TaskKind};
@@ -13,28 +15,17 @@ use retake_workloads::view::{Limits, Page, Part, Source, ViewError};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use command::{retake, told};
+
 /// What must never be markup.
 const EVIL: &str =
     "</script><script>alert(1)</script><!-- retake data --><img src=x onerror=alert(1)>";
-
-fn retake(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
 
 /// Exit code, standard output, standard error.
 fn run(folder: &Path, arguments: &str) -> (i32, String, String) {
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let output = retake(folder, &arguments);
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().expect("no signal"),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    told(output)
 }
 
 fn step(task: u32, kind: StepKind, elapsed_ns: u64) -> Record {
