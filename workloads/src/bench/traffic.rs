@@ -541,7 +541,8 @@ impl Load {
     }
 
     fn add_series(&self, measured: &mut Measured) {
-        let seconds = self.elapsed.as_secs() + 1;
+        // What is over in the middle of a second would look like the end of all.
+        let seconds = self.elapsed.as_secs().max(1);
         let mut throughput = vec![0.0; seconds as usize];
         let mut failed = vec![0.0; seconds as usize];
         let mut latencies: Vec<Vec<u64>> = vec![Vec::new(); seconds as usize];
