@@ -162,6 +162,10 @@ fn a_run_that_was_killed_is_looked_at_up_to_its_last_whole_block() {
     );
     let said = format!("the trace is cut short after step {steps}: ");
     assert!(second.as_str().unwrap().starts_with(&said), "{second}");
+    // Its own name is enough, for `show` too.
+    assert_eq!(ask("b.retake", "500"), ask(partial, "500"));
+    let (code, _, err) = retake(folder.path(), &["show", "b.retake"]);
+    assert!(code == 3 && err.contains(partial), "{err}");
     // Long before its end, what is left tells what the whole trace tells.
     let (there, here) = (ask("a", "500").1, ask(partial, "500").1);
     assert_eq!(there["answers"], here["answers"]);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use retake_traces::{Line, Teller, TraceReader};
 
-use super::{Error, ShowArgs, Status, print_json, terminal_width, wrap};
+use super::{Error, ShowArgs, Status, live, print_json, terminal_width, wrap};
 
 pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<Status, Error> {
     if args.from > args.to {
@@ -15,8 +15,9 @@ pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<Status, Erro
         )));
     }
     // A damaged file is shown as far as it is good, from its beginning.
-    let checked = retake_traces::verify(&args.file);
-    let mut reader = TraceReader::open(&args.file)?;
+    let file = live::find(&args.file);
+    let checked = retake_traces::verify(&file);
+    let mut reader = TraceReader::open(&file)?;
     let mut teller = match &checked {
         Ok(_) => Teller::at(&reader.seek_to_step(args.from)?),
         Err(_) => Teller::new(),

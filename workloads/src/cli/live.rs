@@ -11,7 +11,8 @@ use serde_json::json;
 use super::{Error, Status, print_json, wrap};
 use crate::served::{self, Replayed, ServedError};
 
-/// The recording to replay: the file, or what a process that was killed has left of it.
+/// What there is of a trace or recording: the file, or what a process that was killed has
+/// left of it.
 pub(super) fn find(file: &Path) -> PathBuf {
     let mut partial = file.as_os_str().to_owned();
     partial.push(".partial");

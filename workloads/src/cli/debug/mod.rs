@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::Args;
 use retake_traces::timeline::Condition;
 
-use super::{Error, Status, terminal_width};
+use super::{Error, Status, live, terminal_width};
 use print::{Answers, Question};
 use source::Source;
 
@@ -59,7 +59,8 @@ const WIDTH_IN_A_PIPE: usize = 80;
 pub(super) fn debug(args: &DebugArgs, out: &mut impl Write) -> Result<Status, Error> {
     let questions = Question::parse(args)?;
     // What is wrong with the file is said in any case.
-    Source::check(&args.file)?;
+    let file = live::find(&args.file);
+    Source::check(&file)?;
     if questions.is_empty() && !std::io::stdout().is_terminal() {
         return Err(Error::Usage(
             "standard output is no terminal: say what to print, for example `--print why`; see \
@@ -67,7 +68,7 @@ pub(super) fn debug(args: &DebugArgs, out: &mut impl Write) -> Result<Status, Er
                 .to_owned(),
         ));
     }
-    let mut source = Source::open(&args.file)?;
+    let mut source = Source::open(&file)?;
     let start = match &args.at {
         Some(place) => names::find_step(&mut source.timeline, place)?,
         None => source.timeline.failure_step().unwrap_or(0),
