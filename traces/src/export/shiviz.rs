@@ -20,6 +20,10 @@ use super::{Entry, ExportError, Exporter, Start};
 use crate::record::{Record, Task};
 use crate::senders::Senders;
 
+/// Clocks grow with the number of tasks, and each event has one: a log of ten million
+/// steps would fill a disk that the trace hardly shows on.
+const BYTES_MAX: u64 = 1 << 30;
+
 /// What the log is read with.
 pub const PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 
@@ -49,6 +53,8 @@ pub struct Shiviz {
     /// Tasks of the present step.
     touched: Vec<u32>,
     line: String,
+    /// Bytes of the log so far.
+    bytes: u64,
 }
 
 /// A name without spaces, and no two names the same.
@@ -105,6 +111,19 @@ impl Shiviz {
         self.hosts.push(Host { name, key });
         self.host_of.insert(task, host);
         host
+    }
+
+    /// The log grows by so many bytes.
+    fn grow(&mut self, bytes: usize) -> Result<(), ExportError> {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        if self.bytes > BYTES_MAX {
+            return Err(ExportError::TooLarge(
+                "the log would be longer than 1 GB, since each event has the clocks of all \
+                 tasks before it: choose a part with --from, --to and --actor"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     fn begin_task(&mut self, task: &Task) {
@@ -204,8 +223,11 @@ impl Exporter for Shiviz {
             self.line += &self.hosts[*host as usize].key;
             let _ = write!(self.line, "{count}");
         }
+        self.line += "}\n";
+        self.line += &what(entry);
+        self.line.push('\n');
+        self.grow(self.line.len())?;
         out.write_all(self.line.as_bytes())?;
-        writeln!(out, "}}\n{}", what(entry))?;
         Ok(())
     }
 
@@ -222,5 +244,19 @@ fn what(entry: &Entry) -> String {
         format!("{} @{time} {}", line.step, line.what())
     } else {
         format!("@{time} {}", line.what())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_would_fill_the_disk_is_refused_with_what_to_do() {
+        let mut log = Shiviz::default();
+        log.grow(BYTES_MAX as usize).unwrap();
+        let error = log.grow(1).unwrap_err();
+        assert!(matches!(error, ExportError::TooLarge(_)), "{error}");
+        assert!(error.to_string().contains("choose a part"), "{error}");
     }
 }
