@@ -439,9 +439,11 @@ impl Core {
     /// Keep the waker of a gate that is not picked, where mailboxes are looked into at the
     /// end.
     fn keep_waker(&mut self, slot: u32, waker: &Waker) -> Option<Waker> {
-        let task = self.tasks.get_mut(slot)?;
-        let keeps = self.layers.causality && task.is_actor();
-        if keeps { task.keep_waker(waker) } else { None }
+        if !self.layers.causality {
+            return None;
+        }
+        let task = self.tasks.get_mut(slot).filter(|task| task.is_actor());
+        task?.keep_waker(waker)
     }
 
     /// The wakers of live actors, by serial.

@@ -15,10 +15,10 @@ const SEEDS: u64 = 3_000;
 fn main() {
     let name = std::env::args().nth(1);
     let name = name.unwrap_or_else(|| "zoo/raft/fixed".to_owned());
-    let Some(scenario) = scenario::find(&name) else {
-        eprintln!("there is no scenario `{name}`; see `retake list`");
-        std::process::exit(2);
-    };
+    let scenario = scenario::named(&name).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        std::process::exit(2)
+    });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let code = move || Box::pin(scenario.run(ReportSlot::default()));
     let bare = || {

@@ -92,9 +92,10 @@ impl Context {
         }
     }
 
-    /// Spend what a read from the ledger's store costs, where that is simulated.
-    pub(super) async fn spend_read(&self) {
-        self.cost(&self.costs.read).spend().await;
+    /// What a read from the ledger's store costs, where that is simulated.
+    #[must_use]
+    pub fn read_time(&self) -> ServiceTime {
+        self.cost(&self.costs.read)
     }
 
     /// What an HTTP request costs beside its work, where that is simulated.

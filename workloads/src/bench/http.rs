@@ -20,21 +20,6 @@ pub(super) const BENCHMARKS: &[Benchmark] = benchmarks![
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Run one steady load on a server of its own.
-async fn steady(context: &Context, traffic: &Traffic, measured: &mut Measured) -> Option<Load> {
-    let server = match Server::start(context).await {
-        Ok(server) => server,
-        Err(error) => {
-            measured.errors.push(error);
-            return None;
-        }
-    };
-    let load = traffic.run(context, &server).await;
-    load.describe(context, measured);
-    finish(server, &[&load], measured).await;
-    Some(load)
-}
-
 async fn endpoint(
     context: Context,
     kind: Kind,
@@ -46,7 +31,7 @@ async fn endpoint(
     let mut measured = Measured::new();
     let time = context.time(Duration::from_secs(10));
     let traffic = Traffic::steady(clients, time, kind);
-    if let Some(load) = steady(&context, &traffic, &mut measured).await {
+    if let Some(load) = traffic.run_alone(&context, &mut measured).await {
         load.judge_p99(&mut measured, p99);
         let target = Target::AtLeast(rate);
         measured.judge("throughput", load.rate(), Unit::PerSecond, target);
@@ -112,9 +97,9 @@ async fn large_payloads(context: Context) -> Measured {
     let time = context.time(Duration::from_secs(10));
     let small = Traffic::steady(5, time / 2, Kind::Pubsub);
     let mut beside = Measured::new();
-    let small = steady(&context, &small, &mut beside).await;
+    let small = small.run_alone(&context, &mut beside).await;
     let large = Traffic::steady(5, time, Kind::Large);
-    let large = steady(&context, &large, &mut measured).await;
+    let large = large.run_alone(&context, &mut measured).await;
     measured.errors.extend(beside.errors);
     if let (Some(small), Some(large)) = (small, large) {
         large.judge_success(&mut measured, 0.9);
@@ -136,7 +121,7 @@ async fn error_handling(context: Context) -> Measured {
     let time = context.time(Duration::from_secs(10));
     let mix = [(Kind::Malformed, 9), (Kind::Pubsub, 1)];
     let traffic = Traffic::steady(10, time, Kind::Malformed).mix(&mix);
-    if let Some(load) = steady(&context, &traffic, &mut measured).await {
+    if let Some(load) = traffic.run_alone(&context, &mut measured).await {
         let of = |kind: Kind| load.counted().filter(move |sample| sample.kind == kind);
         let refused = 100.0 * Load::success(of(Kind::Malformed));
         let target = Target::AtLeast(90.0);

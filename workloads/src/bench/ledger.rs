@@ -208,11 +208,12 @@ async fn read_performance(context: Context) -> Measured {
         let count = context.count(10_000);
         let store = filled(count);
         let mut times = Latencies::default();
+        let read_time = context.read_time();
         let start = retake::now();
         for _ in 0..count {
             let id = retake::rng().random_range(1..=count);
             let start = retake::now();
-            context.spend_read().await;
+            read_time.spend().await;
             let found = store.get(id).is_some();
             times.record(start.elapsed());
             measured.require("every receipt is found", found);
@@ -233,10 +234,11 @@ async fn index_lookups(context: Context) -> Measured {
         let (mut by_signal, mut by_tenant) = (by_id.clone(), by_id.clone());
         let mut by_time = by_id.clone();
         let mut found = 0;
+        let read_time = context.read_time();
         for lookup in 0..count {
             let number = retake::rng().random_range(0..count);
             let start = retake::now();
-            context.spend_read().await;
+            read_time.spend().await;
             match lookup % 4 {
                 0 => {
                     found += u64::from(store.get(number + 1).is_some());

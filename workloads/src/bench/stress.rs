@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::measure::Measured;
 use super::target::{NEVER_NS, Target, Unit};
-use super::traffic::{Kind, Load, Stay, Traffic, finish};
-use super::wire::Server;
+use super::traffic::{Kind, Load, Stay, Traffic};
 use super::{Benchmark, benchmarks};
 
 pub(super) const BENCHMARKS: &[Benchmark] = benchmarks![
@@ -22,25 +21,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Clients think so long on average before each request.
 const THINK: Duration = Duration::from_millis(50);
 
-async fn run(context: &Context, traffic: &Traffic, measured: &mut Measured) -> Option<Load> {
-    let server = match Server::start(context).await {
-        Ok(server) => server,
-        Err(error) => {
-            measured.errors.push(error);
-            return None;
-        }
-    };
-    let load = traffic.run(context, &server).await;
-    load.describe(context, measured);
-    finish(server, &[&load], measured).await;
-    Some(load)
-}
-
 async fn steady_state(context: Context) -> Measured {
     let mut measured = Measured::new();
     let time = context.time(60 * SECOND);
     let traffic = Traffic::steady(20, time, Kind::Pubsub).think(THINK);
-    if let Some(load) = run(&context, &traffic, &mut measured).await {
+    if let Some(load) = traffic.run_alone(&context, &mut measured).await {
         load.judge_success(&mut measured, 0.95);
         load.judge_p99(&mut measured, SECOND);
         let what = "peak and mean without the receipts, which are there to stay";
@@ -69,7 +54,7 @@ async fn ramp_up(context: Context) -> Measured {
         clients: clients.collect(),
         ..Traffic::steady(0, time, Kind::Pubsub).think(THINK)
     };
-    if let Some(load) = run(&context, &traffic, &mut measured).await {
+    if let Some(load) = traffic.run_alone(&context, &mut measured).await {
         load.judge_success(&mut measured, 0.9);
         for (from, to, most_ms) in [(10, 30, 100.0), (30, 60, 200.0), (60, 100, 500.0)] {
             let at = |clients: u32| time.mul_f64(f64::from(clients - 10) / 90.0);
@@ -145,7 +130,10 @@ async fn burst(context: Context) -> Measured {
     let start = context.time(15 * SECOND).max(WINDOW);
     let end = start + spiked;
     let time = end + context.time(30 * SECOND).max(2 * WINDOW);
-    if let Some(load) = run(&context, &spike(time, start, end), &mut measured).await {
+    if let Some(load) = spike(time, start, end)
+        .run_alone(&context, &mut measured)
+        .await
+    {
         load.judge_success(&mut measured, 0.8);
         judge_recovery(&mut measured, &load, start, end);
         measured.require("the server answers to the end", load.errors.is_empty());
@@ -164,7 +152,7 @@ async fn mixed(context: Context) -> Measured {
     let traffic = Traffic::steady(30, time, Kind::Health)
         .mix(&mix)
         .think(THINK);
-    if let Some(load) = run(&context, &traffic, &mut measured).await {
+    if let Some(load) = traffic.run_alone(&context, &mut measured).await {
         let weighted: f64 = mix
             .iter()
             .map(|(kind, weight)| {
@@ -194,7 +182,7 @@ async fn memory_stability(context: Context) -> Measured {
             .to_owned(),
     );
     let mix = [(Kind::Health, 1), (Kind::Redelivered, 1)];
-    if let Some(load) = run(&context, &traffic.mix(&mix), &mut measured).await {
+    if let Some(load) = traffic.mix(&mix).run_alone(&context, &mut measured).await {
         let target = Target::AtMost(0.5);
         let growth = load.memory_growth();
         measured.judge_machine("growth of memory", growth, Unit::MegabytesPerSecond, target);
@@ -217,7 +205,10 @@ async fn recovery(context: Context) -> Measured {
     let start = context.time(30 * SECOND).max(WINDOW);
     let end = start + context.time(15 * SECOND);
     let time = end + context.time(45 * SECOND).max(2 * WINDOW);
-    if let Some(load) = run(&context, &spike(time, start, end), &mut measured).await {
+    if let Some(load) = spike(time, start, end)
+        .run_alone(&context, &mut measured)
+        .await
+    {
         judge_recovery(&mut measured, &load, start, end);
         let lost = load.samples.iter().filter(|sample| sample.answer.is_none());
         let lost = lost.count() as f64;

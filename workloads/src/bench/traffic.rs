@@ -157,6 +157,25 @@ impl Traffic {
             .unwrap_or_default()
     }
 
+    /// Run it on a server of its own, and tell what every load tells.
+    pub(super) async fn run_alone(
+        &self,
+        context: &Context,
+        measured: &mut Measured,
+    ) -> Option<Load> {
+        let server = match Server::start(context).await {
+            Ok(server) => server,
+            Err(error) => {
+                measured.errors.push(error);
+                return None;
+            }
+        };
+        let load = self.run(context, &server).await;
+        load.describe(context, measured);
+        finish(server, &[&load], measured).await;
+        Some(load)
+    }
+
     /// Run it against this server; once a second its figures are read.
     pub(super) async fn run(&self, context: &Context, server: &Server) -> Load {
         let think = context.think.unwrap_or(self.think);

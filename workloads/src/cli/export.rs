@@ -74,9 +74,7 @@ pub(super) fn export(args: &ExportArgs, out: &mut impl Write) -> Result<Status, 
         return Ok(Status::Passed);
     };
     // Under its own name the file is complete.
-    let mut partial = path.clone().into_os_string();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let partial = super::partial(path);
     let file = File::create(&partial)
         .map_err(|error| Error::Usage(format!("cannot create `{}`: {error}", partial.display())))?;
     let mut file = BufWriter::with_capacity(1 << 16, file);

@@ -14,9 +14,7 @@ use crate::served::{self, Replayed, ServedError};
 /// What there is of a trace or recording: the file, or what a process that was killed has
 /// left of it.
 pub(super) fn find(file: &Path) -> PathBuf {
-    let mut partial = file.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let partial = super::partial(file);
     if !file.exists() && partial.exists() {
         partial
     } else {

@@ -17,7 +17,7 @@ mod zoo;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -368,6 +368,13 @@ impl Write for Stdout {
             flushed => flushed,
         }
     }
+}
+
+/// Where a file is written until it is complete.
+fn partial(path: &Path) -> PathBuf {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    partial.into()
 }
 
 fn print_json(value: &impl serde::Serialize, out: &mut impl Write) -> Result<(), Error> {

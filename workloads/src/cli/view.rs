@@ -173,9 +173,7 @@ fn write(page: &Page, path: &Path) -> Result<u64, Error> {
             path.display()
         ))
     };
-    let mut half = path.as_os_str().to_owned();
-    half.push(".partial");
-    let half = PathBuf::from(half);
+    let half = super::partial(path);
     let mut file = BufWriter::new(File::create(&half).map_err(unusable)?);
     let written = page
         .write(&mut file)
