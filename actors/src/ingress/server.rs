@@ -51,10 +51,12 @@ impl Ingress {
                 next = next => next,
             };
             served.connections += 1;
+            // Counted here and not by its task, which may be polled after those of later ones.
+            let connected = Connected::new(self);
             let connection = self.clone().connection(io, router.clone(), close.clone());
             let connection = async move {
                 connection.await;
-                drop(place);
+                drop((connected, place));
             };
             retake::record::spawn_outside("connection", connection);
         }
@@ -78,8 +80,6 @@ impl Ingress {
     where
         Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        self.0.metrics.connected();
-        let _disconnected = Disconnected(&self);
         let service = TowerToHyperService::new(router);
         let connection = http1::Builder::new()
             .timer(FacadeTimer)
@@ -102,10 +102,17 @@ impl Ingress {
     }
 }
 
-/// Counts a connection as gone, in whatever way it goes.
-struct Disconnected<'a>(&'a Ingress);
+/// A connection that counts among the open ones, until it goes in whatever way.
+struct Connected(Ingress);
 
-impl Drop for Disconnected<'_> {
+impl Connected {
+    fn new(ingress: &Ingress) -> Self {
+        ingress.0.metrics.connected();
+        Self(ingress.clone())
+    }
+}
+
+impl Drop for Connected {
     fn drop(&mut self) {
         self.0.0.metrics.disconnected();
     }

@@ -11,6 +11,7 @@ use retake_actors::ingress::Secret;
 use retake_actors::ledger::{Disk, FileDisk};
 use retake_actors::{IngressConfig, PlannedFailure};
 use retake_record::{Config, Recording, StartError};
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::{Error, Status};
 use crate::served::{self, Mode, SCENARIO, Setup};
@@ -116,8 +117,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Er
         .transpose()?;
     let served = runtime.block_on(async {
         let system = setup.clone().start(disk).await.map_err(Error::Usage)?;
-        let listener = tokio::net::TcpListener::bind(args.addr).await;
-        let listener = listener
+        let listener = listen(args.addr)
             .map_err(|error| Error::Usage(format!("cannot listen on {}: {error}", args.addr)))?;
         let receipts = system.store().len();
         writeln!(
@@ -156,6 +156,22 @@ pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Er
         }
     }
     served
+}
+
+/// Listen with room for a burst of clients. `TcpListener::bind` has room for 128 that were
+/// not accepted yet; the kernel drops the next ones' packets, and they wait for a second.
+fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
+    /// What Linux bounds it by, unless told otherwise (`net.core.somaxconn`).
+    const BACKLOG: u32 = 4096;
+    let socket = match addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As `TcpListener::bind` does: a server started anew need not wait for old connections.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
 }
 
 fn record(file: &std::path::Path, args: &ServeArgs) -> Result<Recording, Error> {

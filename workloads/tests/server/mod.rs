@@ -52,10 +52,14 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// End it with this signal; gives its exit code and what it printed last.
-    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.process.id().to_string();
         Command::new("kill").args([signal, &pid]).status().unwrap();
+    }
+
+    /// End it with this signal; gives its exit code and what it printed last.
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
         let code = self.process.wait().unwrap().code();
         let mut text = String::new();
         self.stdout.read_to_string(&mut text).unwrap();
