@@ -270,7 +270,8 @@ fn a_burst_of_connections_waits_and_loses_none() {
     let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let count = 1_000.min(most.trim().parse::<usize>().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let server = serve(folder.path(), &[]);
+    // Nothing is given up before it is its turn.
+    let server = serve(folder.path(), &["--request-timeout", "600"]);
     let address = server.address.parse().unwrap();
     // It accepts none, as if it were busy, so all of them have to wait.
     server.signal("-STOP");
