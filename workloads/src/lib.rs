@@ -6,9 +6,10 @@
 //! without a trace, and replays one; [`served`] is what `retake serve` serves, live and
 //! in a replay; [`cli`] is the command line;
 //! [`bench`](mod@bench) has the benchmarks, [`campaign`] runs many seeds in worker
-//! processes, [`view`] makes pages of traces, [`zoo`] has programs with known bugs, and
+//! processes, `answers` reads what HTTP servers say, [`view`] makes pages of traces, [`zoo`] has programs with known bugs, and
 //! [`recover`] looks into the files of ledgers.
 
+mod answers;
 pub mod bench;
 pub mod campaign;
 pub mod cli;

@@ -1,25 +1,16 @@
 //! `retake bench` from outside: judged, repeated, compared, reported.
 #![allow(missing_docs)]
 
+mod command;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
+use command::{retake, stderr, stdout};
+
 fn bench(arguments: &[&str], out: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_retake"))
-        .arg("bench")
-        .args(arguments)
-        .arg("--out")
-        .arg(out)
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    let out = ["--out", out.to_str().unwrap()];
+    retake(Path::new("."), &[&["bench"], arguments, &out].concat())
 }
 
 /// One benchmark of each suite, small.

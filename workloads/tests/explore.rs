@@ -4,28 +4,14 @@
 
 mod command;
 
-use std::path::Path;
-use std::process::Output;
-
+use command::{retake, stderr, stdout};
 use serde_json::Value;
-
-fn retake(arguments: &[&str], folder: &Path) -> Output {
-    command::retake(folder, arguments)
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 #[test]
 fn a_failure_is_found_kept_replayed_shrunk_and_explained() {
     let folder = tempfile::tempdir().unwrap();
     let explored = ["explore", "zoo/raft/buggy", "--seeds", "0..200"];
-    let found = retake(&explored, folder.path());
+    let found = retake(folder.path(), &explored);
     let text = stdout(&found);
     assert_eq!(found.status.code(), Some(1), "{text}{}", stderr(&found));
     assert!(
@@ -42,18 +28,18 @@ fn a_failure_is_found_kept_replayed_shrunk_and_explained() {
     let case = case.unwrap();
     assert!(case.starts_with("retake-cases/zoo-raft-buggy/"), "{case}");
 
-    let replayed = retake(&["replay", case], folder.path());
+    let replayed = retake(folder.path(), &["replay", case]);
     assert_eq!(replayed.status.code(), Some(0));
     assert!(stdout(&replayed).starts_with("fails as it did: violated: "));
-    let why = retake(&["why", case], folder.path());
+    let why = retake(folder.path(), &["why", case]);
     assert!(stdout(&why).contains("what led to it:"), "{}", stdout(&why));
-    let diagram = retake(&["why", case, "--mermaid"], folder.path());
+    let diagram = retake(folder.path(), &["why", case, "--mermaid"]);
     assert!(stdout(&diagram).starts_with("sequenceDiagram\n"));
 
-    let spans = retake(&["export", case, "--format", "otlp"], folder.path());
+    let spans = retake(folder.path(), &["export", case, "--format", "otlp"]);
     assert!(stdout(&spans).contains(r#""service.name","value":{"stringValue":"zoo/raft/buggy"}"#));
 
-    let shrunk = retake(&["shrink", case, "-o", "small.json"], folder.path());
+    let shrunk = retake(folder.path(), &["shrink", case, "-o", "small.json"]);
     assert_eq!(shrunk.status.code(), Some(0), "{}", stderr(&shrunk));
     assert!(
         stdout(&shrunk).contains("deviations "),
@@ -64,7 +50,7 @@ fn a_failure_is_found_kept_replayed_shrunk_and_explained() {
     let text = std::fs::read_to_string(folder.path().join("small.json")).unwrap();
     let fixed = text.replace("zoo/raft/buggy", "zoo/raft/fixed");
     std::fs::write(folder.path().join("fixed.json"), fixed).unwrap();
-    let replayed = retake(&["replay", "fixed.json"], folder.path());
+    let replayed = retake(folder.path(), &["replay", "fixed.json"]);
     assert_eq!(replayed.status.code(), Some(1));
     assert!(
         stdout(&replayed).starts_with("passes now: "),
@@ -73,7 +59,7 @@ fn a_failure_is_found_kept_replayed_shrunk_and_explained() {
     );
 
     let json = [&explored[..], &["--json"]].concat();
-    let both = [1, 2].map(|_| stdout(&retake(&json, folder.path())));
+    let both = [1, 2].map(|_| stdout(&retake(folder.path(), &json)));
     assert_eq!(both[0], both[1]);
 }
 
@@ -90,17 +76,17 @@ fn a_failing_trace_can_be_shrunk_and_explained_too() {
             "--trace",
             "a.retake",
         ];
-        retake(&run, folder.path()).status.code() == Some(1)
+        retake(folder.path(), &run).status.code() == Some(1)
     });
     assert!(seed.is_some());
-    let shrunk = retake(&["shrink", "a.retake"], folder.path());
+    let shrunk = retake(folder.path(), &["shrink", "a.retake"]);
     assert_eq!(shrunk.status.code(), Some(0), "{}", stderr(&shrunk));
     assert!(
         stdout(&shrunk).contains("written to a.json"),
         "{}",
         stdout(&shrunk)
     );
-    let why = retake(&["why", "a.retake"], folder.path());
+    let why = retake(folder.path(), &["why", "a.retake"]);
     assert!(stdout(&why).starts_with("violated: "), "{}", stdout(&why));
 }
 
@@ -130,7 +116,7 @@ fn a_seed_that_hangs_aborts_or_eats_all_memory_is_a_failure_and_the_others_go_on
             "--keep-going",
             "--json",
         ];
-        let output = retake(&[&arguments[..], more].concat(), folder.path());
+        let output = retake(folder.path(), &[&arguments[..], more].concat());
         assert_eq!(
             output.status.code(),
             Some(1),
@@ -158,7 +144,7 @@ fn what_differs_from_itself_is_found_by_running_seeds_twice() {
         "--check-determinism",
         "1",
     ];
-    let found = retake(&arguments, folder.path());
+    let found = retake(folder.path(), &arguments);
     assert_eq!(found.status.code(), Some(1));
     assert!(
         stdout(&found).contains("two runs of the seed"),
@@ -178,20 +164,20 @@ fn shards_put_together_are_the_whole() {
             "3..203",
             "--keep-going",
         ];
-        retake(&[&all[..], more].concat(), folder.path())
+        retake(folder.path(), &[&all[..], more].concat())
     };
     explore(&["--out", "whole.json"]);
     for shard in ["1/3", "2/3", "3/3"] {
         explore(&["--shard", shard, "--out", &format!("{}.json", &shard[..1])]);
     }
     let merged = retake(
-        &["merge", "1.json", "2.json", "3.json", "--json"],
         folder.path(),
+        &["merge", "1.json", "2.json", "3.json", "--json"],
     );
-    let whole = retake(&["merge", "whole.json", "--json"], folder.path());
+    let whole = retake(folder.path(), &["merge", "whole.json", "--json"]);
     assert_eq!(stdout(&merged), stdout(&whole));
     assert_eq!(whole.status.code(), Some(1));
-    let text = stdout(&retake(&["merge", "1.json"], folder.path()));
+    let text = stdout(&retake(folder.path(), &["merge", "1.json"]));
     assert!(text.starts_with("67 seeds, "), "{text}");
 }
 
@@ -212,12 +198,12 @@ fn a_campaign_without_failure_passes_with_faults_too() {
             "--faults",
             faults,
         ];
-        let output = retake(&explore, folder.path());
+        let output = retake(folder.path(), &explore);
         assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
         assert!(stdout(&output).contains("goal: a leader is elected: reached in "));
     }
     let explore = ["explore", "zoo/commit_crash/fixed", "--faults", "plan.toml"];
-    let output = retake(&explore, folder.path());
+    let output = retake(folder.path(), &explore);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("passes without the fault `kill coordinator @step"));
 }
@@ -241,11 +227,11 @@ fn a_run_whose_faults_strike_whoever_comes_first_replays() {
             "a.retake",
         ];
         // The scenario counts failures, and may find one too many.
-        let first = retake(&run, folder.path());
+        let first = retake(folder.path(), &run);
         assert!(stdout(&first).contains("trace "), "{}", stderr(&first));
-        let shown = stdout(&retake(&["show", "a.retake"], folder.path()));
+        let shown = stdout(&retake(folder.path(), &["show", "a.retake"]));
         assert_eq!(shown.matches("FAULT: ").count(), 2, "{fault}: {shown}");
-        let again = retake(&["replay", "a.retake"], folder.path());
+        let again = retake(folder.path(), &["replay", "a.retake"]);
         assert_eq!(again.status.code(), Some(0), "{fault}: {}", stdout(&again));
         std::fs::remove_file(folder.path().join("a.retake")).unwrap();
     }
@@ -302,7 +288,7 @@ fn mistakes_are_told() {
             "there is no program `zoo/unicorn`",
         ),
     ] {
-        let output = retake(arguments, folder.path());
+        let output = retake(folder.path(), arguments);
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
         assert!(text.contains(what), "{arguments:?}: {text}");

@@ -5,16 +5,17 @@
     reason = "real processes, clocks and threads"
 )]
 
+mod command;
 mod server;
 
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
 
 use retake_actors::Store;
 use retake_actors::ingress::{Order, Secret};
 use serde_json::Value;
 
+use command::told;
 use server::{Server, ask, push, recover, serve};
 
 const SECRET: &str = "a secret of more than sixteen bytes";
@@ -83,17 +84,8 @@ fn recorded(folder: &Path, file: &Path) -> Server {
     )
 }
 
-fn retake(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let command = Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        command.status.code(),
-        text(&command.stdout),
-        text(&command.stderr),
-    )
+fn retake(arguments: &[&str]) -> (i32, String, String) {
+    told(command::retake(Path::new("."), arguments))
 }
 
 /// Replay, and check that all of it was honoured; gives the report.
@@ -102,7 +94,7 @@ fn replay(file: &Path, more: &[&str]) -> Value {
     let (code, out, error) = retake(&[&["replay", file, "--json"], more].concat());
     let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
     let followed = &report["replay"]["followed"];
-    assert_eq!(code, Some(0), "{}\n{error}", followed["divergence"]);
+    assert_eq!(code, 0, "{}\n{error}", followed["divergence"]);
     assert_eq!(report["complete"], true);
     assert_eq!(followed["honoured"], followed["recorded"]);
     for values in followed["outputs"].as_object().unwrap().values() {
@@ -162,17 +154,17 @@ fn an_incident_under_load_replays_to_the_same_receipts_and_answers() {
     assert_eq!(outputs["answer"][1], compared as u64);
 
     let trace = trace.to_str().unwrap();
-    assert_eq!(retake(&["verify", trace]).0, Some(0));
+    assert_eq!(retake(&["verify", trace]).0, 0);
     for command in ["replay", "why", "shrink"] {
         let (code, _, error) = retake(&[command, trace]);
-        assert_eq!(code, Some(2), "{command}: {error}");
+        assert_eq!(code, 2, "{command}: {error}");
         assert!(
             error.contains("only the recording brings about again"),
             "{error}"
         );
     }
     let (code, story, _) = retake(&["show", trace, "--actor", "ledger"]);
-    assert_eq!(code, Some(0));
+    assert_eq!(code, 0);
     assert!(
         story.contains("handles AppendAll"),
         "{}",
@@ -191,7 +183,7 @@ fn what_a_killed_server_has_recorded_replays_and_so_does_its_successor() {
     let answers = clients.join().unwrap();
     assert!(!file.exists(), "it has no end");
     let (code, text, error) = retake(&["replay", file.to_str().unwrap()]);
-    assert_eq!(code, Some(0), "{text}{error}");
+    assert_eq!(code, 0, "{text}{error}");
     assert!(text.contains("before its end mark"), "{text}");
     let report = replay(&file, &[]);
     let store = recover(&folder.path().join("data"));
@@ -226,7 +218,7 @@ fn what_cannot_be_replayed_is_named() {
     let damaged = folder.path().join("damaged.retake");
     std::fs::write(&damaged, bytes).unwrap();
     let (code, _, error) = retake(&["replay", damaged.to_str().unwrap()]);
-    assert_eq!(code, Some(3));
+    assert_eq!(code, 3);
     assert!(error.contains("is damaged at byte"), "{error}");
     let nowhere = folder.path().join("nowhere/a.retake");
     let data = folder.path().join("data");
@@ -239,8 +231,8 @@ fn what_cannot_be_replayed_is_named() {
         "--record",
         nowhere.to_str().unwrap(),
     ]);
-    assert_eq!(code, Some(3), "{error}");
+    assert_eq!(code, 3, "{error}");
     assert!(error.contains("cannot create"), "{error}");
     let (code, _, error) = retake(&["replay", path, "--from-seed"]);
-    assert_ne!(code, Some(0), "{error}");
+    assert_ne!(code, 0, "{error}");
 }

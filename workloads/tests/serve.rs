@@ -5,16 +5,17 @@
     reason = "real processes, clocks and threads"
 )]
 
+mod command;
 mod server;
 
 use std::net::TcpStream;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use retake_actors::invariants;
 
+use command::{retake, told};
 use server::{ask, push, recover, serve};
 
 #[test]
@@ -129,13 +130,9 @@ fn mistakes_are_named() {
         (vec!["--data", data, "--secret", file], "give at least 16"),
         (vec![], "--data"),
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_retake"))
-            .arg("serve")
-            .args(&arguments)
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        let output = retake(folder.path(), &[&["serve"], &arguments[..]].concat());
+        let (code, _, error) = told(output);
+        assert_eq!(code, 2, "{arguments:?}: {error}");
         assert!(error.contains(what), "{arguments:?}: {error}");
     }
 }
@@ -152,19 +149,14 @@ fn a_checklist_says_what_to_do_before_serving() {
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "x".repeat(32)).unwrap();
     let check = |more: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_retake"))
-            .args(["checklist", "--addr", "127.0.0.1:0", "--data"])
-            .arg(&data)
-            .args(more)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.code(), text)
+        let arguments = ["checklist", "--addr", "127.0.0.1:0", "--data", "data"];
+        let (code, text, _) = told(retake(folder.path(), &[&arguments, more].concat()));
+        (code, text)
     };
     let secret_text = secret.to_str().unwrap();
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o644)).unwrap();
     let (code, text) = check(&["--secret", secret_text]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, 1);
     assert!(
         text.contains("others may read it (mode 644): chmod 600"),
         "{text}"
@@ -179,7 +171,7 @@ fn a_checklist_says_what_to_do_before_serving() {
     bytes[40] ^= 1;
     std::fs::write(&log, &bytes).unwrap();
     let (code, text) = check(&[]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, 1);
     assert!(text.contains("FAIL the ledger is whole"), "{text}");
     assert!(text.contains("none: give --secret FILE"), "{text}");
     assert_eq!(std::fs::read(&log).unwrap(), bytes);

@@ -227,7 +227,9 @@ impl Server {
             }
             Self::Live { process, .. } => {
                 let text = match client.request("GET", "/metrics", b"").await {
-                    Ok((200, body)) => String::from_utf8_lossy(&body).into_owned(),
+                    Ok(answer) if answer.status == 200 => {
+                        String::from_utf8_lossy(&answer.body).into_owned()
+                    }
                     _ => String::new(),
                 };
                 let gauge = |name: &str| {

@@ -16,9 +16,10 @@ use retake_actors::ingress::{Envelope, Ingress, IngressConfig};
 use retake_actors::ledger::{DiskFault, Durability, ReceiptId, SimulatedDisk};
 use retake_actors::{Names, ServiceTime, Signal, System, SystemConfig, invariants};
 use retake_sim::net;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 use super::tenant_name;
+use crate::answers::{Answers, Gist};
 use crate::bench::wire::SimulatedListener;
 
 pub(super) const VIRTUAL_TIME: Duration = Duration::from_secs(90);
@@ -293,7 +294,7 @@ async fn client(number: u32, mut rng: ChaCha8Rng) -> Got {
     got
 }
 
-async fn ask(text: &str, manner: Manner) -> Vec<Answer> {
+async fn ask(text: &str, manner: Manner) -> Vec<Gist> {
     let (first, second) = text.as_bytes().split_at(text.len() - 20);
     let once = async |text: &[u8], answers: usize| {
         let mut all = Vec::new();
@@ -352,17 +353,10 @@ fn push(tenant: u32, id: &str, value: f64) -> String {
     format!("POST /pubsub HTTP/1.1\r\nhost: r\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
-/// One answer.
-struct Answer {
-    status: u16,
-    receipt: Option<ReceiptId>,
-    is_shed: bool,
-}
-
 /// A connection, byte by byte: a client of a library would be too well-behaved.
 struct Client {
     stream: net::TcpStream,
-    read: Vec<u8>,
+    answers: Answers,
 }
 
 impl Client {
@@ -370,7 +364,7 @@ impl Client {
         let stream = net::TcpStream::connect((net::SERVER, port)).await.ok()?;
         Some(Self {
             stream,
-            read: Vec::new(),
+            answers: Answers::default(),
         })
     }
 
@@ -379,32 +373,9 @@ impl Client {
     }
 
     /// The next answer; none if there is no more.
-    async fn answer(&mut self) -> Option<Answer> {
-        loop {
-            if let Some(end) = self.read.windows(4).position(|it| it == b"\r\n\r\n") {
-                let head = String::from_utf8_lossy(&self.read[..end]).into_owned();
-                let mut lines = head.lines();
-                let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-                let length = lines.find_map(|line| line.strip_prefix("content-length: "));
-                let all = end + 4 + length?.parse::<usize>().ok()?;
-                if self.read.len() >= all {
-                    let rest = self.read.split_off(all);
-                    let body = serde_json::from_slice(&self.read[end + 4..]);
-                    let body: serde_json::Value = body.unwrap_or_default();
-                    self.read = rest;
-                    return Some(Answer {
-                        status,
-                        receipt: body["receipt"].as_u64(),
-                        is_shed: status == 503 && body["error"] == "overloaded",
-                    });
-                }
-            }
-            let mut part = [0; 1024];
-            match self.stream.read(&mut part).await {
-                Ok(0) | Err(_) => return None,
-                Ok(count) => self.read.extend(&part[..count]),
-            }
-        }
+    async fn answer(&mut self) -> Option<Gist> {
+        let answer = self.answers.next(&mut self.stream).await;
+        answer.ok().map(|answer| answer.gist())
     }
 }
 

@@ -23,3 +23,11 @@ pub(crate) fn told(output: Output) -> (i32, String, String) {
         text(output.stderr),
     )
 }
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
