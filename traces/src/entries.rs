@@ -54,9 +54,9 @@ impl Entry {
     /// The step that sent the message, if it is one that came before.
     #[must_use]
     pub fn cause(&self) -> Option<u64> {
-        self.line
-            .cause
-            .filter(|cause| *cause >= 1 && *cause < self.line.step)
+        // What is no step comes after the one that it has the number of.
+        let last = self.line.step - u64::from(self.is_step());
+        self.line.cause.filter(|cause| (1..=last).contains(cause))
     }
 
     /// True for a turn of a task.
@@ -181,11 +181,12 @@ impl<'a> Entries<'a> {
         let task = match &line.record {
             Record::Step(step) => Some(step.task),
             Record::State(state) => Some(state.task),
+            Record::Unhandled(message) => Some(message.task),
             Record::Task(task) => Some(task.id),
             Record::Fault(fault) => Some(fault.task),
             Record::Panic(panic) => Some(panic.task),
             Record::Event(_) | Record::Live(_) => running,
-            Record::End(_) | Record::Detail(_) | Record::Cause(_) | Record::Unhandled(_) => None,
+            Record::End(_) | Record::Detail(_) | Record::Cause(_) => None,
         };
         let shown = self.selection.shows(&line);
         Entry { line, task, shown }

@@ -29,11 +29,10 @@ impl<T> Default for Senders<T> {
 impl<T: Clone> Senders<T> {
     /// Of the first reading: all steps, in order.
     pub(crate) fn survey(&mut self, entry: &Entry) {
-        if !entry.is_step() {
-            return;
+        if entry.is_step() {
+            self.first.get_or_insert(entry.line.step);
+            self.uses.push(0);
         }
-        self.first.get_or_insert(entry.line.step);
-        self.uses.push(0);
         if let Some(uses) = entry.cause().and_then(|cause| self.uses_of(cause)) {
             *uses = uses.saturating_add(1);
         }

@@ -367,7 +367,8 @@ impl Teller {
                 }
                 return None;
             }
-            Record::State(_) | Record::Unhandled(_) => return None,
+            Record::State(_) => return None,
+            Record::Unhandled(message) => self.label(message.task),
             Record::Step(step) => {
                 self.step += 1;
                 self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);
@@ -403,7 +404,10 @@ impl Teller {
             who,
             record: record.clone(),
             detail,
-            cause: None,
+            cause: match record {
+                Record::Unhandled(message) => Some(message.sent),
+                _ => None,
+            },
         };
         self.open.replace(line)
     }

@@ -56,6 +56,12 @@ enum Object<'a> {
         text: &'a str,
         at_end: bool,
     },
+    Unhandled {
+        #[serde(flatten)]
+        at: At<'a>,
+        text: &'a str,
+        sent: u64,
+    },
     Live {
         #[serde(flatten)]
         at: At<'a>,
@@ -154,8 +160,13 @@ impl Exporter for Jsonl {
                 text: &state.text,
                 at_end: state.at_end,
             },
+            Record::Unhandled(message) => Object::Unhandled {
+                at,
+                text: &message.text,
+                sent: message.sent,
+            },
             // They belong to a step and make no line of their own.
-            Record::Detail(_) | Record::Cause(_) | Record::Unhandled(_) => return Ok(()),
+            Record::Detail(_) | Record::Cause(_) => return Ok(()),
         };
         write(&object, out)
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 ///
 /// That a message was sent is known when it is handled. A mailbox is first in, first
 /// out, so whatever was sent before it has been handled by then: the depth can be told,
-/// in arrears. What is never handled stays unknown.
+/// in arrears.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mailbox {
     /// When messages were handled that may still count for the depth at a sending.
@@ -18,17 +18,24 @@ pub(super) struct Mailbox {
 }
 
 impl Mailbox {
-    /// A message was sent and handled at these times; tells the depths that are known now.
+    /// A message was sent and handled at these times, or never handled; tells the depths that
+    /// are known now.
     ///
     /// A mailbox that never holds more than one message has none to tell.
-    pub(super) fn message(&mut self, sent: u64, handled: u64, tell: &mut dyn FnMut(u64, u64)) {
+    pub(super) fn message(
+        &mut self,
+        sent: u64,
+        handled: Option<u64>,
+        tell: &mut dyn FnMut(u64, u64),
+    ) {
         // A timer's message is sent when it is armed, as far as is known.
         let sent = sent.max(self.sent_last);
         self.sent_last = sent;
         self.take_out_until(sent, tell);
         self.depth += 1;
         self.tell(sent, tell);
-        self.handled.push_back(handled);
+        // Behind one that stays, all stay.
+        self.handled.extend(handled);
     }
 
     /// No more messages come.
@@ -56,12 +63,12 @@ impl Mailbox {
 mod tests {
     use super::*;
 
-    fn depths(messages: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    fn depths(messages: &[(u64, impl Into<Option<u64>> + Copy)]) -> Vec<(u64, u64)> {
         let mut told = Vec::new();
         let mut mailbox = Mailbox::default();
         let mut tell = |time, depth| told.push((time, depth));
         for (sent, handled) in messages {
-            mailbox.message(*sent, *handled, &mut tell);
+            mailbox.message(*sent, (*handled).into(), &mut tell);
         }
         mailbox.finish(&mut tell);
         told
@@ -78,6 +85,12 @@ mod tests {
     #[test]
     fn one_message_at_a_time_is_not_worth_a_track() {
         assert_eq!(depths(&[(1, 2), (2, 3), (5, 9)]), []);
+    }
+
+    #[test]
+    fn what_is_never_handled_stays() {
+        let messages = [(1, Some(10)), (2, None), (3, None)];
+        assert_eq!(depths(&messages), [(2, 2), (3, 3), (10, 2)]);
     }
 
     #[test]

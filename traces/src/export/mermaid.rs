@@ -55,6 +55,7 @@ pub fn diagram<'a>(lines: impl IntoIterator<Item = &'a Line> + Clone) -> String 
             (Record::Step(_), None) => {
                 writeln!(text, "  Note over p{to}: {}{mark} {what}", line.step)
             }
+            (Record::Unhandled(_), Some(from)) => writeln!(text, "  p{from}-xp{to}: {what}"),
             _ => writeln!(text, "  Note over p{to}: {what}"),
         };
     }

@@ -54,6 +54,8 @@ pub struct Otlp {
     spans: Vec<Span>,
     now_ns: u64,
     end: Option<(String, String)>,
+    /// Spans so far that are of no step.
+    alone: u64,
 }
 
 #[derive(Debug, Default)]
@@ -351,6 +353,16 @@ impl Otlp {
     }
 
     /// What happened to a task goes to its span, or makes one of its own.
+    /// A span that is of no step, part of the run as a whole.
+    fn span_alone(&mut self, name: String, now_ns: u64) -> Span {
+        self.alone += 1;
+        // No step has such a number.
+        let number = self.alone | 1 << 63;
+        let mut span = self.run.span(number, name, now_ns);
+        span.parent_span_id = self.run.span_id(0);
+        span
+    }
+
     fn happened(
         &mut self,
         entry: &Entry,
@@ -367,11 +379,7 @@ impl Otlp {
             }
             return Ok(());
         }
-        let now_ns = entry.line.now_ns;
-        // Two such spans of one step are told apart by the task.
-        let step = entry.line.step | u64::from(task) << 40 | 1 << 63;
-        let mut span = self.run.span(step, event.name.clone(), now_ns);
-        span.parent_span_id = self.run.span_id(0);
+        let mut span = self.span_alone(event.name.clone(), entry.line.now_ns);
         span.attributes = vec![text("retake.actor", &*entry.line.who)];
         span.status = status;
         span.event(event);
@@ -462,7 +470,20 @@ impl Exporter for Otlp {
                 }
                 Ok(())
             }
-            Record::Detail(_) | Record::Cause(_) | Record::Unhandled(_) => Ok(()),
+            Record::Unhandled(message) => {
+                let sender = self.senders.of(entry);
+                let name = format!("{} never handles {}", line.who, variant(&message.text));
+                let mut span = self.span_alone(name, line.now_ns);
+                if let Some(sender) = sender {
+                    span.parent_span_id = self.run.span_id(sender);
+                }
+                span.attributes = vec![
+                    text("retake.actor", &*line.who),
+                    text("retake.message", &*message.text),
+                ];
+                self.add(span, out)
+            }
+            Record::Detail(_) | Record::Cause(_) => Ok(()),
         }
     }
 

@@ -192,15 +192,7 @@ impl Perfetto {
             out,
         )?;
         if step.kind == StepKind::Handle {
-            let mut depths = Vec::new();
-            let (_, mailbox) = self
-                .mailboxes
-                .entry(task)
-                .or_insert_with(|| (line.who.to_string(), Mailbox::default()));
-            mailbox.message(sender.drawn_ns, place, &mut |time, depth| {
-                depths.push((time, depth));
-            });
-            self.depths(task, &depths, out)?;
+            self.queue(task, &line.who, sender.drawn_ns, Some(place), out)?;
         }
         Ok(())
     }
@@ -258,6 +250,31 @@ impl Perfetto {
         Ok(())
     }
 
+    /// A message stays in its mailbox.
+    fn stays(&mut self, entry: &Entry, place: u64, out: &mut dyn Write) -> Result<(), ExportError> {
+        let (Some(sender), Some(task)) = (self.senders.of(entry), entry.task) else {
+            return Ok(());
+        };
+        let sent = sender.drawn_ns.min(place);
+        self.queue(task, &entry.line.who, sent, None, out)
+    }
+
+    /// A message was sent, and handled or not.
+    fn queue(
+        &mut self,
+        task: u32,
+        who: &str,
+        sent: u64,
+        handled: Option<u64>,
+        out: &mut dyn Write,
+    ) -> Result<(), ExportError> {
+        let mut depths = Vec::new();
+        let mailbox = self.mailboxes.entry(task);
+        let (_, mailbox) = mailbox.or_insert_with(|| (who.to_owned(), Mailbox::default()));
+        mailbox.message(sent, handled, &mut |time, depth| depths.push((time, depth)));
+        self.depths(task, &depths, out)
+    }
+
     fn other(&mut self, entry: &Entry, place: u64, out: &mut dyn Write) -> Result<(), ExportError> {
         let category = match &entry.line.record {
             Record::Task(task) => return self.name_task(task, out),
@@ -266,11 +283,11 @@ impl Perfetto {
             Record::Event(_) | Record::Live(_) => "event",
             Record::End(_) => "end",
             Record::State(state) if state.at_end => "state",
-            Record::Step(_)
-            | Record::Detail(_)
-            | Record::Cause(_)
-            | Record::State(_)
-            | Record::Unhandled(_) => {
+            Record::Unhandled(_) => {
+                self.stays(entry, place, out)?;
+                "unhandled"
+            }
+            Record::Step(_) | Record::Detail(_) | Record::Cause(_) | Record::State(_) => {
                 return Ok(());
             }
         };
@@ -286,9 +303,13 @@ impl Perfetto {
             Some(task) => (thread(task), "t"),
             None => (0, "g"),
         };
+        let cause = match entry.line.cause {
+            Some(cause) => format!(r#","cause":{cause}"#),
+            None => String::new(),
+        };
         self.event(
             format_args!(
-                r#""ph":"i","s":"{scope}","pid":{PROCESS},"tid":{thread},"ts":{},"cat":"{category}","name":{},"args":{{"step":{},"time":"{} s","text":{}}}"#,
+                r#""ph":"i","s":"{scope}","pid":{PROCESS},"tid":{thread},"ts":{},"cat":"{category}","name":{},"args":{{"step":{},"time":"{} s","text":{}{cause}}}"#,
                 Micros(place),
                 Quoted(name),
                 entry.line.step,

@@ -28,10 +28,11 @@ mod kind {
     pub(super) const PANIC: u8 = 9;
     pub(super) const LOG: u8 = 10;
     pub(super) const END: u8 = 11;
+    pub(super) const UNHANDLED: u8 = 12;
 }
 
 /// The names of the kinds, by number.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "pre_start",
     "post_start",
     "handle",
@@ -44,6 +45,7 @@ const KINDS: [&str; 12] = [
     "panic",
     "log",
     "end",
+    "unhandled",
 ];
 
 fn step_kind(kind: StepKind) -> u8 {
@@ -132,7 +134,8 @@ pub(super) struct Columns {
     elapsed_s: Vec<u32>,
     elapsed_ns: Vec<u32>,
     text: Vec<u32>,
-    /// How many steps before its own the step was that sent the message; 0 is unknown.
+    /// How many steps before its own the step was that sent the message; 0 is unknown. One that
+    /// was never handled counts from the step after the last.
     cause: Vec<u32>,
     task_label: Vec<u32>,
     task_kind: Vec<u8>,
@@ -239,8 +242,15 @@ impl Columns {
                 self.told(text);
             }
             Record::State(state) => self.state(state)?,
-            // What the page shows of mailboxes is what was handled.
-            Record::Unhandled(_) => {}
+            Record::Unhandled(message) => {
+                self.event(kind::UNHANDLED, message.task, 0)?;
+                self.told(&message.text);
+                // It comes after the last step, which may have sent it.
+                let back = (self.step + 1).saturating_sub(message.sent);
+                if let Some(cause) = self.cause.last_mut() {
+                    *cause = u32::try_from(back).unwrap_or_default();
+                }
+            }
             // Some parts of a live recording are for a replay alone.
             Record::Live(_) => {
                 let mut teller = Teller::new();

@@ -3,7 +3,7 @@ import { chainTo, mailboxAt, totals, wakerOf } from "../src/data/causes";
 import { Kind, NONE } from "../src/data/trace";
 import { traceOf, type Event } from "./make";
 
-const { Handle, Resume, NewTask, Task, Fault, Log } = Kind;
+const { Handle, Resume, NewTask, Task, Fault, Log, Unhandled } = Kind;
 
 const LABELS = ["scenario", "Client", "server", "ledger"];
 /** A client asks a server, which writes to a ledger, which takes 5 µs. */
@@ -119,5 +119,22 @@ describe("a mailbox", () => {
     expect(mailboxAt(trace, 2)).toEqual([4, 5]);
     expect(mailboxAt(trace, 4)).toEqual([5, 6]);
     expect(mailboxAt(trace, 6)).toEqual([]);
+  });
+
+  it("keeps what is never handled, which leads to whoever sent it", () => {
+    const stuck = traceOf(LABELS, [
+      { kind: Task, task: 1 }, // sends two
+      { kind: Handle, task: 2, text: "One", cause: 1 },
+      { kind: Resume, task: 1 }, // sends another
+      { kind: Unhandled, task: 2, text: "Two", cause: 1 },
+      { kind: Unhandled, task: 2, text: "Three", cause: 3 },
+    ]);
+    expect(mailboxAt(stuck, 1)).toEqual([3]);
+    expect(mailboxAt(stuck, 4)).toEqual([3, 4]);
+    expect(mailboxAt(stuck, 4, 1)).toEqual([3]);
+    expect(chainTo(stuck, 4).at(-1)).toEqual({ link: "mailbox", from: 2, to: 4 });
+    expect(Array.from(stuck.effectsOf(0))).toEqual([1, 3]);
+    expect([stuck.what(3), stuck.messageName(3)]).toEqual(["never handled: Two", "Two"]);
+    expect(stuck.previous[3]).toBe(1);
   });
 });

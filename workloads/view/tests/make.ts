@@ -40,7 +40,8 @@ export function columnsOf(labels: string[], events: Event[], parents: number[] =
   let step = 0;
   const back = events.map(({ kind, cause }) => {
     if (kind < 7) step++;
-    return cause === undefined ? 0 : step - cause;
+    // One that was never handled counts from the step after the last.
+    return cause === undefined ? 0 : step + (kind === 12 ? 1 : 0) - cause;
   });
   const columns = new Map<string, Uint8Array | Uint16Array | Uint32Array>([
     ["kind", Uint8Array.from(events, ({ kind }) => kind)],

@@ -27,9 +27,9 @@ export const HOPS_MAX = 500;
 /** Rows looked at to find who sent an answer, at most. */
 const LOOKED_AT_MAX = 20_000;
 
-/** The step that a row belongs to: itself, or the last step before. */
+/** The step that a row belongs to: itself, or the last step before. A message in a mailbox stands for itself. */
 export function stepOf(trace: Trace, row: number): number {
-  return trace.isStep(row) ? row : trace.rowAtStep(trace.step[row]);
+  return trace.isStep(row) || trace.kind[row] === Kind.Unhandled ? row : trace.rowAtStep(trace.step[row]);
 }
 
 /** What a step follows from by what is recorded: its message, or its own task's past. */
@@ -93,7 +93,7 @@ export function hopTo(trace: Trace, row: number): Hop | undefined {
   }
   if (cause === NONE) return hop("start", startedBy(trace, row));
   const kind = trace.kind[row];
-  if (kind === Kind.Handle || kind === Kind.Supervision) return hop("mailbox", cause);
+  if (kind === Kind.Handle || kind === Kind.Supervision || kind === Kind.Unhandled) return hop("mailbox", cause);
   return hop(kind === Kind.PostStop ? "woken" : "start", cause);
 }
 
@@ -139,25 +139,24 @@ export function totals(trace: Trace, hops: Hop[]): { link: Link; ns: number; ste
   return [...sums.values()].sort((a, b) => b.ns - a.ns || b.steps - a.steps);
 }
 
-/**
- * Messages sent to the actor of a row up to then and handled later, in their order.
- * Messages that were never handled are not recorded.
- */
+/** Messages sent to the actor of a row up to then and handled later or never, in their order. */
 export function mailboxAt(trace: Trace, row: number, most = 200): number[] {
   const waiting: number[] = [];
   const step = stepOf(trace, row);
   if (step === NONE) return waiting;
   const task = trace.task[row];
+  const isSent = (at: number) => trace.causeStep[at] <= trace.step[step];
   let at = trace.task[step] === task ? trace.next[step] : firstAfter(trace, task, step);
   while (at !== NONE && waiting.length < most) {
     if (trace.kind[at] === Kind.Handle && trace.causeStep[at] > 0) {
-      // A mailbox is first in, first out.
-      if (trace.causeStep[at] > trace.step[step]) break;
+      // A mailbox is first in, first out: whatever is behind it was sent later.
+      if (!isSent(at)) return waiting;
       waiting.push(at);
     }
     at = trace.next[at];
   }
-  return waiting;
+  const never = (trace.unhandled.get(task) ?? []).filter(isSent);
+  return waiting.concat(never.slice(0, most - waiting.length));
 }
 
 function firstAfter(trace: Trace, task: number, row: number): number {

@@ -26,6 +26,7 @@ export const KIND_WORDS: [string, number[]][] = [
   ["panic", [Kind.Panic]],
   ["log", [Kind.Log]],
   ["end", [Kind.End]],
+  ["unhandled", [Kind.Unhandled]],
 ];
 
 /** `actor:ledger -kind:log "Append(" word`. */
@@ -62,7 +63,8 @@ function test(trace: Trace, { field, word, not }: Term): (row: number) => boolea
       case "message": {
         const names = new Map<number, boolean>();
         return (row) => {
-          if (trace.kind[row] !== Kind.Handle && trace.kind[row] !== Kind.Supervision) return false;
+          const kind = trace.kind[row];
+          if (kind !== Kind.Handle && kind !== Kind.Supervision && kind !== Kind.Unhandled) return false;
           const text = trace.text[row];
           if (text === 0) return trace.messageName(row).toLowerCase().includes(lower);
           let known = names.get(text);

@@ -35,7 +35,7 @@ export function changeAt(trace: Trace, row: number): Change | undefined {
 function ownStep(trace: Trace, row: number): number {
   const step = stepOf(trace, row);
   const task = trace.task[row];
-  if (step !== NONE && trace.task[step] === task) return step;
+  if (step !== NONE && trace.task[step] === task && trace.isStep(step)) return step;
   for (let at = row; at >= 0 && at >= trace.taskRow[task]; at--) {
     if (trace.task[at] === task && trace.isStep(at)) return at;
   }

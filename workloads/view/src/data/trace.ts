@@ -16,6 +16,7 @@ export const Kind = {
   Panic: 9,
   Log: 10,
   End: 11,
+  Unhandled: 12,
 } as const;
 
 export const Choice = { Fifo: 0, Deviation: 1, Eager: 2 } as const;
@@ -25,7 +26,7 @@ export const NONE = 0xffffffff;
 
 const VERBS = [
   "starts", "started", "handles", "hears", "stops", "begins", "goes on",
-  "new", "FAULT:", "PANIC:", "|", "END:",
+  "new", "FAULT:", "PANIC:", "|", "END:", "never handled:",
 ];
 const TASK_KINDS = ["scenario", "actor", "task"];
 
@@ -51,7 +52,7 @@ export class Trace {
   readonly cause: Uint32Array;
   /** The step that sent it, where that is before this page; 0 is none. */
   readonly causeStep: Float64Array;
-  /** The row of the same task before and after. Steps only. */
+  /** The row of the same task before and after. Of steps, and before what was never handled. */
   readonly previous: Uint32Array;
   readonly next: Uint32Array;
   /** The row that began the callback which a row goes on with. */
@@ -66,6 +67,8 @@ export class Trace {
   readonly effectsAt: Uint32Array;
   readonly effects: Uint32Array;
   readonly texts: Texts;
+  /** Messages that were never handled, by the task in whose mailbox they are. */
+  readonly unhandled = new Map<number, number[]>();
   /** What was seen of the states of actors, by task. Only changes are recorded. */
   readonly states: Map<number, Seen[]>;
 
@@ -132,9 +135,15 @@ export class Trace {
   private linkCauses(back: Uint32Array) {
     for (let row = 0; row < this.rows; row++) {
       if (back[row] === 0) continue;
-      const step = this.step[row] - back[row];
+      const isUnhandled = this.kind[row] === Kind.Unhandled;
+      // Those count from the step after the last, which may have sent them.
+      const step = this.step[row] - back[row] + (isUnhandled ? 1 : 0);
       this.causeStep[row] = step;
       this.cause[row] = this.rowAtStep(step);
+      if (!isUnhandled) continue;
+      const waiting = this.unhandled.get(this.task[row]);
+      if (waiting) waiting.push(row);
+      else this.unhandled.set(this.task[row], [row]);
     }
   }
 
@@ -146,6 +155,7 @@ export class Trace {
       if (task >= tasks) continue;
       if (this.taskRow[task] === NONE) this.taskRow[task] = row;
       this.taskLast[task] = row;
+      if (this.kind[row] === Kind.Unhandled) this.previous[row] = last[task];
       if (this.kind[row] >= Kind.NewTask) continue;
       const before = last[task];
       this.previous[row] = before;
@@ -220,7 +230,7 @@ export class Trace {
   /** The name of the message: its text up to its first field. */
   messageName(row: number): string {
     const kind = this.kind[row];
-    if (kind !== Kind.Handle && kind !== Kind.Supervision) return "";
+    if (kind !== Kind.Handle && kind !== Kind.Supervision && kind !== Kind.Unhandled) return "";
     const text = this.textOf(row);
     if (text === "") return kind === Kind.Handle ? `message ${this.message[row]}` : "";
     return nameIn(text);

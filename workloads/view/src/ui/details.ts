@@ -126,7 +126,7 @@ export class Details {
     return h(
       "div",
       {},
-      section(`What followed from it (${count(effects.length)})`, items.length > 0 ? h("ul.links", {}, ...items) : h("p.hint", {}, trace.about.causality ? "No message that was handled, and nobody that it woke." : "Causes were not recorded.")),
+      section(`What followed from it (${count(effects.length)})`, items.length > 0 ? h("ul.links", {}, ...items) : h("p.hint", {}, trace.about.causality ? "No message, and nobody that it woke." : "Causes were not recorded.")),
       around.length > 0 && section(`Steps of ${trace.who(row)}`, h("ul.links", {}, ...around)),
     );
   }
@@ -140,7 +140,7 @@ export class Details {
     if (waiting.length > LISTED) items.push(h("li.hint", {}, `and ${waiting.length - LISTED} more`));
     return section(
       `Mailbox after it (${waiting.length}${waiting.length === 200 ? " or more" : ""})`,
-      items.length > 0 ? h("ul.links", {}, ...items) : h("p.hint", {}, "Empty, but for messages that were never handled: those are not recorded."),
+      items.length > 0 ? h("ul.links", {}, ...items) : h("p.hint", {}, trace.about.causality ? "Empty." : "Causes were not recorded, so it is not known what waits."),
     );
   }
 

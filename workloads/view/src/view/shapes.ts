@@ -47,6 +47,10 @@ export function draw(context: CanvasRenderingContext2D, shape: Shape, x: number,
     case "bolt":
       polygon(context, x, y, [[0.25, -1.5], [-0.9, 0.25], [-0.1, 0.25], [-0.3, 1.5], [0.9, -0.3], [0.1, -0.3]], size);
       break;
+    case "empty":
+      context.arc(x, y, size * 0.82, 0, 2 * Math.PI);
+      lines(context, x, y, [[-1, 1, 1, -1]], size * 1.1);
+      break;
     case "bar":
       context.rect(x - size * 1.4, y - 1.5, size * 2.8, 3);
       context.fill();
