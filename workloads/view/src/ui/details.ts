@@ -11,9 +11,10 @@ import { append, h, mark, replace } from "./dom";
 import { stateSection } from "./stateview";
 import { waterfall } from "./waterfall";
 
-const KIND_NAMES = [
+export const KIND_NAMES = [
   "start (pre_start)", "start (post_start)", "handles a message", "supervision", "stop (post_stop)",
   "task begins", "goes on after an await", "new task", "injected fault", "panic", "log line", "end of the run",
+  "in the mailbox at the end, never handled",
 ];
 const CHOICES = [
   "first in, first out",
