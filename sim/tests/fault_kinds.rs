@@ -398,6 +398,30 @@ fn a_marked_place_misbehaves_where_it_is_asked_to_and_the_trace_names_it() {
 }
 
 #[test]
+fn marked_places_misbehave_now_and_then_from_when_it_is_asked_for_to_the_heal() {
+    let run_of = |seed| {
+        let faults = ["buggify @500ms", "heal @1500ms"].map(|it| it.parse::<Fault>().unwrap());
+        let sim = Sim::new().seed(seed).faults(faults);
+        let run = sim.run(|| async {
+            let mut jams = Vec::new();
+            for _ in 0..200 {
+                retake::sleep(10 * MS).await;
+                if retake::buggify!("the door jams") {
+                    jams.push(retake::now().as_nanos() / 1_000_000);
+                }
+            }
+            jams
+        });
+        run.expect_passed()
+    };
+    let runs: Vec<_> = (0..20).map(run_of).collect();
+    assert!(runs.iter().any(|jams| jams.len() > 10), "{runs:?}");
+    let all = || runs.iter().flatten();
+    assert!(all().all(|at| (500..=1500).contains(at)), "{runs:?}");
+    assert_eq!(run_of(3), runs[3]);
+}
+
+#[test]
 fn after_the_heal_nothing_lasts_and_nothing_strikes() {
     let (run, sink) = run(
         &[

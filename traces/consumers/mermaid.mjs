@@ -40,7 +40,7 @@ export async function withMermaid(use) {
       const count = (expression) => [...text.matchAll(expression)].length;
       assert.equal(drawn.names, count(/^  participant /gm), "participants");
       // What is drawn is the text, its escapes undone.
-      const written = [...text.matchAll(/^  p\d+->>p\d+: (.*)$/gm)].map((it) => unescape(it[1]));
+      const written = [...text.matchAll(/^  p\d+(?:->>|-x)p\d+: (.*)$/gm)].map((it) => unescape(it[1]));
       assert.deepEqual(drawn.messages, written, "messages");
       assert.ok(drawn.notes >= count(/^  Note /gm), "notes");
       return drawn;

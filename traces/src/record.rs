@@ -240,6 +240,8 @@ pub enum FaultKind {
         /// The scenario has to return within so many nanoseconds.
         within_ns: Option<u64>,
     },
+    /// Marked places misbehave now and then, each time with a [`Point`](Self::Point).
+    Buggify,
 }
 
 impl FaultKind {
@@ -255,6 +257,7 @@ impl FaultKind {
                 | Self::ClockDrift { .. }
                 | Self::ClockWave { .. }
                 | Self::Load { .. }
+                | Self::Buggify
                 | Self::Heal { .. }
         )
     }

@@ -211,6 +211,7 @@ pub fn fault_text(kind: &FaultKind) -> String {
         ),
         FaultKind::Load { times } => format!("{times} times the load"),
         FaultKind::Point { .. } => "a marked place misbehaves".to_owned(),
+        FaultKind::Buggify => "marked places misbehave now and then".to_owned(),
         FaultKind::Heal { within_ns: None } => "no more of them".to_owned(),
         FaultKind::Heal {
             within_ns: Some(ns),

@@ -43,6 +43,10 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         ("run recovery/one_action --horizon 0s", "must be above zero"),
         ("run recovery/one_action --step-limit 0", "0 is not in 1.."),
         ("run recovery/one_action --fault kill", "kill"),
+        (
+            "run recovery/one_action --faults nowhere.toml",
+            "cannot read the fault plan nowhere.toml",
+        ),
         ("run recovery/one_action --schedule-only", "--trace"),
         ("show a --from 2 --to 1", "--from 2 is after --to 1"),
         (
@@ -337,4 +341,33 @@ fn spans_begin_at_the_unix_time_at_which_simulations_begin() {
         u128::from(retake_traces::export::otlp::START_UNIX_NS),
         start
     );
+}
+
+#[test]
+fn a_plan_strikes_one_run_as_it_does_a_campaign_and_the_trace_replays() {
+    let folder = TempDir::new().unwrap();
+    let plan = "faults = [\"kill ledger @1s\", \"buggify @2s\"]\n";
+    std::fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    let mut struck = 0;
+    for (seed, faults) in [(1, "plan.toml"), (2, "swarm"), (3, "swarm"), (5, "swarm")] {
+        let traces = ["a", "b"].map(|name| {
+            let run_it = format!(
+                "run recovery/chaos --seed {seed} --fault drain~executor~@3s --faults {faults} --trace {name}"
+            );
+            // A fault's own words are one argument.
+            let arguments: Vec<String> = run_it.split(' ').map(|it| it.replace('~', " ")).collect();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let (code, out, err) = told(retake(folder.path(), &arguments));
+            assert_eq!(code, 0, "{faults} {seed}: {out}{err}");
+            std::fs::read(folder.path().join(name)).unwrap()
+        });
+        assert!(traces[0] == traces[1], "{faults} {seed}");
+        let (code, out, _) = run(&folder, "replay a");
+        assert_eq!(code, 0, "{out}");
+        let (_, story, _) = run(&folder, "show a");
+        let faults = story.matches("FAULT: ").count();
+        assert!(story.contains("executor") && faults >= 1, "{story}");
+        struck += faults;
+    }
+    assert!(struck > 8, "{struck}");
 }

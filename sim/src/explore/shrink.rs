@@ -287,6 +287,8 @@ fn faults(records: &[Record]) -> Vec<Fault> {
         match record {
             Record::Task(task) => labels.push(task.label.clone()),
             Record::Step(_) => steps += 1,
+            // Each point at which it let something misbehave is recorded too.
+            Record::Fault(fault) if fault.kind == FaultKind::Buggify => {}
             Record::Fault(fault) => {
                 let action = action(fault.kind);
                 // Before the next step, or within the last one.
@@ -372,6 +374,7 @@ fn action(kind: FaultKind) -> FaultAction {
         },
         FaultKind::Load { times } => FaultAction::Load { times },
         FaultKind::Point { .. } => FaultAction::Point,
+        FaultKind::Buggify => FaultAction::Buggify,
         FaultKind::Heal { within_ns } => FaultAction::Heal {
             within: within_ns.map(time),
         },

@@ -50,6 +50,7 @@ pub use text::{FaultError, parse_duration};
 /// | `clock +5s @WHEN`, `clock drift +10ms @WHEN`, `clock wave 2s per 60s @WHEN` | the wall clock is wrong: by this; by so much more each second; back and forth. Optionally `until TIME` |
 /// | `load x4 @WHEN` | `retake::workload` gives four times as much |
 /// | `point SITE @WHEN` | the named place misbehaves the next time |
+/// | `buggify @WHEN` | marked places misbehave now and then from there on, which and when the seed draws |
 /// | `heal @WHEN [within TIME]` | what lasts ends, what has not struck does not; `within`: the scenario has to return so soon after it |
 ///
 /// WHEN is `step 120`, or a virtual time since the start such as `1.5s`. In files a
@@ -155,6 +156,8 @@ pub enum FaultAction {
     },
     /// The marked place of the target's name misbehaves the next time.
     Point,
+    /// Marked places misbehave now and then.
+    Buggify,
     /// Nothing goes wrong from now on.
     Heal {
         /// The scenario has to return within this time.
@@ -272,6 +275,7 @@ impl FaultAction {
                 | Self::Coalesce { .. }
                 | Self::Clock { .. }
                 | Self::Load { .. }
+                | Self::Buggify
                 | Self::Heal { .. }
         )
     }

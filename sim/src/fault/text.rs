@@ -148,6 +148,7 @@ impl fmt::Display for Fault {
                 last = until.map(|until| ("until", until));
             }
             FaultAction::Load { times } => write!(f, "load x{times}")?,
+            FaultAction::Buggify => write!(f, "buggify")?,
             FaultAction::Heal { within } => {
                 write!(f, "heal")?;
                 last = within.map(|within| ("within", within));
@@ -206,7 +207,9 @@ impl FromStr for Fault {
 }
 
 /// Verbs that take no target.
-const ABOUT_THE_RUN: [&str; 6] = ["pause", "late", "coalesce", "clock", "load", "heal"];
+const ABOUT_THE_RUN: [&str; 7] = [
+    "pause", "late", "coalesce", "clock", "load", "buggify", "heal",
+];
 
 fn parse(text: &str) -> Result<Fault, String> {
     let (head, tail) = text
@@ -344,6 +347,11 @@ fn about_the_run(verb: &str, rest: &str, last: Last) -> Result<FaultAction, Stri
                 _ => return Err("write `load x4`, from 1 to 1000 times".to_owned()),
             }
         }
+        "buggify" => {
+            needs_nothing()?;
+            nothing_after(verb, last)?;
+            FaultAction::Buggify
+        }
         _ => {
             needs_nothing()?;
             let within = match last {
@@ -467,6 +475,7 @@ mod tests {
             ("clock wave 5s @1s", "write `clock wave TIME per TIME`"),
             ("load x0 @1s", "from 1 to 1000"),
             ("heal @1s until 2s", "a heal has no `until`"),
+            ("buggify it @1s", "`buggify` is about the whole run"),
             ("freeze a @1s", "no such fault"),
             ("kill a @99999999999h", "too long a time"),
         ] {
@@ -501,6 +510,7 @@ mod tests {
             "clock drift +10ms @1s",
             "clock wave 2s per 60s @1s",
             "load x4 @step 1",
+            "buggify @1s",
             "point pool: checks in twice @step 9",
             "heal @step 9",
             "heal @1s within 60s",

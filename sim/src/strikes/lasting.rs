@@ -7,7 +7,7 @@ use std::time::Duration;
 use retake_traces::record::FaultKind;
 
 use super::{WrongClock, nanos};
-use crate::core::Core;
+use crate::core::{Buggify, Core};
 use crate::fault::{FaultAction, Skew};
 use crate::outcome::Outcome;
 use crate::rng::{below, stream};
@@ -117,6 +117,10 @@ impl Core {
             FaultAction::Load { times } => {
                 self.faults.load = Some(times);
                 FaultKind::Load { times }
+            }
+            FaultAction::Buggify => {
+                self.buggify = Some(Buggify::new(self.seed()));
+                FaultKind::Buggify
             }
             FaultAction::Heal { .. } => {
                 self.heal();

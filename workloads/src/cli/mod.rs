@@ -174,6 +174,15 @@ struct RunArgs {
     /// `delay NAME @2s until 3s`; docs/faults.md has them all. May be given several times.
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<Fault>,
+    /// More faults: those of a plan in a TOML file, or what a swarm draws for this seed. What
+    /// was drawn is in the trace. A swarm needs to know how many steps the run takes: it is
+    /// run without faults before.
+    #[arg(
+        long = "faults",
+        default_value = "none",
+        value_name = "none|swarm|FILE"
+    )]
+    plan: String,
     /// End of virtual time, for example 90s or 2h.
     #[arg(long, default_value = "1h", value_parser = horizon)]
     horizon: Duration,

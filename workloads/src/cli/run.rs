@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
+use retake_sim::{Fault, FaultAction, FaultPlan};
 use serde_json::json;
 
 use super::case;
@@ -49,7 +50,8 @@ pub(super) fn wall_clock() -> Instant {
 pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error> {
     let scenario = find(&args.scenario)?;
     let story = args.trace.is_some() && !args.schedule_only;
-    let settings = Settings {
+    let plan = FaultPlan::named(&args.plan).map_err(|error| Error::Usage(error.to_string()))?;
+    let mut settings = Settings {
         seed: args.seed,
         strategy: args.strategy.clone(),
         horizon: args.horizon,
@@ -59,6 +61,7 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
         states: args.states,
         faults: args.faults.clone(),
     };
+    settings.faults.extend(drawn(&plan, scenario, &settings)?);
     let begun = wall_clock();
     let finished = shown(scenario.virtual_time, |progress| match &args.trace {
         Some(path) => run::run_traced(scenario, &settings, path, progress),
@@ -91,6 +94,34 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
         None if finished.outcome == retake_sim::Outcome::Passed => Ok(Status::Passed),
         None => Ok(Status::Failed),
     }
+}
+
+/// The faults of a plan for a run.
+fn drawn(
+    plan: &FaultPlan,
+    scenario: &'static Scenario,
+    settings: &Settings,
+) -> Result<Vec<Fault>, Error> {
+    let steps = match plan.swarm {
+        None => 0,
+        Some(_) => {
+            let measured = Settings {
+                story: false,
+                causality: false,
+                states: false,
+                ..settings.clone()
+            };
+            let finished = shown(scenario.virtual_time, |progress| {
+                Ok::<_, Error>(run::run(scenario, &measured, progress))
+            })?;
+            finished.stats.steps
+        }
+    };
+    let drawn = plan.draw(settings.seed, steps);
+    let buggify = drawn
+        .buggify
+        .then(|| Fault::new("", FaultAction::Buggify).at_step(1));
+    Ok(buggify.into_iter().chain(drawn.faults).collect())
 }
 
 fn print_finished(finished: &Finished, out: &mut impl Write) -> Result<(), Error> {
