@@ -5,6 +5,8 @@ mod calibrate;
 mod case;
 mod checklist;
 mod debug;
+#[cfg(test)]
+mod documented;
 mod explore;
 mod export;
 mod inspect;
