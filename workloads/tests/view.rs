@@ -388,6 +388,11 @@ fn what_is_left_of_a_trace_is_shown_and_exits_with_3() {
         let (code, _, err) = run(path, &format!("view {name} --to 900 --open-nothing"));
         assert_eq!((code, &*err), (0, ""), "{name}");
     }
+    // What a killed process has left is found by the name that it would have got.
+    std::fs::rename(path.join("cut.retake"), path.join("killed.retake.partial")).unwrap();
+    let (code, out, err) = run(path, "view killed.retake --to 900 --open-nothing");
+    assert_eq!((code, &*err), (0, ""), "{out}");
+    assert!(path.join("killed.html").exists());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use retake_traces::TraceWriter;
 
 use super::explore::code;
 use super::run::find;
-use super::{Error, Status, case};
+use super::{Error, Status, case, live};
 use crate::run::Settings;
 use crate::view::{self, Limits, Page, Part, Source, ViewError};
 
@@ -116,6 +116,7 @@ pub(super) fn view(args: &ViewArgs, out: &mut impl Write) -> Result<Status, Erro
 
 /// The trace of a file; that of a case is recorded in `place`.
 fn source(file: &Path, place: &Path) -> Result<Source, Error> {
+    let file = &*live::find(file);
     if !case::is_case(file) {
         return Ok(Source::new(file));
     }
