@@ -50,7 +50,8 @@ pub trait Scheduler {
         false
     }
 
-    /// A task became runnable.
+    /// A task became runnable. Of those that did between two picks the order is not a
+    /// function of the seed: it must not decide anything.
     fn arrived(&mut self, slot: u32) {
         let _ = slot;
     }

@@ -19,6 +19,8 @@ pub struct Pos {
     rng: ChaCha8Rng,
     /// By slot.
     priorities: Vec<u64>,
+    /// What became runnable since the last pick, in an order that no seed decides.
+    arriving: Vec<u32>,
     /// Runnable tasks by priority, with entries of tasks that have left since.
     heap: BinaryHeap<(u64, u32)>,
 }
@@ -30,6 +32,7 @@ impl Pos {
         Self {
             rng,
             priorities: Vec::new(),
+            arriving: Vec::new(),
             heap: BinaryHeap::new(),
         }
     }
@@ -37,20 +40,57 @@ impl Pos {
 
 impl Scheduler for Pos {
     fn arrived(&mut self, slot: u32) {
-        let place = slot as usize;
-        if place >= self.priorities.len() {
-            self.priorities.resize(place + 1, 0);
-        }
-        self.priorities[place] = self.rng.next_u64();
-        self.heap.push((self.priorities[place], slot));
+        self.arriving.push(slot);
     }
 
     fn pick(&mut self, _step: u64, runnable: &mut Runnable) -> Option<u32> {
+        self.arriving.sort_unstable();
+        self.arriving.dedup();
+        for slot in self.arriving.drain(..) {
+            // Who left again draws nothing: whether it ever came may depend on the order.
+            if !runnable.contains(slot) {
+                continue;
+            }
+            let place = slot as usize;
+            if place >= self.priorities.len() {
+                self.priorities.resize(place + 1, 0);
+            }
+            self.priorities[place] = self.rng.next_u64();
+            self.heap.push((self.priorities[place], slot));
+        }
         while let Some((priority, slot)) = self.heap.pop() {
             if runnable.contains(slot) && self.priorities[slot as usize] == priority {
                 return Some(slot);
             }
         }
         runnable.oldest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::stream;
+
+    #[test]
+    fn the_order_of_arrival_does_not_matter() {
+        let picks = |arrivals: &[&[u32]]| {
+            let mut pos = Pos::new(stream(7, "schedule"));
+            let mut runnable = Runnable::default();
+            let mut picks = Vec::new();
+            for round in arrivals {
+                for slot in *round {
+                    runnable.insert(*slot);
+                    pos.arrived(*slot);
+                }
+                let slot = pos.pick(0, &mut runnable);
+                runnable.remove(slot.expect("something can run"));
+                picks.push(slot);
+            }
+            picks
+        };
+        let ascending: &[&[u32]] = &[&[0, 1, 2, 3], &[], &[5, 6, 7], &[], &[]];
+        let otherwise: &[&[u32]] = &[&[2, 0, 3, 1], &[], &[7, 5, 6], &[], &[]];
+        assert_eq!(picks(ascending), picks(otherwise));
     }
 }
