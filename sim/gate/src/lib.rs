@@ -114,6 +114,40 @@ pub fn where_is(name: &str) -> Option<ractor::ActorCell> {
     ractor::registry::where_is(scoped_name(name))
 }
 
+/// The members of the process group of a [`scoped_name`], those that were started first
+/// in front.
+///
+/// `ractor::pg::get_members` gives them in the order of a map, which no seed decides.
+///
+/// ```
+/// # use ractor::{Actor, ActorProcessingErr, ActorRef};
+/// # struct Display;
+/// # impl Actor for Display {
+/// #     type Msg = u32;
+/// #     type State = ();
+/// #     type Arguments = ();
+/// #     async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
+/// #         Ok(())
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (display, _) = Actor::spawn(None, Display, ()).await.unwrap();
+/// ractor::pg::join(retake::scoped_name("displays"), vec![display.get_cell()]);
+/// for member in retake::members("displays") {
+///     member.send_message(42_u32).unwrap();
+/// }
+/// # assert_eq!(retake::members("displays").len(), 1);
+/// # }
+/// ```
+#[must_use]
+pub fn members(group: &str) -> Vec<ractor::ActorCell> {
+    let mut members = ractor::pg::get_members(&scoped_name(group));
+    // Their numbers differ from run to run, the order of these does not.
+    members.sort_by_key(ractor::ActorCell::get_id);
+    members
+}
+
 /// Add a line to the story of the run; outside a simulation, a `tracing` event
 /// at level info. Takes what `format!` takes, and formats only when somebody reads it.
 #[macro_export]
