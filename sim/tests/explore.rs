@@ -227,9 +227,10 @@ fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
         "{failure:?}"
     );
     let shrunk = shrink(&failure.case, common::fragile_family, |_| {}).unwrap();
-    let [fault] = &shrunk.case.faults[..] else {
+    let [fault, heal] = &shrunk.case.faults[..] else {
         panic!("{:?}", shrunk.case);
     };
+    assert!(heal.heals() && shrunk.case.strikes() == 1);
     assert!(fault.target.starts_with("child"), "{fault}");
     let why = explain(&shrunk.case, common::fragile_family);
     assert!(
@@ -264,6 +265,7 @@ fn a_test() -> Test {
         strategy: "mix",
         faults: "none",
         steps: 10_000,
+        horizon: "1h",
     }
 }
 
@@ -295,12 +297,13 @@ fn a_failing_test_tells_its_story_and_its_saved_case_runs_first_until_it_is_fixe
     let line = |start: &str| story.lines().find_map(|line| line.strip_prefix(start));
     let (case, trace) = (line("case: ").unwrap(), line("trace: ").unwrap());
     assert!(case.contains("retake-cases/tests-order-the_last_is_not_first/"));
+    assert!(trace.contains("retake/tests-order-the_last_is_not_first/"));
     assert_eq!(retake_traces::verify(trace).unwrap().outcome, "violated");
     // Without any seed the saved one fails; fixed, it passes.
     let none = Test { seeds: 1, ..test };
     let story = message(&none, broken).expect("the saved case fails");
     assert!(
-        !story.contains("strategy ") && story.contains(case),
+        !story.contains("strategy ") && story.contains(case) && story.contains(trace),
         "{story}"
     );
     assert_eq!(message(&none, || Box::pin(async {})), None);
@@ -308,6 +311,139 @@ fn a_failing_test_tells_its_story_and_its_saved_case_runs_first_until_it_is_fixe
     let story = message(&none, || Box::pin(async {})).expect("the file is damaged");
     assert!(story.contains("is no saved case"), "{story}");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_test_ends_at_its_horizon() {
+    let sleep: fn() -> Body = || Box::pin(retake::sleep(Duration::from_secs(90)));
+    let test = a_test();
+    assert_eq!(message(&test, sleep), None);
+    let wrong = Test {
+        horizon: "60",
+        ..test.clone()
+    };
+    let story = message(&wrong, sleep).expect("60 is no time");
+    assert!(story.contains("the horizon `60`"), "{story}");
+    let sooner = Test {
+        horizon: "60s",
+        ..test
+    };
+    let story = message(&sooner, sleep).expect("it takes longer");
+    assert!(
+        story.contains("did not return before the end of virtual time"),
+        "{story}"
+    );
+    std::fs::remove_dir_all(sooner.crate_folder).unwrap();
+}
+
+/// A task counts to three, and has done so when all is healed.
+async fn count_to_three() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let counted = std::sync::Arc::new(AtomicU32::new(0));
+    let task = {
+        let counted = counted.clone();
+        retake::spawn_named("counter", async move {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    };
+    retake::sleep(Duration::from_secs(1)).await;
+    let forgotten = u32::from(retake::buggify!("a count is forgotten"));
+    retake::healed().await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
+    let counted = counted.load(Ordering::Relaxed) - forgotten.min(counted.load(Ordering::Relaxed));
+    retake::always!(counted == 3, "{counted} of 3");
+}
+
+#[test]
+fn a_shrunk_case_waits_for_its_heal_as_the_whole_one_did() {
+    let fault = |text: &str| text.parse::<Fault>().unwrap();
+    let point = "point a count is forgotten @500ms";
+    let delay = "delay counter @step 3 until 100s";
+    let heal = "heal @50s";
+    let plan = |faults: &[&str]| FaultPlan {
+        faults: faults.iter().map(|text| fault(text)).collect(),
+        swarm: None,
+    };
+    let find = |faults: &[&str]| {
+        let explorer = Explorer::new("count").seeds(0..1).faults(plan(faults));
+        explorer.run(count_to_three).failures.into_iter().next()
+    };
+    assert!(find(&[delay, heal]).is_none(), "it waits for the heal");
+    let failure = find(&[delay, point, heal]).expect("one is forgotten");
+    let shrunk = shrink(&failure.case, count_to_three, |_| {}).unwrap();
+    // Without the heal the delay alone would do, which is another story.
+    assert!(
+        shrunk.case.faults.iter().any(Fault::heals),
+        "{:?}",
+        shrunk.case.faults
+    );
+    let why = explain(&shrunk.case, count_to_three).to_string();
+    assert!(why.contains("passes without the fault `point"), "{why}");
+    assert!(!why.contains("passes without the fault `heal"), "{why}");
+}
+
+/// A client that asks in vain for long.
+async fn waits_in_vain() {
+    let is_lost = std::sync::Arc::new(std::sync::Mutex::new(false));
+    let gives_up = is_lost.clone();
+    let tasks = [
+        retake::spawn_named("first", async move { *is_lost.lock().unwrap() = true }),
+        retake::spawn_named("asker", async move {
+            let was_lost = *gives_up.lock().unwrap();
+            for _ in 0..100 {
+                retake::sleep(Duration::from_millis(1)).await;
+            }
+            retake::always!(was_lost, "an answer that never comes");
+        }),
+    ];
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[test]
+fn a_long_story_tells_its_beginning_its_end_and_what_decides() {
+    let campaign = Explorer::new("vain").seeds(0..100).run(waits_in_vain);
+    let shrunk = shrink(&campaign.failures[0].case, waits_in_vain, |_| {}).unwrap();
+    let why = explain(&shrunk.case, waits_in_vain);
+    let text = why.to_string();
+    for part in [
+        "passes if `first` begins",
+        "scenario               begins",
+        "first                  begins",
+        "asker                  begins",
+        " lines left out)",
+        "violated: an answer that never comes",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let told: usize = why.gaps.iter().map(|(_, count)| count).sum();
+    assert!(told > 50 && why.slice.len() <= 40, "{text}");
+}
+
+/// What another target's test of the same name saved is not run.
+#[test]
+fn a_case_is_run_by_the_test_whose_folder_it_lies_in() {
+    let test = a_test();
+    let folder = std::path::Path::new(test.crate_folder).join("retake-cases");
+    let broken: fn() -> Body = || Box::pin(race());
+    message(&test, broken).expect("it fails and is saved");
+    let other = Test {
+        module: "others::order",
+        ..test.clone()
+    };
+    std::fs::rename(
+        folder.join("tests-order-the_last_is_not_first"),
+        folder.join("others-order-the_last_is_not_first"),
+    )
+    .unwrap();
+    let none = |test| Test { seeds: 1, ..test };
+    assert_eq!(message(&none(test.clone()), broken), None);
+    assert!(message(&none(other), broken).is_some());
+    std::fs::remove_dir_all(test.crate_folder).unwrap();
 }
 
 type Body = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

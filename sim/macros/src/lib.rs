@@ -241,7 +241,7 @@ fn is_boxed(output: &ReturnType) -> bool {
 /// `E: Debug`; an error fails the test as a panic would. Settings, all optional:
 /// `seeds = 200`, `strategy = "mix"` (or one, such as `"pct:depth=3"`), `faults = "none"`
 /// (`"swarm"`, or a TOML file beside the crate's manifest), `steps = 1_000_000` (the most
-/// of a run). Other attributes, such as `#[ignore]` and `#[should_panic]`, work as usual.
+/// of a run), `horizon = "1h"` (of virtual time, by which the function has to return). Other attributes, such as `#[ignore]` and `#[should_panic]`, work as usual.
 ///
 /// A failure prints its seed, the shrunk story, the files of case and trace, and the
 /// command that replays it; the case is saved in the crate's folder `retake-cases`, and
@@ -265,6 +265,7 @@ fn simulated_test(
         ("strategy", quote!("mix")),
         ("faults", quote!("none")),
         ("steps", quote!(1_000_000)),
+        ("horizon", quote!("1h")),
     ];
     for setting in settings {
         let field = fields
@@ -273,7 +274,7 @@ fn simulated_test(
         let Some((_, value)) = field else {
             return Err(Error::new(
                 setting.path.span(),
-                "there is no such setting: write seeds, strategy, faults or steps",
+                "there is no such setting: write seeds, strategy, faults, steps or horizon",
             ));
         };
         let given = &setting.value;

@@ -112,10 +112,16 @@ impl Case {
         self.holds.as_deref().unwrap_or_default()
     }
 
-    /// How many things make it differ from a plain run: holds and faults.
+    /// How many of its faults do harm: all but the heal.
+    #[must_use]
+    pub fn strikes(&self) -> usize {
+        self.faults.iter().filter(|fault| !fault.heals()).count()
+    }
+
+    /// How many things make it differ from a plain run: holds, and faults that do harm.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.holds().len() + self.faults.len()
+        self.holds().len() + self.strikes()
     }
 
     /// The strategy.
@@ -146,13 +152,13 @@ impl Case {
         self.sim().run(move || scenario())
     }
 
-    /// Run it with its story and causes, and its states as well if asked for.
     /// Run it, and count what becomes of messages.
     pub(super) fn run_counted(&self, scenario: &Scenario) -> Run<()> {
         let scenario = Arc::clone(scenario);
         self.sim().conservation().run(move || scenario())
     }
 
+    /// Run it with its story and causes, and its states as well if asked for.
     pub(super) fn run_into(
         &self,
         scenario: &Scenario,

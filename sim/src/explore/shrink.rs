@@ -37,6 +37,9 @@ pub struct Shrunk {
     pub faults_before: usize,
     /// Runs that it took.
     pub runs: u32,
+    /// Whether it was given up before everything was tried: the runs were too many, or too
+    /// long.
+    pub gave_up: bool,
 }
 
 impl fmt::Display for Shrunk {
@@ -47,9 +50,13 @@ impl fmt::Display for Shrunk {
             self.holds_before,
             self.faults_before,
             self.case.holds().len(),
-            self.case.faults.len(),
+            self.case.strikes(),
             self.runs
-        )
+        )?;
+        if self.gave_up {
+            f.write_str(" (given up there, its runs are long)")?;
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +104,9 @@ struct Shrinker<F> {
     /// Deviations of its run.
     deviations: usize,
     runs: u32,
+    /// Steps of these runs, and how many they may be.
+    steps: u64,
+    steps_max: u64,
     progress: F,
 }
 
@@ -115,12 +125,13 @@ where
     F: Fn() -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    shrink_boxed(case, &boxed(scenario), progress)
+    shrink_boxed(case, &boxed(scenario), u64::MAX, progress)
 }
 
 pub(super) fn shrink_boxed(
     case: &Case,
     scenario: &Scenario,
+    steps_max: u64,
     progress: impl FnMut(Shrinking),
 ) -> Result<Shrunk, ShrinkError> {
     let mut shrinker = Shrinker {
@@ -128,12 +139,15 @@ pub(super) fn shrink_boxed(
         best: case.clone(),
         deviations: 0,
         runs: 0,
+        steps: 0,
+        steps_max,
         progress,
     };
     shrinker.start(case)?;
     let deviations_before = shrinker.deviations;
-    let (holds_before, faults_before) = (shrinker.best.holds().len(), shrinker.best.faults.len());
+    let (holds_before, faults_before) = (shrinker.best.holds().len(), shrinker.best.strikes());
     shrinker.shrink();
+    let gave_up = shrinker.is_spent();
     Ok(Shrunk {
         case: shrinker.best,
         deviations_before,
@@ -141,6 +155,7 @@ pub(super) fn shrink_boxed(
         holds_before,
         faults_before,
         runs: shrinker.runs,
+        gave_up,
     })
 }
 
@@ -150,6 +165,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         let sink = MemorySink::new();
         let (run, holds) = case.run_recorded(&self.scenario, sink.clone(), true);
         self.runs += 1;
+        self.steps += run.stats.steps;
         if run.passed() {
             return Err(ShrinkError::Passes);
         }
@@ -165,9 +181,14 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
             holds: Some(holds),
             ..self.best.clone()
         };
+        let mut struck = faults(&sink.records());
+        // A run that failed before its heal waits for that still.
+        if !struck.iter().any(Fault::heals) {
+            struck.extend(case.faults.iter().filter(|fault| fault.heals()).cloned());
+        }
         // What a strategy ran eagerly cannot be told by holds: such a case may stay as it is.
         if !self.accept(Case {
-            faults: faults(&sink.records()),
+            faults: struck,
             buggify: false,
             ..by_holds.clone()
         }) {
@@ -176,13 +197,19 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         Ok(())
     }
 
+    /// Whether nothing more is to be tried.
+    fn is_spent(&self) -> bool {
+        self.runs >= RUNS_MAX || self.steps >= self.steps_max
+    }
+
     /// Run a candidate; keep it if it fails alike and is no larger.
     fn accept(&mut self, mut candidate: Case) -> bool {
-        if self.runs >= RUNS_MAX {
+        if self.is_spent() {
             return false;
         }
         let (run, holds) = candidate.run_recorded(&self.scenario, HashSink::new(), false);
         self.runs += 1;
+        self.steps += run.stats.steps;
         let mut is_better = self.best.fails_alike(&run.outcome);
         if is_better {
             candidate.note(&run);
@@ -199,7 +226,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         (self.progress)(Shrinking {
             runs: self.runs,
             holds: self.best.holds().len(),
-            faults: self.best.faults.len(),
+            faults: self.best.strikes(),
         });
         is_better
     }
@@ -216,19 +243,29 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
             self.shrink_faults();
             self.shrink_workload();
             self.shrink_holds();
-            if self.best == before || self.runs >= RUNS_MAX {
+            if self.best == before || self.is_spent() {
                 break;
             }
         }
     }
 
+    /// The heal stays as long as anything strikes: without it a scenario that waits until it
+    /// is healed would look at once, in the middle of what is going wrong.
     fn shrink_faults(&mut self) {
-        self.shrink_parts(
-            |case| case.faults.len(),
-            |case, left_out| {
-                case.faults.drain(left_out);
-            },
-        );
+        self.shrink_parts(Case::strikes, |case, left_out| {
+            let mut place = 0;
+            case.faults.retain(|fault| {
+                let is_left_out = !fault.heals() && left_out.contains(&place);
+                place += usize::from(!fault.heals());
+                !is_left_out
+            });
+        });
+        if self.best.strikes() == 0 && !self.best.faults.is_empty() {
+            self.accept(Case {
+                faults: Vec::new(),
+                ..self.best.clone()
+            });
+        }
     }
 
     fn shrink_workload(&mut self) {
@@ -262,9 +299,9 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         leave_out: impl Fn(&mut Case, Range<usize>),
     ) {
         let mut piece = count(&self.best);
-        while piece > 0 {
+        while piece > 0 && !self.is_spent() {
             let mut end = count(&self.best);
-            while end > 0 {
+            while end > 0 && !self.is_spent() {
                 let start = end.saturating_sub(piece);
                 let mut candidate = self.best.clone();
                 leave_out(&mut candidate, start..end);
@@ -378,5 +415,35 @@ fn action(kind: FaultKind) -> FaultAction {
         FaultKind::Heal { within_ns } => FaultAction::Heal {
             within: within_ns.map(time),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explore::Explorer;
+
+    async fn three_tell() {
+        let tasks: Vec<_> = (0..3).map(|_| retake::spawn(async {})).collect();
+        for task in tasks {
+            task.await.expect("it does not fail");
+        }
+        retake::never!("told");
+    }
+
+    #[test]
+    fn what_takes_too_many_steps_is_given_up_and_fails_still() {
+        let scenario = boxed(three_tell);
+        let campaign = Explorer::new("three").seeds(5..6).run(three_tell);
+        let case = &campaign.failures[0].case;
+        let all = shrink_boxed(case, &scenario, u64::MAX, |_| {}).expect("it fails");
+        assert!(!all.gave_up && all.runs > 1, "{all}");
+        let some = shrink_boxed(case, &scenario, 1, |_| {}).expect("it fails");
+        assert!(some.gave_up && some.runs == 1, "{some}");
+        assert!(
+            some.to_string()
+                .ends_with("(given up there, its runs are long)")
+        );
+        assert!(!some.case.run(&scenario).passed());
     }
 }

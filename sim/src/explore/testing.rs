@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use retake_traces::header::Header;
 use retake_traces::writer::TraceWriter;
 
 use super::{Case, Explorer, Scenario, Search, boxed};
 use crate::plan::FaultPlan;
+
+/// The folder of the crate in which failures are kept.
+const CASES: &str = "retake-cases";
 
 /// A test to be.
 #[derive(Clone, Debug)]
@@ -28,7 +32,13 @@ pub struct Test {
     pub faults: &'static str,
     /// Largest number of steps of a run.
     pub steps: u64,
+    /// End of virtual time, such as `60s`.
+    pub horizon: &'static str,
 }
+
+/// Steps that may be spent on making a failure small: some ten seconds of a debug build for
+/// each million. Who waits for a test wants to know what failed.
+const SHRINK_STEPS_MAX: u64 = 5_000_000;
 
 /// What a test may give: nothing, or a result.
 pub trait Ended {
@@ -91,10 +101,36 @@ impl Test {
         }
     }
 
+    /// The name of its folders: no other test of the crate has it.
+    fn folder_name(&self) -> String {
+        format!("{}::{}", self.module, self.name).replace("::", "-")
+    }
+
     /// Where its saved cases are.
     fn folder(&self) -> PathBuf {
-        let name = format!("{}::{}", self.module, self.name).replace("::", "-");
-        Path::new(self.crate_folder).join("retake-cases").join(name)
+        Path::new(self.crate_folder)
+            .join(CASES)
+            .join(self.folder_name())
+    }
+
+    /// Whether a case is of this test. Tests of two targets may have one name, so the folder
+    /// counts where it tells.
+    fn owns(&self, file: &Path, case: &Case) -> bool {
+        let folder = file.parent();
+        let name = |path: Option<&Path>| Some(path?.file_name()?.to_owned());
+        let is_kept = name(folder.and_then(Path::parent)).is_some_and(|name| name == CASES);
+        case.scenario == self.path()
+            && (!is_kept || name(folder).is_some_and(|name| name == *self.folder_name()))
+    }
+
+    fn horizon(&self) -> Result<Duration, String> {
+        match crate::parse_duration(self.horizon) {
+            Ok(horizon) if !horizon.is_zero() && horizon <= crate::HORIZON_MAX => Ok(horizon),
+            _ => Err(format!(
+                "the horizon `{}` is no time up to a year: write 60s, 1500ms or 2h",
+                self.horizon
+            )),
+        }
     }
 
     fn faults(&self) -> Result<FaultPlan, String> {
@@ -115,6 +151,7 @@ impl Test {
     ///
     /// # Panics
     /// If a run fails, with its story.
+    #[track_caller]
     pub fn run<F, Fut>(&self, scenario: F)
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -130,8 +167,7 @@ impl Test {
         let variable = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
         if let Some(file) = variable("RETAKE_REPLAY") {
             let case = Case::load(Path::new(&file)).map_err(|error| error.to_string())?;
-            if case.scenario != self.path() {
-                // Another test's.
+            if !self.owns(Path::new(&file), &case) {
                 return Ok(());
             }
             return self.check_saved(Path::new(&file), &case, scenario);
@@ -153,6 +189,7 @@ impl Test {
             .search(search)
             .faults(self.faults()?)
             .step_limit(self.steps)
+            .horizon(self.horizon()?)
             .run_boxed(scenario);
         match campaign.failures.into_iter().next() {
             None => Ok(()),
@@ -167,18 +204,27 @@ impl Test {
         }
         let mut case = case.clone();
         case.note(&run);
+        let trace = self.trace(file);
+        let trace = write_trace(&trace, &case, scenario).map(|()| trace);
         Err(format!(
             "{}\n{}",
             self.story(&case, scenario),
-            self.footer(file, None)
+            self.footer(file, trace.ok().as_deref())
         ))
+    }
+
+    /// Where the trace of a case is written.
+    fn trace(&self, case: &Path) -> PathBuf {
+        let folder = Path::new(self.crate_folder).join("target/retake");
+        let name = Path::new(case.file_name().unwrap_or_default()).with_extension("retake");
+        folder.join(self.folder_name()).join(name)
     }
 
     /// Shrink, save and explain a failure.
     fn report(&self, case: Case, scenario: &Scenario) -> String {
         let seed = case.seed;
         let mut head = format!("seed {seed} fails (strategy {})", case.strategy);
-        let case = match super::shrink::shrink_boxed(&case, scenario, |_| {}) {
+        let case = match super::shrink::shrink_boxed(&case, scenario, SHRINK_STEPS_MAX, |_| {}) {
             Ok(shrunk) => {
                 head.push_str(&format!("; {shrunk}"));
                 shrunk.case
@@ -189,10 +235,7 @@ impl Test {
             }
         };
         let file = self.folder().join(case.file_name());
-        let trace = Path::new(self.crate_folder)
-            .join("target/retake")
-            .join(case.file_name())
-            .with_extension("retake");
+        let trace = self.trace(&file);
         let saved = case.save(&file).map_err(|error| error.to_string());
         let trace = write_trace(&trace, &case, scenario).map(|()| trace);
         let footer = match saved {

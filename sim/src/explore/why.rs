@@ -13,7 +13,19 @@ use super::{Case, Scenario, boxed};
 use crate::strategy::{Hold, StepOf};
 
 /// Lines that an explanation has at most.
-const LINES_MAX: usize = 30;
+const LINES_MAX: usize = 40;
+
+/// How many of them are the last ones, whatever else there is to tell, and how many are
+/// there for the faults and the steps held back, with what is around them.
+const LAST_LINES: usize = 12;
+const KEY_LINES: usize = 12;
+
+/// Runs, and steps in all, that may be spent on changes that could avoid the failure.
+const RUNS_MAX: usize = 200;
+const STEPS_MAX: u64 = 5_000_000;
+
+/// What the story says of a callback that returned an error begins so.
+const FAILED: &str = "failed: ";
 
 /// Why a case fails.
 #[derive(Clone, Debug)]
@@ -22,10 +34,13 @@ pub struct Explanation {
     pub outcome: String,
     /// Changes of which each makes it pass.
     pub changes: Vec<String>,
-    /// What led to the failure: the last steps that it can depend on.
+    /// Changes that were not tried, since there are too many or the run is too long.
+    pub untried: usize,
+    /// What led to the failure: of the steps that it can depend on the last, the first, and
+    /// those around faults and steps that were held back.
     pub slice: Vec<Line>,
-    /// Steps that the failure can depend on and that were left out, the earliest.
-    pub left_out: usize,
+    /// Lines that were left out of it: before which of its lines, and how many.
+    pub gaps: Vec<(usize, usize)>,
     /// The steps of the run.
     pub steps: u64,
     /// Nothing makes it differ from a plain run.
@@ -55,15 +70,19 @@ fn lines_of(case: &Case, scenario: &Scenario) -> (String, bool, Vec<Line>) {
 
 pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
     let (outcome, _, lines) = lines_of(case, scenario);
+    let steps = lines.last().map_or(0, |line| line.step);
+    let most = RUNS_MAX.min(usize::try_from(STEPS_MAX / steps.max(1)).unwrap_or(usize::MAX));
     let mut changes = Vec::new();
-    for place in 0..case.faults.len() {
+    let faults = (0..case.faults.len()).filter(|place| !case.faults[*place].heals());
+    for place in faults.take(most) {
         let mut without = case.clone();
         let fault = without.faults.remove(place);
         if without.run(scenario).passed() {
             changes.push(format!("passes without the fault `{fault}`"));
         }
     }
-    for place in 0..case.holds().len() {
+    let most_holds = most.saturating_sub(case.strikes());
+    for place in (0..case.holds().len()).take(most_holds) {
         let mut holds = case.holds().to_vec();
         let Hold { step, until } = holds.remove(place);
         let without = Case {
@@ -83,20 +102,83 @@ pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
             ));
         }
     }
-    let slice = slice(&lines, case.holds());
-    let left_out = slice.len().saturating_sub(LINES_MAX);
+    let (slice, gaps) = abridge(slice(&lines, case.holds()), &lines, case.holds());
     Explanation {
         outcome,
         changes,
-        steps: lines.last().map_or(0, |line| line.step),
+        untried: case.size().saturating_sub(most),
+        steps,
         is_plain: case.holds.is_some() && case.size() == 0,
-        slice: slice.into_iter().skip(left_out).collect(),
-        left_out,
+        slice,
+        gaps,
     }
+}
+
+/// Not more lines than one reads, and the numbers of those that are missing. What decides is
+/// seldom among the last ones: a system that waits in vain goes on for long.
+fn abridge(slice: Vec<Line>, lines: &[Line], holds: &[Hold]) -> (Vec<Line>, Vec<(usize, usize)>) {
+    let count = slice.len();
+    if count <= LINES_MAX {
+        return (slice, Vec::new());
+    }
+    let held: BTreeSet<u64> = holds
+        .iter()
+        .flat_map(|hold| [hold.step, hold.until])
+        .filter_map(|step| Some(line_of(lines, step)?.step))
+        .collect();
+    let is_key = |line: &Line| match line.record {
+        Record::Fault(_) => true,
+        Record::Event(_) | Record::Panic(_) => tells_failure(line),
+        Record::Step(_) => held.contains(&line.step),
+        _ => false,
+    };
+    let mut told: BTreeSet<usize> = BTreeSet::new();
+    for place in (0..count).filter(|place| is_key(&slice[*place])) {
+        let around = [place, place.saturating_sub(1), (place + 1).min(count - 1)];
+        if told.union(&around.into()).count() > KEY_LINES {
+            break;
+        }
+        told.extend(around);
+    }
+    told.extend(count - LAST_LINES..count);
+    // The rest of the room: one line of the beginning for two further ones of the end.
+    let mut first = 0..count;
+    let mut last = (0..count).rev();
+    for turn in 0.. {
+        if told.len() >= LINES_MAX {
+            break;
+        }
+        let next = if turn % 3 == 0 {
+            first.find(|place| !told.contains(place))
+        } else {
+            last.find(|place| !told.contains(place))
+        };
+        told.extend(next);
+    }
+    let mut gaps = Vec::new();
+    let mut expected = 0;
+    for (number, place) in told.iter().enumerate() {
+        if *place > expected {
+            gaps.push((number, place - expected));
+        }
+        expected = place + 1;
+    }
+    let slice = slice.into_iter().enumerate();
+    let slice = slice.filter_map(|(place, line)| told.contains(&place).then_some(line));
+    (slice.collect(), gaps)
 }
 
 fn is_step(line: &Line) -> bool {
     matches!(line.record, Record::Step(_))
+}
+
+/// Whether a callback failed or panicked here.
+fn tells_failure(line: &Line) -> bool {
+    match &line.record {
+        Record::Event(text) => text.starts_with(FAILED),
+        Record::Panic(_) => true,
+        _ => false,
+    }
 }
 
 /// The line of a step of a task, if it was taken.
@@ -153,6 +235,9 @@ fn slice(lines: &[Line], holds: &[Hold]) -> Vec<Line> {
             tasks.insert(&line.who);
         }
     }
+    // A callback that failed may have taken with it what is missed later.
+    let failed = lines.iter().filter(|line| tells_failure(line));
+    wanted.extend(failed.map(|line| line.step));
     // Of a short run all is told, for the sake of what memory it shares.
     let is_short = steps.len() <= LINES_MAX;
     lines
@@ -181,7 +266,12 @@ impl Explanation {
         for change in &self.changes {
             line(change);
         }
-        if self.changes.is_empty() {
+        if self.untried > 0 {
+            line(&format!(
+                "{} changes of the schedule and the faults were not tried, for want of time",
+                self.untried
+            ));
+        } else if self.changes.is_empty() {
             line(if self.is_plain {
                 "it fails first in, first out, without any fault"
             } else {
@@ -189,10 +279,12 @@ impl Explanation {
             });
         }
         line("what led to it:");
-        if self.left_out > 0 {
-            line(&format!("  ({} earlier lines left out)", self.left_out));
-        }
-        for told in &self.slice {
+        let mut gaps = self.gaps.iter().peekable();
+        for (number, told) in self.slice.iter().enumerate() {
+            if let Some((_, count)) = gaps.next_if(|(before, _)| *before == number) {
+                let earlier = if number == 0 { "earlier " } else { "" };
+                line(&format!("  ({count} {earlier}lines left out)"));
+            }
             line(&told.to_text(width));
         }
         text.truncate(text.trim_end().len());

@@ -239,6 +239,12 @@ impl Fault {
         }
     }
 
+    /// Whether it does no harm, but ends the harm that others do.
+    #[must_use]
+    pub fn heals(&self) -> bool {
+        matches!(self.action, FaultAction::Heal { .. })
+    }
+
     /// Strike just before this step (from 1) is chosen.
     #[must_use]
     pub fn at_step(self, step: u64) -> Self {
