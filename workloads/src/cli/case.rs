@@ -107,7 +107,7 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
         shrunk.deviations_after,
     )?;
     row("holds", shrunk.holds_before, shrunk.case.holds().len())?;
-    row("faults", shrunk.faults_before, shrunk.case.faults.len())?;
+    row("faults", shrunk.faults_before, shrunk.case.strikes())?;
     row("steps", case.steps as usize, shrunk.case.steps as usize)?;
     if let Some(most) = shrunk.case.workload {
         writeln!(out, "load limited to {most}")?;

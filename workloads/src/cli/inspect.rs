@@ -166,14 +166,14 @@ pub(super) fn verify(file: &Path, json: bool, out: &mut impl Write) -> Result<St
         .iter()
         .map(|(name, version)| format!("{name} {version}"))
         .collect();
-    wrap(
-        &format!(
-            "recorded by  {}, code {}, with {}",
-            header.program,
-            header.code,
-            versions.join(", ")
-        ),
-        out,
-    )?;
+    let mut program = format!("recorded by  {}", header.program);
+    // The traces of tests know neither.
+    if !header.code.is_empty() {
+        program.push_str(&format!(", code {}", header.code));
+    }
+    if !versions.is_empty() {
+        program.push_str(&format!(", with {}", versions.join(", ")));
+    }
+    wrap(&program, out)?;
     Ok(Status::Passed)
 }

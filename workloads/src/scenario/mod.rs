@@ -153,7 +153,11 @@ pub fn named(name: &str) -> Result<&'static Scenario, String> {
                 `retake debug FILE --at STEP --print why`"
                 .to_owned();
         }
-        format!("this program has no scenario `{name}`; see `retake list`")
+        format!(
+            "this program has no scenario `{name}`; see `retake list`. Of a test of your own \
+             only `cargo test` can run it again, with RETAKE_REPLAY=CASE; its trace is for \
+             `retake debug`, `show`, `view`, `export` and `diff`"
+        )
     })
 }
 
