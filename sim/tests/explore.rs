@@ -336,6 +336,40 @@ fn a_test_ends_at_its_horizon() {
     std::fs::remove_dir_all(sooner.crate_folder).unwrap();
 }
 
+#[test]
+fn a_test_that_is_no_function_of_its_seed_says_so_and_where() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    // The first run of all measures, the others are those of the seeds.
+    let differs: fn() -> Body = || {
+        let is_odd = RUNS.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+        Box::pin(async move {
+            let name = if is_odd { "odd" } else { "even" };
+            retake::spawn_named(name, async {}).await.unwrap();
+            if is_odd {
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let test = a_test();
+    let story = message(&test, differs).expect("two runs of a seed are not the same");
+    for part in [
+        "not deterministic: two runs of the seed",
+        "not a function of the seed. Two further runs part here",
+        " odd ",
+        " even ",
+        "docs/determinism.md",
+    ] {
+        assert!(story.contains(part), "{part}: {story}");
+    }
+    assert!(
+        !std::path::Path::new(test.crate_folder)
+            .join("retake-cases")
+            .exists()
+    );
+    std::fs::remove_dir_all(test.crate_folder).unwrap();
+}
+
 /// A task counts to three, and has done so when all is healed.
 async fn count_to_three() {
     use std::sync::atomic::{AtomicU32, Ordering};

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ractor::factory::{Factory, FactoryArguments, FactoryMessage, FactoryRef};
+use ractor::factory::{Job, Worker, WorkerId, queues, routing, worker_builder};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call, call_t};
 use retake_sim::FaultPlan;
-use retake_sim::explore::{Explorer, Failure, explain, shrink};
+use retake_sim::explore::{Explorer, Failure, Search, explain, shrink};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -348,4 +350,244 @@ fn a_lease_that_runs_out_is_found_by_a_swarm_of_delays() {
         "{why}"
     );
     assert!(why.contains("passes without the fault `"), "{why}");
+}
+
+// --- a subscriber that joins while news is told ---
+
+struct Topic;
+
+#[derive(Debug)]
+enum TopicMessage {
+    Publish(u32),
+    Snapshot(RpcReplyPort<Vec<u32>>),
+}
+
+#[retake::simulated]
+impl Actor for Topic {
+    type Msg = TopicMessage;
+    type State = Vec<u32>;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<TopicMessage>,
+        (): (),
+    ) -> Result<Vec<u32>, ActorProcessingErr> {
+        Ok(Vec::new())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<TopicMessage>,
+        message: TopicMessage,
+        published: &mut Vec<u32>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            TopicMessage::Publish(value) => {
+                published.push(value);
+                // In whatever order ractor's map has them.
+                for member in ractor::pg::get_members(&retake::scoped_name("readers")) {
+                    member.send_message(ReaderMessage::Hear(value))?;
+                }
+            }
+            TopicMessage::Snapshot(reply) => reply.send(published.clone())?,
+        }
+        Ok(())
+    }
+}
+
+struct Reader {
+    joins_first: bool,
+}
+
+#[derive(Debug)]
+enum ReaderMessage {
+    Hear(u32),
+    Heard(RpcReplyPort<Vec<u32>>),
+}
+
+#[retake::simulated]
+impl Actor for Reader {
+    type Msg = ReaderMessage;
+    type State = Vec<u32>;
+    type Arguments = ActorRef<TopicMessage>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ReaderMessage>,
+        topic: ActorRef<TopicMessage>,
+    ) -> Result<Vec<u32>, ActorProcessingErr> {
+        let join = || ractor::pg::join(retake::scoped_name("readers"), vec![myself.get_cell()]);
+        if self.joins_first {
+            join();
+        }
+        let heard = call!(topic, TopicMessage::Snapshot)?;
+        if !self.joins_first {
+            join();
+        }
+        Ok(heard)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<ReaderMessage>,
+        message: ReaderMessage,
+        heard: &mut Vec<u32>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ReaderMessage::Hear(value) if heard.contains(&value) => {}
+            ReaderMessage::Hear(value) => heard.push(value),
+            ReaderMessage::Heard(reply) => reply.send(heard.clone())?,
+        }
+        Ok(())
+    }
+}
+
+async fn subscribers(joins_first: bool) {
+    let (topic, _) = Actor::spawn(None, Topic, ()).await.unwrap();
+    let publisher = {
+        let topic = topic.clone();
+        retake::spawn_named("publisher", async move {
+            for value in 0..3 {
+                topic.cast(TopicMessage::Publish(value)).unwrap();
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let joining: Vec<_> = (0..3)
+        .map(|_| {
+            let topic = topic.clone();
+            retake::spawn_named("joining", async move {
+                let (reader, _) = Actor::spawn(None, Reader { joins_first }, topic)
+                    .await
+                    .unwrap();
+                reader
+            })
+        })
+        .collect();
+    publisher.await.unwrap();
+    let mut readers = Vec::new();
+    for reader in joining {
+        readers.push(reader.await.unwrap());
+    }
+    retake::sleep(MS).await;
+    let members = retake::members("readers");
+    let started: Vec<_> = members.iter().map(ractor::ActorCell::get_id).collect();
+    assert!(started.is_sorted() && started.len() == 3);
+    for reader in readers {
+        let heard = call!(reader, ReaderMessage::Heard).unwrap();
+        retake::always!(heard == [0, 1, 2], "a reader has heard {heard:?}");
+    }
+}
+
+#[test]
+fn a_subscriber_that_misses_news_is_found_and_groups_are_functions_of_the_seed() {
+    let explorer = || Explorer::new("subscribers").seeds(0..300);
+    let (failure, why) = found(&explorer(), || subscribers(false));
+    assert!(failure.case.signature.contains("a reader has heard"));
+    assert!(why.contains("Snapshot"), "{why}");
+    for strategy in ["mix", "pos"] {
+        let search: Search = strategy.parse().unwrap();
+        let twice = explorer().search(search).check_determinism(1.0);
+        let campaign = twice.run(|| subscribers(true));
+        assert!(campaign.passed(), "{strategy}: {:?}", campaign.failures);
+    }
+}
+
+// --- a factory whose worker dies with a job ---
+
+struct Squarer;
+
+#[derive(Debug)]
+struct Square(u32, RpcReplyPort<u32>);
+
+impl Worker for Squarer {
+    type Key = u32;
+    type Message = Square;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: WorkerId,
+        _: &FactoryRef<u32, Square>,
+        (): (),
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: WorkerId,
+        _: &FactoryRef<u32, Square>,
+        job: Job<u32, Square>,
+        (): &mut (),
+    ) -> Result<u32, ActorProcessingErr> {
+        let Square(number, reply) = job.msg;
+        retake::sleep(5 * MS).await;
+        let _ = reply.send(number * number);
+        Ok(job.key)
+    }
+}
+
+type Squarers = Factory<
+    u32,
+    Square,
+    (),
+    retake::Simulated<Squarer>,
+    routing::QueuerRouting<u32, Square>,
+    queues::DefaultQueue<u32, Square>,
+>;
+
+async fn squares(tries_again: bool) {
+    let arguments = FactoryArguments::builder()
+        .worker_builder(Box::new(worker_builder(|_| {
+            (retake::Simulated::new(Squarer), ())
+        })))
+        .queue(Default::default())
+        .router(Default::default())
+        .num_initial_workers(2)
+        .build();
+    let factory = retake::Simulated::new(Squarers::default());
+    let (factory, _) = Actor::spawn(None, factory, arguments).await.unwrap();
+    let clients: Vec<_> = (0..4_u32)
+        .map(|number| {
+            let factory = factory.clone();
+            retake::spawn_named("client", async move {
+                loop {
+                    let (send, receive) = ractor::concurrency::oneshot();
+                    let message = Square(number, send.into());
+                    let job = Job::builder().key(number).msg(message).build();
+                    factory.cast(FactoryMessage::Dispatch(job)).unwrap();
+                    match receive.await {
+                        Ok(square) => return square == number * number,
+                        Err(_) if tries_again => {}
+                        Err(_) => return false,
+                    }
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        let is_answered = client.await.unwrap();
+        retake::always!(is_answered, "a job is lost with its worker");
+    }
+}
+
+#[test]
+fn a_job_lost_with_a_factorys_worker_is_found_by_a_swarm() {
+    let plan = "[swarm]\nkinds = [\"kill\", \"kill_awaiting\", \"panic\", \"delay\"]";
+    let faults: FaultPlan = toml::from_str(plan).unwrap();
+    let explorer = || {
+        Explorer::new("squares")
+            .seeds(0..500)
+            .faults(faults.clone())
+    };
+    let (failure, why) = found(&explorer(), || squares(false));
+    assert!(failure.case.signature.contains("a job is lost"));
+    for part in ["passes without the fault `", "Squarer", "FAULT: "] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    let campaign = explorer().run(|| squares(true));
+    assert!(campaign.passed(), "{:?}", campaign.failures);
 }

@@ -5,10 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use retake_traces::header::Header;
+use retake_traces::sink::MemorySink;
+use retake_traces::story::{self, Line};
 use retake_traces::writer::TraceWriter;
 
 use super::{Case, Explorer, Scenario, Search, boxed};
 use crate::plan::FaultPlan;
+
+/// The share of the seeds that are run twice and compared.
+const DETERMINISM_SHARE: f64 = 0.01;
 
 /// The folder of the crate in which failures are kept.
 const CASES: &str = "retake-cases";
@@ -144,7 +149,7 @@ impl Test {
         FaultPlan::named(&name).map_err(|error| error.to_string())
     }
 
-    /// Run it: saved cases first, then the seeds.
+    /// Run it: saved cases first, then the seeds, one in a hundred twice.
     ///
     /// `RETAKE_SEEDS` and `RETAKE_STRATEGY` take the place of what the attribute says;
     /// with `RETAKE_REPLAY` the case in that file is run and nothing else.
@@ -190,10 +195,11 @@ impl Test {
             .faults(self.faults()?)
             .step_limit(self.steps)
             .horizon(self.horizon()?)
+            .check_determinism(DETERMINISM_SHARE)
             .run_boxed(scenario);
         match campaign.failures.into_iter().next() {
             None => Ok(()),
-            Some(failure) => Err(self.report(failure.case, scenario)),
+            Some(failure) => Err(self.report(&failure.case, scenario)),
         }
     }
 
@@ -221,17 +227,25 @@ impl Test {
     }
 
     /// Shrink, save and explain a failure.
-    fn report(&self, case: Case, scenario: &Scenario) -> String {
+    fn report(&self, case: &Case, scenario: &Scenario) -> String {
         let seed = case.seed;
         let mut head = format!("seed {seed} fails (strategy {})", case.strategy);
-        let case = match super::shrink::shrink_boxed(&case, scenario, SHRINK_STEPS_MAX, |_| {}) {
+        // What only counting shows: a plain run of it passes.
+        if case.signature.starts_with("lost: ") {
+            return format!("{head}\n{}: {}", self.path(), case.outcome);
+        }
+        let case = match super::shrink::shrink_boxed(case, scenario, SHRINK_STEPS_MAX, |_| {}) {
             Ok(shrunk) => {
                 head.push_str(&format!("; {shrunk}"));
                 shrunk.case
             }
             Err(error) => {
-                head.push_str(&format!("; not shrunk: {error}"));
-                case
+                let path = self.path();
+                return format!(
+                    "{head}\n{path}: {}\nrun again, {error}\n{}",
+                    case.outcome,
+                    parting(case, scenario)
+                );
             }
         };
         let file = self.folder().join(case.file_name());
@@ -272,6 +286,37 @@ impl Test {
         }
         text
     }
+}
+
+/// Where two runs of a case part that should be one, for people.
+fn parting(case: &Case, scenario: &Scenario) -> String {
+    let lines = || {
+        let sink = MemorySink::new();
+        case.run_into(scenario, sink.clone(), false);
+        story::lines(&sink.records())
+    };
+    let (one, other) = (lines(), lines());
+    let mut text = "so something in it is not a function of the seed".to_owned();
+    let place = (0..one.len().max(other.len())).find(|place| one.get(*place) != other.get(*place));
+    match place {
+        None => text.push_str("; two further runs were the same"),
+        Some(place) => {
+            let told = |lines: &[Line]| match lines.get(place) {
+                Some(line) => line.to_text(120),
+                None => "has ended".to_owned(),
+            };
+            text.push_str(". Two further runs part here:");
+            for line in [told(&one), told(&other)] {
+                text.push_str(&format!("\n  {line}"));
+            }
+        }
+    }
+    text.push_str(
+        "\nit may be a static, tokio::spawn, a clock, or the order of a HashMap, of a process \
+         group or of a factory's workers: see docs/determinism.md, and the feature \
+         `interpose` of retake-sim",
+    );
+    text
 }
 
 fn write_trace(path: &Path, case: &Case, scenario: &Scenario) -> Result<(), String> {

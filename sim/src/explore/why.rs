@@ -91,9 +91,13 @@ pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
         };
         let (_, passed, others) = lines_of(&without, scenario);
         if passed {
-            // The one that is held may not have come to its step.
-            let held = in_words(&lines, step).or_else(|| in_words(&others, step));
-            let until = in_words(&lines, until);
+            // The one that is held may not have come to its step. Where it did, in the other
+            // run, the step has a number that would mislead here.
+            let told = |line: &Line| format!("{} (step {})", in_words(line), line.step);
+            let held = line_of(&lines, step)
+                .map(told)
+                .or_else(|| line_of(&others, step).map(in_words));
+            let until = line_of(&lines, until).map(told);
             let unknown = || "a step that does not come".to_owned();
             changes.push(format!(
                 "passes if {} before {}",
@@ -188,15 +192,14 @@ fn line_of(lines: &[Line], (task, number): StepOf) -> Option<&Line> {
     lines.iter().filter(of_task).nth(place)
 }
 
-/// What a step of a task was, if it was taken.
-fn in_words(lines: &[Line], step: StepOf) -> Option<String> {
-    let line = line_of(lines, step)?;
+/// What a step was.
+fn in_words(line: &Line) -> String {
     let what = line.what();
     let what = what.strip_prefix("handles ").map_or_else(
         || what.clone(),
         |message| format!("handles `{}`", shorten(message)),
     );
-    Some(format!("`{}` {what} (step {})", line.who, line.step))
+    format!("`{}` {what}", line.who)
 }
 
 /// A message as short as its sense allows.
