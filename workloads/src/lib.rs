@@ -4,16 +4,17 @@
 //! [`scenario`] is the table of what can be run, one file each; [`report`] is
 //! what a run measured; [`run`] runs a scenario under the simulator, with or
 //! without a trace, and replays one; [`served`] is what `retake serve` serves, live and
-//! in a replay; [`cli`] is the command line;
+//! in a replay; [`cli`] is the command line, and [`Program`] makes one of your own scenarios;
 //! [`bench`](mod@bench) has the benchmarks, [`campaign`] runs many seeds in worker
-//! processes, `answers` reads what HTTP servers say, [`view`] makes pages of traces, [`zoo`] has programs with known bugs, and
-//! [`recover`] looks into the files of ledgers.
+//! processes, `answers` reads what HTTP servers say, [`view`] makes pages of traces, [`zoo`]
+//! has programs with known bugs, and [`recover`] looks into the files of ledgers.
 
 mod answers;
 pub mod bench;
 pub mod campaign;
 pub mod cli;
 pub mod load;
+mod program;
 pub mod recover;
 pub mod report;
 pub mod run;
@@ -21,3 +22,5 @@ pub mod scenario;
 pub mod served;
 pub mod view;
 pub mod zoo;
+
+pub use program::{CheckSavedError, Program};

@@ -13,6 +13,7 @@ use retake_traces::{
 };
 use serde::Serialize;
 
+use crate::program;
 use crate::report::Report;
 use crate::scenario::{self, ReportSlot, Scenario};
 
@@ -72,7 +73,7 @@ impl Settings {
     #[must_use]
     pub fn header(&self, scenario: &Scenario) -> Header {
         Header {
-            program: format!("retake {}", env!("CARGO_PKG_VERSION")),
+            program: program::this().with_version(),
             scenario: scenario.name.to_owned(),
             seed: self.seed,
             strategy: self.strategy.to_string(),
@@ -82,7 +83,7 @@ impl Settings {
             story: self.story,
             faults: self.faults.iter().map(ToString::to_string).collect(),
             versions: versions(),
-            code: env!("RETAKE_CODE").to_owned(),
+            code: program::this().identity().to_owned(),
             states: self.states,
         }
     }

@@ -8,9 +8,9 @@ use retake_sim::explore::{self, Case, signature};
 use retake_traces::TraceReader;
 use serde_json::json;
 
-use super::explore::code;
 use super::run::find;
 use super::{Error, Status, print_json, terminal_width, wrap};
+use crate::program;
 
 #[derive(Debug, Args)]
 pub(super) struct ShrinkArgs {
@@ -65,7 +65,7 @@ fn load(file: &Path) -> Result<Case, Error> {
         virtual_time_ns: 0,
         code: header.code,
     };
-    let run = case.sim().run(code(scenario));
+    let run = case.sim().run(scenario.code());
     case.signature = signature(&run.outcome);
     case.outcome = run.outcome.to_string();
     Ok(case)
@@ -75,7 +75,7 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
     let case = load(&args.file)?;
     let scenario = find(&case.scenario)?;
     let bar = super::progress::spinner();
-    let shrunk = explore::shrink(&case, code(scenario), |far| {
+    let shrunk = explore::shrink(&case, scenario.code(), |far| {
         bar.set_message(far.to_string());
         bar.tick();
     });
@@ -119,7 +119,7 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
 pub(super) fn why(args: &WhyArgs, out: &mut impl Write) -> Result<Status, Error> {
     let case = load(&args.file)?;
     let scenario = find(&case.scenario)?;
-    let why = explore::explain(&case, code(scenario));
+    let why = explore::explain(&case, scenario.code());
     if args.mermaid {
         write!(out, "{}", why.to_mermaid())?;
     } else {
@@ -131,7 +131,7 @@ pub(super) fn why(args: &WhyArgs, out: &mut impl Write) -> Result<Status, Error>
 pub(super) fn replay(file: &Path, json: bool, out: &mut impl Write) -> Result<Status, Error> {
     let case = Case::load(file)?;
     let scenario = find(&case.scenario)?;
-    let run = case.sim().run(code(scenario));
+    let run = case.sim().run(scenario.code());
     let fails_alike = signature(&run.outcome) == case.signature;
     if json {
         let report = json!({
@@ -142,7 +142,7 @@ pub(super) fn replay(file: &Path, json: bool, out: &mut impl Write) -> Result<St
         });
         print_json(&report, out)?;
     } else {
-        if case.code != env!("RETAKE_CODE") {
+        if case.code != program::this().identity() {
             writeln!(
                 out,
                 "warning: the program has changed since the case was saved"

@@ -13,7 +13,8 @@ use retake_sim::{FaultPlan, parse_duration};
 use super::run::{find, wall_clock};
 use super::{Error, Status, horizon, print_json, wrap};
 use crate::campaign::{self, Jobs};
-use crate::scenario::{ReportSlot, Scenario};
+use crate::program;
+use crate::scenario::Scenario;
 
 /// What a worker has to know.
 #[derive(Clone, Debug, Args)]
@@ -152,7 +153,7 @@ impl Explored {
             .horizon(self.horizon)
             .step_limit(self.step_limit)
             .check_determinism(self.check_determinism)
-            .code(env!("RETAKE_CODE")))
+            .code(program::this().identity()))
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -168,14 +169,6 @@ impl Explored {
     }
 }
 
-/// A scenario's code, for the explorer.
-pub(super) fn code(
-    scenario: &'static Scenario,
-) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Clone + Send + Sync + 'static
-{
-    move || Box::pin(scenario.run(ReportSlot::default()))
-}
-
 /// Answer seeds on the input until it ends.
 pub(super) fn worker(args: &Explored, out: &mut impl Write) -> Result<Status, Error> {
     limit_memory(args.memory_limit);
@@ -186,8 +179,8 @@ pub(super) fn worker(args: &Explored, out: &mut impl Write) -> Result<Status, Er
         let line = line?;
         let seed = line.trim().parse();
         let seed: u64 = seed.map_err(|_| Error::Usage(format!("`{line}` is no seed")))?;
-        let steps = *steps.get_or_insert_with(|| explorer.probe(code(scenario)));
-        let run = explorer.run_seed(seed, steps, code(scenario));
+        let steps = *steps.get_or_insert_with(|| explorer.probe(scenario.code()));
+        let run = explorer.run_seed(seed, steps, scenario.code());
         serde_json::to_writer(&mut *out, &run).map_err(io::Error::from)?;
         writeln!(out)?;
         out.flush()?;
@@ -302,7 +295,7 @@ fn exhaust(
         .reduce(args.reduce)
         .limit(args.schedules)
         .keep_going(args.keep_going)
-        .run(code(scenario), |schedules| {
+        .run(scenario.code(), |schedules| {
             bar.set_message(format!("{schedules} schedules"));
             bar.tick();
         });
@@ -364,7 +357,7 @@ fn keep(
     let is_lost = failure.case.signature.starts_with("lost: ");
     if !args.no_shrink && !is_lost && failure.case.signature != "not deterministic" {
         let bar = super::progress::spinner();
-        let shrunk = explore::shrink(&failure.case, code(scenario), |far| {
+        let shrunk = explore::shrink(&failure.case, scenario.code(), |far| {
             bar.set_message(format!("shrinking seed {}: {far}", failure.case.seed));
             bar.tick();
         });
@@ -373,7 +366,7 @@ fn keep(
             Ok(shrunk) => {
                 told.push(format!("shrunk {shrunk}"));
                 failure.case = shrunk.case;
-                let why = explore::explain(&failure.case, code(scenario));
+                let why = explore::explain(&failure.case, scenario.code());
                 told.extend(why.changes);
             }
             Err(error) => told.push(format!("not shrunk: {error}")),
@@ -384,7 +377,11 @@ fn keep(
     failure.case.save(&path)?;
     told.push(format!("case: {}", path.display()));
     if !is_lost {
-        told.push(format!("why:  retake why {}", path.display()));
+        told.push(format!(
+            "why:  {} why {}",
+            program::this().name(),
+            path.display()
+        ));
     }
     Ok(told)
 }

@@ -11,9 +11,9 @@ use retake_traces::{Header, TraceWriter};
 use tempfile::TempDir;
 
 use super::case::is_case;
-use super::explore::code;
 use super::run::find;
 use super::{Error, Status};
+use crate::program;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -97,7 +97,7 @@ pub(super) fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("case.retake");
     let header = Header {
-        program: concat!("retake ", env!("CARGO_PKG_VERSION")).to_owned(),
+        program: program::this().with_version(),
         scenario: case.scenario.clone(),
         seed: case.seed,
         strategy: case.strategy.clone(),
@@ -107,7 +107,7 @@ pub(super) fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
         story: true,
         faults: case.faults.iter().map(ToString::to_string).collect(),
         versions: Vec::new(),
-        code: env!("RETAKE_CODE").to_owned(),
+        code: program::this().identity().to_owned(),
         states: true,
     };
     let writer = TraceWriter::create(&path, &header)?;
@@ -117,6 +117,6 @@ pub(super) fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
         .causality(true)
         .states(true)
         .trace(writer);
-    sim.run(code(scenario));
+    sim.run(scenario.code());
     Ok((folder, path))
 }

@@ -23,11 +23,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use retake_sim::explore::CaseError;
 use retake_sim::{Fault, Strategy, parse_duration};
 use retake_traces::TraceError;
 
+use crate::program;
 use crate::run::{ReplayError, STEP_LIMIT};
 
 /// Deterministic simulation of actor systems: run, replay and compare.
@@ -288,6 +289,32 @@ impl fmt::Display for Error {
     }
 }
 
+/// Commands that are about the system of the `retake` command.
+const ABOUT_THE_SYSTEM: [&str; 5] = ["bench", "calibrate", "checklist", "serve", "zoo"];
+
+/// The command line of this process, by the commands that its program has.
+fn of_this_program() -> Result<ArgMatches, clap::Error> {
+    let program = program::this();
+    let mut command = Cli::command()
+        .name(program.name())
+        .bin_name(program.name())
+        .version(program.version());
+    if program.is_retake() {
+        return command.try_get_matches();
+    }
+    for name in ABOUT_THE_SYSTEM {
+        command = command.mut_subcommand(name, |it| it.hide(true));
+    }
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    match matches.subcommand_name() {
+        Some(name) if ABOUT_THE_SYSTEM.contains(&name) => Err(command.error(
+            clap::error::ErrorKind::InvalidSubcommand,
+            format!("`{name}` is of the `retake` command alone"),
+        )),
+        _ => Ok(matches),
+    }
+}
+
 /// Run the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -298,7 +325,10 @@ pub fn main() -> ExitCode {
             report_panic(panic);
         }
     }));
-    let cli = Cli::parse();
+    let cli = match of_this_program().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let is_judged = !matches!(
         cli.command,
         Command::List { .. } | Command::Show(_) | Command::Export(_)

@@ -9,7 +9,6 @@ use clap::Args;
 use retake_sim::explore::Case;
 use retake_traces::TraceWriter;
 
-use super::explore::code;
 use super::run::find;
 use super::{Error, Status, case, live};
 use crate::run::Settings;
@@ -144,7 +143,7 @@ fn source(file: &Path, place: &Path) -> Result<Source, Error> {
         .causality(true)
         .states(true)
         .trace(writer)
-        .run(code(scenario));
+        .run(scenario.code());
     if let Some(error) = run.trace_error {
         return Err(error.into());
     }

@@ -6,7 +6,6 @@ use clap::Args;
 use retake_sim::explore::{self, Explorer, Search};
 use serde::Serialize;
 
-use super::explore::code;
 use super::run::find;
 use super::{Error, Status, print_json};
 use crate::zoo::{PROGRAMS, Program};
@@ -84,11 +83,11 @@ fn shrink(program: &Program, jobs: usize) -> Result<Option<Small>, Error> {
         .seeds(0..program.budget)
         .step_limit(10_000)
         .jobs(jobs)
-        .run(code(scenario));
+        .run(scenario.code());
     let shrunk = found
         .failures
         .first()
-        .and_then(|failure| explore::shrink(&failure.case, code(scenario), |_| {}).ok());
+        .and_then(|failure| explore::shrink(&failure.case, scenario.code(), |_| {}).ok());
     Ok(shrunk.map(|shrunk| Small {
         deviations_before: shrunk.deviations_before,
         holds_before: shrunk.holds_before,
@@ -110,7 +109,7 @@ fn campaigns(program: &Program, search: &Search, count: u64, jobs: usize) -> Res
             .seeds(first..first + program.budget)
             .step_limit(10_000)
             .jobs(jobs)
-            .run(code(scenario));
+            .run(scenario.code());
         let failure = found.failures.first();
         schedules.push(failure.map(|failure| failure.case.seed - first + 1));
     }
@@ -184,7 +183,7 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
                 .seeds(0..program.budget)
                 .step_limit(10_000)
                 .jobs(jobs);
-            Some(explorer.run(code(fixed)).passed())
+            Some(explorer.run(fixed.code()).passed())
         };
         // The mix finds each within its budget.
         passed &= strategies[0].median.is_some() && fixed_survives != Some(false);

@@ -9,7 +9,7 @@ mod worker_crash;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -17,7 +17,7 @@ use retake_actors::{Signal, System, SystemConfig, Verdict};
 
 use crate::load::{Answer, Client};
 use crate::report::Report;
-use crate::zoo;
+use crate::{program, zoo};
 
 /// Something that can be run by name.
 pub struct Scenario {
@@ -27,7 +27,7 @@ pub struct Scenario {
     pub about: &'static str,
     /// How much virtual time it takes, roughly.
     pub virtual_time: Duration,
-    run: Code,
+    run: Arc<Code>,
 }
 
 type Body<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -37,7 +37,7 @@ enum Code {
     /// It measures something.
     Reports(fn() -> Body<Report>),
     /// It passes or fails.
-    Checks(fn() -> Body<()>),
+    Checks(Box<dyn Fn() -> Body<()> + Send + Sync>),
 }
 
 impl fmt::Debug for Scenario {
@@ -48,91 +48,93 @@ impl fmt::Debug for Scenario {
     }
 }
 
-/// All scenarios: those of the system, canaries, and the programs of the zoo.
+/// All scenarios of this program.
 pub fn all() -> &'static [Scenario] {
-    static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
-        let reports = |name, about, virtual_time, run| Scenario {
-            name,
-            about,
-            virtual_time,
-            run: Code::Reports(run),
-        };
-        let mut all = vec![
-            reports(
-                "recovery/one_action",
-                "an action whose worker is killed, then one more",
-                one_action::VIRTUAL_TIME,
-                || Box::pin(one_action::run()),
-            ),
-            reports(
-                "recovery/worker_crash",
-                "20 clients for 10 s while workers are killed",
-                worker_crash::VIRTUAL_TIME,
-                || Box::pin(worker_crash::run()),
-            ),
-            reports(
-                "stress/steady_state",
-                "20 closed-loop clients for 60 s",
-                steady_state::VIRTUAL_TIME,
-                || Box::pin(steady_state::run()),
-            ),
-        ];
-        all.push(Scenario {
-            name: "recovery/chaos",
-            about: "a small load under faults, and what comes after",
-            virtual_time: chaos::VIRTUAL_TIME,
-            run: Code::Checks(|| Box::pin(chaos::run())),
-        });
-        all.push(Scenario {
-            name: "recovery/bad_edges",
-            about: "HTTP, network and disk fail as drawn",
-            virtual_time: bad_edges::VIRTUAL_TIME,
-            run: Code::Checks(|| Box::pin(bad_edges::run())),
-        });
-        let canary = |name, about, run| Scenario {
-            name,
-            about,
-            virtual_time: Duration::from_millis(1),
-            run: Code::Checks(run),
-        };
-        all.extend([
-            canary(
-                "canary/abort",
-                "ends the process in one seed of ten",
-                || Box::pin(canary::abort()),
-            ),
-            canary("canary/hang", "never ends in one seed of ten", || {
-                Box::pin(canary::hang())
-            }),
-            canary(
-                "canary/memory",
-                "eats all memory in one seed of ten",
-                || Box::pin(canary::memory()),
-            ),
-            canary("canary/nondeterminism", "differs from run to run", || {
-                Box::pin(canary::nondeterminism())
-            }),
-            canary("canary/panic", "panics in one seed of ten", || {
-                Box::pin(canary::panic())
-            }),
-        ]);
-        all.extend(zoo::PROGRAMS.iter().flat_map(|program| {
-            program.variants().map(|variant| Scenario {
-                name: variant.name,
-                about: program.about,
-                virtual_time: Duration::from_secs(1),
-                run: Code::Checks(variant.run),
-            })
-        }));
-        all.extend(zoo::CONTROLS.iter().map(|control| Scenario {
-            name: control.name,
-            about: "without a bug, for `explore --exhaustive`",
-            virtual_time: Duration::from_millis(1),
-            run: Code::Checks(control.run),
-        }));
-        all
+    program::this().scenarios()
+}
+
+/// Those of the `retake` command: of the system, canaries, and the programs of the zoo.
+pub(crate) fn brought_along() -> Vec<Scenario> {
+    let reports = |name, about, virtual_time, run| Scenario {
+        name,
+        about,
+        virtual_time,
+        run: Arc::new(Code::Reports(run)),
+    };
+    let mut all = vec![
+        reports(
+            "recovery/one_action",
+            "an action whose worker is killed, then one more",
+            one_action::VIRTUAL_TIME,
+            || Box::pin(one_action::run()),
+        ),
+        reports(
+            "recovery/worker_crash",
+            "20 clients for 10 s while workers are killed",
+            worker_crash::VIRTUAL_TIME,
+            || Box::pin(worker_crash::run()),
+        ),
+        reports(
+            "stress/steady_state",
+            "20 closed-loop clients for 60 s",
+            steady_state::VIRTUAL_TIME,
+            || Box::pin(steady_state::run()),
+        ),
+    ];
+    all.push(Scenario {
+        name: "recovery/chaos",
+        about: "a small load under faults, and what comes after",
+        virtual_time: chaos::VIRTUAL_TIME,
+        run: Arc::new(Code::Checks(Box::new(|| Box::pin(chaos::run())))),
     });
-    &ALL
+    all.push(Scenario {
+        name: "recovery/bad_edges",
+        about: "HTTP, network and disk fail as drawn",
+        virtual_time: bad_edges::VIRTUAL_TIME,
+        run: Arc::new(Code::Checks(Box::new(|| Box::pin(bad_edges::run())))),
+    });
+    let canary = |name, about, run: fn() -> Body<()>| Scenario {
+        name,
+        about,
+        virtual_time: Duration::from_millis(1),
+        run: Arc::new(Code::Checks(Box::new(run))),
+    };
+    all.extend([
+        canary(
+            "canary/abort",
+            "ends the process in one seed of ten",
+            || Box::pin(canary::abort()),
+        ),
+        canary("canary/hang", "never ends in one seed of ten", || {
+            Box::pin(canary::hang())
+        }),
+        canary(
+            "canary/memory",
+            "eats all memory in one seed of ten",
+            || Box::pin(canary::memory()),
+        ),
+        canary("canary/nondeterminism", "differs from run to run", || {
+            Box::pin(canary::nondeterminism())
+        }),
+        canary("canary/panic", "panics in one seed of ten", || {
+            Box::pin(canary::panic())
+        }),
+    ]);
+    all.extend(zoo::PROGRAMS.iter().flat_map(|program| {
+        program.variants().map(|variant| Scenario {
+            name: variant.name,
+            about: program.about,
+            virtual_time: Duration::from_secs(1),
+            run: Arc::new(Code::Checks(Box::new(variant.run))),
+        })
+    }));
+    all.extend(zoo::CONTROLS.iter().map(|control| Scenario {
+        name: control.name,
+        about: "without a bug, for `explore --exhaustive`",
+        virtual_time: Duration::from_millis(1),
+        run: Arc::new(Code::Checks(Box::new(control.run))),
+    }));
+    all
 }
 
 /// The scenario of this name.
@@ -153,10 +155,12 @@ pub fn named(name: &str) -> Result<&'static Scenario, String> {
                 `retake debug FILE --at STEP --print why`"
                 .to_owned();
         }
+        let program = program::this().name();
         format!(
-            "this program has no scenario `{name}`; see `retake list`. Of a test of your own \
-             only `cargo test` can run it again, with RETAKE_REPLAY=CASE; its trace is for \
-             `retake debug`, `show`, `view`, `export` and `diff`"
+            "this program has no scenario `{name}`; see `{program} list`. Of a test of your own \
+             only `cargo test` can run it again, with RETAKE_REPLAY=CASE (docs/own.md tells \
+             how to make a command of yours); its trace is for \
+             `{program} debug`, `show`, `view`, `export` and `diff`"
         )
     })
 }
@@ -178,12 +182,38 @@ impl ReportSlot {
 }
 
 impl Scenario {
+    /// One that passes or fails.
+    pub(crate) fn new<F, Fut>(name: &'static str, about: &'static str, run: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        Self {
+            name,
+            about,
+            virtual_time: Duration::from_secs(1),
+            run: Arc::new(Code::Checks(Box::new(move || Box::pin(run())))),
+        }
+    }
+
+    /// The scenario's code, for whoever runs it many times.
+    pub(crate) fn code(&self) -> impl Fn() -> Body<()> + Clone + Send + Sync + 'static {
+        let code = Arc::clone(&self.run);
+        move || Box::pin(Arc::clone(&code).run(ReportSlot::default()))
+    }
+
     /// The scenario's code, which leaves its report in `slot` and panics when a
     /// check fails, so that the trace ends with what was wrong.
     pub async fn run(&self, slot: ReportSlot) {
-        let report = match self.run {
-            Code::Reports(run) => run().await,
-            Code::Checks(run) => return run().await,
+        Arc::clone(&self.run).run(slot).await;
+    }
+}
+
+impl Code {
+    async fn run(self: Arc<Self>, slot: ReportSlot) {
+        let report = match &*self {
+            Self::Reports(run) => run().await,
+            Self::Checks(run) => return run().await,
         };
         let failed: Vec<String> = report
             .failed_checks()

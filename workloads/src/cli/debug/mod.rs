@@ -18,6 +18,7 @@ use clap::Args;
 use retake_traces::timeline::Condition;
 
 use super::{Error, Status, live, terminal_width};
+use crate::program;
 use print::{Answers, Question};
 use source::Source;
 
@@ -62,11 +63,11 @@ pub(super) fn debug(args: &DebugArgs, out: &mut impl Write) -> Result<Status, Er
     let file = live::find(&args.file);
     Source::check(&file)?;
     if questions.is_empty() && !std::io::stdout().is_terminal() {
-        return Err(Error::Usage(
+        return Err(Error::Usage(format!(
             "standard output is no terminal: say what to print, for example `--print why`; see \
-             `retake debug --help`"
-                .to_owned(),
-        ));
+             `{} debug --help`",
+            program::this().name()
+        )));
     }
     let mut source = Source::open(&file)?;
     let start = match &args.at {

@@ -11,7 +11,7 @@ use super::super::case::is_case;
 use super::super::progress::{shown, spinner};
 use super::super::{Error, export};
 use crate::run::ReplayError;
-use crate::{run, scenario};
+use crate::{program, run, scenario};
 
 /// A trace that is open.
 pub(super) struct Source {
@@ -84,7 +84,7 @@ impl Source {
     fn of_case(file: &Path) -> Result<Self, Error> {
         let case = Case::load(file)?;
         let mut notes = vec![format!("executed from the case {}", file.display())];
-        if case.code != env!("RETAKE_CODE") {
+        if case.code != program::this().identity() {
             notes.push("the program has changed since the case was saved".to_owned());
         }
         let (folder, path) = export::record(file)?;
@@ -115,7 +115,7 @@ fn execute_again(file: &Path, header: &Header) -> Result<Result<Again, String>, 
             header.scenario
         )));
     };
-    if header.code != env!("RETAKE_CODE") {
+    if header.code != program::this().identity() {
         return Ok(Err(
             "this program is not the one that recorded it, so it is not executed again".to_owned(),
         ));
