@@ -232,20 +232,35 @@ fn mutants_of_supervisors_are_caught() {
     };
     let restart = place_of(&good, "family", |what| matches!(what, What::Restart(_)));
     // 1: one restart more than is allowed; giving up too early, and twice.
-    assert!(check(&|entries| entries.insert(restart, good[restart].clone())).contains(&1));
-    let gave_up = Entry {
-        what: What::GaveUp("beta".to_owned()),
+    let of_family = |what: What| Entry {
+        what,
         ..good[restart].clone()
     };
-    let early = |entries: &mut Vec<Entry>| entries.insert(restart - 1, gave_up.clone());
-    assert!(check(&early).contains(&1));
-    let twice = |entries: &mut Vec<Entry>| {
-        entries.push(gave_up.clone());
-        entries.push(gave_up.clone());
+    let restarted = || of_family(What::Restart("beta".to_owned()));
+    let gave_up = || of_family(What::GaveUp("beta".to_owned()));
+    let once_more = |at: usize, more: &[Entry]| {
+        let mut entries = good.clone();
+        entries.splice(at..at, more.iter().cloned());
+        let found = restarts(&entries, "family", 1, PERIOD);
+        let found = found.iter().map(ToString::to_string);
+        found.collect::<Vec<_>>().join("; ")
     };
-    assert!(check(&twice).contains(&1));
+    let end = good.len();
+    for (at, more, found) in [
+        (end, vec![restarted()], "family restarts `beta`: 2 in 10s"),
+        (
+            restart,
+            vec![gave_up()],
+            "family gives up after 0 restarts (`beta`); \
+             invariant 1: family restarts `beta` after it gave up",
+        ),
+        (end, vec![gave_up(), gave_up()], "family gives up twice"),
+    ] {
+        assert_eq!(once_more(at, &more), format!("invariant 1: {found}"));
+    }
+    assert_eq!(once_more(end, &[gave_up()]), "");
     // 2: a child of the set is left running; the order is the wrong way round; one
-    // outside of the set is stopped.
+    // outside of the set is stopped; one is stopped for no reason.
     let stops = |entries: &[Entry]| {
         place_of(entries, "family", |what| {
             *what == What::StopChild("gamma".to_owned())
@@ -261,6 +276,10 @@ fn mutants_of_supervisors_are_caught() {
     assert_eq!(check(&reverse), [2]);
     let others = restart_sets(&good, "family", Strategy::RestForOne);
     assert_eq!(numbers(&others), [2]);
+    let unasked = |entries: &mut Vec<Entry>| {
+        entries.insert(restart, of_family(What::StopChild("beta".to_owned())));
+    };
+    assert_eq!(check(&unasked), [2]);
     // 3: the supervisor is gone, and a child is not.
     let orphan = |entries: &mut Vec<Entry>| {
         let end = |entry: &Entry| {

@@ -422,6 +422,8 @@ mod tests {
             }
             tamper(&mut store.0.lock().unwrap().receipts[2]);
             assert_eq!(store.verify().unwrap_err().position, place);
+            let found = crate::invariants::ledger(&store);
+            assert_eq!(found[0].invariant, 25);
         }
     }
 
