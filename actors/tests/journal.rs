@@ -7,11 +7,11 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use retake_actors::invariants::{
     Violation, calls, lives, mailbox_depth, messages, orphans, pool_journal, pool_leases,
-    recovered_states, restart_sets, restarts, unheard, wait_cycles,
+    recovered_states, restart_sets, restarts, tree_at_rest, unheard, wait_cycles,
 };
 use retake_actors::journal::{Entry, HandlerEnd, Journal, Life, Observed, Tag, What};
 use retake_actors::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
-use retake_actors::{Pool, PoolConfig, PoolRef};
+use retake_actors::{Pool, PoolConfig, PoolRef, invariants};
 use retake_sim::{Fault, Isolation, Sim};
 
 fn numbers(violations: &[Violation]) -> Vec<u32> {
@@ -23,6 +23,8 @@ fn numbers(violations: &[Violation]) -> Vec<u32> {
 
 const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 const PERIOD: Duration = Duration::from_secs(10);
+/// No child takes longer to stop.
+const BUSY: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 enum Ask {
@@ -96,7 +98,7 @@ async fn start_family(strategy: Strategy, intensity: u32, journal: &Journal) -> 
 }
 
 /// Two senders, one of whom crashes counters now and then.
-async fn family_under_fire(strategy: Strategy, intensity: u32) -> Vec<Entry> {
+async fn family_under_fire(strategy: Strategy, intensity: u32) -> (Vec<Entry>, Vec<Violation>) {
     use rand::RngExt as _;
     let journal = Journal::new();
     let family = start_family(strategy, intensity, &journal).await;
@@ -129,8 +131,11 @@ async fn family_under_fire(strategy: Strategy, intensity: u32) -> Vec<Entry> {
         sender.await.unwrap();
     }
     retake::sleep(PERIOD).await;
+    // One that has given up has no children.
+    let tree = family.tree().await;
+    let at_rest = tree.map_or(Vec::new(), |tree| tree_at_rest(&tree));
     family.stop().await;
-    journal.entries()
+    (journal.entries(), at_rest)
 }
 
 fn check_family(entries: &[Entry], strategy: Strategy, intensity: u32) -> Vec<Violation> {
@@ -140,7 +145,7 @@ fn check_family(entries: &[Entry], strategy: Strategy, intensity: u32) -> Vec<Vi
         orphans(entries, "family", &NAMES),
         lives(entries),
         recovered_states(entries, |_, state| state == "0"),
-        unheard(entries, "family", &NAMES),
+        unheard(entries, "family", &NAMES, BUSY),
         messages(entries),
         calls(entries),
         wait_cycles(entries),
@@ -165,8 +170,8 @@ fn all_hold_for_supervised_actors_that_crash_and_are_killed() {
                 .fault(kill)
                 .isolation(Isolation::Inline);
             let run = sim.run(move || family_under_fire(strategy, intensity));
-            let entries = run.expect_passed();
-            let violations = check_family(&entries, strategy, intensity);
+            let (entries, mut violations) = run.expect_passed();
+            violations.extend(check_family(&entries, strategy, intensity));
             assert_eq!(violations, [], "{strategy}, seed {seed}");
             let count =
                 |what: fn(&What) -> bool| entries.iter().filter(|entry| what(&entry.what)).count();
@@ -327,14 +332,35 @@ fn mutants_of_supervisors_are_caught() {
         }
     };
     assert_eq!(check(&recovers), [5]);
-    // 6: nobody hears of the crash (then nothing is restarted either).
-    let deaf = |entries: &mut Vec<Entry>| {
-        entries.retain(|entry| {
-            entry.who != "family" || matches!(entry.what, What::Added(_) | What::Life(_, _))
-        });
-        entries.retain(|entry| !(entry.who == "family" && matches!(entry.what, What::Life(..))));
+    // 6: the supervisor does not hear of the crash, and does nothing, until it ends or for
+    // good; it hears of it late.
+    let crash = place_of(&good, "beta", |what| {
+        matches!(what, What::Life(_, Life::Handled(HandlerEnd::Panicked)))
+    });
+    let unheard_of = |change: &dyn Fn(&mut Vec<Entry>)| {
+        let mut entries = good.clone();
+        change(&mut entries);
+        numbers(&unheard(&entries, "family", &NAMES, BUSY))
     };
-    assert!(check(&deaf).contains(&6));
+    let deaf = |entries: &mut Vec<Entry>| {
+        let ends = |what: &What| matches!(what, What::ShutDown | What::Life(..));
+        let of_end = place_of(entries, "family", |what| *what == What::ShutDown);
+        let mut place = 0;
+        entries.retain(|entry| {
+            place += 1;
+            place <= crash || place > of_end || entry.who != "family" || ends(&entry.what)
+        });
+    };
+    assert_eq!(unheard_of(&deaf), [6]);
+    let for_good = |entries: &mut Vec<Entry>| entries.truncate(crash + 1);
+    assert_eq!(unheard_of(&for_good), [6]);
+    let late = |entries: &mut Vec<Entry>| {
+        for entry in &mut entries[crash + 1..] {
+            entry.at = entry.at + 2 * BUSY;
+        }
+    };
+    assert_eq!(unheard_of(&late), [6]);
+    assert!(unheard_of(&|_| ()).is_empty());
     // 7: post_stop of one that failed.
     let stopping = Entry {
         what: What::Life(beta, Life::Stopping),
@@ -438,14 +464,17 @@ async fn pool_under_fire() -> Vec<Entry> {
     let config = PoolConfig {
         size: 2,
         max_overflow: 1,
+        max_waiting: Some(4),
         ..PoolConfig::default()
     };
-    let pool = start_pool(&journal, config).await;
+    let pool = start_pool(&journal, config.clone()).await;
     let clients: Vec<_> = (0..8)
         .map(|_| {
-            let (pool, journal) = (pool.clone(), journal.clone());
+            let (pool, journal, config) = (pool.clone(), journal.clone(), config.clone());
             retake::spawn(async move {
                 for _ in 0..10 {
+                    let status = pool.status().await.unwrap();
+                    assert_eq!(invariants::pool(&config, &status), []);
                     let patience = Duration::from_millis(retake::rng().random_range(0..40));
                     if let Ok(lease) = pool.checkout(patience).await {
                         match retake::rng().random_range(0..8) {
@@ -464,7 +493,9 @@ async fn pool_under_fire() -> Vec<Entry> {
         client.await.unwrap();
     }
     retake::sleep(Duration::from_secs(1)).await;
-    assert_eq!(pool_leases(&pool.status().await.unwrap(), 0), []);
+    let status = pool.status().await.unwrap();
+    assert_eq!(pool_leases(&status, 0), []);
+    assert_eq!(invariants::pool(&config, &status), []);
     pool.stop().await;
     journal.entries()
 }

@@ -1,6 +1,6 @@
 //! Supervisors and the lives of actors, from a journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::{Violation, violation};
@@ -292,37 +292,54 @@ pub fn recovered_states(
     violations
 }
 
-/// 6: the supervisor of this name hears of each of these children that failed,
-/// unless it ended itself.
+/// 6: the supervisor of this name hears of each of these children that failed within
+/// this time, which is as long as it may be busy with another one, unless it ends itself.
 #[must_use]
-pub fn unheard(entries: &[Entry], supervisor: &str, children: &[&str]) -> Vec<Violation> {
-    let mut failed: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut heard: BTreeMap<&str, u64> = BTreeMap::new();
+pub fn unheard(
+    entries: &[Entry],
+    supervisor: &str,
+    children: &[&str],
+    within: Duration,
+) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    // By child: when it failed.
+    let mut failed: BTreeMap<&str, VecDeque<retake::Instant>> = BTreeMap::new();
+    let mut is_late = |child: &str, at: retake::Instant, now: retake::Instant| {
+        if now.duration_since(at) > within {
+            let what = format!("{supervisor} has not heard of `{child}`, which failed, in time");
+            violations.push(violation(6, what));
+        }
+    };
     for entry in entries {
         let who = entry.who.as_str();
         match &entry.what {
             What::Life(_, Life::Handled(HandlerEnd::Failed | HandlerEnd::Panicked))
                 if children.contains(&who) =>
             {
-                *failed.entry(who).or_default() += 1;
+                failed.entry(who).or_default().push_back(entry.at);
             }
-            What::Heard(child) if who == supervisor => *heard.entry(child).or_default() += 1,
-            // It was stopped before it could be heard.
-            What::StopChild(child) if who == supervisor => *heard.entry(child).or_default() += 1,
-            What::Life(_, Life::Ended) if who == supervisor => return Vec::new(),
+            // One that is stopped was not heard of before.
+            What::Heard(child) | What::StopChild(child) if who == supervisor => {
+                let at = failed.get_mut(child.as_str()).and_then(VecDeque::pop_front);
+                if let Some(at) = at {
+                    is_late(child, at, entry.at);
+                }
+            }
+            What::Life(_, Life::Ended) if who == supervisor => {
+                for (child, at) in std::mem::take(&mut failed) {
+                    at.into_iter().for_each(|at| is_late(child, at, entry.at));
+                }
+            }
             _ => {}
         }
     }
-    let unheard = failed
-        .into_iter()
-        .filter(|(child, times)| heard.get(child).copied().unwrap_or(0) < *times);
-    unheard
-        .map(|(child, times)| {
-            let heard = heard.get(child).copied().unwrap_or(0);
-            let what = format!("`{child}` failed {times} times, {supervisor} heard of {heard}");
-            violation(6, what)
-        })
-        .collect()
+    for (child, at) in failed {
+        for _ in at {
+            let what = format!("{supervisor} has not heard of `{child}`, which failed");
+            violations.push(violation(6, what));
+        }
+    }
+    violations
 }
 
 /// 8: once nothing fails any more, every permanent child runs.
