@@ -189,7 +189,11 @@ fn a_run_that_differs_from_itself_is_found_out() {
     };
     let explorer = Explorer::new("leaks").seeds(0..20).check_determinism(1.0);
     let campaign = explorer.run(leaks);
-    assert_eq!(campaign.failures[0].case.signature, "not deterministic");
+    let found = &campaign.failures[0].case;
+    assert_eq!(found.signature, "not deterministic");
+    for part in ["event hashes", "first divergence at step", "another run:"] {
+        assert!(found.outcome.contains(part), "{}", found.outcome);
+    }
     let explorer = Explorer::new("race").seeds(0..20).check_determinism(1.0);
     let campaign = explorer.keep_going(true).run(race);
     let found = campaign
@@ -197,6 +201,36 @@ fn a_run_that_differs_from_itself_is_found_out() {
         .iter()
         .map(|it| it.case.signature.as_str());
     assert!(found.into_iter().all(|it| it != "not deterministic"));
+}
+
+#[test]
+fn what_is_random_where_nothing_is_interposed_is_found_out() {
+    if retake_sim::interpose::is_active() {
+        // Then it is part of the seed.
+        return;
+    }
+    #[allow(clippy::disallowed_types, reason = "its order is planted")]
+    fn order() -> u64 {
+        let map: std::collections::HashMap<u64, ()> = (0..50).map(|key| (key, ())).collect();
+        map.into_keys().next().unwrap_or_default()
+    }
+    #[allow(clippy::disallowed_methods, reason = "the clock is planted")]
+    fn clock() -> u64 {
+        let now = std::time::SystemTime::now();
+        let since = now
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        u64::from(since.subsec_nanos())
+    }
+    for planted in [order, clock] {
+        let explorer = Explorer::new("planted").seeds(0..20).check_determinism(1.0);
+        let campaign = explorer.run(move || async move {
+            for _ in 0..planted() % 7 {
+                retake::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        assert_eq!(campaign.failures[0].case.signature, "not deterministic");
+    }
 }
 
 #[test]

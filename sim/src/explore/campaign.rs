@@ -307,6 +307,9 @@ impl Explorer {
                      {:016x}, after {} and {} steps",
                     run.event_hash, again.event_hash, run.stats.steps, again.stats.steps
                 );
+                if let Some(divergence) = case.where_two_runs_part(scenario) {
+                    case.outcome = format!("{}\n{divergence}", case.outcome);
+                }
             } else if !again.passed() {
                 // What only counting messages has shown.
                 failed = true;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use retake_traces::sink::Sink;
+use retake_traces::{MemorySink, compare};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -54,6 +55,11 @@ pub struct Case {
     #[serde(default)]
     pub code: String,
 }
+
+/// The longest run of which two are compared, in steps: some ten megabytes each.
+const COMPARED_STEPS_MAX: u64 = 100_000;
+/// Of the lines that show where two runs part.
+const COMPARED_WIDTH: usize = 100;
 
 /// Why a case cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +162,21 @@ impl Case {
     pub(super) fn run_counted(&self, scenario: &Scenario) -> Run<()> {
         let scenario = Arc::clone(scenario);
         self.sim().conservation().run(move || scenario())
+    }
+
+    /// Where two more runs of a case part that is not deterministic. They need not, and
+    /// long ones are not kept in memory to be compared.
+    pub(super) fn where_two_runs_part(&self, scenario: &Scenario) -> Option<String> {
+        if self.steps > COMPARED_STEPS_MAX {
+            return None;
+        }
+        let sinks = [MemorySink::new(), MemorySink::new()];
+        for sink in &sinks {
+            self.run_into(scenario, sink.clone(), false);
+        }
+        let [one, other] = sinks.map(|sink| sink.records());
+        let divergence = compare(("one run", "another run"), &one, &other)?;
+        Some(divergence.to_text(COMPARED_WIDTH))
     }
 
     /// Run it with its story and causes, and its states as well if asked for.
