@@ -103,6 +103,7 @@ impl<F: DiskFile> FileDisk<F> {
             if retake::is_simulated() {
                 return work();
             }
+            #[allow(clippy::disallowed_methods, reason = "not in a simulation")]
             let done = tokio::task::spawn_blocking(work);
             done.await.map_err(io::Error::other)?
         };

@@ -123,6 +123,10 @@ pub fn start(path: impl AsRef<Path>, config: Config) -> Result<Recording, StartE
     let (stop, stopped) = channel();
     let flushed = Arc::clone(&recorder);
     let thread = std::thread::Builder::new().name("retake-record".to_owned());
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a recorded process is a live one"
+    )]
     let thread = thread.spawn(move || {
         while stopped.recv_timeout(FLUSH_EVERY) == Err(RecvTimeoutError::Timeout) {
             flushed.flush();

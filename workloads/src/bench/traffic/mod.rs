@@ -203,6 +203,7 @@ async fn wait_for(clients: Vec<JoinHandle<Taken>>) -> Vec<Ended> {
 impl Clients {
     /// Live clients share one thread, with a runtime of its own: on the benchmark's, whose
     /// threads wake one another, half of what is measured would be that.
+    #[allow(clippy::disallowed_methods, reason = "live only")]
     fn on_a_thread(clients: Vec<(Client, Stay)>, start: retake::Instant) -> Self {
         Self::Thread(tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
