@@ -3,14 +3,16 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{MS, Order, child, servant, told};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use retake_sim::{Fault, Outcome, Run, Sim};
-use retake_traces::MemorySink;
+use retake_sim::{Fault, FaultAction, Outcome, Run, Sim, Skew, Strategy};
 use retake_traces::record::Record;
 use retake_traces::story::lines;
+use retake_traces::{MemorySink, Schedule, compare};
 
 fn run<F, Fut>(faults: &[&str], scenario: F) -> (Run<Fut::Output>, MemorySink)
 where
@@ -474,4 +476,141 @@ fn chaos_ends_where_nothing_can_run_but_for_its_end() {
     // Where no fault is planned there is none to wait for.
     let (run, _) = self::run(&[], || async { retake::healed().await });
     assert!(run.passed());
+}
+
+/// Something for each kind of fault to strike: a child that is kept alive, three that are
+/// not, timers, a load, a marked place, and an end of the chaos.
+async fn everything() {
+    let (_keeper, _) = Actor::spawn(Some(retake::scoped_name("keeper")), Keeper, 0)
+        .await
+        .unwrap();
+    let parent = servant("parent").await;
+    let mut children = Vec::new();
+    for name in ["one", "two", "three"] {
+        children.push(child(name, &parent).await);
+    }
+    for number in 0..retake::workload(6) {
+        if let Some(kept) = retake::where_is("kept") {
+            let _ = kept.send_message(Order::Note(number));
+        }
+        for child in &children {
+            let _ = child.cast(Order::Sleep(4 * MS));
+        }
+        retake::event!("jams: {}", retake::buggify!("the door jams"));
+        retake::event!("it is {:?}", retake::unix_time());
+        retake::sleep(10 * MS).await;
+    }
+    retake::healed().await;
+}
+
+/// Texts of faults that strike there. What has to come before is in the same line.
+const KINDS: [&str; 30] = [
+    "kill one @15ms",
+    "kill one in await @15ms",
+    "kill two with 2 siblings @15ms",
+    "kill t* @15ms",
+    "kill *supervised @step 12",
+    "kill *child @step 12",
+    "kill one @15ms; panic kept in pre_start @11ms; kill kept @16ms",
+    "panic kept in post_start @step 1",
+    "panic kept @15ms",
+    "panic keeper in supervision @1ms; kill kept @15ms",
+    "panic kept in post_stop @1ms; stop kept @15ms",
+    "fail kept in pre_start @11ms; kill kept @15ms",
+    "fail kept in post_start @step 1",
+    "fail kept @15ms",
+    "fail keeper in supervision @1ms; kill kept @15ms",
+    "fail kept in post_stop @1ms; stop kept @15ms",
+    "stop one @15ms",
+    "drain one @15ms",
+    "lose one @15ms",
+    "delay one @15ms until 45ms",
+    "slow one by 3ms @15ms until 45ms",
+    "slow kept in pre_start by 7ms @11ms; kill kept @15ms",
+    "squat kept @14ms until 31ms; kill kept @15ms",
+    "pause @15ms until 45ms",
+    "late by 2ms @step 1 until 1s; coalesce by 10ms @30ms until 1s",
+    "clock +5s @15ms",
+    "clock drift +100ms @15ms; clock wave 2s per 40s @25ms",
+    "load x3 @step 1",
+    "point the door jams @step 9",
+    "heal @30ms within 5s; delay one @15ms until 10s",
+];
+
+/// A number for each kind, so that a new one is missed above.
+fn number(action: FaultAction) -> usize {
+    match action {
+        FaultAction::Kill { awaiting } => usize::from(awaiting),
+        FaultAction::Panic(_) => 2,
+        FaultAction::Fail(_) => 3,
+        FaultAction::Stop => 4,
+        FaultAction::Drain => 5,
+        FaultAction::Lose => 6,
+        FaultAction::Delay { .. } => 7,
+        FaultAction::Slow { .. } => 8,
+        FaultAction::SlowStart { .. } => 9,
+        FaultAction::Squat { .. } => 10,
+        FaultAction::Pause { .. } => 11,
+        FaultAction::Late { .. } => 12,
+        FaultAction::Coalesce { .. } => 13,
+        FaultAction::Clock { skew, .. } => match skew {
+            Skew::Step(_) => 14,
+            Skew::Drift(_) => 15,
+            Skew::Wave { .. } => 16,
+        },
+        FaultAction::Load { .. } => 17,
+        FaultAction::Point => 18,
+        FaultAction::Heal { .. } => 19,
+    }
+}
+
+#[test]
+fn each_kind_strikes_is_in_the_trace_and_is_replayed() {
+    let mut kinds = BTreeSet::new();
+    for texts in KINDS {
+        let faults: Vec<Fault> = texts.split("; ").map(|it| it.parse().unwrap()).collect();
+        kinds.extend(faults.iter().map(|fault| number(fault.action)));
+        for strategy in ["random", "pct", "defer"] {
+            if strategy == "defer" && texts.contains("post_start") {
+                // It runs eagerly, before any step is chosen at which a fault could strike.
+                continue;
+            }
+            let run = |strategy: Strategy, faults: &[Fault]| {
+                let sink = MemorySink::new();
+                let sim = Sim::new().seed(3).strategy(strategy);
+                let sim = sim.story(true).causality(true).faults(faults.to_vec());
+                let run = sim.trace(sink.clone()).run(everything);
+                (run, sink.records())
+            };
+            let (struck, recorded) = run(strategy.parse().unwrap(), &faults);
+            let what = format!("{texts}, {strategy}");
+            let missed = struck
+                .warnings
+                .iter()
+                .find(|it| it.contains("did not strike"));
+            assert_eq!(missed, None, "{what}");
+            let count = recorded
+                .iter()
+                .filter(|it| matches!(it, Record::Fault(_)))
+                .count();
+            assert!(count >= faults.len(), "{what}: {count} faults");
+            let (without, plain) = run(strategy.parse().unwrap(), &[]);
+            assert!(without.passed(), "{without}");
+            assert!(
+                compare(("faulty", "plain"), &recorded, &plain).is_some(),
+                "{what}"
+            );
+
+            let schedule = Schedule::read(recorded.iter().cloned().map(Ok)).unwrap();
+            let replay = Strategy::Replay(Arc::new(schedule));
+            for again in [replay, strategy.parse().unwrap()] {
+                let (again, replayed) = run(again, &faults);
+                if let Some(divergence) = compare(("recorded", "again"), &recorded, &replayed) {
+                    panic!("{what}: {divergence}");
+                }
+                assert_eq!(again.event_hash, struck.event_hash, "{what}");
+            }
+        }
+    }
+    assert_eq!(kinds, (0..20).collect(), "each kind has a line above");
 }

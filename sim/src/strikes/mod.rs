@@ -32,6 +32,8 @@ pub(crate) enum Blow {
 #[derive(Debug)]
 struct Pending {
     fault: Fault,
+    /// Its time has come, and it strikes as soon as it can.
+    has_come: bool,
     is_over: bool,
 }
 
@@ -117,7 +119,7 @@ impl Faults {
         let pending = &self.pending[place];
         // Eager steps may have passed the exact number.
         let has_come = matches!(pending.fault.when, When::Step(at) if at <= step);
-        has_come && !pending.is_over
+        (has_come || pending.has_come) && !pending.is_over
     }
 }
 
@@ -134,6 +136,7 @@ impl Core {
         self.faults.awaits_heal |= matches!(fault.action, FaultAction::Heal { .. });
         self.faults.pending.push(Pending {
             fault,
+            has_come: false,
             is_over: false,
         });
     }
@@ -168,13 +171,12 @@ impl Core {
         // What cannot strike now may do so at a step from now on.
         let Fault { target, action, .. } = &self.faults.pending[place].fault;
         let may_wait = target.starts_with('*')
-            || action.is_of_a_start()
             || matches!(
                 action,
                 FaultAction::Kill { awaiting: true } | FaultAction::Point
             );
         if may_wait {
-            self.faults.pending[place].fault.when = When::Step(1);
+            self.faults.pending[place].has_come = true;
             self.faults.wait_for_steps = true;
         } else {
             self.strike(place);
