@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use files::SimulatedFile;
 use retake_actors::ingress::{Envelope, Order, Secret, Served};
-use retake_actors::ledger::{Durability, FileDisk, ReceiptKind};
+use retake_actors::ledger::{DiskFault, Durability, FileDisk, ReceiptKind, SimulatedDisk};
 use retake_actors::{
     Failure, FailureKind, Ingress, IngressConfig, Service, ServiceTime, Signal, System,
     SystemConfig, invariants,
 };
 use retake_sim::net::{self, TcpListener, TcpStream};
-use retake_sim::{Sim, fs};
+use retake_sim::{Sim, Strategy, fs};
+use retake_traces::record::Record;
+use retake_traces::{MemorySink, Schedule, compare};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -938,6 +940,75 @@ fn over_a_network_that_doubles_reorders_or_resets_a_request_is_taken_once() {
             cut_off += run.expect_passed();
         }
         assert_eq!(cut_off > 0, cuts_off, "{network:?}: {cut_off}");
+    }
+}
+
+/// Faults of network and disk are events: they leave the schedule's hash as it is.
+#[test]
+fn each_fault_of_network_and_disk_is_told_in_the_trace_and_replayed() {
+    let clean = || net::Network::new().latency(Duration::from_millis(1)..=Duration::from_millis(9));
+    let cut = net::Cut {
+        from: "server".to_owned(),
+        to: "client".to_owned(),
+        start: Duration::from_millis(20),
+        end: SECOND,
+    };
+    let at_once = |fault| Some((fault, 12));
+    let edges = [
+        ("meets a cut link", clean().cut(cut), None),
+        ("is lost", clean().loss(0.1), None),
+        ("comes twice", clean().duplicates(0.3), None),
+        ("may be overtaken", clean().overtakes(0.2), None),
+        ("becomes a reset", clean().resets(0.2), None),
+        ("disk: PowerCut at", clean(), at_once(DiskFault::PowerCut)),
+        ("disk: Error at", clean(), at_once(DiskFault::Error)),
+        (
+            "disk: ShortWrite at",
+            clean(),
+            at_once(DiskFault::ShortWrite),
+        ),
+        (
+            "disk: OutOfSpace at",
+            clean(),
+            at_once(DiskFault::OutOfSpace),
+        ),
+        ("disk: LostSync at", clean(), at_once(DiskFault::LostSync)),
+    ];
+    for (told, network, fault) in edges {
+        let run = |strategy: Strategy, story| {
+            let (sink, network) = (MemorySink::new(), network.clone());
+            let sim = Sim::new().seed(2).strategy(strategy).story(story);
+            let run = sim.trace(sink.clone()).run(move || {
+                let network = network.clone();
+                async move {
+                    let disk = SimulatedDisk::new();
+                    if let Some((fault, operation)) = fault {
+                        disk.fail_at(operation, fault);
+                    }
+                    let system = SystemConfig {
+                        durability: Durability::Fsync(Arc::new(disk)),
+                        ..SystemConfig::default()
+                    };
+                    let _stage = start_on(network, small(), system).await;
+                    let asking = retake::spawn(net::on("client", async {
+                        for number in 0..10 {
+                            let _ = retake::timeout(SECOND, ask_over(number.to_string())).await;
+                        }
+                    }));
+                    asking.await.unwrap();
+                }
+            });
+            (run.event_hash, sink.records())
+        };
+        let (hash, recorded) = run(Strategy::Random, true);
+        let is_told = |record: &Record| matches!(record, Record::Event(it) if it.contains(told));
+        assert!(recorded.iter().any(is_told), "{told}");
+        let schedule = Schedule::read(recorded.iter().cloned().map(Ok)).unwrap();
+        let (_, replayed) = run(Strategy::Replay(Arc::new(schedule)), true);
+        if let Some(divergence) = compare(("recorded", "replayed"), &recorded, &replayed) {
+            panic!("{told}: {divergence}");
+        }
+        assert_eq!(run(Strategy::Random, false).0, hash, "{told}");
     }
 }
 

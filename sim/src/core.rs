@@ -323,6 +323,13 @@ impl Core {
         self.tasks.get(slot).map(|task| self.label(task))
     }
 
+    /// Add an event to the story.
+    pub(crate) fn tell(&mut self, text: String) {
+        if self.layers.story && !self.is_over() {
+            self.write(&Record::Event(text));
+        }
+    }
+
     pub(crate) fn clean(&self, text: String) -> String {
         clean(text, |pid| self.label_of_actor(pid))
     }

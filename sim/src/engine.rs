@@ -21,7 +21,7 @@ use std::time::Duration;
 use ractor::{ActorCell, ActorStatus, SupervisionEvent};
 use rand_core::Rng;
 use retake::engine::{Engine as Contract, Outside, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
-use retake_traces::record::{Record, TaskKind, Unhandled};
+use retake_traces::record::{TaskKind, Unhandled};
 use tokio::runtime::RuntimeMetrics;
 
 use crate::core::{Core, Left, Next as Pick};
@@ -493,6 +493,9 @@ impl Engine {
         // After a step it may have woken tasks without knowing.
         let after_step = self.environment_acted.replace(steps) != steps;
         let acts = environment.act(Duration::from_nanos(now_ns)) || after_step;
+        for text in environment.told() {
+            self.core.borrow_mut().tell(text);
+        }
         if acts {
             self.kick();
         }
@@ -855,9 +858,7 @@ impl Contract for Engine {
         if !core.is_over() {
             let text = core.clean(text);
             core.show_to_monitor(&text);
-            if core.layers.story {
-                core.write(&Record::Event(text));
-            }
+            core.tell(text);
         }
     }
 

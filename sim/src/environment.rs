@@ -14,4 +14,9 @@ pub trait Environment {
 
     /// When there is something to do next, if nothing else happens.
     fn next(&self) -> Option<Duration>;
+
+    /// What has gone wrong on purpose since it was asked last: each is an event of the story.
+    fn told(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -115,6 +115,7 @@ impl FileSystem {
     /// Lose what was not synced, in part where [`FsConfig::block_size`] says so. Files
     /// that are open fail from now on.
     pub fn crash(&self) {
+        retake::event!("disk: crashes, and loses what was not synced");
         self.crashes.fetch_add(1, Ordering::Relaxed);
         self.fs.crash();
     }

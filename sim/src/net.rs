@@ -198,6 +198,7 @@ struct Wire {
     latest: BTreeMap<(IpAddr, IpAddr), Duration>,
     next_pass: Option<Duration>,
     outbound: Vec<Packet>,
+    told: Vec<String>,
 }
 
 impl Wire {
@@ -231,6 +232,7 @@ impl Wire {
             latest: BTreeMap::new(),
             next_pass: None,
             outbound: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -245,7 +247,17 @@ impl Wire {
         let has_faults = now < self.network.faults_until;
         // Drawn in any case, so that a cut shifts nothing.
         let (loss, share) = (draw(&mut self.rng), draw(&mut self.rng));
-        if is_cut || (has_faults && loss < self.network.loss) {
+        let is_lost = has_faults && loss < self.network.loss;
+        if is_cut || is_lost {
+            self.tell(
+                link,
+                now,
+                if is_cut {
+                    "meets a cut link"
+                } else {
+                    "is lost"
+                },
+            );
             return;
         }
         let (low, high) = (*self.network.latency.start(), *self.network.latency.end());
@@ -255,6 +267,7 @@ impl Wire {
         let is_doubled = strikes(self.network.duplicates);
         let is_overtaken = strikes(self.network.overtakes);
         if is_reset && let Some(resets) = resets(&packet) {
+            self.tell(link, now, "becomes a reset of its connection");
             for reset in resets {
                 self.put(reset, arrival);
             }
@@ -262,8 +275,12 @@ impl Wire {
         }
         let mut later = || arrival + LATER_MAX.mul_f64(draw(&mut self.fault_rng));
         let copy = is_doubled.then(|| (packet.clone(), later()));
-        if is_overtaken {
-            let late = later();
+        let late = is_overtaken.then(later);
+        if copy.is_some() {
+            self.tell(link, now, "comes twice");
+        }
+        if let Some(late) = late {
+            self.tell(link, now, "may be overtaken");
             self.put(packet, late);
         } else {
             let latest = self.latest.entry(link).or_default();
@@ -274,6 +291,15 @@ impl Wire {
         if let Some((copy, at)) = copy {
             self.put(copy, at);
         }
+    }
+
+    /// Tell what becomes of a packet on a link that it should not.
+    fn tell(&mut self, (from, to): (IpAddr, IpAddr), now: Duration, what: &str) {
+        let name = |address| self.names.get(address).map_or("?", String::as_str);
+        let (from, to) = (name(&from), name(&to));
+        // In the story it stands behind the step before it, whose time may be an earlier one.
+        let text = format!("network: what goes from {from} to {to} at {now:?} {what}");
+        self.told.push(text);
     }
 
     /// Let a packet arrive at this time.
@@ -348,6 +374,10 @@ impl Environment for Wire {
     fn next(&self) -> Option<Duration> {
         let arrival = self.on_the_way.first_key_value().map(|((at, _), _)| *at);
         arrival.into_iter().chain(self.next_pass).min()
+    }
+
+    fn told(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
     }
 }
 

@@ -257,6 +257,7 @@ impl SimulatedDisk {
         }
         let unsynced = platter.bytes.len() - platter.synced;
         let survives = draw(unsynced);
+        retake::event!("disk: has power again, with {survives} of {unsynced} unsynced bytes");
         let (synced, length) = (platter.synced, platter.bytes.len());
         if draw(1) == 0 {
             platter.bytes.truncate(synced + survives);
@@ -299,6 +300,8 @@ impl SimulatedDisk {
             _ if platter.is_off => Err(DiskFault::PowerCut),
             None => Ok(()),
             Some((_, fault)) => {
+                let number = platter.operations;
+                retake::event!("disk: {fault:?} at operation {number}, {what:?}");
                 platter.fault = None;
                 platter.is_off = fault == DiskFault::PowerCut;
                 Err(fault)
@@ -308,7 +311,7 @@ impl SimulatedDisk {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
     Append,
     Sync,

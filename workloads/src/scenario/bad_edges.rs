@@ -249,7 +249,7 @@ async fn load(system: &System, rng: &mut ChaCha8Rng) -> Got {
 }
 
 /// How a client behaves towards one request.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Manner {
     Honest,
     /// Sends half of it, and the rest too late.
@@ -280,6 +280,7 @@ async fn client(number: u32, mut rng: ChaCha8Rng) -> Got {
     for request in 0..REQUESTS {
         let id = format!("{number}-{request}");
         let manner = MANNERS[rng.random_range(0..MANNERS.len())];
+        retake::event!("asks: {manner:?}");
         got.clocks_ns.insert(clock_ns());
         let deadline = retake::unix_time() + LATEST;
         let deadline_ns = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX);
