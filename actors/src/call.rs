@@ -17,7 +17,9 @@ pub enum CallError {
 }
 
 /// The timeout of a call that is impatient on purpose.
-const EARLY: Duration = Duration::from_millis(1);
+pub(crate) const EARLY: Duration = Duration::from_millis(1);
+/// How often somebody asks who asks too often on purpose.
+pub(crate) const STORM: u32 = 20;
 
 /// Ask an actor, and wait for its answer at most `timeout`, or as long as it takes.
 ///

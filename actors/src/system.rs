@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use ractor::{ActorRef, RpcReplyPort, SpawnErr};
 
-use crate::call::{CallError, call};
+use crate::call::{CallError, STORM, call};
 use crate::entitlement::{
     Change, ChangeError, EntitlementEvent, EntitlementRef, EntitlementState, Entitlements, Terms,
 };
@@ -288,6 +288,19 @@ impl System {
     /// If the tenant's governor does not answer; the signal may have been taken.
     pub async fn signal(&self, signal: Signal) -> Result<Verdict, CallError> {
         let governor = self.governor(&signal.tenant).await?;
+        // What has an id may be sent again by whoever got no answer.
+        if signal.id.is_some() {
+            let retries = if retake::buggify!("client: a storm of retries") {
+                STORM
+            } else {
+                u32::from(retake::buggify!("client: sends its signal again"))
+            };
+            for _ in 0..retries {
+                let event = |reply| GovernorEvent::Signal(signal.clone(), reply);
+                let unanswered = governor.call(event, None);
+                let _ = retake::timeout(Duration::ZERO, unanswered).await;
+            }
+        }
         let event = |reply| GovernorEvent::Signal(signal, reply);
         let asked = governor.call(event, Some(CALL_TIMEOUT));
         self.config.stages.timed(Stage::Governor, asked).await

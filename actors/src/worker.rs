@@ -54,6 +54,8 @@ pub enum WorkerMessage {
     Run(Action, RpcReplyPort<Work>),
 }
 
+/// By how much a job takes longer that is larger than any should be.
+const OVERSIZED: Duration = Duration::from_secs(10);
 /// How long a worker hangs that was told to.
 const HANGS: Duration = Duration::from_secs(24 * 3600);
 
@@ -79,6 +81,9 @@ impl Actor for ActionWorker {
     ) -> Result<(), ActorProcessingErr> {
         let WorkerMessage::Run(_, reply) = message;
         arguments.service_time.spend().await;
+        if retake::buggify!("worker: its job is oversized") {
+            retake::sleep(OVERSIZED).await;
+        }
         let work = match arguments.failures.strike(Service::Worker) {
             None => Work::Done,
             Some(FailureKind::Slow(time)) => {

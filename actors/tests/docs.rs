@@ -37,25 +37,75 @@ fn the_page_shows_the_tree_of_the_system() {
     assert_eq!(block("tree"), run.expect_passed());
 }
 
-#[test]
-fn every_test_that_the_page_names_is_there() {
+/// The text of all tests of the workspace.
+fn tests() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<_> = ["actors", "sim", "snapshots", "traces", "workloads"]
+        .into_iter()
+        .flat_map(|it| ["src", "tests"].map(|part| root.join(it).join(part)))
+        .filter(|folder| folder.exists())
+        .collect();
     let mut tests = String::new();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    for folder in [folder.join("conformance"), folder] {
+    while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|it| it == "rs") {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
                 tests.push_str(&std::fs::read_to_string(path).unwrap());
             }
         }
     }
-    let rows = PAGE.lines().filter(|line| line.starts_with("| "));
-    let named: Vec<&str> = rows
-        .filter_map(|row| row.rsplit(" | ").next())
-        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
-        .collect();
-    assert!(named.len() > 80, "{}", named.len());
-    for name in named {
-        assert!(tests.contains(&format!("fn {name}(")), "no test `{name}`");
+    tests
+}
+
+#[test]
+fn every_test_that_a_page_names_is_there() {
+    let tests = tests();
+    for (page, at_least) in [
+        (PAGE, 80),
+        (include_str!("../../docs/faults.md"), 60),
+        (include_str!("../../docs/determinism.md"), 20),
+    ] {
+        let rows = page.lines().filter(|line| line.starts_with("| "));
+        let named: Vec<&str> = rows
+            .filter_map(|row| row.rsplit(" | ").next())
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            // The last column of some tables is about something else.
+            .filter(|name| name.contains('_') && !name.contains([' ', ':', '.']))
+            .collect();
+        assert!(named.len() >= at_least, "{}", named.len());
+        for name in named {
+            assert!(tests.contains(&format!("fn {name}(")), "no test `{name}`");
+        }
     }
+}
+
+#[test]
+fn the_page_about_faults_has_every_invariant_and_every_marked_place() {
+    let page = include_str!("../../docs/faults.md");
+    for number in 1..=39 {
+        assert!(
+            page.contains(&format!("\n| {number} | ")),
+            "invariant {number}"
+        );
+    }
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut places = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(path).unwrap();
+            for place in source.split("buggify!(\"").skip(1) {
+                let name = place.split('"').next().unwrap();
+                assert!(page.contains(&format!("\n| `{name}` | ")), "`{name}`");
+                places += 1;
+            }
+        }
+    }
+    assert_eq!(places, 12);
 }

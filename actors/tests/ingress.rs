@@ -15,7 +15,7 @@ use retake_actors::{
     SystemConfig, invariants,
 };
 use retake_sim::net::{self, TcpListener, TcpStream};
-use retake_sim::{Sim, Strategy, fs};
+use retake_sim::{Fault, Sim, Strategy, fs};
 use retake_traces::record::Record;
 use retake_traces::{MemorySink, Schedule, compare};
 use serde_json::Value;
@@ -247,6 +247,20 @@ fn a_duplicate_gives_the_first_receipt_at_once_whatever_came_of_the_first() {
             }
         });
     }
+}
+
+#[test]
+fn a_push_that_comes_twice_on_purpose_is_taken_once() {
+    let twice: Fault = "point ingress: a push comes twice @step 1".parse().unwrap();
+    let run = Sim::new().fault(twice).run(|| async {
+        let stage = start(small()).await;
+        let mut client = connect().await;
+        let (status, body) = client.ask(push("acme", "m-1", 50.0)).await;
+        assert_eq!((status, &body["status"]), (200, &Value::from("duplicate")));
+        assert_eq!(stage.system.store().of_signal("m-1").len(), 1);
+    });
+    assert_eq!(run.stats.faults, 1);
+    run.expect_passed();
 }
 
 #[test]

@@ -15,6 +15,8 @@ use retake_actors::{
     SystemConfig,
 };
 use retake_sim::{Fault, Isolation, Sim};
+use retake_traces::MemorySink;
+use retake_traces::record::{Record, Task, TaskKind};
 
 fn numbers(violations: &[Violation]) -> Vec<u32> {
     violations
@@ -115,6 +117,32 @@ fn they_hold_whoever_is_killed_and_whatever_fails() {
         });
         assert_eq!(run.expect_passed(), [], "{service:?}");
     }
+}
+
+/// Faults that struck, and actors that live for the second time.
+fn disturbed(fault: Option<Fault>) -> usize {
+    let sink = MemorySink::new();
+    let sim = Sim::new().seed(1).faults(fault).trace(sink.clone());
+    let run = sim.run(|| run_system(SystemConfig::default(), Duration::ZERO));
+    let struck = run.stats.faults as usize;
+    assert_eq!(run.expect_passed(), []);
+    // Each action has a runner of its own, all of which are called so.
+    let is_again = |task: &Task| {
+        let label = &task.label;
+        task.kind == TaskKind::Actor && label.contains('#') && !label.contains("Runner#")
+    };
+    let records = sink.records();
+    let again = records
+        .iter()
+        .filter(|record| matches!(record, Record::Task(task) if is_again(task)));
+    struck + again.count()
+}
+
+#[test]
+fn a_run_without_a_plan_has_no_fault_and_no_restart() {
+    assert_eq!(disturbed(None), 0);
+    let kill = Fault::kill("executor").at(Duration::from_millis(505));
+    assert_eq!(disturbed(Some(kill)), 2);
 }
 
 fn draft(kind: ReceiptKind) -> Draft {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use retake_actors::invariants::{
     Violation, calls, lives, mailbox_depth, messages, orphans, pool_journal, pool_leases,
-    recovered_states, restart_sets, restarts, tree_at_rest, unheard, wait_cycles,
+    recovered_states, restart_sets, restarts, tree_at_rest, undisturbed, unheard, wait_cycles,
 };
 use retake_actors::journal::{Entry, HandlerEnd, Journal, Life, Observed, Tag, What};
 use retake_actors::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
@@ -378,6 +378,22 @@ fn mutants_of_supervisors_are_caught() {
         let late = check(&|entries| entries.insert(place, handling.clone()));
         assert_eq!(late, [13]);
     }
+    // 39: a crash that nobody has planned.
+    assert_eq!(numbers(&undisturbed(&good)), [39]);
+}
+
+#[test]
+fn without_a_failure_nobody_is_restarted() {
+    let run = Sim::new().run(|| async {
+        let journal = Journal::new();
+        let family = start_family(Strategy::OneForAll, 1, &journal).await;
+        let beta: ActorRef<Ask> = retake::where_is("beta").unwrap().into();
+        beta.cast(Ask::Add(journal.send("ann", "beta"))).unwrap();
+        retake::sleep(Duration::from_secs(1)).await;
+        family.stop().await;
+        journal.entries()
+    });
+    assert_eq!(undisturbed(&run.expect_passed()), []);
 }
 
 #[test]

@@ -129,6 +129,9 @@ impl GovernorData {
         };
         // Without an executor the action ends by its timeout.
         if let Some(executor) = Names::find(&self.arguments.names.of(part::EXECUTOR)) {
+            if retake::buggify!("governor: asks for its action twice") {
+                let _ = executor.cast(ExecutorMessage::Execute(action.clone()));
+            }
             let _ = executor.cast(ExecutorMessage::Execute(action));
         }
         answer(reply, Verdict::Acting(attempt.id));

@@ -57,6 +57,10 @@
 //! | 33 | requests are shed only when as many as may are worked on | [`shedding`] |
 //! | 34 | nothing is taken after its client's deadline | [`late_work`] |
 //! | 35 | the queue drains after the load | [`drained`] |
+//! | 39 | without a fault nobody is restarted | [`undisturbed`] |
+//!
+//! 36 to 38 are about the simulator: one seed gives one run, a replay is what it replays,
+//! goals are reached. `docs/faults.md` names for each invariant the test that breaks it.
 
 mod governor;
 mod ingress;
@@ -73,7 +77,7 @@ pub use ledger::{acknowledged, chains, ledger, recovery, same_recovery, sequence
 pub use mailbox::{calls, mailbox_depth, messages, wait_cycles};
 pub use pool::{pool, pool_journal, pool_leases};
 pub use supervision::{
-    lives, orphans, recovered_states, restart_sets, restarts, tree_at_rest, unheard,
+    lives, orphans, recovered_states, restart_sets, restarts, tree_at_rest, undisturbed, unheard,
 };
 
 /// Something that must hold and does not.

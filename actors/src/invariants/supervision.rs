@@ -342,6 +342,19 @@ pub fn unheard(
     violations
 }
 
+/// 39: nobody was restarted, for runs in which nothing failed on purpose.
+#[must_use]
+pub fn undisturbed(entries: &[Entry]) -> Vec<Violation> {
+    let restarts = entries.iter().filter_map(|entry| match &entry.what {
+        What::Restart(child) => {
+            let what = format!("{} restarts `{child}`, and nothing has struck", entry.who);
+            Some(violation(39, what))
+        }
+        _ => None,
+    });
+    restarts.collect()
+}
+
 /// 8: once nothing fails any more, every permanent child runs.
 #[must_use]
 pub fn tree_at_rest(tree: &Tree) -> Vec<Violation> {

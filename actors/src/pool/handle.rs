@@ -13,6 +13,7 @@ use super::PoolConfig;
 use super::actor::{Pool, PoolMessage, Refusal};
 use super::state::{DONE, Ticket};
 use super::status::PoolStatus;
+use crate::call::STORM;
 use crate::names::Names;
 
 /// Why no worker was lent.
@@ -118,6 +119,12 @@ impl<M: Message> PoolRef<M> {
     /// # Errors
     /// If none was free in time, or the pool is not running.
     pub async fn checkout(&self, timeout: Duration) -> Result<Lease<M>, CheckoutError> {
+        if retake::buggify!("pool client: a storm of retries") {
+            for _ in 0..STORM {
+                // It gives up at once, in whatever state its request is.
+                let _ = retake::timeout(Duration::ZERO, self.ask(true)).await;
+            }
+        }
         let timeout = if retake::buggify!("pool client: gives up while it waits") {
             Duration::ZERO
         } else {
