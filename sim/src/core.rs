@@ -42,6 +42,8 @@ const STATE_MAX: usize = TEXT_MAX - 1024;
 const LEFT_MAX: usize = 1 << 16;
 /// Steps over which a livelock's busiest tasks are counted.
 const LIVELOCK_SAMPLE: u64 = 1_000;
+/// Who is told to have failed where a count of messages does.
+pub(crate) const COUNTED: &str = "messages";
 
 /// Limits of a run.
 #[derive(Clone, Copy, Debug)]
@@ -1009,7 +1011,7 @@ impl Core {
         };
         if self.outcome == Some(Outcome::Passed) {
             self.outcome = Some(Outcome::Violated {
-                task: "messages".to_owned(),
+                task: COUNTED.to_owned(),
                 what: wrong,
             });
         }

@@ -204,6 +204,27 @@ fn a_run_that_differs_from_itself_is_found_out() {
 }
 
 #[test]
+fn a_message_that_is_lost_while_its_actor_lives_is_found_out() {
+    // A span taken and dropped by hand looks like such a message.
+    let loses = || async {
+        let _alone = common::servant("alone").await;
+        let span = tracing::Span::current();
+        retake::sleep(Duration::from_millis(1)).await;
+        drop(span);
+        retake::sleep(Duration::from_millis(1)).await;
+    };
+    let explorer = Explorer::new("loses").seeds(0..1).check_determinism(1.0);
+    let found = &explorer.run(loses).failures[0].case;
+    assert_eq!(
+        found.signature,
+        "violated: messages: # of # messages were lost, the first one sent by step #"
+    );
+    // Nor does it pass when it is run again.
+    assert!(!found.sim().run(loses).passed());
+    assert!(shrink(found, loses, |_| ()).is_ok());
+}
+
+#[test]
 fn what_is_random_where_nothing_is_interposed_is_found_out() {
     if retake_sim::interpose::is_active() {
         // Then it is part of the seed.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{Case, signature};
 use super::{Scenario, Search, boxed};
+use crate::core::COUNTED;
 use crate::outcome::{Coverage, Outcome, Run};
 use crate::plan::FaultPlan;
 use crate::rng::{below, stream};
@@ -299,7 +300,13 @@ impl Explorer {
         };
         if !failed && is_sampled {
             let again = case.run_counted(scenario);
-            if again.event_hash != run.event_hash {
+            // It ends otherwise, and so has another hash, where counting messages shows something.
+            let is_count =
+                matches!(&again.outcome, Outcome::Violated { task, .. } if task == COUNTED);
+            if is_count {
+                failed = true;
+                case.note(&again);
+            } else if again.event_hash != run.event_hash {
                 failed = true;
                 case.signature = "not deterministic".to_owned();
                 case.outcome = format!(
@@ -310,10 +317,6 @@ impl Explorer {
                 if let Some(divergence) = case.where_two_runs_part(scenario) {
                     case.outcome = format!("{}\n{divergence}", case.outcome);
                 }
-            } else if !again.passed() {
-                // What only counting messages has shown.
-                failed = true;
-                case.note(&again);
             }
         }
         SeedRun {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Scenario;
+use crate::core::COUNTED;
 use crate::fault::Fault;
 use crate::outcome::{Outcome, Run};
 use crate::rng::stream;
@@ -140,11 +141,18 @@ impl Case {
         }
     }
 
-    /// The simulation of this case.
+    /// The simulation of this case. It counts messages where that is what failed.
     pub fn sim(&self) -> Sim {
         let horizon = Duration::from_nanos(self.horizon_ns);
-        Sim::new()
-            .seed(self.seed)
+        let is_count = self
+            .signature
+            .starts_with(&format!("violated: {COUNTED}: "));
+        let sim = if is_count {
+            Sim::new().conservation()
+        } else {
+            Sim::new()
+        };
+        sim.seed(self.seed)
             .strategy(self.chooser())
             .horizon(horizon.clamp(Duration::from_nanos(1), crate::HORIZON_MAX))
             .step_limit(self.step_limit)
