@@ -504,7 +504,7 @@ async fn everything() {
 }
 
 /// Texts of faults that strike there. What has to come before is in the same line.
-const KINDS: [&str; 30] = [
+const KINDS: [&str; 31] = [
     "kill one @15ms",
     "kill one in await @15ms",
     "kill two with 2 siblings @15ms",
@@ -534,6 +534,7 @@ const KINDS: [&str; 30] = [
     "clock drift +100ms @15ms; clock wave 2s per 40s @25ms",
     "load x3 @step 1",
     "point the door jams @step 9",
+    "buggify @15ms",
     "heal @30ms within 5s; delay one @15ms until 10s",
 ];
 
@@ -560,7 +561,8 @@ fn number(action: FaultAction) -> usize {
         },
         FaultAction::Load { .. } => 17,
         FaultAction::Point => 18,
-        FaultAction::Heal { .. } => 19,
+        FaultAction::Buggify => 19,
+        FaultAction::Heal { .. } => 20,
     }
 }
 
@@ -612,5 +614,5 @@ fn each_kind_strikes_is_in_the_trace_and_is_replayed() {
             }
         }
     }
-    assert_eq!(kinds, (0..20).collect(), "each kind has a line above");
+    assert_eq!(kinds, (0..21).collect(), "each kind has a line above");
 }
