@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::checkpoint::{Checkpoints, Entry, Message};
+use super::checkpoint::{Checkpoints, Entry, Message, is_queued};
 use super::segment::{Place, Segments};
 use super::{
     CUT_SHORT, Ended, HowEnded, LEFT_MAX, Left, Life, MARKS_MAX, Mark, MarkKind, Timeline,
@@ -343,6 +343,7 @@ impl Pass {
                 to: task,
                 sent,
                 handled: step,
+                is_queued: is_queued(kind),
             });
         }
     }

@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::StepKind;
+
 /// Of a task that steps again after a checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -23,7 +25,7 @@ pub(super) struct Entry {
     pub(super) changes: bool,
 }
 
-/// A message on its way.
+/// A message on its way, or what else one step has led to in another: a start, a waking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) to: u32,
@@ -31,6 +33,13 @@ pub(super) struct Message {
     pub(super) sent: u64,
     /// The step that handles it.
     pub(super) handled: u64,
+    /// It waits in a mailbox: it is a message, or news of another actor.
+    pub(super) is_queued: bool,
+}
+
+/// Whether what leads to such a step waits in a mailbox.
+pub(super) fn is_queued(kind: StepKind) -> bool {
+    matches!(kind, StepKind::Handle | StepKind::Supervision)
 }
 
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use super::{MarkKind, Timeline};
 use crate::error::TraceError;
-use crate::record::Record;
+use crate::record::{Record, StepKind};
 use crate::story::Line;
 
 /// Where to search.
@@ -195,8 +195,8 @@ impl Timeline {
         Ok(found.map(|line| line.step))
     }
 
-    /// The chain of steps that led to a step: the one that sent its message, the one that
-    /// sent that one's, and so on, the nearest first. At most `most`.
+    /// The chain of steps that led to a step: the one that sent its message or woke it, the
+    /// one that led to that one, and so on, the nearest first. At most `most`.
     ///
     /// # Errors
     /// If the file cannot be read any more.
@@ -213,23 +213,26 @@ impl Timeline {
         Ok(chain)
     }
 
-    /// The step that led to this one: the one that sent its message. Of a step that goes
-    /// on, the one that sent the message of the callback that goes on.
+    /// The step that led to this one: the one that sent its message, or woke it. Where it is
+    /// not known who woke a step that goes on (a timer, say), the one that led to the step
+    /// before it in the same callback.
     fn cause(&mut self, step: u64) -> Result<Option<Line>, TraceError> {
-        let Some(mut line) = self.step(step)? else {
-            return Ok(None);
-        };
-        while let Record::Step(it) = line.record
-            && it.kind == crate::record::StepKind::Resume
-        {
-            let begun = self.find_step_of(it.task, line.step, Direction::Backward)?;
-            match begun.map(|begun| self.step(begun)).transpose()?.flatten() {
-                Some(begun) => line = begun,
-                None => break,
+        let mut at = self.step(step)?;
+        while let Some(line) = at {
+            if let Some(cause) = line.cause.filter(|cause| *cause < line.step) {
+                return self.step(cause);
             }
+            at = match line.record {
+                Record::Step(it) if it.kind == StepKind::Resume => {
+                    match self.find_step_of(it.task, line.step, Direction::Backward)? {
+                        Some(before) => self.step(before)?,
+                        None => None,
+                    }
+                }
+                _ => None,
+            };
         }
-        let cause = line.cause.filter(|cause| *cause < line.step);
-        cause.map_or(Ok(None), |cause| self.step(cause))
+        Ok(None)
     }
 
     /// The steps that handle the messages that a step sent, in order.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::checkpoint::Message;
+use super::checkpoint::{Message, is_queued};
 use super::{Ended, Timeline};
 use crate::error::TraceError;
 use crate::record::{Record, StepKind};
@@ -117,7 +117,7 @@ impl Timeline {
             Some(before) => (before.step, before.messages.clone()),
             None => (0, Vec::new()),
         };
-        messages.retain(|message| message.handled > step);
+        messages.retain(|message| message.handled > step && message.is_queued);
         if from == step {
             return Ok(messages);
         }
@@ -128,6 +128,7 @@ impl Timeline {
         let mut found = Vec::new();
         self.visit(step, to, |line, _| {
             if let (Record::Step(it), Some(sent)) = (&line.record, line.cause)
+                && is_queued(it.kind)
                 && sent > from
                 && sent <= step
             {
@@ -135,10 +136,12 @@ impl Timeline {
                     to: it.task,
                     sent,
                     handled: line.step,
+                    is_queued: true,
                 });
             }
         })?;
-        let sent_since = |message: &Message| message.sent > from && message.sent <= step;
+        let sent_since =
+            |message: &Message| message.is_queued && message.sent > from && message.sent <= step;
         messages.extend(found);
         messages.extend(rest.into_iter().filter(sent_since));
         messages.sort_unstable_by_key(|message| message.handled);

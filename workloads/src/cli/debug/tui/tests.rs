@@ -95,11 +95,13 @@ fn the_causes_lead_to_their_steps() {
     let mut screen = Screen::of_pool_timeout();
     insta::assert_snapshot!(screen.press("←4⇥⇥").drawn());
     assert_eq!(screen.model.focus, Focus::Details);
-    let cause = screen.model.links()[0].step;
-    screen.press("⏎");
-    assert_eq!(screen.model.step, cause);
+    // The one before it leads to it; the first one is where all began.
+    let causes: Vec<u64> = screen.model.links().iter().map(|it| it.step).collect();
+    assert_eq!(causes, [1, 3, 5, 10, 11]);
+    screen.press("↓↓↓↓⏎");
+    assert_eq!(screen.model.step, 11);
     screen.press("⌫[");
-    assert_eq!(screen.model.step, cause);
+    assert_eq!(screen.model.step, 11);
     screen.press("]");
     assert_eq!(screen.model.step, 13);
 }
