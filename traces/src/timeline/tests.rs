@@ -78,12 +78,10 @@ fn records(deeds: &[Deed]) -> Vec<Record> {
                 if *back > 0 && *back < step {
                     records.push(Record::Cause(step - back));
                 }
-                if *kind != StepKind::Resume {
-                    if *has_state {
-                        let text = format!("state of {task} at {step}");
-                        let at_end = false;
-                        records.push(Record::State(State { task, text, at_end }));
-                    }
+                if *kind != StepKind::Resume && *has_state {
+                    let text = format!("state of {task} at {step}");
+                    let at_end = false;
+                    records.push(Record::State(State { task, text, at_end }));
                 }
             }
             Deed::Event => records.push(Record::Event("told".to_owned())),
