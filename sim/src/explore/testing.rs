@@ -280,13 +280,24 @@ impl Test {
         let path = self.path();
         text.push_str(&format!(
             "\nreplay: RETAKE_REPLAY={} cargo test -p {} {path} -- --exact",
-            file.display(),
+            for_shell(file),
             self.crate_name,
         ));
         if let Some(trace) = trace {
-            text.push_str(&format!("\nlook inside: retake debug {}", trace.display()));
+            text.push_str(&format!("\nlook inside: retake debug {}", for_shell(trace)));
         }
         text
+    }
+}
+
+/// A path as a shell takes it for one word.
+fn for_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -351,7 +362,17 @@ fn write_trace(path: &Path, case: &Case, scenario: &Scenario) -> Result<(), Stri
 
 #[cfg(test)]
 mod tests {
-    use super::seeds;
+    use std::path::Path;
+
+    use super::{for_shell, seeds};
+
+    #[test]
+    fn a_path_is_one_word_for_a_shell() {
+        let of = |path| for_shell(Path::new(path));
+        assert_eq!(of("/a/b-c_1.json"), "/a/b-c_1.json");
+        assert_eq!(of("my cases/$HOME.json"), "'my cases/$HOME.json'");
+        assert_eq!(of("it's"), r"'it'\''s'");
+    }
 
     #[test]
     fn seeds_are_a_number_or_a_range() {
