@@ -1,0 +1,143 @@
+//! Decisions: who is next, and whether the run is at its limits.
+
+use retake_traces::record::Choice;
+
+use super::{Core, Next, ROUNDS_AFTER_EXIT};
+use crate::outcome::Outcome;
+use crate::task::State;
+
+/// Steps over which a livelock's busiest tasks are counted.
+const LIVELOCK_SAMPLE: u64 = 1_000;
+
+impl Core {
+    /// True when limits forbid another step; then the outcome is set.
+    #[inline]
+    pub(super) fn must_stop(&mut self) -> bool {
+        let steps = self.stats.steps;
+        let within = self.now_ns <= self.limits.horizon_ns
+            && steps < self.limits.steps
+            && steps - self.step_of_last_move < self.limits.steps_at_one_time;
+        // An outcome that is set already stops every step.
+        self.outcome.is_some() || (!within && self.stop_at_limit())
+    }
+
+    #[cold]
+    fn stop_at_limit(&mut self) -> bool {
+        if self.now_ns > self.limits.horizon_ns {
+            let waiting = self.waiting();
+            self.finish(Outcome::Horizon { waiting });
+        } else if self.stats.steps >= self.limits.steps {
+            self.finish(Outcome::StepLimit);
+        } else if self.stats.steps - self.step_of_last_move >= self.limits.steps_at_one_time {
+            self.sample_livelock();
+        }
+        self.is_over()
+    }
+
+    fn sample_livelock(&mut self) {
+        let sampled = self.stats.steps - self.step_of_last_move - self.limits.steps_at_one_time;
+        if sampled < LIVELOCK_SAMPLE {
+            return;
+        }
+        let total: u32 = self.livelock_counts.values().sum::<u32>().max(1);
+        let mut busy: Vec<(String, u32)> = self
+            .livelock_counts
+            .iter()
+            .filter_map(|(slot, count)| {
+                Some((self.label(self.tasks.get(*slot)?), count * 100 / total))
+            })
+            .collect();
+        busy.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        busy.truncate(5);
+        self.finish(Outcome::Livelock { busy });
+    }
+
+    /// Choose and wake the next task. Called at quiescence.
+    #[inline]
+    pub(crate) fn pick(&mut self) -> Next {
+        if self.must_stop() {
+            return Next::Finished;
+        }
+        if self.runnable.is_empty() || self.is_paused() {
+            return Next::Wait;
+        }
+        let step = self.stats.steps + 1;
+        if self.find_free_names() {
+            return Next::Again;
+        }
+        if self.faults.wait_for_steps && self.strike_for_step(step) {
+            self.woken_by = None;
+            self.rounds = ROUNDS_AFTER_EXIT;
+            return Next::Again;
+        }
+        // A single runnable task is the oldest, and leaves no round behind it.
+        let alone = self.runnable.len() == 1 && !self.faults.wait_for_steps;
+        let oldest = if alone {
+            Some(self.runnable.nth(0))
+        } else {
+            self.runnable.oldest()
+        };
+        let Some(slot) = self.scheduler.pick(step, &mut self.runnable) else {
+            self.finish(Outcome::Diverged {
+                reason: self.scheduler.reason(),
+            });
+            return Next::Finished;
+        };
+        assert!(
+            self.runnable.contains(slot),
+            "a scheduler picks a runnable task"
+        );
+        let choice = if oldest == Some(slot) {
+            Choice::Fifo
+        } else {
+            Choice::Deviation
+        };
+        self.stats.deviations += u64::from(choice == Choice::Deviation);
+        self.grant(slot, choice);
+        Next::Wait
+    }
+
+    /// The choice of a recording.
+    pub(crate) fn grant_to(&mut self, slot: u32) {
+        self.grant(slot, Choice::Fifo);
+    }
+
+    #[inline]
+    fn grant(&mut self, slot: u32, choice: Choice) {
+        self.stats.picks += 1;
+        self.runnable.remove(slot);
+        self.granted = Some((slot, choice));
+        if self.stats.steps - self.step_of_last_move >= self.limits.steps_at_one_time {
+            *self.livelock_counts.entry(slot).or_default() += 1;
+        }
+        if let Some(task) = self.tasks.get_mut(slot) {
+            task.state = State::Granted;
+            if let Some(waker) = &task.waker {
+                // A gate's waker is its tokio task's: waking it runs no user code.
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Something waits for a quiescent system: a runnable task, or an exit's hops.
+    #[inline]
+    pub(crate) fn awaits_quiescence(&self) -> bool {
+        self.rounds > 0 || !self.runnable.is_empty()
+    }
+
+    pub(crate) fn has_grant(&self) -> bool {
+        self.granted.is_some()
+    }
+
+    /// Nothing can run: what is woken from now on is woken by time.
+    pub(crate) fn forget_waker(&mut self) {
+        self.woken_by = None;
+    }
+
+    /// A chosen task did not take its step, although nothing else runs: forget it.
+    pub(crate) fn reclaim_grant(&mut self) {
+        if let Some((slot, _)) = self.granted.take() {
+            self.set_state(slot, State::Idle);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! The scheduler's state and its decisions.
+//!
+//! Nothing here runs user code: what may (waking a user's waker, killing an
+//! actor, dropping what a user gave) is handed back to the engine, which does it
+//! after letting go of this state.
+//!
+//! Here is the state, with its tasks and its time; in `steps` how steps begin and end, in
+//! `decisions` who is next, in `told` what is recorded and checked.
+
+mod decisions;
+mod steps;
+mod told;
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::num::NonZeroU64;
+
+use rand_chacha::ChaCha8Rng;
+use retake::engine::TimerId;
+use retake_traces::error::TraceError;
+use retake_traces::record::{
+    Choice, Record, State as StateRecord, Task as TaskRecord, TaskKind, Unhandled,
+};
+use retake_traces::sink::Sink;
+
+use crate::deadlock::Probe;
+use crate::fault::Fault;
+use crate::follow::Follow;
+use crate::identity::{Label, Labels, clean};
+use crate::outcome::{Coverage, Messages, Outcome, Stats};
+use crate::rng::{below, stream};
+use crate::runnable::Runnable;
+use crate::strategy::Scheduler;
+use crate::strikes::Faults;
+use crate::task::{State, Task, Tasks};
+use crate::timers::{Action, Timers};
+
+/// Rounds that the sentinel waits after an actor ended: its exit takes hops
+/// through tasks that are not gated.
+const ROUNDS_AFTER_EXIT: u32 = 2;
+/// Who is told to have failed where a count of messages does.
+pub(crate) const COUNTED: &str = "messages";
+
+/// Limits of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) horizon_ns: u64,
+    pub(crate) steps: u64,
+    /// Steps without virtual time moving that count as a livelock.
+    pub(crate) steps_at_one_time: u64,
+}
+
+/// Which records are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layers {
+    pub(crate) story: bool,
+    pub(crate) causality: bool,
+    pub(crate) states: bool,
+}
+
+/// The stream that the user draws from; made for the first draw.
+struct UserRandom {
+    seed: u64,
+    rng: Option<Box<ChaCha8Rng>>,
+}
+
+pub(crate) struct Core {
+    pub(crate) tasks: Tasks,
+    pub(crate) runnable: Runnable,
+    scheduler: Box<dyn Scheduler>,
+    pub(crate) timers: Timers,
+    pub(crate) labels: Labels,
+    pub(crate) faults: Faults,
+    sink: Box<dyn Sink>,
+    pub(crate) trace_error: Option<TraceError>,
+    user_random: UserRandom,
+    limits: Limits,
+    pub(crate) layers: Layers,
+    /// The task that runs its step now.
+    current: Option<u32>,
+    /// The task that was chosen and has not begun its step, and how it was chosen.
+    granted: Option<(u32, Choice)>,
+    /// Who woke the tasks that reach their gates now: the one step, with its task, that has
+    /// run since the system was quiescent. None when it was time, a fault, or one of several.
+    woken_by: Option<(u32, NonZeroU64)>,
+    pub(crate) now_ns: u64,
+    last_record_ns: u64,
+    /// Number of the last step at which virtual time moved.
+    step_of_last_move: u64,
+    livelock_counts: BTreeMap<u32, u32>,
+    /// Rounds to wait before the next pick.
+    pub(crate) rounds: u32,
+    /// The last step ended at an await, which may be a `yield_now`.
+    pub(crate) may_have_yielded: bool,
+    /// A task that no gate guards fails the run.
+    pub(crate) strict: bool,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) stats: Stats,
+    pub(crate) probe: Option<Probe>,
+    pub(crate) run_number: u64,
+    /// Goals of the campaign that were seen, and whether they were reached.
+    pub(crate) goals: BTreeMap<&'static str, bool>,
+    /// What state machines have met: states and events by machine.
+    pub(crate) coverage: Coverage,
+    /// What became of messages.
+    pub(crate) messages: Option<Messages>,
+    /// The most that a load may be.
+    pub(crate) workload: Option<u32>,
+    /// Marked places misbehave; whether each is active.
+    pub(crate) buggify: Option<Buggify>,
+    /// The run is over and actors are asked for their states: nothing is recorded of what
+    /// that brings about.
+    pub(crate) sealed: bool,
+    /// The run is over and mailboxes are emptied: what was in them.
+    pub(crate) left: Option<Left>,
+    /// Sees every event of the story.
+    pub(crate) monitor: Option<Monitor>,
+    /// The recording of a live process that the run follows.
+    pub(crate) follow: Option<Box<Follow>>,
+}
+
+/// What a run leaves behind, known when it is over.
+#[derive(Debug, Default)]
+pub(crate) struct Last {
+    pub(crate) unhandled: Vec<Unhandled>,
+    /// States that no step has told.
+    pub(crate) states: Vec<StateRecord>,
+}
+
+/// What is found in mailboxes after the run.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// Callbacks that have ended for it.
+    pub(crate) ended: usize,
+    pub(crate) messages: Vec<Unhandled>,
+}
+
+/// Sees who told which event; what it says is wrong fails the run.
+pub(crate) type Monitor = Box<dyn FnMut(&str, &str) -> Result<(), String>>;
+
+/// What has to hold for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// None is lost but by the end of an actor.
+    Conservation,
+    /// None is lost.
+    Lossless,
+}
+
+/// Which marked places misbehave.
+pub(crate) struct Buggify {
+    rng: ChaCha8Rng,
+    active: BTreeMap<&'static str, bool>,
+}
+
+impl Buggify {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            rng: stream(seed, "buggify"),
+            active: BTreeMap::new(),
+        }
+    }
+
+    /// A quarter of the places is active, a quarter of the times.
+    pub(crate) fn fires(&mut self, site: &'static str) -> bool {
+        let rng = &mut self.rng;
+        let active = *self
+            .active
+            .entry(site)
+            .or_insert_with(|| below(rng, 4) == 0);
+        active && below(&mut self.rng, 4) == 0
+    }
+}
+
+/// What the engine is to do after letting go of the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing: a task has been woken, or there is nothing runnable.
+    Wait,
+    /// Come back after the tasks that run now.
+    Again,
+    /// The run has its outcome.
+    Finished,
+}
+
+impl Core {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "called from one place, with one value for each field"
+    )]
+    pub(crate) fn new(
+        scheduler: Box<dyn Scheduler>,
+        faults: Vec<Fault>,
+        sink: Box<dyn Sink>,
+        seed: u64,
+        limits: Limits,
+        layers: Layers,
+        run_number: u64,
+    ) -> Self {
+        let mut core = Self {
+            tasks: Tasks::default(),
+            runnable: Runnable::default(),
+            scheduler,
+            timers: Timers::default(),
+            labels: Labels::default(),
+            faults: Faults::default(),
+            sink,
+            trace_error: None,
+            user_random: UserRandom { seed, rng: None },
+            limits,
+            layers,
+            current: None,
+            granted: None,
+            woken_by: None,
+            now_ns: 0,
+            last_record_ns: 0,
+            step_of_last_move: 0,
+            livelock_counts: BTreeMap::new(),
+            rounds: 0,
+            may_have_yielded: false,
+            strict: false,
+            outcome: None,
+            stats: Stats::default(),
+            probe: None,
+            run_number,
+            goals: BTreeMap::new(),
+            coverage: Coverage::new(),
+            messages: None,
+            workload: None,
+            buggify: None,
+            sealed: false,
+            left: None,
+            monitor: None,
+            follow: None,
+        };
+        for fault in faults {
+            core.plan(fault);
+        }
+        core
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    pub(crate) fn in_step(&self) -> bool {
+        self.current.is_some()
+    }
+
+    // --- tasks ---
+
+    pub(crate) fn start_actor(
+        &mut self,
+        cell: &ractor::ActorCell,
+        type_name: &'static str,
+    ) -> (u32, Vec<Task>) {
+        let swept = if self.tasks.sweep_is_due() && !self.sealed {
+            self.tasks.sweep()
+        } else {
+            Vec::new()
+        };
+        let parent = self
+            .current
+            .and_then(|slot| self.tasks.get(slot))
+            .map(|task| task.label);
+        let label = self
+            .labels
+            .of_actor(cell.get_name().as_deref(), type_name, parent);
+        self.stats.actors += 1;
+        (
+            self.start(TaskKind::Actor, label, Some(cell.clone())),
+            swept,
+        )
+    }
+
+    pub(crate) fn start_task(&mut self, kind: TaskKind, name: &str) -> u32 {
+        let label = self.labels.of_task(name);
+        self.stats.tasks += 1;
+        self.start(kind, label, None)
+    }
+
+    fn start(&mut self, kind: TaskKind, label: Label, cell: Option<ractor::ActorCell>) -> u32 {
+        let slot = self.tasks.add(label, cell);
+        let parent = self
+            .current
+            .and_then(|slot| self.tasks.get(slot))
+            .map(|task| task.serial);
+        let serial = self.tasks.get(slot).map_or(0, |task| task.serial);
+        self.scheduler.started(slot, serial);
+        if let Some(follow) = &mut self.follow {
+            follow.started(slot, self.labels.text(label));
+        }
+        self.write(&Record::Task(TaskRecord {
+            id: serial,
+            kind,
+            label: self.labels.text(label),
+            parent,
+        }));
+        slot
+    }
+
+    /// A gated task that is no actor is gone.
+    pub(crate) fn end_task(&mut self, slot: u32) -> Option<Task> {
+        self.leave_runnable(slot);
+        if self.current == Some(slot) {
+            self.current = None;
+        }
+        self.tasks.remove(slot)
+    }
+
+    pub(crate) fn label(&self, task: &Task) -> String {
+        self.labels.text(task.label)
+    }
+
+    pub(crate) fn label_of_actor(&self, pid: u64) -> Option<String> {
+        let slot = self.tasks.slot_of_actor(pid)?;
+        self.tasks.get(slot).map(|task| self.label(task))
+    }
+
+    pub(crate) fn clean(&self, text: String) -> String {
+        clean(text, |pid| self.label_of_actor(pid))
+    }
+
+    pub(crate) fn set_state(&mut self, slot: u32, state: State) {
+        if let Some(task) = self.tasks.get_mut(slot) {
+            task.state = state;
+        }
+    }
+
+    pub(crate) fn make_runnable(&mut self, slot: u32) {
+        self.set_state(slot, State::Runnable);
+        self.enter_runnable(slot);
+    }
+
+    #[inline]
+    fn enter_runnable(&mut self, slot: u32) {
+        self.runnable.insert(slot);
+        self.scheduler.arrived(slot);
+        self.stats.runnable_max = self.stats.runnable_max.max(self.runnable.len());
+    }
+
+    fn leave_runnable(&mut self, slot: u32) {
+        let Some(task) = self.tasks.get_mut(slot) else {
+            return;
+        };
+        match mem::replace(&mut task.state, State::Idle) {
+            State::Runnable => self.runnable.remove(slot),
+            State::Granted => self.granted = None,
+            State::Idle | State::Delayed | State::Ended => {}
+        }
+    }
+
+    pub(crate) fn moved_to(&mut self, now_ns: u64) {
+        if now_ns != self.now_ns {
+            self.now_ns = now_ns;
+            self.step_of_last_move = self.stats.steps;
+            self.livelock_counts.clear();
+            crate::interpose::set_now_ns(now_ns);
+            if self.has_wrong_clock() {
+                self.set_wall_clock();
+            }
+        }
+    }
+
+    pub(crate) fn elapsed_ns(&mut self) -> u64 {
+        let elapsed = self.now_ns - self.last_record_ns;
+        self.last_record_ns = self.now_ns;
+        elapsed
+    }
+
+    /// What clocks show at the start of the run.
+    pub(crate) fn origin_ns(&self) -> u64 {
+        self.follow.as_ref().map_or(0, |follow| follow.origin_ns)
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.user_random.seed
+    }
+
+    pub(crate) fn user_random(&mut self) -> &mut ChaCha8Rng {
+        let UserRandom { seed, rng } = &mut self.user_random;
+        rng.get_or_insert_with(|| Box::new(stream(*seed, "user")))
+    }
+
+    pub(crate) fn cancel_timer(&mut self, timer: TimerId) -> Option<Action> {
+        self.timers.cancel(timer)
+    }
+
+    pub(crate) fn current_slot(&self) -> Option<u32> {
+        self.current
+    }
+
+    /// The number of whoever runs now, the scenario's if nobody does.
+    pub(crate) fn current_serial(&self) -> u32 {
+        let task = self.current.and_then(|slot| self.tasks.get(slot));
+        task.map_or(0, |task| task.serial)
+    }
+
+    /// The label of whoever runs now.
+    fn current_label(&self) -> String {
+        let task = self.current.and_then(|slot| self.tasks.get(slot));
+        task.map_or_else(|| "nobody".to_owned(), |task| self.label(task))
+    }
+}

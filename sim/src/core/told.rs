@@ -1,0 +1,221 @@
+//! What is told of a run: its records, its checks and its end.
+
+use retake_traces::TEXT_MAX;
+use retake_traces::record::{End, Record, State as StateRecord};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{COUNTED, Core, Last, Watch};
+use crate::outcome::{Messages, Outcome, Waiting};
+
+/// Longest text of a state.
+const STATE_MAX: usize = TEXT_MAX - 1024;
+
+impl Core {
+    #[inline]
+    pub(crate) fn write(&mut self, record: &Record) {
+        if self.trace_error.is_some() || self.sealed {
+            return;
+        }
+        if let Err(error) = self.sink.record(record) {
+            self.trace_error = Some(error);
+        }
+    }
+
+    /// Add an event to the story.
+    pub(crate) fn tell(&mut self, text: String) {
+        if self.layers.story && !self.is_over() {
+            self.write(&Record::Event(text));
+        }
+    }
+
+    pub(super) fn write_detail(&mut self, slot: u32) {
+        let about = self.tasks.get(slot).and_then(|task| task.about.as_ref());
+        if let Some(text) = about.and_then(|about| about.text.clone()) {
+            let text = self.clean(text);
+            self.write(&Record::Detail(text));
+        }
+    }
+
+    /// Record the state that the callback which begins has found.
+    pub(super) fn write_state(&mut self, slot: u32) {
+        let state = self.tasks.get_mut(slot).and_then(|task| {
+            let seen = task.about.as_mut()?.state.as_mut()?;
+            Some((task.serial, seen.text.take()?))
+        });
+        if let Some((task, text)) = state
+            && let Some(text) = self.changed_state(slot, text)
+        {
+            self.write(&Record::State(StateRecord {
+                task,
+                text,
+                at_end: false,
+            }));
+        }
+    }
+
+    /// The text of a state, made fit to be recorded, if it is not the one recorded last.
+    fn changed_state(&mut self, slot: u32, text: String) -> Option<String> {
+        let mut text = self.clean(text);
+        if text.len() > STATE_MAX {
+            // Without its length, which `clean` does not make equal where the end was cut.
+            text.truncate(text.floor_char_boundary(STATE_MAX));
+            text.push('…');
+        }
+        let hash = Some(xxh3_64(text.as_bytes()));
+        let seen = self.tasks.get_mut(slot)?.about.as_mut()?.state.as_mut()?;
+        if seen.recorded == hash {
+            return None;
+        }
+        seen.recorded = hash;
+        Some(text)
+    }
+
+    /// What is known of actors' states at the end of the run and is not recorded, by
+    /// serial.
+    pub(crate) fn last_states(&mut self) -> Vec<StateRecord> {
+        let mut slots: Vec<(u32, u32)> = self
+            .tasks
+            .iter()
+            .map(|(slot, task)| (task.serial, slot))
+            .collect();
+        slots.sort_unstable();
+        let mut states = Vec::new();
+        for (serial, slot) in slots {
+            let text = self.tasks.get_mut(slot).and_then(|task| {
+                let seen = task.about.as_mut()?.state.as_mut()?;
+                seen.text.take()
+            });
+            let text = text.and_then(|text| self.changed_state(slot, text));
+            states.extend(text.map(|text| StateRecord {
+                task: serial,
+                text,
+                at_end: true,
+            }));
+        }
+        states
+    }
+
+    /// Live actors that wait for a message, by serial.
+    pub(crate) fn idle_actors(&self) -> Vec<ractor::ActorCell> {
+        let mut idle: Vec<(u32, ractor::ActorCell)> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.is_live_actor() && !task.suspended)
+            .filter_map(|(_, task)| Some((task.serial, task.cell.clone()?)))
+            .collect();
+        idle.sort_unstable_by_key(|(serial, _)| *serial);
+        idle.into_iter().map(|(_, cell)| cell).collect()
+    }
+
+    /// Tasks that wait inside a callback.
+    pub(crate) fn waiting(&self) -> Vec<Waiting> {
+        self.tasks
+            .iter()
+            .filter(|(_, task)| task.suspended)
+            .map(|(_, task)| Waiting {
+                task: self.label(task),
+                doing: self.clean(task.doing()),
+                waits_for: Vec::new(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn finish(&mut self, outcome: Outcome) {
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+        }
+    }
+
+    /// Write what was left in mailboxes, the last states and the end, and close the trace;
+    /// gives the event hash.
+    pub(crate) fn close(&mut self, last: Last) -> u64 {
+        for message in last.unhandled {
+            self.write(&Record::Unhandled(message));
+        }
+        for state in last.states {
+            self.write(&Record::State(state));
+        }
+        self.stats.virtual_time =
+            std::time::Duration::from_nanos(self.now_ns.min(self.limits.horizon_ns));
+        let outcome = self.outcome.clone().unwrap_or(Outcome::StepLimit);
+        let end = End {
+            outcome: outcome.name().to_owned(),
+            detail: outcome.detail(),
+            steps: self.stats.steps,
+            now_ns: self.now_ns.min(self.limits.horizon_ns),
+        };
+        self.write(&Record::End(end));
+        if let Err(error) = self.sink.finish() {
+            self.trace_error.get_or_insert(error);
+        }
+        self.sink.event_hash()
+    }
+
+    pub(crate) fn violated(&mut self, what: &str) {
+        let what = self.clean(what.to_owned());
+        if self.is_over() {
+            return;
+        }
+        let task = self.current_label();
+        if self.layers.story {
+            self.write(&Record::Event(format!("violated: {what}")));
+        }
+        if let Some(follow) = &mut self.follow {
+            // The recorded process went on.
+            follow.violated(format!("{task}: {what}"));
+            return;
+        }
+        self.finish(Outcome::Violated { task, what });
+    }
+
+    pub(crate) fn show_to_monitor(&mut self, text: &str) {
+        if let Some(mut monitor) = self.monitor.take() {
+            let seen = monitor(&self.current_label(), text);
+            self.monitor = Some(monitor);
+            if let Err(what) = seen {
+                self.violated(&what);
+            }
+        }
+    }
+
+    /// A state machine has met an event in a state so many times more.
+    pub(crate) fn covered(&mut self, machine: &str, state: &str, event: &str, times: u64) {
+        let states = self.coverage.entry(machine.to_owned()).or_default();
+        let events = states.entry(state.to_owned()).or_default();
+        *events.entry(event.to_owned()).or_default() += times;
+    }
+
+    /// The run is over: see what became of its messages.
+    pub(crate) fn check_messages(&mut self, messages: Option<Messages>, watch: Watch) {
+        self.messages = messages;
+        let Some(messages) = &self.messages else {
+            return;
+        };
+        let live = self.tasks.iter().filter(|(_, task)| task.is_live_actor());
+        let none_ended = live.count() as u64 == self.stats.actors;
+        let Messages {
+            sent,
+            handled,
+            refused,
+            lost,
+            first_lost,
+            queued,
+        } = messages.clone();
+        let wrong = if sent != handled + refused + lost + queued {
+            format!(
+                "{sent} sent, but {handled} handled, {refused} refused, {lost} lost, {queued} queued"
+            )
+        } else if lost > 0 && (none_ended || watch == Watch::Lossless) {
+            let first = first_lost.unwrap_or_default();
+            format!("{lost} of {sent} messages were lost, the first one sent by step {first}")
+        } else {
+            return;
+        };
+        if self.outcome == Some(Outcome::Passed) {
+            self.outcome = Some(Outcome::Violated {
+                task: COUNTED.to_owned(),
+                what: wrong,
+            });
+        }
+    }
+}
