@@ -219,6 +219,57 @@ fn fifty_recordings_of_a_race_on_many_threads_are_followed_to_the_end() {
     assert!(orders.len() > 10, "{} different runs", orders.len());
 }
 
+/// Answers with how often it was asked.
+struct Rank;
+
+#[retake::simulated]
+impl Actor for Rank {
+    type Msg = RpcReplyPort<u32>;
+    type State = u32;
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<u32, ActorProcessingErr> {
+        Ok(0)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Self::Msg>,
+        reply: Self::Msg,
+        count: &mut u32,
+    ) -> Result<(), ActorProcessingErr> {
+        *count += 1;
+        Ok(reply.send(*count)?)
+    }
+}
+
+/// Tasks end while others are joined: a task is over for whoever joins it as soon as its last
+/// step is, or one that goes on meanwhile would wait where its replay does not.
+#[test]
+fn whoever_joins_tasks_finds_them_over_where_their_steps_are() {
+    let _alone = one_at_a_time();
+    let folder = TempDir::new().unwrap();
+    let path = file(&folder);
+    let ranks = || async {
+        let (rank, _) = Actor::spawn(None, Rank, ()).await.unwrap();
+        let clients = [(); 4].map(|()| {
+            let rank = rank.clone();
+            retake::spawn(async move { ractor::call!(rank, |reply| reply).unwrap() })
+        });
+        let mut ranks = Vec::new();
+        for client in clients {
+            ranks.push(client.await.unwrap());
+        }
+        ranks
+    };
+    for _ in 0..400 {
+        let (live, _) = record_live(&path, Config::new("ranks"), ranks());
+        let (again, _) = complete(Recording::open(&path).unwrap().replay(ranks).unwrap());
+        assert_eq!(again, live);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
 #[test]
 fn a_killed_actor_is_killed_again_and_its_successor_goes_on() {
     async fn kill() -> Vec<String> {

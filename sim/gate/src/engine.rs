@@ -14,6 +14,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ractor::{ActorCell, SupervisionEvent};
+use tokio::task::AbortHandle;
 
 /// The simulation's own number of an actor or task, given in the order of starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -181,6 +182,12 @@ pub trait Engine {
     }
 
     // What follows is for recordings of live processes, and for replays of them.
+
+    /// A gated task that is no actor has been spawned; its handle tells when it is over for
+    /// those who join it.
+    fn task_spawned(&self, task: TaskId, handle: &dyn Fn() -> AbortHandle) {
+        let _ = (task, handle);
+    }
 
     /// Keep what a callback returned until ractor may go on.
     fn hold(&self, task: TaskId, waker: &Waker, output: Box<dyn Any>) {

@@ -192,6 +192,13 @@ pin_project! {
     }
 }
 
+impl<F: Future> TaskGate<F> {
+    /// The number of the task, if an engine has given it one.
+    pub(crate) fn id(&self) -> Option<TaskId> {
+        self._presence.0
+    }
+}
+
 impl<F: Future> std::fmt::Debug for TaskGate<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TaskGate")

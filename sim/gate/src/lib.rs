@@ -93,11 +93,17 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    let gated = gate::task(name, future);
+    let task = gated.id();
     #[allow(
         clippy::disallowed_methods,
         reason = "the task is gated: this is what to use instead"
     )]
-    tokio::spawn(gate::task(name, future))
+    let handle = tokio::spawn(gated);
+    if let Some(task) = task {
+        engine::gating(|engine| engine.task_spawned(task, &|| handle.abort_handle()));
+    }
+    handle
 }
 
 /// A name for ractor's registry, which is global to the process: inside a

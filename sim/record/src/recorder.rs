@@ -11,6 +11,7 @@ use rand_core::Rng as _;
 use retake::engine::{Engine, Outside, Part, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
 use retake_traces::live::{Live, Piece, Start};
 use retake_traces::{TraceError, TraceWriter};
+use tokio::task::AbortHandle;
 
 use crate::recording::Recorded;
 use crate::rng::stream;
@@ -153,6 +154,10 @@ impl Engine for Recorder {
         TaskId(self.state().start_task(name))
     }
 
+    fn task_spawned(&self, task: TaskId, handle: &dyn Fn() -> AbortHandle) {
+        self.state().set_handle(task.0, handle());
+    }
+
     fn task_gone(&self, task: TaskId) {
         let gone = self.state().remove(task.0);
         drop(gone);
@@ -163,12 +168,22 @@ impl Engine for Recorder {
             // Part of the step that runs: `pre_start` of a child, for example.
             return Turn::Pass;
         }
-        let (polled, stale) = self
-            .state()
-            .poll(ticket, waker, retake::engine::live_now_ns);
-        drop(stale);
+        let mut rounds = 0;
+        let polled = loop {
+            let now_ns = retake::engine::live_now_ns;
+            let may_ask_again = rounds < YIELDS_MAX;
+            let (polled, stale) = self.state().poll(ticket, waker, now_ns, may_ask_again);
+            drop(stale);
+            // Another thread is about to tell that the task is over: within a microsecond,
+            // unless it is interrupted there.
+            if !matches!(polled, Polled::Again) {
+                break polled;
+            }
+            rounds += 1;
+            std::thread::yield_now();
+        };
         match polled {
-            Polled::Wait => Turn::Wait,
+            Polled::Wait | Polled::Again => Turn::Wait,
             Polled::Pass => Turn::Pass,
             Polled::Run(now_ns) => {
                 STEP_NS.set(Some(now_ns));

@@ -12,6 +12,7 @@ use retake::engine::{Part, StepEnd, Ticket};
 use retake_traces::live::{Live, Piece, Start, StepEnd as LiveEnd};
 use retake_traces::record::{Choice, End, Record, Step, StepKind, Task, TaskKind};
 use retake_traces::{Sink as _, TraceError, TraceWriter};
+use tokio::task::AbortHandle;
 
 use crate::identity::{Label, Labels, clean};
 use crate::recording::Recorded;
@@ -34,6 +35,8 @@ pub(crate) struct Slot {
     text: Option<String>,
     /// Of whom it is about to hear.
     news: Option<News>,
+    /// Of a task that is no actor: whether it is over for those who join it.
+    handle: Option<AbortHandle>,
 }
 
 enum Who {
@@ -67,6 +70,8 @@ pub(crate) struct State {
     exits: Vec<ActorCell>,
     /// How the step ended whose turn is not over yet.
     end: Option<LiveEnd>,
+    /// A task whose last step is over, and which may not be over yet for those who join it.
+    ended: Option<AbortHandle>,
     last_ns: u64,
     is_dirty: bool,
     pub(crate) rng: ChaCha8Rng,
@@ -88,6 +93,8 @@ pub(crate) enum Polled {
     /// Run; the step begins at this time.
     Run(u64),
     Wait,
+    /// Ask again: a task is not over yet, which it is when it has ended here.
+    Again,
     /// Nothing is recorded any more.
     Pass,
 }
@@ -117,6 +124,7 @@ impl State {
             urgent: Vec::new(),
             exits: Vec::new(),
             end: None,
+            ended: None,
             last_ns: origin_ns,
             is_dirty: false,
             rng,
@@ -250,6 +258,12 @@ impl State {
         }
     }
 
+    pub(crate) fn set_handle(&mut self, place: u32, handle: AbortHandle) {
+        if let Some(slot) = self.slot_mut(place) {
+            slot.handle = Some(handle);
+        }
+    }
+
     pub(crate) fn set_input(&mut self, place: u32, name: &str, bytes: Vec<u8>) {
         if let Some(slot) = self.slot_mut(place) {
             slot.input = Some((name.to_owned(), bytes));
@@ -269,10 +283,19 @@ impl State {
         ticket: &mut Ticket,
         waker: &Waker,
         now_ns: impl FnOnce() -> u64,
+        may_ask_again: bool,
     ) -> (Polled, Option<Waker>) {
         let place = ticket.task.0;
         if self.writer.is_none() {
             return (Polled::Pass, None);
+        }
+        if self.running.is_none()
+            && let Some(ended) = self.ended.take()
+            && !ended.is_finished()
+            && may_ask_again
+        {
+            self.ended = Some(ended);
+            return (Polled::Again, None);
         }
         if self.running.is_some() {
             if !ticket.waiting && !ticket.resumed {
@@ -387,6 +410,11 @@ impl State {
 
     /// The code of the step has run; its turn goes on until [`State::release`].
     pub(crate) fn end_step(&mut self, end: StepEnd) {
+        if !matches!(end, StepEnd::Pending)
+            && let Some(handle) = self.running.and_then(|it| self.slot_mut(it)?.handle.take())
+        {
+            self.ended = Some(handle);
+        }
         let end = match end {
             StepEnd::Pending => LiveEnd::Pending,
             StepEnd::Returned => LiveEnd::Returned,
@@ -553,6 +581,7 @@ impl Slot {
             input: None,
             text: None,
             news: None,
+            handle: None,
         }
     }
 }
