@@ -351,12 +351,10 @@ fn a_plan_strikes_one_run_as_it_does_a_campaign_and_the_trace_replays() {
     let mut struck = 0;
     for (seed, faults) in [(1, "plan.toml"), (2, "swarm"), (3, "swarm"), (5, "swarm")] {
         let traces = ["a", "b"].map(|name| {
-            let run_it = format!(
-                "run recovery/chaos --seed {seed} --fault drain~executor~@3s --faults {faults} --trace {name}"
-            );
-            // A fault's own words are one argument.
-            let arguments: Vec<String> = run_it.split(' ').map(|it| it.replace('~', " ")).collect();
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let seed = seed.to_string();
+            let run = ["run", "recovery/chaos", "--seed", &seed, "--trace", name];
+            let more = ["--fault", "drain executor @3s", "--faults", faults];
+            let arguments = [&run[..], &more].concat();
             let (code, out, err) = told(retake(folder.path(), &arguments));
             assert_eq!(code, 0, "{faults} {seed}: {out}{err}");
             std::fs::read(folder.path().join(name)).unwrap()

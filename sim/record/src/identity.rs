@@ -1,8 +1,25 @@
-//! Stable names: labels of tasks, and texts cleaned of what differs between
-//! processes.
+//! Stable names: labels of tasks, kinds of steps, and texts cleaned of what differs
+//! between processes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use retake::engine::{Part, Ticket};
+use retake_traces::record::StepKind;
+
+/// What the step is that a gate waits for.
+#[must_use]
+pub fn kind_of(ticket: &Ticket) -> StepKind {
+    match ticket.part {
+        _ if ticket.resumed => StepKind::Resume,
+        Part::PreStart => StepKind::PreStart,
+        Part::PostStart => StepKind::PostStart,
+        Part::Handle => StepKind::Handle,
+        Part::Supervision => StepKind::Supervision,
+        Part::PostStop => StepKind::PostStop,
+        Part::Task => StepKind::Task,
+    }
+}
 
 /// Separates a name from the run that it is scoped to in ractor's registry.
 const SCOPE: &str = "@run-";

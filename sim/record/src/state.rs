@@ -10,11 +10,11 @@ use ractor::{ActorCell, ActorStatus};
 use rand_chacha::ChaCha8Rng;
 use retake::engine::{Part, StepEnd, Ticket};
 use retake_traces::live::{Live, Piece, Start, StepEnd as LiveEnd};
-use retake_traces::record::{Choice, End, Record, Step, StepKind, Task, TaskKind};
+use retake_traces::record::{Choice, End, Record, Step, Task, TaskKind};
 use retake_traces::{Sink as _, TraceError, TraceWriter};
 use tokio::task::AbortHandle;
 
-use crate::identity::{Label, Labels, clean};
+use crate::identity::{Label, Labels, clean, kind_of};
 use crate::recording::Recorded;
 
 /// The task that starts everything has this place and this number.
@@ -380,21 +380,12 @@ impl State {
             return;
         };
         let (serial, text, input) = (slot.serial, slot.text.take(), slot.input.take());
-        let kind = match ticket.part {
-            _ if ticket.resumed => StepKind::Resume,
-            Part::PreStart => StepKind::PreStart,
-            Part::PostStart => StepKind::PostStart,
-            Part::Handle => StepKind::Handle,
-            Part::Supervision => StepKind::Supervision,
-            Part::PostStop => StepKind::PostStop,
-            Part::Task => StepKind::Task,
-        };
         let elapsed_ns = now_ns - self.last_ns;
         self.last_ns = now_ns;
         self.write(&Record::Step(Step {
             elapsed_ns,
             task: serial.unwrap_or(SCENARIO),
-            kind,
+            kind: kind_of(ticket),
             message: ticket.message,
             choice: Choice::Fifo,
         }));

@@ -5,10 +5,11 @@ use std::num::NonZeroU64;
 use std::task::Waker;
 
 use retake::engine::{Part, StepEnd, Ticket, Turn};
-use retake_traces::record::{Choice, Panic, Record, Step, StepKind, Unhandled};
+use retake_traces::record::{Choice, Panic, Record, Step, Unhandled};
 
 use super::{Core, ROUNDS_AFTER_EXIT};
 use crate::causes;
+use crate::identity::kind_of;
 use crate::outcome::Outcome;
 use crate::task::State;
 
@@ -71,12 +72,7 @@ impl Core {
         }
         ticket.waiting = true;
         if let Some(follow) = &mut self.follow {
-            let kind = if ticket.resumed {
-                StepKind::Resume
-            } else {
-                kind_of(ticket.part)
-            };
-            follow.arrived(slot, kind, ticket.message);
+            follow.arrived(slot, kind_of(ticket), ticket.message);
         }
         let Some(task) = self.tasks.get_mut(slot) else {
             debug_assert!(false, "a gate outlives its task");
@@ -183,11 +179,6 @@ impl Core {
         task.state = State::Idle;
         task.suspended = false;
         let serial = task.serial;
-        let kind = if ticket.resumed {
-            StepKind::Resume
-        } else {
-            kind_of(ticket.part)
-        };
         let cause = task.about.as_mut().and_then(|about| about.cause.take());
         if !ticket.resumed {
             task.doing = ticket.part;
@@ -200,7 +191,7 @@ impl Core {
         let step = Step {
             elapsed_ns: self.elapsed_ns(),
             task: serial,
-            kind,
+            kind: kind_of(ticket),
             message: ticket.message,
             choice,
         };
@@ -228,7 +219,7 @@ impl Core {
             return None;
         }
         if self.tasks.get(slot)?.is_armed {
-            return self.fire_armed(slot, kind_of(ticket.part));
+            return self.fire_armed(slot, kind_of(ticket));
         }
         if ticket.part == Part::PreStart && self.faults.await_starts() {
             return self.fire_start(slot);
@@ -328,16 +319,5 @@ impl Core {
             task.suspended = false;
         }
         self.rounds = ROUNDS_AFTER_EXIT;
-    }
-}
-
-fn kind_of(part: Part) -> StepKind {
-    match part {
-        Part::PreStart => StepKind::PreStart,
-        Part::PostStart => StepKind::PostStart,
-        Part::Handle => StepKind::Handle,
-        Part::Supervision => StepKind::Supervision,
-        Part::PostStop => StepKind::PostStop,
-        Part::Task => StepKind::Task,
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, signature};
+use super::case::{Case, NOT_DETERMINISTIC, signature};
 use super::{Scenario, Search, boxed};
 use crate::core::COUNTED;
 use crate::outcome::{Coverage, Outcome, Run};
@@ -308,9 +308,9 @@ impl Explorer {
                 case.note(&again);
             } else if again.event_hash != run.event_hash {
                 failed = true;
-                case.signature = "not deterministic".to_owned();
+                case.signature = NOT_DETERMINISTIC.to_owned();
                 case.outcome = format!(
-                    "not deterministic: two runs of the seed have the event hashes {:016x} and \
+                    "{NOT_DETERMINISTIC}: two runs of the seed have the event hashes {:016x} and \
                      {:016x}, after {} and {} steps",
                     run.event_hash, again.event_hash, run.stats.steps, again.stats.steps
                 );

@@ -57,6 +57,8 @@ pub struct Case {
     pub code: String,
 }
 
+/// The signature of a seed of which two runs differ.
+pub(super) const NOT_DETERMINISTIC: &str = "not deterministic";
 /// The longest run of which two are compared, in steps: some ten megabytes each.
 const COMPARED_STEPS_MAX: u64 = 100_000;
 /// Of the lines that show where two runs part.
@@ -117,6 +119,12 @@ impl Case {
     #[must_use]
     pub fn holds(&self) -> &[Hold] {
         self.holds.as_deref().unwrap_or_default()
+    }
+
+    /// False if what failed is that two runs of its seed differ.
+    #[must_use]
+    pub fn is_deterministic(&self) -> bool {
+        self.signature != NOT_DETERMINISTIC
     }
 
     /// How many of its faults do harm: all but the heal.

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use retake_traces::header::Header;
-use retake_traces::sink::MemorySink;
-use retake_traces::story::{self, Line};
 use retake_traces::writer::TraceWriter;
 
 use super::{Case, Explorer, Scenario, Search, boxed};
@@ -230,10 +228,6 @@ impl Test {
     fn report(&self, case: &Case, scenario: &Scenario) -> String {
         let seed = case.seed;
         let mut head = format!("seed {seed} fails (strategy {})", case.strategy);
-        // What only counting shows: a plain run of it passes.
-        if case.signature.starts_with("lost: ") {
-            return format!("{head}\n{}: {}", self.path(), case.outcome);
-        }
         let case = match super::shrink::shrink_boxed(case, scenario, SHRINK_STEPS_MAX, |_| {}) {
             Ok(shrunk) => {
                 head.push_str(&format!("; {shrunk}"));
@@ -241,12 +235,14 @@ impl Test {
             }
             Err(error) => {
                 let path = self.path();
-                // Where two runs part is told below.
-                let outcome = match case.signature.as_str() {
-                    "not deterministic" => case.outcome.lines().next().unwrap_or_default(),
-                    _ => &case.outcome,
+                // A seed that was run twice on purpose has told already where the runs part.
+                let (outcome, parting) = match case.outcome.split_once('\n') {
+                    Some((outcome, parting)) if !case.is_deterministic() => {
+                        (outcome, Some(parting.to_owned()))
+                    }
+                    _ => (&*case.outcome, case.where_two_runs_part(scenario)),
                 };
-                let parting = parting(case, scenario);
+                let parting = no_function_of_the_seed(parting.as_deref());
                 return format!("{head}\n{path}: {outcome}\nrun again, {error}\n{parting}");
             }
         };
@@ -301,25 +297,14 @@ fn for_shell(path: &Path) -> String {
     }
 }
 
-/// Where two runs of a case part that should be one, for people.
-fn parting(case: &Case, scenario: &Scenario) -> String {
-    let lines = || {
-        let sink = MemorySink::new();
-        case.run_into(scenario, sink.clone(), false);
-        story::lines(&sink.records())
-    };
-    let (one, other) = (lines(), lines());
+/// What to make of two runs of a seed that are not the same, and part there.
+fn no_function_of_the_seed(parting: Option<&str>) -> String {
     let mut text = "so something in it is not a function of the seed".to_owned();
-    let place = (0..one.len().max(other.len())).find(|place| one.get(*place) != other.get(*place));
-    match place {
-        None => text.push_str("; two further runs were the same"),
-        Some(place) => {
-            let told = |lines: &[Line]| match lines.get(place) {
-                Some(line) => line.to_text(120),
-                None => "has ended".to_owned(),
-            };
+    match parting {
+        None => text.push_str("; two further runs were the same, or too long to be compared"),
+        Some(parting) => {
             text.push_str(". Two further runs part here:");
-            for line in [told(&one), told(&other)] {
+            for line in parting.lines() {
                 text.push_str(&format!("\n  {line}"));
             }
         }

@@ -224,10 +224,9 @@ impl Timeline {
             }
             at = match line.record {
                 Record::Step(it) if it.kind == StepKind::Resume => {
-                    match self.find_step_of(it.task, line.step, Direction::Backward)? {
-                        Some(before) => self.step(before)?,
-                        None => None,
-                    }
+                    let before = self.find_step_of(it.task, line.step, Direction::Backward)?;
+                    // There is no step 0.
+                    self.step(before.unwrap_or(0))?
                 }
                 _ => None,
             };

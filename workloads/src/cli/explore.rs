@@ -355,7 +355,7 @@ fn keep(
 ) -> Result<Vec<String>, Error> {
     let mut told = Vec::new();
     let is_lost = failure.case.signature.starts_with("lost: ");
-    if !args.no_shrink && !is_lost && failure.case.signature != "not deterministic" {
+    if !args.no_shrink && !is_lost && failure.case.is_deterministic() {
         let bar = super::progress::spinner();
         let shrunk = explore::shrink(&failure.case, scenario.code(), |far| {
             bar.set_message(format!("shrinking seed {}: {far}", failure.case.seed));
