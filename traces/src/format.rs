@@ -17,11 +17,12 @@
 use bincode::{Decode, Encode};
 
 pub(crate) const MAGIC: [u8; 6] = *b"RETAKE";
-/// Version 1 knew no states of actors, version 2 no messages that were never handled. Two
-/// versions differ in two bits, so that the flip of one does not make a file of another.
-pub(crate) const VERSIONS: [u16; 3] = [1, 2, VERSION];
+/// Version 1 knew no states of actors, version 2 no messages that were never handled,
+/// version 4 no reasons of a failure. Two versions differ in two bits, so that the flip of one
+/// does not make a file of another.
+pub(crate) const VERSIONS: [u16; 4] = [1, 2, 4, VERSION];
 /// What is written.
-pub(crate) const VERSION: u16 = 4;
+pub(crate) const VERSION: u16 = 7;
 pub(crate) const END_MAGIC: [u8; 8] = *b"RETAKEND";
 
 /// Longest payload of a frame, in bytes.

@@ -30,4 +30,9 @@ pub struct Header {
     pub code: String,
     /// True when states of actors were recorded. Files of version 1 end before this.
     pub states: bool,
+    /// What avoids the failure of the run, a sentence each, where it is a case that was
+    /// explained. Files up to version 4 end before this.
+    pub reasons: Vec<String>,
+    /// The steps that these sentences name: where to look first.
+    pub decisive: Vec<u64>,
 }

@@ -26,7 +26,7 @@
 //! says; `format` is how it says it in bytes; [`sink`], [`writer`] and [`reader`]
 //! take records in and give them back; [`schedule`] is what a replay needs of
 //! them; [`live`] is what recordings of live processes say beside; [`story`] makes
-//! lines for people; [`timeline`] goes to any step and tells how things stood there;
+//! lines for people, and [`mod@fold`] folds those that repeat; [`timeline`] goes to any step and tells how things stood there;
 //! [`mod@compare`] finds the first difference between two runs line by line, [`causal`]
 //! by what caused what; [`export`] writes a run in the forms that other programs read;
 //! [`error`] is what can be wrong with a file.
@@ -37,6 +37,7 @@ pub mod compare;
 mod entries;
 pub mod error;
 pub mod export;
+pub mod fold;
 mod format;
 pub mod header;
 pub mod live;

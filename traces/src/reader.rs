@@ -126,6 +126,10 @@ impl TraceReader {
             // Its headers end before the field that says whether states were recorded.
             payload.push(0);
         }
+        if found < VERSION {
+            // And those of all before this one end before the reasons and their steps.
+            payload.extend([0, 0]);
+        }
         let (header, used) = decode(&payload).map_err(|error| reader.corrupt(8, &error))?;
         if used != payload.len() {
             return Err(reader.corrupt(8, "the header is longer than its content"));

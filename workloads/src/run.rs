@@ -85,6 +85,7 @@ impl Settings {
             versions: versions(),
             code: program::this().identity().to_owned(),
             states: self.states,
+            ..Header::default()
         }
     }
 
@@ -324,6 +325,8 @@ pub fn record_again(
     (settings.story, settings.causality, settings.states) = (true, true, true);
     let header = Header {
         strategy: summary.header.strategy,
+        reasons: summary.header.reasons,
+        decisive: summary.header.decisive,
         ..settings.header(scenario)
     };
     let writer = TraceWriter::create(path, &header)?;

@@ -75,8 +75,8 @@ pub enum CaseError {
     Malformed(PathBuf, String),
 }
 
-/// What failed, without what differs from run to run: numbers become `#`, and who waits
-/// where is left out.
+/// What failed, without what differs from run to run: numbers become `#`, lists and quoted
+/// words `[…]` and `"…"`, and who waits where is left out.
 #[must_use]
 pub fn signature(outcome: &Outcome) -> String {
     let base = |label: &str| label.split('#').next().unwrap_or(label).to_owned();
@@ -103,14 +103,7 @@ pub fn signature(outcome: &Outcome) -> String {
     };
     let text = format!("{}: {what}", outcome.name());
     let line = text.lines().next().unwrap_or_default();
-    let mut signature = String::with_capacity(line.len());
-    for c in line.chars().take(300) {
-        match c {
-            '0'..='9' if signature.ends_with('#') => {}
-            '0'..='9' => signature.push('#'),
-            c => signature.push(c),
-        }
-    }
+    let signature = super::shape::shape(line);
     signature.trim_end_matches([':', ' ']).to_owned()
 }
 
@@ -218,13 +211,26 @@ impl Case {
         sink: impl Sink + Send + 'static,
         story: bool,
     ) -> (Run<()>, Vec<Hold>) {
+        self.run_scheduled(scenario, self.chooser(), self.seed, sink, story)
+    }
+
+    /// The same, with the schedule of another strategy and seed. All else derives from the
+    /// case's own seed.
+    pub(super) fn run_scheduled(
+        &self,
+        scenario: &Scenario,
+        strategy: Strategy,
+        schedule_seed: u64,
+        sink: impl Sink + Send + 'static,
+        story: bool,
+    ) -> (Run<()>, Vec<Hold>) {
         let (scenario, recorded) = (Arc::clone(scenario), Recorded::default());
-        let (strategy, seen) = (self.chooser(), recorded.clone());
+        let seen = recorded.clone();
         let name = strategy.to_string();
         let run = self
             .sim()
-            .scheduler(name, move |seed| {
-                let inner = strategy.scheduler(stream(seed, "schedule"));
+            .scheduler(name, move |_| {
+                let inner = strategy.scheduler(stream(schedule_seed, "schedule"));
                 Box::new(Recorder::new(inner, &seen))
             })
             .story(story)

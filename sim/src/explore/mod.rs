@@ -70,6 +70,7 @@ mod campaign;
 mod case;
 mod exhaustive;
 mod mix;
+mod shape;
 mod shrink;
 pub mod testing;
 mod why;
@@ -83,7 +84,10 @@ pub use case::{Case, CaseError, signature};
 pub use exhaustive::{Exhausted, Exhaustive};
 pub use mix::Search;
 pub use shrink::{ShrinkError, Shrinking, Shrunk, shrink};
-pub use why::{Explanation, explain};
+pub use why::{
+    Delivery, DifferentFailure, Explanation, Order, Ordering, OtherSeeds, Reason, Verdict,
+    WithoutFaults, explain,
+};
 
 /// A scenario, as this module passes it on.
 pub(crate) type Scenario = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;

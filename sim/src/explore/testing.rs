@@ -7,7 +7,7 @@ use std::time::Duration;
 use retake_traces::header::Header;
 use retake_traces::writer::TraceWriter;
 
-use super::{Case, Explorer, Scenario, Search, boxed};
+use super::{Case, Explanation, Explorer, Scenario, Search, boxed};
 use crate::plan::FaultPlan;
 
 /// The share of the seeds that are run twice and compared.
@@ -208,11 +208,12 @@ impl Test {
         }
         let mut case = case.clone();
         case.note(&run);
+        let explanation = super::why::explain_boxed(&case, scenario);
         let trace = self.trace(file);
-        let trace = write_trace(&trace, &case, scenario).map(|()| trace);
+        let trace = write_trace(&trace, &case, &explanation, scenario).map(|()| trace);
         Err(format!(
             "{}\n{}",
-            self.story(&case, scenario),
+            self.story(&case, &explanation),
             self.footer(file, trace.ok().as_deref())
         ))
     }
@@ -249,16 +250,16 @@ impl Test {
         let file = self.folder().join(case.file_name());
         let trace = self.trace(&file);
         let saved = case.save(&file).map_err(|error| error.to_string());
-        let trace = write_trace(&trace, &case, scenario).map(|()| trace);
+        let explanation = super::why::explain_boxed(&case, scenario);
+        let trace = write_trace(&trace, &case, &explanation, scenario).map(|()| trace);
         let footer = match saved {
             Ok(()) => self.footer(&file, trace.ok().as_deref()),
             Err(error) => format!("not saved: {error}"),
         };
-        format!("{head}\n{}\n{footer}", self.story(&case, scenario))
+        format!("{head}\n{}\n{footer}", self.story(&case, &explanation))
     }
 
-    fn story(&self, case: &Case, scenario: &Scenario) -> String {
-        let explanation = super::why::explain_boxed(case, scenario);
+    fn story(&self, case: &Case, explanation: &Explanation) -> String {
         let seconds = case.virtual_time_ns as f64 / 1e9;
         format!(
             "{} at step {}, virtual time {seconds} s:\n{}",
@@ -317,12 +318,17 @@ fn no_function_of_the_seed(parting: Option<&str>) -> String {
     text
 }
 
-fn write_trace(path: &Path, case: &Case, scenario: &Scenario) -> Result<(), String> {
+fn write_trace(
+    path: &Path,
+    case: &Case,
+    explanation: &Explanation,
+    scenario: &Scenario,
+) -> Result<(), String> {
     let write = || -> Result<TraceWriter, Box<dyn std::error::Error>> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let header = Header {
+        let mut header = Header {
             program: format!("retake-sim {}", env!("CARGO_PKG_VERSION")),
             scenario: case.scenario.clone(),
             seed: case.seed,
@@ -336,6 +342,7 @@ fn write_trace(path: &Path, case: &Case, scenario: &Scenario) -> Result<(), Stri
             code: case.code.clone(),
             ..Header::default()
         };
+        explanation.note_in(&mut header);
         Ok(TraceWriter::create(path, &header)?)
     };
     let writer = write().map_err(|error| error.to_string())?;

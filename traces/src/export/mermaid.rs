@@ -13,10 +13,21 @@ const TEXT_MAX: usize = 50_000;
 const MESSAGES_MAX: usize = 300;
 /// Longer texts make a diagram too wide.
 const LABEL_MAX: usize = 80;
+/// Notes above the diagram may be this long.
+const NOTE_MAX: usize = 300;
 
 /// The diagram of these lines.
 #[must_use]
 pub fn diagram<'a>(lines: impl IntoIterator<Item = &'a Line> + Clone) -> String {
+    diagram_with(&[], lines)
+}
+
+/// The diagram of these lines, with notes above it.
+#[must_use]
+pub fn diagram_with<'a>(
+    notes: &[String],
+    lines: impl IntoIterator<Item = &'a Line> + Clone,
+) -> String {
     let mut text = String::from("sequenceDiagram\n");
     let mut names: Vec<&str> = Vec::new();
     for line in lines.clone().into_iter().filter(|line| is_drawn(line)) {
@@ -26,6 +37,14 @@ pub fn diagram<'a>(lines: impl IntoIterator<Item = &'a Line> + Clone) -> String 
     }
     for (place, name) in names.iter().enumerate() {
         let _ = writeln!(text, "  participant p{place} as {}", escape(name));
+    }
+    let over = match names.len() {
+        0 | 1 => "p0".to_owned(),
+        count => format!("p0,p{}", count - 1),
+    };
+    for note in notes.iter().filter(|_| !names.is_empty()) {
+        let note = escape(&story::shorten(note, NOTE_MAX));
+        let _ = writeln!(text, "  Note over {over}: {note}");
     }
     let number = |name: &str| names.iter().position(|known| *known == name);
     // By step: who took it.
@@ -92,6 +111,7 @@ fn escape(text: &str) -> String {
 /// Writes a diagram of at most 300 messages.
 #[derive(Debug, Default)]
 pub struct Mermaid {
+    reasons: Vec<String>,
     lines: Vec<Line>,
     drawn: usize,
     messages: usize,
@@ -129,7 +149,8 @@ impl Exporter for Mermaid {
         Ok(())
     }
 
-    fn begin(&mut self, _: &Start<'_>, _: &mut dyn Write) -> Result<(), ExportError> {
+    fn begin(&mut self, start: &Start<'_>, _: &mut dyn Write) -> Result<(), ExportError> {
+        self.reasons.clone_from(&start.header.reasons);
         self.lines.clear();
         Ok(())
     }
@@ -142,7 +163,7 @@ impl Exporter for Mermaid {
     }
 
     fn finish(&mut self, out: &mut dyn Write) -> Result<(), ExportError> {
-        let text = diagram(&self.lines);
+        let text = diagram_with(&self.reasons, &self.lines);
         if text.len() > TEXT_MAX {
             return Err(Self::too_large(&format!(
                 "the diagram would be {} characters long, and Mermaid takes {TEXT_MAX}",

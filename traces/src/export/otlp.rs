@@ -192,19 +192,23 @@ impl Run {
             .program
             .split_once(' ')
             .unwrap_or((&header.program, ""));
+        let mut resource = vec![
+            text("service.name", &*header.scenario),
+            text("service.instance.id", format!("seed {}", header.seed)),
+            text("retake.program", program),
+            text("retake.strategy", &*header.strategy),
+            text("retake.faults", faults),
+            text("retake.code", &*header.code),
+        ];
+        if !header.reasons.is_empty() {
+            resource.push(text("retake.reasons", header.reasons.join("; ")));
+        }
         Self {
             // An id of zeros means none.
             trace_id: xxh3_128(&identity.unwrap_or_default()).max(1),
             seed: header.seed,
             start_ns,
-            resource: vec![
-                text("service.name", &*header.scenario),
-                text("service.instance.id", format!("seed {}", header.seed)),
-                text("retake.program", program),
-                text("retake.strategy", &*header.strategy),
-                text("retake.faults", faults),
-                text("retake.code", &*header.code),
-            ],
+            resource,
             version: version.to_owned(),
         }
     }

@@ -25,6 +25,8 @@ pub(crate) fn header() -> Header {
         versions: vec![("ractor".into(), "1.0".into())],
         code: "00ff".into(),
         states: true,
+        reasons: vec!["passes without the fault `kill pool @2ms`".into()],
+        decisive: vec![2],
     }
 }
 

@@ -367,7 +367,7 @@ fn keep(
                 told.push(format!("shrunk {shrunk}"));
                 failure.case = shrunk.case;
                 let why = explore::explain(&failure.case, scenario.code());
-                told.extend(why.changes);
+                told.extend(why.sentences());
             }
             Err(error) => told.push(format!("not shrunk: {error}")),
         }

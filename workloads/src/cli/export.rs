@@ -96,7 +96,7 @@ pub(super) fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
     let scenario = find(&case.scenario)?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("case.retake");
-    let header = Header {
+    let mut header = Header {
         program: program::this().with_version(),
         scenario: case.scenario.clone(),
         seed: case.seed,
@@ -109,7 +109,9 @@ pub(super) fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
         versions: Vec::new(),
         code: program::this().identity().to_owned(),
         states: true,
+        ..Header::default()
     };
+    retake_sim::explore::explain(&case, scenario.code()).note_in(&mut header);
     let writer = TraceWriter::create(&path, &header)?;
     let sim = case
         .sim()

@@ -69,6 +69,9 @@ fn print_header(reader: &TraceReader, out: &mut impl Write) -> Result<(), Error>
     for fault in &header.faults {
         writeln!(out, "with fault: {fault}")?;
     }
+    for reason in &header.reasons {
+        wrap(reason, out)?;
+    }
     if !header.story {
         writeln!(
             out,

@@ -136,6 +136,7 @@ fn source(file: &Path, place: &Path) -> Result<Source, Error> {
         Some(holds) => format!("fifo with {} holds", holds.len()),
         None => case.strategy.clone(),
     };
+    retake_sim::explore::explain(&case, scenario.code()).note_in(&mut header);
     let writer = TraceWriter::create(place, &header)?;
     let run = case
         .sim()

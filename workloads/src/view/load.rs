@@ -104,6 +104,8 @@ pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded
         "faults": header.faults,
         "versions": header.versions,
         "code": header.code,
+        "reasons": header.reasons,
+        "decisive": header.decisive,
         "story": header.story,
         "causality": header.causality,
         "states": header.states,

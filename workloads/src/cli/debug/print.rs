@@ -78,6 +78,8 @@ pub(super) struct Answers {
     pub(super) steps: u64,
     pub(super) outcome: String,
     pub(super) notes: Vec<String>,
+    /// What avoids the failure, where the trace has it.
+    pub(super) reasons: Vec<String>,
     /// The step after which things stood so.
     pub(super) at: u64,
     pub(super) now_ns: u64,
@@ -192,6 +194,7 @@ impl Answers {
             steps: timeline.steps(),
             outcome: timeline.end().outcome.clone(),
             notes: source.notes.clone(),
+            reasons: header.reasons,
             at,
             now_ns: timeline.now_ns(at)?,
             answers,

@@ -28,6 +28,9 @@ impl Answers {
             // With paths, which are copied as they are.
             writeln!(out, "note: {note}")?;
         }
+        for reason in &self.reasons {
+            wrap(&one_line(reason), out)?;
+        }
         writeln!(out, "at step {}, {}", self.at, seconds(self.now_ns))?;
         for answer in &self.answers {
             writeln!(out)?;

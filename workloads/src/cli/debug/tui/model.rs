@@ -137,6 +137,7 @@ impl Model {
         } = source;
         let header = timeline.header();
         let title = format!("{}, seed {}", header.scenario, header.seed);
+        let notes: Vec<String> = header.reasons.iter().cloned().chain(notes).collect();
         let world = timeline.world(step)?;
         let mut model = Self {
             timeline,

@@ -1,0 +1,187 @@
+//! Which lines of a failing run explain it, and no more of them than one reads.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use retake_traces::fold::{Passage, fold};
+use retake_traces::record::{Record, StepKind, TaskKind};
+use retake_traces::story::Line;
+
+/// Lines that an explanation has at most, where nothing that must be shown needs more.
+pub(super) const LINES_MAX: usize = 40;
+
+/// So many steps in a row that are not shown are mentioned.
+const GAP_MIN: usize = 20;
+
+/// The text of a callback that returned an error starts so.
+const FAILED: &str = "failed: ";
+
+fn is_step(line: &Line) -> bool {
+    matches!(line.record, Record::Step(_))
+}
+
+/// Whether a callback failed or panicked here, or a check did.
+fn tells_failure(line: &Line) -> bool {
+    match &line.record {
+        Record::Event(text) => text.starts_with(FAILED) || text.starts_with("violated: "),
+        Record::Panic(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether a line is shown whatever there is: faults, failures, what supervisors receive, and
+/// what starts and ends.
+fn is_key(line: &Line, has_started: bool) -> bool {
+    match &line.record {
+        Record::Step(step) => matches!(step.kind, StepKind::Supervision | StepKind::PostStop),
+        // The tasks of a start are many, and known.
+        Record::Task(task) => has_started && task.kind == TaskKind::Actor,
+        Record::Fault(_) | Record::End(_) => true,
+        Record::Event(_) | Record::Panic(_) => tells_failure(line),
+        Record::Unhandled(_) | Record::State(_) | Record::Live(_) => false,
+        Record::Detail(_) | Record::Cause(_) => false,
+    }
+}
+
+/// How far each step is from the failure: a message's sender is near, what its task did
+/// before is farther.
+fn distances(lines: &[Line], nearest: &BTreeSet<u64>) -> BTreeMap<u64, u32> {
+    const CAUSE: u32 = 1;
+    const BEFORE: u32 = 4;
+    let mut before: BTreeMap<u64, Vec<(u64, u32)>> = BTreeMap::new();
+    let mut last: BTreeMap<u32, u64> = BTreeMap::new();
+    for line in lines {
+        let Record::Step(step) = &line.record else {
+            continue;
+        };
+        let edges = before.entry(line.step).or_default();
+        edges.extend(line.cause.map(|cause| (cause, CAUSE)));
+        let previous = last.insert(step.task, line.step);
+        edges.extend(previous.map(|previous| (previous, BEFORE)));
+    }
+    let mut distances = BTreeMap::new();
+    let mut open: BinaryHeap<_> = nearest.iter().map(|step| Reverse((0, *step))).collect();
+    while let Some(Reverse((distance, step))) = open.pop() {
+        if distances.contains_key(&step) {
+            continue;
+        }
+        distances.insert(step, distance);
+        for (earlier, far) in before.get(&step).into_iter().flatten() {
+            open.push(Reverse((distance + far, *earlier)));
+        }
+    }
+    distances
+}
+
+/// The steps that the last one can depend on: those before it of the same task, the one
+/// that sent its message or its reply, that spawned it or woke it, and so on; and those
+/// around `decisive` steps. What does not fit is left out, what is farthest from the failure
+/// first. A dependence by memory that tasks share does not show otherwise.
+pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
+    let steps = lines.iter().filter(|line| is_step(line)).count();
+    let panicked = lines.iter().rev().find_map(|line| match line.record {
+        Record::Panic(_) => Some(line.step),
+        _ => None,
+    });
+    let failing = panicked.or_else(|| lines.iter().rev().find(|it| is_step(it)).map(|it| it.step));
+    let mut nearest = decisive.clone();
+    nearest.extend(failing);
+    nearest.extend(
+        lines
+            .iter()
+            .filter(|it| tells_failure(it))
+            .map(|it| it.step),
+    );
+    let distances = distances(lines, &nearest);
+    // Of a short run all is shown, for the sake of what memory its tasks share.
+    let is_short = steps <= LINES_MAX;
+    let mut has_started = false;
+    let (mut chosen, mut skipped) = (Vec::new(), 0);
+    for line in lines {
+        has_started |= matches!(line.record, Record::Step(step) if step.kind == StepKind::Handle);
+        let is_key = is_key(line, has_started) || is_step(line) && nearest.contains(&line.step);
+        let is_near = match &line.record {
+            Record::Step(_) | Record::Event(_) | Record::Panic(_) => {
+                is_short || distances.contains_key(&line.step)
+            }
+            _ => false,
+        };
+        if is_key || is_near {
+            if skipped >= GAP_MIN {
+                chosen.push(Chosen::Gap(skipped));
+            }
+            skipped = 0;
+            let far = distances.get(&line.step).copied().unwrap_or(u32::MAX);
+            let far = if is_key { 0 } else { far.max(1) };
+            chosen.push(Chosen::Line(line.clone(), far));
+        } else {
+            skipped += usize::from(is_step(line));
+        }
+    }
+    abridge(chosen, &nearest)
+}
+
+/// A line that is shown if there is room, and how far from the failure it is; or a number of
+/// lines that it does not depend on.
+enum Chosen {
+    Line(Line, u32),
+    Gap(usize),
+}
+
+/// Not more passages than one reads, and the numbers of lines that are missing.
+fn abridge(chosen: Vec<Chosen>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
+    let mut far: Vec<u32> = Vec::new();
+    let mut passages = Vec::new();
+    let mut run = Vec::new();
+    let must_show = |line: &Line| {
+        let is_decisive = is_step(line) && nearest.contains(&line.step);
+        is_decisive || matches!(line.record, Record::Fault(_)) || tells_failure(line)
+    };
+    let flush = |run: &mut Vec<Line>| fold(std::mem::take(run), must_show);
+    for it in chosen {
+        match it {
+            Chosen::Line(line, distance) => {
+                run.push(line);
+                far.push(distance);
+            }
+            Chosen::Gap(count) => {
+                passages.extend(flush(&mut run));
+                passages.push(Passage::LeftOut(count));
+            }
+        }
+    }
+    passages.extend(flush(&mut run));
+    // Where a passage starts among the lines.
+    let mut start = 0;
+    let mut ranks: Vec<(u32, usize)> = Vec::new();
+    for (index, passage) in passages.iter().enumerate() {
+        if matches!(passage, Passage::LeftOut(_)) {
+            continue;
+        }
+        let end = start + passage.count();
+        let nearest = far[start..end].iter().min().copied().unwrap_or_default();
+        ranks.push((nearest, index));
+        start = end;
+    }
+    // The nearest first; of the same distance the later ones.
+    ranks.sort_by_key(|(far, index)| (*far, Reverse(*index)));
+    let kept: BTreeSet<usize> = ranks
+        .iter()
+        .enumerate()
+        .filter(|(place, (far, _))| *place < LINES_MAX || *far == 0)
+        .map(|(_, (_, index))| *index)
+        .collect();
+    let mut shown = Vec::new();
+    let mut left_out = 0;
+    for (index, passage) in passages.into_iter().enumerate() {
+        if !kept.contains(&index) {
+            left_out += passage.count();
+            continue;
+        }
+        if left_out > 0 {
+            shown.push(Passage::LeftOut(std::mem::take(&mut left_out)));
+        }
+        shown.push(passage);
+    }
+    shown
+}
