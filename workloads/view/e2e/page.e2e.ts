@@ -21,11 +21,11 @@ afterAll(async () => {
 });
 
 describe("a failed run", () => {
-  it("opens at its end, and asks nobody for anything", async () => {
+  it("opens at the step in which a check failed, and asks nobody for anything", async () => {
     const { page, trouble, close } = await open(failing);
-    await expect.poll(() => page.locator(".details h2").textContent()).toContain("the run");
+    await expect.poll(() => page.locator(".details h2").textContent()).toContain("scenario");
     expect(await page.locator(".badge").textContent()).toBe("violated");
-    expect(await page.locator(".list-row.selected .what").textContent()).toContain("END: violated");
+    expect(await page.locator(".list-row.selected .what").textContent()).toContain("goes on");
     expect(await page.title()).toBe("failing.retake: zoo/pool_timeout/buggy");
     expect(trouble).toEqual([]);
     await shot(page, "failing-light");

@@ -14,6 +14,9 @@ export interface About {
   story: boolean;
   causality: boolean;
   states?: boolean;
+  /** What avoids the failure, in sentences, and the steps that they name. */
+  reasons?: string[];
+  decisive?: number[];
   outcome: string | null;
   detail: string | null;
   steps: number | null;

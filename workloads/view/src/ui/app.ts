@@ -3,6 +3,7 @@
 import { Counterparts, parting } from "../data/compare";
 import { stepOf } from "../data/causes";
 import type { Comparison } from "../data/decode";
+import { failingRow } from "../data/failing";
 import { NO_FILTER, type Filter } from "../data/filter";
 import { count, duration, steps } from "../data/format";
 import { Kind, NONE, type Trace } from "../data/trace";
@@ -15,6 +16,7 @@ import { h, replace } from "./dom";
 import { helpDialog } from "./help";
 import { Keys } from "./keys";
 import { Pane } from "./pane";
+import { reasonLine } from "./reasons";
 import { Sidebar } from "./sidebar";
 
 /** A run up to here is shown row by row at first. */
@@ -139,8 +141,9 @@ export class App {
 
   private notes(): HTMLElement | false {
     const lines: (string | Node)[] = [];
-    for (const { about } of this.traces) {
+    for (const [at, { about }] of this.traces.entries()) {
       const name = this.traces.length > 1 ? `${about.name}: ` : "";
+      for (const reason of about.reasons ?? []) lines.push(reasonLine(this, at, name, reason));
       for (const note of about.notes) lines.push(name + note);
       if (about.from > 1 || about.to !== null) lines.push(`${name}steps ${count(Math.max(1, about.from))} to ${count(about.to ?? about.steps ?? 0)} of ${about.steps === null ? "an unfinished run" : count(about.steps)}`);
       if (about.detail && about.outcome !== "passed") lines.push(`${name}${about.outcome}: ${about.detail}`);
@@ -227,14 +230,9 @@ export class App {
     performance.mark("retake-drawn");
   }
 
-  /** The row that a failed run is to be understood from: its last panic, or its last step. */
+  /** Where a failed run is looked at first. */
   private failing({ trace }: Pane): number {
-    const { outcome } = trace.about;
-    if (outcome === null || outcome === "passed") return NONE;
-    for (let row = trace.rows - 1; row >= 0 && row > trace.rows - 200; row--) {
-      if (trace.kind[row] === Kind.Panic) return row;
-    }
-    return trace.kind[trace.rows - 1] === Kind.End ? trace.rows - 1 : NONE;
+    return failingRow(trace);
   }
 
   private listen() {
