@@ -341,6 +341,7 @@ pub struct ObservedState<S> {
 }
 
 // No gate of its own: the actor's callbacks have theirs.
+#[retake::gate::callbacks]
 impl<A: Actor> Actor for Observed<A> {
     type Msg = A::Msg;
     type State = ObservedState<A::State>;

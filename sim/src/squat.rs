@@ -7,6 +7,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 /// Does nothing, under its name.
 struct Squatter;
 
+#[retake::gate::callbacks]
 impl Actor for Squatter {
     type Msg = ();
     type State = ();

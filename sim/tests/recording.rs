@@ -340,11 +340,11 @@ fn a_changed_program_stops_at_the_first_step_that_differs() {
     for (change, expected) in [
         (
             1,
-            "recorded: `scenario/Counter` handles Count; here something else came",
+            "recorded: `scenario/Counter` handles Add; here something else came",
         ),
         (
             2,
-            "recorded: `scenario/Counter` handles Count; here something else came",
+            "recorded: `scenario/Counter` handles Add; here something else came",
         ),
         (3, "but it makes sum"),
         (4, "`scenario/Counter` stops; here "),
@@ -504,7 +504,7 @@ fn a_replay_is_an_ordinary_trace_with_texts_and_causes() {
         .collect();
     let has = |text: &str| lines.iter().any(|line| line.contains(text));
     assert!(
-        has("keeper") && has("handles Count <- ") && has("PANIC: asked to"),
+        has("keeper") && has("handles Add <- ") && has("PANIC: asked to"),
         "{lines:#?}"
     );
     assert!(has("END: passed"));

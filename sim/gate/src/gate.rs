@@ -3,19 +3,33 @@
 //! Outside a simulation a gate is one thread-local read when it is made and one
 //! comparison each time it is polled.
 
+mod simulated;
+mod texts;
+mod wrapped;
+
 use std::any::{Any, type_name};
-use std::fmt::Write as _;
 use std::future::Future;
-use std::hash::{Hash, Hasher};
-use std::mem::discriminant;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use ractor::{Actor, ActorProcessingErr, ActorRef, Message, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::engine::{self, Engine, Part, StepEnd, TaskId, Ticket, Turn};
+
+use self::texts::{discriminant_of, short_name};
+
+pub use self::simulated::Simulated;
+#[doc(hidden)]
+pub use self::texts::{Probe, ProbeFallback};
+/// For what [`simulated`](macro@crate::simulated) generates, wherever its crate has ractor.
+#[doc(hidden)]
+pub use ractor;
+/// For `impl Actor` blocks of `async fn`s that are to have no gate, with either form of ractor's
+/// trait.
+#[doc(hidden)]
+pub use retake_macros::async_trait as callbacks;
 
 type CallbackResult<T> = Result<T, ActorProcessingErr>;
 
@@ -371,233 +385,5 @@ fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
         (*text).to_owned()
     } else {
         String::from("a panic whose payload is not text")
-    }
-}
-
-fn short_name<T>() -> String {
-    let full = type_name::<T>();
-    let head = full.split('<').next().unwrap_or(full);
-    head.rsplit("::").next().unwrap_or(head).to_owned()
-}
-
-/// The number of an enum value's variant.
-///
-/// `Discriminant` shows its number only to a `Hasher`, so this one keeps what it is shown.
-#[inline]
-fn discriminant_of<T>(value: &T) -> u16 {
-    struct Keep(u64);
-    impl Hasher for Keep {
-        fn finish(&self) -> u64 {
-            self.0
-        }
-        fn write(&mut self, bytes: &[u8]) {
-            for byte in bytes {
-                self.0 = (self.0 << 8) | u64::from(*byte);
-            }
-        }
-        fn write_isize(&mut self, number: isize) {
-            self.0 = number.cast_unsigned() as u64;
-        }
-        fn write_u64(&mut self, number: u64) {
-            self.0 = number;
-        }
-    }
-    let mut keep = Keep(0);
-    discriminant(value).hash(&mut keep);
-    (keep.finish() & 0xffff) as u16
-}
-
-/// Gives the text of a message where its type is `Debug`, for code that
-/// [`simulated`](macro@crate::simulated) generates.
-///
-/// Method resolution prefers the inherent method, which exists only where
-/// `M: Debug`, and falls back to the trait's.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Probe<'a, M>(pub &'a M);
-
-impl<M: std::fmt::Debug> Probe<'_, M> {
-    #[doc(hidden)]
-    pub fn text(&self) -> Option<String> {
-        Some(format!("{:?}", self.0))
-    }
-
-    #[doc(hidden)]
-    pub fn state(&self) -> Option<String> {
-        Some(state_text(self.0))
-    }
-}
-
-#[doc(hidden)]
-pub trait ProbeFallback {
-    #[doc(hidden)]
-    fn text(&self) -> Option<String>;
-    #[doc(hidden)]
-    fn state(&self) -> Option<String>;
-}
-
-impl<M> ProbeFallback for Probe<'_, M> {
-    fn text(&self) -> Option<String> {
-        None
-    }
-
-    fn state(&self) -> Option<String> {
-        None
-    }
-}
-
-/// A state as text, on several lines so that two of them can be compared line by line.
-///
-/// However large it is, no more than `STATE_MAX` bytes are made of it.
-fn state_text(state: &impl std::fmt::Debug) -> String {
-    let mut text = Bounded(String::new());
-    // A panic in here would be one of the actor's, that only recording brings about.
-    let made = catch_unwind(AssertUnwindSafe(|| write!(text, "{state:#?}")));
-    match made {
-        Err(_) => return String::from("(its `Debug` panics)"),
-        Ok(Err(_)) => text.0.push('…'),
-        Ok(Ok(())) => {}
-    }
-    text.0
-}
-
-/// Longest text of a state as it is made; what engines keep of it is shorter.
-const STATE_MAX: usize = 256 << 10;
-
-/// Refuses what is too much, which ends the formatting.
-struct Bounded(String);
-
-impl std::fmt::Write for Bounded {
-    fn write_str(&mut self, piece: &str) -> std::fmt::Result {
-        if self.0.len() + piece.len() > STATE_MAX {
-            return Err(std::fmt::Error);
-        }
-        self.0.push_str(piece);
-        Ok(())
-    }
-}
-
-/// Gates an actor that cannot carry the [`simulated`](macro@crate::simulated)
-/// attribute, one from another crate for example.
-///
-/// It has the same messages, state and arguments as the actor inside, and runs
-/// it unchanged. Actors that the inner actor spawns by itself are not gated by
-/// this: a simulation reports them.
-pub struct Simulated<A: Actor> {
-    actor: A,
-    /// One pointer, not two: every actor has room for it.
-    texts: fn() -> Texts<A>,
-}
-
-/// How texts are made of an actor's messages and state.
-struct Texts<A: Actor> {
-    message: fn(&A::Msg) -> Option<String>,
-    state: fn(&A::State) -> Option<String>,
-}
-
-impl<A: Actor> Simulated<A> {
-    /// Wrap an actor; its messages appear in stories under their type's name.
-    pub fn new(actor: A) -> Self {
-        Self {
-            actor,
-            texts: || Texts {
-                message: |_| None,
-                state: |_| None,
-            },
-        }
-    }
-
-    /// Wrap an actor whose messages are `Debug`; they appear in stories as such.
-    pub fn with_debug(actor: A) -> Self
-    where
-        A::Msg: std::fmt::Debug,
-    {
-        Self {
-            actor,
-            texts: || Texts {
-                message: |message| Some(format!("{message:?}")),
-                state: |_| None,
-            },
-        }
-    }
-
-    /// Wrap an actor whose messages and state are `Debug`, so that its state can be
-    /// recorded as well.
-    pub fn with_debug_state(actor: A) -> Self
-    where
-        A::Msg: std::fmt::Debug,
-        A::State: std::fmt::Debug,
-    {
-        Self {
-            actor,
-            texts: || Texts {
-                message: |message| Some(format!("{message:?}")),
-                state: |state| Some(state_text(state)),
-            },
-        }
-    }
-}
-
-impl<A: Actor + std::fmt::Debug> std::fmt::Debug for Simulated<A> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Simulated").field(&self.actor).finish()
-    }
-}
-
-impl<A: Actor> Actor for Simulated<A>
-where
-    A::Msg: Message,
-{
-    type Msg = A::Msg;
-    type State = A::State;
-    type Arguments = A::Arguments;
-
-    // Not `async fn`, which would hold the parameters a second time.
-
-    fn pre_start(
-        &self,
-        myself: ActorRef<A::Msg>,
-        args: A::Arguments,
-    ) -> impl Future<Output = CallbackResult<A::State>> + Send {
-        Gate::pre_start::<A>(&myself).run(self.actor.pre_start(myself, args))
-    }
-
-    fn post_start(
-        &self,
-        myself: ActorRef<A::Msg>,
-        state: &mut A::State,
-    ) -> impl Future<Output = CallbackResult<()>> + Send {
-        Gate::post_start::<A>(&myself, || ((self.texts)().state)(state))
-            .run(self.actor.post_start(myself, state))
-    }
-
-    fn handle(
-        &self,
-        myself: ActorRef<A::Msg>,
-        message: A::Msg,
-        state: &mut A::State,
-    ) -> impl Future<Output = CallbackResult<()>> + Send {
-        let text = |message: &A::Msg| ((self.texts)().message)(message);
-        Gate::handle::<A>(&myself, &message, text, || ((self.texts)().state)(state))
-            .run(self.actor.handle(myself, message, state))
-    }
-
-    fn handle_supervisor_evt(
-        &self,
-        myself: ActorRef<A::Msg>,
-        event: SupervisionEvent,
-        state: &mut A::State,
-    ) -> impl Future<Output = CallbackResult<()>> + Send {
-        Gate::supervision::<A>(&myself, &event, || ((self.texts)().state)(state))
-            .run(self.actor.handle_supervisor_evt(myself, event, state))
-    }
-
-    fn post_stop(
-        &self,
-        myself: ActorRef<A::Msg>,
-        state: &mut A::State,
-    ) -> impl Future<Output = CallbackResult<()>> + Send {
-        Gate::post_stop::<A>(&myself, || ((self.texts)().state)(state))
-            .run(self.actor.post_stop(myself, state))
     }
 }
