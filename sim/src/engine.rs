@@ -9,6 +9,9 @@
 //! **Borrowing.** The core is never borrowed while code of the user's may run:
 //! timers' wakers are woken, actors killed and values dropped after the borrow.
 
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+mod blocking;
+
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -33,6 +36,11 @@ use crate::outcome::Outcome;
 use crate::squat::squat;
 use crate::strikes::Blow;
 use crate::timers::Action;
+
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+pub(crate) use blocking::starts_thread;
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+pub(crate) use blocking::{block, steps_taken};
 
 const NS_PER_MS: u64 = 1_000_000;
 /// Where time is sent when no timer of the simulation's own is pending: beyond

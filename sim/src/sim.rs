@@ -16,7 +16,7 @@ use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::environment::Environment;
 use crate::fault::Fault;
 use crate::follow::{Follow, Plan};
-use crate::interpose::Interposed;
+use crate::interpose::{Interposed, outside};
 use crate::outcome::{Outcome, Run};
 use crate::recording::{OnInput, drive};
 use crate::rng::stream;
@@ -30,9 +30,11 @@ const DEFAULT_LIVELOCK_STEPS: u64 = 10_000_000;
 
 /// Larger than any address space: no thread of the runtime's blocking pool can
 /// start, and `spawn_blocking` panics in the step that calls it.
-const NO_STACK: usize = 1 << 56;
+pub(crate) const NO_STACK: usize = 1 << 56;
 /// How tokio's message of that panic begins.
 pub(crate) const NO_THREADS: &str = "OS can't spawn worker thread";
+/// How rayon's message begins where its threads were refused to an earlier run.
+pub(crate) const NO_POOL: &str = "The global thread pool has not been initialized";
 
 /// Where a run takes place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +76,7 @@ pub struct Sim {
     story: bool,
     states: bool,
     strict: bool,
+    allow_threads: bool,
     faults: Vec<Fault>,
     buggify: bool,
     workload: Option<u32>,
@@ -116,6 +119,7 @@ impl Sim {
             story: false,
             states: false,
             strict: false,
+            allow_threads: false,
             faults: Vec::new(),
             buggify: false,
             workload: None,
@@ -240,6 +244,20 @@ impl Sim {
         Self { strict: on, ..self }
     }
 
+    /// Let the run start threads, which otherwise fail it. They run outside the simulation,
+    /// with the system's clocks and entropy, so the run says in its warnings that it may not
+    /// repeat. A thread of tokio's blocking pool is refused all the same.
+    ///
+    /// Threads are seen with the feature `interpose` on Linux with glibc, see
+    /// [`interpose::sees_threads`](crate::interpose::sees_threads). Elsewhere they start,
+    /// and nothing reports them.
+    pub fn allow_threads(self, on: bool) -> Self {
+        Self {
+            allow_threads: on,
+            ..self
+        }
+    }
+
     /// Inject a fault.
     pub fn fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
@@ -356,13 +374,16 @@ impl Sim {
     {
         match self.isolation {
             Isolation::Inline => self.run_here(sink, standstill, scenario),
-            Isolation::Thread => std::thread::scope(|scope| {
-                std::thread::Builder::new()
-                    .name("simulation".to_owned())
-                    .spawn_scoped(scope, || self.run_here(sink, standstill, scenario))
-                    .expect("the system starts a thread")
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            // A run inside a run has a thread as well.
+            Isolation::Thread => outside(|| {
+                std::thread::scope(|scope| {
+                    std::thread::Builder::new()
+                        .name("simulation".to_owned())
+                        .spawn_scoped(scope, || self.run_here(sink, standstill, scenario))
+                        .expect("the system starts a thread")
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
             }),
         }
     }
@@ -379,6 +400,8 @@ impl Sim {
         Fut::Output: Send + 'static,
     {
         static RUNS: AtomicU64 = AtomicU64::new(0);
+        // First of all: whatever makes a `HashMap` on this thread draws the keys of all.
+        let interposed = Interposed::start(self.seed, self.allow_threads);
         let scheduler = match &self.custom {
             Some((_, make)) => make(self.seed),
             None => self.strategy.scheduler(stream(self.seed, "schedule")),
@@ -412,9 +435,8 @@ impl Sim {
         let engine = Rc::new(Engine::new(core, standstill));
         let output = Arc::new(Mutex::new(None));
 
-        // From here on this thread's entropy, clock and gates are the simulation's.
+        // From here on this thread's gates are the simulation's.
         let on_thread = OnThread::install(&engine);
-        let interposed = Interposed::start(self.seed);
         let causes = self.causality.then(|| {
             causes::reset();
             causes::watch_messages(self.watch.is_some());
@@ -496,6 +518,7 @@ impl Sim {
         };
         let event_hash = core.close(written);
         let mut warnings = core.unstruck();
+        warnings.extend(core.threads_warning());
         if core.stats.ungated_max > 0 {
             warnings.push(format!(
                 "{} tokio task{} ran outside the gates at one time: ractor's own timers and helpers are \

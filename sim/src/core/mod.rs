@@ -94,6 +94,9 @@ pub(crate) struct Core {
     pub(crate) may_have_yielded: bool,
     /// A task that no gate guards fails the run.
     pub(crate) strict: bool,
+    /// Threads that were started, where they are allowed, and who started the first.
+    pub(crate) threads: u64,
+    pub(crate) first_thread: Option<String>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) stats: Stats,
     pub(crate) probe: Option<Probe>,
@@ -219,6 +222,8 @@ impl Core {
             rounds: 0,
             may_have_yielded: false,
             strict: false,
+            threads: 0,
+            first_thread: None,
             outcome: None,
             stats: Stats::default(),
             probe: None,

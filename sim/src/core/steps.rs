@@ -298,6 +298,13 @@ impl Core {
                          behind a seam that the simulation replaces (see `retake::is_simulated`)"
                     .to_owned(),
             });
+        } else if message.starts_with(crate::sim::NO_POOL) {
+            self.finish(Outcome::Escaped {
+                what: format!("{label} uses rayon, which has no threads in a simulation"),
+                remedy: "do the work in the step, or put it behind a seam that the simulation replaces (see \
+                         `retake::is_simulated`). In this process rayon was refused its threads before"
+                    .to_owned(),
+            });
         } else if !supervised && self.follow.is_none() {
             self.finish(Outcome::Panicked {
                 task: label,

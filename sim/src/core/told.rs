@@ -126,6 +126,18 @@ impl Core {
         }
     }
 
+    /// What to know of threads that were started.
+    pub(crate) fn threads_warning(&self) -> Option<String> {
+        let first = self.first_thread.as_deref().unwrap_or("by unknown code");
+        (self.threads > 0).then(|| {
+            format!(
+                "{} thread{} started, the first {first}: this run may not repeat",
+                self.threads,
+                if self.threads == 1 { " was" } else { "s were" }
+            )
+        })
+    }
+
     /// Write what was left in mailboxes, the last states and the end, and close the trace;
     /// gives the event hash.
     pub(crate) fn close(&mut self, last: Last) -> u64 {

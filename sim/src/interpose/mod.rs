@@ -1,0 +1,118 @@
+//! What user code asks of the C library, on Linux.
+//!
+//! `HashMap`'s random state, the `rand` crate's system generator, `SystemTime`
+//! and `Instant` all end in functions of the C library. The feature `interpose`
+//! defines these functions in the program, which then come before the library's:
+//! on a simulation's thread they answer from the run, on every other thread they
+//! do what the library does. `symbols` has them.
+//!
+//! Here is what a run's thread knows, in thread-locals that need no destructor: a
+//! symbol may be called while its thread ends or from within itself, so none of
+//! them panics, and reading one of these costs an instruction or two.
+
+use std::cell::{Cell, RefCell};
+
+use rand_chacha::ChaCha8Rng;
+
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+mod symbols;
+
+/// How many processors a simulation has: what `available_parallelism` and `num_cpus`
+/// give on its thread, whatever the machine has.
+pub const PROCESSORS: usize = 4;
+
+/// How many bytes `/dev/urandom` has on a simulation's thread, each time it is opened.
+/// Then it ends, which a reader that asks for more sees as an error.
+pub const DEVICE_BYTES: usize = 64 * 1024;
+
+/// Reads of a clock within one step after which each further thousand takes a
+/// millisecond of virtual time: the step waits for time to pass.
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+const READS_WITHOUT_WAITING: u32 = 1 << 16;
+
+/// Other clocks at the start of every run, in seconds: not 0, so that code may
+/// subtract from an `Instant`.
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+const MONOTONIC_START_S: i64 = 1_000_000;
+
+thread_local! {
+    /// This thread's entropy and clocks are those of a run.
+    static ACTIVE: Cell<bool> = const { Cell::new(false) };
+    static ENTROPY: RefCell<Option<ChaCha8Rng>> = const { RefCell::new(None) };
+    static SEED: Cell<u64> = const { Cell::new(0) };
+    static NOW_NS: Cell<u64> = const { Cell::new(0) };
+    /// By how much the wall clock is ahead.
+    static WALL_OFFSET_NS: Cell<i64> = const { Cell::new(0) };
+    /// Threads may be started.
+    static ALLOWS_THREADS: Cell<bool> = const { Cell::new(false) };
+    /// A thread was started: waits may be for it.
+    static HAS_THREADS: Cell<bool> = const { Cell::new(false) };
+    /// Reads of clocks since virtual time moved, and the step of the last look at them.
+    static CLOCK_READS: Cell<(u32, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// True in a program whose entropy and clocks are interposed.
+#[must_use]
+pub fn is_active() -> bool {
+    cfg!(all(feature = "interpose", target_os = "linux"))
+}
+
+/// True in a program in which a simulation sees what starts a thread.
+#[must_use]
+pub fn sees_threads() -> bool {
+    cfg!(all(
+        feature = "interpose",
+        target_os = "linux",
+        target_env = "gnu"
+    ))
+}
+
+/// Takes this thread's entropy and clocks over until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Interposed(());
+
+impl Interposed {
+    pub(crate) fn start(seed: u64, allows_threads: bool) -> Self {
+        SEED.set(seed);
+        NOW_NS.set(0);
+        WALL_OFFSET_NS.set(0);
+        ALLOWS_THREADS.set(allows_threads);
+        HAS_THREADS.set(false);
+        CLOCK_READS.set((0, 0));
+        ENTROPY.set(Some(crate::rng::stream(seed, "entropy")));
+        #[cfg(all(feature = "interpose", target_os = "linux"))]
+        symbols::start();
+        ACTIVE.set(true);
+        Self(())
+    }
+}
+
+impl Drop for Interposed {
+    fn drop(&mut self) {
+        ACTIVE.set(false);
+        ENTROPY.set(None);
+    }
+}
+
+/// Do something of the simulator's own with the system's entropy, clocks and threads.
+pub(crate) fn outside<T>(work: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ACTIVE.set(self.0);
+        }
+    }
+    let _restore = Restore(ACTIVE.replace(false));
+    work()
+}
+
+/// Virtual time has moved.
+pub(crate) fn set_now_ns(now_ns: u64) {
+    NOW_NS.set(now_ns);
+    CLOCK_READS.set((0, 0));
+}
+
+/// The wall clock is ahead by so much, or behind.
+pub(crate) fn set_wall_offset_ns(offset_ns: i64) {
+    WALL_OFFSET_NS.set(offset_ns);
+}

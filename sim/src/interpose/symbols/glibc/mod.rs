@@ -1,0 +1,20 @@
+//! What needs glibc, on processors whose functions with a variable number of arguments
+//! take them as others do.
+//!
+//! `devices` has the files that give random bytes, `waits` what blocks a thread, `host`
+//! the processors and the names of process and machine, `threads` what starts a thread,
+//! and `place` who did.
+
+mod devices;
+mod host;
+mod place;
+mod threads;
+mod waits;
+
+/// A run begins on this thread.
+pub(super) fn start() {
+    devices::keep();
+    threads::keep();
+    waits::keep();
+    host::start();
+}

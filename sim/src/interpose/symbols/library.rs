@@ -1,0 +1,47 @@
+//! The library's own definition of a symbol that the program defines.
+
+use std::ffi::{CStr, c_void};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// One symbol, looked up once.
+pub(super) struct Symbol {
+    name: &'static CStr,
+    address: AtomicPtr<c_void>,
+}
+
+impl Symbol {
+    pub(super) const fn new(name: &'static CStr) -> Self {
+        Self {
+            name,
+            address: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Its address. None in a program that is linked statically.
+    #[inline]
+    pub(super) fn address(&self) -> Option<NonNull<c_void>> {
+        NonNull::new(self.address.load(Ordering::Acquire)).or_else(|| self.look_up())
+    }
+
+    #[cold]
+    fn look_up(&self) -> Option<NonNull<c_void>> {
+        // SAFETY: the name is a string of C. The search begins behind this program.
+        let address = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
+        self.address.store(address, Ordering::Release);
+        NonNull::new(address)
+    }
+}
+
+/// The library's function of this name and type, if there is one.
+macro_rules! library {
+    ($name:literal as $type:ty) => {{
+        static SYMBOL: $crate::interpose::symbols::library::Symbol =
+            $crate::interpose::symbols::library::Symbol::new($name);
+        SYMBOL.address().map(|address| {
+            // SAFETY: the library declares the function of this name with this type.
+            unsafe { std::mem::transmute::<*mut std::ffi::c_void, $type>(address.as_ptr()) }
+        })
+    }};
+}
+pub(super) use library;

@@ -1,0 +1,44 @@
+//! Functions of the C library, defined in the program.
+//!
+//! `library` finds the library's own behind them. `entropy` has random bytes, `clocks`
+//! time. What needs glibc, or its calling convention for functions with a variable
+//! number of arguments, is in `glibc`.
+#![allow(
+    unsafe_code,
+    reason = "defining symbols of the C library takes the C ABI and raw pointers"
+)]
+
+mod clocks;
+mod entropy;
+#[cfg(all(
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod glibc;
+mod library;
+
+use super::ACTIVE;
+
+/// True on a simulation's thread.
+#[inline]
+fn is_simulated() -> bool {
+    ACTIVE.try_with(std::cell::Cell::get).unwrap_or(false)
+}
+
+/// A run begins on this thread.
+pub(super) fn start() {
+    clocks::keep();
+    entropy::keep();
+    #[cfg(all(
+        target_env = "gnu",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    glibc::start();
+}
+
+/// Give an error as functions of the C library do.
+fn fail(error: libc::c_int) -> libc::c_int {
+    // SAFETY: the place of this thread's `errno` is always valid.
+    unsafe { *libc::__errno_location() = error };
+    -1
+}
