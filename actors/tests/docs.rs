@@ -37,6 +37,36 @@ fn the_page_shows_the_tree_of_the_system() {
     assert_eq!(block("tree"), run.expect_passed());
 }
 
+/// The code of a page's blocks that begin with this fence, without indentation.
+fn code<'a>(page: &'a str, fence: &str) -> Vec<Vec<&'a str>> {
+    let fence = format!("\n{fence}\n");
+    let blocks = page.split(fence.as_str()).skip(1);
+    let blocks = blocks.map(|it| it.split("\n```").next().unwrap_or_default());
+    blocks.map(|block| lines(block).collect()).collect()
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+#[test]
+fn code_on_the_pages_is_code_that_is_tested() {
+    let own = include_str!("../../docs/own.md");
+    for (page, fence, source, at_least) in [
+        (PAGE, "```rust", include_str!("kit.rs"), 9),
+        (own, "```rust", include_str!("own.rs"), 3),
+        (own, "```toml", include_str!("../../clippy.toml"), 2),
+    ] {
+        let source: Vec<&str> = lines(source).collect();
+        let blocks = code(page, fence);
+        assert!(blocks.len() >= at_least, "{}", blocks.len());
+        for block in blocks {
+            let is_there = source.windows(block.len()).any(|part| part == block);
+            assert!(is_there || block[0] == "[dependencies]", "{block:#?}");
+        }
+    }
+}
+
 /// The text of all tests of the workspace.
 fn tests() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
