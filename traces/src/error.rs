@@ -4,20 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::compare::Divergence;
+use crate::file::FileError;
 
 /// Why a trace could not be written, read or followed.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
-    /// The operating system refused.
-    #[error("cannot {doing} `{}`: {source}", path.display())]
-    Io {
-        /// What was being done, for example `open`.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    /// The file cannot be opened, read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file does not begin like a trace.
     #[error("`{}` is not a Retake trace: it does not begin with the letters RETAKE", path.display())]
     NotATrace {
@@ -81,11 +75,7 @@ impl TraceError {
     }
 
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io {
-            doing,
-            path,
-            source,
-        }
+        let of = FileError::of(doing, path);
+        move |source| Self::File(of(source))
     }
 }

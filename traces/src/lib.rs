@@ -29,14 +29,17 @@
 //! lines for people, and [`mod@fold`] folds those that repeat; [`timeline`] goes to any step and tells how things stood there;
 //! [`mod@compare`] finds the first difference between two runs line by line, [`causal`]
 //! by what caused what; [`export`] writes a run in the forms that other programs read;
-//! [`error`] is what can be wrong with a file.
+//! [`mod@clean`] keeps texts of others from doing harm; [`error`] is what can be wrong with a file, and [`mod@file`] how all files are opened and
+//! written.
 
 pub mod causal;
+pub mod clean;
 mod codec;
 pub mod compare;
 mod entries;
 pub mod error;
 pub mod export;
+pub mod file;
 pub mod fold;
 mod format;
 pub mod header;

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::codec::decode;
 use crate::error::TraceError;
+use crate::file::open_regular;
 use crate::format::{
     BLOCK_HEAD, BLOCK_TARGET, BlockHead, FRAME_HEAD, FRAME_MAX, Footer, FrameKind, Index, MAGIC,
     TRAILER, VERSION, VERSIONS, frame_checksum, trailer, u32_at, u64_at,
@@ -82,7 +83,7 @@ impl TraceReader {
     /// If the file cannot be read, is no trace, or its header is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TraceError> {
         let path = path.as_ref().to_owned();
-        let file = File::open(&path).map_err(TraceError::io("open", &path))?;
+        let file = open_regular(&path)?;
         let mut reader = Self {
             input: BufReader::with_capacity(2 * BLOCK_TARGET, file),
             path,

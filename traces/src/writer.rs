@@ -1,14 +1,14 @@
 //! Writing a trace as a stream, in bounded memory.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::codec::encode;
 use crate::error::TraceError;
+use crate::file::OutputFile;
 use crate::format::{
     BLOCK_TARGET, BlockHead, FRAME_HEAD, Footer, FrameKind, Index, MAGIC, TEXT_MAX, VERSION,
     frame_head, trailer,
@@ -22,12 +22,12 @@ use crate::sink::{EventHash, Sink};
 /// The records go to `FILE.partial`, block by block; [`Sink::finish`] writes the
 /// end and renames it to `FILE`. So a file under its own name is complete, also
 /// after a crash of the process, and what a crashed run left can be read from
-/// the `.partial` up to its last whole block.
+/// the `.partial` up to its last whole block. See [`OutputFile`] for what else a path may
+/// name.
 #[derive(Debug)]
 pub struct TraceWriter {
     path: PathBuf,
-    partial: PathBuf,
-    out: BufWriter<File>,
+    out: OutputFile,
     /// Bytes written.
     offset: u64,
     block: Vec<u8>,
@@ -53,28 +53,31 @@ impl std::fmt::Debug for Content {
 }
 
 impl TraceWriter {
-    /// Start a trace at `path`. A file that is there is replaced when this one is finished.
+    /// Start a trace at `path`. A file that is there is replaced when this one is finished;
+    /// a device or FIFO is written straight into.
     ///
     /// # Errors
     /// If the file cannot be created or written.
     pub fn create(path: impl AsRef<Path>, header: &Header) -> Result<Self, TraceError> {
-        let path = path.as_ref().to_owned();
-        let mut partial = path.clone().into_os_string();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        if path.is_dir() {
-            let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-            return Err(TraceError::Io {
-                doing: "create",
-                path,
-                source,
-            });
-        }
-        let file = File::create(&partial).map_err(TraceError::io("create", &partial))?;
+        let path = path.as_ref();
+        Self::begin(path, OutputFile::create_partial(path)?, header)
+    }
+
+    /// Start a recording of a live process: as [`create`](Self::create), but others cannot
+    /// read the file, and what a killed process left as `FILE.partial` is kept as
+    /// `FILE.crash-1`, `FILE.crash-2` and so on.
+    ///
+    /// # Errors
+    /// If the file cannot be created or written, or another process is writing to it.
+    pub fn create_recording(path: impl AsRef<Path>, header: &Header) -> Result<Self, TraceError> {
+        let path = path.as_ref();
+        Self::begin(path, OutputFile::create_recording(path)?, header)
+    }
+
+    fn begin(path: &Path, out: OutputFile, header: &Header) -> Result<Self, TraceError> {
         let mut writer = Self {
-            path,
-            partial,
-            out: BufWriter::with_capacity(2 * BLOCK_TARGET, file),
+            path: path.to_owned(),
+            out,
             offset: 0,
             block: Vec::with_capacity(BLOCK_TARGET + 1024),
             head: BlockHead::default(),
@@ -106,7 +109,7 @@ impl TraceWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
         self.out
             .write_all(bytes)
-            .map_err(TraceError::io("write", &self.partial))?;
+            .map_err(TraceError::io("write", &self.path))?;
         self.offset += bytes.len() as u64;
         Ok(())
     }
@@ -173,7 +176,7 @@ impl TraceWriter {
         self.close_block()?;
         self.out
             .flush()
-            .map_err(TraceError::io("write", &self.partial))
+            .map_err(TraceError::io("write", &self.path))
     }
 
     /// Bytes of the file so far, what is not written yet included.
@@ -210,11 +213,7 @@ impl Sink for TraceWriter {
         encode(&footer, &mut payload);
         self.write_frame(FrameKind::Footer, &payload)?;
         self.write(&trailer(footer_offset))?;
-        self.out
-            .flush()
-            .map_err(TraceError::io("write", &self.partial))?;
-        std::fs::rename(&self.partial, &self.path)
-            .map_err(TraceError::io("rename to its final name", &self.partial))?;
+        self.out.end()?;
         self.finished = true;
         Ok(())
     }

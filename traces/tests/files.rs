@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use retake_traces::file::FileError;
 use retake_traces::live::{Live, Piece};
 use retake_traces::record::{
     Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
@@ -135,7 +136,7 @@ fn a_flip_of_any_bit_of_any_byte_is_detected() {
             std::fs::write(&damaged, copy).unwrap();
             let error = verify(&damaged).expect_err(&format!("bit {bit} of byte {place}"));
             assert!(
-                !matches!(error, TraceError::Io { .. }),
+                !matches!(error, TraceError::File(_)),
                 "byte {place}: {error}"
             );
         }
@@ -195,7 +196,7 @@ fn what_is_no_trace_or_of_another_version_is_named() {
     let path = folder.path().join("a");
     assert!(matches!(
         verify(&path),
-        Err(TraceError::Io { doing: "open", .. })
+        Err(TraceError::File(FileError { doing: "open", .. }))
     ));
     std::fs::write(&path, "hello, world").unwrap();
     assert!(matches!(verify(&path), Err(TraceError::NotATrace { .. })));

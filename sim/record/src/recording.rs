@@ -86,7 +86,8 @@ pub struct Recording {
 /// Record this process from now on. Begin before the first actor is started.
 ///
 /// The recording grows as `FILE.partial`, which is of use after the death of the process, and
-/// has its name when it is finished.
+/// has its name when it is finished. What an earlier, killed process left there is kept as
+/// `FILE.crash-1` and so on.
 ///
 /// # Errors
 /// If the file cannot be made, or the process is being recorded already.
@@ -115,7 +116,7 @@ pub fn start(path: impl AsRef<Path>, config: Config) -> Result<Recording, StartE
         origin_ns: engine::live_now_ns(),
         config: config.config,
     };
-    let file = TraceWriter::create(&path, &header)?;
+    let file = TraceWriter::create_recording(&path, &header)?;
     let recorder = Recorder::new(file, seed, &start, config.texts, config.bytes_max);
     if !engine::install_recorder(Arc::clone(&recorder) as engine::Recorder) {
         return Err(StartError::Busy);
