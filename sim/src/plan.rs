@@ -29,6 +29,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
+use retake_traces::file::{FileError, read_text};
 use retake_traces::record::StepKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -161,12 +162,15 @@ pub struct Drawn {
     pub buggify: bool,
 }
 
+/// The largest file of a plan, in bytes.
+const PLAN_BYTES_MAX: u64 = 1 << 20;
+
 /// Why a plan cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The file cannot be read.
-    #[error("cannot read the fault plan {0}: {1}")]
-    Read(String, std::io::Error),
+    #[error("the fault plan: {0}")]
+    Read(#[from] FileError),
     /// It is something else.
     #[error("{0} is no fault plan: {1}")]
     Malformed(String, String),
@@ -200,8 +204,7 @@ impl FaultPlan {
     /// If it cannot be read, or is no plan.
     pub fn read(file: &Path) -> Result<Self, PlanError> {
         let name = file.display().to_string();
-        let text =
-            std::fs::read_to_string(file).map_err(|error| PlanError::Read(name.clone(), error))?;
+        let text = read_text(file, PLAN_BYTES_MAX)?;
         toml::from_str(&text)
             .map_err(|error: toml::de::Error| PlanError::Malformed(name, error.to_string()))
     }

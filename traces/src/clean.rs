@@ -38,6 +38,24 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(cleaned)
 }
 
+/// The text on one line: newlines and tabs are escaped as well.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let is_plain = |c: char| !is_harmful(c) && !c.is_control();
+    if text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    let mut line = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_plain(c) {
+            line.push(c);
+        } else {
+            line.extend(c.escape_default());
+        }
+    }
+    line
+}
+
 fn clean_into(text: &str, form: Form, cleaned: &mut String) {
     for c in text.chars() {
         if !is_harmful(c) {

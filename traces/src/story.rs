@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::clean::one_line;
 use crate::live::{Live, Piece, StepEnd};
 use crate::reader::Position;
 use crate::record::{Choice, FaultKind, Record, StepKind, Task, TaskKind};
@@ -27,25 +28,66 @@ pub struct Line {
 }
 
 /// Widths of the columns before the text.
-const STEP_WIDTH: usize = 8;
-const WHO_WIDTH: usize = 22;
+struct Columns {
+    step: usize,
+    time: Time,
+    who: usize,
+}
+
+/// How exactly the time is shown.
+enum Time {
+    /// To the nanosecond.
+    Full,
+    /// To the millisecond.
+    Short,
+    /// Not at all.
+    None,
+}
+
+impl Columns {
+    /// For lines of this width.
+    fn of(width: usize) -> Self {
+        match width {
+            0 | 72.. => Self {
+                step: 8,
+                time: Time::Full,
+                who: 22,
+            },
+            56.. => Self {
+                step: 6,
+                time: Time::Short,
+                who: 14,
+            },
+            _ => Self {
+                step: 5,
+                time: Time::None,
+                who: 10,
+            },
+        }
+    }
+}
 
 impl Line {
-    /// The heading above lines.
+    /// The heading above lines of at most `width` characters.
     #[must_use]
-    pub fn heading() -> String {
-        format!(
-            "{:>STEP_WIDTH$}  {:>14} {:<WHO_WIDTH$} what",
-            "step", "time (s)", "who"
-        )
+    pub fn heading(width: usize) -> String {
+        let Columns { step, time, who } = Columns::of(width);
+        let time = match time {
+            Time::Full => format!(" {:>14}", "time (s)"),
+            Time::Short => format!(" {:>9}", "time (s)"),
+            Time::None => String::new(),
+        };
+        format!("{:>step$} {time} {:<who$} what", "step", "who")
     }
 
-    /// As one line of at most `width` characters; 0 means no limit.
+    /// As one line of at most `width` characters; 0 means no limit. Below 72 its columns are
+    /// narrow, so that there is room for what happened; below 56 the time is left out.
     ///
     /// A `*` marks a step that first in, first out would not have chosen, a `+`
     /// one that ran at once.
     #[must_use]
     pub fn to_text(&self, width: usize) -> String {
+        let columns = Columns::of(width);
         let (step, mark) = match &self.record {
             Record::Step(step) => (
                 self.step.to_string(),
@@ -57,11 +99,21 @@ impl Line {
             ),
             _ => (String::new(), ' '),
         };
+        let time = match columns.time {
+            Time::Full => format!(" {:>14}", seconds(self.now_ns)),
+            Time::Short => format!(" {:>9.3}", self.now_ns as f64 / 1e9),
+            Time::None => String::new(),
+        };
+        let who = one_line(&self.who);
+        let who = match columns.time {
+            Time::Full => who,
+            _ => shorten_front(&who, columns.who),
+        };
         let text = format!(
-            "{step:>STEP_WIDTH$}{mark} {:>14} {:<WHO_WIDTH$} {}",
-            seconds(self.now_ns),
-            self.who,
-            self.what()
+            "{step:>step_width$}{mark}{time} {who:<who_width$} {}",
+            self.what(),
+            step_width = columns.step,
+            who_width = columns.who,
         );
         match self.cause {
             None => shorten(&text, width),
@@ -224,19 +276,14 @@ pub(crate) fn seconds(ns: u64) -> String {
     format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
 }
 
-pub(crate) fn one_line(text: &str) -> String {
-    if !text.contains(char::is_control) {
+/// At most `width` characters, of the end: labels differ there.
+fn shorten_front(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
         return text.to_owned();
     }
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+    let end = text.chars().skip(length - width.saturating_sub(1));
+    std::iter::once('…').chain(end).collect()
 }
 
 pub(crate) fn shorten(text: &str, width: usize) -> String {

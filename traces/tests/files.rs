@@ -323,7 +323,7 @@ fn a_story_reads_well_in_80_columns() {
     let text: Vec<String> = lines.iter().map(|line| line.to_text(80)).collect();
     insta::assert_snapshot!(format!(
         "{}\n{}",
-        retake_traces::Line::heading(),
+        retake_traces::Line::heading(80),
         text.join("\n")
     ));
 }

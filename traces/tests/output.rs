@@ -226,8 +226,12 @@ fn a_place_that_cannot_be_written_is_found_at_once() {
         }
     }
     assert!(check_folder(&at("file")).is_err());
-    check_folder(&at("made/now")).unwrap();
-    assert!(fs::read_dir(at("made/now")).unwrap().next().is_none());
+    assert!(check_folder(&at("file/below")).is_err());
+    check_folder(&at("made/later")).unwrap();
+    check_folder(&at("folder")).unwrap();
+    check_folder(Path::new("made-later")).unwrap();
+    assert_eq!(names(&folder), ["file", "folder"]);
+    assert!(fs::read_dir(at("folder")).unwrap().next().is_none());
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn a_file_that_is_no_good_exits_with_3_on_every_command() {
     let (code, _, err) = run(&folder, "run recovery/one_action --trace no/such/folder/a");
     assert_eq!(code, 3);
     assert!(
-        err.contains("cannot create `no/such/folder/a.partial`"),
+        err.contains("cannot create `no/such/folder/a`: there is no folder `no/such/folder`"),
         "{err}"
     );
 }
@@ -316,9 +316,9 @@ fn a_trace_is_exported_in_every_format_to_a_file_or_to_standard_output() {
         assert_eq!(written, out);
     }
     let (code, _, err) = run(&folder, "export a.retake --format jsonl -o no/such/folder");
-    assert_eq!(code, 2);
+    assert_eq!(code, 3);
     assert!(
-        err.contains("cannot create `no/such/folder.partial`"),
+        err.contains("cannot create `no/such/folder`: there is no folder `no/such`"),
         "{err}"
     );
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use retake_traces::file::{FileError, OutputFile, read_text};
 use retake_traces::sink::Sink;
 use retake_traces::{MemorySink, compare};
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,8 @@ pub struct Case {
 
 /// The signature of a seed of which two runs differ.
 pub(super) const NOT_DETERMINISTIC: &str = "not deterministic";
+/// The largest file of a case, in bytes.
+const CASE_BYTES_MAX: u64 = 64 << 20;
 /// The longest run of which two are compared, in steps: some ten megabytes each.
 const COMPARED_STEPS_MAX: u64 = 100_000;
 /// Of the lines that show where two runs part.
@@ -68,8 +71,8 @@ const COMPARED_WIDTH: usize = 100;
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// The file cannot be read or written.
-    #[error("the case {0}: {1}")]
-    File(PathBuf, std::io::Error),
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file is something else.
     #[error("{0} is no saved case: {1}")]
     Malformed(PathBuf, String),
@@ -265,15 +268,12 @@ impl Case {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), CaseError> {
-        let write = || {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            let half = path.with_extension("json.new");
-            fs::write(&half, serde_json::to_string_pretty(self)? + "\n")?;
-            fs::rename(&half, path)
-        };
-        write().map_err(|error| CaseError::File(path.to_owned(), error))
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(FileError::of("create", folder))?;
+        }
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| CaseError::Malformed(path.to_owned(), error.to_string()))?;
+        Ok(OutputFile::write_all_to(path, text + "\n")?)
     }
 
     /// Read it from a file.
@@ -281,8 +281,7 @@ impl Case {
     /// # Errors
     /// If it cannot be read, or is no case.
     pub fn load(path: &Path) -> Result<Self, CaseError> {
-        let text =
-            fs::read_to_string(path).map_err(|error| CaseError::File(path.to_owned(), error))?;
+        let text = read_text(path, CASE_BYTES_MAX)?;
         let malformed = |what: String| CaseError::Malformed(path.to_owned(), what);
         let case: Self =
             serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;

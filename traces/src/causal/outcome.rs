@@ -86,13 +86,13 @@ impl Outcome {
                 add_to(&mut side.faults, || format!("{} {}", line.who, what()));
             }
             Record::Panic(panic) => {
-                let what = || crate::story::one_line(&panic.message);
+                let what = || crate::clean::one_line(&panic.message);
                 add_to(&mut side.panics, || format!("{}: {}", line.who, what()));
             }
             Record::End(end) => {
                 side.outcome.clone_from(&end.outcome);
                 if !end.detail.is_empty() {
-                    side.outcome += &format!(": {}", crate::story::one_line(&end.detail));
+                    side.outcome += &format!(": {}", crate::clean::one_line(&end.detail));
                 }
             }
             _ => {}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Alone, CausalDiff, Race, Verdict};
+use crate::clean::one_line;
 use crate::story::{Line, shorten};
 
 /// Lines are at least this long: the columns before the text need their place.
@@ -173,7 +174,7 @@ impl Text {
 
     fn wrap_after(&mut self, start: &str, text: &str, indent: &str) {
         let mut line = start.to_owned();
-        for word in text.split(' ') {
+        for word in one_line(text).split(' ') {
             let fits = line.chars().count() + 1 + word.chars().count() <= self.width;
             if !line.is_empty() && !fits {
                 self.lines
@@ -189,7 +190,7 @@ impl Text {
     }
 
     fn race(&mut self, race: &Race) {
-        let who = shorten(&format!("  `{}`", race.who), self.width - 1);
+        let who = shorten(&format!("  `{}`", one_line(&race.who)), self.width - 1);
         self.lines.push(who + ":");
         let (first, second) = (&race.left_first, &race.right_first);
         for (name, places) in [
@@ -198,7 +199,7 @@ impl Text {
         ] {
             for (place, (step, event)) in places.into_iter().enumerate() {
                 let name = if place == 0 { name } else { "" };
-                let line = format!("  {name:<4} {step:>8} {}", event.what);
+                let line = format!("  {name:<4} {step:>8} {}", one_line(&event.what));
                 self.lines.push(shorten(&line, self.width));
             }
         }
@@ -230,7 +231,8 @@ impl Text {
     fn row(&mut self, what: &str, left: &str, right: &str) {
         const NAME: usize = 24;
         let room = self.width.saturating_sub(NAME + 4) / 2;
-        let name = shorten(what, NAME);
+        let name = shorten(&one_line(what), NAME);
+        let (left, right) = (&*one_line(left), &*one_line(right));
         if left.chars().count() <= room && right.chars().count() <= room {
             self.lines.push(
                 format!("{name:<NAME$}  {left:<room$}  {right}")

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{Entry, ExportError, Exporter, Start};
+use crate::clean::Form;
 use crate::header::Header;
 use crate::record::{Choice, FaultKind, Record, StepKind, TaskKind};
 
@@ -95,6 +96,10 @@ fn write(object: &Object<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
 }
 
 impl Exporter for Jsonl {
+    fn form(&self) -> Form {
+        Form::Json
+    }
+
     fn begin(&mut self, start: &Start<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
         let header = start.header;
         write(&Object::Run { header }, out)?;

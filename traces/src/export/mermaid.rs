@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::{Entry, ExportError, Exporter, Start};
+use crate::clean::Form;
 use crate::record::{Choice, Record, StepKind};
 use crate::story::{self, Line};
 
@@ -127,6 +128,10 @@ impl Mermaid {
 }
 
 impl Exporter for Mermaid {
+    fn form(&self) -> Form {
+        Form::Text
+    }
+
     /// Nothing is written of a run that is too large.
     fn wants_survey(&self) -> bool {
         true

@@ -38,6 +38,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::clean::{Clean, Form};
 use crate::error::TraceError;
 use crate::header::Header;
 use crate::record::Task;
@@ -147,6 +148,9 @@ pub trait Exporter {
         Ok(())
     }
 
+    /// What it writes: decides how characters that a terminal would obey are escaped.
+    fn form(&self) -> Form;
+
     /// Write what comes first.
     ///
     /// # Errors
@@ -178,6 +182,7 @@ pub fn export(
     exporter: &mut dyn Exporter,
     out: &mut dyn Write,
 ) -> Result<(), ExportError> {
+    let out: &mut dyn Write = &mut Clean::new(out, exporter.form());
     if exporter.wants_survey() {
         let (_, mut entries) = Entries::open(path.as_ref(), selection)?;
         while let Some(entry) = entries.next()? {

@@ -22,6 +22,7 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 
 use super::json::variant;
 use super::{Entry, ExportError, Exporter, Start};
+use crate::clean::Form;
 use crate::header::Header;
 use crate::record::{Record, StepKind};
 use crate::senders::Senders;
@@ -401,6 +402,10 @@ fn name_of(entry: &Entry, kind: StepKind) -> String {
 }
 
 impl Exporter for Otlp {
+    fn form(&self) -> Form {
+        Form::Json
+    }
+
     fn wants_survey(&self) -> bool {
         true
     }

@@ -18,6 +18,7 @@ use std::io::Write;
 use super::json::{Micros, Quoted, variant};
 use super::mailbox::Mailbox;
 use super::{Entry, ExportError, Exporter, Start};
+use crate::clean::Form;
 use crate::record::{Choice, Record, StepKind, Task};
 use crate::senders::Senders;
 use crate::story::seconds;
@@ -342,6 +343,10 @@ fn category(kind: StepKind) -> &'static str {
 }
 
 impl Exporter for Perfetto {
+    fn form(&self) -> Form {
+        Form::Json
+    }
+
     fn wants_survey(&self) -> bool {
         true
     }

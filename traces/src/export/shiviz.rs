@@ -17,6 +17,7 @@ use std::rc::Rc;
 
 use super::json::Quoted;
 use super::{Entry, ExportError, Exporter, Start};
+use crate::clean::Form;
 use crate::record::{Record, Task};
 use crate::senders::Senders;
 
@@ -165,6 +166,10 @@ impl Shiviz {
 }
 
 impl Exporter for Shiviz {
+    fn form(&self) -> Form {
+        Form::Text
+    }
+
     fn wants_survey(&self) -> bool {
         true
     }

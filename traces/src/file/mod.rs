@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use input::{open_regular, read_text};
-pub use output::{OutputFile, check_folder, refuse_input};
+pub use output::{OutputFile, check_folder, check_output, refuse_input};
 
 /// Why a file cannot be used: what was being done, the file, the reason, and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -227,16 +227,36 @@ pub fn refuse_input<'a>(
     Ok(())
 }
 
-/// Make a folder if it is not there, and see that files can be made in it.
+/// See that files can be made in a folder, or in the nearest one that is there, before the
+/// work whose results go there. Nothing is left behind.
 ///
 /// # Errors
 /// If they cannot.
 pub fn check_folder(folder: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(folder).map_err(FileError::of("create", folder))?;
+    let mut found = folder_or_here(folder);
+    while let (Err(error), Some(above)) = (fs::metadata(found), found.parent()) {
+        if error.kind() != io::ErrorKind::NotFound {
+            return Err(FileError::of("create", folder)(error));
+        }
+        found = folder_or_here(above);
+    }
+    let folder = found;
     let probe = tempfile::Builder::new()
         .prefix(".probe.")
         .tempfile_in(folder);
     probe.map(drop).map_err(FileError::of("write", folder))
+}
+
+/// See that a file can be written, before the work whose result goes there. What is no
+/// regular file is not opened.
+///
+/// # Errors
+/// As [`OutputFile::create`].
+pub fn check_output(path: &Path) -> Result<(), FileError> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => Ok(()),
+        _ => OutputFile::create(path).map(drop),
+    }
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -408,9 +428,14 @@ fn set_permissions(file: &File, permissions: Option<fs::Permissions>) {
 }
 
 fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
+    folder_or_here(path.parent().unwrap_or(Path::new("")))
+}
+
+fn folder_or_here(folder: &Path) -> &Path {
+    if folder == Path::new("") {
+        Path::new(".")
+    } else {
+        folder
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use retake_traces::file::{FileError, OutputFile, read_text};
 use serde::{Deserialize, Serialize};
 
 use super::analysis::grown;
@@ -31,6 +31,9 @@ pub struct Baseline {
     pub results: Results,
 }
 
+/// The largest file of a baseline, in bytes.
+const BASELINE_BYTES_MAX: u64 = 64 << 20;
+
 /// Why a baseline cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
@@ -38,8 +41,8 @@ pub enum BaselineError {
     #[error("`{0}` is no name for a baseline: use letters, digits, `-`, `_` and `.`")]
     Name(String),
     /// The file cannot be read or written.
-    #[error("the baseline {0}: {1}")]
-    File(PathBuf, io::Error),
+    #[error("the baseline: {0}")]
+    File(#[from] FileError),
     /// The file is something else.
     #[error("{0} is no baseline: {1}")]
     Malformed(PathBuf, serde_json::Error),
@@ -77,15 +80,11 @@ impl Baseline {
             commit: commit(),
             results: results.clone(),
         };
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(path.parent().unwrap_or(folder))?;
-            let text = serde_json::to_string_pretty(&baseline)?;
-            // Half a file never has the name.
-            let half = path.with_extension("json.new");
-            fs::write(&half, text)?;
-            fs::rename(&half, &path)
-        };
-        write().map_err(|error| BaselineError::File(path.clone(), error))?;
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(FileError::of("create", parent))?;
+        let text = serde_json::to_string_pretty(&baseline)
+            .map_err(|error| BaselineError::Malformed(path.clone(), error))?;
+        OutputFile::write_all_to(&path, text)?;
         Ok(path)
     }
 
@@ -106,8 +105,7 @@ impl Baseline {
     /// If there is no such file, or it is something else.
     pub fn load(folder: &Path, name: &str) -> Result<Self, BaselineError> {
         let path = path(folder, name)?;
-        let text =
-            fs::read_to_string(&path).map_err(|error| BaselineError::File(path.clone(), error))?;
+        let text = read_text(&path, BASELINE_BYTES_MAX)?;
         serde_json::from_str(&text).map_err(|error| BaselineError::Malformed(path, error))
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use retake_actors::{Quantiles, ServiceTime};
+use retake_traces::file::{FileError, read_text};
 use serde::{Deserialize, Serialize};
 
 /// What an operation costs in a simulation: a distribution, in microseconds.
@@ -105,12 +106,15 @@ pub struct Costs {
     pub timer: Cost,
 }
 
+/// The largest file of costs, in bytes.
+const COSTS_BYTES_MAX: u64 = 1 << 20;
+
 /// Why a file of costs cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CostsError {
     /// It cannot be read.
-    #[error("cannot read {0}: {1}")]
-    Read(String, std::io::Error),
+    #[error(transparent)]
+    Read(#[from] FileError),
     /// It is not a file of costs.
     #[error("{0} is no file of costs: {1}")]
     Malformed(String, String),
@@ -130,8 +134,7 @@ impl Costs {
     /// If it cannot be read, or a cost is no distribution of times.
     pub fn read(file: &Path) -> Result<Self, CostsError> {
         let name = file.display().to_string();
-        let text =
-            std::fs::read_to_string(file).map_err(|error| CostsError::Read(name.clone(), error))?;
+        let text = read_text(file, COSTS_BYTES_MAX)?;
         let costs: Self = serde_json::from_str(&text)
             .map_err(|error| CostsError::Malformed(name.clone(), error.to_string()))?;
         for (what, cost) in costs.all() {

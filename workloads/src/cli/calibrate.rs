@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use retake_traces::file::{FileError, OutputFile};
 
 use super::{Error, Status};
 use crate::bench::calibrate::{Prediction, hold_out, measure};
@@ -26,6 +27,8 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
         let what = "--check-scale: must be from 0 to 1".to_owned();
         return Err(Error::Usage(what));
     }
+    // Before the measuring, which takes its time.
+    let mut file = OutputFile::create(&args.output)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -37,7 +40,9 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
     let costs = costs.map_err(std::io::Error::other)?;
     let costs = costs.map_err(Error::Usage)?;
     let text = serde_json::to_string_pretty(&costs).map_err(std::io::Error::from)?;
-    std::fs::write(&args.output, text + "\n")?;
+    file.write_all((text + "\n").as_bytes())
+        .map_err(FileError::of("write", &args.output))?;
+    file.finish()?;
     writeln!(out, "costs on {}, in microseconds:", costs.machine)?;
     writeln!(out, "{:<10} {:>10} {:>10} {:>10}", "", "mean", "p50", "p99")?;
     for (name, cost) in costs.all() {

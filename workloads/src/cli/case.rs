@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use retake_sim::explore::{self, Case, signature};
 use retake_traces::TraceReader;
+use retake_traces::file::{check_output, open_regular, refuse_input};
 use serde_json::json;
 
 use super::run::find;
@@ -37,8 +38,8 @@ pub(super) struct WhyArgs {
 /// True for a saved case, which is JSON; a trace is not.
 pub(super) fn is_case(file: &Path) -> bool {
     let mut first = [0];
-    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut first));
-    read.is_ok() && matches!(first[0], b'{' | b'\n' | b' ')
+    let read = open_regular(file).is_ok_and(|mut file| file.read_exact(&mut first).is_ok());
+    read && matches!(first[0], b'{' | b'\n' | b' ')
 }
 
 /// A case, or one made of a trace.
@@ -72,6 +73,15 @@ fn load(file: &Path) -> Result<Case, Error> {
 }
 
 pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, Error> {
+    let path = match &args.out {
+        Some(path) => path.clone(),
+        None => args.file.with_extension("json"),
+    };
+    // Only a case is replaced by the smaller one, and only if no other place is named.
+    if args.out.is_some() || !is_case(&args.file) {
+        refuse_input(&path, [&*args.file])?;
+    }
+    check_output(&path)?;
     let case = load(&args.file)?;
     let scenario = find(&case.scenario)?;
     let bar = super::progress::spinner();
@@ -83,13 +93,9 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
     let shrunk = match shrunk {
         Ok(shrunk) => shrunk,
         Err(error) => {
-            writeln!(out, "{error}")?;
+            wrap(&error.to_string(), out)?;
             return Ok(Status::Failed);
         }
-    };
-    let path = match &args.out {
-        Some(path) => path.clone(),
-        None => args.file.with_extension("json"),
     };
     shrunk.case.save(&path)?;
     if args.json {

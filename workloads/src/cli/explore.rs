@@ -1,6 +1,5 @@
 //! `explore`, its workers, and `merge`.
 
-use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use retake_sim::explore::{self, Campaign, Exhausted, Exhaustive, Explorer, Failure, Search};
 use retake_sim::{FaultPlan, parse_duration};
+use retake_traces::file::{OutputFile, check_folder, check_output, read_text, refuse_input};
 
 use super::run::{find, wall_clock};
 use super::{Error, Status, horizon, print_json, wrap};
@@ -203,6 +203,11 @@ fn limit_memory(megabytes: u64) {
 pub(super) fn explore(args: &ExploreArgs, out: &mut impl Write) -> Result<Status, Error> {
     let scenario = find(&args.explored.scenario)?;
     let explorer = args.explored.explorer()?;
+    check_folder(&args.cases)?;
+    if let Some(path) = &args.out {
+        refuse_input(path, [Path::new(&args.explored.faults)])?;
+        check_output(path)?;
+    }
     if args.exhaustive {
         return exhaust(args, scenario, explorer, out);
     }
@@ -451,15 +456,17 @@ fn print_campaign(
 
 fn write_campaign(path: &Path, found: &Campaign) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(found).map_err(io::Error::from)?;
-    fs::write(path, text)
-        .map_err(|error| Error::Case(format!("cannot write {}: {error}", path.display())))
+    Ok(OutputFile::write_all_to(path, text)?)
 }
+
+/// The largest file of a campaign, in bytes.
+const CAMPAIGN_BYTES_MAX: u64 = 256 << 20;
 
 pub(super) fn merge(files: &[PathBuf], json: bool, out: &mut impl Write) -> Result<Status, Error> {
     let mut all = Campaign::default();
     for path in files {
         let wrong = |what: String| Error::Case(format!("{}: {what}", path.display()));
-        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let text = read_text(path, CAMPAIGN_BYTES_MAX)?;
         let part: Campaign = serde_json::from_str(&text)
             .map_err(|error| wrong(format!("this is not what `explore --out` writes: {error}")))?;
         all.merge(part);

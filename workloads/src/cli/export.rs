@@ -1,12 +1,12 @@
 //! `export`.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use retake_sim::explore::Case;
 use retake_traces::export::{ExportError, Format, Selection};
+use retake_traces::file::{FileError, OutputFile, check_output, refuse_input};
 use retake_traces::{Header, TraceWriter};
 use tempfile::TempDir;
 
@@ -55,6 +55,10 @@ pub(super) fn export(args: &ExportArgs, out: &mut impl Write) -> Result<Status, 
             args.from, args.to
         )));
     }
+    if let Some(path) = &args.out {
+        refuse_input(path, [&*args.file])?;
+        check_output(path)?;
+    }
     let recorded = if is_case(&args.file) {
         Some(record(&args.file)?)
     } else {
@@ -73,20 +77,13 @@ pub(super) fn export(args: &ExportArgs, out: &mut impl Write) -> Result<Status, 
         retake_traces::export::export(trace, &selection, exporter, out)?;
         return Ok(Status::Passed);
     };
-    // Under its own name the file is complete.
-    let partial = super::partial(path);
-    let file = File::create(&partial)
-        .map_err(|error| Error::Usage(format!("cannot create `{}`: {error}", partial.display())))?;
-    let mut file = BufWriter::with_capacity(1 << 16, file);
-    let written = retake_traces::export::export(trace, &selection, exporter, &mut file)
-        .map_err(Error::from)
-        .and_then(|()| Ok(file.flush()?))
-        .and_then(|()| Ok(std::fs::rename(&partial, path)?));
-    if written.is_err() {
-        // Only a left-over file would show that this failed.
-        let _ = std::fs::remove_file(&partial);
-    }
-    written?;
+    let mut file = OutputFile::create(path)?;
+    let written = retake_traces::export::export(trace, &selection, exporter, &mut file);
+    written.map_err(|error| match error {
+        ExportError::Output(error) => FileError::of("write", path)(error).into(),
+        error => Error::from(error),
+    })?;
+    file.finish()?;
     Ok(Status::Passed)
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use retake_traces::clean::one_line;
 use retake_traces::{Line, Teller, TraceReader};
 
 use super::{Error, ShowArgs, Status, live, print_json, terminal_width, wrap};
@@ -25,7 +26,7 @@ pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<Status, Erro
     let width = args.width.unwrap_or_else(terminal_width);
     if !args.json {
         print_header(&reader, out)?;
-        writeln!(out, "{}", Line::heading())?;
+        writeln!(out, "{}", Line::heading(width))?;
     }
     let mut print = |line: Line| -> Result<bool, Error> {
         let wanted =
@@ -64,10 +65,12 @@ fn print_header(reader: &TraceReader, out: &mut impl Write) -> Result<(), Error>
     writeln!(
         out,
         "{}, seed {}, strategy {}",
-        header.scenario, header.seed, header.strategy
+        one_line(&header.scenario),
+        header.seed,
+        one_line(&header.strategy)
     )?;
     for fault in &header.faults {
-        writeln!(out, "with fault: {fault}")?;
+        writeln!(out, "with fault: {}", one_line(fault))?;
     }
     for reason in &header.reasons {
         wrap(reason, out)?;
@@ -113,7 +116,9 @@ pub(super) fn diff(
             wrap(
                 &format!(
                     "header: {} is `{}` and `{}`",
-                    field.field, field.left, field.right
+                    field.field,
+                    one_line(&field.left),
+                    one_line(&field.right)
                 ),
                 out,
             )?;
@@ -143,16 +148,18 @@ pub(super) fn verify(file: &Path, json: bool, out: &mut impl Write) -> Result<St
         return Ok(Status::Passed);
     }
     let header = &summary.header;
-    writeln!(out, "{}: good", file.display())?;
+    writeln!(out, "{}: good", one_line(&file.display().to_string()))?;
     writeln!(
         out,
         "scenario     {}, seed {}, strategy {}",
-        header.scenario, header.seed, header.strategy
+        one_line(&header.scenario),
+        header.seed,
+        one_line(&header.strategy)
     )?;
     writeln!(
         out,
         "run          {} after {} steps, {:.3} s of virtual time",
-        summary.outcome,
+        one_line(&summary.outcome),
         summary.steps,
         summary.now_ns as f64 / 1e9
     )?;
@@ -177,6 +184,6 @@ pub(super) fn verify(file: &Path, json: bool, out: &mut impl Write) -> Result<St
     if !versions.is_empty() {
         program.push_str(&format!(", with {}", versions.join(", ")));
     }
-    wrap(&program, out)?;
+    wrap(&one_line(&program), out)?;
     Ok(Status::Passed)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use retake_sim::recording::Followed;
 use retake_traces::TraceReader;
+use retake_traces::clean::one_line;
 use retake_traces::live::STRATEGY;
 use serde_json::json;
 
@@ -70,7 +71,7 @@ fn print(file: &Path, replayed: &Replayed, out: &mut impl Write) -> Result<(), E
         recorded, honoured, ..
     } = replayed.followed;
     for warning in &replayed.warnings {
-        wrap(&format!("warning: {warning}"), out)?;
+        wrap(&format!("warning: {}", one_line(warning)), out)?;
     }
     writeln!(
         out,

@@ -14,6 +14,7 @@ mod live;
 mod progress;
 mod run;
 mod serve;
+mod terminal;
 mod view;
 mod zoo;
 
@@ -27,14 +28,17 @@ use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, S
 use retake_sim::explore::CaseError;
 use retake_sim::{Fault, Strategy, parse_duration};
 use retake_traces::TraceError;
+use retake_traces::clean::{Form, clean};
+use retake_traces::file::FileError;
 
 use crate::program;
 use crate::run::{ReplayError, STEP_LIMIT};
+use terminal::width as terminal_width;
 
 /// Deterministic simulation of actor systems: run, replay and compare.
 ///
 /// Exit codes: 0 passed or identical, 1 failed or different, 2 wrong usage,
-/// 3 a file that cannot be read or is damaged.
+/// 3 a file that cannot be read or written or is damaged, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "retake", version, max_term_width = 80)]
 struct Cli {
@@ -257,6 +261,12 @@ impl From<TraceError> for Error {
     }
 }
 
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::File(error.into())
+    }
+}
+
 impl From<CaseError> for Error {
     fn from(error: CaseError) -> Self {
         Self::Case(error.to_string())
@@ -315,6 +325,19 @@ fn of_this_program() -> Result<ArgMatches, clap::Error> {
     }
 }
 
+/// The command line, and whether JSON is printed.
+fn parse() -> Result<(Cli, Form), clap::Error> {
+    let matches = of_this_program()?;
+    let is_json = matches
+        .subcommand()
+        .and_then(|(_, matches)| matches.try_get_one::<bool>("json").ok().flatten())
+        .is_some_and(|json| *json)
+        // Read by the program that started it.
+        || matches.subcommand_name() == Some("explore-worker");
+    let form = if is_json { Form::Json } else { Form::Text };
+    Ok((Cli::from_arg_matches(&matches)?, form))
+}
+
 /// Run the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -325,18 +348,23 @@ pub fn main() -> ExitCode {
             report_panic(panic);
         }
     }));
-    let cli = match of_this_program().and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
+    let (cli, form) = match parse() {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let text = error.render().to_string();
+            if clean(&text) == text {
+                error.exit();
+            }
+            // Somebody else's text among the arguments: a file's name, most likely.
+            eprint!("{}", clean(&text));
+            return ExitCode::from(2);
+        }
     };
     let is_judged = !matches!(
         cli.command,
         Command::List { .. } | Command::Show(_) | Command::Export(_)
     );
-    let mut out = io::BufWriter::new(Stdout {
-        inner: io::stdout().lock(),
-        is_judged,
-    });
+    let mut out = terminal::output(form, is_judged);
     let done = match cli.command {
         Command::List { json } => run::list(json, &mut out),
         Command::Run(args) => run::run(&args, &mut out),
@@ -376,37 +404,14 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // What was printed so far comes before the error.
             let _ = out.flush();
-            eprintln!("error: {error}");
+            // Its further lines are indented: none of them is one of ours.
+            let text = error.to_string().replace('\n', "\n       ");
+            eprintln!("error: {}", clean(&text));
             ExitCode::from(match error {
                 Error::Usage(_) => 2,
                 Error::File(_) | Error::Case(_) => 3,
                 Error::Output(_) => 1,
             })
-        }
-    }
-}
-
-/// Standard output, which its reader may leave early. What is only shown ends then; what is
-/// judged goes on without being read, since its exit code is still to be known.
-struct Stdout {
-    inner: io::StdoutLock<'static>,
-    is_judged: bool,
-}
-
-impl Write for Stdout {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.inner.write(bytes) {
-            Err(error) if self.is_judged && error.kind() == io::ErrorKind::BrokenPipe => {
-                Ok(bytes.len())
-            }
-            written => written,
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self.inner.flush() {
-            Err(error) if self.is_judged && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            flushed => flushed,
         }
     }
 }
@@ -424,34 +429,28 @@ fn print_json(value: &impl serde::Serialize, out: &mut impl Write) -> Result<(),
     Ok(())
 }
 
-/// Width of lines for people: of the terminal, or 0 (no limit) in a pipe.
-fn terminal_width() -> usize {
-    console::Term::stdout()
-        .size_checked()
-        .map_or(0, |(_, columns)| usize::from(columns))
-}
-
-/// Print a text with lines wrapped at spaces to 80 columns, the following ones indented.
+/// Print a text with lines wrapped at spaces to 80 columns, all but the first indented: a
+/// text of others cannot begin a line of ours.
 fn wrap(text: &str, out: &mut impl Write) -> Result<(), Error> {
     const WIDTH: usize = 80;
     const INDENT: usize = 13;
-    for line in text.lines() {
+    for (number, line) in text.lines().enumerate() {
         let mut column = 0;
-        for word in line.split(' ') {
+        if number > 0 {
+            column = INDENT;
+            write!(out, "{:INDENT$}", "")?;
+        }
+        for (place, word) in line.split(' ').enumerate() {
             let length = word.chars().count();
-            if column > 0 && column + 1 + length > WIDTH {
+            if place == 0 {
+                write!(out, "{word}")?;
+                column += length;
+            } else if column + 1 + length > WIDTH {
                 write!(out, "\n{:INDENT$}{word}", "")?;
                 column = INDENT + length;
             } else {
-                let space = if column > 0 { " " } else { "" };
-                // An empty word stands for one of several spaces.
-                let word = if word.is_empty() && column == 0 {
-                    " "
-                } else {
-                    word
-                };
-                write!(out, "{space}{word}")?;
-                column += space.len() + word.chars().count();
+                write!(out, " {word}")?;
+                column += 1 + length;
             }
         }
         writeln!(out)?;

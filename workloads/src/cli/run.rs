@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use retake_sim::{Fault, FaultAction, FaultPlan};
+use retake_traces::clean::one_line;
+use retake_traces::file::{check_output, refuse_input};
 use serde_json::json;
 
 use super::case;
@@ -49,6 +51,10 @@ pub(super) fn wall_clock() -> Instant {
 
 pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error> {
     let scenario = find(&args.scenario)?;
+    if let Some(path) = &args.trace {
+        refuse_input(path, [Path::new(&args.plan)])?;
+        check_output(path)?;
+    }
     let story = args.trace.is_some() && !args.schedule_only;
     let plan = FaultPlan::named(&args.plan).map_err(|error| Error::Usage(error.to_string()))?;
     let mut settings = Settings {
@@ -144,10 +150,12 @@ fn print_finished(finished: &Finished, out: &mut impl Write) -> Result<(), Error
         stats.actors, stats.faults, stats.deviations
     )?;
     if let Some(report) = &finished.report {
-        wrap(&report.to_string(), out)?;
+        for line in report.to_string().lines() {
+            wrap(line, out)?;
+        }
     }
     for warning in &finished.warnings {
-        wrap(&format!("warning: {warning}"), out)?;
+        wrap(&format!("warning: {}", one_line(warning)), out)?;
     }
     Ok(())
 }
@@ -162,6 +170,10 @@ pub(super) fn replay(
     let file = &*live::find(file);
     let is_case = case::is_case(file);
     if !is_case && !from_seed && live::is_live(file)? {
+        if let Some(trace) = trace {
+            refuse_input(trace, [file])?;
+            check_output(trace)?;
+        }
         return live::replay(file, trace, json, out);
     }
     if trace.is_some() {
@@ -189,7 +201,7 @@ pub(super) fn replay(
         print_json(&report, out)?;
     } else {
         for warning in &replayed.warnings {
-            wrap(&format!("warning: {warning}"), out)?;
+            wrap(&format!("warning: {}", one_line(warning)), out)?;
         }
         match &replayed.divergence {
             None => {

@@ -1,13 +1,13 @@
 //! `view`: a trace as a page.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use retake_sim::explore::Case;
 use retake_traces::TraceWriter;
+use retake_traces::file::{FileError, OutputFile, check_output, refuse_input};
 
 use super::run::find;
 use super::{Error, Status, case, live};
@@ -67,6 +67,16 @@ pub(super) fn view(args: &ViewArgs, out: &mut impl Write) -> Result<Status, Erro
              own, such as 127.0.0.1:8000"
         )));
     }
+    let path = match (&args.out, args.serve) {
+        (Some(path), _) => Some(path.clone()),
+        (None, None) => Some(args.file.with_extension("html")),
+        (None, Some(_)) => None,
+    };
+    if let Some(path) = &path {
+        let inputs = [Some(&args.file), args.other.as_ref()];
+        refuse_input(path, inputs.into_iter().flatten().map(|it| &**it))?;
+        check_output(path)?;
+    }
     let folder = tempfile::tempdir()?;
     let mut sources = Vec::new();
     for (number, file) in [Some(&args.file), args.other.as_ref()]
@@ -85,12 +95,9 @@ pub(super) fn view(args: &ViewArgs, out: &mut impl Write) -> Result<Status, Erro
     };
     let page = Page::load(&sources, part, Limits::PAGE)?;
     drop(folder);
-    if args.serve.is_none() || args.out.is_some() {
-        let path = match &args.out {
-            Some(path) => path.clone(),
-            None => args.file.with_extension("html"),
-        };
-        let size = write(&page, &path)?;
+    if let Some(path) = &path
+        && let Some(size) = write(&page, path)?
+    {
         writeln!(
             out,
             "{}: {} events, {:.1} MB; open it in a browser",
@@ -166,25 +173,14 @@ fn source(file: &Path, place: &Path) -> Result<Source, Error> {
     Ok(source)
 }
 
-/// As a whole or not at all.
-fn write(page: &Page, path: &Path) -> Result<u64, Error> {
-    let unusable = |error: std::io::Error| {
-        Error::Usage(format!(
-            "cannot write the page to `{}`: {error}",
-            path.display()
-        ))
-    };
-    let half = super::partial(path);
-    let mut file = BufWriter::new(File::create(&half).map_err(unusable)?);
-    let written = page
-        .write(&mut file)
-        .and_then(|()| file.flush())
-        .and_then(|()| std::fs::rename(&half, path));
-    if let Err(error) = written {
-        let _ = std::fs::remove_file(&half);
-        return Err(unusable(error));
-    }
-    Ok(std::fs::metadata(path)?.len())
+/// Write the page; gives its size if it is a file.
+fn write(page: &Page, path: &Path) -> Result<Option<u64>, Error> {
+    let mut file = OutputFile::create(path)?;
+    page.write(&mut file)
+        .map_err(FileError::of("write", path))?;
+    file.finish()?;
+    let written = std::fs::metadata(path).map_err(FileError::of("read", path))?;
+    Ok(written.is_file().then_some(written.len()))
 }
 
 fn serve(

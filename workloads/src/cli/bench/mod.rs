@@ -166,6 +166,7 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
         // With nothing to compare yet, only whether it could be.
         baseline.compare(&empty(&settings))?;
     }
+    output::check(args)?;
     if args.clean {
         output::clean(&args.out)?;
     }

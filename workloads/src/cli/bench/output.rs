@@ -4,6 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use retake_traces::file::{FileError, OutputFile, check_folder, check_output};
+
+use super::super::Error;
 use super::BenchArgs;
 use crate::bench::baseline::Compared;
 use crate::bench::html::About;
@@ -97,8 +100,29 @@ fn log_of(out: &Path, suite: &str) -> std::path::PathBuf {
     out.join(LOGS).join(format!("{suite}.log"))
 }
 
+/// See that all files can be written, before hours of work.
+pub(super) fn check(args: &BenchArgs) -> Result<(), Error> {
+    if args.report || args.save_baseline.is_some() {
+        check_folder(&args.out)?;
+    }
+    if let Some(file) = &args.summary {
+        match file.parent() {
+            Some(folder) if !folder.exists() => check_folder(folder)?,
+            _ => check_output(file)?,
+        }
+    }
+    Ok(())
+}
+
+fn make_folder(file: &Path) -> Result<(), FileError> {
+    match file.parent() {
+        Some(folder) => fs::create_dir_all(folder).map_err(FileError::of("create", folder)),
+        None => Ok(()),
+    }
+}
+
 /// Write all reports, and a copy of them into the archive.
-pub(super) fn write_reports(out: &Path, results: &Results, about: &About) -> io::Result<()> {
+pub(super) fn write_reports(out: &Path, results: &Results, about: &About) -> Result<(), Error> {
     let date: String = about
         .date
         .chars()
@@ -106,18 +130,19 @@ pub(super) fn write_reports(out: &Path, results: &Results, about: &About) -> io:
         .collect();
     let date = date.replace(' ', "T");
     let archived = out.join(ARCHIVE).join(format!("{date}-{}", results.mode));
-    let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value);
+    let pretty = |value: &serde_json::Value| format!("{value:#}");
     let texts = [
-        pretty(&serde_json::to_value(results)?)?,
-        pretty(&of_machine(results, about))?,
+        pretty(&serde_json::to_value(results).map_err(io::Error::from)?),
+        pretty(&of_machine(results, about)),
         ci::junit(results, about.compared.as_ref()),
         ci::markdown(results, about),
         html::page(results, about),
     ];
     for folder in [out, &archived] {
-        fs::create_dir_all(folder.join(LOGS))?;
+        let logs = folder.join(LOGS);
+        fs::create_dir_all(&logs).map_err(FileError::of("create", &logs))?;
         for (name, text) in REPORTS.into_iter().zip(&texts) {
-            fs::write(folder.join(name), text)?;
+            OutputFile::write_all_to(&folder.join(name), text)?;
         }
         for suite in SUITES {
             let rows: Vec<&Row> = results
@@ -126,7 +151,7 @@ pub(super) fn write_reports(out: &Path, results: &Results, about: &About) -> io:
                 .filter(|it| it.suite() == suite)
                 .collect();
             if !rows.is_empty() {
-                fs::write(log_of(folder, suite), log(&rows)?)?;
+                OutputFile::write_all_to(&log_of(folder, suite), log(&rows)?)?;
             }
         }
     }
@@ -164,11 +189,12 @@ fn of_machine(results: &Results, about: &About) -> serde_json::Value {
 }
 
 /// Write the summary to a file of its own.
-pub(super) fn write_summary(file: &Path, results: &Results, about: &About) -> io::Result<()> {
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(file, ci::markdown(results, about))
+pub(super) fn write_summary(file: &Path, results: &Results, about: &About) -> Result<(), Error> {
+    make_folder(file)?;
+    Ok(OutputFile::write_all_to(
+        file,
+        ci::markdown(results, about),
+    )?)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Texts of states, messages and times, made to fit.
 
+use retake_traces::clean::is_harmful;
 use similar::{ChangeTag, TextDiff};
 
 /// Lines of context around a change.
@@ -32,7 +33,13 @@ pub(super) fn one_line(text: &str) -> String {
         line.push_str(word);
     }
     line.chars()
-        .map(|c| if c.is_control() { '·' } else { c })
+        .map(|c| {
+            if c.is_control() || is_harmful(c) {
+                '·'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 

@@ -22,11 +22,15 @@ impl Answers {
         writeln!(
             out,
             "{}, seed {}, strategy {}: {} after {} steps",
-            self.scenario, self.seed, self.strategy, self.outcome, self.steps
+            one_line(&self.scenario),
+            self.seed,
+            one_line(&self.strategy),
+            one_line(&self.outcome),
+            self.steps
         )?;
         for note in &self.notes {
             // With paths, which are copied as they are.
-            writeln!(out, "note: {note}")?;
+            writeln!(out, "note: {}", one_line(note))?;
         }
         for reason in &self.reasons {
             wrap(&one_line(reason), out)?;
@@ -70,7 +74,7 @@ fn write_answer(answer: &Answer, width: usize, out: &mut impl Write) -> io::Resu
             messages,
         } => {
             let word = if *depth == 1 { "message" } else { "messages" };
-            writeln!(out, "mailbox of `{actor}`: {depth} {word}")?;
+            writeln!(out, "mailbox of `{}`: {depth} {word}", one_line(actor))?;
             for message in messages {
                 let text = message.text.as_deref().map_or_else(String::new, one_line);
                 let handled = match message.handled {
@@ -79,7 +83,8 @@ fn write_answer(answer: &Answer, width: usize, out: &mut impl Write) -> io::Resu
                 };
                 let line = format!(
                     "  {text} (sent by {} at step {}, {handled})",
-                    message.from, message.sent
+                    one_line(&message.from),
+                    message.sent
                 );
                 writeln!(out, "{}", cut(&line, width))?;
             }
@@ -129,7 +134,7 @@ fn write_row(row: &Row, width: usize, out: &mut impl Write) -> io::Result<()> {
     let state = row.state.as_deref().unwrap_or("-");
     let line = format!(
         "{:<WHO$} {:>7} {last:>9}  {state}",
-        cut_front(&row.actor, WHO),
+        cut_front(&one_line(&row.actor), WHO),
         row.mailbox
     );
     writeln!(out, "{}", cut(&line, width))
@@ -168,8 +173,8 @@ fn write_marks(marks: &[MarkLine], width: usize, out: &mut impl Write) -> io::Re
             "{:>STEP$}  {:>16} {:<WHO$} {}",
             mark.step,
             seconds(mark.now_ns),
-            cut_front(&mark.who, WHO),
-            mark.what
+            cut_front(&one_line(&mark.who), WHO),
+            one_line(&mark.what)
         );
         writeln!(out, "{}", cut(&line, width))?;
     }
@@ -180,7 +185,7 @@ fn write_marks(marks: &[MarkLine], width: usize, out: &mut impl Write) -> io::Re
 fn write_state(state: &ActorState, out: &mut impl Write) -> io::Result<()> {
     let note = state.note.as_ref();
     let note = note.map_or_else(String::new, |note| format!(" ({note})"));
-    writeln!(out, "state of `{}`{note}:", state.actor)?;
+    writeln!(out, "state of `{}`{note}:", one_line(&state.actor))?;
     let Some(now) = &state.state else {
         return Ok(());
     };
@@ -215,7 +220,11 @@ fn write_why(why: &Why, width: usize, out: &mut impl Write) -> Result<(), super:
         writeln!(out)?;
         match (&state.state, &state.before) {
             (Some(now), Some(before)) => {
-                writeln!(out, "this step changed the state of `{}`:", state.actor)?;
+                writeln!(
+                    out,
+                    "this step changed the state of `{}`:",
+                    one_line(&state.actor)
+                )?;
                 for (change, line) in difference(before, &now.text) {
                     let mark = if change == Change::Gap {
                         "  …"

@@ -10,6 +10,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line as Row, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 use retake_traces::Line;
+use retake_traces::clean::is_harmful;
 use retake_traces::record::{Choice, Record, StepKind};
 use retake_traces::timeline::MarkKind;
 
@@ -34,6 +35,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model) {
     status(frame, panes.status, model);
     if let Some(row) = model.help {
         help(frame, row);
+    }
+    // The last thing before the terminal, so that no text of the trace passes it by.
+    for cell in &mut frame.buffer_mut().content {
+        if cell.symbol().contains(is_harmful) {
+            cell.set_symbol("·");
+        }
     }
 }
 
