@@ -33,6 +33,16 @@ pub(super) struct Segment {
 }
 
 impl Segment {
+    /// A callback finds one state: further ones of its step, which only a forged file has,
+    /// would fill the memory.
+    fn add_state(&mut self, step: u64, state: State) {
+        let last = self.states.last();
+        let has_one = last.is_some_and(|(at, last)| *at == step && !last.at_end);
+        if state.at_end || !has_one {
+            self.states.push((step, state));
+        }
+    }
+
     /// The state that a step's callback found, where it is another than before.
     pub(super) fn state_of_step(&self, step: u64) -> Option<&State> {
         let first = self.states.partition_point(|(at, _)| *at < step);
@@ -60,6 +70,9 @@ pub(super) struct Segments {
     /// The file is good up to some place only.
     is_damaged: bool,
     kept: VecDeque<(usize, Arc<Segment>)>,
+    /// How many records were read again.
+    #[cfg(test)]
+    pub(super) records_read: u64,
 }
 
 impl Segments {
@@ -75,6 +88,8 @@ impl Segments {
             labels,
             is_damaged,
             kept: VecDeque::new(),
+            #[cfg(test)]
+            records_read: 0,
         }
     }
 
@@ -128,6 +143,10 @@ impl Segments {
         let (mut step, mut begun) = (place.steps, false);
         self.reader.jump_to_block(place.offset)?;
         while let Some(record) = self.reader.next() {
+            #[cfg(test)]
+            {
+                self.records_read += 1;
+            }
             let record = match record {
                 Ok(record) => record,
                 // What is behind this place was not read when the file was opened, either.
@@ -140,11 +159,13 @@ impl Segments {
                 Record::State(state) => !state.at_end,
                 _ => false,
             };
+            // What belongs to a step of the segment before may fill this one and many more:
+            // reading on to where it ends would read the file once for each segment.
+            if self.reader.block_offset() >= end && !(of_step && begun) {
+                break;
+            }
             if of_step && !begun {
                 continue;
-            }
-            if !of_step && self.reader.block_offset() >= end {
-                break;
             }
             begun = true;
             if matches!(record, Record::Step(_)) {
@@ -152,7 +173,7 @@ impl Segments {
             }
             segment.lines.extend(teller.tell(&record));
             match record {
-                Record::State(state) => segment.states.push((step, state)),
+                Record::State(state) => segment.add_state(step, state),
                 Record::Unhandled(message) => segment.unhandled.push(message),
                 Record::End(_) => break,
                 _ => {}

@@ -597,3 +597,46 @@ fn conditions_are_read_as_they_are_written() {
         assert!(error.contains(what), "{error}");
     }
 }
+
+#[test]
+fn a_step_with_very_many_states_is_searched_in_one_pass() {
+    const STATES: u64 = 200;
+    let mut records = vec![
+        Record::Task(Task {
+            id: 0,
+            kind: TaskKind::Actor,
+            label: "a".to_owned(),
+            parent: None,
+        }),
+        Record::Step(Step {
+            elapsed_ns: 1,
+            task: 0,
+            kind: StepKind::Handle,
+            message: 0,
+            choice: Choice::Fifo,
+        }),
+    ];
+    records.extend((0..STATES).map(|number| {
+        Record::State(State {
+            task: 0,
+            text: format!("state {number}"),
+            at_end: false,
+        })
+    }));
+    records.push(Record::End(crate::record::End {
+        outcome: "passed".to_owned(),
+        detail: String::new(),
+        steps: 1,
+        now_ns: 1,
+    }));
+    let folder = TempDir::new().unwrap();
+    // A block for each record, so that each is a segment of its own.
+    let mut timeline = timeline(&folder, &records, 1, &Limits::default());
+    assert!(timeline.places().len() as u64 > STATES);
+    let found = timeline.find(0, Direction::Forward, |line| line.step == 9);
+    assert!(found.unwrap().is_none());
+    // Each once, where it is, and once with its step.
+    let read = timeline.segments.records_read;
+    assert!(read < 4 * STATES, "{read} records for {STATES}");
+    assert_eq!(timeline.state(0, 1).unwrap().unwrap().text, "state 0");
+}
