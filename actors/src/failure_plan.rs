@@ -86,6 +86,15 @@ const KINDS: [(&str, FailureKind); 5] = [
 ];
 
 impl PlannedFailure {
+    /// The words for services and kinds, to suggest one in place of a mistyped one.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        let services = SERVICES.iter().map(|(word, _)| *word);
+        let kinds = KINDS.iter().map(|(word, _)| *word);
+        services
+            .chain(kinds)
+            .chain(["slow=TIME", "rate", "at", "for"])
+    }
+
     /// Inject it, counted from now.
     ///
     /// # Errors

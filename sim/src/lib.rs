@@ -48,7 +48,7 @@
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
 //! `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
 //! tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
-//! [`memory`] counts what is allocated. On top of all of it, [`explore`] runs many seeds
+//! [`memory`] counts what is allocated; [`did_you_mean`] helps with mistyped names. On top of all of it, [`explore`] runs many seeds
 //! and makes failures small, with faults that a [`plan`] draws.
 
 mod causes;
@@ -65,6 +65,7 @@ pub mod fs;
 pub mod history;
 pub mod interpose;
 pub mod memory;
+mod near;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod outcome;
@@ -83,6 +84,7 @@ use retake_record::identity;
 
 pub use environment::Environment;
 pub use fault::{Fault, FaultAction, FaultError, Skew, When, parse_duration};
+pub use near::did_you_mean;
 pub use outcome::{Coverage, Messages, Outcome, Run, Stats, Waiting};
 pub use plan::FaultPlan;
 pub use retake_macros::test;

@@ -25,6 +25,7 @@
 //! beyond_intensity = false
 //! ```
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use retake_traces::record::StepKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fault::{CHILD, Fault, FaultAction, NEXT, SUPERVISED, Skew, parse_duration};
+use crate::near::did_you_mean;
 use crate::rng::{below, stream};
 
 /// The faults of a run: see the module documentation.
@@ -171,6 +173,12 @@ pub enum PlanError {
     /// The file cannot be read.
     #[error("the fault plan: {0}")]
     Read(#[from] FileError),
+    /// It is neither a word for one nor a file.
+    #[error(
+        "cannot read the fault plan `{0}`: there is no such file{1}; write none, swarm or the name \
+         of a TOML file"
+    )]
+    Unknown(String, String),
     /// It is something else.
     #[error("{0} is no fault plan: {1}")]
     Malformed(String, String),
@@ -194,7 +202,12 @@ impl FaultPlan {
         match name {
             "none" => Ok(Self::default()),
             "swarm" => Ok(Self::swarm()),
-            file => Self::read(Path::new(file)),
+            file => Self::read(Path::new(file)).map_err(|error| match error {
+                PlanError::Read(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                    PlanError::Unknown(file.to_owned(), did_you_mean(file, ["none", "swarm"]))
+                }
+                error => error,
+            }),
         }
     }
 

@@ -45,7 +45,7 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         ("run recovery/one_action --fault kill", "kill"),
         (
             "run recovery/one_action --faults nowhere.toml",
-            "cannot read the fault plan nowhere.toml",
+            "cannot read the fault plan `nowhere.toml`",
         ),
         ("run recovery/one_action --schedule-only", "--trace"),
         ("show a --from 2 --to 1", "--from 2 is after --to 1"),
@@ -368,4 +368,35 @@ fn a_plan_strikes_one_run_as_it_does_a_campaign_and_the_trace_replays() {
         struck += faults;
     }
     assert!(struck > 8, "{struck}");
+}
+
+#[test]
+fn a_mistyped_name_is_answered_with_the_one_that_is_near() {
+    let folder = recorded();
+    for (command, near, list) in [
+        ("run recovry/chaos", "recovery/chaos", "`retake list`"),
+        ("explore raft", "zoo/raft/buggy", "`retake list`"),
+        ("zoo zoo/rft", "zoo/raft", "`retake list`"),
+        ("bench ledgr", "ledger", "`retake bench --list`"),
+        ("bench http/helth", "http/health", "`retake bench --list`"),
+        ("bench --fail ledgr:timeout", "ledger", "check-in"),
+        ("bench --fail ledger:timout", "timeout", "unavailable"),
+        ("run recovery/chaos --strategy rnadom", "random", "starve"),
+        ("explore recovery/chaos --strategy mxi", "mix", "starve"),
+        ("run recovery/chaos --strategy pct:dpth=3", "depth", ""),
+        ("explore recovery/chaos --faults swrm", "swarm", "TOML file"),
+        ("export a.retake --format perfeto", "perfetto", "mermaid"),
+        ("debug a.retake --print actrs", "actors", "mailbox NAME"),
+        ("debug a.retake --print state --print polo", "pool", ""),
+        ("bench --mode liv", "live", ""),
+        ("replya a.retake", "replay", ""),
+        ("show a.retake --widht 40", "width", ""),
+    ] {
+        let (code, out, err) = run(&folder, command);
+        assert_eq!((code, &*out), (2, ""), "{command}: {err}");
+        assert!(err.contains(near) && err.contains(list), "{command}: {err}");
+    }
+    let fault = ["run", "recovery/chaos", "--fault", "kil ledger @1s"];
+    let (code, _, err) = told(retake(folder.path(), &fault));
+    assert!(code == 2 && err.contains("did you mean `kill`?"), "{err}");
 }

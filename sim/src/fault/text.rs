@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use retake_traces::record::StepKind;
 
+use crate::near::did_you_mean;
+
 use super::{Fault, FaultAction, Skew, When};
 
 /// A duration in the largest unit that keeps it whole.
@@ -209,6 +211,11 @@ impl FromStr for Fault {
 /// Verbs that take no target.
 const ABOUT_THE_RUN: [&str; 7] = [
     "pause", "late", "coalesce", "clock", "load", "buggify", "heal",
+];
+
+/// Verbs that take one.
+const OF_A_TARGET: [&str; 10] = [
+    "kill", "panic", "fail", "slow", "stop", "drain", "lose", "point", "delay", "squat",
 ];
 
 fn parse(text: &str) -> Result<Fault, String> {
@@ -444,7 +451,11 @@ fn of_target(verb: &str, rest: &str, last: Last) -> Result<(String, FaultAction)
         "squat" => FaultAction::Squat {
             until: until(verb, last)?,
         },
-        _ => return Err(format!("there is no such fault as `{verb}`")),
+        _ => {
+            let verbs = ABOUT_THE_RUN.into_iter().chain(OF_A_TARGET);
+            let near = did_you_mean(verb, verbs);
+            return Err(format!("there is no such fault as `{verb}`{near}"));
+        }
     };
     Ok((target.to_owned(), action))
 }
@@ -477,6 +488,11 @@ mod tests {
             ("heal @1s until 2s", "a heal has no `until`"),
             ("buggify it @1s", "`buggify` is about the whole run"),
             ("freeze a @1s", "no such fault"),
+            (
+                "panik a @1s",
+                "no such fault as `panik`: did you mean `panic`?",
+            ),
+            ("buggyfy @1s", "did you mean `buggify`?"),
             ("kill a @99999999999h", "too long a time"),
         ] {
             let error = text.parse::<Fault>().unwrap_err().to_string();

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use retake_traces::schedule::Schedule;
 
+use crate::near::did_you_mean;
 use crate::runnable::Runnable;
 
 pub use defer::Defer;
@@ -161,6 +162,9 @@ pub struct StrategyError {
     problem: String,
 }
 
+/// The strategies that have a name to write.
+const NAMES: [&str; 6] = ["fifo", "random", "pct", "pos", "starve", "defer"];
+
 impl FromStr for Strategy {
     type Err = StrategyError;
 
@@ -214,10 +218,19 @@ impl FromStr for Strategy {
                     "`{name}` needs a recorded run; use `retake replay FILE`"
                 )));
             }
-            _ => return Err(error("there is no such strategy".to_owned())),
+            _ => {
+                let near = did_you_mean(name, NAMES.into_iter().chain(["mix"]));
+                return Err(error(format!(
+                    "there is no such strategy{near}; there are {}, and mix for campaigns",
+                    NAMES.join(", ")
+                )));
+            }
         };
         match settings.first() {
-            Some((key, _)) => Err(error(format!("`{name}` has no setting `{key}`"))),
+            Some((key, _)) => {
+                let near = did_you_mean(key, ["depth", "steps", "percent"]);
+                Err(error(format!("`{name}` has no setting `{key}`{near}")))
+            }
             None => Ok(strategy),
         }
     }
@@ -230,7 +243,8 @@ mod tests {
     #[test]
     fn a_mistaken_strategy_says_what_is_wrong() {
         for (text, expected) in [
-            ("rnadom", "there is no such strategy"),
+            ("rnadom", "no such strategy: did you mean `random`?"),
+            ("pct:dpth=3", "no setting `dpth`: did you mean `depth`?"),
             ("pct:depth", "not of the form name=number"),
             ("pct:depth=x", "not a whole number"),
             ("pct:depth=0", "depth must be from 1 to 1000"),

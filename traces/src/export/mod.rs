@@ -117,7 +117,10 @@ impl FromStr for Format {
         Self::ALL
             .into_iter()
             .find(|format| format.name() == name)
-            .ok_or_else(|| format!("one of {}", Self::ALL.map(Self::name).join(", ")))
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::name).join(", ");
+                format!("there is no such format; write one of {names}")
+            })
     }
 }
 

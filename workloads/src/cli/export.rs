@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use retake_sim::did_you_mean;
 use retake_sim::explore::Case;
 use retake_traces::export::{ExportError, Format, Selection};
 use retake_traces::file::{FileError, OutputFile, check_output, refuse_input};
@@ -21,7 +22,7 @@ pub(super) struct ExportArgs {
     file: PathBuf,
     /// What to write: perfetto (also for `chrome://tracing`), mermaid, shiviz, otlp or
     /// jsonl. See docs/exports.md for how to open each.
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Format,
     /// Where to write it. Default: standard output.
     #[arg(short, long, value_name = "FILE")]
@@ -36,6 +37,11 @@ pub(super) struct ExportArgs {
     /// incarnations. May be given several times.
     #[arg(long = "actor", value_name = "NAME")]
     actors: Vec<String>,
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    let near = || did_you_mean(text, Format::ALL.map(Format::name));
+    text.parse().map_err(|error| format!("{error}{}", near()))
 }
 
 impl From<ExportError> for Error {

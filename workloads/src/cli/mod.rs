@@ -25,8 +25,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use retake_actors::{PlanError, PlannedFailure};
 use retake_sim::explore::CaseError;
-use retake_sim::{Fault, Strategy, parse_duration};
+use retake_sim::{Fault, Strategy, did_you_mean, parse_duration};
 use retake_traces::TraceError;
 use retake_traces::clean::{Form, clean};
 use retake_traces::file::FileError;
@@ -222,6 +223,22 @@ struct ShowArgs {
     /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
+}
+
+/// What fails on purpose, with a suggestion for a mistyped word.
+fn planned_failure(text: &str) -> Result<PlannedFailure, String> {
+    text.parse().map_err(|error: PlanError| {
+        let near = match &error {
+            PlanError::Service(word) | PlanError::Kind(word) | PlanError::Option(word) => {
+                did_you_mean(
+                    word.split('=').next().unwrap_or(word),
+                    PlannedFailure::words(),
+                )
+            }
+            _ => String::new(),
+        };
+        format!("{error}{near}")
+    })
 }
 
 fn horizon(text: &str) -> Result<Duration, String> {

@@ -46,7 +46,7 @@ pub(super) struct ServeArgs {
     tenants: Vec<String>,
     /// Let something fail on purpose: SERVICE:KIND[,rate=SHARE][,at=TIME][,for=TIME], as
     /// `retake bench --fail`. May be given several times.
-    #[arg(long = "fail", value_name = "FAILURE")]
+    #[arg(long = "fail", value_name = "FAILURE", value_parser = super::planned_failure)]
     failures: Vec<PlannedFailure>,
     /// Lines of the log: people's or JSON.
     #[arg(long, value_enum, default_value_t = Log::Text)]

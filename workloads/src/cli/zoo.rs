@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
+use retake_sim::did_you_mean;
 use retake_sim::explore::{self, Explorer, Search};
 use serde::Serialize;
 
@@ -139,7 +140,8 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
         .find(|name| PROGRAMS.iter().all(|program| program.name != **name))
     {
         return Err(Error::Usage(format!(
-            "there is no program `{unknown}` in the zoo; see `retake list`"
+            "there is no program `{unknown}` in the zoo{}; see `retake list`",
+            did_you_mean(unknown, PROGRAMS.iter().map(|program| program.name))
         )));
     }
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use retake_actors::{Signal, System, SystemConfig, Verdict};
+use retake_sim::did_you_mean;
 
 use crate::load::{Answer, Client};
 use crate::report::Report;
@@ -156,6 +157,10 @@ pub fn named(name: &str) -> Result<&'static Scenario, String> {
                 .to_owned();
         }
         let program = program::this().name();
+        let near = did_you_mean(name, all().iter().map(|it| it.name));
+        if !near.is_empty() {
+            return format!("this program has no scenario `{name}`{near} See `{program} list`");
+        }
         format!(
             "this program has no scenario `{name}`; see `{program} list`. Of a test of your own \
              only `cargo test` can run it again, with RETAKE_REPLAY=CASE (docs/own.md tells \

@@ -12,11 +12,12 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use retake_actors::PlannedFailure;
+use retake_sim::did_you_mean;
 
 use super::{Error, Status};
 use crate::bench::baseline::{Baseline, BaselineError, Compared, Verdict};
 use crate::bench::runner::{self, Results, Row, Settings};
-use crate::bench::{Benchmark, Costs, Mode, QUICK, all, machine, select, table};
+use crate::bench::{Benchmark, Costs, Mode, QUICK, SUITES, all, machine, select, table};
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
@@ -62,6 +63,7 @@ pub(super) struct BenchArgs {
         long = "fail",
         value_name = "FAILURE",
         env = "RETAKE_BENCH_FAIL",
+        value_parser = super::planned_failure,
         value_delimiter = ' '
     )]
     failures: Vec<PlannedFailure>,
@@ -143,8 +145,10 @@ impl From<BaselineError> for Error {
 
 pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Error> {
     let benchmarks = select(&args.names).map_err(|name| {
+        let ids = all().map(|benchmark| benchmark.id);
+        let near = did_you_mean(&name, ids.chain(SUITES).chain(["all", "quick"]));
         Error::Usage(format!(
-            "there is no benchmark or suite `{name}`; see `retake bench --list`"
+            "there is no benchmark or suite `{name}`{near}; see `retake bench --list`"
         ))
     })?;
     if args.list {

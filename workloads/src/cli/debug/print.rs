@@ -1,5 +1,6 @@
 //! `--print`, `--find` and `--break`: questions, and their answers as data.
 
+use retake_sim::did_you_mean;
 use retake_traces::record::Record;
 use retake_traces::story::fault_text;
 use retake_traces::timeline::{
@@ -19,6 +20,11 @@ const CHAIN_MAX: usize = 12;
 const BEFORE_MAX: u64 = 8;
 /// Faults before the step that `why` tells.
 const FAULTS_MAX: usize = 5;
+
+/// What `--print` takes.
+const WORDS: [&str; 8] = [
+    "actors", "state", "mailbox", "why", "faults", "step", "causes", "effects",
+];
 
 /// What a person asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +62,9 @@ impl Question {
                 "causes" => Self::Causes,
                 "effects" => Self::Effects,
                 _ => {
+                    let near = did_you_mean(word, WORDS);
                     return Err(Error::Usage(format!(
-                        "--print {word}: there is no such thing; write actors, state NAME, mailbox NAME, \
+                        "--print {word}: there is no such thing{near}; write actors, state NAME, mailbox NAME, \
                          why, faults, step, causes or effects"
                     )));
                 }
