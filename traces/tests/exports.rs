@@ -51,7 +51,10 @@ fn each_format_is_the_same_twice_and_as_it_was() {
 #[test]
 fn a_format_that_does_not_exist_is_refused_with_those_that_do() {
     let error = "dot".parse::<Format>().unwrap_err();
-    assert_eq!(error, "one of perfetto, mermaid, shiviz, otlp, jsonl");
+    assert_eq!(
+        error,
+        "there is no such format; write one of perfetto, mermaid, shiviz, otlp, jsonl"
+    );
     for format in Format::ALL {
         assert_eq!(format.name().parse(), Ok(format));
     }
