@@ -381,7 +381,10 @@ fn mistakes_are_named() {
         (vec!["--scale", "x"], "must be above 0 and at most 1"),
         (vec!["--live", "--sim"], "cannot be used with"),
         (vec!["--timeout", "0"], "--timeout"),
-        (vec!["--costs", "nothing.json"], "cannot open `nothing.json`"),
+        (
+            vec!["--costs", "nothing.json"],
+            "cannot open `nothing.json`",
+        ),
         (vec!["--fail", "disk:full"], "`disk` cannot fail"),
     ] {
         let output = bench(&arguments, folder.path());
