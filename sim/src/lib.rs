@@ -48,7 +48,8 @@
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
 //! `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
 //! tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
-//! [`memory`] counts what is allocated; [`did_you_mean`] helps with mistyped names. On top of all of it, [`explore`] runs many seeds
+//! [`isolate`] has runs take place in processes of their own; [`memory`] counts what is
+//! allocated; [`did_you_mean`] helps with mistyped names. On top of all of it, [`explore`] runs many seeds
 //! and makes failures small, with faults that a [`plan`] draws.
 
 mod causes;
@@ -64,6 +65,7 @@ pub mod fs;
 #[cfg(feature = "history")]
 pub mod history;
 pub mod interpose;
+pub mod isolate;
 pub mod memory;
 mod near;
 #[cfg(feature = "net")]

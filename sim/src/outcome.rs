@@ -1,14 +1,15 @@
 //! How a run ended, and what it took.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use retake_traces::error::TraceError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Outcome {
     /// The scenario returned.
@@ -54,6 +55,11 @@ pub enum Outcome {
         /// What to do about it.
         remedy: String,
     },
+    /// The process in which the run took place ended, or was ended because it hung.
+    Lost {
+        /// How it ended.
+        how: String,
+    },
     /// The run could not follow the schedule that it was to replay.
     Diverged {
         /// Where and how.
@@ -62,7 +68,7 @@ pub enum Outcome {
 }
 
 /// A task that waits inside a callback.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The label of the task.
     pub task: String,
@@ -85,6 +91,7 @@ impl Outcome {
             Self::Horizon { .. } => "horizon",
             Self::StepLimit => "step limit",
             Self::Escaped { .. } => "escaped",
+            Self::Lost { .. } => "lost",
             Self::Diverged { .. } => "diverged",
         }
     }
@@ -122,6 +129,7 @@ impl Outcome {
                 "the scenario did not return within the limit of steps; raise it if that is expected",
             ),
             Self::Escaped { what, remedy } => format!("{what}\n{remedy}"),
+            Self::Lost { how } => how.clone(),
             Self::Diverged { reason } => reason.clone(),
         }
     }
@@ -152,7 +160,7 @@ impl fmt::Display for Outcome {
 pub type Coverage = BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>;
 
 /// What became of the messages of a run, see `Sim::conservation`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Messages {
     /// Sent by gated code to any actor.
     pub sent: u64,
@@ -169,7 +177,7 @@ pub struct Messages {
 }
 
 /// What a run took. All of it is the same whenever the run is repeated.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Steps taken.
     pub steps: u64,
@@ -211,7 +219,7 @@ pub struct Run<T> {
     /// faults struck, how it ended. Two runs with the same hash ran the same.
     pub event_hash: u64,
     /// Goals (`retake::sometimes!`) that were seen, and whether they were reached.
-    pub goals: BTreeMap<&'static str, bool>,
+    pub goals: BTreeMap<Cow<'static, str>, bool>,
     /// What state machines met (`retake::covered`).
     pub coverage: Coverage,
     /// What became of messages, if they were counted.
@@ -248,7 +256,7 @@ impl<T> Run<T> {
         }
     }
 
-    fn without_output(self) -> Run<()> {
+    pub(crate) fn without_output(self) -> Run<()> {
         Run {
             seed: self.seed,
             strategy: self.strategy,

@@ -1,5 +1,7 @@
 //! Building and running a simulation.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -541,7 +543,7 @@ impl Sim {
             output,
             stats: core.stats.clone(),
             event_hash,
-            goals: core.goals.clone(),
+            goals: goals(&core.goals),
             coverage: std::mem::take(&mut core.coverage),
             messages: core.messages.take(),
             warnings,
@@ -557,6 +559,11 @@ struct Learned {
     unresolved: Option<String>,
     /// What a run that was left at its standstill left behind.
     last: Last,
+}
+
+fn goals(goals: &BTreeMap<&'static str, bool>) -> BTreeMap<Cow<'static, str>, bool> {
+    let owned = |(goal, reached): (&&'static str, &bool)| (Cow::Borrowed(*goal), *reached);
+    goals.iter().map(owned).collect()
 }
 
 /// A value under a mutex, also after a panic: what is kept in them here is whole at any time.

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use retake_sim::explore::testing::{Ended, Test};
+use retake_sim::explore::Returned;
+use retake_sim::explore::testing::Test;
 use retake_sim::explore::{Case, Explorer, Search, ShrinkError, explain, shrink, signature};
 use retake_sim::{Fault, FaultPlan, Strategy};
 
@@ -319,6 +320,7 @@ fn a_test() -> Test {
         faults: "none",
         steps: 10_000,
         horizon: "1h",
+        isolation: "shared",
     }
 }
 
@@ -553,7 +555,7 @@ async fn an_attribute_goes_on_a_test_that_gives_a_result() -> Result<(), std::nu
 fn a_test_that_ends_with_an_error_fails_and_names_it() {
     let test = a_test();
     let story = message(&test, || {
-        Box::pin(async { Ended::check("x".parse::<u32>().map(drop)) })
+        Box::pin(async { drop("x".parse::<u32>().map(drop).into_text()) })
     });
     std::fs::remove_dir_all(test.crate_folder).unwrap();
     let story = story.expect("it ends with an error");

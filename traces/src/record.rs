@@ -9,6 +9,7 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+use crate::codec;
 use crate::live::Live;
 
 /// One entry of a trace. See the module documentation for the two layers.
@@ -51,6 +52,19 @@ impl Record {
                 | Self::State(_)
                 | Self::Unhandled(_)
         )
+    }
+
+    /// Append this record's encoding to `bytes`, for another process of this program.
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
+        codec::encode(self, bytes);
+    }
+
+    /// The record at the front of `bytes`, and the length of its encoding.
+    ///
+    /// # Errors
+    /// In words, if no record of this version begins there.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, usize), String> {
+        codec::decode(bytes)
     }
 }
 

@@ -19,6 +19,11 @@ pub trait Sink {
     /// The hash over the schedule layer of all records so far.
     fn event_hash(&self) -> u64;
 
+    /// False if this sink needs none of the records, only their hash.
+    fn keeps_records(&self) -> bool {
+        true
+    }
+
     /// No more records come.
     ///
     /// # Errors
@@ -106,6 +111,10 @@ impl HashSink {
 }
 
 impl Sink for HashSink {
+    fn keeps_records(&self) -> bool {
+        false
+    }
+
     #[inline]
     fn record(&mut self, record: &Record) -> Result<(), TraceError> {
         self.0.add(record);

@@ -5,10 +5,12 @@ use std::future::Future;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
-use retake_sim::explore::{Case, CaseError, explain};
+use retake_sim::Outcome;
+use retake_sim::explore::{self, Case, CaseError, explain};
+use retake_sim::isolate::{self, Launch, WorkerError, Workers};
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -112,31 +114,46 @@ impl Program {
     /// }
     /// ```
     ///
+    /// In a test each case runs in a process of its own, for which the test binary is started
+    /// again with this test alone: one that hangs or aborts, as it did in the campaign, fails
+    /// like any other. Call it first in the test. Elsewhere cases run in this process.
+    ///
     /// # Errors
-    /// What fails and why, or is no case of this program. A case that ends the process, as
-    /// it did in the campaign, ends the test with it.
+    /// What fails and why, or is no case of this program.
     pub fn check_saved(&self, folder: impl AsRef<Path>) -> Result<usize, CheckSavedError> {
+        let find = |name: &str| self.scenarios.iter().find(|it| it.name == name);
+        if isolate::is_worker() {
+            explore::serve(|name| {
+                let scenario = find(name).map(Scenario::to_explore);
+                scenario.ok_or_else(|| format!("this program has no scenario `{name}`"))
+            });
+        }
         let cases = saved(folder.as_ref())?;
+        let workers = test_workers().filter(|_| !cases.is_empty());
+        if let Some(workers) = &workers {
+            workers.check().map_err(CheckSavedError::Workers)?;
+        }
         let mut failed = Vec::new();
         for (file, case) in &cases {
-            let scenario = self.scenarios.iter().find(|it| it.name == case.scenario);
-            let code = scenario.map(Scenario::code);
-            let code = code.ok_or_else(|| CheckSavedError::Unknown {
+            let scenario = find(&case.scenario).ok_or_else(|| CheckSavedError::Unknown {
                 file: file.clone(),
                 scenario: case.scenario.clone(),
             })?;
-            match fails(case, code.clone()) {
-                None => {}
-                Some(Failed::Hangs) => failed.push(format!(
-                    "{}: it has not ended within {} s",
-                    file.display(),
-                    PATIENCE.as_secs()
-                )),
-                Some(Failed::Ended) => {
-                    let why = explain(case, code).to_text(120);
-                    failed.push(format!("{}:\n{why}", file.display()));
-                }
+            let mut code = scenario.to_explore();
+            if let Some(workers) = &workers {
+                code = code.isolated(Arc::clone(workers));
             }
+            let run = case.run(&code);
+            let file = file.display();
+            if matches!(run.outcome, Outcome::Lost { .. }) {
+                failed.push(format!("{file}:\n{}", run.outcome));
+            } else if !run.passed() {
+                let why = explain(case, code).to_text(120);
+                failed.push(format!("{file}:\n{why}"));
+            }
+        }
+        if let Some(error) = workers.and_then(|it| it.error()) {
+            return Err(CheckSavedError::Workers(error));
         }
         if failed.is_empty() {
             Ok(cases.len())
@@ -190,6 +207,25 @@ impl Program {
     }
 }
 
+/// Workers of this program: each run in a process of its own.
+pub(crate) fn workers(timeout: Duration, memory_limit_mb: u64) -> Arc<Workers> {
+    Arc::new(Workers::new(Launch {
+        arguments: Vec::new(),
+        timeout,
+        memory_limit_mb: Some(memory_limit_mb),
+        captures_output: false,
+    }))
+}
+
+/// How long one run may take in a command that has no setting for it: one that hangs is
+/// noticed, and one that is only long is not taken for it.
+const RUN_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A scenario of this program, with each run in a process of its own.
+pub(crate) fn isolated(scenario: &Scenario) -> explore::Scenario {
+    scenario.isolated(workers(RUN_TIMEOUT, MEMORY_LIMIT_MB))
+}
+
 /// Why saved cases are not well.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckSavedError {
@@ -204,6 +240,9 @@ pub enum CheckSavedError {
         /// What it is of.
         scenario: String,
     },
+    /// They cannot be run in processes of their own.
+    #[error("saved cases run in processes of this test binary: {0}")]
+    Workers(WorkerError),
     /// They fail: each with its story.
     #[error("{0}")]
     Failed(String),
@@ -224,32 +263,30 @@ fn saved(folder: &Path) -> Result<Vec<(PathBuf, Case)>, CaseError> {
     Ok(cases)
 }
 
-/// How long a case may take: one that hangs is not waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a case may take: one that hangs fails.
+const CASE_TIMEOUT: Duration = Duration::from_secs(60);
 
-enum Failed {
-    Ended,
-    Hangs,
-}
+/// The largest address space of a case's run, in megabytes.
+const MEMORY_LIMIT_MB: u64 = 4096;
 
-/// How a case fails, if it does.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "outside of any simulation: one that hangs cannot be ended"
-)]
-fn fails<F, Fut>(case: &Case, code: F) -> Option<Failed>
-where
-    F: Fn() -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    let (ended, end) = std::sync::mpsc::channel();
-    let sim = case.sim();
-    std::thread::spawn(move || {
-        let run = sim.run(code);
-        // Nobody may wait any more.
-        let _ = ended.send((!run.passed()).then_some(Failed::Ended));
-    });
-    end.recv_timeout(PATIENCE).unwrap_or(Some(Failed::Hangs))
+/// Workers within a test: Rust's test harness names the thread after the test, by which the
+/// binary can be started again for it alone. None elsewhere.
+fn test_workers() -> Option<Arc<Workers>> {
+    let thread = std::thread::current();
+    let test = thread.name().filter(|name| *name != "main")?;
+    let arguments = [
+        test,
+        "--exact",
+        "--nocapture",
+        "--test-threads=1",
+        "--include-ignored",
+    ];
+    Some(Arc::new(Workers::new(Launch {
+        arguments: arguments.map(Into::into).into(),
+        timeout: CASE_TIMEOUT,
+        memory_limit_mb: Some(MEMORY_LIMIT_MB),
+        captures_output: true,
+    })))
 }
 
 fn hash_of_executable() -> std::io::Result<String> {

@@ -84,6 +84,7 @@ fn simulated_test(
         ("faults", quote!("none")),
         ("steps", quote!(1_000_000)),
         ("horizon", quote!("1h")),
+        ("isolation", quote!("process")),
     ];
     for setting in settings {
         let field = fields
@@ -92,7 +93,7 @@ fn simulated_test(
         let Some((_, value)) = field else {
             return Err(Error::new(
                 setting.path.span(),
-                "there is no such setting: write seeds, strategy, faults, steps or horizon",
+                "there is no such setting: write seeds, strategy, faults, steps, horizon or isolation",
             ));
         };
         let given = &setting.value;
@@ -116,10 +117,7 @@ fn simulated_test(
         #[::core::prelude::v1::test]
         #(#attributes)*
         #visibility fn #name() {
-            async fn scenario() {
-                async fn #name() #output #body
-                ::retake_sim::explore::testing::Ended::check(#name().await);
-            }
+            async fn #name() #output #body
             ::retake_sim::explore::testing::Test {
                 crate_folder: ::core::env!("CARGO_MANIFEST_DIR"),
                 crate_name: ::core::env!("CARGO_PKG_NAME"),
@@ -127,7 +125,7 @@ fn simulated_test(
                 name: #text,
                 #(#field: #value,)*
             }
-            .run(scenario);
+            .run(#name);
         }
     })
 }

@@ -1,36 +1,11 @@
-//! Many seeds of one scenario.
+//! What a campaign finds, and what parts of it find together.
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, NOT_DETERMINISTIC, signature};
-use super::{Scenario, Search, boxed};
-use crate::core::COUNTED;
-use crate::outcome::{Coverage, Outcome, Run};
-use crate::plan::FaultPlan;
-use crate::rng::{below, stream};
-
-/// How a scenario is explored.
-#[derive(Clone, Debug)]
-#[must_use = "an explorer does nothing until it is run"]
-pub struct Explorer {
-    scenario: String,
-    seeds: Range<u64>,
-    search: Search,
-    faults: FaultPlan,
-    horizon: Duration,
-    step_limit: u64,
-    jobs: usize,
-    keep_going: bool,
-    determinism: f64,
-    code: String,
-}
+use super::case::{Case, signature};
+use crate::outcome::{Coverage, Outcome};
 
 /// What one seed gave.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -50,6 +25,23 @@ pub struct SeedRun {
     /// What state machines met.
     #[serde(default)]
     pub coverage: Coverage,
+    /// The hash of its schedule, see [`crate::Run::event_hash`].
+    #[serde(default)]
+    pub event_hash: u64,
+    /// It was run in a process that had run other seeds as well, and differed: from where on.
+    #[serde(default)]
+    pub depends_on_history: Option<String>,
+}
+
+/// Seeds that run otherwise in a process that has run others before.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct History {
+    /// The lowest of these seeds.
+    pub seed: u64,
+    /// How many there were among those that were compared.
+    pub count: u64,
+    /// Where the two runs part.
+    pub divergence: String,
 }
 
 /// Failures of one signature.
@@ -66,7 +58,7 @@ pub struct Failure {
 /// What a campaign found. The same whenever it is repeated, on every machine.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Campaign {
-    /// Seeds that were run.
+    /// Seeds that were run, without the plain run before them.
     pub runs: u64,
     /// Steps of all runs.
     pub steps: u64,
@@ -79,10 +71,19 @@ pub struct Campaign {
     /// What state machines met.
     #[serde(default)]
     pub coverage: Coverage,
+    /// Hashes of the schedules that were run: all if there are few, else the smallest ones.
+    #[serde(default)]
+    pub schedules: BTreeSet<u64>,
+    /// Seeds that depend on what their process has run before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
 }
 
 /// Seeds that a failure lists.
 const SEEDS_LISTED: usize = 10;
+/// Hashes of schedules that a campaign keeps. The smallest ones of two campaigns are among
+/// the smallest ones of each, so parts of a campaign can be put together.
+const SCHEDULES_KEPT: usize = 64;
 
 impl Campaign {
     /// Count a seed's run.
@@ -94,12 +95,52 @@ impl Campaign {
             *self.goals.entry(goal).or_default() += u64::from(reached);
         }
         self.add_coverage(run.coverage);
-        if let Some(case) = run.case {
+        self.add_schedules([run.event_hash]);
+        if let Some(divergence) = run.depends_on_history {
+            self.add_history(History {
+                seed: run.seed,
+                count: 1,
+                divergence,
+            });
+        }
+        self.add_case(run.case);
+    }
+
+    /// Count the failure of the plain run, which is of no seed's own.
+    pub(super) fn add_case(&mut self, case: Option<Case>) {
+        if let Some(case) = case {
             self.add_failure(Failure {
                 seeds: vec![case.seed],
                 case,
                 count: 1,
             });
+        }
+    }
+
+    fn add_schedules(&mut self, hashes: impl IntoIterator<Item = u64>) {
+        self.schedules.extend(hashes);
+        while self.schedules.len() > SCHEDULES_KEPT {
+            self.schedules.pop_last();
+        }
+    }
+
+    fn add_history(&mut self, mut history: History) {
+        if let Some(known) = self.history.take() {
+            history.count += known.count;
+            if known.seed < history.seed {
+                (history.seed, history.divergence) = (known.seed, known.divergence);
+            }
+        }
+        self.history = Some(history);
+    }
+
+    /// How many different schedules there were, in words: `1 schedule`.
+    #[must_use]
+    pub fn schedules_in_words(&self) -> String {
+        match self.schedules.len() {
+            1 => "1 schedule".to_owned(),
+            SCHEDULES_KEPT.. => format!("{SCHEDULES_KEPT} or more schedules"),
+            count => format!("{count} schedules"),
         }
     }
 
@@ -111,6 +152,7 @@ impl Campaign {
                 known.count += failure.count;
                 known.seeds.extend(&failure.seeds);
                 known.seeds.sort_unstable();
+                known.seeds.dedup();
                 known.seeds.truncate(SEEDS_LISTED);
                 if failure.case.seed < known.case.seed {
                     known.case = failure.case;
@@ -129,6 +171,10 @@ impl Campaign {
             *self.goals.entry(goal).or_default() += reached;
         }
         self.add_coverage(other.coverage);
+        self.add_schedules(other.schedules);
+        if let Some(history) = other.history {
+            self.add_history(history);
+        }
         for failure in other.failures {
             self.add_failure(failure);
         }
@@ -160,251 +206,7 @@ impl Campaign {
     }
 }
 
-impl Explorer {
-    /// Explore the scenario of this name: seeds 0 to 999, a mix of strategies, no faults,
-    /// one job, to the first failure.
-    pub fn new(scenario: impl Into<String>) -> Self {
-        Self {
-            scenario: scenario.into(),
-            seeds: 0..1000,
-            search: Search::Mix,
-            faults: FaultPlan::default(),
-            horizon: Duration::from_secs(3600),
-            step_limit: 1_000_000,
-            jobs: 1,
-            keep_going: false,
-            determinism: 0.0,
-            code: String::new(),
-        }
-    }
-
-    /// These seeds.
-    pub fn seeds(self, seeds: Range<u64>) -> Self {
-        Self { seeds, ..self }
-    }
-
-    /// How each seed's strategy is chosen.
-    pub fn search(self, search: Search) -> Self {
-        Self { search, ..self }
-    }
-
-    /// Faults of each run.
-    pub fn faults(self, faults: FaultPlan) -> Self {
-        Self { faults, ..self }
-    }
-
-    /// End of virtual time; reaching it is a failure.
-    pub fn horizon(self, horizon: Duration) -> Self {
-        Self { horizon, ..self }
-    }
-
-    /// Largest number of steps of a run; reaching it is a failure.
-    pub fn step_limit(self, steps: u64) -> Self {
-        Self {
-            step_limit: steps,
-            ..self
-        }
-    }
-
-    /// So many runs at a time, each on a thread of its own.
-    pub fn jobs(self, jobs: usize) -> Self {
-        Self {
-            jobs: jobs.max(1),
-            ..self
-        }
-    }
-
-    /// Run all seeds, whatever fails.
-    pub fn keep_going(self, on: bool) -> Self {
-        Self {
-            keep_going: on,
-            ..self
-        }
-    }
-
-    /// Run this share of the seeds twice and compare: a difference is a failure. So is a
-    /// message that is lost although no actor has ended, see [`crate::Sim::conservation`].
-    pub fn check_determinism(self, share: f64) -> Self {
-        Self {
-            determinism: share,
-            ..self
-        }
-    }
-
-    /// What identifies the program's sources, for cases.
-    pub fn code(self, code: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            ..self
-        }
-    }
-
-    /// The plain run, without deviations and faults.
-    pub(super) fn plain(&self, seed: u64) -> Case {
-        Case {
-            scenario: self.scenario.clone(),
-            seed,
-            strategy: "fifo".to_owned(),
-            holds: None,
-            faults: Vec::new(),
-            buggify: false,
-            workload: None,
-            horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
-            step_limit: self.step_limit,
-            signature: String::new(),
-            outcome: String::new(),
-            steps: 0,
-            virtual_time_ns: 0,
-            code: self.code.clone(),
-        }
-    }
-
-    /// About how many steps a run takes, for strategies that have to know.
-    fn measure_steps(&self, scenario: &Scenario) -> u64 {
-        self.plain(self.seeds.start).run(scenario).stats.steps
-    }
-
-    /// Measure the scenario, for [`Explorer::run_seed`].
-    pub fn probe<F, Fut>(&self, scenario: F) -> u64
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.measure_steps(&boxed(scenario))
-    }
-
-    /// Run one seed of a scenario that takes about so many steps.
-    pub fn run_seed<F, Fut>(&self, seed: u64, steps: u64, scenario: F) -> SeedRun
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.seed(seed, steps, &boxed(scenario))
-    }
-
-    fn seed(&self, seed: u64, steps: u64, scenario: &Scenario) -> SeedRun {
-        let drawn = self.faults.draw(seed, steps);
-        let mut case = Case {
-            strategy: self.search.strategy(seed, steps).to_string(),
-            faults: drawn.faults,
-            buggify: drawn.buggify,
-            ..self.plain(seed)
-        };
-        let run = case.run(scenario);
-        case.note(&run);
-        let mut failed = !run.passed();
-        let is_sampled = self.determinism > 0.0 && {
-            let most = 1 << 24;
-            let drawn = below(&mut stream(seed, "determinism"), most);
-            (drawn as f64) < self.determinism * most as f64
-        };
-        if !failed && is_sampled {
-            let again = case.run_counted(scenario);
-            // It ends otherwise, and so has another hash, where counting messages shows something.
-            let is_count =
-                matches!(&again.outcome, Outcome::Violated { task, .. } if task == COUNTED);
-            if is_count {
-                failed = true;
-                case.note(&again);
-            } else if again.event_hash != run.event_hash {
-                failed = true;
-                case.signature = NOT_DETERMINISTIC.to_owned();
-                case.outcome = format!(
-                    "{NOT_DETERMINISTIC}: two runs of the seed have the event hashes {:016x} and \
-                     {:016x}, after {} and {} steps",
-                    run.event_hash, again.event_hash, run.stats.steps, again.stats.steps
-                );
-                if let Some(divergence) = case.where_two_runs_part(scenario) {
-                    case.outcome = format!("{}\n{divergence}", case.outcome);
-                }
-            }
-        }
-        SeedRun {
-            seed,
-            steps: run.stats.steps,
-            deviations: run.stats.deviations,
-            faults: run.stats.faults,
-            goals: goals(&run),
-            coverage: run.coverage,
-            case: failed.then_some(case),
-        }
-    }
-
-    /// Run the campaign.
-    pub fn run<F, Fut>(&self, scenario: F) -> Campaign
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.run_boxed(&boxed(scenario))
-    }
-
-    pub(super) fn run_boxed(&self, scenario: &Scenario) -> Campaign {
-        let steps = self.measure_steps(scenario);
-        let next = AtomicU64::new(self.seeds.start);
-        // No seed beyond this one is begun.
-        let last = AtomicU64::new(self.seeds.end);
-        let done = Mutex::new(Vec::new());
-        let work = || {
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= last.load(Ordering::Relaxed) {
-                    break;
-                }
-                let run = self.seed(seed, steps, scenario);
-                if run.case.is_some() && !self.keep_going {
-                    last.fetch_min(seed, Ordering::Relaxed);
-                }
-                lock(&done).push(run);
-            }
-        };
-        if self.jobs == 1 {
-            work();
-        } else {
-            std::thread::scope(|scope| {
-                for _ in 0..self.jobs {
-                    scope.spawn(work);
-                }
-            });
-        }
-        let mut runs = std::mem::take(&mut *lock(&done));
-        runs.sort_by_key(|run: &SeedRun| run.seed);
-        if !self.keep_going {
-            // Later ones that were under way do not count: how many depends on the machine.
-            let first = runs.iter().position(|run| run.case.is_some());
-            runs.truncate(first.map_or(runs.len(), |first| first + 1));
-        }
-        let mut campaign = Campaign::default();
-        for run in runs {
-            campaign.add(run);
-        }
-        campaign
-    }
-}
-
-fn goals(run: &Run<()>) -> BTreeMap<String, bool> {
-    let goals = run.goals.iter();
-    goals
-        .map(|(goal, reached)| ((*goal).to_owned(), *reached))
-        .collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Case {
-    /// A case for a run that its process did not survive.
-    #[must_use]
-    pub fn of_lost_process(explorer: &Explorer, seed: u64, what: &str) -> Self {
-        Self {
-            strategy: explorer.search.to_string(),
-            signature: format!("lost: {what}"),
-            outcome: format!("lost: {what}"),
-            ..explorer.plain(seed)
-        }
-    }
-
     /// Whether an outcome is the failure of this case.
     pub(super) fn fails_alike(&self, outcome: &Outcome) -> bool {
         signature(outcome) == self.signature

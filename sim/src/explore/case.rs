@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use retake_traces::file::{FileError, OutputFile, read_text};
 use retake_traces::sink::Sink;
-use retake_traces::{MemorySink, compare};
+use retake_traces::{HashSink, MemorySink, compare};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Scenario;
+use super::determinism::{DEPENDS_ON_HISTORY, NOT_DETERMINISTIC};
+use super::remote::{self, HANGS, Place, Ran, Recording};
+use super::scenario::{Code, Scenario};
 use crate::core::COUNTED;
 use crate::fault::Fault;
 use crate::outcome::{Outcome, Run};
@@ -58,14 +60,22 @@ pub struct Case {
     pub code: String,
 }
 
-/// The signature of a seed of which two runs differ.
-pub(super) const NOT_DETERMINISTIC: &str = "not deterministic";
 /// The largest file of a case, in bytes.
 const CASE_BYTES_MAX: u64 = 64 << 20;
 /// The longest run of which two are compared, in steps: some ten megabytes each.
 const COMPARED_STEPS_MAX: u64 = 100_000;
 /// Of the lines that show where two runs part.
 const COMPARED_WIDTH: usize = 100;
+
+/// Texts and causes are recorded, and states if asked for.
+fn with_story(states: bool) -> Recording {
+    Recording {
+        causality: true,
+        story: true,
+        states,
+        ..Recording::default()
+    }
+}
 
 /// Why a case cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +109,7 @@ pub fn signature(outcome: &Outcome) -> String {
             who.join(", ")
         }
         Outcome::Escaped { what, .. } => what.clone(),
+        Outcome::Lost { how } => how.clone(),
         Outcome::Livelock { .. }
         | Outcome::Horizon { .. }
         | Outcome::StepLimit
@@ -120,7 +131,26 @@ impl Case {
     /// False if what failed is that two runs of its seed differ.
     #[must_use]
     pub fn is_deterministic(&self) -> bool {
-        self.signature != NOT_DETERMINISTIC
+        ![NOT_DETERMINISTIC, DEPENDS_ON_HISTORY].contains(&&*self.signature)
+    }
+
+    /// True if what failed is that the run did not end.
+    #[must_use]
+    pub fn hangs(&self) -> bool {
+        self.is_lost() && self.outcome.ends_with(HANGS)
+    }
+
+    /// True if what failed is that its process did not survive the run.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.signature.starts_with("lost: ")
+    }
+
+    /// True for the plain run of a scenario: first in, first out, without any fault.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let is_fifo = self.holds.is_none() && self.strategy == "fifo";
+        is_fifo && self.faults.is_empty() && !self.buggify && self.workload.is_none()
     }
 
     /// How many of its faults do harm: all but the heal.
@@ -145,13 +175,16 @@ impl Case {
         }
     }
 
+    /// Whether what failed is the count of messages.
+    fn counts_messages(&self) -> bool {
+        self.signature
+            .starts_with(&format!("violated: {COUNTED}: "))
+    }
+
     /// The simulation of this case. It counts messages where that is what failed.
     pub fn sim(&self) -> Sim {
         let horizon = Duration::from_nanos(self.horizon_ns);
-        let is_count = self
-            .signature
-            .starts_with(&format!("violated: {COUNTED}: "));
-        let sim = if is_count {
+        let sim = if self.counts_messages() {
             Sim::new().conservation()
         } else {
             Sim::new()
@@ -165,56 +198,59 @@ impl Case {
             .workload(self.workload)
     }
 
-    pub(super) fn run(&self, scenario: &Scenario) -> Run<()> {
-        let scenario = Arc::clone(scenario);
-        self.sim().run(move || scenario())
-    }
-
-    /// Run it, and count what becomes of messages.
-    pub(super) fn run_counted(&self, scenario: &Scenario) -> Run<()> {
-        let scenario = Arc::clone(scenario);
-        self.sim().conservation().run(move || scenario())
+    /// Run it in a process of its own, if the scenario has such.
+    pub fn run(&self, scenario: &Scenario) -> Run<()> {
+        let (place, record) = (Place::fresh(), Recording::default());
+        let ran = self.run_in(scenario, &place, record, HashSink::new());
+        ran.run.without_output()
     }
 
     /// Where two more runs of a case part that is not deterministic. They need not, and
     /// long ones are not kept in memory to be compared.
     pub(super) fn where_two_runs_part(&self, scenario: &Scenario) -> Option<String> {
+        let places = [Place::fresh(), Place::fresh()];
+        let names = ("one run", "another run");
+        self.where_runs_part(scenario, names, &places)
+    }
+
+    /// Where two runs in these places part.
+    pub(super) fn where_runs_part(
+        &self,
+        scenario: &Scenario,
+        names: (&'static str, &'static str),
+        places: &[Place; 2],
+    ) -> Option<String> {
         if self.steps > COMPARED_STEPS_MAX {
             return None;
         }
-        let sinks = [MemorySink::new(), MemorySink::new()];
-        for sink in &sinks {
-            self.run_into(scenario, sink.clone(), false);
-        }
-        let [one, other] = sinks.map(|sink| sink.records());
-        let divergence = compare(("one run", "another run"), &one, &other)?;
+        let [one, other] = [0, 1].map(|number: usize| {
+            let sink = MemorySink::new();
+            self.run_in(scenario, &places[number], with_story(false), sink.clone());
+            sink.records()
+        });
+        let divergence = compare(names, &one, &other)?;
         Some(divergence.to_text(COMPARED_WIDTH))
     }
 
     /// Run it with its story and causes, and its states as well if asked for.
-    pub(super) fn run_into(
+    pub fn run_into(
         &self,
         scenario: &Scenario,
         sink: impl Sink + Send + 'static,
         states: bool,
     ) -> Run<()> {
-        let scenario = Arc::clone(scenario);
-        self.sim()
-            .story(true)
-            .causality(true)
-            .states(states)
-            .trace(sink)
-            .run(move || scenario())
+        let ran = self.run_in(scenario, &Place::fresh(), with_story(states), sink);
+        ran.run.without_output()
     }
 
-    /// Run it, and tell its schedule by holds.
+    /// Run it, and express its schedule by ordering constraints.
     pub(super) fn run_recorded(
         &self,
         scenario: &Scenario,
         sink: impl Sink + Send + 'static,
         story: bool,
     ) -> (Run<()>, Vec<Hold>) {
-        self.run_scheduled(scenario, self.chooser(), self.seed, sink, story)
+        self.run_holding(scenario, None, sink, story)
     }
 
     /// The same, with the schedule of another strategy and seed. All else derives from the
@@ -222,28 +258,90 @@ impl Case {
     pub(super) fn run_scheduled(
         &self,
         scenario: &Scenario,
-        strategy: Strategy,
+        strategy: &Strategy,
         schedule_seed: u64,
         sink: impl Sink + Send + 'static,
         story: bool,
     ) -> (Run<()>, Vec<Hold>) {
-        let (scenario, recorded) = (Arc::clone(scenario), Recorded::default());
-        let seen = recorded.clone();
-        let name = strategy.to_string();
-        let run = self
+        let schedule = Some((strategy.to_string(), schedule_seed));
+        self.run_holding(scenario, schedule, sink, story)
+    }
+
+    fn run_holding(
+        &self,
+        scenario: &Scenario,
+        schedule: Option<(String, u64)>,
+        sink: impl Sink + Send + 'static,
+        story: bool,
+    ) -> (Run<()>, Vec<Hold>) {
+        let record = Recording {
+            story,
+            holds: true,
+            schedule,
+            ..Recording::default()
+        };
+        let ran = self.run_in(scenario, &Place::fresh(), record, sink);
+        (ran.run.without_output(), ran.holds)
+    }
+
+    /// Run it in this place: in another process, if the scenario has such, or here.
+    pub(super) fn run_in(
+        &self,
+        scenario: &Scenario,
+        place: &Place,
+        record: Recording,
+        sink: impl Sink + Send + 'static,
+    ) -> Ran {
+        if let Some(workers) = scenario.workers() {
+            return remote::run(workers, self, place, record, sink);
+        }
+        for case in &place.before {
+            drop(case.run_here(scenario.code(), Recording::default(), HashSink::new()));
+        }
+        let (run, holds) = self.run_here(scenario.code(), record, sink);
+        Ran {
+            run,
+            holds,
+            printed: String::new(),
+            history: Vec::new(),
+        }
+    }
+
+    /// Run it in this process.
+    pub(super) fn run_here(
+        &self,
+        code: &Code,
+        record: Recording,
+        sink: impl Sink + Send + 'static,
+    ) -> (Run<String>, Vec<Hold>) {
+        let (code, recorded) = (Arc::clone(code), Recorded::default());
+        let mut sim = self
             .sim()
-            .scheduler(name, move |_| {
+            .story(record.story)
+            .causality(record.causality)
+            .states(record.states)
+            .trace(sink);
+        if record.counts_messages || self.counts_messages() {
+            sim = sim.conservation();
+        }
+        if record.holds {
+            let (strategy, schedule_seed) = match record.schedule {
+                // An unknown one, of a later version, is first in, first out.
+                Some((text, seed)) => (text.parse().unwrap_or(Strategy::Fifo), seed),
+                None => (self.chooser(), self.seed),
+            };
+            let seen = recorded.clone();
+            sim = sim.scheduler(strategy.to_string(), move |_| {
                 let inner = strategy.scheduler(stream(schedule_seed, "schedule"));
                 Box::new(Recorder::new(inner, &seen))
-            })
-            .story(story)
-            .trace(sink)
-            .run(move || scenario());
+            });
+        }
+        let run = sim.run(move || code());
         (run, recorded.holds())
     }
 
     /// Note how a run of it ended.
-    pub(super) fn note(&mut self, run: &Run<()>) {
+    pub(super) fn note<T>(&mut self, run: &Run<T>) {
         self.signature = signature(&run.outcome);
         self.outcome = run.outcome.to_string();
         self.steps = run.stats.steps;

@@ -12,7 +12,6 @@
 //! same state is gone through once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retake_traces::error::TraceError;
@@ -21,7 +20,7 @@ use retake_traces::sink::{HashSink, Sink};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Campaign, Case, Explorer, Scenario, boxed};
+use super::{Campaign, Case, Explorer, Scenario};
 use crate::outcome::Outcome;
 use crate::runnable::Runnable;
 use crate::strategy::{Recorded, Recorder, Scheduler};
@@ -110,12 +109,10 @@ impl Exhaustive {
     }
 
     /// Search. `progress` is told after each schedule how many there were.
-    pub fn run<F, Fut>(&self, scenario: F, mut progress: impl FnMut(u64)) -> Exhausted
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        let scenario = boxed(scenario);
+    ///
+    /// All runs take place in this process, one after the other.
+    pub fn run(&self, scenario: impl Into<Scenario>, mut progress: impl FnMut(u64)) -> Exhausted {
+        let scenario = scenario.into();
         let mut found = Exhausted::default();
         let mut interleavings = BTreeSet::new();
         let search = Shared::default();
@@ -159,7 +156,7 @@ impl Exhaustive {
         let (delays, reduce) = (self.delays, self.reduce && self.delays.is_none());
         let (search, seen) = (Arc::clone(search), recorded.clone());
         let sink = Histories::sink(&search);
-        let scenario = Arc::clone(scenario);
+        let code = Arc::clone(scenario.code());
         let run = case
             .sim()
             .causality(true)
@@ -175,7 +172,7 @@ impl Exhaustive {
                 };
                 Box::new(Recorder::new(Box::new(depth_first), &seen))
             })
-            .run(move || scenario());
+            .run(move || code());
         case.note(&run);
         case.holds = Some(recorded.holds());
         (case, run.outcome, run.stats.steps)

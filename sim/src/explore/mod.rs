@@ -66,36 +66,30 @@
 //! assert!(why.to_string().contains("passes if "), "{why}");
 //! ```
 
+mod binary;
 mod campaign;
 mod case;
+mod determinism;
 mod exhaustive;
+mod explorer;
 mod mix;
+mod remote;
+mod scenario;
 mod shape;
 mod shrink;
 pub mod testing;
+mod variables;
 mod why;
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-
-pub use campaign::{Campaign, Explorer, Failure, SeedRun};
+pub use campaign::{Campaign, Failure, History, SeedRun};
 pub use case::{Case, CaseError, signature};
 pub use exhaustive::{Exhausted, Exhaustive};
+pub use explorer::{Explorer, Watch};
 pub use mix::Search;
+pub use remote::serve;
+pub use scenario::{Returned, Scenario};
 pub use shrink::{ShrinkError, Shrinking, Shrunk, shrink};
 pub use why::{
     Delivery, DifferentFailure, Explanation, Order, Ordering, OtherSeeds, Reason, Verdict,
     WithoutFaults, explain,
 };
-
-/// A scenario, as this module passes it on.
-pub(crate) type Scenario = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
-
-pub(crate) fn boxed<F, Fut>(scenario: F) -> Scenario
-where
-    F: Fn() -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    Arc::new(move || Box::pin(scenario()))
-}

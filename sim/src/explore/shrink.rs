@@ -7,14 +7,13 @@
 //! alone are kept.
 
 use std::fmt;
-use std::future::Future;
 use std::ops::Range;
 use std::time::Duration;
 
 use retake_traces::record::{FaultKind, Record, StepKind};
 use retake_traces::sink::{HashSink, MemorySink};
 
-use super::{Case, Scenario, boxed};
+use super::{Case, Scenario};
 use crate::fault::{Fault, FaultAction, Skew};
 use crate::strikes::POINT;
 
@@ -116,16 +115,12 @@ struct Shrinker<F> {
 ///
 /// # Errors
 /// If the case does not fail as it did.
-pub fn shrink<F, Fut>(
+pub fn shrink(
     case: &Case,
-    scenario: F,
+    scenario: impl Into<Scenario>,
     progress: impl FnMut(Shrinking),
-) -> Result<Shrunk, ShrinkError>
-where
-    F: Fn() -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    shrink_boxed(case, &boxed(scenario), u64::MAX, progress)
+) -> Result<Shrunk, ShrinkError> {
+    shrink_boxed(case, &scenario.into(), u64::MAX, progress)
 }
 
 pub(super) fn shrink_boxed(
@@ -433,7 +428,7 @@ mod tests {
 
     #[test]
     fn what_takes_too_many_steps_is_given_up_and_fails_still() {
-        let scenario = boxed(three_tell);
+        let scenario = Scenario::from(three_tell);
         let campaign = Explorer::new("three").seeds(5..6).run(three_tell);
         let case = &campaign.failures[0].case;
         let all = shrink_boxed(case, &scenario, u64::MAX, |_| {}).expect("it fails");

@@ -1,20 +1,24 @@
 //! What `#[retake_sim::test]` expands to: a campaign as an ordinary test.
 
-use std::future::Future;
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use retake_traces::HashSink;
 use retake_traces::header::Header;
 use retake_traces::writer::TraceWriter;
 
-use super::{Case, Explanation, Explorer, Scenario, Search, boxed};
+use super::binary::{Binary, CASES};
+use super::remote::{Place, Recording};
+use super::variables::Variables;
+use super::{Campaign, Case, Explanation, Explorer, Scenario, Search};
+use crate::isolate::{self, Launch, WorkerError, Workers};
 use crate::plan::FaultPlan;
 
 /// The share of the seeds that are run twice and compared.
 const DETERMINISM_SHARE: f64 = 0.01;
-
-/// The folder of the crate in which failures are kept.
-const CASES: &str = "retake-cases";
 
 /// A test to be.
 #[derive(Clone, Debug)]
@@ -37,36 +41,23 @@ pub struct Test {
     pub steps: u64,
     /// End of virtual time, such as `60s`.
     pub horizon: &'static str,
+    /// `process`: each run in a process of its own; `shared`: all in the test's process.
+    pub isolation: &'static str,
 }
+
+/// What takes longer hangs.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The largest address space of a run, in megabytes.
+const MEMORY_LIMIT_MB: u64 = 4096;
 
 /// Steps that may be spent on making a failure small: some ten seconds of a debug build for
 /// each million. Who waits for a test wants to know what failed.
 const SHRINK_STEPS_MAX: u64 = 5_000_000;
 
-/// What a test may give: nothing, or a result.
-pub trait Ended {
-    /// Nothing if it is well.
-    ///
-    /// # Panics
-    /// With the error.
-    fn check(self);
-}
-
-impl Ended for () {
-    fn check(self) {}
-}
-
-impl<E: std::fmt::Debug> Ended for Result<(), E> {
-    fn check(self) {
-        if let Err(error) = self {
-            panic!("the test ends with an error: {error:?}");
-        }
-    }
-}
-
 /// Panics inside simulations are part of their outcomes: thousands of them on the
 /// terminal help nobody.
-fn quiet_panics() {
+pub(super) fn quiet_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let report = std::panic::take_hook();
@@ -76,23 +67,6 @@ fn quiet_panics() {
             }
         }));
     });
-}
-
-/// A number of seeds, or a first and a last: `200`, `17..=17`, `0..5000`.
-fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
-    let wrong = || format!("RETAKE_SEEDS is `{text}`: write a number, or a range such as 0..5000");
-    let number = |text: &str| text.trim().parse::<u64>().map_err(|_| wrong());
-    let range = match text.split_once("..") {
-        None => 0..number(text)?,
-        Some((first, last)) => match last.strip_prefix('=') {
-            Some(last) => number(first)?..number(last)?.saturating_add(1),
-            None => number(first)?..number(last)?,
-        },
-    };
-    if range.is_empty() {
-        return Err(wrong());
-    }
-    Ok(range)
 }
 
 impl Test {
@@ -147,72 +121,207 @@ impl Test {
         FaultPlan::named(&name).map_err(|error| error.to_string())
     }
 
-    /// Run it: saved cases first, then the seeds, one in a hundred twice.
+    /// Run it: saved cases first, then the plain run and the seeds, one in a hundred twice.
     ///
-    /// `RETAKE_SEEDS` and `RETAKE_STRATEGY` take the place of what the attribute says;
-    /// with `RETAKE_REPLAY` the case in that file is run and nothing else.
+    /// `RETAKE_SEEDS`, `RETAKE_SEED`, `RETAKE_STRATEGY` and `RETAKE_ISOLATION` replace what the
+    /// attribute says; with `RETAKE_REPLAY` the case in that file is run and nothing else.
     ///
     /// # Panics
     /// If a run fails, with its story.
     #[track_caller]
-    pub fn run<F, Fut>(&self, scenario: F)
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
+    pub fn run(&self, scenario: impl Into<Scenario>) {
+        let scenario = scenario.into();
+        if isolate::is_worker() {
+            super::serve(|name| {
+                if name == self.path() {
+                    Ok(scenario.clone())
+                } else {
+                    Err(format!("this is the test `{}`, not `{name}`", self.path()))
+                }
+            });
+        }
         quiet_panics();
-        if let Err(what) = self.check(&boxed(scenario)) {
+        if let Err(what) = self.check(scenario) {
             panic!("{what}");
         }
     }
 
-    fn check(&self, scenario: &Scenario) -> Result<(), String> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
-        if let Some(file) = variable("RETAKE_REPLAY") {
-            let case = Case::load(Path::new(&file)).map_err(|error| error.to_string())?;
-            if !self.owns(Path::new(&file), &case) {
-                return Ok(());
-            }
-            return self.check_saved(Path::new(&file), &case, scenario);
+    fn check(&self, scenario: Scenario) -> Result<(), String> {
+        let variables = Variables::read()?;
+        let scenario = self.isolate(scenario, &variables)?;
+        self.report_orphans();
+        if let Some(file) = &variables.replay {
+            return self.replay(file, &scenario);
         }
         let saved = Case::load_all(&self.folder()).map_err(|error| error.to_string())?;
         for (file, case) in &saved {
-            self.check_saved(file, case, scenario)?;
+            let is_restricted = variables.seeds.is_some() || variables.strategy.is_some();
+            self.check_saved(file, case, &scenario, is_restricted)?;
         }
-        let seeds = match variable("RETAKE_SEEDS") {
-            Some(text) => seeds(&text)?,
-            None => 0..self.seeds,
-        };
-        let strategy = variable("RETAKE_STRATEGY").unwrap_or_else(|| self.strategy.to_owned());
+        let strategy = variables.strategy.as_deref().unwrap_or(self.strategy);
         let search: Search = strategy
             .parse()
             .map_err(|error: crate::StrategyError| error.to_string())?;
-        let campaign = Explorer::new(self.path())
-            .seeds(seeds)
+        let explorer = Explorer::new(self.path())
             .search(search)
             .faults(self.faults()?)
             .step_limit(self.steps)
             .horizon(self.horizon()?)
             .check_determinism(DETERMINISM_SHARE)
-            .run_boxed(scenario);
-        match campaign.failures.into_iter().next() {
-            None => Ok(()),
-            Some(failure) => Err(self.report(&failure.case, scenario)),
+            .plain_run(variables.has_plain_run());
+        let seeds = variables.seeds.unwrap_or(0..self.seeds);
+        let (campaign, error) = explorer.run_seeds(&scenario, seeds, &());
+        if let Some(failure) = campaign.failures.first() {
+            return Err(self.report(&failure.case, &scenario));
+        }
+        error.map_err(|error| self.cannot_isolate(&error))?;
+        self.remark(
+            &campaign,
+            scenario.workers().is_some_and(|it| it.is_randomized()),
+        );
+        Ok(())
+    }
+
+    /// Have the runs take place where the attribute or the environment says.
+    fn isolate(&self, scenario: Scenario, variables: &Variables) -> Result<Scenario, String> {
+        match variables.isolation.as_deref().unwrap_or(self.isolation) {
+            "shared" => Ok(scenario),
+            "process" => {
+                let workers = Workers::new(Launch {
+                    arguments: self.worker_arguments(),
+                    timeout: TIMEOUT,
+                    memory_limit_mb: Some(MEMORY_LIMIT_MB),
+                    captures_output: true,
+                });
+                let checked = workers.check();
+                checked.map_err(|error| self.cannot_isolate(&error))?;
+                Ok(scenario.isolated(Arc::new(workers)))
+            }
+            other => Err(format!(
+                "invalid isolation `{other}`: write `process` or `shared`"
+            )),
         }
     }
 
-    fn check_saved(&self, file: &Path, case: &Case, scenario: &Scenario) -> Result<(), String> {
+    /// What makes the test binary run this test alone, on a thread of its own.
+    fn worker_arguments(&self) -> Vec<OsString> {
+        let path = self.path();
+        let fixed = [
+            "--exact",
+            "--nocapture",
+            "--test-threads=1",
+            "--include-ignored",
+        ];
+        let all = std::iter::once(&*path).chain(fixed);
+        all.map(OsString::from).collect()
+    }
+
+    fn cannot_isolate(&self, error: &WorkerError) -> String {
+        format!(
+            "{}: its runs cannot be isolated by processes: {error}\nThe test binary is started \
+             again, with the arguments of Rust's own test harness. Where it has another one, or \
+             processes are not allowed, write `isolation = \"shared\"` in the attribute or set \
+             RETAKE_ISOLATION=shared: all runs then share this process, and what one leaves in \
+             statics and registries, the next one meets",
+            self.path()
+        )
+    }
+
+    /// Run the case that `RETAKE_REPLAY` names, if it is of this test.
+    fn replay(&self, file: &Path, scenario: &Scenario) -> Result<(), String> {
+        let case = Case::load(file).map_err(|error| format!("RETAKE_REPLAY: {error}"))?;
+        if self.owns(file, &case) {
+            return self.check_saved(file, &case, scenario, false);
+        }
+        self.binary().check_owner(file, &case)?;
+        say(&format!(
+            "{}: not run, because RETAKE_REPLAY names a case of `{}`",
+            self.path(),
+            case.scenario
+        ));
+        Ok(())
+    }
+
+    fn binary(&self) -> Binary {
+        Binary {
+            crate_folder: Path::new(self.crate_folder),
+            target: self.module.split("::").next().unwrap_or(self.module),
+        }
+    }
+
+    /// Say which saved cases are of no test of this binary, once.
+    fn report_orphans(&self) {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(|| {
+            for folder in self.binary().orphans() {
+                say(&format!(
+                    "warning: the saved cases in {} are of no test of this binary, so nobody \
+                     runs them: rename the folder as the test was renamed, or delete it",
+                    folder.display()
+                ));
+            }
+        });
+    }
+
+    /// What is to be known of a test that has passed.
+    fn remark(&self, campaign: &Campaign, is_randomized: bool) {
+        let path = self.path();
+        if campaign.runs > 1 && campaign.schedules.len() == 1 {
+            say(&format!(
+                "{path}: 1 schedule in {} seeds: there was nothing to choose. Start tasks by \
+                 `retake::spawn` and put `#[retake::simulated]` on actors",
+                campaign.runs
+            ));
+        }
+        if let Some(history) = &campaign.history {
+            say(&format!(
+                "{path}: seed {} depends on earlier runs of its process, if there are any \
+                 ({} of the seeds that were compared): {}",
+                history.seed, history.count, history.divergence
+            ));
+        }
+        if is_randomized {
+            static ONCE: std::sync::Once = std::sync::Once::new();
+            ONCE.call_once(|| {
+                say(
+                    "note: this system does not let addresses be the same in each process \
+                     (personality(2) is refused): what depends on them may differ",
+                );
+            });
+        }
+    }
+
+    /// Run a saved case. `is_restricted` if the environment asks for certain seeds.
+    fn check_saved(
+        &self,
+        file: &Path,
+        case: &Case,
+        scenario: &Scenario,
+        is_restricted: bool,
+    ) -> Result<(), String> {
         let run = case.run(scenario);
         if run.passed() {
             return Ok(());
         }
         let mut case = case.clone();
         case.note(&run);
+        if case.hangs() {
+            let file_name = for_shell(file);
+            let outcome = &case.outcome;
+            return Err(format!("the saved case {file_name} still fails: {outcome}"));
+        }
         let explanation = super::why::explain_boxed(&case, scenario);
         let trace = self.trace(file);
         let trace = write_trace(&trace, &case, &explanation, scenario).map(|()| trace);
+        let asked = if is_restricted {
+            "the seeds and the strategy that the environment asks for were not run"
+        } else {
+            "no seed was run"
+        };
+        let file_name = for_shell(file);
         Err(format!(
-            "{}\n{}",
+            "the saved case {file_name} still fails; {asked}\nIt passes once the bug is fixed. If \
+             it does not apply any more, delete it: rm {file_name}\n{}\n{}",
             self.story(&case, &explanation),
             self.footer(file, trace.ok().as_deref())
         ))
@@ -228,7 +337,20 @@ impl Test {
     /// Shrink, save and explain a failure.
     fn report(&self, case: &Case, scenario: &Scenario) -> String {
         let seed = case.seed;
-        let mut head = format!("seed {seed} fails (strategy {})", case.strategy);
+        let mut head = if case.is_plain() {
+            "the plain run fails (first in, first out, without faults)".to_owned()
+        } else {
+            format!("seed {seed} fails (strategy {})", case.strategy)
+        };
+        if case.hangs() {
+            // Each further run would take as long.
+            let file = self.folder().join(case.file_name());
+            let footer = match case.save(&file) {
+                Ok(()) => self.footer(&file, None),
+                Err(error) => format!("not saved: {error}"),
+            };
+            return format!("{head}\n{}: {}\n{footer}", self.path(), case.outcome);
+        }
         let case = match super::shrink::shrink_boxed(case, scenario, SHRINK_STEPS_MAX, |_| {}) {
             Ok(shrunk) => {
                 head.push_str(&format!("; {shrunk}"));
@@ -256,7 +378,11 @@ impl Test {
             Ok(()) => self.footer(&file, trace.ok().as_deref()),
             Err(error) => format!("not saved: {error}"),
         };
-        format!("{head}\n{}\n{footer}", self.story(&case, &explanation))
+        let printed = printed(&case, scenario);
+        format!(
+            "{head}\n{}{printed}\n{footer}",
+            self.story(&case, &explanation)
+        )
     }
 
     fn story(&self, case: &Case, explanation: &Explanation) -> String {
@@ -285,6 +411,25 @@ impl Test {
         }
         text
     }
+}
+
+/// What the run of a case prints.
+fn printed(case: &Case, scenario: &Scenario) -> String {
+    let place = Place {
+        prints: true,
+        ..Place::fresh()
+    };
+    let ran = case.run_in(scenario, &place, Recording::default(), HashSink::new());
+    match ran.printed.trim_end() {
+        "" => String::new(),
+        printed => format!("\nit prints:\n{printed}"),
+    }
+}
+
+/// Write a line to the standard error as it is: what a test prints is thrown away if it
+/// passes.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A path as a shell takes it for one word.
@@ -356,7 +501,7 @@ fn write_trace(
 mod tests {
     use std::path::Path;
 
-    use super::{for_shell, seeds};
+    use super::for_shell;
 
     #[test]
     fn a_path_is_one_word_for_a_shell() {
@@ -364,18 +509,5 @@ mod tests {
         assert_eq!(of("/a/b-c_1.json"), "/a/b-c_1.json");
         assert_eq!(of("my cases/$HOME.json"), "'my cases/$HOME.json'");
         assert_eq!(of("it's"), r"'it'\''s'");
-    }
-
-    #[test]
-    fn seeds_are_a_number_or_a_range() {
-        assert_eq!(seeds("200"), Ok(0..200));
-        assert_eq!(seeds("17..=17"), Ok(17..18));
-        assert_eq!(seeds("3..5"), Ok(3..5));
-        for wrong in ["", "0", "x", "5..3", "1..x"] {
-            assert!(
-                seeds(wrong).unwrap_err().contains("RETAKE_SEEDS"),
-                "{wrong}"
-            );
-        }
     }
 }

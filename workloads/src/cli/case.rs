@@ -66,7 +66,7 @@ fn load(file: &Path) -> Result<Case, Error> {
         virtual_time_ns: 0,
         code: header.code,
     };
-    let run = case.sim().run(scenario.code());
+    let run = case.run(&program::isolated(scenario));
     case.signature = signature(&run.outcome);
     case.outcome = run.outcome.to_string();
     Ok(case)
@@ -85,7 +85,7 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
     let case = load(&args.file)?;
     let scenario = find(&case.scenario)?;
     let bar = super::progress::spinner();
-    let shrunk = explore::shrink(&case, scenario.code(), |far| {
+    let shrunk = explore::shrink(&case, program::isolated(scenario), |far| {
         bar.set_message(far.to_string());
         bar.tick();
     });
@@ -125,7 +125,7 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
 pub(super) fn why(args: &WhyArgs, out: &mut impl Write) -> Result<Status, Error> {
     let case = load(&args.file)?;
     let scenario = find(&case.scenario)?;
-    let why = explore::explain(&case, scenario.code());
+    let why = explore::explain(&case, program::isolated(scenario));
     if args.mermaid {
         write!(out, "{}", why.to_mermaid())?;
     } else {
@@ -137,7 +137,7 @@ pub(super) fn why(args: &WhyArgs, out: &mut impl Write) -> Result<Status, Error>
 pub(super) fn replay(file: &Path, json: bool, out: &mut impl Write) -> Result<Status, Error> {
     let case = Case::load(file)?;
     let scenario = find(&case.scenario)?;
-    let run = case.sim().run(scenario.code());
+    let run = case.run(&program::isolated(scenario));
     let fails_alike = signature(&run.outcome) == case.signature;
     if json {
         let report = json!({

@@ -1,24 +1,25 @@
-//! `explore`, its workers, and `merge`.
+//! `explore` and `merge`.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use retake_sim::explore::{self, Campaign, Exhausted, Exhaustive, Explorer, Failure, Search};
+use retake_sim::explore::{Campaign, Exhausted, Exhaustive, Explorer, Search};
 use retake_sim::{FaultPlan, parse_duration};
 use retake_traces::file::{OutputFile, check_folder, check_output, read_text, refuse_input};
 
-use super::run::{find, wall_clock};
+use super::campaign::{Keeper, Progress};
+use super::interrupt::Interrupt;
+use super::run::find;
 use super::{Error, Status, horizon, print_json, wrap};
-use crate::campaign::{self, Jobs};
 use crate::program;
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
 
-/// What a worker has to know.
+/// What is explored, and how.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Explored {
+struct Explored {
     /// The scenario's name, see `retake list`.
     scenario: String,
     /// How each seed's strategy is chosen: mix, or one strategy.
@@ -36,10 +37,23 @@ pub(super) struct Explored {
     /// Run this share of the seeds twice and compare, from 0 to 1.
     #[arg(long, default_value_t = 0.01, value_parser = share, value_name = "RATE")]
     check_determinism: f64,
-    /// Memory of a worker process, in megabytes.
+    /// The largest address space of a run, in megabytes.
     #[arg(long, default_value_t = 4096, value_name = "MB",
           value_parser = clap::value_parser!(u64).range(64..))]
     memory_limit: u64,
+    /// Run each seed in a process of its own, or many in one: faster for short runs, but what
+    /// one leaves in statics, the next one meets.
+    #[arg(long, value_enum, default_value_t = Isolation::Process)]
+    isolation: Isolation,
+}
+
+/// Which runs share a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Isolation {
+    /// None: each starts from the same state.
+    Process,
+    /// Many. Each failure is repeated in a process of its own.
+    Shared,
 }
 
 #[derive(Debug, Args)]
@@ -155,53 +169,19 @@ impl Explored {
             .check_determinism(self.check_determinism)
             .code(program::this().identity()))
     }
-
-    fn arguments(&self) -> Vec<String> {
-        vec![
-            self.scenario.clone(),
-            format!("--strategy={}", self.strategy),
-            format!("--faults={}", self.faults),
-            format!("--horizon={}ns", self.horizon.as_nanos()),
-            format!("--step-limit={}", self.step_limit),
-            format!("--check-determinism={}", self.check_determinism),
-            format!("--memory-limit={}", self.memory_limit),
-        ]
-    }
 }
 
-/// Answer seeds on the input until it ends.
-pub(super) fn worker(args: &Explored, out: &mut impl Write) -> Result<Status, Error> {
-    limit_memory(args.memory_limit);
-    let scenario = find(&args.scenario)?;
-    let explorer = args.explorer()?;
-    let mut steps = None;
-    for line in io::stdin().lock().lines() {
-        let line = line?;
-        let seed = line.trim().parse();
-        let seed: u64 = seed.map_err(|_| Error::Usage(format!("`{line}` is no seed")))?;
-        let steps = *steps.get_or_insert_with(|| explorer.probe(scenario.code()));
-        let run = explorer.run_seed(seed, steps, scenario.code());
-        serde_json::to_writer(&mut *out, &run).map_err(io::Error::from)?;
-        writeln!(out)?;
-        out.flush()?;
-    }
-    Ok(Status::Passed)
-}
-
-/// Allocations above this fail, which aborts the process, before the machine suffers.
-fn limit_memory(megabytes: u64) {
-    #[cfg(unix)]
-    {
-        let bytes = megabytes.saturating_mul(1 << 20);
-        // Where the system does not allow it there is no limit.
-        let _ = rlimit::setrlimit(rlimit::Resource::AS, bytes, bytes);
-    }
-    #[cfg(not(unix))]
-    let _ = megabytes;
+/// Run scenarios for the command that has started this process as a worker.
+pub(super) fn serve_scenarios() -> ! {
+    retake_sim::explore::serve(|name| scenario::named(name).map(Scenario::to_explore))
 }
 
 pub(super) fn explore(args: &ExploreArgs, out: &mut impl Write) -> Result<Status, Error> {
     let scenario = find(&args.explored.scenario)?;
+    let keeper = Keeper {
+        folder: args.cases.join(scenario.name.replace('/', "-")),
+        shrinks: !args.no_shrink,
+    };
     let explorer = args.explored.explorer()?;
     check_folder(&args.cases)?;
     if let Some(path) = &args.out {
@@ -209,20 +189,18 @@ pub(super) fn explore(args: &ExploreArgs, out: &mut impl Write) -> Result<Status
         check_output(path)?;
     }
     if args.exhaustive {
-        return exhaust(args, scenario, explorer, out);
+        return exhaust(args, scenario, &keeper, explorer, out);
     }
+    let interrupt = Interrupt::listen();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = Jobs {
-        jobs: args.jobs.map_or(cores, |jobs| jobs as usize),
-        seed_timeout: args.seed_timeout,
-        time_limit: args.time_limit,
-        keep_going: args.keep_going,
-        worker_arguments: args.explored.arguments(),
-    };
+    let jobs = args.jobs.map_or(cores, |jobs| jobs as usize);
     let Shard { number, of } = args.shard.unwrap_or(Shard { number: 1, of: 1 });
+    let explorer = explorer
+        .jobs(jobs)
+        .keep_going(args.keep_going)
+        .plain_run(number == 1);
     let step = usize::try_from(of).unwrap_or(usize::MAX);
-    let first = args.seeds.first + (number - 1);
-    let seeds = (first..args.seeds.end).step_by(step);
+    let seeds = (args.seeds.first + (number - 1)..args.seeds.end).step_by(step);
     let Seeds { first, end } = args.seeds;
     if !args.json {
         let part = args.shard.map_or_else(String::new, |shard| {
@@ -230,66 +208,109 @@ pub(super) fn explore(args: &ExploreArgs, out: &mut impl Write) -> Result<Status
         });
         wrap(
             &format!(
-                "exploring {}: seeds {first}..{end}{part}, strategy {}, faults {}, {} jobs",
-                scenario.name, args.explored.strategy, args.explored.faults, jobs.jobs
+                "exploring {}: seeds {first}..{end}{part}, strategy {}, faults {}, {jobs} jobs",
+                scenario.name, args.explored.strategy, args.explored.faults
             ),
             out,
         )?;
         out.flush()?;
     }
-    let bar = bar((end - first).div_ceil(of));
-    let begun = wall_clock();
-    let mut found = campaign::run(&explorer, &jobs, seeds, |far| {
-        bar.set_position(far.seeds);
-        let seconds = begun.elapsed().as_secs_f64().max(1e-9);
-        bar.set_message(format!(
-            "{:.0} seeds/s, {:.0} steps/s, {} failures, {} of {} goals",
-            far.seeds as f64 / seconds,
-            far.steps as f64 / seconds,
-            far.failures,
-            far.goals_reached,
-            far.goals
-        ));
-    })?;
-    let seconds = begun.elapsed().as_secs_f64();
-    bar.finish_and_clear();
+    let workers = program::workers(args.seed_timeout, args.explored.memory_limit);
+    workers
+        .check()
+        .map_err(|error| Error::Usage(error.to_string()))?;
+    let isolated = scenario
+        .isolated(Arc::clone(&workers))
+        .shared(args.explored.isolation == Isolation::Shared);
+    let watch = Progress::new(
+        (end - first).div_ceil(of),
+        args.time_limit,
+        interrupt.clone(),
+        &keeper,
+    );
+    let (mut found, error) = explorer.run_seeds(&isolated, seeds, &watch);
+    let seconds = watch.finish();
     if !args.json {
-        wrap(
-            &format!(
-                "{} seeds, {} steps, {} faults in {seconds:.1} s: {:.0} seeds/s, {:.0} steps/s",
-                found.runs,
-                found.steps,
-                found.faults,
-                found.runs as f64 / seconds,
-                found.steps as f64 / seconds
-            ),
-            out,
-        )?;
+        print_figures(&found, seconds, workers.is_randomized(), out)?;
         out.flush()?;
     }
     let mut told = Vec::new();
     for failure in &mut found.failures {
-        told.push(keep(args, scenario, failure)?);
+        told.push(keeper.keep(scenario, &isolated, &interrupt, failure));
     }
-    if let Some(path) = &args.out {
-        write_campaign(path, &found)?;
-    }
-    if args.json {
-        print_json(&found, out)?;
-    } else {
-        print_campaign(&found, &told, out)?;
-    }
-    Ok(if found.passed() {
+    finish(args, &found, &told, out)?;
+    error.map_err(|error| Error::Usage(format!("the campaign was given up: {error}")))?;
+    Ok(if interrupt.is_asked() {
+        Status::Interrupted
+    } else if found.passed() {
         Status::Passed
     } else {
         Status::Failed
     })
 }
 
+fn print_figures(
+    found: &Campaign,
+    seconds: f64,
+    is_randomized: bool,
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    let plural = if found.runs == 1 { "" } else { "s" };
+    wrap(
+        &format!(
+            "{} seeds, {} steps, {} faults in {seconds:.1} s: {:.0} seeds/s, {:.0} steps/s; {} in \
+             {} seed{plural}",
+            found.runs,
+            found.steps,
+            found.faults,
+            found.runs as f64 / seconds,
+            found.steps as f64 / seconds,
+            found.schedules_in_words(),
+            found.runs,
+        ),
+        out,
+    )?;
+    if found.runs > 1 && found.schedules.len() == 1 {
+        wrap(
+            "warning: there was nothing to choose: start tasks by `retake::spawn`, and put \
+             `#[retake::simulated]` on actors",
+            out,
+        )?;
+    }
+    if is_randomized {
+        wrap(
+            "note: this system does not let addresses be the same in each process \
+             (personality(2) is refused): what depends on them may differ",
+            out,
+        )?;
+    }
+    Ok(())
+}
+
+/// Write and print what was found: the file cannot keep it from being printed.
+fn finish(
+    args: &ExploreArgs,
+    found: &Campaign,
+    told: &[Vec<String>],
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    let written = args
+        .out
+        .as_ref()
+        .map_or(Ok(()), |path| write_campaign(path, found));
+    if args.json {
+        print_json(found, out)?;
+    } else {
+        print_campaign(found, told, out)?;
+    }
+    written
+}
+
 /// Go through all schedules.
 fn exhaust(
     args: &ExploreArgs,
     scenario: &'static Scenario,
+    keeper: &Keeper,
     explorer: Explorer,
     out: &mut impl Write,
 ) -> Result<Status, Error> {
@@ -300,18 +321,20 @@ fn exhaust(
         .reduce(args.reduce)
         .limit(args.schedules)
         .keep_going(args.keep_going)
-        .run(scenario.code(), |schedules| {
+        .run(scenario.to_explore(), |schedules| {
             bar.set_message(format!("{schedules} schedules"));
             bar.tick();
         });
     bar.finish_and_clear();
     let mut told = Vec::new();
     for failure in &mut all.found.failures {
-        told.push(keep(args, scenario, failure)?);
+        let isolated = program::isolated(scenario);
+        told.push(keeper.keep(scenario, &isolated, &Interrupt::default(), failure));
     }
-    if let Some(path) = &args.out {
-        write_campaign(path, &all.found)?;
-    }
+    let written = args
+        .out
+        .as_ref()
+        .map_or(Ok(()), |path| write_campaign(path, &all.found));
     if args.json {
         print_json(&all, out)?;
     } else {
@@ -335,60 +358,12 @@ fn exhaust(
         )?;
         print_campaign(&all.found, &told, out)?;
     }
+    written?;
     Ok(if all.found.passed() {
         Status::Passed
     } else {
         Status::Failed
     })
-}
-
-fn bar(count: u64) -> ProgressBar {
-    if !console::user_attended_stderr() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(count);
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
-}
-
-/// Shrink a failure and save it; gives what there is to say.
-fn keep(
-    args: &ExploreArgs,
-    scenario: &'static Scenario,
-    failure: &mut Failure,
-) -> Result<Vec<String>, Error> {
-    let mut told = Vec::new();
-    let is_lost = failure.case.signature.starts_with("lost: ");
-    if !args.no_shrink && !is_lost && failure.case.is_deterministic() {
-        let bar = super::progress::spinner();
-        let shrunk = explore::shrink(&failure.case, scenario.code(), |far| {
-            bar.set_message(format!("shrinking seed {}: {far}", failure.case.seed));
-            bar.tick();
-        });
-        bar.finish_and_clear();
-        match shrunk {
-            Ok(shrunk) => {
-                told.push(format!("shrunk {shrunk}"));
-                failure.case = shrunk.case;
-                let why = explore::explain(&failure.case, scenario.code());
-                told.extend(why.sentences());
-            }
-            Err(error) => told.push(format!("not shrunk: {error}")),
-        }
-    }
-    let folder = args.cases.join(scenario.name.replace('/', "-"));
-    let path = folder.join(failure.case.file_name());
-    failure.case.save(&path)?;
-    told.push(format!("case: {}", path.display()));
-    if !is_lost {
-        told.push(format!(
-            "why:  {} why {}",
-            program::this().name(),
-            path.display()
-        ));
-    }
-    Ok(told)
 }
 
 fn print_campaign(
@@ -422,6 +397,16 @@ fn print_campaign(
             line += &format!("; never: {}", missed.join(", "));
         }
         wrap(&line, out)?;
+    }
+    if let Some(history) = &found.history {
+        wrap(
+            &format!(
+                "note: seed {} depends on earlier runs of its process, if there are any ({} of the \
+                 seeds that were compared): {}",
+                history.seed, history.count, history.divergence
+            ),
+            out,
+        )?;
     }
     match found.failures.len() {
         0 => writeln!(out, "no failure")?,

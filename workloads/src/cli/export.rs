@@ -114,14 +114,8 @@ pub(super) fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
         states: true,
         ..Header::default()
     };
-    retake_sim::explore::explain(&case, scenario.code()).note_in(&mut header);
+    retake_sim::explore::explain(&case, crate::program::isolated(scenario)).note_in(&mut header);
     let writer = TraceWriter::create(&path, &header)?;
-    let sim = case
-        .sim()
-        .story(true)
-        .causality(true)
-        .states(true)
-        .trace(writer);
-    sim.run(scenario.code());
+    case.run_into(&program::isolated(scenario), writer, true);
     Ok((folder, path))
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod calibrate;
+mod campaign;
 mod case;
 mod checklist;
 mod debug;
@@ -10,6 +11,7 @@ mod documented;
 mod explore;
 mod export;
 mod inspect;
+mod interrupt;
 mod live;
 mod progress;
 mod run;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use retake_actors::{PlanError, PlannedFailure};
 use retake_sim::explore::CaseError;
+use retake_sim::isolate;
 use retake_sim::{Fault, Strategy, did_you_mean, parse_duration};
 use retake_traces::TraceError;
 use retake_traces::clean::{Form, clean};
@@ -71,9 +74,6 @@ enum Command {
     /// Exits with 0 when nothing failed. Seeds run in worker processes: one that hangs
     /// or aborts is a failure, and the others go on.
     Explore(explore::ExploreArgs),
-    /// What `explore` starts.
-    #[command(hide = true)]
-    ExploreWorker(explore::Explored),
     /// Put together what the shards of a campaign found.
     Merge {
         /// What `explore --shard` wrote.
@@ -257,6 +257,8 @@ fn horizon(text: &str) -> Result<Duration, String> {
 enum Status {
     Passed = 0,
     Failed = 1,
+    /// It was stopped by Ctrl-C.
+    Interrupted = 130,
 }
 
 /// Why a command could not do its work.
@@ -358,6 +360,10 @@ fn parse() -> Result<(Cli, Form), clap::Error> {
 /// Run the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    if isolate::is_worker() {
+        // Before anything else: what is done here is done before each run.
+        explore::serve_scenarios();
+    }
     // Panics inside a simulation are part of its outcome, which is printed.
     let report_panic = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -392,7 +398,6 @@ pub fn main() -> ExitCode {
             json,
         } => run::replay(&file, trace.as_deref(), from_seed, json, &mut out),
         Command::Explore(args) => explore::explore(&args, &mut out),
-        Command::ExploreWorker(args) => explore::worker(&args, &mut out),
         Command::Merge { files, json } => explore::merge(&files, json, &mut out),
         Command::Shrink(args) => case::shrink(&args, &mut out),
         Command::Why(args) => case::why(&args, &mut out),

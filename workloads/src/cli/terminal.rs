@@ -14,7 +14,7 @@ pub(super) type Out = BufWriter<Clean<Paint<Stdout>>>;
 /// The output of this process. A command that `is_judged` runs on when nobody reads any more.
 pub(super) fn output(form: Form, is_judged: bool) -> Out {
     let stdout = Stdout {
-        inner: io::stdout().lock(),
+        inner: io::stdout(),
         is_judged,
     };
     // JSON is for programs.
@@ -37,7 +37,8 @@ pub(super) fn width() -> usize {
 /// Standard output, which its reader may leave early. What is only shown ends then; what is
 /// judged runs to its end without being read, since its exit code is still to be known.
 pub(super) struct Stdout {
-    inner: io::StdoutLock<'static>,
+    /// Without a lock: a scenario may print as well, on another thread.
+    inner: io::Stdout,
     is_judged: bool,
 }
 

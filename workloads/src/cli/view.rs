@@ -143,15 +143,9 @@ fn source(file: &Path, place: &Path) -> Result<Source, Error> {
         Some(holds) => format!("fifo with {} holds", holds.len()),
         None => case.strategy.clone(),
     };
-    retake_sim::explore::explain(&case, scenario.code()).note_in(&mut header);
+    retake_sim::explore::explain(&case, crate::program::isolated(scenario)).note_in(&mut header);
     let writer = TraceWriter::create(place, &header)?;
-    let run = case
-        .sim()
-        .story(true)
-        .causality(true)
-        .states(true)
-        .trace(writer)
-        .run(scenario.code());
+    let run = case.run_into(&crate::program::isolated(scenario), writer, true);
     if let Some(error) = run.trace_error {
         return Err(error.into());
     }

@@ -1,14 +1,21 @@
 //! `retake zoo`: how soon strategies find the bugs of the zoo.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use retake_sim::did_you_mean;
 use retake_sim::explore::{self, Explorer, Search};
+use retake_sim::isolate::Workers;
 use serde::Serialize;
 
+use super::explore::Isolation;
+use super::interrupt::Interrupt;
 use super::run::find;
 use super::{Error, Status, print_json};
+use crate::program;
+use crate::scenario::Scenario;
 use crate::zoo::{PROGRAMS, Program};
 
 #[derive(Debug, Args)]
@@ -27,6 +34,9 @@ pub(super) struct ZooArgs {
     /// Skip making the first failure of each small.
     #[arg(long)]
     no_shrink: bool,
+    /// Run each seed in a process of its own, or many in one.
+    #[arg(long, value_enum, default_value_t = Isolation::Process)]
+    isolation: Isolation,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -78,17 +88,18 @@ impl Small {
 }
 
 /// Make the first failure of a program small.
-fn shrink(program: &Program, jobs: usize) -> Result<Option<Small>, Error> {
+fn shrink(program: &Program, runs: &Runs) -> Result<Option<Small>, Error> {
     let scenario = find(program.variants()[0].name)?;
     let found = Explorer::new(scenario.name)
         .seeds(0..program.budget)
         .step_limit(10_000)
-        .jobs(jobs)
-        .run(scenario.code());
+        .jobs(runs.jobs)
+        .plain_run(false)
+        .run(runs.of(scenario));
     let shrunk = found
         .failures
         .first()
-        .and_then(|failure| explore::shrink(&failure.case, scenario.code(), |_| {}).ok());
+        .and_then(|failure| explore::shrink(&failure.case, runs.of(scenario), |_| {}).ok());
     Ok(shrunk.map(|shrunk| Small {
         deviations_before: shrunk.deviations_before,
         holds_before: shrunk.holds_before,
@@ -97,10 +108,36 @@ fn shrink(program: &Program, jobs: usize) -> Result<Option<Small>, Error> {
     }))
 }
 
+/// A run that takes longer hangs.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest address space of a run, in megabytes.
+const MEMORY_LIMIT_MB: u64 = 4096;
+
+/// How programs are run.
+struct Runs {
+    jobs: usize,
+    workers: Arc<Workers>,
+    isolation: Isolation,
+}
+
+impl Runs {
+    fn of(&self, scenario: &Scenario) -> explore::Scenario {
+        scenario
+            .isolated(Arc::clone(&self.workers))
+            .shared(self.isolation == Isolation::Shared)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let error = self.workers.error();
+        error.map_or(Ok(()), |error| Err(Error::Usage(error.to_string())))
+    }
+}
+
 /// Seeds of different campaigns lie so far apart.
 const APART: u64 = 1 << 32;
 
-fn campaigns(program: &Program, search: &Search, count: u64, jobs: usize) -> Result<Found, Error> {
+fn campaigns(program: &Program, search: &Search, count: u64, runs: &Runs) -> Result<Found, Error> {
     let scenario = find(program.variants()[0].name)?;
     let mut schedules: Vec<Option<u64>> = Vec::new();
     for campaign in 0..count {
@@ -109,8 +146,11 @@ fn campaigns(program: &Program, search: &Search, count: u64, jobs: usize) -> Res
             .search(search.clone())
             .seeds(first..first + program.budget)
             .step_limit(10_000)
-            .jobs(jobs)
-            .run(scenario.code());
+            .jobs(runs.jobs)
+            // The figures are those of strategies.
+            .plain_run(false)
+            .run(runs.of(scenario));
+        runs.check()?;
         let failure = found.failures.first();
         schedules.push(failure.map(|failure| failure.case.seed - first + 1));
     }
@@ -144,7 +184,15 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
             did_you_mean(unknown, PROGRAMS.iter().map(|program| program.name))
         )));
     }
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let runs = Runs {
+        jobs: std::thread::available_parallelism().map_or(1, usize::from),
+        workers: program::workers(TIMEOUT, MEMORY_LIMIT_MB),
+        isolation: args.isolation,
+    };
+    runs.workers
+        .check()
+        .map_err(|error| Error::Usage(error.to_string()))?;
+    let interrupt = Interrupt::listen();
     let mut searches = vec![Search::Mix];
     searches.extend(
         args.strategy
@@ -172,10 +220,13 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
     let mut rows = Vec::new();
     let mut passed = true;
     for program in programs {
+        if interrupt.is_asked() {
+            break;
+        }
         bar.set_message(program.name);
         let mut strategies = Vec::new();
         for search in &searches {
-            strategies.push(campaigns(program, search, args.campaigns, jobs)?);
+            strategies.push(campaigns(program, search, args.campaigns, &runs)?);
         }
         let fixed_survives = if args.only_buggy {
             None
@@ -184,15 +235,15 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
             let explorer = Explorer::new(fixed.name)
                 .seeds(0..program.budget)
                 .step_limit(10_000)
-                .jobs(jobs);
-            Some(explorer.run(fixed.code()).passed())
+                .jobs(runs.jobs);
+            Some(explorer.run(runs.of(fixed)).passed())
         };
         // The mix finds each within its budget.
         passed &= strategies[0].median.is_some() && fixed_survives != Some(false);
         let shrunk = if args.no_shrink {
             None
         } else {
-            shrink(program, jobs)?
+            shrink(program, &runs)?
         };
         let row = Row {
             program: program.name,
@@ -214,7 +265,9 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
     } else {
         print_shrunk(&rows, out)?;
     }
-    Ok(if passed {
+    Ok(if interrupt.is_asked() {
+        Status::Interrupted
+    } else if passed {
         Status::Passed
     } else {
         Status::Failed

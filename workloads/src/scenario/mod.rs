@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use rand::RngExt;
 use retake_actors::{Signal, System, SystemConfig, Verdict};
-use retake_sim::did_you_mean;
+use retake_sim::isolate::Workers;
+use retake_sim::{did_you_mean, explore};
 
 use crate::load::{Answer, Client};
 use crate::report::Report;
@@ -117,6 +118,27 @@ pub(crate) fn brought_along() -> Vec<Scenario> {
         canary("canary/nondeterminism", "differs from run to run", || {
             Box::pin(canary::nondeterminism())
         }),
+        canary(
+            "canary/history",
+            "depends on what its process has run before",
+            || Box::pin(canary::history()),
+        ),
+        canary("canary/lazy", "draws a value once in each process", || {
+            Box::pin(canary::lazy())
+        }),
+        canary("canary/leases", "ends actors in the order of a map", || {
+            Box::pin(canary::leases())
+        }),
+        canary(
+            "canary/arrival",
+            "fails in the order of arrival alone",
+            || Box::pin(canary::arrival()),
+        ),
+        canary(
+            "canary/print",
+            "prints, and panics in one seed of ten",
+            || Box::pin(canary::print()),
+        ),
         canary("canary/panic", "panics in one seed of ten", || {
             Box::pin(canary::panic())
         }),
@@ -201,10 +223,24 @@ impl Scenario {
         }
     }
 
-    /// The scenario's code, for whoever runs it many times.
-    pub(crate) fn code(&self) -> impl Fn() -> Body<()> + Clone + Send + Sync + 'static {
+    /// The scenario for campaigns, whose runs take place in processes of this pool.
+    pub(crate) fn isolated(&self, workers: Arc<Workers>) -> explore::Scenario {
+        self.to_explore().isolated(workers)
+    }
+
+    /// The scenario for campaigns. Its report is compared as well when it is run twice.
+    pub(crate) fn to_explore(&self) -> explore::Scenario {
         let code = Arc::clone(&self.run);
-        move || Box::pin(Arc::clone(&code).run(ReportSlot::default()))
+        explore::Scenario::from(move || {
+            let code = Arc::clone(&code);
+            async move {
+                let slot = ReportSlot::default();
+                code.run(slot.clone()).await;
+                let report = slot.take();
+                let text = report.map(|report| serde_json::to_string(&report));
+                text.transpose()
+            }
+        })
     }
 
     /// The scenario's code, which leaves its report in `slot` and panics when a

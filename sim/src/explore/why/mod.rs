@@ -10,7 +10,6 @@ mod slice;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::future::Future;
 
 use retake_traces::export::mermaid;
 use retake_traces::fold::Passage;
@@ -20,7 +19,7 @@ use retake_traces::story::{self, Line};
 
 use self::deliveries::Steps;
 use self::search::Finder;
-use super::{Case, Scenario, boxed};
+use super::{Case, Scenario};
 use crate::strategy::StepOf;
 
 pub use self::reason::{
@@ -63,12 +62,8 @@ pub struct Explanation {
 /// Explain a failing case; the smaller it is, the better.
 ///
 /// It costs a bounded number of runs and steps, and is the same whenever it is repeated.
-pub fn explain<F, Fut>(case: &Case, scenario: F) -> Explanation
-where
-    F: Fn() -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    explain_boxed(case, &boxed(scenario))
+pub fn explain(case: &Case, scenario: impl Into<Scenario>) -> Explanation {
+    explain_boxed(case, &scenario.into())
 }
 
 fn first_line(text: &str) -> String {

@@ -424,7 +424,7 @@ impl<'a> Finder<'a> {
             let limited = self.limited(&plain);
             let strategy = Search::Mix.strategy(number, self.case.steps);
             let (run, holds) =
-                limited.run_scheduled(self.scenario, strategy, number, HashSink::new(), false);
+                limited.run_scheduled(self.scenario, &strategy, number, HashSink::new(), false);
             self.count(&run);
             schedules += 1;
             if !run.passed() || self.run(&with_holds(&plain, holds.clone())) != Verdict::Passes {

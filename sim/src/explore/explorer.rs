@@ -1,0 +1,339 @@
+//! Many seeds of one scenario.
+
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use retake_traces::HashSink;
+
+use super::campaign::{Campaign, SeedRun};
+use super::case::Case;
+use super::determinism::{self, Finding};
+use super::remote::{Place, Recording};
+use super::{Scenario, Search};
+use crate::isolate::{Where, WorkerError};
+use crate::outcome::Run;
+use crate::plan::FaultPlan;
+use crate::rng::{below, stream};
+
+/// How a scenario is explored.
+#[derive(Clone, Debug)]
+#[must_use = "an explorer does nothing until it is run"]
+pub struct Explorer {
+    scenario: String,
+    seeds: Range<u64>,
+    search: Search,
+    faults: FaultPlan,
+    horizon: Duration,
+    step_limit: u64,
+    jobs: usize,
+    keep_going: bool,
+    determinism: f64,
+    code: String,
+    has_plain: bool,
+}
+
+/// Seeds that a process has run before the one that is compared.
+const SEEDS_BEFORE: u64 = 3;
+
+/// Watches a campaign, and may end it.
+pub trait Watch: Sync {
+    /// False if no further seed is to be started.
+    fn continues(&self) -> bool {
+        true
+    }
+
+    /// A run has ended: of a seed, or the plain one before all seeds.
+    fn ended(&self, run: &SeedRun, is_plain: bool) {
+        let _ = (run, is_plain);
+    }
+}
+
+/// Nobody watches.
+impl Watch for () {}
+
+impl Explorer {
+    /// Explore the scenario of this name: the plain run and seeds 0 to 999, a mix of
+    /// strategies, no faults, one job, to the first failure.
+    pub fn new(scenario: impl Into<String>) -> Self {
+        Self {
+            scenario: scenario.into(),
+            seeds: 0..1000,
+            search: Search::Mix,
+            faults: FaultPlan::default(),
+            horizon: Duration::from_secs(3600),
+            step_limit: 1_000_000,
+            jobs: 1,
+            keep_going: false,
+            determinism: 0.0,
+            code: String::new(),
+            has_plain: true,
+        }
+    }
+
+    /// These seeds.
+    pub fn seeds(self, seeds: Range<u64>) -> Self {
+        Self { seeds, ..self }
+    }
+
+    /// How each seed's strategy is chosen.
+    pub fn search(self, search: Search) -> Self {
+        Self { search, ..self }
+    }
+
+    /// Faults of each run.
+    pub fn faults(self, faults: FaultPlan) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// End of virtual time; reaching it is a failure.
+    pub fn horizon(self, horizon: Duration) -> Self {
+        Self { horizon, ..self }
+    }
+
+    /// Largest number of steps of a run; reaching it is a failure.
+    pub fn step_limit(self, steps: u64) -> Self {
+        Self {
+            step_limit: steps,
+            ..self
+        }
+    }
+
+    /// So many runs at a time.
+    pub fn jobs(self, jobs: usize) -> Self {
+        Self {
+            jobs: jobs.max(1),
+            ..self
+        }
+    }
+
+    /// Run all seeds, whatever fails.
+    pub fn keep_going(self, on: bool) -> Self {
+        Self {
+            keep_going: on,
+            ..self
+        }
+    }
+
+    /// Run this share of the seeds twice and compare: a difference is a failure. So is a
+    /// message that is lost although no actor has ended, see [`crate::Sim::conservation`].
+    ///
+    /// Where runs have processes of their own, the second one takes place in a process with
+    /// other addresses that has run other seeds before. If only these make a difference, it is
+    /// reported, see [`Campaign::history`].
+    pub fn check_determinism(self, share: f64) -> Self {
+        Self {
+            determinism: share,
+            ..self
+        }
+    }
+
+    /// Whether the plain run, first in, first out without any fault, is part of the campaign.
+    /// It is unless this says otherwise: one of several parts of a campaign is enough.
+    pub fn plain_run(self, on: bool) -> Self {
+        Self {
+            has_plain: on,
+            ..self
+        }
+    }
+
+    /// What identifies the program's sources, for cases.
+    pub fn code(self, code: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            ..self
+        }
+    }
+
+    /// The plain run, without deviations and faults.
+    pub(super) fn plain(&self, seed: u64) -> Case {
+        Case {
+            scenario: self.scenario.clone(),
+            seed,
+            strategy: "fifo".to_owned(),
+            holds: None,
+            faults: Vec::new(),
+            buggify: false,
+            workload: None,
+            horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
+            step_limit: self.step_limit,
+            signature: String::new(),
+            outcome: String::new(),
+            steps: 0,
+            virtual_time_ns: 0,
+            code: self.code.clone(),
+        }
+    }
+
+    /// The case of a seed, for a scenario of about so many steps.
+    fn draw(&self, seed: u64, steps: u64) -> Case {
+        let drawn = self.faults.draw(seed, steps);
+        Case {
+            strategy: self.search.strategy(seed, steps).to_string(),
+            faults: drawn.faults,
+            buggify: drawn.buggify,
+            ..self.plain(seed)
+        }
+    }
+
+    /// The plain run, which also measures how many steps a run takes. Its seed is always the
+    /// same, so that what a seed does depends on no other one.
+    fn run_plain(&self, scenario: &Scenario) -> SeedRun {
+        let mut case = self.plain(0);
+        let place = Place {
+            prints: self.has_plain,
+            ..Place::fresh()
+        };
+        let ran = case.run_in(scenario, &place, Recording::default(), HashSink::new());
+        case.note(&ran.run);
+        let failed = !ran.run.passed();
+        seed_run(case, &ran.run, failed)
+    }
+
+    fn is_sampled(&self, seed: u64) -> bool {
+        let most = 1 << 24;
+        let drawn = below(&mut stream(seed, "determinism"), most);
+        self.determinism > 0.0 && (drawn as f64) < self.determinism * most as f64
+    }
+
+    /// Run one seed of a scenario that takes about so many steps.
+    fn run_seed(&self, seed: u64, steps: u64, scenario: &Scenario) -> SeedRun {
+        let case = self.draw(seed, steps);
+        let has_shared_worker = scenario.is_shared() && scenario.workers().is_some();
+        let place = Place {
+            process: if has_shared_worker {
+                Where::Shared
+            } else {
+                Where::Fresh
+            },
+            prints: true,
+            ..Place::fresh()
+        };
+        let ran = case.run_in(scenario, &place, Recording::default(), HashSink::new());
+        let failed = !ran.run.passed();
+        let mut noted = case.clone();
+        noted.note(&ran.run);
+        let mut result = seed_run(noted, &ran.run, failed);
+        let mut finding = None;
+        if failed && has_shared_worker {
+            finding = determinism::repeat_alone(&case, &ran.run, ran.history, scenario);
+        }
+        if finding.is_none() && self.is_sampled(seed) {
+            let others = (1..=SEEDS_BEFORE).map(|more| self.draw(seed.wrapping_add(more), steps));
+            finding = determinism::check(&case, &ran.run, others.collect(), scenario);
+        }
+        match finding {
+            None => {}
+            Some(Finding::Failure(case)) => result.case = Some(*case),
+            Some(Finding::History(divergence)) => result.depends_on_history = Some(divergence),
+        }
+        result
+    }
+
+    /// Run the campaign.
+    ///
+    /// Made of a closure, the scenario runs in this process, see [`Scenario`].
+    pub fn run(&self, scenario: impl Into<Scenario>) -> Campaign {
+        let seeds = self.seeds.clone();
+        let (campaign, _) = self.run_seeds(&scenario.into(), seeds, &());
+        campaign
+    }
+
+    /// Run the campaign over these seeds instead of its own, in this order. The result does
+    /// not depend on the order. Gives what was found also where there was an error.
+    ///
+    /// # Errors
+    /// If there were no worker processes for some runs.
+    pub fn run_seeds(
+        &self,
+        scenario: &Scenario,
+        seeds: impl Iterator<Item = u64> + Send,
+        watch: &impl Watch,
+    ) -> (Campaign, Result<(), WorkerError>) {
+        let plain = self.run_plain(scenario);
+        let steps = plain.steps;
+        let mut campaign = Campaign::default();
+        let mut is_over = false;
+        if self.has_plain {
+            watch.ended(&plain, true);
+            is_over = plain.case.is_some() && !self.keep_going;
+            campaign.add_case(plain.case);
+        }
+        let progress = Mutex::new(Progress {
+            seeds,
+            last: if is_over { None } else { Some(u64::MAX) },
+            runs: Vec::new(),
+        });
+        let has_error = || scenario.workers().is_some_and(|it| it.error().is_some());
+        let next = || {
+            let mut progress = lock(&progress);
+            let last = progress
+                .last
+                .filter(|_| watch.continues() && !has_error())?;
+            progress.seeds.by_ref().find(|seed| *seed <= last)
+        };
+        let work = || {
+            while let Some(seed) = next() {
+                let run = self.run_seed(seed, steps, scenario);
+                if has_error() {
+                    break;
+                }
+                watch.ended(&run, false);
+                let mut progress = lock(&progress);
+                if run.case.is_some() && !self.keep_going {
+                    progress.last = progress.last.map(|last| last.min(seed));
+                }
+                progress.runs.push(run);
+            }
+        };
+        if self.jobs == 1 {
+            work();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..self.jobs {
+                    scope.spawn(work);
+                }
+            });
+        }
+        let Progress { last, mut runs, .. } = progress
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        runs.sort_by_key(|run| run.seed);
+        // Later ones that were under way do not count: how many depends on the machine.
+        runs.retain(|run| last.is_some_and(|last| run.seed <= last));
+        for run in runs {
+            campaign.add(run);
+        }
+        let error = scenario.workers().and_then(|it| it.error());
+        (campaign, error.map_or(Ok(()), Err))
+    }
+}
+
+/// How far a campaign is.
+struct Progress<S> {
+    seeds: S,
+    /// No seed above this one is started; none if no seed is.
+    last: Option<u64>,
+    runs: Vec<SeedRun>,
+}
+
+fn seed_run(case: Case, run: &Run<String>, failed: bool) -> SeedRun {
+    let goals = run.goals.iter();
+    SeedRun {
+        seed: case.seed,
+        steps: run.stats.steps,
+        deviations: run.stats.deviations,
+        faults: run.stats.faults,
+        goals: goals
+            .map(|(goal, reached)| (goal.clone().into_owned(), *reached))
+            .collect(),
+        coverage: run.coverage.clone(),
+        event_hash: run.event_hash,
+        depends_on_history: None,
+        case: failed.then_some(case),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,333 @@
+//! Tests that are campaigns run each seed in a process of its own: the test binary starts
+//! itself again. Here it does so with tests that are ignored otherwise.
+#![allow(missing_docs)]
+
+use std::path::Path;
+use std::pin::Pin;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use retake_sim::explore::testing::Test;
+
+/// Where a tried test keeps its cases.
+const FOLDER: &str = "ISOLATION_TEST_FOLDER";
+
+type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Run a scenario as the attribute would, with another folder for its cases.
+fn run(name: &'static str, seeds: u64, scenario: fn() -> Body) {
+    let folder = std::env::var(FOLDER).expect("it is run by another test");
+    let test = Test {
+        crate_folder: folder.leak(),
+        crate_name: "retake-workloads",
+        module: module_path!(),
+        name,
+        seeds,
+        strategy: "mix",
+        faults: "none",
+        steps: 10_000,
+        horizon: "1h",
+        isolation: "process",
+    };
+    test.run(scenario);
+}
+
+/// Run one of the ignored tests of this binary; gives whether it passed, and all it printed.
+fn tried(folder: &Path, test: &str, variables: &[(&str, &str)]) -> (bool, String) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env(FOLDER, folder)
+        .env_remove("RUST_BACKTRACE")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("running 1 test"), "{text}");
+    (output.status.success(), text)
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The line of a text that has this part.
+fn line<'a>(text: &'a str, part: &str) -> &'a str {
+    let found = text.lines().find(|line| line.contains(part));
+    found.unwrap_or_else(|| panic!("`{part}` is missing: {text}"))
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_lazy() {
+    static LAZY: OnceLock<u64> = OnceLock::new();
+    run("tried_lazy", 200, || {
+        Box::pin(async {
+            use rand::Rng as _;
+            let value = LAZY.get_or_init(|| retake::rng().next_u64());
+            retake::always!(value % 7 != 3, "the value that is drawn once");
+        })
+    });
+}
+
+#[test]
+fn what_a_process_draws_once_is_a_function_of_the_seed() {
+    let folder = folder();
+    let (passed, text) = tried(folder.path(), "tried_lazy", &[("RETAKE_SEEDS", "1..100")]);
+    assert!(!passed, "{text}");
+    let seed = line(&text, " fails (strategy ").split(' ').nth(1).unwrap();
+    let cases = folder.path().join("retake-cases");
+    std::fs::remove_dir_all(&cases).unwrap();
+    let one = |seed: u64| {
+        let seed = seed.to_string();
+        tried(folder.path(), "tried_lazy", &[("RETAKE_SEED", &seed)])
+    };
+    let seed: u64 = seed.parse().unwrap();
+    let (passed, text) = one(seed);
+    assert!(
+        !passed && text.contains(&format!("seed {seed} fails")),
+        "{text}"
+    );
+    // The saved case fails as well, in yet another process.
+    let (passed, text) = one(seed - 1);
+    assert!(!passed && text.contains("the saved case "), "{text}");
+    std::fs::remove_dir_all(&cases).unwrap();
+    let (passed, text) = one(seed - 1);
+    assert!(passed, "{text}");
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_arrival() {
+    run("tried_arrival", 20, || {
+        Box::pin(async {
+            let arrived = std::sync::Arc::new(AtomicU32::new(0));
+            let tasks: Vec<_> = (0..12)
+                .map(|number| {
+                    let arrived = arrived.clone();
+                    retake::spawn(async move {
+                        if arrived.load(Ordering::Relaxed) == number {
+                            arrived.fetch_add(1, Ordering::Relaxed);
+                        }
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+            let all = arrived.load(Ordering::Relaxed) == 12;
+            retake::always!(!all, "all come in their order");
+        })
+    });
+}
+
+#[test]
+fn a_test_that_fails_in_the_order_of_arrival_alone_fails() {
+    let folder = folder();
+    let (passed, text) = tried(folder.path(), "tried_arrival", &[]);
+    assert!(!passed, "{text}");
+    line(
+        &text,
+        "the plain run fails (first in, first out, without faults)",
+    );
+    line(&text, "violated: scenario: all come in their order");
+    line(&text, "case: ");
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_print() {
+    run("tried_print", 50, || {
+        Box::pin(async {
+            println!("it begins");
+            eprintln!("it complains");
+            let tasks = [0, 1, 2].map(|number| {
+                retake::spawn(async move {
+                    println!("task {number}");
+                    number
+                })
+            });
+            for task in tasks {
+                task.await.unwrap();
+            }
+            use rand::Rng as _;
+            retake::always!(!retake::rng().next_u32().is_multiple_of(10), "one in ten");
+        })
+    });
+}
+
+#[test]
+fn what_user_code_prints_is_shown_once_and_for_the_failing_run_alone() {
+    let folder = folder();
+    let (passed, text) = tried(folder.path(), "tried_print", &[]);
+    assert!(!passed, "{text}");
+    assert_eq!(text.matches("it begins\n").count(), 1, "{text}");
+    assert_eq!(text.matches("it complains\n").count(), 1, "{text}");
+    assert_eq!(text.matches("task 2\n").count(), 1, "{text}");
+    line(&text, "it prints:");
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_abort() {
+    run("tried_abort", 50, || {
+        Box::pin(async {
+            use rand::Rng as _;
+            if retake::rng().next_u32().is_multiple_of(10) {
+                std::process::abort();
+            }
+        })
+    });
+}
+
+#[test]
+fn a_seed_that_aborts_fails_its_test_and_is_saved() {
+    let folder = folder();
+    let (passed, text) = tried(folder.path(), "tried_abort", &[]);
+    assert!(!passed, "{text}");
+    line(&text, " fails (strategy ");
+    line(&text, "it aborted (SIGABRT)");
+    line(&text, "case: ");
+    // The test says so, its process is not what aborted.
+    assert!(
+        text.contains("test result: FAILED. 0 passed; 1 failed"),
+        "{text}"
+    );
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_alone() {
+    run("tried_alone", 20, || {
+        Box::pin(retake::sleep(Duration::from_secs(1)))
+    });
+}
+
+#[test]
+fn a_test_without_choices_says_so() {
+    let folder = folder();
+    let (passed, text) = tried(folder.path(), "tried_alone", &[]);
+    assert!(passed, "{text}");
+    line(&text, "tried_alone: 1 schedule in 20 seeds");
+}
+
+#[test]
+fn variables_that_have_no_sense_fail_the_test() {
+    let folder = folder();
+    for (name, value, part) in [
+        ("RETAKE_SEEDS", "abc", "invalid RETAKE_SEEDS `abc`"),
+        ("RETAKE_SEED", "1..2", "invalid RETAKE_SEED `1..2`"),
+        ("RETAKE_SEEEDS", "5", "did you mean `RETAKE_SEEDS`"),
+        ("RETAKE_ISOLATION", "no", "write `process` or `shared`"),
+        ("RETAKE_STRATEGY", "best", "there is no such strategy"),
+        ("RETAKE_REPLAY", "none.json", "none.json"),
+    ] {
+        let (passed, text) = tried(folder.path(), "tried_alone", &[(name, value)]);
+        assert!(!passed && text.contains(part), "{name}: {text}");
+    }
+    let (passed, text) = tried(
+        folder.path(),
+        "tried_alone",
+        &[("RETAKE_ISOLATION", "shared")],
+    );
+    assert!(passed, "{text}");
+}
+
+#[test]
+fn a_case_that_nobody_runs_is_reported() {
+    let folder = folder();
+    let (_, text) = tried(folder.path(), "tried_arrival", &[]);
+    let case = line(&text, "case: ")
+        .trim_start_matches("case: ")
+        .to_owned();
+    let replay = |test: &str, case: &str| tried(folder.path(), test, &[("RETAKE_REPLAY", case)]);
+    let (passed, text) = replay("tried_arrival", &case);
+    assert!(!passed && text.contains("the saved case "), "{text}");
+    let (passed, text) = replay("tried_alone", &case);
+    assert!(passed, "{text}");
+    line(
+        &text,
+        "tried_alone: not run, because RETAKE_REPLAY names a case of `tried_arrival`",
+    );
+
+    // The test was renamed since.
+    let renamed = std::fs::read_to_string(&case).unwrap();
+    let renamed = renamed.replace("\"tried_arrival\"", "\"tried_departure\"");
+    let other = folder.path().join("other.json");
+    std::fs::write(&other, &renamed).unwrap();
+    let (passed, text) = replay("tried_alone", other.to_str().unwrap());
+    assert!(
+        !passed && text.contains("has no test of this name"),
+        "{text}"
+    );
+
+    let cases = folder.path().join("retake-cases");
+    std::fs::rename(
+        cases.join("isolation-tried_arrival"),
+        cases.join("isolation-tried_departure"),
+    )
+    .unwrap();
+    let (passed, text) = tried(folder.path(), "tried_alone", &[]);
+    assert!(passed, "{text}");
+    let warning = line(&text, "are of no test of this binary");
+    assert!(warning.contains("isolation-tried_departure"), "{warning}");
+    let (passed, text) = tried(folder.path(), "tried_arrival", &[("RETAKE_SEED", "3")]);
+    assert!(passed, "{text}");
+}
+
+#[test]
+fn a_saved_case_that_fails_says_what_it_is_and_what_was_not_run() {
+    let folder = folder();
+    let (_, text) = tried(folder.path(), "tried_arrival", &[]);
+    let case = line(&text, "case: ")
+        .trim_start_matches("case: ")
+        .to_owned();
+    let variables = [("RETAKE_SEEDS", "5"), ("RETAKE_STRATEGY", "pos")];
+    let (passed, text) = tried(folder.path(), "tried_arrival", &variables);
+    assert!(!passed, "{text}");
+    let first = line(&text, "the saved case ");
+    assert!(
+        first.contains(&case) && first.contains("were not run"),
+        "{first}"
+    );
+    assert!(text.contains(&format!("delete it: rm {case}")), "{text}");
+}
+
+#[test]
+fn a_binary_that_is_no_worker_is_an_error_that_names_the_way_out() {
+    let folder = folder();
+    let test = Test {
+        crate_folder: folder.path().to_str().unwrap().to_owned().leak(),
+        crate_name: "retake-workloads",
+        module: module_path!(),
+        // There is no test of this name, so nobody serves.
+        name: "nobody",
+        seeds: 5,
+        strategy: "mix",
+        faults: "none",
+        steps: 10_000,
+        horizon: "1h",
+        isolation: "process",
+    };
+    let failed = std::panic::catch_unwind(move || test.run(|| async {}));
+    let text = *failed.unwrap_err().downcast::<String>().unwrap();
+    assert!(text.contains("did not become a worker process"), "{text}");
+    assert!(text.contains("RETAKE_ISOLATION=shared"), "{text}");
+}
+
+/// The attribute itself, with the shared isolation.
+#[retake_sim::test(seeds = 10, isolation = "shared")]
+async fn runs_may_share_a_process() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    // The plain run and ten seeds, of which some are run twice.
+    assert!(RUNS.fetch_add(1, Ordering::Relaxed) < 30);
+}
+
+/// The attribute itself: each run is the first one of its process.
+#[retake_sim::test(seeds = 30)]
+async fn each_run_is_the_first_one_of_its_process() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    assert_eq!(RUNS.fetch_add(1, Ordering::Relaxed), 0);
+}
