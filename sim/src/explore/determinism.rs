@@ -52,7 +52,8 @@ fn is_lost(run: &Run<String>) -> bool {
     matches!(run.outcome, Outcome::Lost { .. })
 }
 
-/// Run a case again that has given `first`: after others, in a process with other addresses.
+/// Run a case again that has given `first`: after others, in a process with another
+/// environment.
 pub(super) fn check(
     case: &Case,
     first: &Run<String>,

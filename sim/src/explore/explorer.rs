@@ -119,7 +119,7 @@ impl Explorer {
     /// message that is lost although no actor has ended, see [`crate::Sim::conservation`].
     ///
     /// Where runs have processes of their own, the second one takes place in a process with
-    /// other addresses that has run other seeds before. If only these make a difference, it is
+    /// another environment that has run other seeds before. If only these make a difference, it is
     /// reported, see [`Campaign::history`].
     pub fn check_determinism(self, share: f64) -> Self {
         Self {

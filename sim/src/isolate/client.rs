@@ -67,7 +67,7 @@ enum Message {
 
 impl Client {
     /// Start a worker and wait until it is ready.
-    pub(super) fn start(launch: &Launch, is_randomized: bool) -> Result<Self, String> {
+    pub(super) fn start(launch: &Launch, is_elsewhere: bool) -> Result<Self, String> {
         let cannot = |error: io::Error| format!("a worker process cannot be started: {error}");
         let (socket, theirs) = UnixStream::pair().map_err(cannot)?;
         let theirs = OwnedFd::from(theirs);
@@ -77,8 +77,8 @@ impl Client {
             .args(&launch.arguments)
             .env(VARIABLE, theirs.as_raw_fd().to_string())
             .stdin(Stdio::null());
-        if is_randomized {
-            // Moves the stack by more than a page.
+        if is_elsewhere {
+            // Moves the first thread's stack by more than a page.
             command.env(PADDING, "x".repeat(5000));
         }
         let output = if launch.captures_output {
@@ -95,7 +95,7 @@ impl Client {
             command.stdout(stderr);
             None
         };
-        let process = os::start(&mut command, &theirs, is_randomized).map_err(cannot)?;
+        let process = os::start(&mut command, &theirs).map_err(cannot)?;
         alive().insert(process.id());
         drop((theirs, command));
         let mut client = Self {

@@ -24,11 +24,7 @@ const SOCKET_MIN: RawFd = 900;
 
 /// Start a program in a process group of its own, with the socket inherited and with
 /// addresses that are the same each time, where the system allows that.
-pub(super) fn start(
-    command: &mut Command,
-    socket: &OwnedFd,
-    is_randomized: bool,
-) -> io::Result<Child> {
+pub(super) fn start(command: &mut Command, socket: &OwnedFd) -> io::Result<Child> {
     let number = socket.as_raw_fd();
     command.process_group(0);
     let inherit = move || {
@@ -36,9 +32,7 @@ pub(super) fn start(
         // child has a copy of it.
         let socket = unsafe { BorrowedFd::borrow_raw(number) };
         fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
-        if !is_randomized {
-            fix_addresses();
-        }
+        fix_addresses();
         Ok(())
     };
     // SAFETY: `inherit` makes two system calls and neither allocates nor takes a lock.

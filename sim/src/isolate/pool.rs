@@ -24,7 +24,7 @@ const ALARM_AFTER: Duration = Duration::from_secs(10);
 pub(crate) enum Where {
     /// In a new one.
     Fresh,
-    /// In a new one of a worker with other addresses and another environment.
+    /// In a new one of a worker with another environment.
     Elsewhere,
     /// In one with other runs.
     Shared,
@@ -114,7 +114,7 @@ impl Workers {
             return Ok(client);
         }
         let client = Client::start(&self.launch, place == Where::Elsewhere)?;
-        if place != Where::Elsewhere && client.is_randomized() {
+        if client.is_randomized() {
             self.is_randomized.store(true, Ordering::Relaxed);
         }
         Ok(client)
