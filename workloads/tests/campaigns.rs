@@ -169,7 +169,7 @@ fn folders_that_cannot_be_written_are_found_before_the_work() {
         let more = [option, "file/within"];
         let output = retake(folder.path(), &[&arguments[..], &more].concat());
         assert_eq!(output.status.code(), Some(3), "{option}");
-        assert!(stderr(&output).contains("cannot write "), "{option}");
+        assert!(stderr(&output).contains("error: cannot "), "{option}");
         assert!(!stdout(&output).contains("seeds/s"), "{option}");
     }
 }
