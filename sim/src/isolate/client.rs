@@ -9,8 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::{Launch, PADDING, VARIABLE, os, wire};
 
@@ -241,20 +241,20 @@ impl Client {
     fn wait(&self, left: Duration) -> io::Result<(bool, bool)> {
         // A moment more, so that the deadline is over then.
         let timeout = left + Duration::from_millis(1);
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        let timeout = Timespec::try_from(timeout).ok();
         let mut ready = [
             Some(self.socket.as_fd()),
             self.output.as_ref().and_then(Output::descriptor),
         ]
         .into_iter()
         .flatten()
-        .map(|it| PollFd::new(it, PollFlags::POLLIN))
+        .map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN))
         .collect::<Vec<_>>();
-        match poll(&mut ready, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
+        match poll(&mut ready, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let is_ready = |place: usize| ready.get(place).is_some_and(|it| it.any() == Some(true));
+        let is_ready = |place: usize| ready.get(place).is_some_and(|it| !it.revents().is_empty());
         Ok((is_ready(0), is_ready(1)))
     }
 
@@ -264,8 +264,8 @@ impl Client {
             let Some(descriptor) = output.descriptor() else {
                 break;
             };
-            let mut ready = [PollFd::new(descriptor, PollFlags::POLLIN)];
-            let count = poll(&mut ready, PollTimeout::ZERO);
+            let mut ready = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+            let count = poll(&mut ready, Some(&Timespec::default()));
             if count != Ok(1) || output.read().is_err() {
                 break;
             }

@@ -2,7 +2,8 @@
 
 #![allow(
     unsafe_code,
-    reason = "fork, code between fork and exec, and a descriptor that was inherited"
+    reason = "fork, code between fork and exec, an inherited descriptor, and system calls \
+              without a safe wrapper"
 )]
 
 use std::io;
@@ -11,12 +12,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigHandler, Signal, killpg, raise, signal};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, alarm, fork};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitOptions, kill_process_group, setrlimit, waitpid,
+};
 
 /// Where a worker keeps its socket: far from the numbers that user code gets for its own
 /// files, which thus do not depend on it.
@@ -31,7 +30,7 @@ pub(super) fn start(command: &mut Command, socket: &OwnedFd) -> io::Result<Child
         // SAFETY: the descriptor stays open in the parent until `spawn` has returned, and the
         // child has a copy of it.
         let socket = unsafe { BorrowedFd::borrow_raw(number) };
-        fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        fcntl_setfd(socket, FdFlags::empty())?;
         fix_addresses();
         Ok(())
     };
@@ -40,12 +39,22 @@ pub(super) fn start(command: &mut Command, socket: &OwnedFd) -> io::Result<Child
     command.spawn()
 }
 
+/// Asks for the present personality, without a change.
+#[cfg(target_os = "linux")]
+const ASK: libc::c_ulong = 0xffff_ffff;
+
+#[cfg(target_os = "linux")]
+fn personality(persona: libc::c_ulong) -> libc::c_int {
+    // SAFETY: it takes a number, and changes no memory.
+    unsafe { libc::personality(persona) }
+}
+
 #[cfg(target_os = "linux")]
 fn fix_addresses() {
-    use nix::sys::personality::{self, Persona};
-    // A container may refuse it, which the worker reports.
-    if let Ok(persona) = personality::get() {
-        let _ = personality::set(persona | Persona::ADDR_NO_RANDOMIZE);
+    let present = personality(ASK);
+    if let Ok(present) = libc::c_ulong::try_from(present) {
+        // A container may refuse it, which the worker reports.
+        personality(present | libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
     }
 }
 
@@ -56,8 +65,7 @@ fn fix_addresses() {}
 pub(super) fn is_randomized() -> bool {
     #[cfg(target_os = "linux")]
     {
-        use nix::sys::personality::{self, Persona};
-        !personality::get().is_ok_and(|persona| persona.contains(Persona::ADDR_NO_RANDOMIZE))
+        personality(ASK) & libc::ADDR_NO_RANDOMIZE == 0
     }
     #[cfg(not(target_os = "linux"))]
     true
@@ -74,12 +82,10 @@ pub(super) fn take_socket(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: nothing else in this process uses the number, which its parent chose for this.
     // A number that is not open is refused by the next call.
     let inherited = unsafe { BorrowedFd::borrow_raw(number) };
-    let moved = fcntl(inherited, FcntlArg::F_DUPFD_CLOEXEC(SOCKET_MIN))
-        .or_else(|_| fcntl(inherited, FcntlArg::F_DUPFD_CLOEXEC(3)))?;
-    // SAFETY: the call above has just made this descriptor, and the inherited one is not used
-    // from here on.
-    let (moved, inherited) = unsafe { (OwnedFd::from_raw_fd(moved), OwnedFd::from_raw_fd(number)) };
-    drop(inherited);
+    let moved = fcntl_dupfd_cloexec(inherited, SOCKET_MIN)
+        .or_else(|_| fcntl_dupfd_cloexec(inherited, 3))?;
+    // SAFETY: the call above has shown that it is open, and nothing uses it from here on.
+    drop(unsafe { OwnedFd::from_raw_fd(number) });
     Ok(moved)
 }
 
@@ -95,9 +101,12 @@ pub(super) fn split() -> io::Result<Side> {
     // held a lock that the child needs. Other threads of a worker are asleep in the system
     // while they wait for this one, see `others_sleep`. The C library repairs its
     // allocator in the child.
-    match unsafe { fork() }? {
-        ForkResult::Child => Ok(Side::Child),
-        ForkResult::Parent { child } => Ok(Side::Parent(child)),
+    match unsafe { libc::fork() } {
+        0 => Ok(Side::Child),
+        number => Pid::from_raw(number)
+            .filter(|_| number > 0)
+            .map(Side::Parent)
+            .ok_or_else(io::Error::last_os_error),
     }
 }
 
@@ -111,7 +120,7 @@ pub(super) fn split() -> io::Result<Side> {
     reason = "a worker waits for its own threads, outside any simulation"
 )]
 pub(super) fn others_sleep(patience: Duration) -> Result<(), String> {
-    let myself = nix::unistd::gettid().to_string();
+    let myself = rustix::thread::gettid().to_string();
     let start = std::time::Instant::now();
     loop {
         let mut busy = None;
@@ -156,59 +165,69 @@ pub(super) fn others_sleep(_: Duration) -> Result<(), String> {
 /// Wait for a child. If it has answered that is all; else this process ends as it did.
 pub(super) fn wait_or_follow(child: Pid) {
     let status = loop {
-        match waitpid(child, None) {
-            Err(Errno::EINTR) => {}
-            status => break status,
+        match waitpid(Some(child), WaitOptions::empty()) {
+            Err(Errno::INTR) => {}
+            Ok(Some((_, status))) => break status,
+            Ok(None) | Err(_) => exit(101),
         }
     };
-    match status {
-        Ok(WaitStatus::Exited(_, super::wire::ANSWERED)) => {}
-        Ok(WaitStatus::Exited(_, code)) => exit(code),
-        Ok(WaitStatus::Signaled(_, with, _)) => {
-            // The child has left a core file already, if anybody wants one.
-            let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-            // SAFETY: the default action runs no code of this process.
-            let _ = unsafe { signal(with, SigHandler::SigDfl) };
-            let _ = raise(with);
-            exit(128 + with as i32);
+    if let Some(code) = status.exit_status() {
+        if code != super::wire::ANSWERED {
+            exit(code);
         }
-        _ => exit(101),
+    } else if let Some(signal) = status.terminating_signal() {
+        // The child has left a core file already, if anybody wants one.
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        let _ = setrlimit(Resource::Core, none);
+        // SAFETY: the default action runs no code of this process.
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
+        exit(128 + signal);
     }
 }
 
 /// End this process at once: no destructors, no handlers.
 pub(super) fn exit(code: i32) -> ! {
     // SAFETY: it takes a number and does not return.
-    unsafe { nix::libc::_exit(code) }
+    unsafe { libc::_exit(code) }
 }
 
 /// End this child when its worker ends, and after this many seconds anyway.
 pub(super) fn limit_life(seconds: u32) {
     #[cfg(target_os = "linux")]
-    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
-    if seconds > 0 {
-        let _ = alarm::set(seconds);
-    }
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    // SAFETY: it takes a number. The signal's default action ends this process.
+    unsafe { libc::alarm(seconds) };
 }
 
 /// Allocations beyond this fail, which aborts the process, before the machine suffers.
 pub(super) fn limit_memory(megabytes: u64) {
     let bytes = megabytes.saturating_mul(1 << 20);
     // Where the system does not allow it there is no limit.
-    let _ = setrlimit(Resource::RLIMIT_AS, bytes, bytes);
+    let limit = Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    let _ = setrlimit(Resource::As, limit);
 }
 
 /// Throw away what this process prints from now on.
 pub(super) fn silence() {
     if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
-        let _ = nix::unistd::dup2_stdout(null.as_fd());
-        let _ = nix::unistd::dup2_stderr(null.as_fd());
+        let _ = rustix::stdio::dup2_stdout(null.as_fd());
+        let _ = rustix::stdio::dup2_stderr(null.as_fd());
     }
 }
 
 /// End a process group.
 pub(super) fn kill_group(leader: u32) {
-    if let Ok(leader) = i32::try_from(leader) {
-        let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
+    let leader = i32::try_from(leader).ok().and_then(Pid::from_raw);
+    if let Some(leader) = leader {
+        let _ = kill_process_group(leader, Signal::KILL);
     }
 }
