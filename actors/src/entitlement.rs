@@ -152,14 +152,45 @@ impl fmt::Display for Change {
     }
 }
 
-/// A change that the state does not allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an entitlement that is {state} cannot {change}")]
-pub struct ChangeError {
-    /// The state that it is in.
-    pub state: EntitlementState,
-    /// The change.
+/// Why an entitlement is not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// Its state does not allow the change.
+    #[error("an entitlement that is {state} cannot {change}")]
+    NotAllowed {
+        /// The state that it is in.
+        state: EntitlementState,
+        /// The change.
+        change: Change,
+    },
+    /// An order that is not younger than the last one that changed it.
+    #[error(
+        "the order was made at {ordered_ms}, and the last change was ordered at {last_ms}: \
+         orders apply in the order of their timestamps"
+    )]
+    OutOfOrder {
+        /// When the order was made, in milliseconds of Unix time.
+        ordered_ms: u64,
+        /// When the last one was made.
+        last_ms: u64,
+    },
+    /// An order for another entitlement than that of the tenant.
+    #[error("`{0}` is not the entitlement of this tenant")]
+    OtherEntitlement(String),
+}
+
+/// A signed order of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeOrder {
+    /// What is ordered.
     pub change: Change,
+    /// The entitlement that it is about. The first order that changes a tenant's entitlement
+    /// gives it its id; later ones have to name it.
+    pub entitlement_id: String,
+    /// When the order was made, in milliseconds of Unix time: younger than the one before.
+    pub ordered_ms: u64,
+    /// The idempotency key of the receipt that it leaves.
+    pub key: String,
 }
 
 /// How long entitlements last.
@@ -187,11 +218,15 @@ impl Terms {
 pub struct Entitlements(Arc<Mutex<BTreeMap<String, Entry>>>);
 
 /// A state and since when it lasts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     state: EntitlementState,
     /// Unix time: it lasts longer than a process.
     since: Duration,
+    /// The entitlement's id; none before the first order.
+    id: Option<String>,
+    /// When the last order was made that changed it, in milliseconds of Unix time.
+    ordered_ms: u64,
 }
 
 impl Entitlements {
@@ -200,25 +235,60 @@ impl Entitlements {
     }
 
     fn entry(&self, tenant: &str) -> Entry {
-        self.table().get(tenant).copied().unwrap_or_else(|| Entry {
+        self.table().get(tenant).cloned().unwrap_or_else(|| Entry {
             state: EntitlementState::default(),
             since: retake::unix_time(),
+            id: None,
+            ordered_ms: 0,
         })
     }
 
-    fn set(&self, tenant: &str, state: EntitlementState, since: Duration) {
-        self.table()
-            .insert(tenant.to_owned(), Entry { state, since });
+    /// A change was made, by an order or without one.
+    fn set(
+        &self,
+        tenant: &str,
+        state: EntitlementState,
+        since: Duration,
+        order: Option<(&str, u64)>,
+    ) {
+        let before = self.entry(tenant);
+        let (id, ordered_ms) = match order {
+            Some((id, ordered_ms)) => (
+                before.id.or_else(|| Some(id.to_owned())),
+                before.ordered_ms.max(ordered_ms),
+            ),
+            None => (before.id, before.ordered_ms),
+        };
+        let entry = Entry {
+            state,
+            since,
+            id,
+            ordered_ms,
+        };
+        self.table().insert(tenant.to_owned(), entry);
+    }
+
+    /// True unless the tenant's entitlement is known by another id.
+    #[must_use]
+    pub fn may_be(&self, tenant: &str, entitlement_id: &str) -> bool {
+        let entry = self.table().get(tenant).and_then(|entry| entry.id.clone());
+        entry.is_none_or(|id| id == entitlement_id)
     }
 
     /// Take over what the receipts say.
     pub(crate) fn restore(&self, store: &Store) {
         for receipt in store.all() {
-            if let ReceiptKind::Entitlement { to, .. } = &receipt.kind
+            if let ReceiptKind::Entitlement {
+                to,
+                entitlement_id,
+                ordered_ms,
+                ..
+            } = &receipt.kind
                 && let Some(state) = EntitlementState::parse(to)
             {
                 let since = Duration::from_nanos(receipt.time_ns);
-                self.set(&receipt.tenant, state, since);
+                let order = entitlement_id.as_deref().map(|id| (id, *ordered_ms));
+                self.set(&receipt.tenant, state, since, order);
             }
         }
     }
@@ -252,6 +322,11 @@ impl Entitlements {
 pub enum EntitlementEvent {
     /// Change it; the answer is the new state.
     Change(Change, RpcReplyPort<Result<EntitlementState, ChangeError>>),
+    /// Change it by a signed order; the answer is the new state.
+    Order(
+        ChangeOrder,
+        RpcReplyPort<Result<EntitlementState, ChangeError>>,
+    ),
     /// Its time is over.
     Expire,
 }
@@ -260,6 +335,7 @@ impl Event for EntitlementEvent {
     fn name(&self) -> &'static str {
         match self {
             Self::Change(change, _) => change.name(),
+            Self::Order(order, _) => order.change.name(),
             Self::Expire => "expiry",
         }
     }
@@ -334,7 +410,7 @@ impl StateMachine for Entitlement {
         arguments: EntitlementArguments,
         context: &mut Context<'_, Self>,
     ) -> Result<(EntitlementState, EntitlementArguments), ActorProcessingErr> {
-        let Entry { state, since } = arguments.entitlements.entry(&arguments.tenant);
+        let Entry { state, since, .. } = arguments.entitlements.entry(&arguments.tenant);
         if let Some(term) = arguments.terms.of(state) {
             let left = term.saturating_sub(retake::unix_time().saturating_sub(since));
             context.state_timeout(left, EntitlementEvent::Expire);
@@ -362,11 +438,18 @@ impl StateMachine for Entitlement {
         data: &mut EntitlementArguments,
         context: &mut Context<'_, Self>,
     ) -> Result<Next<EntitlementState>, ActorProcessingErr> {
-        let (target, reply) = match event {
-            EntitlementEvent::Change(change, reply) => (change.target(), Some(reply)),
-            EntitlementEvent::Expire => (EntitlementState::Expired, None),
+        let (target, order, reply) = match event {
+            EntitlementEvent::Change(change, reply) => (change.target(), None, Some(reply)),
+            EntitlementEvent::Order(order, reply) => {
+                if let Err(error) = data.check(&order) {
+                    let _ = reply.send(Err(error));
+                    return Ok(Next::Keep);
+                }
+                (order.change.target(), Some(order), Some(reply))
+            }
+            EntitlementEvent::Expire => (EntitlementState::Expired, None, None),
         };
-        let since = match data.record(state, target).await {
+        let since = match data.record(state, target, order.as_ref()).await {
             Ok(since) => since,
             Err(error) => {
                 // Nothing changes without a receipt. Who asked learns it by the
@@ -378,7 +461,10 @@ impl StateMachine for Entitlement {
                 return Ok(Next::Keep);
             }
         };
-        data.entitlements.set(&data.tenant, target, since);
+        let order = order
+            .as_ref()
+            .map(|order| (&*order.entitlement_id, order.ordered_ms));
+        data.entitlements.set(&data.tenant, target, since, order);
         let entitled = EntitlementState::Entitled;
         if (state == entitled) != (target == entitled) {
             data.tell_governor(target == entitled);
@@ -390,19 +476,45 @@ impl StateMachine for Entitlement {
     }
 
     fn discard(&self, event: EntitlementEvent, why: Discard<EntitlementState>) {
-        if let (EntitlementEvent::Change(change, reply), Discard::Undeclared(state)) = (event, why)
-        {
-            let _ = reply.send(Err(ChangeError { state, change }));
-        }
+        let Discard::Undeclared(state) = why else {
+            return;
+        };
+        let (change, reply) = match event {
+            EntitlementEvent::Change(change, reply) => (change, reply),
+            EntitlementEvent::Order(order, reply) => (order.change, reply),
+            EntitlementEvent::Expire => return,
+        };
+        let _ = reply.send(Err(ChangeError::NotAllowed { state, change }));
     }
 }
 
 impl EntitlementArguments {
+    /// Whether an order may change this entitlement, as far as its state allows it.
+    fn check(&self, order: &ChangeOrder) -> Result<(), ChangeError> {
+        if !self
+            .entitlements
+            .may_be(&self.tenant, &order.entitlement_id)
+        {
+            let id = order.entitlement_id.clone();
+            return Err(ChangeError::OtherEntitlement(id));
+        }
+        let last_ms = self.entitlements.entry(&self.tenant).ordered_ms;
+        let ordered_ms = order.ordered_ms;
+        if ordered_ms <= last_ms {
+            return Err(ChangeError::OutOfOrder {
+                ordered_ms,
+                last_ms,
+            });
+        }
+        Ok(())
+    }
+
     /// Leave a receipt; gives its time.
     async fn record(
         &self,
         from: EntitlementState,
         to: EntitlementState,
+        order: Option<&ChangeOrder>,
     ) -> Result<Duration, LedgerError> {
         let Some(ledger) = &self.ledger else {
             return Ok(retake::unix_time());
@@ -410,13 +522,15 @@ impl EntitlementArguments {
         let kind = ReceiptKind::Entitlement {
             from: from.to_string(),
             to: to.to_string(),
+            entitlement_id: order.map(|order| order.entitlement_id.clone()),
+            ordered_ms: order.map_or(0, |order| order.ordered_ms),
         };
         let draft = Draft {
             tenant: self.tenant.clone(),
             kind,
             payload: String::new(),
             signal: None,
-            key: None,
+            key: order.map(|order| order.key.clone()),
         };
         let receipt = ledger.append(draft).await?;
         Ok(Duration::from_nanos(receipt.time_ns))

@@ -29,7 +29,8 @@ use ractor::{ActorRef, RpcReplyPort, SpawnErr};
 
 use crate::call::{CallError, STORM, call};
 use crate::entitlement::{
-    Change, ChangeError, EntitlementEvent, EntitlementRef, EntitlementState, Entitlements, Terms,
+    Change, ChangeError, ChangeOrder, EntitlementEvent, EntitlementRef, EntitlementState,
+    Entitlements, Terms,
 };
 use crate::executor::{ACTION_TIMEOUT, Executor, ExecutorArguments};
 use crate::failures::Failures;
@@ -114,12 +115,12 @@ pub struct System {
 }
 
 /// Why an entitlement was not changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntitleError {
     /// There was no answer.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// Its state does not allow it.
+    /// Its state does not allow it, or the order does not fit it.
     #[error(transparent)]
     Change(#[from] ChangeError),
 }
@@ -147,6 +148,13 @@ impl System {
     /// Stop all parts in reverse order of their start.
     pub async fn stop(self) {
         self.root.stop().await;
+    }
+
+    /// Waits until the root of the supervision tree has ended: it was stopped, or it has
+    /// given up and nothing is left that could start its parts again.
+    pub async fn ended(&self) {
+        // An error means that it has ended.
+        let _ = self.root.actor().get_cell().wait(None).await;
     }
 
     /// The root of the supervision tree.
@@ -260,6 +268,21 @@ impl System {
     ) -> Result<EntitlementState, EntitleError> {
         let entitlement = self.entitlement(tenant).await?;
         let event = |reply| EntitlementEvent::Change(change, reply);
+        Ok(entitlement.call(event, Some(CALL_TIMEOUT)).await??)
+    }
+
+    /// Change a tenant's entitlement by a signed order; gives its new state.
+    ///
+    /// # Errors
+    /// If the entitlement does not answer, does not allow the change, or the order does not
+    /// fit it.
+    pub async fn order_change(
+        &self,
+        tenant: &str,
+        order: ChangeOrder,
+    ) -> Result<EntitlementState, EntitleError> {
+        let entitlement = self.entitlement(tenant).await?;
+        let event = |reply| EntitlementEvent::Order(order, reply);
         Ok(entitlement.call(event, Some(CALL_TIMEOUT)).await??)
     }
 

@@ -283,7 +283,7 @@ fn changes(system: &System) -> Vec<String> {
     system.store().verify().unwrap();
     let receipts = system.store().of_tenant("acme").into_iter();
     let changes = receipts.filter_map(|receipt| match receipt.kind {
-        ReceiptKind::Entitlement { from, to } => Some(format!("{from} -> {to}")),
+        ReceiptKind::Entitlement { from, to, .. } => Some(format!("{from} -> {to}")),
         _ => None,
     });
     changes.collect()

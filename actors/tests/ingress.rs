@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use files::SimulatedFile;
-use retake_actors::ingress::{Envelope, Order, Secret, Served};
+use retake_actors::ingress::{Envelope, Order, Secret, Served, Token};
 use retake_actors::ledger::{DiskFault, Durability, FileDisk, ReceiptKind, SimulatedDisk};
 use retake_actors::{
     Failure, FailureKind, Ingress, IngressConfig, Service, ServiceTime, Signal, System,
@@ -38,6 +38,8 @@ impl axum::serve::Listener for SimulatedListener {
 }
 
 const ADDRESS: &str = "127.0.0.1:8080";
+/// When simulations begin, in milliseconds of Unix time.
+const START_MS: u64 = retake::SIMULATED_UNIX_START.as_millis() as u64;
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Stage {
@@ -53,7 +55,7 @@ fn secret() -> Secret {
 
 fn small() -> IngressConfig {
     IngressConfig {
-        secret: secret(),
+        secret: Some(secret()),
         body_max: 1000,
         ..IngressConfig::default()
     }
@@ -157,9 +159,14 @@ fn push(tenant: &str, id: &str, value: f64) -> String {
     post("/pubsub", &Envelope::to_json(&signal, id, 1))
 }
 
-fn order(tenant: &str, action: &str, timestamp: u64) -> String {
+/// An order of the millisecond of this number in a simulation.
+fn order(tenant: &str, action: &str, number: u64) -> String {
+    order_of("e", tenant, action, START_MS + number)
+}
+
+fn order_of(entitlement: &str, tenant: &str, action: &str, timestamp: u64) -> String {
     let order = Order {
-        entitlement_id: "e".to_owned(),
+        entitlement_id: entitlement.to_owned(),
         tenant_id: tenant.to_owned(),
         action: action.to_owned(),
         timestamp,
@@ -328,7 +335,7 @@ fn what_is_malformed_or_not_entitled_is_refused_with_a_receipt() {
             (post("/marketplace", "{}"), 400, "invalid_order"),
             (order("acme", "explode", 1), 400, "unknown_action"),
             (
-                order("acme", "scale", 1).replace("\"timestamp\":1", "\"timestamp\":2"),
+                order("acme", "scale", 1).replace(&START_MS.to_string()[..9], "111111111"),
                 401,
                 "bad_signature",
             ),
@@ -368,7 +375,7 @@ fn an_order_is_checked_for_its_form_its_signature_its_action_and_its_entitlement
             entitlement_id: "e".to_owned(),
             tenant_id: tenant.to_owned(),
             action: action.to_owned(),
-            timestamp: 1,
+            timestamp: START_MS,
             signature: String::new(),
         };
         serde_json::to_value(order.sign(secret)).unwrap()
@@ -1106,4 +1113,301 @@ fn mutants_of_the_ingress_are_caught() {
     // 35: something is left.
     assert_eq!(invariants::drained(0), []);
     assert_eq!(numbers(invariants::drained(1)), [35]);
+}
+
+/// A tenant, message or entitlement of any name has keys of its own.
+#[test]
+fn no_name_makes_what_one_tenant_sends_a_duplicate_of_anothers() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let tenants = ["a", "a/b", "a 1:b", "unknown", "signal", "(no tenant)"];
+        for tenant in tenants {
+            stage.system.entitle(tenant, true).await.unwrap();
+        }
+        let ids = ["c", "b/c", "1:b c", "3:b/c", "a/b/c", " 1:c"];
+        let mut client = connect().await;
+        let mut receipts = std::collections::BTreeSet::new();
+        for tenant in tenants {
+            for id in ids {
+                let (status, answer) = client.ask(push(tenant, id, 1.0)).await;
+                assert_eq!((status, &answer["status"]), (200, &Value::from("accepted")));
+                let receipt = answer["receipt"].as_u64().unwrap();
+                assert!(receipts.insert(receipt), "{tenant} {id}");
+                assert_eq!(stage.system.store().get(receipt).unwrap().tenant, tenant);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_push_that_nobody_signed_never_makes_a_signed_order_a_duplicate() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let mut client = connect().await;
+        let at = START_MS + 5;
+        for id in [
+            format!("order-e-scale-{at}"),
+            format!("scale at {at} of e"),
+            format!("order 4:acme 24:scale at {at} of e"),
+        ] {
+            let (status, answer) = client.ask(push("acme", &id, 1.0)).await;
+            assert_eq!((status, &answer["verdict"]), (200, &Value::from("stable")));
+        }
+        let (status, answer) = client.ask(order("acme", "scale", 5)).await;
+        assert_eq!((status, &answer["status"]), (200, &Value::from("accepted")));
+        assert_eq!(answer["verdict"], "acting");
+        // Nor a change.
+        let (_, again) = client
+            .ask(push("acme", &format!("suspend at {at} of e"), 1.0))
+            .await;
+        assert_eq!(again["status"], "accepted");
+        let (status, answer) = client.ask(order("acme", "suspend", 5)).await;
+        assert_eq!((status, &answer["status"]), (200, &Value::from("accepted")));
+        assert!(!stage.system.entitlements().is_entitled("acme"));
+    });
+}
+
+#[test]
+fn refusals_of_made_up_tenants_are_in_no_tenants_chain() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        stage.system.entitle("unknown", true).await.unwrap();
+        let mut client = connect().await;
+        for request in [
+            post("/pubsub", "rubbish"),
+            push("made up", "m", 1.0),
+            push("unknown", "m", 1.0),
+            order("made up", "suspend", 1),
+            order("made up", "scale", 1),
+        ] {
+            client.ask(&request).await;
+        }
+        let store = stage.system.store();
+        let refused = |tenant: &str| {
+            let chain = store.of_tenant(tenant);
+            let refused = chain
+                .iter()
+                .filter(|it| matches!(it.kind, ReceiptKind::Refusal { .. }));
+            refused.count()
+        };
+        assert_eq!(
+            (refused("unknown"), refused("made up"), refused("")),
+            (0, 0, 4)
+        );
+        let nameless = r#"{"tenant_id":"","metric":"cpu","value":1,"timestamp_ms":1}"#;
+        assert!(
+            retake_actors::ingress::check_name("it", "").is_err(),
+            "{nameless}"
+        );
+    });
+}
+
+#[test]
+fn an_order_is_taken_once_in_its_time_for_its_own_entitlement_and_in_order() {
+    simulate(|| async {
+        let stage = start(small()).await;
+        let minute = 60_000;
+        retake::sleep(600 * SECOND).await;
+        let mut client = connect().await;
+        let now = START_MS + 10 * minute;
+        let is_entitled = || stage.system.entitlements().is_entitled("new");
+        for (entitlement, action, timestamp, status, word) in [
+            // Not in its time.
+            ("e9", "grant", 0, 403, "untimely_order"),
+            ("e9", "grant", 1, 403, "untimely_order"),
+            ("e9", "grant", 1 << 63, 403, "untimely_order"),
+            ("e9", "grant", u64::MAX, 403, "untimely_order"),
+            ("e9", "grant", now - 6 * minute, 403, "untimely_order"),
+            ("e9", "grant", now + 2 * minute, 403, "untimely_order"),
+            ("e9", "grant", now - 4 * minute, 200, "accepted"),
+            ("e9", "grant", now - 4 * minute, 200, "duplicate"),
+            // An older one that was kept back.
+            ("e9", "approve", now - 4 * minute - 1, 409, "out_of_order"),
+            ("e9", "approve", now - 100, 200, "accepted"),
+            // Another entitlement's.
+            ("e77", "suspend", now - 90, 403, "other_entitlement"),
+            ("e77", "scale", now - 90, 403, "other_entitlement"),
+            ("e9", "scale", 5, 403, "untimely_order"),
+            ("e9", "scale", now - 90, 200, "accepted"),
+            ("e9", "suspend", now - 80, 200, "accepted"),
+            ("e9", "reinstate", now - 70, 200, "accepted"),
+            ("e9", "suspend", now - 60, 200, "accepted"),
+            // Those from before, again.
+            ("e9", "reinstate", now - 70, 200, "duplicate"),
+            ("e9", "suspend", now - 80, 200, "duplicate"),
+            ("e9", "approve", now - 100, 200, "duplicate"),
+            ("e9", "scale", now - 90, 200, "duplicate"),
+            // Made between the two suspensions, and never seen.
+            ("e9", "reinstate", now - 65, 409, "out_of_order"),
+            ("e9", "reinstate", now - 60, 409, "out_of_order"),
+        ] {
+            let request = order_of(entitlement, "new", action, timestamp);
+            let (got, answer) = client.ask(&request).await;
+            let found = answer["status"].as_str().or(answer["error"].as_str());
+            assert_eq!(
+                (got, found),
+                (status, Some(word)),
+                "{action} {timestamp}: {answer}"
+            );
+            assert!(answer["receipt"].is_u64(), "{answer}");
+        }
+        assert!(!is_entitled());
+        // Long after that it is a duplicate still, and another one too late.
+        retake::sleep(1_200 * SECOND).await;
+        let mut client = connect().await;
+        let (_, answer) = client
+            .ask(order_of("e9", "new", "reinstate", now - 70))
+            .await;
+        assert_eq!(answer["status"], "duplicate");
+        let (status, _) = client
+            .ask(order_of("e9", "new", "reinstate", now - 50))
+            .await;
+        assert_eq!((status, is_entitled()), (403, false));
+        assert_eq!(invariants::ledger(stage.system.store()), []);
+    });
+}
+
+/// What orders have done to an entitlement is known to the next process.
+#[test]
+fn an_old_order_does_nothing_after_a_restart() {
+    simulate(|| async {
+        let disk = SimulatedDisk::new();
+        let on = || SystemConfig {
+            durability: Durability::Fsync(Arc::new(disk.clone())),
+            ..SystemConfig::default()
+        };
+        let stage = start_system(small(), on()).await;
+        let mut client = connect().await;
+        for (number, action) in ["grant", "approve", "suspend"].into_iter().enumerate() {
+            let request = order_of("e9", "new", action, START_MS + 10 * number as u64);
+            assert_eq!(client.ask(request).await.0, 200);
+        }
+        drop(client);
+        stage.stop.send(()).unwrap();
+        stage.serving.await.unwrap();
+        stage.system.stop().await;
+
+        let system = System::start(on()).await.unwrap();
+        let entitlements = system.entitlements();
+        assert!(!entitlements.may_be("new", "e77") && entitlements.may_be("new", "e9"));
+        let order = |ordered_ms| retake_actors::entitlement::ChangeOrder {
+            change: retake_actors::Change::Reinstate,
+            entitlement_id: "e9".to_owned(),
+            ordered_ms,
+            key: "reinstate".to_owned(),
+        };
+        let refused = system.order_change("new", order(START_MS + 20)).await;
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("orders apply in the order of"), "{error}");
+        system
+            .order_change("new", order(START_MS + 21))
+            .await
+            .unwrap();
+    });
+}
+
+#[test]
+fn pushes_and_figures_need_their_token_where_there_is_one() {
+    simulate(|| async {
+        let config = IngressConfig {
+            push_token: Some(Token::new("the token of pushes")),
+            metrics_token: Some(Token::new("the token of figures")),
+            ..small()
+        };
+        let stage = start(config).await;
+        let with =
+            |request: String, line: &str| request.replacen("\r\n", &format!("\r\n{line}\r\n"), 1);
+        let (pushes, figures) = (push("acme", "m", 1.0), get("/metrics"));
+        let (first, second) = ("the token of pushes", "the token of figures");
+        let before = stage.system.store().len();
+        for (request, line, status) in [
+            (&pushes, "x: y".to_owned(), 401),
+            (&pushes, format!("authorization: Bearer {second}"), 401),
+            (&pushes, format!("authorization: Basic {first}"), 401),
+            (&pushes, format!("authorization: {first}"), 401),
+            (&pushes, "authorization: Bearer ".to_owned(), 401),
+            (&pushes, "authorization: \u{e4}".to_owned(), 401),
+            (&figures, "x: y".to_owned(), 401),
+            (&figures, format!("authorization: Bearer {first}"), 401),
+        ] {
+            let (got, answer) = connect().await.ask(with(request.clone(), &line)).await;
+            assert_eq!(
+                (got, &answer["error"]),
+                (status, &"unauthorized".into()),
+                "{line}"
+            );
+            assert_eq!(stage.system.store().len(), before, "it leaves no receipt");
+        }
+        let line = format!("Authorization: bearer {second}");
+        assert_eq!(connect().await.ask(with(figures, &line)).await.0, 200);
+        let line = format!("authorization: Bearer {first}");
+        assert_eq!(connect().await.ask(with(pushes, &line)).await.0, 200);
+        // Health and signed orders need none.
+        assert_eq!(connect().await.ask(get("/health")).await.0, 200);
+        assert_eq!(connect().await.ask(order("acme", "scale", 1)).await.0, 200);
+    });
+}
+
+#[test]
+fn a_flood_of_refused_requests_costs_little_and_each_answer_names_a_receipt() {
+    let run = Sim::new().step_limit(10_000_000).run(|| async {
+        let stage = start(small()).await;
+        stage.system.entitle("suspended", true).await.unwrap();
+        stage.system.entitle("suspended", false).await.unwrap();
+        let store = stage.system.store();
+        let mut client = connect().await;
+        let mut answers = Vec::new();
+        for number in 0..3_000 {
+            let id = number.to_string();
+            let request = match number % 3 {
+                0 => post("/pubsub", &id),
+                1 => push(&id, &id, 1.0),
+                _ => push("suspended", &id, 1.0),
+            };
+            let (status, answer) = client.ask(request).await;
+            answers.push((status, answer["receipt"].as_u64()));
+        }
+        assert!(answers.iter().all(|(_, receipt)| receipt.is_some()));
+        assert_eq!(invariants::answers(store, &answers), []);
+        assert_eq!(invariants::ledger(store), []);
+        assert!(store.len() < 1_100, "{} receipts", store.len());
+        // Who is entitled is served as before.
+        assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, 200);
+    });
+    run.expect_passed();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_asks_and_never_reads_is_cut_off_and_one_that_reads_slowly_is_not() {
+    let system = System::start(SystemConfig::default()).await.unwrap();
+    let config = IngressConfig {
+        write_timeout: Duration::from_millis(300),
+        ..small()
+    };
+    let ingress = Ingress::new(&system, config);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = retake::spawn(async move {
+        let stopped = async { drop(stopped.await) };
+        ingress.serve(listener, stopped).await
+    });
+    let mut greedy = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut honest = tokio::net::TcpStream::connect(address).await.unwrap();
+    let honest = retake::spawn(async move {
+        let requests = get("/metrics").repeat(20);
+        honest.write_all(requests.as_bytes()).await.unwrap();
+        let mut client = Client(honest, Vec::new());
+        for _ in 0..20 {
+            retake::sleep(Duration::from_millis(50)).await;
+            assert_eq!(client.read().await.unwrap().0, 200);
+        }
+    });
+    // It writes until nobody takes it any more: that it fails says that it was cut off.
+    let requests = get("/metrics").repeat(100);
+    while greedy.write_all(requests.as_bytes()).await.is_ok() {}
+    honest.await.unwrap();
+    stop.send(()).unwrap();
+    assert_eq!(serving.await.unwrap().unfinished, 0);
+    system.stop().await;
 }

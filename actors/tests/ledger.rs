@@ -12,8 +12,8 @@ use files::SimulatedFile;
 use ractor::Actor;
 use retake_actors::invariants::{self, recovery, same_recovery};
 use retake_actors::ledger::{
-    Disk, DiskFault, DiskFile, Draft, Durability, FileDisk, Ledger, LedgerArguments, LedgerError,
-    Receipt, ReceiptKind, SimulatedDisk, verify,
+    DRAFT_BYTES_MAX, Disk, DiskFault, DiskFile, Draft, Durability, FileDisk, Ledger,
+    LedgerArguments, LedgerError, Receipt, ReceiptKind, SimulatedDisk, verify,
 };
 use retake_actors::{Failures, LedgerRef, ServiceTime, Store};
 use retake_sim::{Isolation, Sim, fs};
@@ -97,6 +97,18 @@ async fn load(ledger: &LedgerRef) -> Vec<Receipt> {
     let mut receipts = acknowledged.lock().unwrap().clone();
     receipts.sort_by_key(|receipt| receipt.id);
     receipts
+}
+
+/// End a ledger as a crash does.
+async fn kill() {
+    if let Some(ledger) = retake::where_is("ledger") {
+        let _ = ledger.kill_and_wait(None).await;
+    }
+}
+
+/// Where the frames of a log begin.
+fn frames(log: &[u8]) -> Vec<usize> {
+    (0..log.len()).filter(|at| log[*at] == 0xFF).collect()
 }
 
 /// Nothing acknowledged is missing or changed, nothing is broken or missing in between.
@@ -231,9 +243,10 @@ fn writes_that_are_misdirected_or_repeated_are_detected() {
         let acknowledged = load(&ledger).await;
         stop().await;
         let good = disk.bytes();
-        let starts: Vec<usize> = (0..good.len())
-            .filter(|at| good[*at..].starts_with(b"BTCH"))
-            .collect();
+        // The last one is the end mark.
+        let mut starts = frames(&good);
+        let good = good[..starts.pop().unwrap()].to_vec();
+        disk.set_mark(0);
         let last = good[starts[starts.len() - 1]..].to_vec();
         for (number, at) in starts.iter().copied().enumerate() {
             // The last batch went to where another one was.
@@ -257,8 +270,9 @@ fn writes_that_are_misdirected_or_repeated_are_detected() {
             assert!(error.contains("does not continue its chain"), "{error}");
             stop().await;
         }
-        // An old state of the disk looks like a shorter life: what is there is whole.
+        // An old state of the whole disk looks like a shorter life: what is there is whole.
         disk.corrupt(|bytes| bytes.clone_from(&good[..starts[3]].to_vec()));
+        disk.set_mark(starts[3] as u64);
         let (_, store) = start(fsync(&disk)).await.unwrap();
         check(&store, &acknowledged[..store.len()]);
         assert!(store.len() < acknowledged.len());
@@ -326,8 +340,9 @@ fn a_disk_that_lies_about_syncing_is_found_out() {
             }
             stop().await;
             // As if the last sync had not happened.
-            let length = disk.bytes().len();
-            disk.corrupt(|bytes| bytes.truncate(length - 30));
+            let last = *frames(&disk.bytes()).iter().rev().nth(1).unwrap();
+            disk.corrupt(|bytes| bytes.truncate(last + 30));
+            disk.set_mark(last as u64);
             let (_, store) = start(fsync(&disk)).await.unwrap();
             check(&store, &acknowledged);
         });
@@ -336,37 +351,234 @@ fn a_disk_that_lies_about_syncing_is_found_out() {
     assert!(lost);
 }
 
+/// Start on a disk with this content; gives the receipts that are served, if any are.
+async fn served(disk: &SimulatedDisk, log: &[u8], mark: u64) -> Result<Store, String> {
+    disk.corrupt(|bytes| bytes.clone_from(&log.to_vec()));
+    disk.set_mark(mark);
+    let store = start(fsync(disk)).await.map(|(_, store)| store);
+    kill().await;
+    store
+}
+
 #[test]
 fn decay_of_what_was_acknowledged_is_detected_and_located_never_served() {
     let run = Sim::new().run(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, _) = start(fsync(&disk)).await.unwrap();
         let acknowledged = load(&ledger).await;
+        let mut states = Vec::new();
+        kill().await;
+        states.push(disk.bytes());
+        start(fsync(&disk)).await.unwrap();
+        let ledger = LedgerRef::new("ledger");
+        ledger.append(draft("a", 9)).await.unwrap();
+        // It writes the end mark.
+        stop().await;
+        states.push(disk.bytes());
+        for good in states {
+            let mark = good.len() as u64;
+            let store = served(&disk, &good, mark).await.unwrap();
+            check(&store, &acknowledged);
+            for at in 0..good.len() {
+                let mut log = good.clone();
+                log[at] ^= 1 << (at % 8);
+                let error = served(&disk, &log, mark).await.unwrap_err();
+                let what = if at < 8 {
+                    "no ledger log"
+                } else {
+                    "is damaged at byte"
+                };
+                assert!(error.contains(what), "byte {at}: {error}");
+            }
+            for length in 0..good.len() {
+                let error = served(&disk, &good[..length], mark).await.unwrap_err();
+                assert!(error.contains("it was cut or emptied"), "{length}: {error}");
+            }
+        }
+    });
+    run.expect_passed();
+}
+
+/// With an end mark, nothing but the end mark itself looks like a torn write.
+#[test]
+fn without_its_mark_a_log_that_was_stopped_in_order_loses_nothing_to_decay() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        let (ledger, _) = start(fsync(&disk)).await.unwrap();
+        let acknowledged = load(&ledger).await;
         stop().await;
         let good = disk.bytes();
-        let last_batch = good.windows(4).rposition(|it| it == b"BTCH").unwrap();
-        for at in 0..good.len() {
-            disk.corrupt(|bytes| {
-                bytes.clone_from(&good);
-                bytes[at] ^= 1 << (at % 8);
-            });
-            match start(fsync(&disk)).await {
-                Err(error) if at < 8 => assert!(error.contains("no ledger log"), "{error}"),
+        let end_mark = *frames(&good).last().unwrap();
+        for at in 8..good.len() {
+            let mut log = good.clone();
+            log[at] ^= 1 << (at % 8);
+            match served(&disk, &log, 0).await {
+                Ok(store) => {
+                    assert!(at >= end_mark, "byte {at}");
+                    check(&store, &acknowledged);
+                }
                 Err(error) => assert!(error.contains("is damaged at byte"), "{error}"),
-                // The very last batch looks torn: it is cut off, and the rest is served.
-                Ok((_, store)) => {
-                    assert!(at >= last_batch, "byte {at} of {}", good.len());
-                    check(&store, &acknowledged[..store.len()]);
+            }
+        }
+        // What is cut at a place of its own looks like a shorter life: what is there is whole.
+        for length in 0..good.len() {
+            let store = served(&disk, &good[..length], 0).await.unwrap();
+            check(&store, &acknowledged[..store.len()]);
+        }
+    });
+    run.expect_passed();
+}
+
+/// Texts that look like the framing of a log, in this format, the one before, and unescaped.
+#[test]
+fn text_of_a_client_in_a_torn_batch_is_not_taken_for_a_batch() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        let (ledger, _) = start(fsync(&disk)).await.unwrap();
+        let first = ledger.append(draft("a", 1)).await.unwrap();
+        kill().await;
+        let good = disk.bytes();
+        let frame = good[8..].to_vec();
+        // As a client could know it: every whole frame, and what they look like as text.
+        let as_text: String = frame.iter().map(|byte| char::from(*byte)).collect();
+        let imitations = [
+            as_text,
+            String::from_utf8_lossy(&frame).into_owned(),
+            "RTKLEDG2BTCH\0\0\0\0\u{ff}\u{fe}\u{1}".repeat(20),
+            "\u{0}".repeat(64),
+        ];
+        for text in imitations {
+            disk.corrupt(|bytes| bytes.clone_from(&good));
+            disk.set_mark(good.len() as u64);
+            let (ledger, _) = start(fsync(&disk)).await.unwrap();
+            let imitation = Draft {
+                payload: text.clone(),
+                ..draft("a", 2)
+            };
+            ledger.append(imitation).await.unwrap();
+            kill().await;
+            let written = disk.bytes();
+            // Torn anywhere, cut or with zeros behind, before it was acknowledged.
+            for at in good.len()..written.len() {
+                let mut zeros = written.clone();
+                zeros[at..].fill(0);
+                // Or the start of it is lost and the rest is there.
+                let mut holed = written.clone();
+                holed[good.len()..at].fill(0);
+                for log in [written[..at].to_vec(), zeros, holed] {
+                    if log == written {
+                        continue;
+                    }
+                    let store = served(&disk, &log, good.len() as u64).await;
+                    let store = store.unwrap_or_else(|error| panic!("{text:?}, {at}: {error}"));
+                    assert_eq!(store.all(), [first.clone()]);
                 }
             }
-            stop().await;
         }
-        for length in 0..good.len() {
-            disk.corrupt(|bytes| bytes.clone_from(&good[..length].to_vec()));
-            let (_, store) = start(fsync(&disk)).await.unwrap();
-            check(&store, &acknowledged[..store.len()]);
+    });
+    run.expect_passed();
+}
+
+#[test]
+fn a_full_disk_refuses_and_is_served_again_when_there_is_room() {
+    for mode in [fsync, |disk: &SimulatedDisk| group(disk, 2)] {
+        let run = Sim::new().run(move || async move {
+            let disk = SimulatedDisk::new();
+            let (ledger, store) = start(mode(&disk)).await.unwrap();
+            let mut acknowledged = vec![ledger.append(draft("a", 1)).await.unwrap()];
+            let before = disk.bytes();
+            for number in 0..100 {
+                disk.fail_at(disk.operations() + 1, DiskFault::OutOfSpace);
+                let keyed = Draft {
+                    key: Some("again".to_owned()),
+                    signal: Some("signal".to_owned()),
+                    ..draft(["a", "b"][number % 2], 2)
+                };
+                let refused = ledger.append(keyed).await;
+                assert_eq!(refused, Err(LedgerError::Full));
+                assert_eq!((store.len(), store.unacknowledged().len()), (1, 0));
+                assert_eq!(store.of_signal("signal"), []);
+            }
+            assert_eq!(disk.bytes(), before, "nothing is left of what did not fit");
+            disk.heal();
+            let keyed = Draft {
+                key: Some("again".to_owned()),
+                ..draft("b", 2)
+            };
+            acknowledged.push(ledger.append(keyed).await.unwrap());
+            acknowledged.push(ledger.append(draft("a", 3)).await.unwrap());
+            check(&store, &acknowledged);
             stop().await;
+            let (_, store) = start(mode(&disk)).await.unwrap();
+            assert_eq!(store.all(), acknowledged);
+        });
+        run.expect_passed();
+    }
+}
+
+#[test]
+fn a_flood_of_refusals_shares_receipts_and_is_counted() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        let (ledger, store) = start(fsync(&disk)).await.unwrap();
+        for number in 0..20_000 {
+            let tenant = ["acme", ""][number % 2];
+            let receipt = ledger.refuse(draft(tenant, number as u64)).await.unwrap();
+            let kept = store.get(receipt.id).expect("it is durable");
+            assert_eq!((kept.tenant.as_str(), &kept.kind), (tenant, &receipt.kind));
         }
+        let own = store.len();
+        assert!((1_000..1_100).contains(&own), "{own}");
+        retake::sleep(Duration::from_secs(61)).await;
+        let counted = |store: &Store| {
+            let counts = store
+                .all()
+                .into_iter()
+                .filter_map(|receipt| match receipt.kind {
+                    ReceiptKind::Refusals { count, .. } => Some(count),
+                    _ => None,
+                });
+            counts.collect::<Vec<_>>()
+        };
+        let counts = counted(&store);
+        assert_eq!(counts.len(), 2, "one for each tenant");
+        assert_eq!(counts.iter().sum::<u64>() as usize + own, 20_000);
+        // One more a second has a receipt of its own again.
+        let before = store.len();
+        ledger.refuse(draft("acme", 1)).await.unwrap();
+        assert_eq!(store.len(), before + 1);
+        // What was counted when it stops is written.
+        for number in 0..2_000 {
+            ledger.refuse(draft("acme", number)).await.unwrap();
+        }
+        stop().await;
+        let (_, store) = start(fsync(&disk)).await.unwrap();
+        let all = store.all();
+        let own = all
+            .iter()
+            .filter(|it| matches!(it.kind, ReceiptKind::Refusal { .. }));
+        let own = own.count() as u64;
+        assert_eq!(own + counted(&store).iter().sum::<u64>(), 22_001);
+        assert_eq!(invariants::ledger(&store), []);
+    });
+    run.expect_passed();
+}
+
+#[test]
+fn a_receipt_that_could_not_be_read_again_is_not_written() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        let (ledger, store) = start(fsync(&disk)).await.unwrap();
+        let large = |bytes: usize| Draft {
+            payload: "x".repeat(bytes),
+            ..draft("a", 1)
+        };
+        let refused = ledger.append(large(DRAFT_BYTES_MAX)).await;
+        assert_eq!(refused, Err(LedgerError::TooLarge));
+        assert_eq!(store.len(), 0);
+        ledger.append(large(DRAFT_BYTES_MAX - 100)).await.unwrap();
+        stop().await;
+        assert_eq!(start(fsync(&disk)).await.unwrap().1.len(), 1);
     });
     run.expect_passed();
 }
@@ -544,7 +756,11 @@ async fn a_file_keeps_receipts_between_processes() {
     assert_eq!(acknowledged.len(), 15);
     stop().await;
     let bytes = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    let frames = frames(&bytes);
+    std::fs::write(&path, &bytes[..frames[frames.len() - 1] - 1]).unwrap();
+    let error = start(open()).await.unwrap_err();
+    assert!(error.contains("it was cut or emptied"), "{error}");
+    std::fs::remove_file(path.with_extension("mark")).unwrap();
     let (_, store) = start(open()).await.unwrap();
     assert!(store.len() < 15, "the torn batch is cut off");
     check(&store, &acknowledged[..store.len()]);
@@ -561,6 +777,8 @@ fn one_of_each_kind() -> Vec<Receipt> {
         ReceiptKind::Entitlement {
             from: text("pending_review"),
             to: text("entitled"),
+            entitlement_id: Some(text("e-1")),
+            ordered_ms: 7,
         },
         ReceiptKind::Transition {
             from: text("boot"),
@@ -579,6 +797,10 @@ fn one_of_each_kind() -> Vec<Receipt> {
         },
         ReceiptKind::Refusal {
             reason: text("not entitled"),
+        },
+        ReceiptKind::Refusals {
+            reason: text("not entitled"),
+            count: 3,
         },
     ];
     let store = Store::new();
@@ -613,7 +835,7 @@ fn changed(receipt: &Receipt) -> Vec<(String, Receipt)> {
             Value::String(text) => {
                 replace(format!("{text}x").into());
                 replace(format!("X{}", &text[1..]).into());
-                if ["/signal", "/key"].contains(&pointer) {
+                if ["/signal", "/key", "/kind/entitlement/entitlement_id"].contains(&pointer) {
                     replace(Value::Null);
                 }
             }
@@ -639,8 +861,14 @@ fn changed(receipt: &Receipt) -> Vec<(String, Receipt)> {
     visit("", &whole, "", &mut changes);
     // Another type with the same content.
     let kind = match receipt.kind.clone() {
-        ReceiptKind::Transition { from, to } => Some(ReceiptKind::Entitlement { from, to }),
-        ReceiptKind::Entitlement { from, to } => Some(ReceiptKind::Transition { from, to }),
+        ReceiptKind::Transition { from, to } => Some(ReceiptKind::Entitlement {
+            from,
+            to,
+            entitlement_id: None,
+            ordered_ms: 0,
+        }),
+        ReceiptKind::Entitlement { from, to, .. } => Some(ReceiptKind::Transition { from, to }),
+        ReceiptKind::Refusals { reason, .. } => Some(ReceiptKind::Refusal { reason }),
         ReceiptKind::Refusal { reason } => Some(ReceiptKind::Signal { verdict: reason }),
         ReceiptKind::Signal { verdict } => Some(ReceiptKind::Attempt { action: verdict }),
         ReceiptKind::Attempt { action } => Some(ReceiptKind::Refusal { reason: action }),
@@ -689,7 +917,7 @@ fn a_change_of_any_field_of_any_kind_of_receipt_is_reported_at_its_position() {
         }
     }
     let fields: Vec<_> = fields.iter().map(String::as_str).collect();
-    insta::assert_snapshot!(fields.join(" "), @"action attempt borders duration_ns from hash id key outcome payload previous reason signal tenant time_ns to type verdict");
+    insta::assert_snapshot!(fields.join(" "), @"action attempt borders count duration_ns entitlement_id from hash id key ordered_ms outcome payload previous reason signal tenant time_ns to type verdict");
 }
 
 #[test]

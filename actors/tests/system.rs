@@ -1,9 +1,12 @@
 //! The governed system, from signal to receipt, also when parts of it die.
 #![allow(missing_docs)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use retake_actors::ledger::ReceiptKind;
+use retake_actors::ledger::{
+    Contents, Disk, DiskFault, DiskResult, Durability, ReceiptKind, SimulatedDisk,
+};
 use retake_actors::{GovernorState, Names, ServiceTime, Signal, System, SystemConfig, Verdict};
 use retake_sim::{Fault, Sim};
 
@@ -355,9 +358,82 @@ fn the_root_restarts_all_its_parts_five_times_in_60_seconds_and_no_more() {
             for name in ["root"].into_iter().chain(parts) {
                 assert!(retake::where_is(name).is_none(), "{name} has ended");
             }
+            let ended = retake::timeout(Duration::from_secs(1), system.ended()).await;
+            assert!(ended.is_ok(), "who waits for its end is told");
         });
         run.expect_passed();
     }
+}
+
+/// A disk on which every write fails, and not for want of room.
+#[derive(Debug)]
+struct BrokenDisk(SimulatedDisk);
+
+impl Disk for BrokenDisk {
+    fn read(&self) -> DiskResult<'_, Contents> {
+        self.0.read()
+    }
+
+    fn append(&self, _: Vec<u8>) -> DiskResult<'_, ()> {
+        Box::pin(async { Err(std::io::Error::other("input/output error")) })
+    }
+
+    fn sync(&self, length: u64) -> DiskResult<'_, ()> {
+        self.0.sync(length)
+    }
+
+    fn truncate(&self, length: u64) -> DiskResult<'_, ()> {
+        self.0.truncate(length)
+    }
+}
+
+/// Its server learns of it, and ends: it could never serve again.
+#[test]
+fn a_disk_that_fails_for_ever_ends_the_system_and_one_that_is_full_does_not() {
+    let run = Sim::new().run(|| async {
+        let disk = SimulatedDisk::new();
+        // The beginning of the log.
+        let memory = System::start(SystemConfig {
+            durability: Durability::Fsync(Arc::new(disk.clone())),
+            ..config()
+        });
+        let system = memory.await.unwrap();
+        system.entitle("acme", true).await.unwrap();
+        let load = async |system: &System, times: u32| {
+            for number in 0..times {
+                if number % 2 == 0 {
+                    disk.fail_at(disk.operations() + 1, DiskFault::OutOfSpace);
+                }
+                let asked = system.signal(signal("acme", 70.0));
+                let _ = retake::timeout(Duration::from_secs(1), asked).await;
+            }
+        };
+        load(&system, 500).await;
+        disk.heal();
+        assert!(system.signal(signal("acme", 70.0)).await.is_ok());
+        system.stop().await;
+
+        let system = System::start(SystemConfig {
+            durability: Durability::Fsync(Arc::new(BrokenDisk(disk.clone()))),
+            ..config()
+        });
+        let system = system.await.unwrap();
+        let ended = retake::timeout(Duration::from_secs(60), async {
+            loop {
+                retake::sleep(Duration::from_millis(10)).await;
+                let asked = system.entitle("other", true);
+                let asked = retake::timeout(Duration::from_secs(1), asked).await;
+                if !matches!(asked, Ok(Err(_)) | Err(_)) {
+                    panic!("nothing is written");
+                }
+                if retake::where_is("root").is_none() {
+                    break system.ended().await;
+                }
+            }
+        });
+        assert!(ended.await.is_ok());
+    });
+    run.expect_passed();
 }
 
 #[test]

@@ -9,7 +9,8 @@ use clap::ValueEnum;
 use retake_actors::failures::{Failure, FailureKind, Service};
 use retake_actors::ledger::{Disk, Durability, ReplayedDisk};
 use retake_actors::{
-    Ingress, IngressConfig, PlannedFailure, ServiceTime, Store, System, SystemConfig,
+    EntitlementState, Ingress, IngressConfig, PlannedFailure, ServiceTime, Store, System,
+    SystemConfig,
 };
 use retake_sim::recording::{Followed, Input, Recording, RecordingError};
 use retake_sim::{Outcome, Stats};
@@ -85,6 +86,12 @@ impl Setup {
         let system = System::start(config).await;
         let system = system.map_err(|error| format!("the system does not start: {error}"))?;
         for tenant in &self.tenants {
+            let state = system.entitlements().state(tenant);
+            if !may_entitle(state) {
+                // A restart must not undo what somebody has ordered since.
+                tracing::warn!(%tenant, %state, "--entitle leaves this as it is: send an order");
+                continue;
+            }
             let entitled = system.entitle(tenant, true).await;
             entitled.map_err(|error| format!("--entitle {tenant}: {error}"))?;
         }
@@ -116,6 +123,12 @@ impl Setup {
         };
         Ingress::new(system, config)
     }
+}
+
+/// Whether `--entitle` is about an entitlement in this state: one that was never decided.
+fn may_entitle(state: EntitlementState) -> bool {
+    use EntitlementState::{Entitled, PendingReview, Unentitled};
+    matches!(state, Unentitled | PendingReview | Entitled)
 }
 
 /// Longer than any server is up.

@@ -149,6 +149,43 @@ fn malformed_and_forged_requests_are_refused_with_receipts() {
 }
 
 #[test]
+fn a_flood_of_refused_requests_takes_little_memory_and_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(folder.path(), &[]);
+    let mut client = server.connect();
+    let flood = |client: &mut TcpStream, name: &str, count: u32| {
+        for number in 0..count / 2 {
+            let id = format!("{name}-{number}");
+            let no_data = format!(r#"{{"message":{{"messageId":"{id}","data":"%"}}}}"#);
+            for request in [post("/pubsub", &id), post("/pubsub", &no_data)] {
+                let (status, body) = ask(client, &request).unwrap();
+                assert_eq!(status, 400, "{body}");
+                assert!(!body.contains("\"receipt\":null"), "{body}");
+            }
+        }
+    };
+    flood(&mut client, "warm", 4_000);
+    let (memory, receipts) = (server.memory_max(), server.gauge("retake_receipts "));
+    let length = || {
+        std::fs::metadata(folder.path().join("ledger.log"))
+            .unwrap()
+            .len()
+    };
+    let disk = length();
+    flood(&mut client, "flood", 20_000);
+    // Each of its own would be 20,000 receipts, 15 MB of memory and 5 MB of disk.
+    let more = server.gauge("retake_receipts ") - receipts;
+    assert!(more < 1_000, "{more} receipts");
+    let (memory, disk) = (server.memory_max() - memory, length() - disk);
+    assert!(
+        memory < 5 * MB && disk < MB,
+        "{memory} bytes, {disk} on the disk"
+    );
+    assert_eq!(server.end("-TERM").0, Some(0));
+    assert_eq!(invariants::ledger(&recover(folder.path())), []);
+}
+
+#[test]
 fn bodies_of_a_hundred_megabytes_are_refused_and_take_no_memory() {
     const BODY: u64 = 100 * MB;
     let folder = tempfile::tempdir().unwrap();

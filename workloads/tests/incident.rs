@@ -27,7 +27,7 @@ fn request(client: usize, number: usize) -> String {
             entitlement_id: format!("e-{client}"),
             tenant_id: ["acme", "beta", "gamma"][number % 3].to_owned(),
             action: action.to_owned(),
-            timestamp: number as u64,
+            timestamp: std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64,
             signature: String::new(),
         };
         let body = serde_json::to_string(&order.sign(&Secret::new(secret))).unwrap();

@@ -147,7 +147,7 @@ fn a_checklist_says_what_to_do_before_serving() {
     assert_eq!(ask(&mut client, &push("m", 1.0)).unwrap().0, 200);
     server.end("-TERM");
     let secret = folder.path().join("secret");
-    std::fs::write(&secret, "x".repeat(32)).unwrap();
+    std::fs::write(&secret, "0123456789abcdefghijklmnopqrstuv").unwrap();
     let check = |more: &[&str]| {
         let arguments = ["checklist", "--addr", "127.0.0.1:0", "--data", "data"];
         let (code, text, _) = told(retake(folder.path(), &[&arguments, more].concat()));

@@ -9,7 +9,7 @@ use super::{
     WARNING_ABOVE,
 };
 use crate::executor::{Action, ActionKind, ActionResult, ExecutorMessage};
-use crate::ledger::{Draft, LedgerRef, Receipt, ReceiptId, ReceiptKind};
+use crate::ledger::{Draft, Key, LedgerRef, Receipt, ReceiptId, ReceiptKind};
 use crate::names::{Names, part};
 use crate::stages::Stage;
 use crate::statem::{Context, Next};
@@ -39,8 +39,7 @@ const TAKEN_OVER: Duration = Duration::from_secs(1);
 impl GovernorData {
     /// The receipt of the first signal with this one's id.
     pub(super) fn earlier(&self, signal: &Signal) -> Option<ReceiptId> {
-        let key = signal.key()?;
-        Some(self.arguments.store.of_key(&key)?.id)
+        Some(signal.receipt(&self.arguments.store)?.id)
     }
 
     /// Write down that a signal was taken, if it has an id to be known by.
@@ -71,7 +70,9 @@ impl GovernorData {
         };
         let draft = self.draft(kind, describe(signal), signal.id.clone());
         let key = signal.key();
-        let receipt = self.write(Draft { key, ..draft }).await?;
+        // Anybody can have as many signals refused as they like.
+        let refused = self.ledger.refuse(Draft { key, ..draft });
+        let receipt = self.arguments.stages.timed(Stage::Ledger, refused).await?;
         answer(reply, Verdict::Refused(receipt.id));
         Ok(Next::Goto(GovernorState::Refusing))
     }
@@ -208,7 +209,9 @@ impl GovernorData {
 
     fn draft(&self, kind: ReceiptKind, payload: String, signal: Option<String>) -> Draft {
         let key = match &kind {
-            ReceiptKind::Result { attempt, .. } => Some(format!("result-of-{attempt}")),
+            ReceiptKind::Result { attempt, .. } => {
+                Some(Key::Result { attempt: *attempt }.to_string())
+            }
             _ => None,
         };
         Draft {

@@ -1,13 +1,13 @@
 //! Signals and verdicts.
 
 use crate::executor::ActionKind;
-use crate::ledger::{Receipt, ReceiptId, Store};
+use crate::ledger::{Key, Receipt, ReceiptId, Store};
 
 /// A measurement of a tenant's system.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Signal {
     /// Its own id, by which its receipts are found. A second signal of a tenant with
-    /// the same id changes nothing.
+    /// the same id changes nothing. Ids of signals with and without an `action` are apart.
     pub id: Option<String>,
     /// Whom it is about.
     pub tenant: String,
@@ -29,16 +29,21 @@ impl Signal {
             .is_some_and(|deadline| deadline < retake::now())
     }
 
-    /// The idempotency key of its receipt.
+    /// The idempotency key of its receipt. Only what is signed asks for an action outright,
+    /// so it has keys of its own, which nobody else can take.
     pub(crate) fn key(&self) -> Option<String> {
-        let id = self.id.as_ref()?;
-        Some(format!("signal/{}/{id}", self.tenant))
+        let (tenant, id) = (&self.tenant, self.id.as_ref()?);
+        let key = match self.action {
+            None => Key::Signal { tenant, id },
+            Some(_) => Key::Order { tenant, id },
+        };
+        Some(key.to_string())
     }
 
-    /// The receipt of the signal with this id of this tenant, if there was one.
+    /// The receipt of the first signal with this one's id, if there was one.
     #[must_use]
-    pub fn receipt(store: &Store, tenant: &str, id: &str) -> Option<Receipt> {
-        store.of_key(&format!("signal/{tenant}/{id}"))
+    pub fn receipt(&self, store: &Store) -> Option<Receipt> {
+        store.of_key(&self.key()?)
     }
 }
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::governor::Signal;
+use crate::ledger::Key;
 
 /// A push: `{"message": {"data", "messageId", "publishTime"}, "subscription"}`, with
 /// the signal as JSON in base64 in `data`.
@@ -65,8 +66,12 @@ struct Data {
 /// Longest name of a tenant or metric, and longest id, in bytes.
 pub(super) const NAME_MAX: usize = 128;
 
-/// A name that is neither empty nor too long and has no control characters.
-pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
+/// Check a name of a tenant, metric, message or entitlement: it is neither empty nor longer
+/// than 128 bytes and has no control characters.
+///
+/// # Errors
+/// What `what` has to be like.
+pub fn check_name(what: &str, name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > NAME_MAX {
         return Err(format!("{what} has 1 to {NAME_MAX} bytes"));
     }
@@ -121,7 +126,7 @@ impl Envelope {
         let push: Push = serde_json::from_slice(body).ok()?;
         let id = push.message?.message_id?;
         check_name("`messageId`", &id).ok()?;
-        Some(format!("push/{id}"))
+        Some(Key::Push { id: &id }.to_string())
     }
 
     /// The body of a push of this signal, for clients.

@@ -15,16 +15,12 @@ use serde_json::{Value, json};
 use super::asked::{Asked, Endpoint};
 use super::envelope::Envelope;
 use super::limits::Admitted;
-use super::order::{Order, OrderError, Wanted, shorten};
-use super::{Ingress, Shared};
+use super::order::shorten;
+use super::{Ingress, Shared, Token};
 use crate::failures::{FailureKind, Service};
 use crate::governor::{Signal, Verdict};
-use crate::ledger::{Draft, Receipt, ReceiptKind};
+use crate::ledger::{Draft, NO_TENANT, Receipt, ReceiptKind};
 use crate::stages::Stage;
-use crate::system::EntitleError;
-
-/// The chain of refusals whose tenant is not known.
-const UNKNOWN_TENANT: &str = "unknown";
 
 pub(super) fn router(ingress: &Ingress) -> Router {
     Router::new()
@@ -49,11 +45,19 @@ async fn health(State(ingress): State<Ingress>) -> Response {
     ingress.received(Endpoint::Health, None).await
 }
 
-async fn metrics(State(ingress): State<Ingress>) -> Response {
+async fn metrics(State(ingress): State<Ingress>, request: Request) -> Response {
+    let token = ingress.0.config.metrics_token.as_ref();
+    if !is_authorized(token, &request) {
+        return ingress.turned_away(Endpoint::Metrics).await;
+    }
     ingress.received(Endpoint::Metrics, None).await
 }
 
 async fn pubsub(State(ingress): State<Ingress>, request: Request) -> Response {
+    let token = ingress.0.config.push_token.as_ref();
+    if !is_authorized(token, &request) {
+        return ingress.turned_away(Endpoint::Pubsub).await;
+    }
     ingress.received(Endpoint::Pubsub, Some(request)).await
 }
 
@@ -61,7 +65,35 @@ async fn marketplace(State(ingress): State<Ingress>, request: Request) -> Respon
     ingress.received(Endpoint::Marketplace, Some(request)).await
 }
 
+/// Whether a request brings the token, if one is asked for.
+fn is_authorized(token: Option<&Token>, request: &Request) -> bool {
+    let Some(token) = token else {
+        return true;
+    };
+    let given = request.headers().get(header::AUTHORIZATION);
+    let given = given.and_then(|value| {
+        let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
+        scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+    });
+    given.is_some_and(|given| token.fits(given))
+}
+
 impl Ingress {
+    /// A request without the token: its body is not read, and it leaves no receipt.
+    async fn turned_away(&self, endpoint: Endpoint) -> Response {
+        let status = StatusCode::UNAUTHORIZED;
+        let what = "give `Authorization: Bearer TOKEN`";
+        let mut response = closing(refusal(status, "unauthorized", what, None));
+        let scheme = HeaderValue::from_static("Bearer");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, scheme);
+        self.0
+            .metrics
+            .answered(endpoint.word(), status.as_u16(), Duration::ZERO);
+        response
+    }
+
     /// A request has come in: read its body, and do what it asks for.
     async fn received(&self, endpoint: Endpoint, request: Option<Request>) -> Response {
         let begun = retake::now();
@@ -228,7 +260,7 @@ impl Shared {
             Err(error) => {
                 let what = error.to_string();
                 let key = Envelope::refusal_key(body);
-                let refused = self.refuse(UNKNOWN_TENANT, error.word(), &what, key);
+                let refused = self.refuse(NO_TENANT, error.word(), &what, key);
                 let receipt = refused.await?;
                 let status = StatusCode::BAD_REQUEST;
                 return Err(refusal(status, error.word(), &what, Some(&receipt)));
@@ -237,81 +269,38 @@ impl Shared {
         self.signal(signal, &mut admitted).await
     }
 
-    async fn take_order(&self, body: &[u8], mut admitted: Admitted) -> Result<Response, Response> {
-        let (order, wanted) = match Order::parse(body, &self.config.secret) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                let what = error.to_string();
-                let refused = self.refuse(UNKNOWN_TENANT, error.word(), &what, None);
-                let receipt = refused.await?;
-                let status = match error {
-                    OrderError::Signature => StatusCode::UNAUTHORIZED,
-                    OrderError::Malformed(_) | OrderError::Unknown(_) => StatusCode::BAD_REQUEST,
-                };
-                return Err(refusal(
-                    status,
-                    error.word(),
-                    &error.to_string(),
-                    Some(&receipt),
-                ));
-            }
-        };
-        let tenant = &order.tenant_id;
-        match wanted {
-            Wanted::Action(kind) => {
-                let signal = Signal {
-                    id: Some(order.id()),
-                    tenant: tenant.clone(),
-                    metric: "order".to_owned(),
-                    timestamp_ms: order.timestamp,
-                    action: Some(kind),
-                    ..Signal::default()
-                };
-                self.signal(signal, &mut admitted).await
-            }
-            Wanted::Change(change) => {
-                if !admitted.of_tenant(tenant) {
-                    return Err(too_many("too many requests of this tenant at once"));
-                }
-                match self.system.change_entitlement(tenant, change).await {
-                    Ok(state) => {
-                        let is_change = |receipt: &Receipt| {
-                            matches!(receipt.kind, ReceiptKind::Entitlement { .. })
-                        };
-                        let receipt = self.system.store().last_of_tenant(tenant, is_change);
-                        Ok(accepted("accepted", &state.to_string(), receipt.as_ref()))
-                    }
-                    Err(EntitleError::Change(error)) => {
-                        let what = error.to_string();
-                        let receipt = self.refuse(tenant, "not_allowed", &what, None).await?;
-                        let status = StatusCode::CONFLICT;
-                        Err(refusal(status, "not_allowed", &what, Some(&receipt)))
-                    }
-                    Err(EntitleError::Call(error)) => {
-                        Err(unavailable("unavailable", &error.to_string()))
-                    }
-                }
-            }
+    /// The answer to what is refused, with a receipt.
+    pub(super) async fn refused(
+        &self,
+        tenant: &str,
+        status: StatusCode,
+        word: &str,
+        what: &str,
+    ) -> Response {
+        match self.refuse(tenant, word, what, None).await {
+            Ok(receipt) => refusal(status, word, what, Some(&receipt)),
+            Err(response) => response,
         }
     }
 
-    async fn signal(
+    pub(super) async fn signal(
         &self,
         mut signal: Signal,
         admitted: &mut Admitted,
     ) -> Result<Response, Response> {
-        let (tenant, id) = (signal.tenant.clone(), signal.id.clone().unwrap_or_default());
+        let tenant = signal.tenant.clone();
         if !admitted.of_tenant(&tenant) {
             return Err(too_many("too many requests of this tenant at once"));
         }
         let store = self.system.store();
         // At once: a governor that sees an action through would let it wait.
-        if let Some(earlier) = Signal::receipt(store, &tenant, &id) {
+        if let Some(earlier) = signal.receipt(store) {
             return Ok(taken_before(&tenant, &earlier));
         }
+        let key = signal.key();
         if !self.system.entitlements().knows(&tenant) {
             // No governor for whoever makes up a name.
-            let refused = self.refuse(UNKNOWN_TENANT, "not_entitled", &tenant, signal.key());
+            let refused = self.refuse(NO_TENANT, "not_entitled", &tenant, key);
             return Err(not_entitled(&tenant, Some(&refused.await?)));
         }
         signal.deadline = Some(retake::now() + self.config.request_timeout);
@@ -319,7 +308,11 @@ impl Shared {
             Ok(verdict) => verdict,
             Err(error) => return Err(unavailable("unavailable", &error.to_string())),
         };
-        let receipt = Signal::receipt(store, &tenant, &id);
+        let receipt = match verdict {
+            // It may share another one's receipt.
+            Verdict::Refused(receipt) => store.get(receipt),
+            _ => key.and_then(|key| store.of_key(&key)),
+        };
         let receipt = receipt.as_ref();
         match verdict {
             Verdict::Stable => Ok(accepted("accepted", "stable", receipt)),
@@ -334,7 +327,8 @@ impl Shared {
         }
     }
 
-    /// Leave a receipt for what is refused; what has a key that is known leaves no second one.
+    /// Leave a receipt for what is refused; what has a key that is known leaves no second
+    /// one, and too many at once share one.
     async fn refuse(
         &self,
         tenant: &str,
@@ -342,6 +336,9 @@ impl Shared {
         what: &str,
         key: Option<String>,
     ) -> Result<Receipt, Response> {
+        // A chain of its own is for those tenants only that somebody has entitled.
+        let is_known = self.system.entitlements().knows(tenant);
+        let tenant = if is_known { tenant } else { NO_TENANT };
         let draft = Draft {
             tenant: tenant.to_owned(),
             kind: ReceiptKind::Refusal {
@@ -351,8 +348,8 @@ impl Shared {
             signal: None,
             key,
         };
-        let appended = self.system.ledger().append(draft).await;
-        appended.map_err(|error| unavailable("unavailable", &error.to_string()))
+        let refused = self.system.ledger().refuse(draft).await;
+        refused.map_err(|error| unavailable("unavailable", &error.to_string()))
     }
 }
 
@@ -383,7 +380,7 @@ fn json_body(value: &Value) -> ([(header::HeaderName, &'static str); 1], String)
     )
 }
 
-fn accepted(status: &str, verdict: &str, receipt: Option<&Receipt>) -> Response {
+pub(super) fn accepted(status: &str, verdict: &str, receipt: Option<&Receipt>) -> Response {
     // 200 says that there is a receipt.
     let Some(receipt) = receipt else {
         return unavailable("unavailable", "the receipt cannot be found");
@@ -397,7 +394,12 @@ fn accepted(status: &str, verdict: &str, receipt: Option<&Receipt>) -> Response 
     (StatusCode::OK, json_body(&body)).into_response()
 }
 
-fn refusal(status: StatusCode, word: &str, what: &str, receipt: Option<&Receipt>) -> Response {
+pub(super) fn refusal(
+    status: StatusCode,
+    word: &str,
+    what: &str,
+    receipt: Option<&Receipt>,
+) -> Response {
     let body = json!({
         "error": word,
         "what": what,
@@ -428,12 +430,12 @@ fn retry_later(mut response: Response) -> Response {
     response
 }
 
-fn unavailable(word: &str, what: &str) -> Response {
+pub(super) fn unavailable(word: &str, what: &str) -> Response {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     retry_later(refusal(status, word, what, None))
 }
 
-fn too_many(what: &str) -> Response {
+pub(super) fn too_many(what: &str) -> Response {
     let status = StatusCode::TOO_MANY_REQUESTS;
     retry_later(refusal(status, "too_many_requests", what, None))
 }

@@ -7,14 +7,24 @@
 //! | `POST /marketplace` | an action, or a change of an entitlement, signed: 200 with its receipt; 400; 401; 403; 409 when the entitlement does not allow the change |
 //! | `GET /metrics` | figures in the Prometheus text format |
 //!
+//! `/pubsub` and `/metrics` take anybody's requests, unless [`IngressConfig::push_token`] and
+//! [`IngressConfig::metrics_token`] say who may: then those without
+//! `Authorization: Bearer TOKEN` get 401.
+//!
 //! Everywhere: 413 for a body above the limit, 408 for one that comes too slowly,
 //! 429 for a tenant with too many requests at once, 503 when too many are there
 //! altogether (`overloaded`) or too much of their bodies (`large_bodies`), when the work
 //! takes too long or when a part does not answer. A second Pub/Sub message of a tenant
 //! with one id gives the first one's receipt and changes nothing, also when the first was
-//! refused; one whose tenant cannot be read is known by its id alone. A signature is the
-//! HMAC-SHA-256, in hexadecimal digits, over the body without its `signature`, see
-//! [`Order::signed_text`].
+//! refused; one whose tenant cannot be read is known by its id alone. A flood of refusals
+//! shares receipts, see [`LedgerRef::refuse`](crate::LedgerRef::refuse).
+//!
+//! A signature is the HMAC-SHA-256, in hexadecimal digits, over the body without its
+//! `signature`, see [`Order::signed_text`]. A signed order counts once: the same one again
+//! gives the first one's receipt. One that was never seen has to be young
+//! ([`IngressConfig::order_age_max`], else 403 `untimely_order`) and has to name the tenant's
+//! entitlement (else 403 `other_entitlement`); a change has to be younger than the last one
+//! (else 409 `out_of_order`), so one that was kept back cannot undo a later one.
 //!
 //! 200 is sent once the receipt is as durable as the ledger's mode says. A request
 //! whose client has waited [`IngressConfig::request_timeout`] is not begun any more.
@@ -45,13 +55,18 @@ mod http;
 mod limits;
 mod metrics;
 mod order;
+mod orders;
+mod secret;
 mod server;
+mod timed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use envelope::check_name;
 pub use envelope::{Envelope, EnvelopeError};
 pub use order::{Order, OrderError, Wanted};
+pub use secret::{Secret, Token, WeakKey, check_key};
 pub use server::Served;
 
 use crate::service_time::ServiceTime;
@@ -69,6 +84,8 @@ pub struct IngressConfig {
     pub bodies_max: usize,
     /// A body must have come, and the work be done, within this time each.
     pub request_timeout: Duration,
+    /// A client must have taken its answers within this time, or the connection is closed.
+    pub write_timeout: Duration,
     /// Requests worked on at once; one more is answered with 503.
     pub requests_max: usize,
     /// Requests of one tenant worked on at once; one more is answered with 429.
@@ -77,37 +94,24 @@ pub struct IngressConfig {
     pub connections_max: usize,
     /// On shutdown, accepted requests have this time to be finished.
     pub shutdown_timeout: Duration,
-    /// What marketplace orders are signed with.
-    pub secret: Secret,
+    /// What marketplace orders are signed with; without it each one is refused.
+    pub secret: Option<Secret>,
+    /// An order that comes for the first time is at most so old.
+    pub order_age_max: Duration,
+    /// An order is at most so far ahead of this machine's clock.
+    pub order_ahead_max: Duration,
+    /// What pushes have to bring; anybody may push without it.
+    pub push_token: Option<Token>,
+    /// What requests for figures have to bring; anybody may ask without it.
+    pub metrics_token: Option<Token>,
     /// What a request costs beside its work, where that is simulated.
     pub request_time: ServiceTime,
 }
 
-/// A key for signatures. Its `Debug` text does not show it.
-#[derive(Clone)]
-pub struct Secret(Arc<[u8]>);
-
-impl Secret {
-    /// This key.
-    #[must_use]
-    pub fn new(key: impl AsRef<[u8]>) -> Self {
-        Self(key.as_ref().into())
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 impl Default for IngressConfig {
-    /// Bodies of 2 MB, and of 256 MB together, 10 s for a request, 512 requests at once and 128 of one
-    /// tenant, 16,384 connections, 10 s to shut down, and a secret that is none.
+    /// Bodies of 2 MB, and of 256 MB together, 10 s for a request and for taking its answer,
+    /// 512 requests at once and 128 of one tenant, 16,384 connections, 10 s to shut down.
+    /// Orders are at most 5 min old and 1 min ahead; there is no secret and no token.
     fn default() -> Self {
         Self {
             body_max: 2 * 1024 * 1024,
@@ -117,7 +121,12 @@ impl Default for IngressConfig {
             requests_per_tenant_max: 128,
             connections_max: 16_384,
             shutdown_timeout: Duration::from_secs(10),
-            secret: Secret::new("not a secret"),
+            write_timeout: Duration::from_secs(10),
+            secret: None,
+            order_age_max: Duration::from_secs(5 * 60),
+            order_ahead_max: Duration::from_secs(60),
+            push_token: None,
+            metrics_token: None,
             request_time: ServiceTime::None,
         }
     }

@@ -1,13 +1,16 @@
 //! Signed orders from the marketplace.
 
+use std::time::Duration;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::Secret;
 use super::envelope::check_name;
+use super::{IngressConfig, Secret};
 use crate::entitlement::Change;
 use crate::executor::ActionKind;
+use crate::ledger::Key;
 
 /// An order: `{"entitlementId", "tenantId", "action", "timestamp", "signature"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,11 +64,11 @@ impl OrderError {
 }
 
 impl Order {
-    /// Read the body of an order and check its signature.
+    /// Read the body of an order and check its signature. Without a secret none fits.
     ///
     /// # Errors
     /// If it is none, its signature does not fit, or what it asks for is unknown.
-    pub fn parse(body: &[u8], secret: &Secret) -> Result<(Self, Wanted), OrderError> {
+    pub fn parse(body: &[u8], secret: Option<&Secret>) -> Result<(Self, Wanted), OrderError> {
         let order: Self = serde_json::from_slice(body)
             .map_err(|error| OrderError::Malformed(error.to_string()))?;
         for (what, name) in [
@@ -78,7 +81,7 @@ impl Order {
         // In constant time, whatever the signature. A recording has what came of it, and
         // not the secret.
         let fits = retake::record::known("signature", || {
-            order.mac(secret).verify_slice(&signature).is_ok()
+            secret.is_some_and(|secret| order.mac(secret).verify_slice(&signature).is_ok())
         });
         if !fits {
             return Err(OrderError::Signature);
@@ -117,12 +120,33 @@ impl Order {
         Self { signature, ..self }
     }
 
-    /// The idempotency key of its receipt.
+    /// All that tells it from other orders of its tenant.
     pub(super) fn id(&self) -> String {
-        format!(
-            "order-{}-{}-{}",
-            self.entitlement_id, self.action, self.timestamp
-        )
+        let Self {
+            entitlement_id,
+            action,
+            timestamp,
+            ..
+        } = self;
+        // The action and the number have no spaces.
+        format!("{action} at {timestamp} of {entitlement_id}")
+    }
+
+    /// The idempotency key of its receipt.
+    pub(super) fn key(&self, wanted: Wanted) -> String {
+        let (tenant, id) = (&self.tenant_id, &self.id());
+        let key = match wanted {
+            Wanted::Action(_) => Key::Order { tenant, id },
+            Wanted::Change(_) => Key::Change { tenant, id },
+        };
+        key.to_string()
+    }
+
+    /// Whether it was made neither too long ago nor ahead of the clock.
+    pub(super) fn is_timely(&self, config: &IngressConfig) -> bool {
+        let made = Duration::from_millis(self.timestamp);
+        let now = retake::unix_time();
+        made + config.order_age_max >= now && made <= now + config.order_ahead_max
     }
 }
 
@@ -190,7 +214,8 @@ mod tests {
         );
         let digest = "3da5e80f3aa534ea09569bee836be2bd083becfdfe6b7c83dc4322b5918a8500";
         assert_eq!(good.signature, digest);
-        let parse = |order: &Order| Order::parse(&serde_json::to_vec(order).unwrap(), &secret);
+        let parse =
+            |order: &Order| Order::parse(&serde_json::to_vec(order).unwrap(), Some(&secret));
         assert_eq!(parse(&good).unwrap().1, Wanted::Action(ActionKind::Scale));
         let bad = [
             order("scale").sign(&Secret::new("guess")),
@@ -226,6 +251,15 @@ mod tests {
     }
 
     #[test]
+    fn without_a_secret_no_signature_fits() {
+        for secret in ["", "not a secret"] {
+            let order = order("scale").sign(&Secret::new(secret));
+            let body = serde_json::to_vec(&order).unwrap();
+            assert_eq!(Order::parse(&body, None), Err(OrderError::Signature));
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let secret = Secret::new("secret");
         let unknown = order("explode").sign(&secret);
@@ -241,7 +275,7 @@ mod tests {
             (serde_json::to_vec(&nameless).unwrap(), "invalid_order"),
             (unknown, "unknown_action"),
         ] {
-            assert_eq!(Order::parse(&body, &secret).unwrap_err().word(), word);
+            assert_eq!(Order::parse(&body, Some(&secret)).unwrap_err().word(), word);
         }
     }
 }

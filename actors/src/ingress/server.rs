@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Semaphore, watch};
 
+use super::timed::Timed;
 use super::{Ingress, http};
 
 /// What a server did until it was shut down.
@@ -81,12 +82,13 @@ impl Ingress {
         Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let service = TowerToHyperService::new(router);
+        let timed = Timed::new(io, self.0.config.write_timeout);
         let connection = http1::Builder::new()
             .timer(FacadeTimer)
             .header_read_timeout(self.0.config.request_timeout)
             // A date would come from the real clock.
             .auto_date_header(!retake::is_simulated())
-            .serve_connection(TokioIo::new(io), service);
+            .serve_connection(TokioIo::new(timed), service);
         let mut connection = pin!(connection);
         let result = tokio::select! {
             biased;

@@ -50,6 +50,7 @@ pub fn governors(receipts: &[Receipt], within: Duration) -> Vec<Violation> {
                 }
             }
             ReceiptKind::Refusal { .. }
+            | ReceiptKind::Refusals { .. }
             | ReceiptKind::Signal { .. }
             | ReceiptKind::Entitlement { .. } => {}
         }

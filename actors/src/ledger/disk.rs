@@ -1,32 +1,79 @@
 //! The one seam between the ledger and a disk.
 //!
-//! [`FileDisk`] is a file. [`SimulatedDisk`] is a disk on which any operation can go
-//! wrong; when its power is cut, what was not synced is lost, in part or altogether.
+//! A disk has a log, which is appended to, and beside it a **mark**: how many bytes of the
+//! log are known to be durable. The mark is what tells a log that was cut or emptied from
+//! one that was never longer. It is written after each sync and not synced itself, so it
+//! survives the end of the process; after a loss of power it may be an older one, but it is
+//! never ahead of the log.
+//!
+//! [`FileDisk`] is two files. [`SimulatedDisk`](super::SimulatedDisk) is a disk on which any
+//! operation can go wrong; when its power is cut, what was not synced is lost, in part or
+//! altogether.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rand_distr::Distribution as _;
 use retake::record::{Value, outside};
-
-use crate::service_time::ServiceTime;
 
 /// What a disk's operation gives.
 pub type DiskResult<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
-/// An append-only file.
+/// What a disk holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The log.
+    pub bytes: Vec<u8>,
+    /// Bytes of the log that were durable at least, by the mark; 0 without a mark.
+    pub durable_min: u64,
+}
+
+impl Contents {
+    /// Read a log of the system and its mark, and leave them as they are.
+    ///
+    /// # Errors
+    /// If the log cannot be read, or is no regular file.
+    pub fn read(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        let mut bytes = Vec::new();
+        open_regular(path, OpenOptions::new().read(true))?.read_to_end(&mut bytes)?;
+        let mark = open_regular(&mark_path(path), OpenOptions::new().read(true));
+        let durable_min = match mark {
+            Ok(mut mark) => read_mark(&mut mark)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { bytes, durable_min })
+    }
+}
+
+impl Value for Contents {
+    fn to_bytes(&self) -> Vec<u8> {
+        [&self.durable_min.to_le_bytes(), &self.bytes[..]].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (durable_min, bytes) = bytes.split_first_chunk()?;
+        Some(Self {
+            bytes: bytes.to_vec(),
+            durable_min: u64::from_le_bytes(*durable_min),
+        })
+    }
+}
+
+/// An append-only log, with a mark of how much of it is durable.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// All that is there.
-    fn read(&self) -> DiskResult<'_, Vec<u8>>;
-    /// Write at the end. What is written survives a loss of power only after [`Disk::sync`].
+    fn read(&self) -> DiskResult<'_, Contents>;
+    /// Write at the end of the log. What is written survives a loss of power only after
+    /// [`Disk::sync`].
     fn append(&self, bytes: Vec<u8>) -> DiskResult<'_, ()>;
-    /// Make durable what was appended.
-    fn sync(&self) -> DiskResult<'_, ()>;
+    /// Make durable what was appended, and set the mark to `length`, the length of the log.
+    fn sync(&self, length: u64) -> DiskResult<'_, ()>;
     /// Cut to this length, durably.
     fn truncate(&self, length: u64) -> DiskResult<'_, ()>;
 }
@@ -57,10 +104,17 @@ impl DiskFile for File {
     }
 }
 
-/// A file: one of the system, or one that behaves like it. Its operations run on
-/// tokio's blocking threads, and at once in a simulation, which has no threads.
+/// A log in a file, and its mark in another one: files of the system, or what behaves like
+/// them. Operations run on tokio's blocking threads, and at once in a simulation, which has
+/// no threads.
 #[derive(Debug)]
-pub struct FileDisk<F = File>(Arc<Mutex<F>>);
+pub struct FileDisk<F = File>(Arc<Mutex<Files<F>>>);
+
+#[derive(Debug)]
+struct Files<F> {
+    log: F,
+    mark: Option<F>,
+}
 
 impl<F> Clone for FileDisk<F> {
     fn clone(&self) -> Self {
@@ -69,36 +123,91 @@ impl<F> Clone for FileDisk<F> {
 }
 
 impl FileDisk {
-    /// Open a file of the system, or make it. In a simulation it would survive what
-    /// is simulated: use a [`SimulatedDisk`], or [`FileDisk::over`] a simulated file.
+    /// Open a log of the system, or make it, with its mark beside it: of `ledger.log` that
+    /// is `ledger.mark`. Only their owner may read them. In a simulation they would survive
+    /// what is simulated: use a [`SimulatedDisk`](super::SimulatedDisk), or
+    /// [`FileDisk::over`] simulated files.
+    ///
+    /// Two disks over one file damage it: a [`DataFolder`](super::DataFolder) has one owner.
     ///
     /// # Errors
-    /// If the system does not open it.
+    /// If the system does not open them, or one of them is no regular file.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).append(true).create(true).open(&path)?;
+        let path = path.as_ref();
+        let log = open_private(path, OpenOptions::new().append(true))?;
+        let mark = open_private(&mark_path(path), OpenOptions::new().write(true))?;
         // A new name lasts only when its folder is synced.
-        if let Some(folder) = path.as_ref().parent()
+        if let Some(folder) = path.parent()
             && !folder.as_os_str().is_empty()
         {
             File::open(folder)?.sync_all()?;
         }
-        Ok(Self::over(file))
+        Ok(Self::over(log).with_mark(mark))
+    }
+
+    /// Lock the log for as long as this disk lives.
+    pub(super) fn try_lock(&self) -> Result<(), TryLockError> {
+        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        files.log.try_lock()
     }
 }
 
+/// Where the mark of this log is.
+pub(super) fn mark_path(log: &Path) -> PathBuf {
+    log.with_extension("mark")
+}
+
+/// Open what is a regular file, if it is there: a FIFO or a device can wait for ever.
+fn open_regular(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    if let Ok(found) = std::fs::metadata(path)
+        && !found.is_file()
+    {
+        let what = format!("`{}` is no regular file", path.display());
+        return Err(io::Error::other(what));
+    }
+    options.open(path)
+}
+
+/// Open a regular file, or make it, to be read and changed by its owner alone.
+pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.read(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let file = open_regular(path, options)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let permissions = file.metadata()?.permissions();
+        if permissions.mode() & 0o077 != 0 {
+            let private = std::fs::Permissions::from_mode(0o600);
+            file.set_permissions(private)?;
+        }
+    }
+    Ok(file)
+}
+
 impl<F: DiskFile> FileDisk<F> {
-    /// Over a file that is open to be read and appended to.
-    pub fn over(file: F) -> Self {
-        Self(Arc::new(Mutex::new(file)))
+    /// Over a log that is open to be read and appended to, without a mark.
+    pub fn over(log: F) -> Self {
+        Self(Arc::new(Mutex::new(Files { log, mark: None })))
+    }
+
+    /// This disk, with its mark in a file that is open to be read and written.
+    #[must_use]
+    pub fn with_mark(self, mark: F) -> Self {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).mark = Some(mark);
+        self
     }
 
     fn work<T: Value + Send + 'static>(
         &self,
-        work: impl FnOnce(&mut F) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Files<F>) -> io::Result<T> + Send + 'static,
     ) -> DiskResult<'_, T> {
-        let file = Arc::clone(&self.0);
-        let work = move || work(&mut file.lock().unwrap_or_else(PoisonError::into_inner));
+        let files = Arc::clone(&self.0);
+        let work = move || work(&mut files.lock().unwrap_or_else(PoisonError::into_inner));
         let done = async move {
             if retake::is_simulated() {
                 return work();
@@ -112,25 +221,65 @@ impl<F: DiskFile> FileDisk<F> {
 }
 
 impl<F: DiskFile> Disk for FileDisk<F> {
-    fn read(&self) -> DiskResult<'_, Vec<u8>> {
-        self.work(|file| {
+    fn read(&self) -> DiskResult<'_, Contents> {
+        self.work(|files| {
             let mut bytes = Vec::new();
-            file.seek(SeekFrom::Start(0))?;
-            file.read_to_end(&mut bytes)?;
-            Ok(bytes)
+            files.log.seek(SeekFrom::Start(0))?;
+            files.log.read_to_end(&mut bytes)?;
+            let durable_min = match &mut files.mark {
+                Some(mark) => read_mark(mark)?,
+                None => 0,
+            };
+            Ok(Contents { bytes, durable_min })
         })
     }
 
     fn append(&self, bytes: Vec<u8>) -> DiskResult<'_, ()> {
-        self.work(move |file| file.write_all(&bytes))
+        self.work(move |files| files.log.write_all(&bytes))
     }
 
-    fn sync(&self) -> DiskResult<'_, ()> {
-        self.work(DiskFile::sync_data)
+    fn sync(&self, length: u64) -> DiskResult<'_, ()> {
+        self.work(move |files| {
+            files.log.sync_data()?;
+            let Some(mark) = &mut files.mark else {
+                return Ok(());
+            };
+            mark.seek(SeekFrom::Start(0))?;
+            mark.write_all(mark_text(length).as_bytes())
+        })
     }
 
     fn truncate(&self, length: u64) -> DiskResult<'_, ()> {
-        self.work(move |file| file.truncate(length))
+        self.work(move |files| files.log.truncate(length))
+    }
+}
+
+/// A mark is always as long, so it is written over the one before.
+fn mark_text(length: u64) -> String {
+    let checksum = crc32fast::hash(&length.to_le_bytes());
+    format!("durable {length:020} {checksum:08x}\n")
+}
+
+/// Gives 0 for a mark that is empty or damaged: the log is then checked by itself.
+fn read_mark(mark: &mut (impl Read + Seek)) -> io::Result<u64> {
+    let whole = mark_text(0).len();
+    let mut text = String::new();
+    mark.seek(SeekFrom::Start(0))?;
+    let read = mark.take(2 * whole as u64).read_to_string(&mut text);
+    match read {
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+        _ => {}
+    }
+    let length = text.get("durable ".len()..whole - 10);
+    let length = length.and_then(|digits| digits.parse().ok());
+    match length.filter(|length| mark_text(*length) == text) {
+        Some(length) => Ok(length),
+        None => {
+            if !text.is_empty() {
+                tracing::warn!("the ledger's mark is damaged: a log that was cut is not noticed");
+            }
+            Ok(0)
+        }
     }
 }
 
@@ -143,7 +292,7 @@ const DISK: &str = "disk";
 pub struct ReplayedDisk;
 
 impl Disk for ReplayedDisk {
-    fn read(&self) -> DiskResult<'_, Vec<u8>> {
+    fn read(&self) -> DiskResult<'_, Contents> {
         Box::pin(outside(DISK, std::future::pending()))
     }
 
@@ -151,247 +300,11 @@ impl Disk for ReplayedDisk {
         Box::pin(outside(DISK, std::future::pending()))
     }
 
-    fn sync(&self) -> DiskResult<'_, ()> {
+    fn sync(&self, _: u64) -> DiskResult<'_, ()> {
         Box::pin(outside(DISK, std::future::pending()))
     }
 
     fn truncate(&self, _: u64) -> DiskResult<'_, ()> {
         Box::pin(outside(DISK, std::future::pending()))
-    }
-}
-
-/// What goes wrong with one operation of a [`SimulatedDisk`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskFault {
-    /// The power goes: it fails, and so does everything after it.
-    PowerCut,
-    /// It fails with an error; of a write nothing gets through.
-    Error,
-    /// Of a write a part gets through, and then it fails.
-    ShortWrite,
-    /// Of a write nothing gets through: the disk is full.
-    OutOfSpace,
-    /// A sync fails, and what it should have made durable stays readable, is called
-    /// synced by the next one, and is lost with the power nevertheless: see `fsync(2)`
-    /// and "Can Applications Recover from fsync Failures?" (Rebello and others, 2020).
-    LostSync,
-}
-
-/// A disk in memory. Clones are the same disk.
-#[derive(Clone, Default)]
-pub struct SimulatedDisk(Arc<Mutex<Platter>>);
-
-#[derive(Default)]
-struct Platter {
-    /// As programs see it.
-    bytes: Vec<u8>,
-    /// What is durable of that.
-    synced: usize,
-    /// Writes, syncs and truncations so far.
-    operations: u64,
-    /// What goes wrong during the operation of which number, from 1.
-    fault: Option<(u64, DiskFault)>,
-    /// What is readable from here on goes with the power, synced or not.
-    doomed: Option<usize>,
-    is_off: bool,
-    sync_time: ServiceTime,
-}
-
-impl fmt::Debug for SimulatedDisk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let platter = self.platter();
-        let (bytes, synced) = (platter.bytes.len(), platter.synced);
-        write!(f, "SimulatedDisk({bytes} bytes, {synced} synced)")
-    }
-}
-
-impl SimulatedDisk {
-    /// An empty disk that syncs at once.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn platter(&self) -> MutexGuard<'_, Platter> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Let each sync take this long.
-    #[must_use]
-    pub fn sync_time(self, time: ServiceTime) -> Self {
-        self.platter().sync_time = time;
-        self
-    }
-
-    /// Cut the power during the operation of this number, from 1: it fails, and so
-    /// does everything after it. Writes, syncs and truncations count.
-    pub fn cut_power_at(&self, operation: u64) {
-        self.fail_at(operation, DiskFault::PowerCut);
-    }
-
-    /// Let the operation of this number, from 1, go wrong. Faults that concern a write
-    /// or a sync strike the first one from this number on.
-    pub fn fail_at(&self, operation: u64, fault: DiskFault) {
-        self.platter().fault = Some((operation, fault));
-    }
-
-    /// Let nothing go wrong that has not yet.
-    pub fn heal(&self) {
-        self.platter().fault = None;
-    }
-
-    /// Writes, syncs and truncations so far.
-    #[must_use]
-    pub fn operations(&self) -> u64 {
-        self.platter().operations
-    }
-
-    /// Turn the power on again. Of what was not synced a part survives, from none
-    /// to all, drawn from the simulation's random stream; the rest of it is zeros
-    /// or gone.
-    pub fn power_on(&self) {
-        let mut platter = self.platter();
-        if let Some(doomed) = platter.doomed.take() {
-            platter.bytes.truncate(doomed);
-            platter.synced = platter.synced.min(doomed);
-        }
-        let unsynced = platter.bytes.len() - platter.synced;
-        let survives = draw(unsynced);
-        retake::event!("disk: has power again, with {survives} of {unsynced} unsynced bytes");
-        let (synced, length) = (platter.synced, platter.bytes.len());
-        if draw(1) == 0 {
-            platter.bytes.truncate(synced + survives);
-        } else {
-            // The length was recorded before the content.
-            platter.bytes[synced + survives..length].fill(0);
-        }
-        platter.synced = platter.bytes.len();
-        platter.fault = None;
-        platter.is_off = false;
-    }
-
-    /// Bytes that it takes in memory.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        self.platter().bytes.capacity()
-    }
-
-    /// What is there, to look at or damage in tests.
-    #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
-        self.platter().bytes.clone()
-    }
-
-    /// Change what is there, as decay does.
-    pub fn corrupt(&self, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut platter = self.platter();
-        change(&mut platter.bytes);
-        platter.synced = platter.bytes.len();
-    }
-
-    /// Count an operation; an error if it goes wrong, and how.
-    fn operate(&self, what: Operation) -> (MutexGuard<'_, Platter>, Result<(), DiskFault>) {
-        let mut platter = self.platter();
-        platter.operations += 1;
-        let due = platter
-            .fault
-            .filter(|(at, fault)| *at <= platter.operations && fault.strikes(what));
-        let result = match due {
-            _ if platter.is_off => Err(DiskFault::PowerCut),
-            None => Ok(()),
-            Some((_, fault)) => {
-                let number = platter.operations;
-                retake::event!("disk: {fault:?} at operation {number}, {what:?}");
-                platter.fault = None;
-                platter.is_off = fault == DiskFault::PowerCut;
-                Err(fault)
-            }
-        };
-        (platter, result)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    Append,
-    Sync,
-    Truncate,
-}
-
-impl DiskFault {
-    fn strikes(self, what: Operation) -> bool {
-        match self {
-            Self::PowerCut | Self::Error => true,
-            Self::ShortWrite | Self::OutOfSpace => what == Operation::Append,
-            Self::LostSync => what == Operation::Sync,
-        }
-    }
-}
-
-impl From<DiskFault> for io::Error {
-    fn from(fault: DiskFault) -> Self {
-        match fault {
-            DiskFault::PowerCut => Self::other("the disk has no power"),
-            DiskFault::Error | DiskFault::LostSync => Self::other("input/output error"),
-            DiskFault::ShortWrite => io::ErrorKind::WriteZero.into(),
-            DiskFault::OutOfSpace => io::ErrorKind::StorageFull.into(),
-        }
-    }
-}
-
-/// A whole number from 0 to `most`.
-fn draw(most: usize) -> usize {
-    rand_distr::Uniform::new_inclusive(0, most)
-        .map_or(0, |uniform| uniform.sample(&mut retake::rng()))
-}
-
-impl Disk for SimulatedDisk {
-    fn read(&self) -> DiskResult<'_, Vec<u8>> {
-        Box::pin(async { Ok(self.bytes()) })
-    }
-
-    fn append(&self, mut bytes: Vec<u8>) -> DiskResult<'_, ()> {
-        Box::pin(async move {
-            let (mut platter, result) = self.operate(Operation::Append);
-            match result {
-                // A write that is interrupted may have got through in part: with
-                // the power, what survives is drawn when it comes back.
-                Ok(()) | Err(DiskFault::PowerCut) => {}
-                Err(DiskFault::ShortWrite) => bytes.truncate(draw(bytes.len())),
-                Err(_) => bytes.clear(),
-            }
-            platter.bytes.extend(bytes);
-            Ok(result?)
-        })
-    }
-
-    fn sync(&self) -> DiskResult<'_, ()> {
-        Box::pin(async move {
-            let time = self.platter().sync_time.clone();
-            time.spend().await;
-            let (mut platter, result) = self.operate(Operation::Sync);
-            match result {
-                Ok(()) => platter.synced = platter.bytes.len(),
-                Err(DiskFault::LostSync) => platter.doomed = Some(platter.synced),
-                Err(_) => {}
-            }
-            Ok(result?)
-        })
-    }
-
-    fn truncate(&self, length: u64) -> DiskResult<'_, ()> {
-        Box::pin(async move {
-            let (mut platter, result) = self.operate(Operation::Truncate);
-            if result.is_ok() {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                platter.bytes.truncate(length);
-                platter.synced = platter.bytes.len();
-                // What is written anew behind it is written to the disk again.
-                if platter.doomed.is_some_and(|doomed| doomed >= length) {
-                    platter.doomed = None;
-                }
-            }
-            Ok(result?)
-        })
     }
 }

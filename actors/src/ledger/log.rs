@@ -1,30 +1,32 @@
 //! Receipts on a disk: an append-only log of batches.
 //!
 //! ```text
-//! log    = "RTKLEDG1", batch…
-//! batch  = "BTCH", length of the body (u32), durable (u64), CRC-32 (u32), body
-//! body   = receipts, bincode
+//! log = "RTKLEDG2", frame…
 //! ```
 //!
-//! Numbers are little-endian; the CRC is over the length, `durable` and the body.
-//! `durable` is the length of the log that was known to be durable when the batch
-//! was written. So, where recovery meets a batch that is not whole, it can tell
-//! what was torn from what has decayed: if any later batch says that this place
-//! was durable, receipts that were acknowledged are damaged, and recovery fails
-//! and names the place. Otherwise nothing after it was acknowledged, and it is cut
-//! off. Damage to the very last batch looks like a torn write, so the number of
-//! bytes cut off is always reported.
+//! A [frame](super::frame) is a batch of receipts, one after another in bincode, or the end
+//! mark of a ledger that was stopped in order.
+//!
+//! Where recovery meets a frame that is not whole, it has to tell what was torn, which was
+//! never acknowledged, from what has decayed. It has decayed if the place was durable, and
+//! two sources say so: the disk's mark, and each later frame, which names how much was
+//! durable when it was written. Recovery then fails and names the place. Otherwise what is
+//! there was never acknowledged, and it is cut off. A log that is shorter than its mark has
+//! been cut, and is refused as well.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::disk::Disk;
+use super::disk::{Contents, Disk};
+use super::frame::{self, Frame, FrameKind};
 use super::receipt::{Hash, Receipt};
 
-const MAGIC: &[u8; 8] = b"RTKLEDG1";
-const BATCH: &[u8; 4] = b"BTCH";
-/// Before the body of a batch.
-const HEADER: usize = 4 + 4 + 8 + 4;
+const MAGIC: &[u8; 8] = b"RTKLEDG2";
+/// Of ledgers whose idempotency keys are ambiguous.
+const MAGIC_1: &[u8; 8] = b"RTKLEDG1";
+/// Largest receipt, in bytes: a damaged length is not believed.
+pub(super) const RECEIPT_MAX: usize = 1 << 20;
 
 /// Why a log cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +40,15 @@ pub enum LogError {
         String::from_utf8_lossy(MAGIC)
     )]
     NoLog,
+    /// It was written by an earlier version.
+    #[error(
+        "this ledger log has format 1, and this program reads format 2: serve this folder with \
+         the version that wrote it, or start with an empty folder; the log is left as it is"
+    )]
+    Version1,
     /// Receipts that were acknowledged are damaged.
     #[error(
-        "the ledger log is damaged at byte {at}: {problem}; what lies behind it was durable, so \
+        "the ledger log is damaged at byte {at}: {problem}; what was there was durable, so \
          restore it from a copy"
     )]
     Damaged {
@@ -49,6 +57,29 @@ pub enum LogError {
         /// What is wrong there.
         problem: String,
     },
+    /// Receipts that were acknowledged are missing.
+    #[error(
+        "the ledger log has {length} bytes, and at least {durable_min} were durable: it was cut \
+         or emptied. Restore it from a copy; to go on without what is missing, remove the mark \
+         (ledger.mark)"
+    )]
+    Cut {
+        /// Bytes that are there.
+        length: u64,
+        /// Bytes that were there.
+        durable_min: u64,
+    },
+}
+
+impl LogError {
+    /// True if there is no room: later there may be.
+    pub(super) fn is_full(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match self {
+            Self::Disk(error) => [StorageFull, QuotaExceeded, FileTooLarge].contains(&error.kind()),
+            _ => false,
+        }
+    }
 }
 
 /// What recovery found.
@@ -66,6 +97,8 @@ pub(super) struct Log {
     disk: Arc<dyn Disk>,
     length: u64,
     durable: u64,
+    /// Nothing was written behind the last end mark, or ever.
+    is_ended: bool,
 }
 
 impl Log {
@@ -73,11 +106,23 @@ impl Log {
     pub(super) async fn recover(
         disk: Arc<dyn Disk>,
     ) -> Result<(Self, Vec<Receipt>, Recovered), LogError> {
-        let bytes = disk.read().await?;
+        let Contents { bytes, durable_min } = disk.read().await?;
+        let length = bytes.len() as u64;
+        if bytes.len() >= MAGIC.len() {
+            check_magic(&bytes)?;
+        }
+        // A log without receipts has nothing to lose.
+        if length < durable_min && durable_min > MAGIC.len() as u64 {
+            return Err(LogError::Cut {
+                length,
+                durable_min,
+            });
+        }
         let mut log = Self {
             disk,
             length: 0,
             durable: 0,
+            is_ended: true,
         };
         if is_torn_beginning(&bytes) {
             if !bytes.is_empty() {
@@ -87,37 +132,24 @@ impl Log {
             log.sync().await?;
             let found = Recovered {
                 receipts: 0,
-                cut_off: bytes.len() as u64,
+                cut_off: length,
             };
             return Ok((log, Vec::new(), found));
         }
-        if !bytes.starts_with(MAGIC) {
-            return Err(LogError::NoLog);
-        }
-        let mut receipts = Vec::new();
-        let mut at = MAGIC.len();
-        while at < bytes.len() {
-            match read_batch(&bytes[at..]) {
-                Ok((batch, length)) => {
-                    receipts.extend(batch);
-                    at += length;
-                }
-                Err(_) if !was_durable(&bytes, at) => break,
-                Err(problem) => {
-                    let at = at as u64;
-                    return Err(LogError::Damaged { at, problem });
-                }
-            }
-        }
-        check_chain(&receipts)?;
-        let cut_off = (bytes.len() - at) as u64;
+        let Found {
+            receipts,
+            end,
+            is_ended,
+        } = read(&bytes, durable_min)?;
+        let cut_off = length - end;
         if cut_off > 0 {
-            log.disk.truncate(at as u64).await?;
+            log.disk.truncate(end).await?;
         }
         // What an earlier process wrote and did not sync is about to be built upon.
-        log.disk.sync().await?;
-        log.length = at as u64;
-        log.durable = log.length;
+        log.disk.sync(end).await?;
+        log.length = end;
+        log.durable = end;
+        log.is_ended = is_ended;
         let found = Recovered {
             receipts: receipts.len(),
             cut_off,
@@ -125,10 +157,41 @@ impl Log {
         Ok((log, receipts, found))
     }
 
-    /// Append a batch. It is durable after [`Log::sync`].
-    pub(super) async fn append(&mut self, receipts: &[Receipt]) -> Result<(), LogError> {
-        let bytes = batch(receipts, self.durable);
-        self.write(bytes).await
+    /// Append a batch and make it durable. After an error that [`LogError::is_full`] the log
+    /// is as it was before; after another one nobody knows what the disk holds.
+    pub(super) async fn commit(&mut self, receipts: &[Receipt]) -> Result<(), LogError> {
+        let mut body = Vec::new();
+        for receipt in receipts {
+            let config = bincode::config::standard();
+            let encoded = bincode::encode_into_std_write(receipt, &mut body, config);
+            // A receipt has no case that fails, and neither has memory.
+            debug_assert!(encoded.is_ok(), "{encoded:?}");
+        }
+        self.is_ended = false;
+        self.write_frame(FrameKind::Batch, &body).await
+    }
+
+    /// Write the end mark, if anything was written since the last one.
+    pub(super) async fn end(&mut self) -> Result<(), LogError> {
+        if self.is_ended {
+            return Ok(());
+        }
+        self.write_frame(FrameKind::End, &[]).await?;
+        self.is_ended = true;
+        Ok(())
+    }
+
+    async fn write_frame(&mut self, kind: FrameKind, body: &[u8]) -> Result<(), LogError> {
+        let written = self.write(frame::encode(kind, self.durable, body)).await;
+        match written {
+            Ok(()) => self.sync().await,
+            Err(error) if error.is_full() => {
+                // A part of it may be there.
+                self.disk.truncate(self.durable).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), LogError> {
@@ -141,9 +204,10 @@ impl Log {
     /// Make durable what was appended. What could not be synced is taken away: systems
     /// may keep it readable, call it synced the next time, and lose it with the power
     /// all the same, so nothing may be built upon it.
-    pub(super) async fn sync(&mut self) -> Result<(), LogError> {
-        if let Err(error) = self.disk.sync().await {
+    async fn sync(&mut self) -> Result<(), LogError> {
+        if let Err(error) = self.disk.sync(self.length).await {
             self.disk.truncate(self.durable).await?;
+            self.length = self.durable;
             return Err(error.into());
         }
         self.durable = self.length;
@@ -159,80 +223,161 @@ fn is_torn_beginning(bytes: &[u8]) -> bool {
     bytes.len() <= MAGIC.len() && written.len() < MAGIC.len() && MAGIC.starts_with(written)
 }
 
-fn batch(receipts: &[Receipt], durable: u64) -> Vec<u8> {
-    let mut bytes = vec![0; HEADER];
-    let encoded = bincode::encode_into_std_write(receipts, &mut bytes, bincode::config::standard());
-    // A receipt has no case that fails, and neither has memory.
-    debug_assert!(encoded.is_ok(), "{encoded:?}");
-    let length = u32::try_from(bytes.len() - HEADER).unwrap_or(u32::MAX);
-    bytes[..4].copy_from_slice(BATCH);
-    bytes[4..8].copy_from_slice(&length.to_le_bytes());
-    bytes[8..16].copy_from_slice(&durable.to_le_bytes());
-    let checksum = checksum(&bytes[4..16], &bytes[HEADER..]);
-    bytes[16..20].copy_from_slice(&checksum.to_le_bytes());
-    bytes
+/// What a log has in it.
+struct Found {
+    receipts: Vec<Receipt>,
+    /// Where the last whole frame ends.
+    end: u64,
+    is_ended: bool,
 }
 
-fn checksum(header: &[u8], body: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(header);
-    hasher.update(body);
-    hasher.finalize()
-}
-
-/// The body of the batch at the front, what it says was durable, and its length.
-fn whole_batch(bytes: &[u8]) -> Result<(&[u8], u64, usize), String> {
-    let Some(header) = bytes.get(..HEADER) else {
-        return Err("the header of a batch is cut".to_owned());
-    };
-    if !header.starts_with(BATCH) {
-        return Err("a batch does not begin where it should".to_owned());
+fn check_magic(bytes: &[u8]) -> Result<(), LogError> {
+    if bytes.starts_with(MAGIC_1) {
+        return Err(LogError::Version1);
     }
-    let number = |range: std::ops::Range<usize>| {
-        let bytes = header[range].iter().rev();
-        bytes.fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
-    };
-    let length = HEADER + number(4..8) as usize;
-    let Some(body) = bytes.get(HEADER..length) else {
-        return Err("a batch is cut".to_owned());
-    };
-    if u64::from(checksum(&header[4..16], body)) != number(16..20) {
-        return Err("a batch does not match its checksum".to_owned());
+    if !bytes.starts_with(MAGIC) {
+        return Err(LogError::NoLog);
     }
-    Ok((body, number(8..16), length))
+    Ok(())
 }
 
-fn read_batch(bytes: &[u8]) -> Result<(Vec<Receipt>, usize), String> {
-    let (body, _, length) = whole_batch(bytes)?;
-    let config = bincode::config::standard();
-    let (receipts, read) = bincode::decode_from_slice(body, config)
-        .map_err(|error| format!("a batch cannot be decoded: {error}"))?;
-    if read != body.len() {
-        return Err("a batch has more in it than receipts".to_owned());
+fn read(bytes: &[u8], durable_min: u64) -> Result<Found, LogError> {
+    check_magic(bytes)?;
+    let mut receipts = Vec::new();
+    let mut chains = Chains::default();
+    let mut is_ended = true;
+    let mut at = MAGIC.len();
+    while at < bytes.len() {
+        let damaged = |problem: String| LogError::Damaged {
+            at: at as u64,
+            problem,
+        };
+        match frame::read(bytes, at) {
+            Ok(Frame {
+                kind, body, length, ..
+            }) => {
+                let batch = read_batch(&body).map_err(damaged)?;
+                for receipt in batch {
+                    chains.add(&receipt).map_err(damaged)?;
+                    receipts.push(receipt);
+                }
+                is_ended = kind == FrameKind::End;
+                at += length;
+            }
+            Err(problem) if was_durable(bytes, at, durable_min) => {
+                return Err(damaged(problem.to_owned()));
+            }
+            Err(_) => break,
+        }
     }
-    Ok((receipts, length))
+    Ok(Found {
+        receipts,
+        end: at as u64,
+        is_ended,
+    })
 }
 
-/// True if a whole batch behind `at` says that what lies at `at` was durable.
-fn was_durable(bytes: &[u8], at: usize) -> bool {
-    (at + 1..bytes.len())
-        .filter(|start| bytes[*start..].starts_with(BATCH))
-        .filter_map(|start| whole_batch(&bytes[start..]).ok())
-        .any(|(_, durable, _)| durable > at as u64)
+/// The receipts of a body that matched its checksum.
+fn read_batch(mut body: &[u8]) -> Result<Vec<Receipt>, String> {
+    let config = bincode::config::standard().with_limit::<RECEIPT_MAX>();
+    let mut receipts = Vec::new();
+    while !body.is_empty() {
+        let (receipt, read) = bincode::decode_from_slice(body, config)
+            .map_err(|error| format!("a receipt cannot be decoded: {error}"))?;
+        receipts.push(receipt);
+        body = body.get(read..).unwrap_or_default();
+    }
+    Ok(receipts)
+}
+
+/// True if what lies at `at` was durable, as the mark or a whole frame behind it says.
+fn was_durable(bytes: &[u8], at: usize, durable_min: u64) -> bool {
+    durable_min > at as u64
+        || frame::starts_behind(bytes, at)
+            .filter_map(|start| frame::read(bytes, start).ok())
+            .any(|frame| frame.durable > at as u64)
 }
 
 /// The receipts of a log are numbered without gaps, and their chains are whole.
-fn check_chain(receipts: &[Receipt]) -> Result<(), LogError> {
-    let mut last: std::collections::BTreeMap<&str, Hash> = std::collections::BTreeMap::new();
-    for (place, receipt) in receipts.iter().enumerate() {
-        let previous = last.insert(&receipt.tenant, receipt.hash);
-        let is_whole = receipt.id == place as u64 + 1
+#[derive(Default)]
+struct Chains {
+    receipts: u64,
+    last: BTreeMap<String, Hash>,
+}
+
+impl Chains {
+    fn add(&mut self, receipt: &Receipt) -> Result<(), String> {
+        let previous = self.last.get(&receipt.tenant).copied();
+        self.receipts += 1;
+        let is_whole = receipt.id == self.receipts
             && receipt.previous == previous.unwrap_or(Hash::GENESIS)
             && receipt.hash == receipt.expected_hash();
         if !is_whole {
-            let problem = format!("receipt {} does not continue its chain", receipt.id);
-            return Err(LogError::Damaged { at: 0, problem });
+            return Err(format!(
+                "receipt {} does not continue its chain",
+                receipt.id
+            ));
         }
+        match self.last.get_mut(&receipt.tenant) {
+            Some(last) => *last = receipt.hash,
+            None => drop(self.last.insert(receipt.tenant.clone(), receipt.hash)),
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log of one batch with this body.
+    fn log(body: &[u8]) -> Vec<u8> {
+        let frame = frame::encode(FrameKind::Batch, 8, body);
+        [MAGIC, &frame[..]].concat()
+    }
+
+    #[test]
+    fn a_length_that_is_larger_than_the_log_is_an_error_and_takes_no_memory() {
+        // A receipt of number 1 whose tenant has 2^40 bytes, with a good checksum.
+        let mut body = vec![1, 253];
+        body.extend((1_u64 << 40).to_le_bytes());
+        let error = read(&log(&body), 0).err().unwrap().to_string();
+        assert!(error.contains("cannot be decoded"), "{error}");
+        // A frame that says that it has 4 GB.
+        let mut bytes = log(&[]);
+        bytes[10..14].fill(0x7F);
+        assert_eq!(read(&bytes, 0).ok().unwrap().end, 8, "it was torn");
+        let error = read(&bytes, bytes.len() as u64).err().unwrap().to_string();
+        assert!(error.contains("at byte 8: a batch is cut"), "{error}");
+    }
+
+    #[test]
+    fn a_log_of_an_earlier_version_is_refused_with_what_to_do() {
+        let error = read(b"RTKLEDG1BTCH", 0).err().unwrap().to_string();
+        assert!(error.contains("has format 1") && error.contains("left as it is"));
+    }
+
+    #[test]
+    fn more_receipts_than_one_limit_are_read() {
+        let receipt = Receipt::new(
+            1,
+            super::super::Draft {
+                tenant: "x".repeat(RECEIPT_MAX / 3),
+                kind: super::super::ReceiptKind::Signal {
+                    verdict: String::new(),
+                },
+                payload: String::new(),
+                signal: None,
+                key: None,
+            },
+            0,
+            Hash::GENESIS,
+        );
+        let mut body = Vec::new();
+        for _ in 0..5 {
+            let config = bincode::config::standard();
+            bincode::encode_into_std_write(&receipt, &mut body, config).unwrap();
+        }
+        assert_eq!(read_batch(&body).unwrap().len(), 5);
+    }
 }

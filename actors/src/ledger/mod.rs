@@ -6,8 +6,13 @@
 //! [`Durability`] for what an acknowledgement then means. [`LedgerRef`] is the way
 //! to the actor, by its name.
 //!
-//! After an error of the disk nobody knows what it holds, so the ledger fails
-//! without acknowledging anything more. When it is restarted it reads the disk anew.
+//! A full disk is waited for: what does not fit is taken back and refused with
+//! [`LedgerError::Full`], and the next request tries again. After any other error of the disk
+//! nobody knows what it holds, so the ledger fails without acknowledging anything more. When
+//! it is restarted it reads the disk again.
+//!
+//! What clients can have refused as often as they like goes through [`LedgerRef::refuse`],
+//! which bounds what it costs.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -44,9 +49,16 @@
 //! ```
 
 mod disk;
+mod folder;
+mod frame;
+mod handle;
+mod key;
 mod log;
 mod receipt;
+mod refusals;
+mod simulated_disk;
 mod store;
+mod verify;
 
 use std::any::Any;
 use std::fmt;
@@ -54,17 +66,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::concurrency::JoinHandle;
-use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-pub use disk::{Disk, DiskFault, DiskFile, DiskResult, FileDisk, ReplayedDisk, SimulatedDisk};
-use log::Log;
+pub use disk::{Contents, Disk, DiskFile, DiskResult, FileDisk, ReplayedDisk};
+pub use folder::{DataFolder, FolderError, Owner};
+pub use handle::{LedgerError, LedgerRef};
+pub use key::Key;
+use log::{Log, RECEIPT_MAX};
 pub use log::{LogError, Recovered};
-pub use receipt::{Draft, Hash, Receipt, ReceiptId, ReceiptKind};
-pub use store::{Break, Store, verify};
+pub use receipt::{Draft, Hash, NO_TENANT, Receipt, ReceiptId, ReceiptKind};
+use refusals::Refusals;
+pub use simulated_disk::{DiskFault, SimulatedDisk};
+pub use store::Store;
+pub use verify::{Break, verify};
 
 use crate::failures::{FailureKind, Failures, Service};
-use crate::names::Names;
 use crate::service_time::ServiceTime;
 
 /// The actor.
@@ -105,8 +121,13 @@ pub struct LedgerArguments {
     pub failures: Failures,
 }
 
-/// A receipt or receipts, or a failure on purpose.
-type Answer<T> = Result<T, FailureKind>;
+/// A receipt or receipts, or why there are none.
+type Answer<T> = Result<T, LedgerError>;
+
+/// Largest sum of a draft's texts, in bytes: a receipt that has them can be read again.
+pub const DRAFT_BYTES_MAX: usize = RECEIPT_MAX / 2;
+/// Largest sum of the texts of drafts that are appended together, in bytes.
+pub const DRAFTS_BYTES_MAX: usize = 64 * RECEIPT_MAX;
 
 /// What a ledger is asked.
 #[derive(Debug)]
@@ -115,22 +136,30 @@ pub enum LedgerMessage {
     Append(Draft, RpcReplyPort<Answer<Receipt>>),
     /// Append receipts in this order; the answer acknowledges them all.
     AppendAll(Vec<Draft>, RpcReplyPort<Answer<Vec<Receipt>>>),
+    /// Leave a receipt for what is refused, or count it: see [`LedgerRef::refuse`].
+    Refuse(Draft, RpcReplyPort<Answer<Receipt>>),
     /// The receipt of this id.
     Get(ReceiptId, RpcReplyPort<Option<Receipt>>),
     /// All receipts of a tenant, in the order of its chain.
     OfTenant(String, RpcReplyPort<Vec<Receipt>>),
     /// From the ledger to itself: write what waits for others.
     Commit,
+    /// From the ledger to itself: write how many refusals were counted.
+    WriteCounts,
 }
 
 /// The ledger's own state.
 pub struct LedgerState {
     arguments: LedgerArguments,
     log: Option<Log>,
+    /// The last write found no room.
+    is_full: bool,
     /// Receipts that are not written yet, and who waits for them.
     unwritten: Vec<Receipt>,
     waiting: Vec<Waiting>,
     commit: Option<JoinHandle<()>>,
+    refusals: Refusals,
+    write_counts: Option<JoinHandle<()>>,
     /// Reply ports of questions that an injected failure leaves without an answer:
     /// held, so that who asked waits.
     unanswered: Vec<Box<dyn Any + Send>>,
@@ -153,10 +182,12 @@ enum Waiting {
 
 impl Waiting {
     /// Nobody is left to be told when an answer cannot be sent.
-    fn acknowledge(self) {
-        match self {
-            Self::ForOne(receipt, reply) => drop(reply.send(Ok(*receipt))),
-            Self::ForAll(receipts, reply) => drop(reply.send(Ok(receipts))),
+    fn answer(self, error: Option<LedgerError>) {
+        match (self, error) {
+            (Self::ForOne(receipt, reply), None) => drop(reply.send(Ok(*receipt))),
+            (Self::ForAll(receipts, reply), None) => drop(reply.send(Ok(receipts))),
+            (Self::ForOne(_, reply), Some(error)) => drop(reply.send(Err(error))),
+            (Self::ForAll(_, reply), Some(error)) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -185,6 +216,12 @@ impl Actor for Ledger {
                     cut_off,
                 } = found;
                 retake::event!("recovered {count} receipts, {cut_off} bytes cut off");
+                if cut_off > 0 {
+                    tracing::warn!(
+                        cut_off,
+                        "bytes of a batch that was never acknowledged are cut off"
+                    );
+                }
                 arguments.store.replace(receipts);
                 Some(log)
             }
@@ -192,9 +229,12 @@ impl Actor for Ledger {
         Ok(LedgerState {
             arguments,
             log,
+            is_full: false,
             unwritten: Vec::new(),
             waiting: Vec::new(),
             commit: None,
+            refusals: Refusals::new(),
+            write_counts: None,
             unanswered: Vec::new(),
         })
     }
@@ -207,30 +247,40 @@ impl Actor for Ledger {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             LedgerMessage::Append(draft, reply) => {
-                state.arguments.append_time.spend().await;
-                let Some(reply) = state.admit(reply).await else {
+                let drafts = std::slice::from_ref(&draft);
+                let Some(reply) = state.admit(drafts, reply).await else {
                     return Ok(());
                 };
                 let receipt = state.take(draft);
-                state
-                    .waiting
-                    .push(Waiting::ForOne(Box::new(receipt), reply));
-                state.write_in_time(&myself).await?;
+                state.answer_when_durable(receipt, reply, &myself).await?;
             }
             LedgerMessage::AppendAll(drafts, reply) => {
-                state.arguments.append_time.spend().await;
-                let Some(reply) = state.admit(reply).await else {
+                let Some(reply) = state.admit(&drafts, reply).await else {
                     return Ok(());
                 };
                 let receipts = drafts.into_iter().map(|draft| state.take(draft)).collect();
                 state.waiting.push(Waiting::ForAll(receipts, reply));
                 state.write_in_time(&myself).await?;
             }
+            LedgerMessage::Refuse(draft, reply) => {
+                let drafts = std::slice::from_ref(&draft);
+                let Some(reply) = state.admit(drafts, reply).await else {
+                    return Ok(());
+                };
+                let receipt = state.refuse(draft, &myself);
+                state.answer_when_durable(receipt, reply, &myself).await?;
+            }
             LedgerMessage::Get(id, reply) => drop(reply.send(state.arguments.store.get(id))),
             LedgerMessage::OfTenant(tenant, reply) => {
                 drop(reply.send(state.arguments.store.of_tenant(&tenant)));
             }
-            LedgerMessage::Commit => state.write().await?,
+            LedgerMessage::Commit => drop(state.write().await?),
+            LedgerMessage::WriteCounts => {
+                state.write_counts = None;
+                if !state.write_counts().await? {
+                    state.count_later(&myself);
+                }
+            }
         }
         Ok(())
     }
@@ -240,16 +290,32 @@ impl Actor for Ledger {
         _: ActorRef<LedgerMessage>,
         state: &mut LedgerState,
     ) -> Result<(), ActorProcessingErr> {
-        Ok(state.write().await?)
+        state.write_counts().await?;
+        match &mut state.log {
+            // Without an end mark the log is whole all the same.
+            Some(log) => match log.end().await {
+                Err(error) if error.is_full() => Ok(()),
+                ended => Ok(ended?),
+            },
+            None => Ok(()),
+        }
     }
 }
 
 impl LedgerState {
-    /// Let a request through, unless an injected failure strikes it.
+    /// Let a request through, unless it is too large or an injected failure strikes it.
     async fn admit<T: Send + 'static>(
         &mut self,
+        drafts: &[Draft],
         reply: RpcReplyPort<Answer<T>>,
     ) -> Option<RpcReplyPort<Answer<T>>> {
+        self.arguments.append_time.spend().await;
+        let bytes = || drafts.iter().map(Draft::text_bytes);
+        if bytes().any(|bytes| bytes > DRAFT_BYTES_MAX) || bytes().sum::<usize>() > DRAFTS_BYTES_MAX
+        {
+            let _ = reply.send(Err(LedgerError::TooLarge));
+            return None;
+        }
         match self.arguments.failures.strike(Service::Ledger) {
             None => return Some(reply),
             Some(FailureKind::Slow(time)) => {
@@ -257,7 +323,7 @@ impl LedgerState {
                 return Some(reply);
             }
             Some(FailureKind::Timeout) => self.unanswered.push(Box::new(reply)),
-            Some(kind) => drop(reply.send(Err(kind))),
+            Some(kind) => drop(reply.send(Err(LedgerError::Refused(kind)))),
         }
         None
     }
@@ -286,6 +352,67 @@ impl LedgerState {
         receipt
     }
 
+    /// The receipt of a refusal: its own, or the one that it is counted with.
+    fn refuse(&mut self, draft: Draft, myself: &ActorRef<LedgerMessage>) -> Receipt {
+        let ReceiptKind::Refusal { reason } = &draft.kind else {
+            return self.take(draft);
+        };
+        let key = draft.key.as_deref();
+        if key.is_some_and(|key| self.arguments.store.has_key(key)) {
+            return self.take(draft);
+        }
+        if let Some(receipt) = self.refusals.count(&draft.tenant, reason) {
+            self.count_later(myself);
+            return receipt;
+        }
+        if self.refusals.is_full() {
+            self.take_counts();
+            self.refusals.clear();
+        }
+        let reason = reason.clone();
+        let receipt = self.take(draft);
+        self.refusals.wrote(&reason, &receipt);
+        receipt
+    }
+
+    fn count_later(&mut self, myself: &ActorRef<LedgerMessage>) {
+        if self.write_counts.is_none() {
+            let later = retake::send_after(myself, refusals::PERIOD, || LedgerMessage::WriteCounts);
+            self.write_counts = Some(later);
+        }
+    }
+
+    fn take_counts(&mut self) {
+        for draft in self.refusals.drafts() {
+            self.take(draft);
+        }
+    }
+
+    /// Write what waits, and how many refusals were counted; false if the disk is full.
+    async fn write_counts(&mut self) -> Result<bool, LogError> {
+        if let Some(later) = self.write_counts.take() {
+            later.abort();
+        }
+        self.take_counts();
+        let is_written = self.write().await?;
+        if is_written {
+            self.refusals.clear();
+        }
+        Ok(is_written)
+    }
+
+    /// Acknowledge a receipt, now if it is durable already.
+    async fn answer_when_durable(
+        &mut self,
+        receipt: Receipt,
+        reply: RpcReplyPort<Answer<Receipt>>,
+        myself: &ActorRef<LedgerMessage>,
+    ) -> Result<(), LogError> {
+        let waiting = Waiting::ForOne(Box::new(receipt), reply);
+        self.waiting.push(waiting);
+        self.write_in_time(myself).await
+    }
+
     /// Write now, or when others have come or the time is over.
     async fn write_in_time(&mut self, myself: &ActorRef<LedgerMessage>) -> Result<(), LogError> {
         match &self.arguments.durability {
@@ -296,114 +423,54 @@ impl LedgerState {
                 }
                 Ok(())
             }
-            _ => self.write().await,
+            _ => self.write().await.map(drop),
         }
     }
 
-    /// Write what waits, and acknowledge it.
-    async fn write(&mut self) -> Result<(), LogError> {
+    /// Write what waits, and acknowledge it; false if the disk is full: what waits is then
+    /// taken back, and whoever waits for it gets an error.
+    async fn write(&mut self) -> Result<bool, LogError> {
         if let Some(commit) = self.commit.take() {
             commit.abort();
         }
         if let Some(log) = &mut self.log
             && !self.unwritten.is_empty()
         {
-            log.append(&self.unwritten).await?;
-            log.sync().await?;
-            self.unwritten.clear();
+            match log.commit(&self.unwritten).await {
+                Ok(()) => {
+                    self.unwritten.clear();
+                    if std::mem::take(&mut self.is_full) {
+                        tracing::warn!("there is room on the ledger's disk again");
+                    }
+                }
+                Err(error) if error.is_full() => {
+                    self.roll_back(&error);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
         }
         self.arguments.store.acknowledge();
         for waiting in self.waiting.drain(..) {
-            waiting.acknowledge();
+            waiting.answer(None);
         }
-        Ok(())
+        Ok(true)
     }
-}
 
-/// Why a ledger did not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerError {
-    /// It is not running, or ended before it answered.
-    #[error("the ledger is not running")]
-    Gone,
-    /// It did not answer in time; the receipt may have been appended.
-    #[error("the ledger did not answer within {0:?}")]
-    Timeout(Duration),
-    /// It was told to fail.
-    #[error("the ledger refuses: {0}")]
-    Refused(FailureKind),
+    fn roll_back(&mut self, error: &LogError) {
+        retake::event!("takes back {} receipts: {error}", self.unwritten.len());
+        if !self.is_full {
+            tracing::error!(%error, "nothing is acknowledged until there is room again");
+        }
+        self.is_full = true;
+        self.unwritten.clear();
+        self.arguments.store.roll_back();
+        self.refusals.roll_back(self.arguments.store.len() as u64);
+        for waiting in self.waiting.drain(..) {
+            waiting.answer(Some(LedgerError::Full));
+        }
+    }
 }
 
 /// How far a clock goes back that fails.
 const CLOCK_LEAP: Duration = Duration::from_secs(3600);
-/// How long callers wait for a ledger.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A way to a ledger, by its name: it stays good when the ledger is restarted.
-#[derive(Clone, Debug)]
-pub struct LedgerRef {
-    name: Arc<str>,
-}
-
-impl LedgerRef {
-    /// The ledger that is registered under this name.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self { name: name.into() }
-    }
-
-    async fn call<T: Send + 'static>(
-        &self,
-        message: impl FnOnce(RpcReplyPort<T>) -> LedgerMessage,
-    ) -> Result<T, LedgerError> {
-        let ledger = Names::find::<LedgerMessage>(&self.name).ok_or(LedgerError::Gone)?;
-        match ledger.call(message, Some(CALL_TIMEOUT)).await {
-            Ok(CallResult::Success(answer)) => Ok(answer),
-            Ok(CallResult::Timeout) => Err(LedgerError::Timeout(CALL_TIMEOUT)),
-            Ok(CallResult::SenderError) | Err(_) => Err(LedgerError::Gone),
-        }
-    }
-
-    /// Append a receipt.
-    ///
-    /// # Errors
-    /// If the ledger does not answer.
-    pub async fn append(&self, draft: Draft) -> Result<Receipt, LedgerError> {
-        // What has a key may be appended again by whoever got no answer.
-        if draft.key.is_some() && retake::buggify!("ledger client: appends again") {
-            let unanswered = self.call(|reply| LedgerMessage::Append(draft.clone(), reply));
-            let _ = retake::timeout(Duration::ZERO, unanswered).await;
-        }
-        self.call(|reply| LedgerMessage::Append(draft, reply))
-            .await?
-            .map_err(LedgerError::Refused)
-    }
-
-    /// Append receipts in this order, together.
-    ///
-    /// # Errors
-    /// If the ledger does not answer.
-    pub async fn append_all(&self, drafts: Vec<Draft>) -> Result<Vec<Receipt>, LedgerError> {
-        self.call(|reply| LedgerMessage::AppendAll(drafts, reply))
-            .await?
-            .map_err(LedgerError::Refused)
-    }
-
-    /// The receipt of this id.
-    ///
-    /// # Errors
-    /// If the ledger does not answer.
-    pub async fn get(&self, id: ReceiptId) -> Result<Option<Receipt>, LedgerError> {
-        self.call(|reply| LedgerMessage::Get(id, reply)).await
-    }
-
-    /// All receipts of a tenant, in the order of its chain.
-    ///
-    /// # Errors
-    /// If the ledger does not answer.
-    pub async fn of_tenant(&self, tenant: &str) -> Result<Vec<Receipt>, LedgerError> {
-        let tenant = tenant.to_owned();
-        self.call(|reply| LedgerMessage::OfTenant(tenant, reply))
-            .await
-    }
-}

@@ -49,6 +49,14 @@ pub enum ReceiptKind {
         /// Why.
         reason: String,
     },
+    /// More signals were refused than have receipts of their own: see
+    /// [`LedgerRef::refuse`](super::LedgerRef::refuse).
+    Refusals {
+        /// Why.
+        reason: String,
+        /// How many.
+        count: u64,
+    },
     /// An action was accepted and is about to run.
     Attempt {
         /// The kind of action.
@@ -74,8 +82,15 @@ pub enum ReceiptKind {
         from: String,
         /// The state after.
         to: String,
+        /// The entitlement that the signed order names; none for a change without an order.
+        entitlement_id: Option<String>,
+        /// When the order was made, in milliseconds of Unix time; 0 without an order.
+        ordered_ms: u64,
     },
 }
+
+/// The tenant of receipts that belong to no tenant that is known. No tenant has an empty name.
+pub const NO_TENANT: &str = "";
 
 /// A receipt to be: what its writer knows of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +103,7 @@ pub struct Draft {
     pub payload: String,
     /// The signal that it comes from.
     pub signal: Option<String>,
-    /// Two drafts with one key give one receipt.
+    /// Two drafts with one key give one receipt; the text of a [`Key`](super::Key).
     pub key: Option<String>,
 }
 
@@ -113,6 +128,27 @@ pub struct Receipt {
     pub previous: Hash,
     /// The hash over everything above.
     pub hash: Hash,
+}
+
+impl Draft {
+    /// Bytes of its texts.
+    pub(super) fn text_bytes(&self) -> usize {
+        let of_kind = match &self.kind {
+            ReceiptKind::Transition { from, to } => from.len() + to.len(),
+            ReceiptKind::Refusal { reason } | ReceiptKind::Refusals { reason, .. } => reason.len(),
+            ReceiptKind::Attempt { action } => action.len(),
+            ReceiptKind::Result { outcome, .. } => outcome.len(),
+            ReceiptKind::Signal { verdict } => verdict.len(),
+            ReceiptKind::Entitlement {
+                from,
+                to,
+                entitlement_id,
+                ..
+            } => from.len() + to.len() + entitlement_id.as_ref().map_or(0, String::len),
+        };
+        let optional = [&self.signal, &self.key].map(|text| text.as_ref().map_or(0, String::len));
+        of_kind + self.tenant.len() + self.payload.len() + optional[0] + optional[1]
+    }
 }
 
 impl Receipt {
@@ -155,6 +191,11 @@ impl Receipt {
                 content.text("refusal");
                 content.text(reason);
             }
+            ReceiptKind::Refusals { reason, count } => {
+                content.text("refusals");
+                content.text(reason);
+                content.number(*count);
+            }
             ReceiptKind::Attempt { action } => {
                 content.text("attempt");
                 content.text(action);
@@ -173,10 +214,17 @@ impl Receipt {
                 content.text("signal");
                 content.text(verdict);
             }
-            ReceiptKind::Entitlement { from, to } => {
+            ReceiptKind::Entitlement {
+                from,
+                to,
+                entitlement_id,
+                ordered_ms,
+            } => {
                 content.text("entitlement");
                 content.text(from);
                 content.text(to);
+                content.optional(entitlement_id.as_deref());
+                content.number(*ordered_ms);
             }
         }
         content.text(&self.payload);
@@ -209,16 +257,25 @@ impl Content {
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ", self.id, self.tenant)?;
+        let tenant = match self.tenant.as_str() {
+            NO_TENANT => "(no tenant)",
+            tenant => tenant,
+        };
+        write!(f, "{} {tenant} ", self.id)?;
         match &self.kind {
             ReceiptKind::Transition { from, to } => write!(f, "{from} -> {to}"),
             ReceiptKind::Refusal { reason } => write!(f, "refused: {reason}"),
+            ReceiptKind::Refusals { reason, count } => {
+                write!(f, "refused {count} times more: {reason}")
+            }
             ReceiptKind::Attempt { action } => write!(f, "attempt {action}"),
             ReceiptKind::Result {
                 attempt, outcome, ..
             } => write!(f, "result of {attempt}: {outcome}"),
             ReceiptKind::Signal { verdict } => write!(f, "signal: {verdict}"),
-            ReceiptKind::Entitlement { from, to } => write!(f, "entitlement: {from} -> {to}"),
+            ReceiptKind::Entitlement { from, to, .. } => {
+                write!(f, "entitlement: {from} -> {to}")
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::receipt::{Draft, Hash, Receipt, ReceiptId, ReceiptKind};
+use super::verify::{Break, wrong_link};
 
 /// Receipts in memory. Clones share them. Readers see those that are acknowledged.
 #[derive(Clone, Default)]
@@ -29,71 +30,6 @@ struct Table {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Store({} receipts)", self.table().receipts.len())
-    }
-}
-
-/// Where a chain is broken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the chain of `{tenant}` is broken at position {position} (receipt {id}): {problem}")]
-pub struct Break {
-    /// The tenant.
-    pub tenant: String,
-    /// Place in the tenant's chain, from 0.
-    pub position: usize,
-    /// The receipt there.
-    pub id: ReceiptId,
-    /// What is wrong with it.
-    pub problem: &'static str,
-}
-
-/// Recompute every hash of every chain from its genesis, of receipts in the order of
-/// their ledger: what a [`Store`] does with its own, for those that came another way.
-///
-/// ```
-/// use retake_actors::ledger::{Draft, ReceiptKind, Store, verify};
-///
-/// let store = Store::new();
-/// for payload in ["one", "two"] {
-///     let kind = ReceiptKind::Attempt { action: "scale".to_owned() };
-///     let tenant = "acme".to_owned();
-///     store.append(Draft { tenant, kind, payload: payload.to_owned(), signal: None, key: None });
-/// }
-/// let mut receipts = store.all();
-/// verify(&receipts).unwrap();
-/// receipts[1].payload.push('!');
-/// assert_eq!(verify(&receipts).unwrap_err().position, 1);
-/// ```
-///
-/// # Errors
-/// The first break.
-pub fn verify<'a>(receipts: impl IntoIterator<Item = &'a Receipt>) -> Result<(), Break> {
-    // By tenant: the number of its receipts so far, and the hash of the last.
-    let mut chains: BTreeMap<&str, (usize, Hash)> = BTreeMap::new();
-    for receipt in receipts {
-        let chain = chains.entry(&receipt.tenant);
-        let (position, previous) = chain.or_insert((0, Hash::GENESIS));
-        if let Some(problem) = wrong_link(receipt, *previous) {
-            return Err(Break {
-                tenant: receipt.tenant.clone(),
-                position: *position,
-                id: receipt.id,
-                problem,
-            });
-        }
-        *position += 1;
-        *previous = receipt.hash;
-    }
-    Ok(())
-}
-
-/// What is wrong with a receipt that should follow the one with this hash.
-fn wrong_link(receipt: &Receipt, previous: Hash) -> Option<&'static str> {
-    if receipt.previous != previous {
-        Some("it does not follow the receipt before it")
-    } else if receipt.hash != receipt.expected_hash() {
-        Some("its content does not match its hash")
-    } else {
-        None
     }
 }
 
@@ -121,6 +57,19 @@ impl Store {
     pub(super) fn acknowledge(&self) {
         let mut table = self.table();
         table.acknowledged = table.receipts.len();
+    }
+
+    /// Take away what was appended and is not acknowledged.
+    pub(super) fn roll_back(&self) {
+        let mut table = self.table();
+        while table.receipts.len() > table.acknowledged {
+            table.remove_last();
+        }
+    }
+
+    /// True if there is a receipt of this key, acknowledged or not.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        self.table().by_key.contains_key(key)
     }
 
     /// [`Store::append`] at this time, without an acknowledgement yet, and whether the
@@ -301,7 +250,39 @@ impl Store {
     }
 }
 
+/// Bytes of a receipt's texts, here and in the indices.
+fn text_bytes(receipt: &Receipt) -> usize {
+    let texts = [&receipt.key, &receipt.signal].map(|text| text.as_ref().map_or(0, String::len));
+    // Keys and signals are in the indices as well.
+    receipt.tenant.len() + receipt.payload.len() + 2 * (texts[0] + texts[1])
+}
+
 impl Table {
+    fn remove_last(&mut self) {
+        let Some(receipt) = self.receipts.pop() else {
+            return;
+        };
+        self.text_bytes -= text_bytes(&receipt);
+        // Its number is the last one in each list that it is in.
+        if let Some(chain) = self.chains.get_mut(&receipt.tenant) {
+            chain.pop();
+            if chain.is_empty() {
+                self.chains.remove(&receipt.tenant);
+            }
+        }
+        if let Some(key) = &receipt.key {
+            self.by_key.remove(key);
+        }
+        if let Some(signal) = &receipt.signal
+            && let Some(of_signal) = self.by_signal.get_mut(signal)
+        {
+            of_signal.pop();
+            if of_signal.is_empty() {
+                self.by_signal.remove(signal);
+            }
+        }
+    }
+
     fn insert(&mut self, receipt: Receipt) {
         let id = receipt.id;
         let chain = self.chains.entry(receipt.tenant.clone()).or_default();
@@ -313,10 +294,7 @@ impl Table {
             let of_signal = self.by_signal.entry(signal.clone()).or_default();
             of_signal.push(id);
         }
-        let texts =
-            [&receipt.key, &receipt.signal].map(|text| text.as_ref().map_or(0, String::len));
-        // Keys and signals are in the indices as well.
-        self.text_bytes += receipt.tenant.len() + receipt.payload.len() + 2 * (texts[0] + texts[1]);
+        self.text_bytes += text_bytes(&receipt);
         self.receipts.push(receipt);
     }
 

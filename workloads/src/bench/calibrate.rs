@@ -134,10 +134,11 @@ async fn append() -> Result<Cost, String> {
 /// Writing and syncing what a batch of receipts takes.
 async fn commit(disk: &FileDisk) -> Result<Cost, String> {
     let mut times = Times::default();
-    for _ in 0..SLOW_OPERATIONS {
+    for number in 1..=SLOW_OPERATIONS {
+        let length = u64::from(number) * BATCH_BYTES as u64;
         let done = async {
             disk.append(vec![0x5a; BATCH_BYTES]).await?;
-            disk.sync().await
+            disk.sync(length).await
         };
         let done: std::io::Result<()> = times.of(done).await;
         done.map_err(|error| error.to_string())?;

@@ -128,7 +128,7 @@ impl Server {
         let ingress = Ingress::new(
             &system,
             IngressConfig {
-                secret: secret(),
+                secret: Some(secret()),
                 request_time: context.request_time(),
                 ..IngressConfig::default()
             },

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::Args;
 use retake_actors::invariants;
+use retake_actors::ledger::DataFolder;
 
+use super::keys::{open_to_others, read_key};
 use super::{Error, Status};
 use crate::bench::machine::file_system;
 use crate::recover::receipts;
@@ -30,12 +32,13 @@ pub(super) struct ChecklistArgs {
 type Found = Result<String, String>;
 
 pub(super) fn checklist(args: &ChecklistArgs, out: &mut impl Write) -> Result<Status, Error> {
-    let checks: [(&str, Found); 8] = [
+    let checks: [(&str, Found); 9] = [
         ("panics unwind, so supervisors see them", unwinding()),
         ("the clock is plausible", clock()),
         ("enough files may be open", open_files()),
         ("the address is free", address(args.addr)),
         ("only this machine is served directly", exposure(args.addr)),
+        ("no other server has the data folder", free(&args.data)),
         (
             "the data folder can be written and synced",
             syncing(&args.data),
@@ -119,11 +122,21 @@ fn exposure(addr: SocketAddr) -> Found {
     }
 }
 
+fn free(data: &Path) -> Found {
+    match DataFolder::look(data) {
+        Ok(()) => Ok(data.display().to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn syncing(data: &Path) -> Found {
     const TIMES: u32 = 20;
     let at = data.join(".checklist");
     let work = || -> std::io::Result<Duration> {
-        fs::create_dir_all(data)?;
+        if !data.exists() {
+            // As the server makes it.
+            drop(DataFolder::open(data).map_err(std::io::Error::other)?);
+        }
         let mut file = fs::File::create(&at)?;
         let start = retake::now();
         for _ in 0..TIMES {
@@ -168,20 +181,14 @@ fn secret(file: Option<&Path>) -> Found {
         return Err("none: give --secret FILE".to_owned());
     };
     let of_file = |what: String| format!("{}: {what}", file.display());
-    let key = fs::read(file).map_err(|error| of_file(error.to_string()))?;
-    let length = key.trim_ascii().len();
+    let length = read_key(file).map_err(of_file)?.len();
     if length < LEAST {
         return Err(of_file(format!("{length} bytes, give at least {LEAST}")));
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(file).map_err(|error| of_file(error.to_string()))?;
-        let mode = mode.permissions().mode();
-        if mode & 0o077 != 0 {
-            let what = format!("others may read it (mode {:o}): chmod 600", mode & 0o777);
-            return Err(of_file(what));
-        }
+    if let Some(mode) = open_to_others(file) {
+        return Err(of_file(format!(
+            "others may read it (mode {mode:o}): chmod 600"
+        )));
     }
     Ok(of_file(format!("{length} bytes, for its owner only")))
 }

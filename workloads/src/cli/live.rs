@@ -10,6 +10,7 @@ use retake_traces::live::STRATEGY;
 use serde_json::json;
 
 use super::{Error, Status, print_json, wrap};
+use crate::program;
 use crate::served::{self, Replayed, ServedError};
 
 /// What there is of a trace or recording: the file, or what a process that was killed has
@@ -21,6 +22,22 @@ pub(super) fn find(file: &Path) -> PathBuf {
     } else {
         file.to_owned()
     }
+}
+
+/// What processes that were killed have left beside a recording that is complete, if it is
+/// younger, and what is being recorded there now.
+fn younger(file: &Path) -> Vec<PathBuf> {
+    let changed = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
+    let crash = |number: u32| {
+        let mut path = file.as_os_str().to_owned();
+        path.push(format!(".crash-{number}"));
+        PathBuf::from(path)
+    };
+    let crashes = (1..).map(crash).take_while(|path| path.exists());
+    let partial = std::iter::once(super::partial(file));
+    let left = crashes.chain(partial);
+    left.filter(|path| matches!((changed(path), changed(file)), (Some(it), Some(of)) if it > of))
+        .collect()
 }
 
 /// True for a recording of a live process.
@@ -47,6 +64,14 @@ pub(super) fn replay(
     out: &mut impl Write,
 ) -> Result<Status, Error> {
     let mut replayed = served::replay(file, trace)?;
+    for path in younger(file) {
+        replayed.warnings.push(format!(
+            "`{0}` is younger: a later recording has no end, or is still being made. To follow \
+             that one: {1} replay {0}",
+            path.display(),
+            program::this().name()
+        ));
+    }
     let passed = replayed.followed.is_complete();
     if json {
         print_json(

@@ -12,6 +12,7 @@ mod explore;
 mod export;
 mod inspect;
 mod interrupt;
+mod keys;
 mod live;
 mod progress;
 mod run;
@@ -42,7 +43,8 @@ use terminal::width as terminal_width;
 /// Deterministic simulation of actor systems: run, replay and compare.
 ///
 /// Exit codes: 0 passed or identical, 1 failed or different, 2 wrong usage,
-/// 3 a file that cannot be read or written or is damaged, 130 interrupted.
+/// 3 a file that cannot be read or written or is damaged, 130 interrupted. `serve` has some
+/// of its own.
 #[derive(Debug, Parser)]
 #[command(name = "retake", version, max_term_width = 80)]
 struct Cli {
@@ -115,7 +117,10 @@ enum Command {
     },
     /// Serve the whole system over HTTP, until SIGTERM or Ctrl-C.
     ///
-    /// A restart with the same folder keeps every acknowledged receipt.
+    /// A restart with the same folder keeps every acknowledged receipt. Exit codes: 0 stopped
+    /// in order, 1 stopped with connections cut, 2 did not start, 3 the recording cannot be
+    /// written, 4 gave up while it served, 5 the data folder or the recording is in use by
+    /// another process.
     Serve(serve::ServeArgs),
     /// Print the story of a trace.
     ///
@@ -259,6 +264,8 @@ enum Status {
     Failed = 1,
     /// It was stopped by Ctrl-C.
     Interrupted = 130,
+    /// A server cannot go on by itself: its service manager starts it again.
+    GaveUp = 4,
 }
 
 /// Why a command could not do its work.
@@ -270,6 +277,8 @@ enum Error {
     File(TraceError),
     /// So is a saved case, or a campaign.
     Case(String),
+    /// Another process has what is needed.
+    InUse(String),
     /// Output went nowhere.
     Output(io::Error),
 }
@@ -310,7 +319,7 @@ impl From<ReplayError> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(what) => f.write_str(what),
+            Self::Usage(what) | Self::InUse(what) => f.write_str(what),
             Self::File(error) => error.fmt(f),
             Self::Case(what) => f.write_str(what),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
@@ -433,6 +442,7 @@ pub fn main() -> ExitCode {
                 Error::Usage(_) => 2,
                 Error::File(_) | Error::Case(_) => 3,
                 Error::Output(_) => 1,
+                Error::InUse(_) => 5,
             })
         }
     }

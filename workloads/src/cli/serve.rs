@@ -1,18 +1,21 @@
 //! `retake serve`: the whole system behind HTTP, until it is told to stop.
 
+use std::fs::TryLockError;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use retake_actors::ingress::Secret;
-use retake_actors::ledger::{Disk, FileDisk};
+use retake_actors::ingress::{Secret, Token, check_name};
+use retake_actors::ledger::{DataFolder, Disk, FolderError};
 use retake_actors::{IngressConfig, PlannedFailure};
 use retake_record::{Config, Recording, StartError};
 use tokio::net::{TcpListener, TcpSocket};
 
+use super::keys::{open_to_others, read_key};
 use super::{Error, Status};
 use crate::served::{self, Mode, SCENARIO, Setup};
 
@@ -21,7 +24,8 @@ pub(super) struct ServeArgs {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8080")]
     addr: SocketAddr,
-    /// The folder of the ledger. Made if it is not there; what is in it is served.
+    /// The folder of the ledger, which one server has at a time. Made if it is not there;
+    /// what is in it is served.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// What an acknowledged receipt survives: the process (`memory` does not), or a
@@ -31,17 +35,28 @@ pub(super) struct ServeArgs {
     /// The longest that a receipt waits for others in `group-commit`, in microseconds.
     #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
     commit_delay: u64,
-    /// The file with the secret that marketplace orders are signed with.
+    /// The file with the secret that marketplace orders are signed with: at least 16 bytes, 8
+    /// of them different. Without it every order is refused.
     #[arg(long, value_name = "FILE")]
     secret: Option<PathBuf>,
+    /// The file with the token that pushes have to bring (`Authorization: Bearer TOKEN`).
+    /// Without it anybody may push.
+    #[arg(long, value_name = "FILE")]
+    push_token_file: Option<PathBuf>,
+    /// The file with the token that requests for `/metrics` have to bring. Without it anybody
+    /// may ask.
+    #[arg(long, value_name = "FILE")]
+    metrics_token_file: Option<PathBuf>,
     /// Requests worked on at once; one more is answered with 503.
     #[arg(long, default_value_t = IngressConfig::default().requests_max)]
     requests_max: usize,
-    /// A body must have come, and the work be done, within so many seconds each.
+    /// A body must have come, the work be done, and the answer be taken, within so many
+    /// seconds each.
     #[arg(long, default_value_t = IngressConfig::default().request_timeout.as_secs(),
           value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     request_timeout: u64,
-    /// Entitle this tenant at the start. May be given several times.
+    /// Entitle this tenant at the start, unless it was suspended, revoked or the like: only an
+    /// order changes that. May be given several times.
     #[arg(long = "entitle", value_name = "TENANT")]
     tenants: Vec<String>,
     /// Let something fail on purpose: SERVICE:KIND[,rate=SHARE][,at=TIME][,for=TIME], as
@@ -55,7 +70,8 @@ pub(super) struct ServeArgs {
     #[arg(long, default_value_t = 20, value_name = "MS")]
     action_ms: u64,
     /// Record what the server does in this file, for `retake replay`. It then does one
-    /// thing at a time. Bodies of requests are in it; the secret is not.
+    /// thing at a time. Bodies of requests are in it; secret and tokens are not. What a
+    /// server that was killed has left there is kept as FILE.crash-1 and so on.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// The recording stops at so many megabytes; the server goes on.
@@ -79,21 +95,64 @@ enum Log {
 }
 
 pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Error> {
-    let secret = match &args.secret {
-        Some(file) => read_secret(file)?,
-        None => IngressConfig::default().secret,
-    };
-    start_log(args);
-    if args.secret.is_none() {
-        tracing::warn!("no --secret: anybody can sign marketplace orders");
+    for tenant in &args.tenants {
+        check_name("--entitle", tenant).map_err(Error::Usage)?;
     }
-    let open_files_max = raise_open_files();
+    let config = ingress_config(args)?;
+    start_log(args);
+    warn(args);
+    let config = IngressConfig {
+        connections_max: connections_max(raise_open_files()),
+        ..config
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    for planned in &args.failures {
-        tracing::warn!(%planned, "fails on purpose");
+    // Before anything is read, written or recorded: another server may be at work on it.
+    let folder = DataFolder::open(&args.data).map_err(|error| unusable(args, &error))?;
+    if let Some(mode) = folder.open_to_others() {
+        let folder = args.data.display();
+        tracing::warn!(%folder, "others may look into the data folder (mode {mode:o}): chmod 700");
     }
+    if let Some(file) = &args.record {
+        check_record(file, &args.data)?;
+    }
+    let listener = {
+        let _runtime = runtime.enter();
+        listen(args.addr)
+            .map_err(|error| Error::Usage(format!("cannot listen on {}: {error}", args.addr)))?
+    };
+    let disk: Option<Arc<dyn Disk>> = match args.durability {
+        Mode::Memory => None,
+        Mode::GroupCommit | Mode::Fsync => {
+            let disk = folder.ledger().map_err(|error| unusable(args, &error))?;
+            Some(Arc::new(disk))
+        }
+    };
+    if let Some(file) = &args.record {
+        say_what_is_there(file, out)?;
+    }
+    let recording = args
+        .record
+        .as_deref()
+        .map(|file| record(file, args))
+        .transpose()?;
+    let served = runtime.block_on(until_stopped(args, config, listener, disk, out));
+    if let Some(recording) = recording {
+        finish(recording, out)?;
+    }
+    // The folder is this process's to its end.
+    drop(folder);
+    served
+}
+
+async fn until_stopped(
+    args: &ServeArgs,
+    config: IngressConfig,
+    listener: TcpListener,
+    disk: Option<Arc<dyn Disk>>,
+    out: &mut impl Write,
+) -> Result<Status, Error> {
     let setup = Setup {
         durability: args.durability,
         commit_delay_us: args.commit_delay,
@@ -103,59 +162,179 @@ pub(super) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<Status, Er
         fail_workers: args.fail_workers,
         failures: args.failures.iter().map(ToString::to_string).collect(),
     };
-    let ingress_config = IngressConfig {
-        request_timeout: Duration::from_secs(args.request_timeout),
-        secret,
-        connections_max: connections_max(open_files_max),
-        ..IngressConfig::default()
+    let system = setup.clone().start(disk).await.map_err(Error::Usage)?;
+    let receipts = system.store().len();
+    writeln!(
+        out,
+        "listening on http://{}, {receipts} receipts in {}",
+        listener.local_addr()?,
+        args.data.display()
+    )?;
+    out.flush()?;
+    let ingress = setup.ingress(&system, config);
+    let gave_up = AtomicBool::new(false);
+    let stop = async {
+        tokio::select! {
+            biased;
+            () = system.ended() => gave_up.store(true, Ordering::Relaxed),
+            () = told_to_stop() => {}
+        }
     };
-    let disk = disk(args)?;
-    let recording = args
-        .record
-        .as_deref()
-        .map(|file| record(file, args))
-        .transpose()?;
-    let served = runtime.block_on(async {
-        let system = setup.clone().start(disk).await.map_err(Error::Usage)?;
-        let listener = listen(args.addr)
-            .map_err(|error| Error::Usage(format!("cannot listen on {}: {error}", args.addr)))?;
-        let receipts = system.store().len();
-        writeln!(
-            out,
-            "listening on http://{}, {receipts} receipts in {}",
-            listener.local_addr()?,
-            args.data.display()
-        )?;
-        out.flush()?;
-        let ingress = setup.ingress(&system, ingress_config);
-        let served = ingress.serve(listener, told_to_stop()).await;
-        let receipts = system.store().len();
-        served::stop(system).await;
-        writeln!(
-            out,
-            "stopped after {} connections, {} cut; {receipts} receipts",
-            served.connections, served.unfinished
-        )?;
-        Ok(if served.unfinished == 0 {
-            Status::Passed
-        } else {
-            Status::Failed
+    let served = ingress.serve(listener, stop).await;
+    let receipts = system.store().len();
+    served::stop(system).await;
+    writeln!(
+        out,
+        "stopped after {} connections, {} cut; {receipts} receipts",
+        served.connections, served.unfinished
+    )?;
+    if gave_up.into_inner() {
+        tracing::error!("gave up: parts of the system failed again and again");
+        writeln!(out, "gave up: parts of the system failed again and again")?;
+        return Ok(Status::GaveUp);
+    }
+    Ok(if served.unfinished == 0 {
+        Status::Passed
+    } else {
+        Status::Failed
+    })
+}
+
+fn ingress_config(args: &ServeArgs) -> Result<IngressConfig, Error> {
+    let read = |what: &str, file: &Option<PathBuf>| {
+        let Some(file) = file else {
+            return Ok(None);
+        };
+        let key = read_key(file);
+        key.map(Some).map_err(|error| {
+            let file = file.display();
+            Error::Usage(format!("cannot use the {what} in {file}: {error}"))
         })
-    });
-    if let Some(recording) = recording {
-        let path = recording.path().display().to_string();
-        let recorded = recording.finish()?;
-        writeln!(
-            out,
-            "recorded {} steps in {path}, {:.1} MB",
-            recorded.steps,
-            recorded.bytes as f64 / 1e6
-        )?;
-        if let Some(gap) = recorded.gap {
-            writeln!(out, "the recording stopped before the server: {gap}")?;
+    };
+    let request_timeout = Duration::from_secs(args.request_timeout);
+    Ok(IngressConfig {
+        request_timeout,
+        write_timeout: request_timeout,
+        secret: read("secret", &args.secret)?.map(Secret::new),
+        push_token: read("token", &args.push_token_file)?.map(Token::new),
+        metrics_token: read("token", &args.metrics_token_file)?.map(Token::new),
+        ..IngressConfig::default()
+    })
+}
+
+/// Say what an operator should know about how the server is set up.
+fn warn(args: &ServeArgs) {
+    if args.secret.is_none() {
+        tracing::warn!("no --secret: every marketplace order is refused");
+    }
+    if !args.addr.ip().is_loopback() {
+        let addr = args.addr;
+        tracing::warn!(%addr, "others reach this address without TLS: put a proxy in front of it");
+        if args.push_token_file.is_none() {
+            tracing::warn!("no --push-token-file: anybody who reaches it may push signals");
+        }
+        if args.metrics_token_file.is_none() {
+            tracing::warn!("no --metrics-token-file: anybody who reaches it may read figures");
         }
     }
-    served
+    let keys = [
+        &args.secret,
+        &args.push_token_file,
+        &args.metrics_token_file,
+    ];
+    for file in keys.into_iter().flatten() {
+        if let Some(mode) = open_to_others(file) {
+            let file = file.display();
+            tracing::warn!(%file, "others may read this key (mode {mode:o}): chmod 600");
+        }
+    }
+    for planned in &args.failures {
+        tracing::warn!(%planned, "fails on purpose");
+    }
+}
+
+fn unusable(args: &ServeArgs, error: &FolderError) -> Error {
+    let text = format!("cannot keep the ledger in {}: {error}", args.data.display());
+    match error {
+        FolderError::InUse { .. } => Error::InUse(text),
+        FolderError::Io { .. } => Error::Usage(text),
+    }
+}
+
+/// A recording goes neither over what is in the data folder, by whatever name, nor over
+/// something that is no file.
+fn check_record(file: &Path, data: &Path) -> Result<(), Error> {
+    let wrong = |what: &str| Error::Usage(format!("--record {}: {what}", file.display()));
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // A folder that is not there is found when the file is made.
+    let inside = |path: &Path| match (path.canonicalize(), data.canonicalize()) {
+        (Ok(path), Ok(data)) => path.starts_with(data),
+        _ => false,
+    };
+    if inside(parent) || inside(file) {
+        return Err(wrong("this is in the data folder: give a file elsewhere"));
+    }
+    if let Ok(found) = std::fs::metadata(file) {
+        if !found.is_file() {
+            return Err(wrong("this is no regular file: give another one"));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            if found.nlink() > 1 {
+                return Err(wrong(
+                    "this file has another name as well: give another one",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Say what becomes of what earlier servers have left under the name of a recording.
+fn say_what_is_there(file: &Path, out: &mut impl Write) -> Result<(), Error> {
+    let partial = super::partial(file);
+    if partial.is_file()
+        && let Ok(left) = std::fs::File::open(&partial)
+    {
+        if matches!(left.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+            return Err(Error::InUse(format!(
+                "--record {}: another process is recording to it: give another file, or stop \
+                 that process",
+                file.display()
+            )));
+        }
+        writeln!(
+            out,
+            "{} is what a server that was killed has left: it is kept as {1}.crash-1, or the \
+             next number that is free",
+            partial.display(),
+            file.display()
+        )?;
+    }
+    if file.exists() {
+        let file = file.display();
+        writeln!(out, "{file} is replaced when the server stops")?;
+    }
+    Ok(())
+}
+
+fn finish(recording: Recording, out: &mut impl Write) -> Result<(), Error> {
+    let path = recording.path().display().to_string();
+    let recorded = recording.finish()?;
+    writeln!(
+        out,
+        "recorded {} steps in {path}, {:.1} MB",
+        recorded.steps,
+        recorded.bytes as f64 / 1e6
+    )?;
+    if let Some(gap) = recorded.gap {
+        writeln!(out, "the recording stopped before the server: {gap}")?;
+    }
+    Ok(())
 }
 
 /// Listen with room for a burst of clients. `TcpListener::bind` has room for 128 that were
@@ -216,39 +395,6 @@ fn connections_max(open_files_max: u64) -> usize {
     usize::try_from(places)
         .unwrap_or(usize::MAX)
         .min(IngressConfig::default().connections_max)
-}
-
-fn disk(args: &ServeArgs) -> Result<Option<Arc<dyn Disk>>, Error> {
-    let unusable = |error: std::io::Error| {
-        Error::Usage(format!(
-            "cannot keep the ledger in {}: {error}",
-            args.data.display()
-        ))
-    };
-    std::fs::create_dir_all(&args.data).map_err(unusable)?;
-    if args.durability == Mode::Memory {
-        return Ok(None);
-    }
-    let disk = FileDisk::open(args.data.join("ledger.log")).map_err(unusable)?;
-    Ok(Some(Arc::new(disk)))
-}
-
-fn read_secret(file: &std::path::Path) -> Result<Secret, Error> {
-    let unusable = |what: String| {
-        Error::Usage(format!(
-            "cannot use the secret in {}: {what}",
-            file.display()
-        ))
-    };
-    let text = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-    let key = text.trim_ascii();
-    if key.len() < 16 {
-        return Err(unusable(format!(
-            "it has {} bytes, give at least 16",
-            key.len()
-        )));
-    }
-    Ok(Secret::new(key))
 }
 
 fn start_log(args: &ServeArgs) {

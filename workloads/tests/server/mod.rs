@@ -16,7 +16,7 @@ pub(crate) struct Server {
 }
 
 pub(crate) fn serve(data: &Path, more: &[&str]) -> Server {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_retake"))
+    let process = Command::new(env!("CARGO_BIN_EXE_retake"))
         .args([
             "serve",
             "--addr",
@@ -31,16 +31,7 @@ pub(crate) fn serve(data: &Path, more: &[&str]) -> Server {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut stdout = BufReader::new(process.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let address = line.split("http://").nth(1).unwrap();
-    let address = address.split(',').next().unwrap().to_owned();
-    Server {
-        process,
-        address,
-        stdout,
-    }
+    Server::of(process)
 }
 
 impl Drop for Server {
@@ -52,6 +43,24 @@ impl Drop for Server {
 }
 
 impl Server {
+    /// The server of this process, when it listens.
+    pub(crate) fn of(mut process: Child) -> Self {
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        // A recording may have been announced before.
+        let mut text = String::new();
+        while !text.contains("http://") {
+            let read = stdout.read_line(&mut text).unwrap();
+            assert!(read > 0, "it does not listen: {text}");
+        }
+        let address = text.split("http://").nth(1).unwrap();
+        let address = address.split(',').next().unwrap().to_owned();
+        Self {
+            process,
+            address,
+            stdout,
+        }
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.process.id().to_string();
         Command::new("kill").args([signal, &pid]).status().unwrap();

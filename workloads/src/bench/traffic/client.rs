@@ -187,11 +187,12 @@ impl Client {
     }
 
     fn order(&mut self, entitlement_id: String) -> Order {
+        let now_ms = u64::try_from(retake::unix_time().as_millis()).unwrap_or(u64::MAX);
         Order {
             entitlement_id,
             tenant_id: tenant(self.number),
             action: ["scale", "rollback", "throttle"][self.rng.random_range(0..3)].to_owned(),
-            timestamp: self.asked,
+            timestamp: now_ms,
             signature: String::new(),
         }
     }
