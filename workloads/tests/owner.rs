@@ -277,7 +277,7 @@ fn a_recording_that_a_crash_has_left_is_never_overwritten() {
     let (code, error) = refused(&other, &[&["--addr", "127.0.0.1:0"], &record[..]].concat());
     assert_eq!(code, 5, "{error}");
     assert!(
-        error.contains("is being recorded by another process"),
+        error.contains("another process is recording to it"),
         "{error}"
     );
     std::thread::sleep(std::time::Duration::from_millis(300));
@@ -290,21 +290,25 @@ fn a_recording_that_a_crash_has_left_is_never_overwritten() {
     );
     replay(&partial);
     // Restarts, one of which crashes as well.
-    for (signal, name) in [
-        ("-KILL", "incident-2.retake.partial"),
-        ("-TERM", "incident-3.retake"),
-    ] {
+    let kept = |number: u32| {
+        folder
+            .path()
+            .join(format!("incident.retake.crash-{number}"))
+    };
+    for signal in ["-KILL", "-TERM"] {
         let server = serve(&data, &record);
-        take(&server, name, 3);
+        take(&server, signal, 3);
         std::thread::sleep(std::time::Duration::from_millis(300));
-        let (_, text) = server.end(signal);
-        assert!(signal == "-KILL" || text.contains(name), "{text}");
-        replay(&folder.path().join(name));
-        assert_eq!(fs::read(&partial).unwrap(), crash);
+        assert_eq!(fs::read(kept(1)).unwrap(), crash);
+        replay(&kept(1));
+        server.end(signal);
     }
+    assert!(!partial.exists() && kept(2).exists());
+    replay(&kept(2));
+    replay(&file);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     for path in [
-        &partial,
+        &kept(1),
         &file,
         &data.join("ledger.log"),
         &data.join("ledger.mark"),
