@@ -42,7 +42,7 @@ pub fn story(name: &str, seed: u64) -> Vec<Line> {
 #[must_use]
 pub fn text<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
     let lines: Vec<String> = lines.into_iter().map(|line| line.to_text(100)).collect();
-    format!("{}\n{}", Line::heading(), lines.join("\n"))
+    format!("{}\n{}", Line::heading(100), lines.join("\n"))
 }
 
 /// Run a seed again with records and say where two runs of it part.
