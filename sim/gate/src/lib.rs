@@ -74,6 +74,17 @@ pub fn is_simulated() -> bool {
 
 /// Spawn a task, gated inside a simulation; `tokio::spawn` outside.
 ///
+/// A simulation decides when each step of the task runs. A task of `tokio::spawn` runs at once
+/// when it is woken, in one order only; a run counts such tasks and says so.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let sum = retake::spawn(async { 1 + 2 });
+/// assert_eq!(sum.await.unwrap(), 3);
+/// # }
+/// ```
+///
 /// # Panics
 /// Outside a tokio runtime, as `tokio::spawn` does.
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
@@ -85,6 +96,17 @@ where
 }
 
 /// [`spawn`], with a name that traces show.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// for number in 1..=3 {
+///     retake::spawn_named(&format!("client-{number}"), async move {
+///         retake::event!("asks for {number}");
+///     });
+/// }
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside a tokio runtime, as `tokio::spawn` does.
@@ -109,12 +131,32 @@ where
 /// A name for ractor's registry, which is global to the process: inside a
 /// simulation the name is made unique to the run, so that runs on several
 /// threads do not meet. Traces show the name as given.
+///
+/// ```
+/// # use ractor::{Actor, ActorProcessingErr, ActorRef};
+/// # struct Ledger;
+/// # #[retake::simulated]
+/// # impl Actor for Ledger {
+/// #     type Msg = u32;
+/// #     type State = ();
+/// #     type Arguments = ();
+/// #     async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
+/// #         Ok(())
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// Actor::spawn(Some(retake::scoped_name("ledger")), Ledger, ()).await.unwrap();
+/// let ledger: ActorRef<u32> = retake::where_is("ledger").expect("it is registered").into();
+/// ledger.cast(7).unwrap();
+/// # }
+/// ```
 #[must_use]
 pub fn scoped_name(name: &str) -> String {
     engine::with(|engine| engine.scoped_name(name)).unwrap_or_else(|| name.to_owned())
 }
 
-/// The actor registered under a [`scoped_name`].
+/// The actor registered under a [`scoped_name`]; give the name without its scope.
 #[must_use]
 pub fn where_is(name: &str) -> Option<ractor::ActorCell> {
     ractor::registry::where_is(scoped_name(name))

@@ -195,6 +195,15 @@ impl std::error::Error for Elapsed {}
 
 /// Await a future for at most a duration.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use std::time::Duration;
+/// let never = std::future::pending::<()>();
+/// assert!(retake::timeout(Duration::from_millis(1), never).await.is_err());
+/// # }
+/// ```
+///
 /// # Errors
 /// [`Elapsed`] if the duration passed first. A future that is ready at the
 /// deadline wins.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ractor::thread_local::ThreadLocalActorSpawner;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 use retake_sim::Sim;
 
 use crate::harness::{fails_with, here, in_two};
@@ -38,6 +40,29 @@ fn a_runtime_with_threads_fails_the_run() {
     fails_with(here!(), &[STARTED, FILE], || async {
         let threads = tokio::runtime::Builder::new_multi_thread().build();
         format!("{:?}", threads.is_ok())
+    });
+}
+
+/// An actor of ractor's that may run on a thread of its own.
+#[derive(Default)]
+struct Local;
+
+impl Actor for Local {
+    type Msg = ();
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_thread_local_actor_fails_the_run_by_the_place_where_its_thread_starts() {
+    fails_with(here!(), &[STARTED, "src/thread_local.rs:"], || async {
+        let spawner = ThreadLocalActorSpawner::new();
+        let spawned = ractor::spawn_local::<Local>((), spawner).await;
+        format!("{:?}", spawned.is_ok())
     });
 }
 
