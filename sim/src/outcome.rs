@@ -1,6 +1,5 @@
 //! How a run ended, and what it took.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -219,7 +218,7 @@ pub struct Run<T> {
     /// faults struck, how it ended. Two runs with the same hash ran the same.
     pub event_hash: u64,
     /// Goals (`retake::sometimes!`) that were seen, and whether they were reached.
-    pub goals: BTreeMap<Cow<'static, str>, bool>,
+    pub goals: BTreeMap<&'static str, bool>,
     /// What state machines met (`retake::covered`).
     pub coverage: Coverage,
     /// What became of messages, if they were counted.

@@ -1,7 +1,5 @@
 //! Building and running a simulation.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -543,7 +541,7 @@ impl Sim {
             output,
             stats: core.stats.clone(),
             event_hash,
-            goals: goals(&core.goals),
+            goals: core.goals.clone(),
             coverage: std::mem::take(&mut core.coverage),
             messages: core.messages.take(),
             warnings,
@@ -559,11 +557,6 @@ struct Learned {
     unresolved: Option<String>,
     /// What a run that was left at its standstill left behind.
     last: Last,
-}
-
-fn goals(goals: &BTreeMap<&'static str, bool>) -> BTreeMap<Cow<'static, str>, bool> {
-    let owned = |(goal, reached): (&&'static str, &bool)| (Cow::Borrowed(*goal), *reached);
-    goals.iter().map(owned).collect()
 }
 
 /// A value under a mutex, also after a panic: what is kept in them here is whole at any time.

@@ -321,6 +321,7 @@ fn a_test() -> Test {
         steps: 10_000,
         horizon: "1h",
         isolation: "shared",
+        strict: false,
     }
 }
 

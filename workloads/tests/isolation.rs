@@ -30,6 +30,7 @@ fn run(name: &'static str, seeds: u64, scenario: fn() -> Body) {
         steps: 10_000,
         horizon: "1h",
         isolation: "process",
+        strict: name == "tried_strict",
     };
     test.run(scenario);
 }
@@ -213,6 +214,42 @@ fn a_test_without_choices_says_so() {
     line(&text, "tried_alone: 1 schedule in 20 seeds");
 }
 
+/// A task that the scheduler does not see.
+#[allow(clippy::disallowed_methods, reason = "what is outside is tested")]
+async fn outside() {
+    let task = tokio::spawn(std::future::pending::<()>());
+    retake::sleep(Duration::from_secs(1)).await;
+    task.abort();
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_outside() {
+    run("tried_outside", 20, || Box::pin(outside()));
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_strict() {
+    run("tried_strict", 20, || Box::pin(outside()));
+}
+
+#[test]
+fn what_runs_outside_the_scheduler_is_reported_and_fails_a_strict_test() {
+    let folder = folder();
+    let (passed, text) = tried(folder.path(), "tried_outside", &[]);
+    assert!(passed, "{text}");
+    line(
+        &text,
+        "tried_outside: up to 1 tokio tasks ran outside the scheduler",
+    );
+    for _ in 0..2 {
+        // Found, and then as a saved case.
+        let (passed, text) = tried(folder.path(), "tried_strict", &[]);
+        assert!(!passed && text.contains("escaped: "), "{text}");
+    }
+}
+
 #[test]
 fn variables_that_have_no_sense_fail_the_test() {
     let folder = folder();
@@ -310,6 +347,7 @@ fn a_binary_that_is_no_worker_is_an_error_that_names_the_way_out() {
         steps: 10_000,
         horizon: "1h",
         isolation: "process",
+        strict: false,
     };
     let failed = std::panic::catch_unwind(move || test.run(|| async {}));
     let text = *failed.unwrap_err().downcast::<String>().unwrap();

@@ -59,7 +59,9 @@ fn expanded(result: Result<Tokens>) -> TokenStream {
 /// `E: Debug`; an error fails the test as a panic would. Settings, all optional:
 /// `seeds = 200`, `strategy = "mix"` (or one, such as `"pct:depth=3"`), `faults = "none"`
 /// (`"swarm"`, or a TOML file beside the crate's manifest), `steps = 1_000_000` (the most
-/// of a run), `horizon = "1h"` (of virtual time, by which the function has to return). Other attributes, such as `#[ignore]` and `#[should_panic]`, work as usual.
+/// of a run), `horizon = "1h"` (of virtual time, by which the function has to return),
+/// `isolation = "process"` (each run in a process of its own; `"shared"`: all in the test's),
+/// `strict = false` (`true`: a tokio task outside the scheduler fails the test). Other attributes, such as `#[ignore]` and `#[should_panic]`, work as usual.
 ///
 /// A failure prints its seed, the shrunk story, the files of case and trace, and the
 /// command that replays it; the case is saved in the crate's folder `retake-cases`, and
@@ -85,6 +87,7 @@ fn simulated_test(
         ("steps", quote!(1_000_000)),
         ("horizon", quote!("1h")),
         ("isolation", quote!("process")),
+        ("strict", quote!(false)),
     ];
     for setting in settings {
         let field = fields
@@ -93,7 +96,7 @@ fn simulated_test(
         let Some((_, value)) = field else {
             return Err(Error::new(
                 setting.path.span(),
-                "there is no such setting: write seeds, strategy, faults, steps, horizon or isolation",
+                "there is no such setting: write seeds, strategy, faults, steps, horizon, isolation or strict",
             ));
         };
         let given = &setting.value;

@@ -28,6 +28,9 @@ pub struct SeedRun {
     /// The hash of its schedule, see [`crate::Run::event_hash`].
     #[serde(default)]
     pub event_hash: u64,
+    /// Tasks that ran outside the scheduler, the most at one time.
+    #[serde(default)]
+    pub ungated_max: u64,
     /// It was run in a process that had run other seeds as well, and differed: from where on.
     #[serde(default)]
     pub depends_on_history: Option<String>,
@@ -74,6 +77,9 @@ pub struct Campaign {
     /// Hashes of the schedules that were run: all if there are few, else the smallest ones.
     #[serde(default)]
     pub schedules: BTreeSet<u64>,
+    /// Tasks that ran outside the scheduler, the most at one time of a run.
+    #[serde(default)]
+    pub ungated_max: u64,
     /// Seeds that depend on what their process has run before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
@@ -96,6 +102,7 @@ impl Campaign {
         }
         self.add_coverage(run.coverage);
         self.add_schedules([run.event_hash]);
+        self.ungated_max = self.ungated_max.max(run.ungated_max);
         if let Some(divergence) = run.depends_on_history {
             self.add_history(History {
                 seed: run.seed,
@@ -172,6 +179,7 @@ impl Campaign {
         }
         self.add_coverage(other.coverage);
         self.add_schedules(other.schedules);
+        self.ungated_max = self.ungated_max.max(other.ungated_max);
         if let Some(history) = other.history {
             self.add_history(history);
         }

@@ -40,6 +40,9 @@ pub struct Case {
     /// Whether places marked with `buggify!` misbehave.
     #[serde(default)]
     pub buggify: bool,
+    /// Whether a task outside the scheduler fails the run, see [`Sim::strict`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
     /// The most that a load may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<u32>,
@@ -195,6 +198,7 @@ impl Case {
             .step_limit(self.step_limit)
             .faults(self.faults.iter().cloned())
             .buggify(self.buggify)
+            .strict(self.strict)
             .workload(self.workload)
     }
 

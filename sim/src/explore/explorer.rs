@@ -31,6 +31,7 @@ pub struct Explorer {
     determinism: f64,
     code: String,
     has_plain: bool,
+    strict: bool,
 }
 
 /// Seeds that a process has run before the one that is compared.
@@ -68,6 +69,7 @@ impl Explorer {
             determinism: 0.0,
             code: String::new(),
             has_plain: true,
+            strict: false,
         }
     }
 
@@ -128,6 +130,11 @@ impl Explorer {
         }
     }
 
+    /// A task outside the scheduler fails the run, see [`crate::Sim::strict`].
+    pub fn strict(self, on: bool) -> Self {
+        Self { strict: on, ..self }
+    }
+
     /// Whether the plain run, first in, first out without any fault, is part of the campaign.
     /// It is unless this says otherwise: one of several parts of a campaign is enough.
     pub fn plain_run(self, on: bool) -> Self {
@@ -154,6 +161,7 @@ impl Explorer {
             holds: None,
             faults: Vec::new(),
             buggify: false,
+            strict: self.strict,
             workload: None,
             horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
             step_limit: self.step_limit,
@@ -325,10 +333,11 @@ fn seed_run(case: Case, run: &Run<String>, failed: bool) -> SeedRun {
         deviations: run.stats.deviations,
         faults: run.stats.faults,
         goals: goals
-            .map(|(goal, reached)| (goal.clone().into_owned(), *reached))
+            .map(|(goal, reached)| ((*goal).to_owned(), *reached))
             .collect(),
         coverage: run.coverage.clone(),
         event_hash: run.event_hash,
+        ungated_max: run.stats.ungated_max as u64,
         depends_on_history: None,
         case: failed.then_some(case),
     }

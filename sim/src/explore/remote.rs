@@ -1,7 +1,8 @@
 //! Runs of cases in other processes: what is asked, what is answered.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use retake_traces::error::TraceError;
 use retake_traces::record::{End, Record};
@@ -211,7 +212,7 @@ impl Answer {
             stats: run.stats,
             event_hash: run.event_hash,
             goals: goals
-                .map(|(goal, reached)| (goal.into_owned(), reached))
+                .map(|(goal, reached)| (goal.to_owned(), reached))
                 .collect(),
             coverage: run.coverage,
             messages: run.messages,
@@ -230,7 +231,7 @@ impl Answer {
             stats: self.stats,
             event_hash: self.event_hash,
             goals: goals
-                .map(|(goal, reached)| (Cow::Owned(goal), reached))
+                .map(|(goal, reached)| (name_of_goal(goal), reached))
                 .collect(),
             coverage: self.coverage,
             messages: self.messages,
@@ -239,6 +240,19 @@ impl Answer {
         };
         (run, self.holds)
     }
+}
+
+/// The name of a goal, which user code has as a literal. Another process tells it by its
+/// letters; each is kept once, and a program has not many.
+fn name_of_goal(name: String) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(&*name) {
+        return known;
+    }
+    let name: &'static str = name.leak();
+    names.insert(name);
+    name
 }
 
 /// Sends records from the process of the run.

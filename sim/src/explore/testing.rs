@@ -43,6 +43,8 @@ pub struct Test {
     pub horizon: &'static str,
     /// `process`: each run in a process of its own; `shared`: all in the test's process.
     pub isolation: &'static str,
+    /// A task outside the scheduler fails the test.
+    pub strict: bool,
 }
 
 /// What takes longer hangs.
@@ -168,6 +170,7 @@ impl Test {
             .step_limit(self.steps)
             .horizon(self.horizon()?)
             .check_determinism(DETERMINISM_SHARE)
+            .strict(self.strict)
             .plain_run(variables.has_plain_run());
         let seeds = variables.seeds.unwrap_or(0..self.seeds);
         let (campaign, error) = explorer.run_seeds(&scenario, seeds, &());
@@ -271,6 +274,14 @@ impl Test {
                 "{path}: 1 schedule in {} seeds: there was nothing to choose. Start tasks by \
                  `retake::spawn` and put `#[retake::simulated]` on actors",
                 campaign.runs
+            ));
+        }
+        if campaign.ungated_max > 0 {
+            say(&format!(
+                "{path}: up to {} tokio tasks ran outside the scheduler at one time: ractor's own \
+                 timers and helpers, or tasks of `tokio::spawn`, which `retake::spawn` would have \
+                 scheduled; `strict = true` makes them a failure",
+                campaign.ungated_max
             ));
         }
         if let Some(history) = &campaign.history {

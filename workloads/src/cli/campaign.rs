@@ -54,7 +54,8 @@ impl Keeper {
                 }
             }
             Err(error) => lines.push(format!(
-                "not saved: {error}; `{} run {} --seed {}` runs the seed again",
+                "not saved: {error}; `{} explore {} --seeds {2}..={2}` with the same settings finds \
+                 it again",
                 program::this().name(),
                 scenario.name,
                 case.seed

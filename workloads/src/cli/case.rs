@@ -57,6 +57,7 @@ fn load(file: &Path) -> Result<Case, Error> {
         holds: None,
         faults: faults.map_err(|error: retake_sim::FaultError| Error::Usage(error.to_string()))?,
         buggify: false,
+        strict: false,
         workload: None,
         horizon_ns: header.horizon_ns,
         step_limit: header.step_limit,

@@ -277,6 +277,16 @@ fn print_figures(
             out,
         )?;
     }
+    if found.ungated_max > 0 {
+        wrap(
+            &format!(
+                "note: up to {} tokio tasks ran outside the scheduler at one time: ractor's own \
+                 helpers, or tasks of `tokio::spawn`",
+                found.ungated_max
+            ),
+            out,
+        )?;
+    }
     if is_randomized {
         wrap(
             "note: this system does not let addresses be the same in each process \
