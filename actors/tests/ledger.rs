@@ -471,7 +471,7 @@ fn text_of_a_client_in_a_torn_batch_is_not_taken_for_a_batch() {
                     }
                     let store = served(&disk, &log, good.len() as u64).await;
                     let store = store.unwrap_or_else(|error| panic!("{text:?}, {at}: {error}"));
-                    assert_eq!(store.all(), [first.clone()]);
+                    assert_eq!(store.all(), std::slice::from_ref(&first));
                 }
             }
         }
