@@ -100,7 +100,7 @@ impl Outcome {
     pub fn detail(&self) -> String {
         match self {
             Self::Passed => String::new(),
-            Self::Panicked { task, message } => format!("{task}: {message}"),
+            Self::Panicked { task, message } => format!("{task}: {message}{}", remedy(message)),
             Self::Violated { task, what } => format!("{task}: {what}"),
             Self::Deadlock { waiting, cycle } => {
                 let mut text = String::from("nothing can run and no timer is pending");
@@ -132,6 +132,16 @@ impl Outcome {
             Self::Diverged { reason } => reason.clone(),
         }
     }
+}
+
+/// What to do about a panic that comes of the simulation, if this is one.
+fn remedy(message: &str) -> &'static str {
+    // What tokio's sockets, signals and processes say on a runtime without their driver.
+    if message.contains("but IO is disabled") {
+        return "\na simulation has no sockets of the system: use those of `retake_sim::net` (feature \
+                `net`), also below axum and hyper; docs/own.md shows a server";
+    }
+    ""
 }
 
 fn list(waiting: &[Waiting]) -> String {

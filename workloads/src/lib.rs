@@ -5,11 +5,13 @@
 //! what a run measured; [`run`] runs a scenario under the simulator, with or
 //! without a trace, and replays one; [`served`] is what `retake serve` serves, live and
 //! in a replay; [`cli`] is the command line, and [`Program`] makes one of your own scenarios;
-//! [`bench`](mod@bench) has the benchmarks, `answers` reads what HTTP servers say, [`view`] makes pages of traces, [`zoo`]
+//! [`bench`](mod@bench) has the benchmarks, `build_id` tells executables apart, `answers` reads
+//! what HTTP servers say, [`view`] makes pages of traces, [`zoo`]
 //! has programs with known bugs, and [`recover`] looks into the files of ledgers.
 
 mod answers;
 pub mod bench;
+mod build_id;
 pub mod cli;
 pub mod load;
 mod program;

@@ -14,6 +14,7 @@ use retake_sim::isolate::{self, Launch, WorkerError, Workers};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::build_id;
 use crate::scenario::{self, Scenario};
 
 /// A command with scenarios of your own: `run`, `explore`, `shrink`, `why`, `replay`,
@@ -93,7 +94,8 @@ impl Program {
     }
 
     /// What identifies the program's code in traces and cases, to tell that it has changed:
-    /// a commit, for example. A hash of the executable unless it is told.
+    /// a commit, for example. By default it is the build id that the linker puts into the
+    /// executable, or without one a hash of the executable.
     #[must_use]
     pub fn code(self, code: &'static str) -> Self {
         Self {
@@ -202,7 +204,7 @@ impl Program {
     /// What identifies its code.
     pub(crate) fn identity(&self) -> &'static str {
         static OF_EXECUTABLE: LazyLock<String> =
-            LazyLock::new(|| hash_of_executable().unwrap_or_default());
+            LazyLock::new(|| identity_of_executable().unwrap_or_default());
         self.code.unwrap_or_else(|| &OF_EXECUTABLE)
     }
 }
@@ -287,6 +289,15 @@ fn test_workers() -> Option<Arc<Workers>> {
         memory_limit_mb: Some(MEMORY_LIMIT_MB),
         captures_output: true,
     })))
+}
+
+/// What tells this executable from others: the linker's hash of it where there is one, since
+/// without optimization a hash of our own takes seconds for a large executable.
+fn identity_of_executable() -> std::io::Result<String> {
+    match build_id::of_executable() {
+        Some(id) => Ok(id),
+        None => hash_of_executable(),
+    }
 }
 
 fn hash_of_executable() -> std::io::Result<String> {

@@ -400,3 +400,49 @@ fn a_mistyped_name_is_answered_with_the_one_that_is_near() {
     let (code, _, err) = told(retake(folder.path(), &fault));
     assert!(code == 2 && err.contains("did you mean `kill`?"), "{err}");
 }
+
+#[test]
+fn help_fits_in_80_columns_and_breaks_no_word() {
+    let folder = TempDir::new().unwrap();
+    let (code, all, _) = run(&folder, "--help");
+    assert_eq!(code, 0);
+    let commands = all.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| !line.is_empty());
+    let mut names: Vec<&str> = commands
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(names.len() >= 17, "{names:?}");
+    names.push("");
+    for name in names {
+        for option in ["--help", "-h"] {
+            let command = format!("{name} {option}");
+            let (code, text, err) = run(&folder, command.trim_start());
+            assert_eq!((code, &*err), (0, ""), "{command}");
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{command}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn at_40_columns_a_story_still_says_what_happened() {
+    let folder = recorded();
+    let (_, wide, _) = run(&folder, "show a.retake --width 0");
+    let (code, narrow, _) = run(&folder, "show a.retake --width 40");
+    assert_eq!(code, 0);
+    assert_eq!(narrow.lines().count(), wide.lines().count());
+    let steps = narrow.lines().skip(3);
+    let (mut all, mut useful) = (0, 0);
+    for line in steps {
+        assert!(line.chars().count() <= 40, "{line}");
+        all += 1;
+        let what = [
+            "handles", "start", "new ", "begins", "FAULT", "PANIC", "goes on", "resumes",
+        ];
+        useful += u32::from(what.iter().any(|word| line.contains(word)));
+    }
+    assert!(useful * 10 >= all * 7, "{useful} of {all} lines: {narrow}");
+}

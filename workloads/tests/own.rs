@@ -148,3 +148,16 @@ fn what_retake_explore_has_found_in_this_repository_is_mended() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../retake-cases");
     Program::retake().check_saved(mended(&root).path()).unwrap();
 }
+
+#[test]
+fn a_socket_of_the_system_in_a_simulation_says_what_to_use_instead() {
+    let run = retake_sim::Sim::new().run(|| async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        assert!(listener.is_ok());
+    });
+    let outcome = run.outcome.to_string();
+    assert!(
+        outcome.contains("use those of `retake_sim::net`"),
+        "{outcome}"
+    );
+}

@@ -209,6 +209,7 @@ pub const HELD_OUT: [&str; 4] = [
 #[must_use]
 pub fn hold_out(costs: &Costs, scale: f64, folder: &Path) -> Vec<Prediction> {
     let settings = |mode| Settings {
+        stop: Default::default(),
         mode,
         seed: 0,
         scale,

@@ -11,10 +11,10 @@ use super::baseline::Compared;
 use super::ci::misses;
 use super::context::Mode;
 use super::costs::{Cost, Costs};
-use super::measure::{Distribution, Measured, Series, Stage};
+use super::measure::{Distribution, Figure, Measured, Series, Stage};
 use super::runner::{Results, Row};
 use super::table::show;
-use super::target::{Status, Unit};
+use super::target::{Status, Target, Unit};
 
 /// What reports tell beside the results.
 #[derive(Clone, Debug, Default)]
@@ -116,21 +116,10 @@ pub fn page(results: &Results, about: &About) -> String {
 
 /// The most important things, first.
 fn verdict(results: &Results, about: &About) -> Markup {
-    let (passed, failed) = results.counts();
-    let count = |status| {
-        results
-            .rows
-            .iter()
-            .filter(|row| row.shown() == status)
-            .count()
-    };
     html! {
         p.verdict {
-            strong { (passed) " passed, " (failed) " failed" }
+            strong { (results.counts_in_words()) }
             @if results.scale < 1.0 { " at " (results.scale) " of the full load" }
-            @for (status, word) in [(Status::Alert, "with an alert"), (Status::Warning, "with a warning")] {
-                @if count(status) > 0 { ", " (count(status)) " " (word) }
-            }
             @if let Some(compared) = &about.compared {
                 @let bad = compared.bad().count();
                 " · " a href="#comparison" {
@@ -138,19 +127,65 @@ fn verdict(results: &Results, about: &About) -> Markup {
                 } " beside the baseline " code { (compared.name) }
             }
         }
+        (attention(results))
         @for failure in &results.failures { p.alerted { "Fails on purpose: " code { (failure) } } }
         @if results.mode == Mode::Sim {
             p { "A queueing model in virtual time: what operations cost is "
                 a href="#environment" { "stated" }
                 ", not measured here. The same to the byte on every machine." }
         }
-        @let failed: Vec<_> = results.rows.iter().filter(|row| row.shown() == Status::Fail).collect();
-        @if !failed.is_empty() {
-            ul {
-                @for row in failed {
-                    li { a href={"#" (anchor(&row.id))} { (row.id) } ": " (misses(row).join("; ")) }
+    }
+}
+
+/// What failed and what raised an alert, the worst first, each with its sentence.
+fn attention(results: &Results) -> Markup {
+    let mut rows: Vec<&Row> = results.rows.iter().collect();
+    rows.retain(|row| row.shown() != Status::Pass);
+    rows.sort_by_key(|row| std::cmp::Reverse(row.shown()));
+    html! {
+        @if !rows.is_empty() {
+            ul.attention {
+                @for row in rows {
+                    li {
+                        (badge(row.shown())) " " a href={"#" (anchor(&row.id))} { (row.id) } ": "
+                        @let missed = if row.shown() == Status::Fail { misses(row) } else { Vec::new() };
+                        (missed.into_iter().chain(row.alerts()).collect::<Vec<_>>().join("; "))
+                    }
                 }
             }
+        }
+    }
+}
+
+/// How far a figure is from its target, as a bar: its length is the figure, its mark the
+/// bound. Both fit, whichever is larger.
+fn gauge(row: &Row, figure: &Figure) -> Markup {
+    let (Some(target), Some(value)) = (figure.target, row.value(figure)) else {
+        return html! {};
+    };
+    let bounds = match target {
+        Target::AtMost(bound) | Target::AtLeast(bound) => vec![bound],
+        Target::Within(least, most) => vec![least, most],
+    };
+    // What did not come is as long as the bar.
+    let shown = value
+        .max(0.0)
+        .min(bounds.iter().fold(0.0, |a: f64, b| a.max(*b)) * 4.0 + 1.0);
+    let whole = bounds
+        .iter()
+        .fold(shown, |most: f64, bound| most.max(*bound))
+        * 1.1;
+    let percent = |value: f64| {
+        format!(
+            "{:.1}%",
+            (100.0 * value / whole.max(1e-9)).clamp(0.0, 100.0)
+        )
+    };
+    let text = format!("{} of {}", show(row, figure), target.show(figure.unit));
+    html! {
+        span.gauge role="img" aria-label=(text) title=(text) {
+            span.value style={"width:" (percent(shown))} {}
+            @for bound in bounds { span.bound style={"left:" (percent(bound))} {} }
         }
     }
 }
@@ -199,7 +234,7 @@ fn summary(results: &Results) -> Markup {
         section id="summary" {
             h2 { "Targets" }
             div.scroll { table {
-                thead { tr { th { "benchmark" } th { "figure" } th.number { "measured" } th { "target" } } }
+                thead { tr { th { "benchmark" } th { "figure" } th.number { "measured" } th { "" } th { "target" } } }
                 tbody {
                     @for row in &results.rows {
                         @let judged: Vec<_> = row.measured.figures.iter().filter(|it| it.target.is_some()).collect();
@@ -208,12 +243,13 @@ fn summary(results: &Results) -> Markup {
                                 td { @if place == 0 { (badge(row.shown())) " " a href={"#" (anchor(&row.id))} { (row.id) } } }
                                 td { (figure.name) }
                                 td.number { (show(row, figure)) }
+                                td.gauges { (gauge(row, figure)) }
                                 td { (figure.target.map(|target| target.show(figure.unit)).unwrap_or_default())
                                      @if !row.meets(figure) { strong { " missed" } } }
                             }
                         }
                         @if judged.is_empty() {
-                            tr.first { td { (badge(row.shown())) " " a href={"#" (anchor(&row.id))} { (row.id) } } td colspan="3" {} }
+                            tr.first { td { (badge(row.shown())) " " a href={"#" (anchor(&row.id))} { (row.id) } } td colspan="4" {} }
                         }
                     }
                 }
@@ -400,6 +436,7 @@ fn percentiles(distributions: &[Distribution]) -> String {
                 2 => "99 %".to_owned(),
                 count => format!("99.{} %", "9".repeat(count - 2)),
             })
+            .y_labels(6)
             .y_label_formatter(&|ns: &f64| Unit::Nanoseconds.show(*ns))
             .draw()?;
         for (place, distribution) in distributions.iter().enumerate() {
@@ -447,7 +484,13 @@ fn over_time(series: &Series, marks: &[(f64, String)]) -> String {
             .bold_line_style(INK.mix(0.25))
             .light_line_style(TRANSPARENT)
             .label_style(("sans-serif", 13).into_font().color(&INK))
-            .x_label_formatter(&|seconds: &f64| format!("{seconds:.0} s"))
+            .x_labels(6)
+            .y_labels(5)
+            // Runs of a few seconds have ticks between them.
+            .x_label_formatter(&|seconds: &f64| match end {
+                6.0.. => format!("{seconds:.0} s"),
+                _ => format!("{seconds:.1} s"),
+            })
             .y_label_formatter(&|value: &f64| series.unit.show(*value))
             .draw()?;
         let points = series.points.iter().copied();

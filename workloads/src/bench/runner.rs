@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub think: Option<Duration>,
     /// Where live benchmarks keep their files while they run.
     pub folder: PathBuf,
+    /// Becomes true when the benchmark that runs is to be given up.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// One benchmark's row.
@@ -158,6 +161,25 @@ impl Results {
     }
 }
 
+impl Results {
+    /// How many rows ended how, those with alerts and warnings included.
+    #[must_use]
+    pub fn counts_in_words(&self) -> String {
+        let (passed, failed) = self.counts();
+        let of = |status| self.rows.iter().filter(|row| row.shown() == status).count();
+        let s = |count| if count == 1 { "" } else { "s" };
+        let (alerts, warnings) = (of(Status::Alert), of(Status::Warning));
+        let mut text = format!(
+            "{passed} passed, {failed} failed, {alerts} alert{}",
+            s(alerts)
+        );
+        if warnings > 0 {
+            text.push_str(&format!(", {warnings} warning{}", s(warnings)));
+        }
+        text
+    }
+}
+
 /// Run one benchmark.
 #[must_use]
 pub fn run(benchmark: &'static Benchmark, settings: &Settings) -> Row {
@@ -228,12 +250,16 @@ fn run_into(
         _ => settings.timeout,
     };
     let (mut measured, event_hash, trace_error) = match settings.mode {
-        Mode::Sim => within(timeout, {
+        Mode::Sim => within(timeout, &settings.stop, {
             let seed = settings.seed;
             move || run_simulated(benchmark, seed, context, sink)
         })
         .unwrap_or_else(|what| (failed(what), None, None)),
-        Mode::Live => (run_live(benchmark, context, timeout), None, None),
+        Mode::Live => (
+            run_live(benchmark, context, timeout, &settings.stop),
+            None,
+            None,
+        ),
     };
     if settings.mode == Mode::Live {
         // There everything is the machine's, and compared by thresholds.
@@ -269,6 +295,7 @@ fn run_into(
 /// ends with the process.
 fn within<T: Send + 'static>(
     timeout: Duration,
+    stop: &AtomicBool,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {
     let (done, wait) = std::sync::mpsc::channel();
@@ -277,16 +304,30 @@ fn within<T: Send + 'static>(
         // Whoever waits may have given up.
         let _ = done.send(work());
     });
-    match wait.recv_timeout(timeout) {
-        Ok(result) => {
-            // It has sent its result: nothing that counts can go wrong any more.
-            let _ = thread.join();
-            Ok(result)
+    let mut left = timeout;
+    loop {
+        match wait.recv_timeout(left.min(LOOK_EVERY)) {
+            Ok(result) => {
+                // It has sent its result: nothing that counts can go wrong any more.
+                let _ = thread.join();
+                return Ok(result);
+            }
+            Err(RecvTimeoutError::Disconnected) => return Err("it ended early".to_owned()),
+            Err(RecvTimeoutError::Timeout) => left = left.saturating_sub(LOOK_EVERY),
         }
-        Err(RecvTimeoutError::Timeout) => Err(too_long(timeout)),
-        Err(RecvTimeoutError::Disconnected) => Err("it ended early".to_owned()),
+        if stop.load(Ordering::Relaxed) {
+            return Err(STOPPED.to_owned());
+        }
+        if left.is_zero() {
+            return Err(too_long(timeout));
+        }
     }
 }
+
+/// How soon it is seen that a benchmark is to be given up.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What is said of one that was.
+const STOPPED: &str = "it was stopped";
 
 fn too_long(timeout: Duration) -> String {
     format!("it did not end within {timeout:?}")
@@ -327,7 +368,12 @@ fn run_simulated(
     (measured, Some(event_hash), run.trace_error)
 }
 
-fn run_live(benchmark: &'static Benchmark, context: Context, timeout: Duration) -> Measured {
+fn run_live(
+    benchmark: &'static Benchmark,
+    context: Context,
+    timeout: Duration,
+    stop: &AtomicBool,
+) -> Measured {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -336,11 +382,20 @@ fn run_live(benchmark: &'static Benchmark, context: Context, timeout: Duration) 
         Err(error) => return failed(format!("no runtime: {error}")),
     };
     runtime.block_on(async {
-        let run = retake::spawn((benchmark.run)(context));
-        match retake::timeout(timeout, run).await {
-            Ok(Ok(measured)) => measured,
-            Ok(Err(error)) => failed(format!("it ended early: {error}")),
-            Err(_) => failed(too_long(timeout)),
+        let mut run = retake::spawn((benchmark.run)(context));
+        let mut left = timeout;
+        loop {
+            match retake::timeout(left.min(LOOK_EVERY), &mut run).await {
+                Ok(Ok(measured)) => return measured,
+                Ok(Err(error)) => return failed(format!("it ended early: {error}")),
+                Err(_) => left = left.saturating_sub(LOOK_EVERY),
+            }
+            if stop.load(Ordering::Relaxed) {
+                return failed(STOPPED.to_owned());
+            }
+            if left.is_zero() {
+                return failed(too_long(timeout));
+            }
         }
     })
 }
@@ -352,10 +407,15 @@ mod tests {
     #[test]
     fn what_does_not_end_in_time_is_given_up() {
         let (_open, closed) = std::sync::mpsc::channel::<()>();
-        let given_up = within(Duration::from_millis(20), move || closed.recv());
+        let stop = AtomicBool::new(false);
+        let given_up = within(Duration::from_millis(20), &stop, move || closed.recv());
         assert_eq!(given_up.unwrap_err(), "it did not end within 20ms");
-        assert_eq!(within(Duration::from_secs(60), || 7), Ok(7));
-        let panics = within(Duration::from_secs(60), || panic!("on purpose"));
+        assert_eq!(within(Duration::from_secs(60), &stop, || 7), Ok(7));
+        let panics = within(Duration::from_secs(60), &stop, || panic!("on purpose"));
         assert_eq!(panics.unwrap_err(), "it ended early");
+        stop.store(true, Ordering::Relaxed);
+        let (_open, closed) = std::sync::mpsc::channel::<()>();
+        let stopped = within(Duration::from_secs(600), &stop, move || closed.recv());
+        assert_eq!(stopped.unwrap_err(), "it was stopped");
     }
 }

@@ -57,14 +57,21 @@ pub fn row(row: &Row, verbose: bool, out: &mut impl Write) -> io::Result<()> {
 
 /// Lines that start behind a margin.
 fn indented(text: &str, out: &mut impl Write) -> io::Result<()> {
-    let mut line = String::from("   ");
+    indented_after("    ", text, out)
+}
+
+/// Lines of which the first starts so.
+fn indented_after(start: &str, text: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut line = start.to_owned();
     for word in text.split_whitespace() {
-        let length = line.chars().count() + 1 + word.chars().count();
+        let space = if line.trim().is_empty() { "" } else { " " };
+        let length = line.chars().count() + space.len() + word.chars().count();
         if length > WIDTH && !line.trim().is_empty() {
             writeln!(out, "{line}")?;
-            line = String::from("     ");
+            line = format!("      {word}");
+            continue;
         }
-        line.push(' ');
+        line.push_str(space);
         line.push_str(word);
     }
     writeln!(out, "{line}")
@@ -79,7 +86,7 @@ pub fn show(row: &Row, figure: &Figure) -> String {
     }
 }
 
-/// The last lines: which failed, and how many passed.
+/// The last lines: which failed, what raised an alert, and how many passed.
 ///
 /// # Errors
 /// If the output fails.
@@ -91,6 +98,10 @@ pub fn summary(results: &Results, out: &mut impl Write) -> io::Result<()> {
     for row in failed {
         writeln!(out, "FAIL {}", row.id)?;
     }
-    let (passed, failed) = results.counts();
-    writeln!(out, "{passed} passed, {failed} failed")
+    for row in &results.rows {
+        for alert in row.alerts() {
+            indented_after("", &format!("{alert} ({})", row.id), out)?;
+        }
+    }
+    writeln!(out, "{}", results.counts_in_words())
 }

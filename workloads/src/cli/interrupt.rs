@@ -45,6 +45,11 @@ impl Interrupt {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// What becomes true when it is asked, for code that knows no commands.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// Have these workers begin with no further run once it is asked. Call it now and then.
     pub(super) fn pass_on(&self, workers: &Weak<Workers>) {
         if self.is_asked()

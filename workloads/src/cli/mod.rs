@@ -10,6 +10,7 @@ mod debug;
 mod documented;
 mod explore;
 mod export;
+mod help;
 mod inspect;
 mod interrupt;
 mod keys;
@@ -262,7 +263,7 @@ fn horizon(text: &str) -> Result<Duration, String> {
 enum Status {
     Passed = 0,
     Failed = 1,
-    /// It was stopped by Ctrl-C.
+    /// By Ctrl-C; what there was by then has been printed and written.
     Interrupted = 130,
     /// A server cannot go on by itself: its service manager starts it again.
     GaveUp = 4,
@@ -384,6 +385,18 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => {
             let text = error.render().to_string();
+            let is_help = !error.use_stderr();
+            if is_help && error.kind() != clap::error::ErrorKind::DisplayVersion {
+                let text = help::wrapped(&error.render().ansi().to_string());
+                let text = if console::colors_enabled() {
+                    text
+                } else {
+                    console::strip_ansi_codes(&text).into_owned()
+                };
+                // Whoever closed the pipe has read enough.
+                let _ = io::stdout().write_all(text.as_bytes());
+                return ExitCode::SUCCESS;
+            }
             if clean(&text) == text {
                 error.exit();
             }

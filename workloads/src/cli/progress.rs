@@ -18,7 +18,7 @@ pub(super) fn shown<T: Send>(expected: Duration, work: impl FnOnce(&Progress) ->
         return work(&progress);
     }
     let bar = ProgressBar::new(u64::try_from(expected.as_millis()).unwrap_or(u64::MAX));
-    let style = ProgressStyle::with_template("{bar:30} {msg}");
+    let style = ProgressStyle::with_template("{bar:20} {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     // The bar is drawn from a thread of its own: the simulation's clock is not this one's.
     let (done, wait) = mpsc::channel::<()>();
@@ -48,7 +48,7 @@ pub(super) fn benchmarks(count: usize) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(count as u64);
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
+    let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     // Drawn from a thread of its own, so that it shows that something goes on.
     bar.enable_steady_tick(EVERY);
@@ -58,7 +58,10 @@ pub(super) fn benchmarks(count: usize) -> ProgressBar {
 /// For work of unknown length; hidden in a pipe.
 pub(super) fn spinner() -> ProgressBar {
     if console::user_attended_stderr() {
+        // A message that is wider than the terminal is cut, not wrapped.
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}");
         ProgressBar::new_spinner()
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
     } else {
         ProgressBar::hidden()
     }

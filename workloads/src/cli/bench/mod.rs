@@ -14,6 +14,7 @@ use clap::builder::FalseyValueParser;
 use retake_actors::PlannedFailure;
 use retake_sim::did_you_mean;
 
+use super::interrupt::Interrupt;
 use super::{Error, Status};
 use crate::bench::baseline::{Baseline, BaselineError, Compared, Verdict};
 use crate::bench::runner::{self, Results, Row, Settings};
@@ -126,6 +127,7 @@ impl BenchArgs {
             failures: self.failures.clone(),
             think: self.think.map(Duration::from_millis),
             folder: self.out.clone(),
+            stop: Default::default(),
         })
     }
 }
@@ -165,7 +167,7 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
         Some(name) => Some(Baseline::load(&args.out, name)?),
         None => None,
     };
-    let settings = args.settings()?;
+    let mut settings = args.settings()?;
     if let Some(baseline) = &baseline {
         // With nothing to compare yet, only whether it could be.
         baseline.compare(&empty(&settings))?;
@@ -175,7 +177,9 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
         output::clean(&args.out)?;
     }
     let load = machine::load_average();
-    let results = run(args, &settings, &benchmarks, out)?;
+    let interrupt = Interrupt::listen();
+    settings.stop = interrupt.flag();
+    let results = run(args, &settings, &benchmarks, &interrupt, out)?;
     if args.json {
         super::print_json(&results, out)?;
     }
@@ -193,13 +197,15 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
     if args.report {
         output::write_reports(&args.out, &results, &about)?;
         if !args.json {
+            let report = args.out.join("report.html");
             writeln!(out, "results in {}", args.out.display())?;
+            writeln!(out, "report in {}", report.display())?;
         }
     }
     if let Some(file) = &args.summary {
         output::write_summary(file, &results, &about)?;
     }
-    if let Some(name) = &args.save_baseline {
+    if let (Some(name), false) = (&args.save_baseline, interrupt.is_asked()) {
         let path = Baseline::save(&args.out, name, &results)?;
         if !args.json {
             writeln!(out, "kept as {}", path.display())?;
@@ -207,6 +213,13 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
     }
     if !args.json {
         table::summary(&results, out)?;
+    }
+    if interrupt.is_asked() {
+        let (done, all) = (results.rows.len(), benchmarks.len());
+        if !args.json {
+            writeln!(out, "stopped after {done} of {all} benchmarks")?;
+        }
+        return Ok(Status::Interrupted);
     }
     Ok(if results.counts().1 == 0 && !is_worse {
         Status::Passed
@@ -243,6 +256,7 @@ fn run(
     args: &BenchArgs,
     settings: &Settings,
     benchmarks: &[&'static Benchmark],
+    interrupt: &Interrupt,
     out: &mut impl Write,
 ) -> Result<Results, Error> {
     retake_sim::memory::enable();
@@ -268,6 +282,10 @@ fn run(
     for benchmark in benchmarks {
         bar.set_message(benchmark.id);
         let row = run_one(args, settings, benchmark)?;
+        if interrupt.is_asked() {
+            // What it measured so far would be judged as if it were all.
+            break;
+        }
         bar.inc(1);
         if !args.json {
             bar.suspend(|| -> std::io::Result<()> {
