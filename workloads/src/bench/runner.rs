@@ -162,11 +162,18 @@ impl Results {
 }
 
 impl Results {
-    /// How many rows ended how, those with alerts and warnings included.
+    /// How many rows passed and failed, and how many alerts and warnings they all raised.
     #[must_use]
     pub fn counts_in_words(&self) -> String {
         let (passed, failed) = self.counts();
-        let of = |status| self.rows.iter().filter(|row| row.shown() == status).count();
+        let raised: Vec<String> = self.rows.iter().flat_map(Row::alerts).collect();
+        let of = |status: Status| {
+            let start = format!("{status}:");
+            raised
+                .iter()
+                .filter(|alert| alert.starts_with(&start))
+                .count()
+        };
         let s = |count| if count == 1 { "" } else { "s" };
         let (alerts, warnings) = (of(Status::Alert), of(Status::Warning));
         let mut text = format!(
