@@ -348,3 +348,39 @@ fn messages_without_debug_are_shown_by_their_variants_where_the_handler_names_th
     });
     insta::assert_snapshot!(story);
 }
+
+/// A block that ractor's own attribute makes.
+struct Focused;
+
+#[retake::simulated]
+#[ractor::actor(message = enum FocusedMessage, state = u32, arguments = u32)]
+impl Focused {
+    async fn pre_start(
+        &self,
+        _: ActorRef<FocusedMessage>,
+        first: u32,
+    ) -> Result<u32, ActorProcessingErr> {
+        Ok(first)
+    }
+
+    #[ractor::message(Add(amount))]
+    async fn add(&self, amount: u32, state: &mut u32) {
+        retake::sleep(std::time::Duration::from_millis(1)).await;
+        *state += amount;
+    }
+
+    #[ractor::rpc(Read)]
+    fn read(&self, state: &u32) -> u32 {
+        *state
+    }
+}
+
+#[test]
+fn an_actor_of_ractors_own_attribute_is_gated() {
+    let story = story(|| async {
+        let (focused, _) = Actor::spawn(None, Focused, 1).await.unwrap();
+        focused.cast(FocusedMessage::Add(2)).unwrap();
+        assert_eq!(call!(focused, FocusedMessage::Read).unwrap(), 3);
+    });
+    insta::assert_snapshot!(story);
+}

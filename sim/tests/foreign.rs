@@ -22,6 +22,7 @@ enum Request {
     Sleep,
 }
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Foreign {
     type Msg = Request;
     type State = Vec<String>;

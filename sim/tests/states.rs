@@ -187,6 +187,7 @@ fn a_state_whose_debug_panics_or_is_endless_does_no_harm() {
 /// An actor without the attribute, with a state that has no text otherwise.
 struct Foreign;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Foreign {
     type Msg = u32;
     type State = Vec<u32>;

@@ -501,6 +501,7 @@ struct Squarer;
 #[derive(Debug)]
 struct Square(u32, RpcReplyPort<u32>);
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Worker for Squarer {
     type Key = u32;
     type Message = Square;

@@ -28,6 +28,10 @@ pub use self::texts::{Probe, ProbeFallback};
 pub use ractor;
 /// For `impl Actor` blocks of `async fn`s that are to have no gate, with either form of ractor's
 /// trait.
+#[cfg(feature = "async-trait")]
+#[doc(hidden)]
+pub use ractor::async_trait as callbacks;
+#[cfg(not(feature = "async-trait"))]
 #[doc(hidden)]
 pub use retake_macros::async_trait as callbacks;
 

@@ -170,6 +170,7 @@ pub fn where_is(name: &str) -> Option<ractor::ActorCell> {
 /// ```
 /// # use ractor::{Actor, ActorProcessingErr, ActorRef};
 /// # struct Display;
+/// # #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 /// # impl Actor for Display {
 /// #     type Msg = u32;
 /// #     type State = ();

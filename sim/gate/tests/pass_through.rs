@@ -132,6 +132,7 @@ async fn gated_actors_answer_calls() {
 #[tokio::test]
 async fn a_wrapped_actor_answers_calls() {
     struct Plain;
+    #[cfg_attr(feature = "async-trait", ractor::async_trait)]
     impl Actor for Plain {
         type Msg = RpcReplyPort<u32>;
         type State = ();

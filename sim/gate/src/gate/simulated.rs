@@ -14,6 +14,7 @@ use super::texts::state_text;
 /// ```
 /// # use ractor::{Actor, ActorProcessingErr, ActorRef};
 /// # struct Foreign;
+/// # #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 /// # impl Actor for Foreign {
 /// #     type Msg = u32;
 /// #     type State = ();

@@ -1,7 +1,17 @@
-//! The callbacks of [`Simulated`].
+//! The callbacks of [`Simulated`], in whichever form ractor's trait has.
+//!
+//! ractor's `Actor` is an async trait if its feature `async-trait` is on, which code cannot ask.
+//! Without the feature of the same name here, `async_trait` below is the attribute of
+//! `retake-macros`, and ractor's, which comes first, where ractor has one. Ractor's leaves the
+//! `compile_error!` in place.
 
-use ractor::{Actor, ActorRef, Message, SupervisionEvent};
-use retake_macros::async_trait;
+#[cfg(not(feature = "async-trait"))]
+#[allow(unused_imports, ambiguous_glob_imports)]
+// If `async_trait` is ambiguous here: turn on the feature `async-trait` of `retake`.
+use {ractor::*, retake_macros::*};
+
+#[cfg(feature = "async-trait")]
+use ractor::{Actor, ActorRef, Message, SupervisionEvent, async_trait};
 
 use super::{CallbackResult, Gate, Simulated};
 
@@ -10,6 +20,12 @@ impl<A: Actor> Actor for Simulated<A>
 where
     A::Msg: Message,
 {
+    #[cfg(not(feature = "async-trait"))]
+    compile_error!(
+        "the feature `async-trait` of `ractor` is on: turn on the one of `retake` as well, as in \
+         `retake = { …, features = [\"async-trait\"] }`"
+    );
+
     type Msg = A::Msg;
     type State = A::State;
     type Arguments = A::Arguments;
