@@ -46,7 +46,7 @@ pub(crate) struct Place {
 }
 
 /// Two environments that have nothing in common.
-const ANYWHERE: [Place; 2] = [
+pub(crate) const ANYWHERE: [Place; 2] = [
     Place {
         fixed_addresses: false,
         elsewhere: false,
@@ -178,25 +178,10 @@ where
 /// Run the program in a process of its own.
 fn start(test: &str, place: Place) -> [Report; 2] {
     static SECOND: std::sync::Mutex<u64> = std::sync::Mutex::new(0);
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", test, "--nocapture", "--test-threads", "1"])
-        .env(CHILD, test);
+    let mut command = command(test, place);
+    command.env(CHILD, test);
     if place.elsewhere {
-        command.current_dir("/");
-        for number in 0..100 {
-            command.env(format!("RETAKE_FILLER_{number}"), "x".repeat(number));
-        }
         command.env(NOT_IN_SECOND, SECOND.lock().unwrap().to_string());
-    }
-    let one_processor = place.elsewhere.then(last_processor);
-    #[allow(
-        unsafe_code,
-        reason = "both are single system calls, as is allowed between fork and exec"
-    )]
-    // SAFETY: as above; `one_processor` is a plain value.
-    unsafe {
-        command.pre_exec(move || prepare(one_processor, place.fixed_addresses));
     }
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -209,6 +194,28 @@ fn start(test: &str, place: Place) -> [Report; 2] {
     reports
         .try_into()
         .unwrap_or_else(|_| panic!("`{test}` in a process of its own:\n{text}\n{errors}"))
+}
+
+/// Starts one test of this binary there.
+pub(crate) fn command(test: &str, place: Place) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads", "1"]);
+    if place.elsewhere {
+        command.current_dir("/");
+        for number in 0..100 {
+            command.env(format!("FILLER_{number}"), "x".repeat(number));
+        }
+    }
+    let one_processor = place.elsewhere.then(last_processor);
+    #[allow(
+        unsafe_code,
+        reason = "both are single system calls, as is allowed between fork and exec"
+    )]
+    // SAFETY: as above; `one_processor` is a plain value.
+    unsafe {
+        command.pre_exec(move || prepare(one_processor, place.fixed_addresses));
+    }
+    command
 }
 
 fn parse(line: &str) -> Report {

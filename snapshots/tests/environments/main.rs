@@ -7,6 +7,7 @@
 #![allow(missing_docs, clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod addresses;
+mod campaigns;
 mod chance;
 mod clocks;
 #[path = "../common/mod.rs"]
