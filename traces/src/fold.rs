@@ -51,6 +51,7 @@ impl Passage {
     pub fn to_text(&self, width: usize) -> String {
         match self {
             Self::Line(line) => line.to_text(width),
+            Self::LeftOut(1) => "  (1 line left out)".to_owned(),
             Self::LeftOut(count) => format!("  ({count} lines left out)"),
             Self::Repeated { round, times } => {
                 let until = round.last().map_or(0, |line| line.now_ns);

@@ -3,9 +3,11 @@
 //! Each sentence "passes if" is a [`Reason`], which was found by running it: the case passes
 //! with the constraint, and does not when it is released one step later or earlier.
 
+mod bounds;
 mod deliveries;
 mod reason;
 mod search;
+mod seeds;
 mod slice;
 
 use std::collections::BTreeSet;
@@ -27,7 +29,7 @@ pub use self::reason::{
 };
 
 /// Steps that may be spent on making a case small before it is explained.
-const SHRINK_STEPS_MAX: u64 = 2_000_000;
+const SHRINK_STEPS_MAX: u64 = 1_000_000;
 
 /// Why a case fails.
 #[derive(Clone, Debug)]

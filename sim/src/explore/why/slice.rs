@@ -10,6 +10,10 @@ use retake_traces::story::Line;
 /// Lines that an explanation has at most, where nothing that must be shown needs more.
 pub(super) const LINES_MAX: usize = 40;
 
+/// Lines that must be shown, and those that are shown if these leave room.
+const MUST_MAX: usize = 200;
+const KEYS_MAX: usize = 50;
+
 /// So many steps in a row that are not shown are mentioned.
 const GAP_MIN: usize = 20;
 
@@ -29,17 +33,39 @@ fn tells_failure(line: &Line) -> bool {
     }
 }
 
-/// Whether a line is shown whatever there is: faults, failures, what supervisors receive, and
-/// what starts and ends.
-fn is_key(line: &Line, has_started: bool) -> bool {
+/// Ranks of lines, the lower the sooner they are shown: what must be shown, what is shown up
+/// to [`KEYS_MAX`], and what is shown if there is room for it, by its distance.
+const MUST: u32 = 0;
+const KEY: u32 = 1;
+const NEAR: u32 = 2;
+
+/// The rank of a line for what it is: faults and failures, what ends and starts again and
+/// which supervisor receives that, then what starts for the first time.
+fn rank(line: &Line, has_started: bool) -> Option<u32> {
+    let text = line.detail.as_deref().unwrap_or_default();
     match &line.record {
-        Record::Step(step) => matches!(step.kind, StepKind::Supervision | StepKind::PostStop),
+        Record::Step(step) if step.kind == StepKind::PostStop => Some(KEY),
+        Record::Step(step) if step.kind == StepKind::Supervision => {
+            let is_failure = text.starts_with("ActorFailed");
+            // Of what has started there is a line already, and a normal end is usual.
+            let is_start = text.starts_with("ActorStarted");
+            let is_normal = text.ends_with(", normal)");
+            Some(match (is_failure, is_start || is_normal) {
+                (true, _) => MUST,
+                (false, true) => NEAR + 1,
+                (false, false) => KEY,
+            })
+        }
         // The tasks of a start are many, and known.
-        Record::Task(task) => has_started && task.kind == TaskKind::Actor,
-        Record::Fault(_) | Record::End(_) => true,
-        Record::Event(_) | Record::Panic(_) => tells_failure(line),
-        Record::Unhandled(_) | Record::State(_) | Record::Live(_) => false,
-        Record::Detail(_) | Record::Cause(_) => false,
+        Record::Task(task) if task.kind == TaskKind::Actor => {
+            let is_successor = task.label.contains('#');
+            (has_started || is_successor).then_some(if is_successor { KEY } else { NEAR })
+        }
+        Record::Fault(_) | Record::End(_) => Some(MUST),
+        Record::Event(_) | Record::Panic(_) => tells_failure(line).then_some(MUST),
+        Record::Task(_) | Record::Step(_) => None,
+        Record::Unhandled(_) | Record::State(_) | Record::Live(_) => None,
+        Record::Detail(_) | Record::Cause(_) => None,
     }
 }
 
@@ -99,21 +125,29 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
     let (mut chosen, mut skipped) = (Vec::new(), 0);
     for line in lines {
         has_started |= matches!(line.record, Record::Step(step) if step.kind == StepKind::Handle);
-        let is_key = is_key(line, has_started) || is_step(line) && nearest.contains(&line.step);
+        let is_decisive = is_step(line) && nearest.contains(&line.step);
+        let rank = if is_decisive {
+            Some(MUST)
+        } else {
+            rank(line, has_started)
+        };
         let is_near = match &line.record {
             Record::Step(_) | Record::Event(_) | Record::Panic(_) => {
                 is_short || distances.contains_key(&line.step)
             }
             _ => false,
         };
-        if is_key || is_near {
+        if rank.is_some() || is_near {
             if skipped >= GAP_MIN {
                 chosen.push(Chosen::Gap(skipped));
             }
             skipped = 0;
-            let far = distances.get(&line.step).copied().unwrap_or(u32::MAX);
-            let far = if is_key { 0 } else { far.max(1) };
-            chosen.push(Chosen::Line(line.clone(), far));
+            let far = distances
+                .get(&line.step)
+                .copied()
+                .unwrap_or(u32::MAX - NEAR);
+            let rank = rank.unwrap_or(u32::MAX).min(NEAR + far);
+            chosen.push(Chosen::Line(line.clone(), rank));
         } else {
             skipped += usize::from(is_step(line));
         }
@@ -165,23 +199,42 @@ fn abridge(chosen: Vec<Chosen>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
     }
     // The nearest first; of the same distance the later ones.
     ranks.sort_by_key(|(far, index)| (*far, Reverse(*index)));
+    let is_kept = |place: usize, far: u32| match far {
+        MUST => place < MUST_MAX,
+        KEY => place < KEYS_MAX,
+        _ => place < LINES_MAX,
+    };
     let kept: BTreeSet<usize> = ranks
         .iter()
         .enumerate()
-        .filter(|(place, (far, _))| *place < LINES_MAX || *far == 0)
+        .filter(|(place, (far, _))| is_kept(*place, *far))
         .map(|(_, (_, index))| *index)
         .collect();
+    shown_of(passages, &kept)
+}
+
+/// The passages that are kept, with the numbers of lines between them.
+fn shown_of(passages: Vec<Passage>, kept: &BTreeSet<usize>) -> Vec<Passage> {
     let mut shown = Vec::new();
-    let mut left_out = 0;
+    let mut gap: Vec<Passage> = Vec::new();
+    let close = |gap: &mut Vec<Passage>, shown: &mut Vec<Passage>| match &gap[..] {
+        [] => {}
+        // As long as what would stand for it.
+        [Passage::Line(_)] => shown.append(gap),
+        lines => {
+            let count = lines.iter().map(Passage::count).sum();
+            shown.push(Passage::LeftOut(count));
+            gap.clear();
+        }
+    };
     for (index, passage) in passages.into_iter().enumerate() {
-        if !kept.contains(&index) {
-            left_out += passage.count();
-            continue;
+        if kept.contains(&index) {
+            close(&mut gap, &mut shown);
+            shown.push(passage);
+        } else {
+            gap.push(passage);
         }
-        if left_out > 0 {
-            shown.push(Passage::LeftOut(std::mem::take(&mut left_out)));
-        }
-        shown.push(passage);
     }
+    close(&mut gap, &mut shown);
     shown
 }
