@@ -1,7 +1,7 @@
 //! A part of a trace file as columns.
 
 use retake_traces::record::{End, Record, Task};
-use retake_traces::{TraceError, TraceReader};
+use retake_traces::{Header, TraceError, TraceReader};
 use serde_json::{Value, json};
 
 use super::columns::{Columns, Full, Limits};
@@ -85,6 +85,10 @@ pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded
     } else if !header.causality {
         notes.push("recorded without causes: no arrows".to_owned());
     }
+    let has_failed = end.as_ref().is_some_and(|end| end.outcome != "passed");
+    if has_failed && header.reasons.is_empty() {
+        notes.extend(how_to_explain(&header, &source.name));
+    }
     if let Some(damage) = &damage {
         let step = columns.step();
         notes.push(if has_end {
@@ -120,6 +124,16 @@ pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded
         about,
         damage,
     })
+}
+
+/// How to find out what would have avoided the failure of a run that is no case, if this
+/// program can run it again.
+fn how_to_explain(header: &Header, name: &str) -> Option<String> {
+    crate::scenario::find(&header.scenario)?;
+    let program = crate::program::this().name();
+    Some(format!(
+        "`{program} why {name}` says what would have avoided this"
+    ))
 }
 
 /// Jump to the part, with the tasks from before.
