@@ -49,6 +49,11 @@ fn entropy_of_the_system_is_of_the_seed() {
 }
 
 #[test]
+fn a_uuid_is_of_the_seed() {
+    is_of_the_seed(here!(), || async { uuid::Uuid::new_v4().to_string() });
+}
+
+#[test]
 #[allow(unsafe_code, reason = "functions of the C library")]
 fn entropy_of_the_c_library_is_of_the_seed() {
     unsafe extern "C" {

@@ -7,7 +7,11 @@ fn the_number_of_processors_is_fixed() {
     is_the_same(here!(), || async {
         let processors = std::thread::available_parallelism().unwrap().get();
         assert_eq!(processors, retake_sim::interpose::PROCESSORS);
-        format!("{processors}")
+        format!(
+            "{processors} {} {}",
+            num_cpus::get(),
+            num_cpus::get_physical()
+        )
     });
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ractor::thread_local::ThreadLocalActorSpawner;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use rayon::prelude::*;
 use retake_sim::Sim;
 
 use crate::harness::{fails_with, here, in_two};
@@ -32,6 +33,17 @@ fn a_builder_of_a_thread_gets_an_error() {
 fn a_scope_of_threads_fails_the_run() {
     fails_with(here!(), &[STARTED, FILE], || async {
         std::thread::scope(|scope| scope.spawn(|| 1).join().unwrap()).to_string()
+    });
+}
+
+#[test]
+fn rayon_fails_the_run_by_the_place_that_used_it() {
+    fails_with(here!(), &[STARTED, FILE], || async {
+        let order = std::sync::Mutex::new(Vec::new());
+        (0..100)
+            .into_par_iter()
+            .for_each(|number| order.lock().unwrap().push(number));
+        format!("{order:?}")
     });
 }
 
