@@ -70,11 +70,20 @@ fn code_on_the_pages_is_code_that_is_tested() {
 /// The text of all tests of the workspace.
 fn tests() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut folders: Vec<_> = ["actors", "sim", "snapshots", "traces", "workloads"]
-        .into_iter()
-        .flat_map(|it| ["src", "tests"].map(|part| root.join(it).join(part)))
-        .filter(|folder| folder.exists())
-        .collect();
+    let mut folders: Vec<_> = [
+        "actors",
+        "sim",
+        "sim/gate",
+        "sim/macros",
+        "sim/record",
+        "snapshots",
+        "traces",
+        "workloads",
+    ]
+    .into_iter()
+    .flat_map(|it| ["src", "tests"].map(|part| root.join(it).join(part)))
+    .filter(|folder| folder.exists())
+    .collect();
     let mut tests = String::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
