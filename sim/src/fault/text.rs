@@ -393,7 +393,8 @@ fn of_target(verb: &str, rest: &str, last: Last) -> Result<(String, FaultAction)
             target = before.trim();
         }
     }
-    if target.is_empty() {
+    // An unknown verb is refused below, whatever comes after it.
+    if target.is_empty() && OF_A_TARGET.contains(&verb) {
         return Err("the name of the target is missing".to_owned());
     }
     let no_such = |part: &str| format!("a {verb} cannot be `in {part}`");
