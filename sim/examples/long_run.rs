@@ -121,7 +121,7 @@ fn main() -> ExitCode {
         peak_kb.map_or_else(|| "unknown".to_owned(), |kb| format!("{} MB", kb / 1000))
     );
     let is_small = peak_kb.is_none_or(|kb| kb <= MEMORY_MAX_KB);
-    let went_on = run.outcome == Outcome::StepLimit && run.stats.steps == steps;
+    let went_on = matches!(run.outcome, Outcome::StepLimit { .. }) && run.stats.steps == steps;
     ExitCode::from(u8::from(!(is_small && went_on && summary.is_ok())))
 }
 

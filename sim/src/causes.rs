@@ -47,6 +47,9 @@ thread_local! {
     static RUNNING: Cell<u64> = const { Cell::new(0) };
     /// The step whose span was entered last and not left, 0 for none.
     static ENTERED: Cell<u64> = const { Cell::new(0) };
+    /// Steps that have spawned tasks which no gate guards, with a number that the tokio task
+    /// ids of all that were spawned up to then are below.
+    static SPAWNED: RefCell<Vec<(u64, u64)>> = const { RefCell::new(Vec::new()) };
     /// Messages, where they are watched.
     static WATCHED: RefCell<Option<Watched>> = const { RefCell::new(None) };
 }
@@ -72,6 +75,7 @@ impl Watched {
     fn send(&mut self, step: u64) -> u64 {
         self.last += 1;
         self.counts.sent += 1;
+        self.counts.ungated += u64::from(RUNNING.get() == 0);
         let sent = Sent {
             step,
             handled: false,
@@ -98,7 +102,12 @@ impl Watched {
         if sent.spans > 0 {
             return;
         }
-        if !sent.handled && sent.step == RUNNING.get() {
+        let is_sent_now = match RUNNING.get() {
+            // By a task that no gate guards, and not by an actor that ends.
+            0 => message == self.last && spawner().is_some(),
+            step => sent.step == step,
+        };
+        if !sent.handled && is_sent_now {
             self.counts.refused += 1;
         } else if !sent.handled {
             self.counts.lost += 1;
@@ -132,6 +141,27 @@ pub(crate) fn sender() -> Option<NonZeroU64> {
 pub(crate) fn reset() {
     RUNNING.set(0);
     ENTERED.set(0);
+    SPAWNED.take();
+}
+
+fn number(id: tokio::task::Id) -> u64 {
+    // It is shown as its number, and has no other way to it.
+    id.to_string().parse().unwrap_or_default()
+}
+
+/// This step has spawned tasks that no gate guards, all of them before the task of this id.
+pub(crate) fn spawned_before(id: tokio::task::Id, step: u64) {
+    SPAWNED.with_borrow_mut(|spawned| spawned.push((number(id), step)));
+}
+
+/// The step that spawned the task which runs now, if no gate guards it: ids of tasks count up.
+fn spawner() -> Option<u64> {
+    SPAWNED.with_borrow(|spawned| {
+        let (last, _) = spawned.last()?;
+        let id = tokio::task::try_id().map(number).filter(|id| id < last)?;
+        let place = spawned.partition_point(|(before, _)| *before <= id);
+        spawned.get(place).map(|(_, step)| *step)
+    })
 }
 
 struct StepSite;
@@ -264,9 +294,13 @@ impl Subscriber for Causes {
     }
 
     fn current_span(&self) -> Current {
-        match RUNNING.get() {
-            0 => self.inner.current_span(),
-            step => Current::new(Id::from_u64(STEP | step), &METADATA),
+        let step = match RUNNING.get() {
+            0 => spawner(),
+            step => Some(step),
+        };
+        match step {
+            Some(step) => Current::new(Id::from_u64(STEP | step), &METADATA),
+            None => self.inner.current_span(),
         }
     }
 }

@@ -5,13 +5,17 @@
 //! actors are killed one by one, and whoever wakes was waiting for the one
 //! killed. Nothing of this is part of the run: no step is granted any more.
 //!
-//! An actor killed early cannot be seen to wait for a later one. The first actor
-//! killed while waiting is reported as unresolved, and the simulation repeats the
-//! run with that one spared until last.
+//! Tasks are aborted in the same way. What a task holds goes with it: so it is seen as well
+//! who waits for a lock, for the other end of a channel, or for the end of a task.
+//!
+//! One that is killed early cannot be seen to wait for a later one. If several wait, the
+//! simulation repeats the run and kills them in the opposite order: for any two, one of the
+//! two orders shows whether the first waits for the second.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ractor::ActorCell;
+use tokio::task::AbortHandle;
 
 use crate::core::Core;
 use crate::outcome::{Outcome, Waiting};
@@ -31,36 +35,56 @@ pub(crate) struct Probe {
 struct Victim {
     slot: u32,
     label: String,
-    cell: ActorCell,
+    ender: Ender,
     waits: bool,
 }
 
+/// Ends an actor or a task.
+#[derive(Clone, Debug)]
+pub(crate) enum Ender {
+    Actor(ActorCell),
+    Task(AbortHandle),
+}
+
+impl Ender {
+    pub(crate) fn kill(&self) {
+        match self {
+            Self::Actor(cell) => cell.kill(),
+            Self::Task(handle) => handle.abort(),
+        }
+    }
+}
+
 impl Probe {
-    /// Plan to kill every live actor: leaves of the supervision tree before their
-    /// supervisors (whose death takes them along), those that wait after those
-    /// that do not, and `spared` at the end.
-    pub(crate) fn new(core: &Core, waiting: Vec<Waiting>, spared: Option<&str>) -> Self {
+    /// Plan to kill every live actor and every task that waits: leaves of the supervision
+    /// tree before their supervisors (whose death takes them along), and those that wait after
+    /// those that do not.
+    pub(crate) fn new(core: &Core, waiting: Vec<Waiting>, is_reversed: bool) -> Self {
         let tasks = &core.tasks;
         let mut victims: Vec<Victim> = tasks
             .iter()
-            .filter(|(_, task)| task.is_live_actor())
             .filter_map(|(slot, task)| {
+                let ender = match &task.cell {
+                    Some(cell) if task.is_live_actor() => Ender::Actor(cell.clone()),
+                    Some(_) => return None,
+                    None => Ender::Task(task.spawned.as_ref()?.handle.clone()?),
+                };
                 Some(Victim {
                     slot,
                     label: core.label(task),
-                    cell: task.cell.clone()?,
+                    ender,
                     waits: task.suspended,
                 })
             })
             .collect();
         victims.sort_by_key(|victim| {
-            let is_parent = !victim.cell.get_children().is_empty();
-            (
-                Some(&*victim.label) == spared,
-                is_parent,
-                victim.waits,
-                std::cmp::Reverse(victim.slot),
-            )
+            let is_parent = match &victim.ender {
+                Ender::Actor(cell) => !cell.get_children().is_empty(),
+                Ender::Task(_) => false,
+            };
+            let slot = i64::from(victim.slot);
+            let place = if is_reversed { slot } else { -slot };
+            (is_parent, victim.waits, place)
         });
         let suspended = tasks
             .iter()
@@ -74,11 +98,11 @@ impl Probe {
         }
     }
 
-    /// The next actor to kill.
-    pub(crate) fn next(&mut self) -> Option<ActorCell> {
+    /// The next one to kill.
+    pub(crate) fn next(&mut self) -> Option<Ender> {
         let victim = self.victims.get(self.killed)?;
         self.killed += 1;
-        Some(victim.cell.clone())
+        Some(victim.ender.clone())
     }
 
     /// A gate was polled during the experiment.
@@ -102,19 +126,10 @@ impl Probe {
                 wait.waits_for = targets.into_iter().collect();
             }
         }
-        let unresolved = self
-            .victims
-            .iter()
-            .find(|victim| victim.waits)
-            .map(|victim| victim.label.clone())
-            .filter(|label| {
-                waiting
-                    .values()
-                    .any(|wait| wait.task == *label && wait.waits_for.is_empty())
-            });
+        let is_unresolved = self.victims.iter().filter(|victim| victim.waits).count() > 1;
         Findings {
             waiting: waiting.into_values().collect(),
-            unresolved,
+            is_unresolved,
         }
     }
 }
@@ -123,8 +138,8 @@ impl Probe {
 #[derive(Debug)]
 pub(crate) struct Findings {
     pub(crate) waiting: Vec<Waiting>,
-    /// An actor whose own wait this order of killing could not show.
-    pub(crate) unresolved: Option<String>,
+    /// Whether another order of killing may show more.
+    pub(crate) is_unresolved: bool,
 }
 
 /// Combine what two experiments with the same run taught.
@@ -190,6 +205,7 @@ mod tests {
         Waiting {
             task: task.to_owned(),
             doing: String::new(),
+            spawned: None,
             waits_for: waits_for.iter().map(ToString::to_string).collect(),
         }
     }

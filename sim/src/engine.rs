@@ -13,9 +13,10 @@
 mod blocking;
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt::Display;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -26,15 +27,18 @@ use rand_core::Rng;
 use retake::engine::{Engine as Contract, Outside, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
 use retake_traces::record::{TaskKind, Unhandled};
 use tokio::runtime::RuntimeMetrics;
+use tokio::task::AbortHandle;
 
 use crate::core::{Core, Left, Next as Pick};
 use crate::deadlock::{Findings, Probe};
+use crate::ends::Ends;
 use crate::environment::Environment;
 use crate::follow::Next;
 use crate::identity::scope;
 use crate::outcome::Outcome;
 use crate::squat::squat;
 use crate::strikes::Blow;
+use crate::task::Spawned;
 use crate::timers::Action;
 
 #[cfg(all(feature = "interpose", target_os = "linux"))]
@@ -65,6 +69,8 @@ pub(crate) struct Engine {
     environment: RefCell<Option<Box<dyn Environment>>>,
     /// The number of steps when it acted last.
     environment_acted: Cell<u64>,
+    /// The virtual time when it acted last.
+    environment_instant: Cell<u64>,
     sentinel: RefCell<Option<Waker>>,
     sentinel_queued: Cell<bool>,
     /// Of the future that `block_on` polls.
@@ -75,6 +81,7 @@ pub(crate) struct Engine {
     /// Tokio's time may have moved since `Core::now_ns` was set.
     time_is_stale: Cell<bool>,
     metrics: RefCell<Option<RuntimeMetrics>>,
+    ends: RefCell<Ends>,
     /// Tokio tasks alive that no gate guards, as last seen.
     ungated: Cell<usize>,
     idles_past_horizon: Cell<u32>,
@@ -88,8 +95,9 @@ pub(crate) enum Standstill {
     /// Find out who waits for whom, by killing actors.
     #[default]
     Probe,
-    /// The same, and kill this one last.
-    ProbeSparing(String),
+    /// The same, in the opposite order: who was killed before it could be seen to wait for
+    /// another is killed after that.
+    ProbeReversed,
     /// Leave the actors as they are.
     Leave,
 }
@@ -124,6 +132,7 @@ impl Engine {
             core: RefCell::new(core),
             environment: RefCell::new(None),
             environment_acted: Cell::new(0),
+            environment_instant: Cell::new(0),
             sentinel: RefCell::new(None),
             sentinel_queued: Cell::new(false),
             main: RefCell::new(None),
@@ -131,6 +140,7 @@ impl Engine {
             base: Cell::new(None),
             time_is_stale: Cell::new(false),
             metrics: RefCell::new(None),
+            ends: RefCell::default(),
             ungated: Cell::new(0),
             idles_past_horizon: Cell::new(0),
             standstill,
@@ -217,6 +227,8 @@ impl Engine {
         self.main.replace(None);
         self.anchor.replace(None);
         self.metrics.replace(None);
+        let waits = self.ends.borrow_mut().clear();
+        drop(waits);
         let timers = self.core.borrow_mut().timers.clear();
         drop(timers);
     }
@@ -256,6 +268,12 @@ impl Engine {
         if self.is_following() {
             return self.follow_on(false);
         }
+        self.refresh_time();
+        self.note_stray_panics();
+        self.note_ends();
+        if self.environment_is_due() && self.environment_acts() {
+            return;
+        }
         let next = {
             let mut core = self.core.borrow_mut();
             if core.probe.is_some() || core.has_grant() {
@@ -264,6 +282,10 @@ impl Engine {
             }
             if core.is_over() {
                 Some(Pick::Finished)
+            } else if core.is_timer_due() {
+                drop(core);
+                self.fire_due();
+                return;
             } else if std::mem::take(&mut core.may_have_yielded) {
                 // `tokio::task::yield_now` wakes its task when nothing is queued: it
                 // is runnable like any other only then, or it would come last always.
@@ -335,6 +357,9 @@ impl Engine {
         if self.is_following() {
             return self.follow_on(true);
         }
+        self.refresh_time();
+        self.note_stray_panics();
+        self.note_ends();
         let picked = {
             let mut core = self.core.borrow_mut();
             if core.probe.is_some() {
@@ -344,6 +369,11 @@ impl Engine {
             core.reclaim_grant();
             core.rounds = 0;
             core.may_have_yielded = false;
+            if core.is_timer_due() {
+                drop(core);
+                self.fire_due();
+                return;
+            }
             (!core.runnable.is_empty() && !core.is_paused()).then(|| core.pick())
         };
         match picked {
@@ -458,7 +488,10 @@ impl Engine {
         let target_ns = match next_ns {
             Some(next_ns) => next_ns.min(limits.horizon_ns),
             // Nothing of ours is pending: if nothing of tokio's is, time gets there.
-            None => FAR_NS,
+            None => {
+                self.core.borrow_mut().stands_still();
+                FAR_NS
+            }
         };
         if now_ns >= FAR_NS {
             return self.standstill();
@@ -471,8 +504,11 @@ impl Engine {
         self.idles_past_horizon.set(past_horizon);
         let has_next = next_ns.is_some() || past_horizon > IDLES_PAST_HORIZON;
         if now_ns >= limits.horizon_ns && has_next {
-            let waiting = self.core.borrow().waiting();
-            return self.finish(Outcome::Horizon { waiting });
+            let (waiting, busy) = {
+                let core = self.core.borrow();
+                (core.waiting(), core.busy())
+            };
+            return self.finish(Outcome::Horizon { waiting, busy });
         }
         if target_ns / NS_PER_MS == now_ns / NS_PER_MS {
             advance(target_ns - now_ns);
@@ -498,6 +534,7 @@ impl Engine {
             let core = self.core.borrow();
             (core.now_ns, core.stats.steps)
         };
+        self.environment_instant.set(now_ns);
         // After a step it may have woken tasks without knowing.
         let after_step = self.environment_acted.replace(steps) != steps;
         let acts = environment.act(Duration::from_nanos(now_ns)) || after_step;
@@ -508,6 +545,20 @@ impl Engine {
             self.kick();
         }
         acts
+    }
+
+    /// At an instant that is new, what is beside the tasks moves before the first of them
+    /// runs, if it is to move then: so its doings come in any order with what timers do.
+    fn environment_is_due(&self) -> bool {
+        let core = self.core.borrow();
+        core.instant_is_new
+            && !core.is_over()
+            && !core.has_grant()
+            && core.probe.is_none()
+            && self.environment_instant.get() != core.now_ns
+            && self
+                .environment_next_ns()
+                .is_some_and(|next_ns| next_ns <= core.now_ns)
     }
 
     fn environment_next_ns(&self) -> Option<u64> {
@@ -583,15 +634,15 @@ impl Engine {
     // --- standstill ---
 
     fn standstill(&self) {
-        let spared = match &self.standstill {
+        let is_reversed = match &self.standstill {
             Standstill::Leave => return self.finish(crate::deadlock::outcome(Vec::new())),
-            Standstill::Probe => None,
-            Standstill::ProbeSparing(spared) => Some(&**spared),
+            Standstill::Probe => false,
+            Standstill::ProbeReversed => true,
         };
         {
             let mut core = self.core.borrow_mut();
             let waiting = core.waiting();
-            let probe = Probe::new(&core, waiting, spared);
+            let probe = Probe::new(&core, waiting, is_reversed);
             core.probe = Some(probe);
         }
         self.next_victim();
@@ -602,6 +653,7 @@ impl Engine {
         match victim {
             Some(victim) => {
                 victim.kill();
+                drop(victim);
                 // Should nothing be woken, the thread must not park for ever.
                 self.kick();
             }
@@ -620,22 +672,54 @@ impl Engine {
 
     // --- what escapes the gates ---
 
+    #[inline]
+    fn alive_tasks(&self) -> usize {
+        let metrics = self.metrics.borrow();
+        metrics.as_ref().map_or(0, RuntimeMetrics::num_alive_tasks)
+    }
+
+    /// Tell of actors that have ended since the last step.
+    fn note_ends(&self) {
+        if !self.ends.borrow().any() {
+            return;
+        }
+        let (ended, waits) = self.ends.borrow_mut().take();
+        drop(waits);
+        let mut core = self.core.borrow_mut();
+        for (slot, serial) in ended {
+            core.actor_ended(slot, serial);
+        }
+    }
+
+    /// What is known of the spawning of this task.
+    fn spawned(&self, slot: u32) -> RefMut<'_, Spawned> {
+        RefMut::map(self.core.borrow_mut(), |core| core.spawned(slot))
+    }
+
+    /// Code that no gate guards has panicked: tokio would keep that to itself.
+    fn note_stray_panics(&self) {
+        if !crate::panics::any() || self.core.borrow().in_step() {
+            return;
+        }
+        let seen = crate::panics::take();
+        let mut core = self.core.borrow_mut();
+        core.strayed(seen);
+        if core.is_over() {
+            drop(core);
+            self.finish_main();
+        }
+    }
+
     /// Compare tokio's count of tasks with the known ones.
     fn note_ungated(&self) {
-        let Some(alive) = self
-            .metrics
-            .borrow()
-            .as_ref()
-            .map(RuntimeMetrics::num_alive_tasks)
-        else {
-            return;
-        };
+        let alive = self.alive_tasks();
         let mut core = self.core.borrow_mut();
-        // The sentinel is a task as well.
-        let mut known = core.tasks.alive() + 1;
+        // The sentinel is a task as well, and so is what a fault has take a name.
+        let own = 1 + crate::squat::alive();
+        let mut known = core.tasks.alive() + own;
         if alive != known + self.ungated.get() {
             let swept = core.tasks.sweep();
-            known = core.tasks.alive() + 1;
+            known = core.tasks.alive() + own;
             drop(core);
             drop(swept);
         } else {
@@ -645,16 +729,8 @@ impl Engine {
         self.ungated.set(ungated);
         let mut core = self.core.borrow_mut();
         core.stats.ungated_max = core.stats.ungated_max.max(ungated);
-        if core.strict && ungated > 0 && !core.is_over() {
-            core.finish(Outcome::Escaped {
-                what: format!(
-                    "{ungated} tokio task{} no gate guards",
-                    if ungated == 1 { " that" } else { "s that" }
-                ),
-                remedy: "spawn it with `retake::spawn`; a strict run has no place for ractor's own helpers, \
-                         such as `send_after`, either: use `retake::send_after`"
-                    .to_owned(),
-            });
+        core.found_ungated(ungated);
+        if core.is_over() {
             drop(core);
             self.finish_main();
         }
@@ -683,6 +759,18 @@ fn advance(ns: u64) {
         .poll(&mut Context::from_waker(Waker::noop()));
 }
 
+/// Remember that the step has spawned tasks that no gate guards: they have lower ids than
+/// one that is spawned now.
+#[cold]
+fn note_spawner(step: u64) {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "it is over before anything is picked, and runs no code"
+    )]
+    let next = tokio::spawn(std::future::ready(()));
+    crate::causes::spawned_before(next.id(), step);
+}
+
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -709,8 +797,15 @@ const ESCAPED_TASK_REMEDY: &str = "spawn it with `retake::spawn` instead of `tok
 
 impl Contract for Engine {
     fn actor_starting(&self, actor: &ActorCell, type_name: &'static str) -> TaskId {
-        let (slot, swept) = self.core.borrow_mut().start_actor(actor, type_name);
+        let (slot, swept, watched) = {
+            let mut core = self.core.borrow_mut();
+            let (slot, swept) = core.start_actor(actor, type_name);
+            (slot, swept, core.watches_ends(slot))
+        };
         drop(swept);
+        if let Some(serial) = watched {
+            self.ends.borrow_mut().watch(slot, serial, actor.clone());
+        }
         TaskId(slot)
     }
 
@@ -727,6 +822,15 @@ impl Contract for Engine {
         TaskId(self.core.borrow_mut().start_task(TaskKind::Task, name))
     }
 
+    fn spawned_at(&self, task: TaskId, place: &'static Location<'static>) {
+        self.spawned(task.0).at = Some(place);
+    }
+
+    fn task_spawned(&self, task: TaskId, handle: &dyn Fn() -> AbortHandle) {
+        let handle = handle();
+        self.spawned(task.0).handle = Some(handle);
+    }
+
     fn task_gone(&self, task: TaskId) {
         let gone = self.core.borrow_mut().end_task(task.0);
         drop(gone);
@@ -738,6 +842,9 @@ impl Contract for Engine {
         let (turn, stale, picks) = {
             let mut core = self.core.borrow_mut();
             let (turn, stale) = core.poll(ticket, waker);
+            if !matches!(turn, Turn::Wait | Turn::Pass) {
+                core.spawns.begin(self.alive_tasks());
+            }
             (turn, stale, turn == Turn::Wait && !core.has_grant())
         };
         drop(stale);
@@ -749,8 +856,12 @@ impl Contract for Engine {
 
     #[inline]
     fn end_step(&self, ticket: &Ticket, end: StepEnd) -> bool {
+        let alive = self.alive_tasks();
         let (over, awaits, holds) = {
             let mut core = self.core.borrow_mut();
+            if core.count_spawned(ticket, alive) && core.layers.causality {
+                note_spawner(core.stats.steps);
+            }
             let holds = core.end_step(ticket, end);
             let awaits = core.awaits_quiescence() || core.follow.is_some();
             (core.is_over(), awaits, holds)
@@ -807,6 +918,8 @@ impl Contract for Engine {
         ) {
             self.core.borrow_mut().heard_of_end(supervisor.0);
         }
+        self.note_ends();
+        self.core.borrow_mut().caused_by_child(supervisor.0, event);
         let core = self.core.borrow();
         if !core.layers.story && core.follow.is_none() {
             return;
@@ -842,7 +955,10 @@ impl Contract for Engine {
     fn wants(&self) -> Wants {
         let core = self.core.borrow();
         Wants {
-            messages: core.layers.story || core.monitor.is_some() || core.follow.is_some(),
+            messages: core.layers.story
+                || core.monitor.is_some()
+                || core.follow.is_some()
+                || core.turns.wants_texts(),
             // Who finds it then is not one that would have.
             states: core.layers.states && core.left.is_none(),
         }
@@ -886,6 +1002,10 @@ impl Contract for Engine {
         core.timers.add(deadline_ns, Action::Wake(waker))
     }
 
+    fn due_sleep_yields(&self) -> bool {
+        !self.is_following()
+    }
+
     fn cancel_timer(&self, timer: TimerId) {
         let action = self.core.borrow_mut().cancel_timer(timer);
         drop(action);
@@ -903,6 +1023,19 @@ impl Contract for Engine {
     fn violated(&self, what: &str) {
         let mut core = self.core.borrow_mut();
         core.violated(what);
+    }
+
+    fn ends_step(&self) -> bool {
+        let core = self.core.borrow();
+        core.in_step() && matches!(core.outcome, Some(Outcome::Violated { .. }))
+    }
+
+    fn started_within(&self, _actor: TaskId) {
+        self.core.borrow_mut().spawns.known += 1;
+    }
+
+    fn ignore_panic(&self) {
+        crate::panics::ignore_last();
     }
 
     fn goal(&self, name: &'static str, reached: bool) {

@@ -46,15 +46,17 @@
 //! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
 //! what goes wrong on purpose, `strikes` how; `engine` and `core` are the scheduler itself,
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
-//! `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
+//! `ends` who has ended, `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
 //! tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
 //! [`isolate`] has runs take place in processes of their own; [`memory`] counts what is
-//! allocated; [`did_you_mean`] helps with mistyped names. On top of all of it, [`explore`] runs many seeds
+//! allocated, [`panics`] is where code panics, [`watchdog`] which step does not end;
+//! [`did_you_mean`] helps with mistyped names. On top of all of it, [`explore`] runs many seeds
 //! and makes failures small, with faults that a [`plan`] draws.
 
 mod causes;
 mod core;
 mod deadlock;
+mod ends;
 mod engine;
 mod environment;
 pub mod explore;
@@ -71,6 +73,7 @@ mod near;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod outcome;
+pub mod panics;
 pub mod plan;
 pub mod recording;
 pub mod rng;
@@ -81,13 +84,14 @@ pub mod strategy;
 mod strikes;
 mod task;
 mod timers;
+pub mod watchdog;
 
 use retake_record::identity;
 
 pub use environment::Environment;
 pub use fault::{Fault, FaultAction, FaultError, Skew, When, parse_duration};
 pub use near::did_you_mean;
-pub use outcome::{Coverage, Messages, Outcome, Run, Stats, Waiting};
+pub use outcome::{Coverage, Messages, Outcome, Place, Run, Stats, UngatedTask, Waiting};
 pub use plan::FaultPlan;
 pub use retake_macros::test;
 pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, inject};

@@ -20,6 +20,8 @@ pub enum Outcome {
         task: String,
         /// The panic's message.
         message: String,
+        /// Where in the sources it panicked, if its hook was called there.
+        place: Option<Place>,
     },
     /// A check failed: `retake::always!`, a monitor, or another of `retake::checks`.
     Violated {
@@ -35,18 +37,25 @@ pub enum Outcome {
         /// Labels of tasks that wait in a circle, each for the next; empty if there is none.
         cycle: Vec<String>,
     },
-    /// Steps go on without end while virtual time stands still.
+    /// Steps go on without end while virtual time stands still, and nothing new happens.
     Livelock {
         /// The busiest tasks with their share of the last steps, in percent.
         busy: Vec<(String, u32)>,
+        /// The steps of one round, if they repeat in one order.
+        repeats: Vec<String>,
     },
     /// Virtual time reached its horizon before the scenario returned.
     Horizon {
         /// Who was waiting inside a callback then.
         waiting: Vec<Waiting>,
+        /// The busiest tasks with their share of the last steps, in percent.
+        busy: Vec<(String, u32)>,
     },
     /// The scenario did not return within the limit of steps.
-    StepLimit,
+    StepLimit {
+        /// The busiest tasks with their share of the last steps, in percent.
+        busy: Vec<(String, u32)>,
+    },
     /// Code ran where the scheduler has no hold of it.
     Escaped {
         /// Who, and how.
@@ -66,6 +75,26 @@ pub enum Outcome {
     },
 }
 
+/// A place in the sources.
+///
+/// The file is named as the compiler has it, relative to the workspace; of a dependency's
+/// file the path begins with the name of its package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
 /// A task that waits inside a callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
@@ -73,7 +102,10 @@ pub struct Waiting {
     pub task: String,
     /// What it was doing, for example the text of the message it handles.
     pub doing: String,
-    /// The labels of actors that it waits for, where it is known.
+    /// Of a task that is no actor: where in the sources it was spawned.
+    pub spawned: Option<Place>,
+    /// The labels of actors and tasks that it waits for, where it is known: for an answer, for
+    /// their end, or for what they hold, such as a lock or the other end of a channel.
     pub waits_for: Vec<String>,
 }
 
@@ -88,7 +120,7 @@ impl Outcome {
             Self::Deadlock { .. } => "deadlock",
             Self::Livelock { .. } => "livelock",
             Self::Horizon { .. } => "horizon",
-            Self::StepLimit => "step limit",
+            Self::StepLimit { .. } => "step limit",
             Self::Escaped { .. } => "escaped",
             Self::Lost { .. } => "lost",
             Self::Diverged { .. } => "diverged",
@@ -100,7 +132,14 @@ impl Outcome {
     pub fn detail(&self) -> String {
         match self {
             Self::Passed => String::new(),
-            Self::Panicked { task, message } => format!("{task}: {message}{}", remedy(message)),
+            Self::Panicked {
+                task,
+                message,
+                place: Some(place),
+            } => format!("{task} at {place}: {message}{}", remedy(message)),
+            Self::Panicked { task, message, .. } => {
+                format!("{task}: {message}{}", remedy(message))
+            }
             Self::Violated { task, what } => format!("{task}: {what}"),
             Self::Deadlock { waiting, cycle } => {
                 let mut text = String::from("nothing can run and no timer is pending");
@@ -111,22 +150,28 @@ impl Outcome {
                 }
                 text + &list(waiting)
             }
-            Self::Livelock { busy } => {
-                let mut text = String::from(
-                    "steps go on while virtual time stands still; share of the last steps:",
-                );
-                for (task, share) in busy {
-                    text.push_str(&format!("\n  {task} {share} %"));
+            Self::Livelock { busy, repeats } => {
+                let mut text =
+                    String::from("steps go on while virtual time stands still and nothing is new")
+                        + &shares(busy);
+                if !repeats.is_empty() {
+                    text.push_str("\nthese steps repeat:");
+                    for step in repeats {
+                        text.push_str(&format!("\n  {step}"));
+                    }
                 }
                 text
             }
-            Self::Horizon { waiting } => {
+            Self::Horizon { waiting, busy } => {
                 String::from("the scenario did not return before the end of virtual time")
                     + &list(waiting)
+                    + &shares(busy)
             }
-            Self::StepLimit => String::from(
-                "the scenario did not return within the limit of steps; raise it if that is expected",
-            ),
+            Self::StepLimit { busy } => {
+                String::from(
+                    "the scenario did not return within the limit of steps; raise it if that is expected",
+                ) + &shares(busy)
+            }
             Self::Escaped { what, remedy } => format!("{what}\n{remedy}"),
             Self::Lost { how } => how.clone(),
             Self::Diverged { reason } => reason.clone(),
@@ -144,10 +189,25 @@ fn remedy(message: &str) -> &'static str {
     ""
 }
 
+/// Who took the last steps.
+fn shares(busy: &[(String, u32)]) -> String {
+    if busy.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\nshare of the last steps:");
+    for (task, share) in busy {
+        text.push_str(&format!("\n  {task} {share} %"));
+    }
+    text
+}
+
 fn list(waiting: &[Waiting]) -> String {
     let mut text = String::new();
     for wait in waiting {
         text.push_str(&format!("\n  {} waits in {}", wait.task, wait.doing));
+        if let Some(place) = &wait.spawned {
+            text.push_str(&format!(", spawned at {place},"));
+        }
         if !wait.waits_for.is_empty() {
             text.push_str(&format!(" for {}", wait.waits_for.join(", ")));
         }
@@ -171,8 +231,10 @@ pub type Coverage = BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>;
 /// What became of the messages of a run, see `Sim::conservation`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Messages {
-    /// Sent by gated code to any actor.
+    /// Sent to any actor.
     pub sent: u64,
+    /// Of these so many by tasks that no gate guards, such as ractor's output ports.
+    pub ungated: u64,
     /// Of these a handler took so many.
     pub handled: u64,
     /// Not taken by the mailbox: its actor had ended.
@@ -192,6 +254,9 @@ pub struct Stats {
     pub steps: u64,
     /// Steps chosen at quiescence; the others ran eagerly.
     pub picks: u64,
+    /// Steps chosen among two runnable tasks or more: without any, every seed gives the same
+    /// schedule.
+    pub choices: u64,
     /// Chosen steps that first in, first out would not have chosen.
     pub deviations: u64,
     /// Largest number of tasks that were runnable at one time.
@@ -209,6 +274,41 @@ pub struct Stats {
     /// Largest number of tokio tasks alive that no gate guards: ractor's timers,
     /// output ports and helpers, or tasks spawned without `retake::spawn`.
     pub ungated_max: usize,
+    /// How many such tasks were seen in all.
+    pub ungated: u64,
+    /// Where the first of them came from.
+    pub first_ungated: Option<UngatedTask>,
+}
+
+/// Where a tokio task that no gate guards came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UngatedTask {
+    /// The label of the task that spawned it, or that ran last before it was seen.
+    pub task: String,
+    /// The step.
+    pub step: u64,
+}
+
+impl fmt::Display for UngatedTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {} of `{}`", self.step, self.task)
+    }
+}
+
+impl Stats {
+    /// What to know of the tasks that no gate guards, if there were any.
+    #[must_use]
+    pub fn ungated_warning(&self) -> Option<String> {
+        let first = self.first_ungated.as_ref()?;
+        Some(format!(
+            "{} tokio task{} ran outside the gates, where no schedule is explored; the first came from \
+             {first}. ractor's own timers and helpers are such tasks, and so is what `tokio::spawn` \
+             starts, and an actor without `#[retake::simulated]`; use `retake::spawn` and \
+             `retake::send_after` to have them scheduled and traced",
+            self.ungated,
+            if self.ungated == 1 { "" } else { "s" }
+        ))
+    }
 }
 
 /// The result of one run.
@@ -235,6 +335,9 @@ pub struct Run<T> {
     pub messages: Option<Messages>,
     /// Things to know that do not fail the run.
     pub warnings: Vec<String>,
+    /// Frames of the user's code at the panic that ended the run, innermost first, if
+    /// `RUST_BACKTRACE` asks for them.
+    pub backtrace: Vec<String>,
     /// Why the trace is not complete, if it is not.
     pub trace_error: Option<TraceError>,
 }
@@ -277,6 +380,7 @@ impl<T> Run<T> {
             coverage: self.coverage,
             messages: self.messages,
             warnings: self.warnings,
+            backtrace: self.backtrace,
             trace_error: self.trace_error,
         }
     }
@@ -295,6 +399,9 @@ impl<T> fmt::Display for Run<T> {
             "{} steps in {:?} of virtual time, {} actors, {} faults",
             self.stats.steps, self.stats.virtual_time, self.stats.actors, self.stats.faults
         )?;
+        for frame in &self.backtrace {
+            write!(f, "\n  in {frame}")?;
+        }
         for warning in &self.warnings {
             write!(f, "\nwarning: {warning}")?;
         }

@@ -18,19 +18,24 @@ use crate::fault::Fault;
 use crate::follow::{Follow, Plan};
 use crate::interpose::{Interposed, outside};
 use crate::outcome::{Outcome, Run};
+use crate::panics;
 use crate::recording::{OnInput, drive};
 use crate::rng::stream;
 use crate::strategy::{Scheduler, Strategy};
+use crate::watchdog::Progress;
 
 /// The longest horizon: a year.
 pub const HORIZON_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 const DEFAULT_HORIZON: Duration = Duration::from_secs(3600);
 const DEFAULT_STEP_LIMIT: u64 = 100_000_000;
-const DEFAULT_LIVELOCK_STEPS: u64 = 10_000_000;
+const DEFAULT_LIVELOCK_STEPS: u64 = 10_000;
+const DEFAULT_STEP_TIME: Duration = Duration::from_secs(10);
 
 /// Larger than any address space: no thread of the runtime's blocking pool can
 /// start, and `spawn_blocking` panics in the step that calls it.
 pub(crate) const NO_STACK: usize = 1 << 56;
+/// The slot of the scenario, which starts first.
+const SCENARIO: u32 = 0;
 /// How tokio's message of that panic begins.
 pub(crate) const NO_THREADS: &str = "OS can't spawn worker thread";
 /// How rayon's message begins where its threads were refused to an earlier run.
@@ -70,6 +75,7 @@ pub struct Sim {
     horizon: Duration,
     step_limit: u64,
     livelock_steps: u64,
+    step_time: Duration,
     isolation: Isolation,
     causality: bool,
     watch: Option<Watch>,
@@ -113,6 +119,7 @@ impl Sim {
             horizon: DEFAULT_HORIZON,
             step_limit: DEFAULT_STEP_LIMIT,
             livelock_steps: DEFAULT_LIVELOCK_STEPS,
+            step_time: DEFAULT_STEP_TIME,
             isolation: Isolation::default(),
             causality: false,
             watch: None,
@@ -176,10 +183,24 @@ impl Sim {
         }
     }
 
-    /// Call it a livelock when this many steps pass without virtual time moving.
+    /// Call it a livelock when this many steps, 10,000 if nothing else is said, pass at one
+    /// instant of virtual time in which tasks only go on after awaits, as in
+    /// `loop { yield_now().await }`; 25 times as many where they handle messages as well. Steps
+    /// that a task has not taken before at that instant begin the count again, so a burst of
+    /// many actors and messages is no livelock.
     pub fn livelock_after(self, steps: u64) -> Self {
         Self {
             livelock_steps: steps,
+            ..self
+        }
+    }
+
+    /// Say on standard error, once, which step it is when one takes longer than this in real
+    /// time, ten seconds if nothing else is said: it may loop without an await. Zero for
+    /// never. It needs a thread that waits, so it has no effect with [`Isolation::Inline`].
+    pub fn step_time(self, most: Duration) -> Self {
+        Self {
+            step_time: most,
             ..self
         }
     }
@@ -215,6 +236,10 @@ impl Sim {
 
     /// Fail the run also when a message is lost in the mailbox of an actor that ends: for
     /// systems that stop their actors by `drain`, or ask before.
+    ///
+    /// A run in which tasks that no gate guards send messages fails as well: ractor's
+    /// `OutputPort` drops messages of slow subscribers before they are sent to them, where
+    /// nothing can count them.
     pub fn lossless(self) -> Self {
         Self {
             watch: Some(Watch::Lossless),
@@ -237,9 +262,10 @@ impl Sim {
         Self { states: on, ..self }
     }
 
-    /// Fail the run when a tokio task exists that no gate guards, instead of
-    /// counting and reporting it. Off unless asked for: ractor's own helpers, such
-    /// as `send_after`, output ports and forwarders, are such tasks as well.
+    /// Fail the run when a step has spawned a tokio task that no gate guards, instead of
+    /// counting and reporting it ([`Stats::ungated`](crate::Stats::ungated)). Off unless
+    /// asked for: ractor's own helpers, such as `send_after`, output ports and forwarders,
+    /// are such tasks as well.
     pub fn strict(self, on: bool) -> Self {
         Self { strict: on, ..self }
     }
@@ -348,10 +374,10 @@ impl Sim {
             .take()
             .unwrap_or_else(|| Box::new(HashSink::new()));
         let (mut run, learned) = self.run_isolated(sink, Standstill::Probe, &scenario);
-        if let (Outcome::Deadlock { waiting, .. }, Some(spared)) =
-            (&mut run.outcome, learned.unresolved)
+        if let Outcome::Deadlock { waiting, .. } = &mut run.outcome
+            && learned.is_unresolved
         {
-            let standstill = Standstill::ProbeSparing(spared);
+            let standstill = Standstill::ProbeReversed;
             let (again, _) = self.run_isolated(Box::new(HashSink::new()), standstill, &scenario);
             if let Outcome::Deadlock { waiting: more, .. } = &again.outcome {
                 let merged = deadlock::merge(std::mem::take(waiting), more);
@@ -372,15 +398,23 @@ impl Sim {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
+        let progress = Progress::new(self.seed, self.strategy_name());
         match self.isolation {
-            Isolation::Inline => self.run_here(sink, standstill, scenario),
+            Isolation::Inline => self.run_here(sink, standstill, scenario, &progress),
             // A run inside a run has a thread as well.
             Isolation::Thread => outside(|| {
                 std::thread::scope(|scope| {
-                    std::thread::Builder::new()
+                    let (runs, ended) = std::sync::mpsc::channel::<()>();
+                    let of_run = Arc::clone(&progress);
+                    let thread = std::thread::Builder::new()
                         .name("simulation".to_owned())
-                        .spawn_scoped(scope, || self.run_here(sink, standstill, scenario))
-                        .expect("the system starts a thread")
+                        .spawn_scoped(scope, move || {
+                            let _runs = runs;
+                            self.run_here(sink, standstill, scenario, &of_run)
+                        })
+                        .expect("the system starts a thread");
+                    progress.watch(&ended, self.step_time);
+                    thread
                         .join()
                         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 })
@@ -393,6 +427,7 @@ impl Sim {
         sink: MakeSink,
         standstill: Standstill,
         scenario: &F,
+        progress: &Arc<Progress>,
     ) -> (Run<Fut::Output>, Learned)
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -423,6 +458,8 @@ impl Sim {
             },
             RUNS.fetch_add(1, Ordering::Relaxed),
         );
+        let _shown = progress.show();
+        core.progress = Arc::clone(progress);
         core.strict = self.strict;
         core.workload = self.workload;
         core.buggify = self.buggify.then(|| Buggify::new(self.seed));
@@ -437,6 +474,7 @@ impl Sim {
 
         // From here on this thread's gates are the simulation's.
         let on_thread = OnThread::install(&engine);
+        let panics = panics::Watch::start();
         let causes = self.causality.then(|| {
             causes::reset();
             causes::watch_messages(self.watch.is_some());
@@ -465,10 +503,11 @@ impl Sim {
             tokio::spawn(Sentinel);
             let scenario_output = Arc::clone(&output);
             let body = scenario();
-            tokio::spawn(engine.gate_scenario(async move {
+            let scenario = tokio::spawn(engine.gate_scenario(async move {
                 let value = body.await;
                 *lock(&scenario_output) = Some(value);
             }));
+            engine.core.borrow_mut().spawned(SCENARIO).handle = Some(scenario.abort_handle());
             if let Some(on_input) = &self.on_input {
                 tokio::spawn(engine.gate_driver(drive(Arc::clone(on_input))));
             }
@@ -495,6 +534,7 @@ impl Sim {
         engine.set_environment(None);
         drop(causes);
         drop(interposed);
+        drop(panics);
         drop(on_thread);
 
         let mut core = engine.core.borrow_mut();
@@ -519,25 +559,20 @@ impl Sim {
         let event_hash = core.close(written);
         let mut warnings = core.unstruck();
         warnings.extend(core.threads_warning());
-        if core.stats.ungated_max > 0 {
-            warnings.push(format!(
-                "{} tokio task{} ran outside the gates at one time: ractor's own timers and helpers are \
-                 such tasks, and so is what `tokio::spawn` starts; use `retake::spawn` to have a task of \
-                 yours scheduled and traced",
-                core.stats.ungated_max,
-                if core.stats.ungated_max == 1 { "" } else { "s" }
-            ));
-        }
-        let unresolved = engine
+        warnings.extend(core.stats.ungated_warning());
+        let is_unresolved = engine
             .findings
             .borrow_mut()
             .take()
-            .and_then(|findings| findings.unresolved);
+            .is_some_and(|findings| findings.is_unresolved);
         let output = lock(&output).take();
         let run = Run {
             seed: self.seed,
             strategy: self.strategy_name(),
-            outcome: core.outcome.clone().unwrap_or(Outcome::StepLimit),
+            outcome: core
+                .outcome
+                .clone()
+                .unwrap_or(Outcome::StepLimit { busy: Vec::new() }),
             output,
             stats: core.stats.clone(),
             event_hash,
@@ -545,16 +580,23 @@ impl Sim {
             coverage: std::mem::take(&mut core.coverage),
             messages: core.messages.take(),
             warnings,
+            backtrace: std::mem::take(&mut core.backtrace),
             trace_error: core.trace_error.take(),
         };
-        (run, Learned { unresolved, last })
+        (
+            run,
+            Learned {
+                is_unresolved,
+                last,
+            },
+        )
     }
 }
 
 /// What a run taught beside its result.
 struct Learned {
-    /// Who is to be spared when the same deadlock is looked into again.
-    unresolved: Option<String>,
+    /// Whether the same deadlock is to be looked into again, in another order.
+    is_unresolved: bool,
     /// What a run that was left at its standstill left behind.
     last: Last,
 }

@@ -1,8 +1,36 @@
 //! An actor that has a name which others want.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+thread_local! {
+    /// Tokio tasks of squatters that are alive on this thread.
+    static ALIVE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts a tokio task while it is alive.
+struct Alive;
+
+impl Alive {
+    fn new() -> Self {
+        ALIVE.set(ALIVE.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        ALIVE.set(ALIVE.get().saturating_sub(1));
+    }
+}
+
+/// Tokio tasks that are the simulator's own, not the user's.
+pub(crate) fn alive() -> usize {
+    ALIVE.get()
+}
 
 /// Does nothing, under its name.
 struct Squatter;
@@ -19,9 +47,21 @@ impl Actor for Squatter {
 }
 
 /// Take a name of ractor's registry until this virtual time since the start of the run.
-pub(crate) async fn squat(name: String, until: tokio::time::Instant) {
+pub(crate) fn squat(
+    name: String,
+    until: tokio::time::Instant,
+) -> impl Future<Output = ()> + Send + 'static {
+    let alive = Alive::new();
+    async move {
+        let _alive = alive;
+        take(name, until).await;
+    }
+}
+
+async fn take(name: String, until: tokio::time::Instant) {
     // Somebody may have been sooner.
     if let Ok((squatter, ended)) = Actor::spawn(Some(name), Squatter, ()).await {
+        let _alive = Alive::new();
         tokio::time::sleep_until(until).await;
         squatter.stop(None);
         let _ = tokio::time::timeout(Duration::from_secs(1), ended).await;

@@ -2,11 +2,14 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroU64;
+use std::panic::Location;
 use std::task::Waker;
 
 use ractor::{ActorCell, ActorStatus};
 use retake::engine::Part;
+use tokio::task::AbortHandle;
 
+use crate::core::Deeds;
 use crate::identity::Label;
 
 /// One task: an actor, the scenario, or a task that it spawned.
@@ -27,6 +30,16 @@ pub(crate) struct Task {
     pub(crate) about: Option<Box<About>>,
     /// A fault waits for one of its callbacks.
     pub(crate) is_armed: bool,
+    pub(crate) deeds: Deeds,
+    /// Of a task that is no actor.
+    pub(crate) spawned: Option<Spawned>,
+}
+
+/// What is known of a task's spawning.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub(crate) at: Option<&'static Location<'static>>,
+    pub(crate) handle: Option<AbortHandle>,
 }
 
 /// The message that a task handles, or is about to.
@@ -37,6 +50,12 @@ pub(crate) struct About {
     pub(crate) cause: Option<NonZeroU64>,
     /// Of an actor, when states are recorded.
     pub(crate) state: Option<Box<Seen>>,
+    /// Of an actor: slot and number of its supervisor.
+    pub(crate) supervisor: Option<(u32, u32)>,
+    /// How its last callback ended, if that ends the actor.
+    pub(crate) last: Option<&'static str>,
+    /// The step of its `post_start`.
+    pub(crate) started_at: Option<NonZeroU64>,
 }
 
 /// What was seen of an actor's state.
@@ -181,6 +200,8 @@ impl Tasks {
             doing: Part::Task,
             about: None,
             is_armed: false,
+            deeds: Deeds::default(),
+            spawned: None,
             cell,
         };
         self.started += 1;

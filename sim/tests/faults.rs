@@ -109,7 +109,8 @@ fn a_panic_in_an_actor_without_a_supervisor_fails_the_run() {
         run.outcome,
         Outcome::Panicked {
             task: "alone".to_owned(),
-            message: "injected panic".to_owned()
+            message: "injected panic".to_owned(),
+            place: None,
         }
     );
 }

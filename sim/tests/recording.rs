@@ -504,7 +504,7 @@ fn a_replay_is_an_ordinary_trace_with_texts_and_causes() {
         .collect();
     let has = |text: &str| lines.iter().any(|line| line.contains(text));
     assert!(
-        has("keeper") && has("handles Add <- ") && has("PANIC: asked to"),
+        has("keeper") && has("handles Add <- ") && has("PANIC at ") && has(": asked to"),
         "{lines:#?}"
     );
     assert!(has("END: passed"));

@@ -154,7 +154,7 @@ fn a_run_that_a_panic_or_a_limit_ends_has_them_as_well() {
     };
     let sink = MemorySink::new();
     let run = sim(&sink).step_limit(1_000).run(bounces);
-    assert!(matches!(run.outcome, Outcome::StepLimit), "{run}");
+    assert!(matches!(run.outcome, Outcome::StepLimit { .. }), "{run}");
     let left = left(&sink);
     assert_eq!(left.len(), 3, "{left:?}");
     assert!(left.iter().all(|(_, by, _)| by == "a" || by == "b"));

@@ -255,7 +255,7 @@ fn tasks_of_tokios_own_are_told_and_fail_a_strict_run() {
         retake::sleep(Duration::from_millis(1)).await;
     };
     let lenient = Sim::new().run(scenario);
-    assert!(lenient.warnings[0].contains("1 tokio task"), "{lenient}");
+    assert!(lenient.warnings[0].contains("2 tokio tasks"), "{lenient}");
     let strict = Sim::new().strict(true).run(scenario);
     assert!(
         matches!(strict.outcome, Outcome::Escaped { .. }),

@@ -182,6 +182,7 @@ impl<'a> Entries<'a> {
             Record::Step(step) => Some(step.task),
             Record::State(state) => Some(state.task),
             Record::Unhandled(message) => Some(message.task),
+            Record::Ended(ended) => Some(ended.task),
             Record::Task(task) => Some(task.id),
             Record::Fault(fault) => Some(fault.task),
             Record::Panic(panic) => Some(panic.task),

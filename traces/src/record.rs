@@ -25,7 +25,8 @@ pub enum Record {
     Panic(Panic),
     /// The run ended; always the last record (schedule layer).
     End(End),
-    /// The message that the preceding step handles, as text (story layer).
+    /// The message that the preceding step handles, as text, or the place in the sources of
+    /// the preceding panic (story layer).
     Detail(String),
     /// The step that sent the message which the preceding step handles (story layer).
     Cause(u64),
@@ -37,6 +38,9 @@ pub enum Record {
     State(State),
     /// A message that was never handled (story layer).
     Unhandled(Unhandled),
+    /// An actor has ended, and no step of its own tells (story layer). A
+    /// [`Cause`](Self::Cause) follows where a step ended it.
+    Ended(Ended),
 }
 
 impl Record {
@@ -51,6 +55,7 @@ impl Record {
                 | Self::Live(_)
                 | Self::State(_)
                 | Self::Unhandled(_)
+                | Self::Ended(_)
         )
     }
 
@@ -315,6 +320,18 @@ pub struct Unhandled {
     pub sent: u64,
     /// The message as text.
     pub text: String,
+}
+
+/// The end of an actor: after it nothing of the actor runs, and nothing is sent to it.
+///
+/// Not recorded is the end of one whose `post_stop` has run, or a callback of which has
+/// failed or panicked: its last step is the end.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Ended {
+    /// The actor.
+    pub task: u32,
+    /// How, in words: `killed`, `killed with its supervisor root`, `did not start`.
+    pub how: String,
 }
 
 /// How a run ended.

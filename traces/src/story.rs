@@ -161,18 +161,23 @@ impl Line {
                 }
             }
             Record::Fault(fault) => format!("FAULT: {}", fault_text(&fault.kind)),
-            Record::Panic(panic) => format!("PANIC: {}", panic.message),
+            Record::Panic(panic) => match &self.detail {
+                Some(place) => format!("PANIC at {place}: {}", panic.message),
+                None => format!("PANIC: {}", panic.message),
+            },
             Record::End(end) if end.detail.is_empty() => {
                 format!("END: {} after {} steps", end.outcome, end.steps)
             }
-            Record::End(end) => format!(
-                "END: {} after {} steps: {}",
-                end.outcome, end.steps, end.detail
-            ),
+            Record::End(end) => {
+                let detail: Vec<&str> = end.detail.lines().map(str::trim).collect();
+                let detail = detail.join("; ");
+                format!("END: {} after {} steps: {detail}", end.outcome, end.steps)
+            }
             Record::Event(text) => format!("| {text}"),
             // These belong to a step and make no line of their own.
             Record::State(state) => format!("state: {}", state.text),
             Record::Unhandled(message) => format!("never handled: {}", message.text),
+            Record::Ended(ended) => format!("ENDS: {}", ended.how),
             Record::Detail(text) => text.clone(),
             Record::Cause(step) => format!("<- {step}"),
             Record::Live(live) => what_live(live),
@@ -417,6 +422,7 @@ impl Teller {
             }
             Record::State(_) => return None,
             Record::Unhandled(message) => self.label(message.task),
+            Record::Ended(ended) => self.label(ended.task),
             Record::Step(step) => {
                 self.step += 1;
                 self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);

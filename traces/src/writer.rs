@@ -14,7 +14,7 @@ use crate::format::{
     frame_head, trailer,
 };
 use crate::header::Header;
-use crate::record::{End, Panic, Record, State, Unhandled};
+use crate::record::{End, Ended, Panic, Record, State, Unhandled};
 use crate::sink::{EventHash, Sink};
 
 /// Writes a trace file.
@@ -241,6 +241,7 @@ pub(crate) fn with_short_text(record: &Record) -> Cow<'_, Record> {
         Record::Detail(text) | Record::Event(text) => text,
         Record::State(state) => &state.text,
         Record::Unhandled(message) => &message.text,
+        Record::Ended(ended) => &ended.how,
     };
     if text.len() <= TEXT_MAX {
         return Cow::Borrowed(record);
@@ -268,6 +269,10 @@ pub(crate) fn with_short_text(record: &Record) -> Cow<'_, Record> {
         Record::State(state) => Record::State(State {
             text: short,
             ..state
+        }),
+        Record::Ended(ended) => Record::Ended(Ended {
+            how: short,
+            ..ended
         }),
         Record::Unhandled(message) => Record::Unhandled(Unhandled {
             text: short,

@@ -2,9 +2,10 @@
 //! what must happen in the end, and faults of the code's own.
 //!
 //! Inside a simulation a violated check ends the run as failed, wherever it happens:
-//! no supervisor catches it. Outside, it is a `tracing` event at level error and the
-//! code goes on, so the checks may stay in production code: each costs its condition
-//! and a thread-local read.
+//! no supervisor catches it, and the step does not go on after it: it unwinds from the
+//! check, which drops what the step holds. Outside, it is a `tracing` event at level error
+//! and the code goes on, so the checks may stay in production code: each costs its
+//! condition and a thread-local read.
 //!
 //! ```
 //! # let (idle, leased, size) = (1, 2, 3);
@@ -81,8 +82,9 @@ macro_rules! buggify {
 /// A check has failed; see [`always!`](crate::always).
 pub fn violated(what: impl Display) {
     let what = what.to_string();
-    if engine::with(|engine| engine.violated(&what)).is_none() {
-        tracing::error!(target: "retake::violated", "{what}");
+    match engine::with(|engine| engine.violated(&what)) {
+        Some(()) => crate::gate::stop_step(),
+        None => tracing::error!(target: "retake::violated", "{what}"),
     }
 }
 

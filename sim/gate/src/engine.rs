@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt::Display;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -53,6 +54,8 @@ pub struct Ticket {
     pub waiting: bool,
     /// True when the code has returned and the engine holds what it returned.
     pub held: bool,
+    /// True when a violated check has ended the code: it is not polled any more.
+    pub stopped: bool,
 }
 
 /// The engine's answer to a gate that was polled.
@@ -148,12 +151,27 @@ pub trait Engine {
     fn timer(&self, deadline_ns: u64, waker: &Waker) -> TimerId;
     /// Forget a timer, whether it has fired or not.
     fn cancel_timer(&self, timer: TimerId);
+    /// Whether a sleep that is due when it is first polled lets others run first.
+    fn due_sleep_yields(&self) -> bool {
+        false
+    }
     /// Fill with the next draws of the user's random stream.
     fn fill_random(&self, bytes: &mut [u8]);
     /// A process-wide unique form of a name, for ractor's global registry.
     fn scoped_name(&self, name: &str) -> String;
     /// A check has failed: the run ends as failed.
     fn violated(&self, what: &str);
+    /// Whether a check that failed has ended the run during the step that runs now, so that
+    /// the step is to end at once.
+    fn ends_step(&self) -> bool {
+        false
+    }
+    /// The `pre_start` of this actor has returned a state as a part of another step.
+    fn started_within(&self, actor: TaskId) {
+        let _ = actor;
+    }
+    /// A panic of the user's code was caught that is none of the run's.
+    fn ignore_panic(&self) {}
     /// Note whether a goal of the campaign is reached.
     fn goal(&self, name: &'static str, reached: bool);
     /// Whether the marked place is to misbehave now.
@@ -182,6 +200,11 @@ pub trait Engine {
     }
 
     // What follows is for recordings of live processes, and for replays of them.
+
+    /// Where in the sources this task is spawned.
+    fn spawned_at(&self, task: TaskId, place: &'static Location<'static>) {
+        let _ = (task, place);
+    }
 
     /// A gated task that is no actor has been spawned; its handle tells when it is over for
     /// those who join it.

@@ -54,6 +54,7 @@ impl Gate {
             resumed: false,
             waiting: false,
             held: false,
+            stopped: false,
         }))
     }
 
@@ -342,9 +343,16 @@ fn poll_gated<F: Future>(
     let turn = engine::gating(|engine| engine.poll(open, context.waker())).unwrap_or(Turn::Pass);
     match turn {
         Turn::Wait => Poll::Pending,
+        Turn::Pass | Turn::Run if open.stopped => Poll::Pending,
         Turn::Pass => {
-            let polled = body.poll(context);
-            if polled.is_ready() {
+            let Some(polled) = poll_within(body, open, context) else {
+                return Poll::Pending;
+            };
+            if let Poll::Ready(output) = &polled {
+                if open.part == Part::PreStart && failure(output).is_none() {
+                    let task = open.task;
+                    engine::gating(|engine| engine.started_within(task));
+                }
                 *ticket = None;
             }
             polled
@@ -362,8 +370,10 @@ fn poll_gated<F: Future>(
                 }
                 body.poll(context)
             }));
+            open.stopped = matches!(&stepped, Err(payload) if payload.is::<Stopped>());
             let end = match &stepped {
                 Ok(Poll::Pending) => StepEnd::Pending,
+                Err(_) if open.stopped => StepEnd::Pending,
                 Ok(Poll::Ready(output)) => {
                     failure(output).map_or(StepEnd::Returned, StepEnd::Failed)
                 }
@@ -374,11 +384,45 @@ fn poll_gated<F: Future>(
             let holds = engine::gating(|engine| engine.end_step(open, end)).unwrap_or(false);
             match stepped {
                 Ok(Poll::Ready(output)) if holds => return hold(open, context, output),
+                Err(_) if open.stopped => return Poll::Pending,
                 _ if over => *ticket = None,
                 _ => {}
             }
             stepped.unwrap_or_else(|payload| resume_unwind(payload))
         }
+    }
+}
+
+/// Poll code as a part of the step that runs; `None` if a violated check has ended it.
+fn poll_within<F: Future>(
+    body: Pin<&mut F>,
+    ticket: &mut Ticket,
+    context: &mut Context<'_>,
+) -> Option<Poll<F::Output>> {
+    match catch_unwind(AssertUnwindSafe(|| body.poll(context))) {
+        Ok(polled) => Some(polled),
+        Err(payload) if payload.is::<Stopped>() => {
+            ticket.stopped = true;
+            None
+        }
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// What unwinds from a violated check to the gate of its step.
+struct Stopped;
+
+/// End the step that runs if a violated check has ended the run: what it would do after
+/// that is no part of the run, and a loop that goes on until the check holds would not end.
+///
+/// Code that unwinds already goes on, since a second panic would abort the process.
+pub(crate) fn stop_step() {
+    if cfg!(panic = "unwind")
+        && !std::thread::panicking()
+        && engine::with(Engine::ends_step) == Some(true)
+    {
+        // Unlike `panic!` this calls no panic hook.
+        resume_unwind(Box::new(Stopped));
     }
 }
 

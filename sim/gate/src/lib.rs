@@ -63,7 +63,7 @@ pub use random::{Rng, rng};
 pub use retake_macros::simulated;
 pub use time::{
     Elapsed, Instant, SIMULATED_UNIX_START, Sleep, now, send_after, sleep, sleep_until, timeout,
-    unix_time,
+    unix_time, yield_point,
 };
 
 /// True inside a simulation.
@@ -87,6 +87,7 @@ pub fn is_simulated() -> bool {
 ///
 /// # Panics
 /// Outside a tokio runtime, as `tokio::spawn` does.
+#[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -110,6 +111,7 @@ where
 ///
 /// # Panics
 /// Outside a tokio runtime, as `tokio::spawn` does.
+#[track_caller]
 pub fn spawn_named<F>(name: &str, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -123,6 +125,8 @@ where
     )]
     let handle = tokio::spawn(gated);
     if let Some(task) = task {
+        let place = std::panic::Location::caller();
+        engine::gating(|engine| engine.spawned_at(task, place));
         engine::gating(|engine| engine.task_spawned(task, &|| handle.abort_handle()));
     }
     handle
@@ -215,6 +219,8 @@ pub fn log_event(text: impl FnOnce() -> String, module: &'static str) {
         Some(true) => {
             let text = text();
             engine::with(|engine| engine.event(text));
+            // A monitor may have found it wrong.
+            gate::stop_step();
         }
     }
 }

@@ -105,8 +105,31 @@ fn live_unix_time() -> Duration {
 
 /// Sleep for a duration. Exact to the nanosecond inside a simulation; rounded up
 /// to the next millisecond by tokio outside.
+///
+/// Inside a simulation others may run first even if the duration is zero.
 pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(now() + duration)
+}
+
+/// A scheduling point: inside a simulation others may run here before the code goes on.
+/// Outside one nothing happens.
+///
+/// A step runs to its next await, so nothing comes between two messages that one step sends
+/// to two actors. Live something may: what the first receiver does of it may reach the second
+/// receiver before the second message.
+///
+/// ```
+/// # async fn book(from: ractor::ActorRef<u32>, to: ractor::ActorRef<u32>) -> Result<(), Box<dyn std::error::Error>> {
+/// from.cast(1)?;
+/// retake::yield_point().await;
+/// to.cast(1)?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn yield_point() {
+    if crate::is_simulated() {
+        sleep(Duration::ZERO).await;
+    }
 }
 
 /// Sleep until a point in time.
@@ -163,10 +186,13 @@ impl Future for Sleep {
             };
         }
         let due = engine::with(|engine| {
+            let was_polled = this.timer.is_some();
             if let Some(timer) = this.timer.take() {
                 engine.cancel_timer(timer);
             }
-            if engine.now_ns() >= this.deadline.0 {
+            // One that is due at once lets others run as well.
+            let goes_on = was_polled || !engine.due_sleep_yields();
+            if goes_on && engine.now_ns() >= this.deadline.0 {
                 return true;
             }
             *this.timer = Some(engine.timer(this.deadline.0, context.waker()));
@@ -223,6 +249,7 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
 ///
 /// Unlike ractor's `send_after` the timer is gated: a simulation explores its
 /// firing against other messages of the same instant.
+#[track_caller]
 pub fn send_after<M: Message>(
     actor: &ActorRef<M>,
     delay: Duration,

@@ -40,6 +40,14 @@ pub struct Label {
     number: u32,
 }
 
+impl Label {
+    /// The number of the base, and of the incarnation, from 1.
+    #[must_use]
+    pub fn parts(self) -> (u32, u32) {
+        (self.base, self.number)
+    }
+}
+
 /// Gives labels: the name, or the parent's label and the type, with the number
 /// of the incarnation from the second on (`ledger`, `ledger#2`).
 ///

@@ -6,9 +6,6 @@ use super::{Core, Next, ROUNDS_AFTER_EXIT};
 use crate::outcome::Outcome;
 use crate::task::State;
 
-/// Steps over which a livelock's busiest tasks are counted.
-const LIVELOCK_SAMPLE: u64 = 1_000;
-
 impl Core {
     /// True when limits forbid another step; then the outcome is set.
     #[inline]
@@ -16,7 +13,7 @@ impl Core {
         let steps = self.stats.steps;
         let within = self.now_ns <= self.limits.horizon_ns
             && steps < self.limits.steps
-            && steps - self.step_of_last_move < self.limits.steps_at_one_time;
+            && !self.may_be_livelock();
         // An outcome that is set already stops every step.
         self.outcome.is_some() || (!within && self.stop_at_limit())
     }
@@ -25,31 +22,15 @@ impl Core {
     fn stop_at_limit(&mut self) -> bool {
         if self.now_ns > self.limits.horizon_ns {
             let waiting = self.waiting();
-            self.finish(Outcome::Horizon { waiting });
+            let busy = self.busy();
+            self.finish(Outcome::Horizon { waiting, busy });
         } else if self.stats.steps >= self.limits.steps {
-            self.finish(Outcome::StepLimit);
-        } else if self.stats.steps - self.step_of_last_move >= self.limits.steps_at_one_time {
-            self.sample_livelock();
+            let busy = self.busy();
+            self.finish(Outcome::StepLimit { busy });
+        } else {
+            self.look_for_livelock();
         }
         self.is_over()
-    }
-
-    fn sample_livelock(&mut self) {
-        let sampled = self.stats.steps - self.step_of_last_move - self.limits.steps_at_one_time;
-        if sampled < LIVELOCK_SAMPLE {
-            return;
-        }
-        let total: u32 = self.livelock_counts.values().sum::<u32>().max(1);
-        let mut busy: Vec<(String, u32)> = self
-            .livelock_counts
-            .iter()
-            .filter_map(|(slot, count)| {
-                Some((self.label(self.tasks.get(*slot)?), count * 100 / total))
-            })
-            .collect();
-        busy.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        busy.truncate(5);
-        self.finish(Outcome::Livelock { busy });
     }
 
     /// Choose and wake the next task. Called at quiescence.
@@ -61,6 +42,10 @@ impl Core {
         if self.runnable.is_empty() || self.is_paused() {
             return Next::Wait;
         }
+        if self.report_ungated() {
+            return Next::Finished;
+        }
+        self.instant_is_new = false;
         let step = self.stats.steps + 1;
         if self.find_free_names() {
             return Next::Again;
@@ -72,6 +57,7 @@ impl Core {
         }
         // A single runnable task is the oldest, and leaves no round behind it.
         let alone = self.runnable.len() == 1 && !self.faults.wait_for_steps;
+        let is_choice = self.runnable.len() > 1;
         let oldest = if alone {
             Some(self.runnable.nth(0))
         } else {
@@ -92,6 +78,7 @@ impl Core {
         } else {
             Choice::Deviation
         };
+        self.stats.choices += u64::from(is_choice);
         self.stats.deviations += u64::from(choice == Choice::Deviation);
         self.grant(slot, choice);
         Next::Wait
@@ -107,9 +94,6 @@ impl Core {
         self.stats.picks += 1;
         self.runnable.remove(slot);
         self.granted = Some((slot, choice));
-        if self.stats.steps - self.step_of_last_move >= self.limits.steps_at_one_time {
-            *self.livelock_counts.entry(slot).or_default() += 1;
-        }
         if let Some(task) = self.tasks.get_mut(slot) {
             task.state = State::Granted;
             if let Some(waker) = &task.waker {

@@ -8,12 +8,16 @@
 //! `decisions` who is next, in `told` what is recorded and checked.
 
 mod decisions;
+mod livelock;
+mod lives;
 mod steps;
 mod told;
+mod ungated;
 
 use std::collections::BTreeMap;
 use std::mem;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use retake::engine::TimerId;
@@ -32,12 +36,19 @@ use crate::rng::{below, stream};
 use crate::runnable::Runnable;
 use crate::strategy::Scheduler;
 use crate::strikes::Faults;
-use crate::task::{State, Task, Tasks};
+use crate::task::{Spawned, State, Task, Tasks};
 use crate::timers::{Action, Timers};
+use crate::watchdog::Progress;
+pub(crate) use livelock::Deeds;
+use livelock::Turns;
+use ungated::Spawns;
 
 /// Rounds that the sentinel waits after an actor ended: its exit takes hops
 /// through tasks that are not gated.
 const ROUNDS_AFTER_EXIT: u32 = 2;
+/// Rounds that the sentinel waits after virtual time moved: a timer may wake a task that is
+/// not gated, such as ractor's `send_after`, whose message is due at that instant as well.
+const ROUNDS_AFTER_MOVE: u32 = 2;
 /// Who is told to have failed where a count of messages does.
 pub(crate) const COUNTED: &str = "messages";
 
@@ -46,7 +57,7 @@ pub(crate) const COUNTED: &str = "messages";
 pub(crate) struct Limits {
     pub(crate) horizon_ns: u64,
     pub(crate) steps: u64,
-    /// Steps without virtual time moving that count as a livelock.
+    /// Steps without virtual time moving and without anything new that are a livelock.
     pub(crate) steps_at_one_time: u64,
 }
 
@@ -87,7 +98,8 @@ pub(crate) struct Core {
     last_record_ns: u64,
     /// Number of the last step at which virtual time moved.
     step_of_last_move: u64,
-    livelock_counts: BTreeMap<u32, u32>,
+    /// Who has taken turns, for livelocks.
+    pub(crate) turns: Turns,
     /// Rounds to wait before the next pick.
     pub(crate) rounds: u32,
     /// The last step ended at an await, which may be a `yield_now`.
@@ -97,7 +109,25 @@ pub(crate) struct Core {
     /// Threads that were started, where they are allowed, and who started the first.
     pub(crate) threads: u64,
     pub(crate) first_thread: Option<String>,
+    /// Where the run is, for other threads.
+    pub(crate) progress: Arc<Progress>,
+    /// What steps spawn.
+    pub(crate) spawns: Spawns,
+    /// Nothing could run, and no timer of the simulation's own was pending, after this many
+    /// steps, at this time.
+    still: Option<(u64, u64)>,
+    /// No task has been chosen since virtual time moved: not all that is due now may have
+    /// become runnable.
+    pub(crate) instant_is_new: bool,
     pub(crate) outcome: Option<Outcome>,
+    /// Frames of the panic that was recorded last.
+    pub(crate) backtrace: Vec<String>,
+    /// In the place of a task that is gone.
+    no_task: Option<Spawned>,
+    /// The steps that ended actors, by ractor's number, for supervisors that hear of it.
+    ended_by: BTreeMap<u64, u64>,
+    /// Whose code was dropped last before it returned.
+    cancelled: Option<(u32, Label)>,
     pub(crate) stats: Stats,
     pub(crate) probe: Option<Probe>,
     pub(crate) run_number: u64,
@@ -218,13 +248,21 @@ impl Core {
             now_ns: 0,
             last_record_ns: 0,
             step_of_last_move: 0,
-            livelock_counts: BTreeMap::new(),
+            turns: Turns::default(),
             rounds: 0,
             may_have_yielded: false,
             strict: false,
             threads: 0,
             first_thread: None,
+            progress: Arc::default(),
+            spawns: Spawns::default(),
+            still: None,
+            instant_is_new: false,
             outcome: None,
+            backtrace: Vec::new(),
+            no_task: None,
+            ended_by: BTreeMap::new(),
+            cancelled: None,
             stats: Stats::default(),
             probe: None,
             run_number,
@@ -276,6 +314,9 @@ impl Core {
             .labels
             .of_actor(cell.get_name().as_deref(), type_name, parent);
         self.stats.actors += 1;
+        if self.current.is_none() {
+            self.spawns.announced += 1;
+        }
         (
             self.start(TaskKind::Actor, label, Some(cell.clone())),
             swept,
@@ -285,6 +326,7 @@ impl Core {
     pub(crate) fn start_task(&mut self, kind: TaskKind, name: &str) -> u32 {
         let label = self.labels.of_task(name);
         self.stats.tasks += 1;
+        self.spawns.known += 1;
         self.start(kind, label, None)
     }
 
@@ -296,6 +338,7 @@ impl Core {
             .map(|task| task.serial);
         let serial = self.tasks.get(slot).map_or(0, |task| task.serial);
         self.scheduler.started(slot, serial);
+        self.progress.started(label, self.labels.base_text(label));
         if let Some(follow) = &mut self.follow {
             follow.started(slot, self.labels.text(label));
         }
@@ -306,6 +349,16 @@ impl Core {
             parent,
         }));
         slot
+    }
+
+    /// What is known of the spawning of a task.
+    pub(crate) fn spawned(&mut self, slot: u32) -> &mut Spawned {
+        let task = self.tasks.get_mut(slot);
+        let known = task.map_or(&mut self.no_task, |task| &mut task.spawned);
+        known.get_or_insert_with(|| Spawned {
+            at: None,
+            handle: None,
+        })
     }
 
     /// A gated task that is no actor is gone.
@@ -362,8 +415,10 @@ impl Core {
     pub(crate) fn moved_to(&mut self, now_ns: u64) {
         if now_ns != self.now_ns {
             self.now_ns = now_ns;
+            self.instant_is_new = true;
+            self.rounds = self.rounds.max(ROUNDS_AFTER_MOVE);
             self.step_of_last_move = self.stats.steps;
-            self.livelock_counts.clear();
+            self.turns.time_moved(self.stats.steps);
             crate::interpose::set_now_ns(now_ns);
             if self.has_wrong_clock() {
                 self.set_wall_clock();
@@ -389,6 +444,31 @@ impl Core {
     pub(crate) fn user_random(&mut self) -> &mut ChaCha8Rng {
         let UserRandom { seed, rng } = &mut self.user_random;
         rng.get_or_insert_with(|| Box::new(stream(*seed, "user")))
+    }
+
+    /// Nothing can run, and time goes on to look for timers of tokio's.
+    pub(crate) fn stands_still(&mut self) {
+        let steps = self.stats.steps;
+        if self.still.is_none_or(|(then, _)| then != steps) {
+            self.still = Some((steps, self.now_ns));
+        }
+    }
+
+    /// When the run ended.
+    pub(crate) fn end_ns(&self) -> u64 {
+        match (&self.outcome, self.still) {
+            // Time went on to see that there is no timer at all.
+            (Some(Outcome::Deadlock { .. }), Some((_, still_ns))) => still_ns,
+            _ => self.now_ns.min(self.limits.horizon_ns),
+        }
+    }
+
+    /// A timer of the simulation's own is due and has not fired.
+    pub(crate) fn is_timer_due(&mut self) -> bool {
+        let now_ns = self.now_ns;
+        self.timers
+            .next_deadline_ns()
+            .is_some_and(|deadline_ns| deadline_ns <= now_ns)
     }
 
     pub(crate) fn cancel_timer(&mut self, timer: TimerId) -> Option<Action> {

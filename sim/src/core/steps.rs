@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::task::Waker;
 
 use retake::engine::{Part, StepEnd, Ticket, Turn};
-use retake_traces::record::{Choice, Panic, Record, Step, Unhandled};
+use retake_traces::record::{Choice, Record, Step, Unhandled};
 
 use super::{Core, ROUNDS_AFTER_EXIT};
 use crate::causes;
@@ -61,6 +61,8 @@ impl Core {
         let delayed = self.faults.has_delays() && self.is_delayed(slot);
         if !delayed
             && !self.is_paused()
+            // Not before everything that is due has become runnable.
+            && !self.instant_is_new
             && self.scheduler.eager(slot, self.stats.steps + 1)
             && !self.must_stop()
         {
@@ -154,7 +156,12 @@ impl Core {
                 .map(|(_, step)| step)
         };
         if let Some(task) = self.tasks.get_mut(slot) {
-            task.about.get_or_insert_default().cause = cause;
+            let about = task.about.get_or_insert_default();
+            // Of the end of a child it is known already.
+            let is_known = !ticket.resumed && ticket.part == Part::Supervision;
+            if !(is_known && about.cause.is_some()) {
+                about.cause = cause;
+            }
         }
     }
 
@@ -164,6 +171,7 @@ impl Core {
         let injected = self.injected(ticket);
         self.stats.steps += 1;
         self.current = Some(slot);
+        self.cancelled = None;
         if self.layers.causality {
             if choice == Choice::Eager {
                 self.keep_cause(ticket);
@@ -179,6 +187,11 @@ impl Core {
         task.state = State::Idle;
         task.suspended = false;
         let serial = task.serial;
+        self.progress.begin(self.stats.steps, task.label);
+        self.note_turn(slot, kind_of(ticket), ticket.message);
+        let Some(task) = self.tasks.get_mut(slot) else {
+            return Turn::Wait;
+        };
         let cause = task.about.as_mut().and_then(|about| about.cause.take());
         if !ticket.resumed {
             task.doing = ticket.part;
@@ -235,10 +248,14 @@ impl Core {
             return false;
         }
         self.current = None;
+        self.progress.end();
         if self.layers.causality {
             causes::set_running(0);
         }
         let holds = self.follow.is_some() && self.follow_end(ticket, &end);
+        if crate::panics::any() && !matches!(end, StepEnd::Panicked(_)) {
+            self.tell_caught(crate::panics::take());
+        }
         self.note_end(ticket, end);
         holds
     }
@@ -250,7 +267,11 @@ impl Core {
         };
         task.suspended = matches!(end, StepEnd::Pending);
         let is_scenario = task.is_scenario();
-        let exits = ticket.part == Part::PostStop || !task.is_actor();
+        let is_actor = task.is_actor();
+        let exits = ticket.part == Part::PostStop || !is_actor;
+        if is_actor && (self.layers.story || self.layers.causality) {
+            self.note_life(slot, ticket.part, &end);
+        }
         match end {
             StepEnd::Pending => self.may_have_yielded = true,
             StepEnd::Returned if exits => self.rounds = ROUNDS_AFTER_EXIT,
@@ -285,10 +306,8 @@ impl Core {
             .cell
             .as_ref()
             .is_some_and(|cell| cell.try_get_supervisor().is_some());
-        self.write(&Record::Panic(Panic {
-            task: serial,
-            message: message.clone(),
-        }));
+        let seen = crate::panics::take();
+        let place = self.write_panic(serial, &message, seen);
         if message.starts_with(crate::sim::NO_THREADS) {
             self.finish(Outcome::Escaped {
                 what: format!(
@@ -309,6 +328,7 @@ impl Core {
             self.finish(Outcome::Panicked {
                 task: label,
                 message,
+                place,
             });
         }
     }
@@ -319,6 +339,7 @@ impl Core {
         if self.current == Some(slot) {
             return;
         }
+        self.cancelled = self.tasks.get(slot).map(|task| (task.serial, task.label));
         if mem::take(&mut ticket.waiting) {
             self.leave_runnable(slot);
         }

@@ -1,12 +1,17 @@
 //! What is told of a run: its records, its checks and its end.
 
 use retake_traces::TEXT_MAX;
-use retake_traces::record::{End, Record, State as StateRecord};
+use retake_traces::record::{End, Panic, Record, State as StateRecord};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{COUNTED, Core, Last, Watch};
-use crate::outcome::{Messages, Outcome, Waiting};
+use crate::outcome::{Messages, Outcome, Place, Waiting};
+use crate::panics::Seen;
 
+/// How the message of a panic begins that a fault made.
+const INJECTED: &str = "injected panic";
+/// Who has panicked where no gate guards.
+const UNGATED: &str = "a task that no gate guards";
 /// Longest text of a state.
 const STATE_MAX: usize = TEXT_MAX - 1024;
 
@@ -19,6 +24,68 @@ impl Core {
         if let Err(error) = self.sink.record(record) {
             self.trace_error = Some(error);
         }
+    }
+
+    /// Record a panic with its place, which is given back, and what else has panicked in
+    /// this step and was caught.
+    pub(super) fn write_panic(
+        &mut self,
+        task: u32,
+        message: &str,
+        mut seen: Vec<Seen>,
+    ) -> Option<Place> {
+        let last = seen
+            .iter()
+            .rposition(|panic| self.clean(panic.message.clone()) == message);
+        let panic = last.map(|last| seen.remove(last));
+        if panic.is_none() && seen.is_empty() && !message.starts_with(INJECTED) {
+            crate::panics::missed();
+        }
+        self.tell_caught(seen);
+        self.write(&Record::Panic(Panic {
+            task,
+            message: message.to_owned(),
+        }));
+        let panic = panic?;
+        if let (true, Some(place)) = (self.layers.story, &panic.place) {
+            self.write(&Record::Detail(place.to_string()));
+        }
+        self.backtrace = panic.frames;
+        panic.place
+    }
+
+    /// Panics that the code of a step caught itself.
+    pub(super) fn tell_caught(&mut self, seen: Vec<Seen>) {
+        for panic in seen {
+            let place = panic.place.map(|place| format!(" at {place}"));
+            let message = self.clean(panic.message);
+            let place = place.unwrap_or_default();
+            self.tell(format!("a panic{place} was caught: {message}"));
+        }
+    }
+
+    /// Code outside every step has panicked.
+    pub(crate) fn strayed(&mut self, seen: Vec<Seen>) {
+        if self.is_over() || self.follow.is_some() || self.probe.is_some() || self.sealed {
+            return;
+        }
+        let Some(panic) = seen.into_iter().next() else {
+            return;
+        };
+        let (serial, task) = match self.cancelled {
+            Some((serial, label)) => {
+                let label = self.labels.text(label);
+                (serial, format!("{label}, dropped at an await"))
+            }
+            None => (0, UNGATED.to_owned()),
+        };
+        let message = self.clean(panic.message.clone());
+        let place = self.write_panic(serial, &message, vec![panic]);
+        self.finish(Outcome::Panicked {
+            task,
+            message,
+            place,
+        });
     }
 
     /// Add an event to the story.
@@ -115,6 +182,11 @@ impl Core {
             .map(|(_, task)| Waiting {
                 task: self.label(task),
                 doing: self.clean(task.doing()),
+                spawned: task
+                    .spawned
+                    .as_ref()
+                    .and_then(|spawned| spawned.at)
+                    .map(crate::panics::place),
                 waits_for: Vec::new(),
             })
             .collect()
@@ -147,14 +219,16 @@ impl Core {
         for state in last.states {
             self.write(&Record::State(state));
         }
-        self.stats.virtual_time =
-            std::time::Duration::from_nanos(self.now_ns.min(self.limits.horizon_ns));
-        let outcome = self.outcome.clone().unwrap_or(Outcome::StepLimit);
+        self.stats.virtual_time = std::time::Duration::from_nanos(self.end_ns());
+        let outcome = self
+            .outcome
+            .clone()
+            .unwrap_or(Outcome::StepLimit { busy: Vec::new() });
         let end = End {
             outcome: outcome.name().to_owned(),
             detail: outcome.detail(),
             steps: self.stats.steps,
-            now_ns: self.now_ns.min(self.limits.horizon_ns),
+            now_ns: self.end_ns(),
         };
         self.write(&Record::End(end));
         if let Err(error) = self.sink.finish() {
@@ -212,7 +286,21 @@ impl Core {
             lost,
             first_lost,
             queued,
+            ungated,
         } = messages.clone();
+        if ungated > 0 && watch == Watch::Lossless && self.outcome == Some(Outcome::Passed) {
+            self.outcome = Some(Outcome::Escaped {
+                what: format!(
+                    "{ungated} of {sent} messages were sent by tasks that no gate guards, so nothing can \
+                     tell whether others were lost on their way"
+                ),
+                remedy: "ractor's `OutputPort` drops what a slow subscriber has not taken: send to \
+                         subscribers by `cast`; use `retake::send_after` and `retake::spawn` for timers \
+                         and tasks"
+                    .to_owned(),
+            });
+            return;
+        }
         let wrong = if sent != handled + refused + lost + queued {
             format!(
                 "{sent} sent, but {handled} handled, {refused} refused, {lost} lost, {queued} queued"

@@ -98,7 +98,7 @@ pub fn signature(outcome: &Outcome) -> String {
     let base = |label: &str| label.split('#').next().unwrap_or(label).to_owned();
     let what = match outcome {
         Outcome::Passed => return outcome.name().to_owned(),
-        Outcome::Panicked { task, message } => format!("{}: {message}", base(task)),
+        Outcome::Panicked { task, message, .. } => format!("{}: {message}", base(task)),
         Outcome::Violated { task, what } => format!("{}: {what}", base(task)),
         Outcome::Deadlock { waiting, cycle } => {
             let who = if cycle.is_empty() {
@@ -113,15 +113,30 @@ pub fn signature(outcome: &Outcome) -> String {
         }
         Outcome::Escaped { what, .. } => what.clone(),
         Outcome::Lost { how } => how.clone(),
-        Outcome::Livelock { .. }
-        | Outcome::Horizon { .. }
-        | Outcome::StepLimit
-        | Outcome::Diverged { .. } => String::new(),
+        Outcome::Livelock { busy, .. } => {
+            // One with a small share only comes by now and then.
+            let busy = busy.iter().filter(|(_, share)| *share >= 10);
+            let mut who: Vec<String> = busy.map(|(task, _)| base(task)).collect();
+            who.sort_unstable();
+            who.dedup();
+            who.join(", ")
+        }
+        Outcome::Horizon { .. } | Outcome::StepLimit { .. } | Outcome::Diverged { .. } => {
+            String::new()
+        }
     };
     let text = format!("{}: {what}", outcome.name());
     let line = text.lines().next().unwrap_or_default();
     let signature = super::shape::shape(line);
-    signature.trim_end_matches([':', ' ']).to_owned()
+    let signature = signature.trim_end_matches([':', ' ']);
+    match outcome {
+        // Two places that panic with one message are two failures. A column tells less of
+        // them, and changes by formatting.
+        Outcome::Panicked {
+            place: Some(place), ..
+        } => format!("{signature} ({}:{})", place.file, place.line),
+        _ => signature.to_owned(),
+    }
 }
 
 impl Case {

@@ -361,7 +361,11 @@ impl Histories {
                 self.does(Some(fault.task), 1);
             }
             Record::Panic(panic) => self.does(Some(panic.task), 2),
-            Record::End(_) | Record::Live(_) | Record::State(_) | Record::Unhandled(_) => {}
+            Record::End(_)
+            | Record::Live(_)
+            | Record::State(_)
+            | Record::Unhandled(_)
+            | Record::Ended(_) => {}
         }
     }
 }

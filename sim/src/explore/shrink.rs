@@ -19,6 +19,10 @@ use crate::strikes::POINT;
 
 /// Runs that a shrinking may take.
 const RUNS_MAX: u32 = 2_000;
+/// How the signature of a livelock begins.
+const LIVELOCK: &str = "livelock";
+/// Runs of a livelock that a shrinking may take, about.
+const LIVELOCK_RUNS: u64 = 5;
 
 /// A case that was made small. Shown, it tells from what to what.
 #[derive(Clone, Debug)]
@@ -129,6 +133,12 @@ pub(super) fn shrink_boxed(
     steps_max: u64,
     progress: impl FnMut(Shrinking),
 ) -> Result<Shrunk, ShrinkError> {
+    // The loop of a livelock explains it, and is the same in every schedule that has it.
+    let steps_max = if case.signature.starts_with(LIVELOCK) {
+        steps_max.min(case.steps.saturating_mul(LIVELOCK_RUNS))
+    } else {
+        steps_max
+    };
     let mut shrinker = Shrinker {
         scenario: Scenario::clone(scenario),
         best: case.clone(),

@@ -60,15 +60,7 @@ const SHRINK_STEPS_MAX: u64 = 5_000_000;
 /// Panics inside simulations are part of their outcomes: thousands of them on the
 /// terminal help nobody.
 pub(super) fn quiet_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let report = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !retake::is_simulated() {
-                report(panic);
-            }
-        }));
-    });
+    crate::panics::quiet();
 }
 
 impl Test {

@@ -267,6 +267,7 @@ fn id_of(
         Record::Event(_)
         | Record::State(_)
         | Record::Unhandled(_)
+        | Record::Ended(_)
         | Record::Task(_)
         | Record::End(_)
         | Record::Detail(_)

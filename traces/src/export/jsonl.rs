@@ -45,6 +45,9 @@ enum Object<'a> {
         #[serde(flatten)]
         at: At<'a>,
         text: &'a str,
+        /// In the sources, where it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        place: Option<&'a str>,
     },
     Event {
         #[serde(flatten)]
@@ -56,6 +59,12 @@ enum Object<'a> {
         at: At<'a>,
         text: &'a str,
         at_end: bool,
+    },
+    Ended {
+        #[serde(flatten)]
+        at: At<'a>,
+        how: &'a str,
+        cause: Option<u64>,
     },
     Unhandled {
         #[serde(flatten)]
@@ -148,6 +157,7 @@ impl Exporter for Jsonl {
             Record::Panic(panic) => Object::Panic {
                 at,
                 text: &panic.message,
+                place: line.detail.as_deref(),
             },
             Record::Event(text) => Object::Event { at, text },
             Record::Live(_) => {
@@ -164,6 +174,11 @@ impl Exporter for Jsonl {
                 at,
                 text: &state.text,
                 at_end: state.at_end,
+            },
+            Record::Ended(ended) => Object::Ended {
+                at,
+                how: &ended.how,
+                cause: line.cause,
             },
             Record::Unhandled(message) => Object::Unhandled {
                 at,

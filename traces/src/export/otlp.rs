@@ -450,7 +450,10 @@ impl Exporter for Otlp {
                 self.happened(entry, event, Status::default(), out)
             }
             Record::Panic(panic) => {
-                let attributes = vec![text("exception.message", &*panic.message)];
+                let mut attributes = vec![text("exception.message", &*panic.message)];
+                if let Some(place) = &line.detail {
+                    attributes.push(text("exception.stacktrace", format!("at {place}")));
+                }
                 let status = Status {
                     message: panic.message.clone(),
                     code: ERROR,
@@ -462,7 +465,7 @@ impl Exporter for Otlp {
                     out,
                 )
             }
-            Record::Event(_) | Record::Live(_) => {
+            Record::Event(_) | Record::Live(_) | Record::Ended(_) => {
                 let text = line.what().trim_start_matches("| ").to_owned();
                 self.happened(entry, event(text, Vec::new()), Status::default(), out)
             }

@@ -281,7 +281,7 @@ impl Perfetto {
             Record::Task(task) => return self.name_task(task, out),
             Record::Fault(_) => "fault",
             Record::Panic(_) => "panic",
-            Record::Event(_) | Record::Live(_) => "event",
+            Record::Event(_) | Record::Live(_) | Record::Ended(_) => "event",
             Record::End(_) => "end",
             Record::State(state) if state.at_end => "state",
             Record::Unhandled(_) => {

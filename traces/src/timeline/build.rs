@@ -209,6 +209,13 @@ impl Pass {
                 self.last_panic = Some(self.steps);
                 self.ended(panic.task, HowEnded::Panicked);
             }
+            Record::Ended(ended) => {
+                let how = match ended.how.split(' ').next() {
+                    Some("killed") => HowEnded::Killed,
+                    _ => HowEnded::Gone,
+                };
+                self.ended(ended.task, how);
+            }
             Record::Event(text) => {
                 // An actor ends by the error that its callback returns.
                 let running = self.running.filter(|_| text.starts_with("failed: "));

@@ -118,7 +118,7 @@ pub enum HowEnded {
     Panicked,
     /// A callback returned an error.
     Failed,
-    /// A fault killed it.
+    /// It was killed, by a fault, by code, or with its supervisor.
     Killed,
     /// A supervisor heard that it is gone.
     Gone,

@@ -13,7 +13,8 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use retake_traces::export::{ExportError, Format, Selection, export};
 use retake_traces::live::{Live, Piece, STRATEGY, Start, StepEnd};
 use retake_traces::record::{
-    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
+    Choice, End, Ended, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind,
+    Unhandled,
 };
 use retake_traces::timeline::Direction;
 use retake_traces::{
@@ -427,7 +428,7 @@ fn elapsed(numbers: &mut Numbers) -> u64 {
 
 fn any_record(numbers: &mut Numbers) -> Record {
     let task = numbers.below(5) as u32;
-    match numbers.below(15) {
+    match numbers.below(16) {
         0..4 => Record::Step(Step {
             elapsed_ns: elapsed(numbers),
             task,
@@ -474,6 +475,10 @@ fn any_record(numbers: &mut Numbers) -> Record {
             task,
             sent: numbers.next() % 40,
             text: text(numbers),
+        }),
+        14 => Record::Ended(Ended {
+            task,
+            how: text(numbers),
         }),
         _ if numbers.below(2) == 0 => Record::Panic(Panic {
             task,
@@ -574,6 +579,10 @@ fn mutate_record(record: &mut Record, numbers: &mut Numbers) {
         Record::Detail(old) | Record::Event(old) => *old = text(numbers),
         Record::Cause(cause) => *cause = unusual(numbers),
         Record::State(state) => state.text = text(numbers),
+        Record::Ended(ended) => match numbers.below(2) {
+            0 => ended.task = unusual(numbers) as u32,
+            _ => ended.how = text(numbers),
+        },
         Record::Unhandled(message) => match numbers.below(3) {
             0 => message.task = unusual(numbers) as u32,
             1 => message.sent = unusual(numbers),

@@ -375,12 +375,7 @@ pub fn main() -> ExitCode {
         explore::serve_scenarios();
     }
     // Panics inside a simulation are part of its outcome, which is printed.
-    let report_panic = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !retake::is_simulated() {
-            report_panic(panic);
-        }
-    }));
+    retake_sim::panics::quiet();
     let (cli, form) = match parse() {
         Ok(parsed) => parsed,
         Err(error) => {

@@ -151,6 +151,8 @@ pub(super) struct Columns {
     first_ns: u64,
     /// Whether the last event can still get its text and its cause.
     open: bool,
+    /// The message of the panic that is the last event.
+    panic: Option<String>,
     /// The task of the last step.
     running: u32,
 }
@@ -182,6 +184,7 @@ impl Columns {
             first_step: step,
             first_ns: now_ns,
             open: false,
+            panic: None,
             running: NONE,
         }
     }
@@ -236,12 +239,17 @@ impl Columns {
             Record::Panic(panic) => {
                 self.event(kind::PANIC, panic.task, 0)?;
                 self.told(&panic.message);
+                self.panic = Some(panic.message.clone());
             }
             Record::Event(text) => {
                 self.event(kind::LOG, self.running, 0)?;
                 self.told(text);
             }
             Record::State(state) => self.state(state)?,
+            Record::Ended(ended) => {
+                self.event(kind::LOG, ended.task, 0)?;
+                self.told(&format!("ends: {}", ended.how));
+            }
             Record::Unhandled(message) => {
                 self.event(kind::UNHANDLED, message.task, 0)?;
                 self.told(&message.text);
@@ -276,6 +284,7 @@ impl Columns {
             return Err(Full);
         }
         self.open = false;
+        self.panic = None;
         self.now_ns = self.now_ns.saturating_add(elapsed_ns);
         self.kind.push(kind);
         self.choice.push(0);
@@ -303,6 +312,8 @@ impl Columns {
     fn set_text(&mut self, text: &str) {
         if self.open {
             self.told(text);
+        } else if let Some(message) = self.panic.take() {
+            self.told(&format!("at {text}: {message}"));
         }
     }
 

@@ -6,6 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::engine::{self, Engine};
+
 pub(super) fn short_name<T>() -> String {
     let full = type_name::<T>();
     let head = full.split('<').next().unwrap_or(full);
@@ -86,7 +88,10 @@ pub(super) fn state_text(state: &impl std::fmt::Debug) -> String {
     // A panic in here would be one of the actor's, that only recording brings about.
     let made = catch_unwind(AssertUnwindSafe(|| write!(text, "{state:#?}")));
     match made {
-        Err(_) => return String::from("(its `Debug` panics)"),
+        Err(_) => {
+            engine::gating(Engine::ignore_panic);
+            return String::from("(its `Debug` panics)");
+        }
         Ok(Err(_)) => text.0.push('…'),
         Ok(Ok(())) => {}
     }

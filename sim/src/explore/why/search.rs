@@ -100,7 +100,9 @@ impl<'a> Finder<'a> {
             Verdict::Passes
         } else if self.case.fails_alike(&run.outcome) {
             Verdict::FailsAlike
-        } else if run.outcome == Outcome::StepLimit && limited.step_limit < self.case.step_limit {
+        } else if matches!(run.outcome, Outcome::StepLimit { .. })
+            && limited.step_limit < self.case.step_limit
+        {
             Verdict::Unknown
         } else {
             Verdict::FailsOtherwise(super::first_line(&run.outcome.to_string()))

@@ -62,6 +62,7 @@ fn rank(line: &Line, has_started: bool) -> Option<u32> {
             (has_started || is_successor).then_some(if is_successor { KEY } else { NEAR })
         }
         Record::Fault(_) | Record::End(_) => Some(MUST),
+        Record::Ended(_) => Some(KEY),
         Record::Event(_) | Record::Panic(_) => tells_failure(line).then_some(MUST),
         Record::Task(_) | Record::Step(_) => None,
         Record::Unhandled(_) | Record::State(_) | Record::Live(_) => None,
