@@ -202,7 +202,10 @@ fn frames() -> Vec<String> {
     if !asked {
         return Vec::new();
     }
-    user_frames(&std::backtrace::Backtrace::force_capture().to_string())
+    // It reads the program's file.
+    crate::interpose::outside(|| {
+        user_frames(&std::backtrace::Backtrace::force_capture().to_string())
+    })
 }
 
 /// Of a backtrace as text, the frames whose source is neither a dependency's nor the
