@@ -79,7 +79,7 @@ pub enum Outcome {
 ///
 /// The file is named as the compiler has it, relative to the workspace; of a dependency's
 /// file the path begins with the name of its package.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The file.
     pub file: String,
@@ -281,7 +281,7 @@ pub struct Stats {
 }
 
 /// Where a tokio task that no gate guards came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UngatedTask {
     /// The label of the task that spawned it, or that ran last before it was seen.
     pub task: String,

@@ -128,7 +128,10 @@ fn goals_are_told_whether_they_were_reached() {
         }
     });
     let goals: Vec<_> = run.goals.into_iter().collect();
-    assert_eq!(goals, [("a full queue", false), ("one", true)]);
+    assert_eq!(
+        goals,
+        [("a full queue".into(), false), ("one".into(), true)]
+    );
 }
 
 #[test]

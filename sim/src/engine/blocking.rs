@@ -60,8 +60,11 @@ impl Engine {
         self.time_is_stale.set(true);
         self.refresh_time();
         if now_ns + ns > horizon_ns {
-            let waiting = self.core.borrow().waiting();
-            self.finish(Outcome::Horizon { waiting });
+            let (waiting, busy) = {
+                let core = self.core.borrow();
+                (core.waiting(), core.busy())
+            };
+            self.finish(Outcome::Horizon { waiting, busy });
         }
     }
 

@@ -84,6 +84,8 @@ struct Answer {
     coverage: Coverage,
     messages: Option<Messages>,
     warnings: Vec<String>,
+    #[serde(default)]
+    backtrace: Vec<String>,
     holds: Vec<Hold>,
 }
 
@@ -197,6 +199,7 @@ fn lost_run<S>(case: &Case, lost: Lost, received: &Receiver<S>) -> Run<String> {
         coverage: Coverage::new(),
         messages: None,
         warnings: Vec::new(),
+        backtrace: Vec::new(),
         trace_error: None,
     }
 }
@@ -217,6 +220,7 @@ impl Answer {
             coverage: run.coverage,
             messages: run.messages,
             warnings: run.warnings,
+            backtrace: run.backtrace,
             holds,
         }
     }
@@ -236,6 +240,7 @@ impl Answer {
             coverage: self.coverage,
             messages: self.messages,
             warnings: self.warnings,
+            backtrace: self.backtrace,
             trace_error: None,
         };
         (run, self.holds)
