@@ -128,10 +128,7 @@ fn goals_are_told_whether_they_were_reached() {
         }
     });
     let goals: Vec<_> = run.goals.into_iter().collect();
-    assert_eq!(
-        goals,
-        [("a full queue".into(), false), ("one".into(), true)]
-    );
+    assert_eq!(goals, [("a full queue", false), ("one", true)]);
 }
 
 #[test]

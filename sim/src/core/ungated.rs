@@ -76,6 +76,7 @@ impl Core {
             return;
         }
         self.stats.ungated += count as u64;
+        self.stats.ungated_max = self.stats.ungated_max.max(count);
         let first = match self.spawns.suspect {
             Some((label, step)) => UngatedTask {
                 task: self.labels.text(label),
