@@ -173,19 +173,6 @@ fn a_panic_that_a_step_catches_is_told_in_the_story() {
 }
 
 #[test]
-fn a_test_that_replaces_the_panic_hook_takes_no_place_away() {
-    let fail = || Sim::new().run(|| async { panic!("again") });
-    let before = fail().outcome;
-    for _ in 0..3 {
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {}));
-        assert_eq!(fail().outcome, before);
-        std::panic::set_hook(hook);
-        assert_eq!(fail().outcome, before);
-    }
-}
-
-#[test]
 fn a_violated_check_ends_its_step() {
     let run = Sim::new().run(|| async {
         let (gone, handle) = ractor::Actor::spawn(None, common::Servant, ())
