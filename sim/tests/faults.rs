@@ -57,6 +57,7 @@ fn a_kill_drops_the_handler_at_its_await() {
     goes on
     handles Sleep(4ms)
     FAULT: killed
+    ENDS: killed
     ");
     assert!(told(&sink, "parent").contains(&"hears ActorTerminated(two, killed)".to_owned()));
 }
