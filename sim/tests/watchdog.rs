@@ -1,5 +1,9 @@
 //! A step that does not end is named by who waits for it.
 #![allow(missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "another thread looks at the simulation"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

@@ -334,8 +334,8 @@ fn what_cannot_be_shown_is_refused() {
         ),
         (
             "view a.retake -o nosuch/a.html",
-            2,
-            "cannot write the page to `nosuch/a.html`",
+            3,
+            "there is no folder `nosuch`",
         ),
     ] {
         let (status, out, err) = run(path, arguments);
