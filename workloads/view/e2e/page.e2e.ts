@@ -268,6 +268,67 @@ describe("colours", () => {
   });
 });
 
+describe("long names of actors", () => {
+  const NAMES = [
+    "scenario", "ledger",
+    ...["north", "south"].map((place) => `warehouse-${place}/replenishment-coordinator-for-perishable-goods`),
+    ...["payments", "refunds", "invoices"].map((what) => `gateway-adapter-with-idempotency-and-retry-policy-for-${what}`),
+  ];
+  const longNames = () => {
+    const created = NAMES.slice(1).map((_, at) => ({ kind: Kind.NewTask, task: at + 1 }));
+    const handled = Array.from({ length: 60 }, (_, at) => ({ kind: Kind.Handle, task: 1 + (at % (NAMES.length - 1)), text: `Reserve(${at})`, cause: at + 1, ns: 1_000 }));
+    const columns = columnsOf(NAMES, [{ kind: Kind.Task, task: 0 }, ...created, ...handled, { kind: Kind.Panic, task: 3, text: "no stock" }, { kind: Kind.End, text: "panicked" }]);
+    Object.assign(columns.description.about, { outcome: "panicked", detail: "warehouse-south: no stock", reasons: ["passes if `ledger` is first (step 3)"] });
+    return pageWith("long.html", columns);
+  };
+
+  it("end within the diagram at every width, and are shown in full when asked for", async () => {
+    for (const width of [1280, 800]) {
+      for (const colorScheme of ["light", "dark"] as const) {
+        const { page, trouble, close } = await open(longNames(), { viewport: { width, height: 900 }, colorScheme });
+        const heads = () => page.evaluate(() => {
+          const strip = document.querySelector(".heads")!.getBoundingClientRect();
+          return Array.from(document.querySelectorAll<HTMLElement>(".head"), (head) => {
+            const { left, right, top, bottom } = head.getBoundingClientRect();
+            const isWithin = left >= strip.left && right <= strip.right + 1 && top >= strip.top - 1 && bottom <= strip.bottom + 1;
+            return { text: head.querySelector(".head-name")!.textContent, title: head.title, isWithin };
+          });
+        });
+        await shot(page, `long-${width}-${colorScheme}`);
+        const before = await heads();
+        expect(before).toHaveLength(NAMES.length);
+        expect(before.filter(({ isWithin }) => !isWithin)).toEqual([]);
+        expect(before.map(({ title }) => title.split(";")[0])).toEqual(NAMES);
+        expect(before[3].text).toMatch(/^wareh.*….*goods$/);
+        await page.getByRole("separator", { name: "Height of the names" }).focus();
+        await page.keyboard.press("Enter");
+        const after = await heads();
+        expect(after.map(({ text }) => text)).toEqual(NAMES);
+        expect(after.filter(({ isWithin }) => !isWithin)).toEqual([]);
+        // The failure stays on the screen.
+        expect(await page.locator('.list-row.selected').isVisible()).toBe(true);
+        await shot(page, `long-all-${width}-${colorScheme}`);
+        expect(await violations(page)).toEqual([]);
+        await page.keyboard.press("Enter");
+        expect(await heads()).toEqual(before);
+        // What the list cuts is its title.
+        await page.locator(".list-row .who", { hasText: "warehouse-south" }).first().hover();
+        expect(await page.locator(".list-row[title*='for-perishable-goods']").count()).toBeGreaterThan(0);
+        expect(trouble).toEqual([]);
+        await close();
+      }
+    }
+  });
+
+  it("are printed with the failure first, on one page before the details", async () => {
+    const { page, close } = await open(longNames(), { viewport: { width: 1280, height: 900 } });
+    expect(await page.locator(".notes li").first().textContent()).toBe("panicked: warehouse-south: no stock");
+    const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
+    expect(pdf.match(/\/Type\s*\/Page\b/g)).toHaveLength(2);
+    await close();
+  });
+});
+
 describe("a narrow screen", () => {
   it("shows one part at a time, and nothing overflows", async () => {
     const { page, trouble, close } = await open(faults, { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true });

@@ -4,6 +4,8 @@ import { Arrows } from "../src/view/arrows";
 import { Axis, Viewport } from "../src/view/axis";
 import { Bins } from "../src/view/density";
 import { LaneLayout, Lanes, baseOf, familyOf } from "../src/view/lanes";
+import { cutMiddle, heightOfAll, planNames } from "../src/view/names";
+import { timeTick } from "../src/view/paint";
 import { traceOf, type Event } from "./make";
 
 const { Handle, Task } = Kind;
@@ -51,6 +53,51 @@ describe("lanes", () => {
     const narrow = new LaneLayout(100, 300);
     expect([narrow.gap, narrow.width]).toEqual([15, 1500]);
     expect([narrow.at(narrow.x(7)), narrow.at(-1), narrow.at(1501)]).toEqual([7, -1, -1]);
+  });
+});
+
+describe("names above lanes", () => {
+  /** As if each letter were seven pixels wide. */
+  const measure = (text: string) => Array.from(text).length * 7;
+
+  it("are level where all fit, slanted where the last one ends within, else upright", () => {
+    expect(planNames([60, 80, 90], 600, 300)).toMatchObject({ angle: "level", height: 30 });
+    const slanted = planNames([60, 420, 420], 600, 300);
+    expect(slanted.angle).toBe("slanted");
+    const layout = new LaneLayout(3, 600, undefined, slanted.gapMax);
+    expect(layout.x(2) + slanted.lengthMax * Math.cos((52 * Math.PI) / 180)).toBeLessThanOrEqual(600);
+    expect(planNames(Array(20).fill(420), 400, 300).angle).toBe("upright");
+    expect(planNames([], 100, 100).angle).toBe("level");
+  });
+
+  it("take the height that a person gives them, but no more than they need or there is", () => {
+    const lengths = Array(8).fill(420);
+    const atFirst = planNames(lengths, 500, 400);
+    expect(atFirst.lengthMax).toBeLessThan(200);
+    expect(planNames(lengths, 500, 600, 250)).toMatchObject({ height: 250 });
+    expect(planNames(lengths, 500, 300, 5_000).height).toBe(300);
+    const all = planNames(lengths, 100, 600, heightOfAll(lengths));
+    expect(all.angle).toBe("upright");
+    expect(all.lengthMax).toBeGreaterThanOrEqual(420);
+    expect(planNames(lengths, 500, 600, 0).height).toBeGreaterThan(40);
+  });
+
+  it("lose their middle where they are too long, so that they still differ", () => {
+    expect(cutMiddle("ledger", 70, measure)).toBe("ledger");
+    const cut = (name: string) => cutMiddle(name, 105, measure);
+    expect(cut("dispatcher-for-customers-1")).toBe("dispatc…omers-1");
+    expect(cut("dispatcher-for-customers-2")).toBe("dispatc…omers-2");
+    expect(cut("😀".repeat(30))).toBe(`${"😀".repeat(7)}…${"😀".repeat(7)}`);
+    expect(cutMiddle("ledger", 0, measure)).toBe("…");
+  });
+});
+
+describe("ticks of time", () => {
+  it("have the decimals that they need, and count from a millisecond when they are fine", () => {
+    expect([0, 5e7, 2e9].map((ns) => timeTick(ns, 5e7))).toEqual(["0.00 s", "0.05 s", "2.00 s"]);
+    expect(timeTick(93e6, 1e6)).toBe("0.093 s");
+    expect(timeTick(93_002_000, 1e3)).toBe("0.093002 s");
+    expect([93e6, 93_000_500, 93_012_500].map((ns) => timeTick(ns, 500))).toEqual(["0.093 s", "+500 ns", "+12.5 µs"]);
   });
 });
 

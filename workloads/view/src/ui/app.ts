@@ -21,8 +21,8 @@ import { Sidebar } from "./sidebar";
 
 /** A run up to here is shown row by row at first. */
 const READABLE_MAX = 400;
-/** Pixels of a line on paper: A4 on its side, less margins. */
-const PAPER = 1040;
+/** Pixels on paper: A4 on its side, less margins. */
+const PAPER = { width: 1040, height: 700 };
 
 export class App {
   readonly lanes: Lanes;
@@ -44,6 +44,8 @@ export class App {
   private counterparts: Counterparts | undefined;
   private isAsked = false;
   private isSplitByHand = false;
+  /** Of the strip of names, in pixels, once a person has chosen it. */
+  readonly nameHeight: { height: number | undefined } = { height: undefined };
   private searching = 0;
   private matches: Uint32Array = new Uint32Array(0);
   /** Milliseconds that the last frames took to draw. */
@@ -143,10 +145,11 @@ export class App {
     const lines: (string | Node)[] = [];
     for (const [at, { about }] of this.traces.entries()) {
       const name = this.traces.length > 1 ? `${about.name}: ` : "";
+      // What went wrong first, then what would have avoided it.
+      if (about.detail && about.outcome !== "passed") lines.push(h("strong.failure", {}, `${name}${about.outcome}: ${about.detail}`));
       for (const reason of about.reasons ?? []) lines.push(reasonLine(this, at, name, reason));
       for (const note of about.notes) lines.push(name + note);
       if (about.from > 1 || about.to !== null) lines.push(`${name}steps ${count(Math.max(1, about.from))} to ${count(about.to ?? about.steps ?? 0)} of ${about.steps === null ? "an unfinished run" : count(about.steps)}`);
-      if (about.detail && about.outcome !== "passed") lines.push(`${name}${about.outcome}: ${about.detail}`);
     }
     if (this.comparison) lines.push(...comparisonNotes(this, this.comparison));
     return lines.length > 0 && h("ul.notes", { "aria-label": "Notes" }, ...lines.map((line) => h("li", {}, line)));
@@ -197,6 +200,16 @@ export class App {
       if (by !== 0) set(Number(splitter.getAttribute("aria-valuenow")) + by);
     });
     return splitter;
+  }
+
+  /** How high the names above the lanes are, in all panes; undefined for as it was at first. */
+  setNameHeight(height: number | undefined) {
+    const pane = this.active;
+    const isSelectedShown = pane.selected !== NONE && this.isOnScreen(pane, pane.selected);
+    this.nameHeight.height = height;
+    this.resize();
+    if (isSelectedShown) this.view.reveal(pane.axis.at(pane.axis.placeOf(pane.selected)));
+    this.schedule();
   }
 
   start() {
@@ -255,7 +268,10 @@ export class App {
       theme = document.documentElement.dataset.theme;
       document.documentElement.dataset.theme = "light";
       const { clientWidth, clientHeight } = panes;
-      Object.assign(panes.style, { width: `${clientWidth}px`, height: `${clientHeight}px`, zoom: String(Math.min(1, PAPER / clientWidth)) });
+      const above = (this.root.querySelector(".top") as HTMLElement).clientHeight;
+      // Title, reasons and diagram are one page; details follow on the next.
+      const zoom = Math.min(1, PAPER.width / clientWidth, Math.max(0.4, (PAPER.height - above) / clientHeight));
+      Object.assign(panes.style, { width: `${clientWidth}px`, height: `${clientHeight}px`, zoom: String(zoom) });
       this.recolour();
       this.draw();
     });

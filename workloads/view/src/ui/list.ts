@@ -53,6 +53,7 @@ export class List {
     this.body.addEventListener("pointermove", (event) => {
       const row = this.rowOf(event.target);
       pane.hover(row ? pane.axis.rowAt(row.place) : NONE);
+      if (row) this.showCut(row);
     });
     this.body.addEventListener("pointerleave", () => pane.hover(NONE));
     this.body.addEventListener("wheel", (event) => {
@@ -74,6 +75,13 @@ export class List {
   private rowOf(target: EventTarget | null): Row | undefined {
     const element = (target as Element | null)?.closest(".list-row");
     return this.rows.find((row) => row.element === element);
+  }
+
+  /** What a row had to cut is its title. */
+  private showCut({ element, who, text }: Row) {
+    const isCut = (part: HTMLElement) => part.scrollWidth > part.clientWidth + 1;
+    const parts = [isCut(who) ? who.textContent : "", isCut(text.parentElement as HTMLElement) ? text.parentElement?.textContent : ""];
+    element.title = parts.filter((part) => part).join(": ");
   }
 
   private scroll(rows: number) {

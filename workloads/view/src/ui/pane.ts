@@ -138,8 +138,7 @@ export class Pane {
   resize() {
     const { clientWidth } = this.diagram;
     if (clientWidth > 0) {
-      this.layout = new LaneLayout(this.app.lanes.list.length, clientWidth - GUTTER - 6);
-      this.heads.resize();
+      this.layout = this.heads.layOut(clientWidth - GUTTER - 6);
     }
     const { clientHeight } = this.diagram;
     if (clientWidth === 0) {

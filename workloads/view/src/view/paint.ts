@@ -1,7 +1,7 @@
 // One frame of the diagram.
 
 import type { Hop } from "../data/causes";
-import { count, niceStep, seconds } from "../data/format";
+import { count, duration, niceStep, seconds } from "../data/format";
 import { Choice, Kind, NONE } from "../data/trace";
 import type { Arrows } from "./arrows";
 import { ROW_READABLE, type Axis, type Viewport } from "./axis";
@@ -15,6 +15,8 @@ export const GUTTER = 78;
 /** With more rows on the screen, or more than lines of pixels, single steps are not drawn. */
 export const SINGLE_MAX = 2500;
 const ARROWS_MAX = 4000;
+/** A message's name is left out where it has less room than this. */
+const NAME_MIN = 24;
 
 export interface Scene {
   axis: Axis;
@@ -284,7 +286,10 @@ export class Painter {
     context.lineWidth = 3;
     context.strokeStyle = palette.ground;
     context.fillStyle = palette.text;
-    const text = shorten(context, name, layout.gap - 20);
+    // The last lane's ends with the diagram.
+    const room = Math.min(layout.gap - 20, this.width - x - 14);
+    if (room < NAME_MIN) return;
+    const text = shorten(context, name, room);
     context.strokeText(text, x + 11, y + 0.5);
     context.fillText(text, x + 11, y + 0.5);
   }
@@ -399,9 +404,13 @@ export class Painter {
       }
     } else {
       const every = niceStep(56 / view.scale);
+      const isFine = every < MILLISECOND / 1e3;
+      // Fine ticks count from the millisecond before, which is named at the top.
+      if (isFine && view.top > 0) context.fillText(timeTick(Math.floor(view.top / MILLISECOND) * MILLISECOND, MILLISECOND), GUTTER - 8, 9);
       for (let point = Math.ceil(view.top / every) * every; point <= view.bottom(); point += every) {
         if (point < 0) continue;
         const y = view.y(point);
+        if (isFine && y < 20) continue;
         context.fillText(timeTick(point, every), GUTTER - 8, y);
         context.fillRect(GUTTER - 5, y, 4, 1);
       }
@@ -410,13 +419,23 @@ export class Painter {
   }
 }
 
-/** A time with as many decimals as its steps need. */
-function timeTick(ns: number, every: number): string {
+const MILLISECOND = 1e6;
+
+/**
+ * A time with as many decimals as its ticks need; where these are closer than a microsecond,
+ * the time since the last whole millisecond: `0.093 s`, then `+12.5 µs`.
+ */
+export function timeTick(ns: number, every: number): string {
+  if (every < MILLISECOND / 1e3) {
+    const rest = Math.round(ns % MILLISECOND * 1e3) / 1e3;
+    if (rest > 0 && rest < MILLISECOND) return `+${duration(rest)}`;
+    every = MILLISECOND;
+  }
   const whole = Math.floor(ns / 1e9);
   const rest = seconds(whole, Math.round(ns - whole * 1e9));
   const decimals = Math.max(0, 9 - Math.floor(Math.log10(Math.max(1, every)) + 1e-9));
   const text = decimals === 0 ? rest.split(".")[0] : rest.slice(0, rest.length - (9 - Math.min(9, decimals)));
-  return decimals > 6 ? text.slice(-9) : `${text} s`;
+  return `${text} s`;
 }
 
 /** A message: a straight line, or a bow when it stays in its lane. */
