@@ -11,7 +11,7 @@
 //! };
 //! let alerts = evaluate(&figures, &Limits::default());
 //! assert_eq!(alerts[0].severity, Severity::Alert);
-//! assert_eq!(alerts[0].to_string(), "ALERT: p99 is 800ms, above 500ms");
+//! assert_eq!(alerts[0].to_string(), "ALERT: p99 is 800 ms, above 500 ms");
 //! assert_eq!(alerts[1].to_string(), "WARNING: 300 clients waited for a worker, above 200");
 //! ```
 //!
@@ -102,7 +102,14 @@ pub fn evaluate(figures: &Figures, limits: &Limits) -> Vec<Alert> {
         .queue_depth
         .filter(|depth| *depth > limits.queue_depth);
     let alerts = [
-        p99.map(|p99| alert(format!("p99 is {p99:?}, above {:?}", limits.p99))),
+        p99.map(|p99| {
+            let limit = rounded(limits.p99, DIGITS);
+            // As exact as needed to see that it is above.
+            let is_above = |digits| round_ns(p99, digits) > round_ns(limits.p99, DIGITS);
+            let digits = (DIGITS..DIGITS_MAX).find(|digits| is_above(*digits));
+            let p99 = rounded(p99, digits.unwrap_or(DIGITS_MAX));
+            alert(format!("p99 is {p99}, above {limit}"))
+        }),
         success.map(|success| {
             let (share, limit) = (success * 100.0, limits.success * 100.0);
             alert(format!("{share:.2} % succeeded, below {limit:.0} %"))
@@ -124,9 +131,61 @@ pub fn evaluate(figures: &Figures, limits: &Limits) -> Vec<Alert> {
     alerts.into_iter().flatten().collect()
 }
 
+/// Significant digits of a time, unless more are needed.
+const DIGITS: usize = 3;
+/// Nanoseconds of hours have no more.
+const DIGITS_MAX: usize = 14;
+
+/// Nanoseconds, rounded to so many significant digits.
+fn round_ns(time: Duration, digits: usize) -> f64 {
+    let ns = time.as_nanos() as f64;
+    format!("{ns:.*e}", digits - 1).parse().unwrap_or(ns)
+}
+
+/// A time with so many significant digits, in the unit that suits it: `2.08 s`, `501 ms`.
+fn rounded(time: Duration, digits: usize) -> String {
+    // Rounded before a unit is chosen: 999.6 ms are 1.00 s.
+    let ns = round_ns(time, digits);
+    let units = [("s", 1e9), ("ms", 1e6), ("µs", 1e3)];
+    let unit = units.into_iter().find(|(_, size)| ns >= *size);
+    let Some((unit, size)) = unit else {
+        return format!("{ns:.0} ns");
+    };
+    let value = ns / size;
+    let whole = (value as u64).to_string().len();
+    format!("{value:.*} {unit}", digits.saturating_sub(whole))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_have_three_significant_digits_and_a_unit() {
+        for (ns, text) in [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_234, "1.23 µs"),
+            (12_345_678, "12.3 ms"),
+            (500_000_000, "500 ms"),
+            (999_600_000, "1.00 s"),
+            (2_082_471_935, "2.08 s"),
+            (61_000_000_000, "61.0 s"),
+            (7_200_000_000_000, "7200 s"),
+        ] {
+            assert_eq!(rounded(Duration::from_nanos(ns), DIGITS), text);
+        }
+    }
+
+    #[test]
+    fn a_time_just_above_its_limit_is_shown_above_it() {
+        let figures = Figures {
+            p99: Some(Duration::from_nanos(500_000_400)),
+            ..Figures::default()
+        };
+        let alerts = evaluate(&figures, &Limits::default());
+        assert_eq!(alerts[0].what, "p99 is 500.0004 ms, above 500 ms");
+    }
 
     #[test]
     fn figures_at_their_limits_are_fine_and_beyond_them_are_not() {
@@ -149,7 +208,7 @@ mod tests {
         assert_eq!(
             texts,
             [
-                "ALERT: p99 is 501ms, above 500ms",
+                "ALERT: p99 is 501 ms, above 500 ms",
                 "ALERT: 89.90 % succeeded, below 90 %",
                 "ALERT: memory grows by 1.50 MB/s, above 1.00 MB/s",
                 "WARNING: 201 clients waited for a worker, above 200",

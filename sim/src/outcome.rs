@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use retake_traces::counted;
 use retake_traces::error::TraceError;
 use serde::{Deserialize, Serialize};
 
@@ -396,8 +397,11 @@ impl<T> fmt::Display for Run<T> {
         )?;
         write!(
             f,
-            "{} steps in {:?} of virtual time, {} actors, {} faults",
-            self.stats.steps, self.stats.virtual_time, self.stats.actors, self.stats.faults
+            "{} in {:?} of virtual time, {}, {}",
+            counted(self.stats.steps, "step"),
+            self.stats.virtual_time,
+            counted(self.stats.actors, "actor"),
+            counted(self.stats.faults, "fault")
         )?;
         for frame in &self.backtrace {
             write!(f, "\n  in {frame}")?;

@@ -3,6 +3,7 @@
 //! A client that polls, a timer that ticks and a supervisor that restarts for ever repeat a
 //! few lines many times. [`fold`] shows the first round of them and counts the others.
 
+use crate::counted;
 use crate::record::{Record, StepKind};
 use crate::story::{Line, seconds, shorten};
 
@@ -51,8 +52,7 @@ impl Passage {
     pub fn to_text(&self, width: usize) -> String {
         match self {
             Self::Line(line) => line.to_text(width),
-            Self::LeftOut(1) => "  (1 line left out)".to_owned(),
-            Self::LeftOut(count) => format!("  ({count} lines left out)"),
+            Self::LeftOut(count) => format!("  ({} left out)", counted(*count, "line")),
             Self::Repeated { round, times } => {
                 let until = round.last().map_or(0, |line| line.now_ns);
                 let of_step = round.last().map_or(0, |line| line.step);

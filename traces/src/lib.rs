@@ -36,6 +36,7 @@ pub mod causal;
 pub mod clean;
 mod codec;
 pub mod compare;
+mod counted;
 mod entries;
 pub mod error;
 pub mod export;
@@ -55,6 +56,7 @@ pub mod writer;
 
 pub use causal::{CausalDiff, causal_diff};
 pub use compare::{Comparer, Diff, Divergence, compare, diff};
+pub use counted::counted;
 pub use error::TraceError;
 pub use format::TEXT_MAX;
 pub use header::Header;

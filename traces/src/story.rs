@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clean::one_line;
+use crate::counted;
 use crate::live::{Live, Piece, StepEnd};
 use crate::reader::Position;
 use crate::record::{Choice, FaultKind, Record, StepKind, Task, TaskKind};
@@ -166,12 +167,13 @@ impl Line {
                 None => format!("PANIC: {}", panic.message),
             },
             Record::End(end) if end.detail.is_empty() => {
-                format!("END: {} after {} steps", end.outcome, end.steps)
+                format!("END: {} after {}", end.outcome, counted(end.steps, "step"))
             }
             Record::End(end) => {
                 let detail: Vec<&str> = end.detail.lines().map(str::trim).collect();
                 let detail = detail.join("; ");
-                format!("END: {} after {} steps: {detail}", end.outcome, end.steps)
+                let steps = counted(end.steps, "step");
+                format!("END: {} after {steps}: {detail}", end.outcome)
             }
             Record::Event(text) => format!("| {text}"),
             // These belong to a step and make no line of their own.

@@ -8,6 +8,7 @@ use retake_actors::alerts::{self, Figures, Limits};
 use retake_actors::invariants::{self, Violation};
 use retake_actors::ledger::ReceiptKind;
 use retake_actors::{GovernorState, System};
+use retake_traces::counted;
 use serde::Serialize;
 
 use crate::load::{Latencies, LatencySummary, LoadResult};
@@ -105,7 +106,7 @@ impl Report {
     fn check_receipts(&mut self, system: &System) {
         let receipts = system.store().all();
         let mut times = Latencies::default();
-        let mut attempts = 0;
+        let mut attempts = 0_u64;
         for receipt in &receipts {
             match &receipt.kind {
                 ReceiptKind::Attempt { .. } => attempts += 1,
@@ -125,12 +126,12 @@ impl Report {
         self.check_invariants(
             "every accepted action has exactly one result",
             &invariants::governors(&receipts, Duration::MAX),
-            format!("{attempts} actions"),
+            counted(attempts, "action"),
         );
         self.check_invariants(
             "the chains of all tenants verify",
             &invariants::ledger(system.store()),
-            format!("{} receipts", receipts.len()),
+            counted(receipts.len(), "receipt"),
         );
     }
 
@@ -156,7 +157,7 @@ impl Report {
             }
         }
         let found = match unsettled.is_empty() {
-            true => format!("{} governors", tenants.len()),
+            true => counted(tenants.len(), "governor"),
             false => unsettled.join(", "),
         };
         self.check(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use retake_traces::counted;
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, signature};
@@ -145,9 +146,8 @@ impl Campaign {
     #[must_use]
     pub fn schedules_in_words(&self) -> String {
         match self.schedules.len() {
-            1 => "1 schedule".to_owned(),
             SCHEDULES_KEPT.. => format!("{SCHEDULES_KEPT} or more schedules"),
-            count => format!("{count} schedules"),
+            count => counted(count, "schedule"),
         }
     }
 

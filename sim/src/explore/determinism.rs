@@ -1,6 +1,7 @@
 //! Whether a run is a function of its seed: run it again where things differ, and compare.
 
 use retake_traces::HashSink;
+use retake_traces::counted;
 
 use super::Scenario;
 use super::case::Case;
@@ -32,8 +33,11 @@ pub(super) enum Finding {
 fn difference(one: &Run<String>, other: &Run<String>) -> Option<String> {
     if one.event_hash != other.event_hash {
         Some(format!(
-            "have the event hashes {:016x} and {:016x}, after {} and {} steps",
-            one.event_hash, other.event_hash, one.stats.steps, other.stats.steps
+            "have the event hashes {:016x} and {:016x}, after {} and {}",
+            one.event_hash,
+            other.event_hash,
+            one.stats.steps,
+            counted(other.stats.steps, "step")
         ))
     } else if one.outcome != other.outcome {
         Some(format!(

@@ -10,6 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
+use retake_traces::counted;
 use retake_traces::record::{FaultKind, Record, StepKind};
 use retake_traces::sink::{HashSink, MemorySink};
 
@@ -49,12 +50,12 @@ impl fmt::Display for Shrunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "from {} steps held back and {} faults to {} and {}, by {} runs",
-            self.holds_before,
-            self.faults_before,
+            "from {} held back and {} to {} and {}, by {}",
+            counted(self.holds_before, "step"),
+            counted(self.faults_before, "fault"),
             self.case.holds().len(),
             self.case.strikes(),
-            self.runs
+            counted(self.runs, "run")
         )?;
         if self.gave_up {
             f.write_str(" (given up there, its runs are long)")?;
@@ -81,7 +82,13 @@ impl fmt::Display for Shrinking {
             holds,
             faults,
         } = self;
-        write!(f, "{runs} runs: {holds} steps held back, {faults} faults")
+        write!(
+            f,
+            "{}: {} held back, {}",
+            counted(*runs, "run"),
+            counted(*holds, "step"),
+            counted(*faults, "fault")
+        )
     }
 }
 

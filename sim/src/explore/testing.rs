@@ -459,9 +459,10 @@ fn no_function_of_the_seed(parting: Option<&str>) -> String {
         }
     }
     text.push_str(
-        "\nit may be a static, tokio::spawn, a clock, or the order of a HashMap, of a process \
-         group or of a factory's workers: see docs/determinism.md, and the feature \
-         `interpose` of retake-sim",
+        "\nit may be: a static; tokio::spawn or a thread; select! without `biased`; a clock; the \
+         order of a HashMap, of a process group or of a factory's workers; names or groups that \
+         an earlier run left in ractor's registry; available_parallelism. See \
+         docs/determinism.md, and the feature `interpose` of retake-sim",
     );
     text
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Alone, CausalDiff, Race, Verdict};
 use crate::clean::one_line;
+use crate::counted;
 use crate::story::{Line, shorten};
 
 /// Lines are at least this long: the columns before the text need their place.
@@ -57,28 +58,28 @@ impl CausalDiff {
                 "  ",
             );
         }
-        let moved = count(self.moved, "event");
+        let moved = counted(self.moved, "event");
         let times = match self.retimed {
             0 => String::new(),
-            retimed => format!(", {} at another virtual time", count(retimed, "event")),
+            retimed => format!(", {} at another virtual time", counted(retimed, "event")),
         };
         text.wrap(
             &match self.verdict {
                 Verdict::Identical => {
-                    format!("identical: {}", count(self.by_line.same_steps, "step"))
+                    format!("identical: {}", counted(self.by_line.same_steps, "step"))
                 }
                 Verdict::Reordered => {
                     format!("same up to the order of independent steps: {moved} moved{times}")
                 }
                 Verdict::Raced => format!(
                     "the same events, but {} took messages in another order ({moved} moved{times})",
-                    count(self.raced_tasks, "task")
+                    counted(self.raced_tasks, "task")
                 ),
                 Verdict::Different => format!(
                     "different: {} only in A, {} only in B; {} took messages in another order",
-                    count(self.alone.0, "event"),
+                    counted(self.alone.0, "event"),
                     self.alone.1,
-                    count(self.raced_tasks, "task")
+                    counted(self.raced_tasks, "task")
                 ),
                 Verdict::ByLine => {
                     "different, and too far apart to be aligned by causality: line by line"
@@ -150,11 +151,6 @@ impl CausalDiff {
             text.wrap(&format!("(and {more} more tasks with other counts)"), "  ");
         }
     }
-}
-
-fn count(number: u64, what: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{s}")
 }
 
 struct Text {

@@ -119,9 +119,8 @@ fn cell(text: &str) -> String {
 /// from a baseline, where the time went, and the latencies.
 #[must_use]
 pub fn markdown(results: &Results, about: &About) -> String {
-    let (passed, failed) = results.counts();
     let mut text = format!("### Benchmarks ({})\n\n", results.mode);
-    let _ = writeln!(text, "**{passed} passed, {failed} failed**\n");
+    let _ = writeln!(text, "**{}**\n", results.counts_in_words());
     if results.mode == Mode::Sim {
         text.push_str(
             "A queueing model in virtual time: what operations cost is stated, not measured.\n\n",

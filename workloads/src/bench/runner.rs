@@ -10,6 +10,7 @@ use std::time::Duration;
 use retake_actors::PlannedFailure;
 use retake_actors::alerts::{self, Figures, Limits};
 use retake_sim::{HORIZON_MAX, Sim, Strategy};
+use retake_traces::counted;
 use retake_traces::{
     Comparer, Divergence, HashSink, Header, Sink, TraceError, TraceReader, TraceWriter,
 };
@@ -174,14 +175,13 @@ impl Results {
                 .filter(|alert| alert.starts_with(&start))
                 .count()
         };
-        let s = |count| if count == 1 { "" } else { "s" };
         let (alerts, warnings) = (of(Status::Alert), of(Status::Warning));
         let mut text = format!(
-            "{passed} passed, {failed} failed, {alerts} alert{}",
-            s(alerts)
+            "{passed} passed, {failed} failed, {}",
+            counted(alerts, "alert")
         );
         if warnings > 0 {
-            text.push_str(&format!(", {warnings} warning{}", s(warnings)));
+            text.push_str(&format!(", {}", counted(warnings, "warning")));
         }
         text
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use retake_sim::explore::{self, Case, Failure, SeedRun, Watch};
+use retake_traces::counted;
 
 use super::interrupt::Interrupt;
 use super::run::wall_clock;
@@ -166,12 +167,12 @@ impl Watch for Progress<'_> {
         let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
         self.bar.set_position(counts.seeds);
         self.bar.set_message(format!(
-            "{:.0} seeds/s, {:.0} steps/s, {} failures, {} of {} goals",
+            "{:.0} seeds/s, {:.0} steps/s, {}, {} of {}",
             counts.seeds as f64 / seconds,
             counts.steps as f64 / seconds,
-            counts.failures,
+            counted(counts.failures, "failure"),
             counts.goals.values().filter(|it| **it).count(),
-            counts.goals.len()
+            counted(counts.goals.len(), "goal")
         ));
     }
 }

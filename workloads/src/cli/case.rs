@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use retake_sim::explore::{self, Case, signature};
 use retake_traces::TraceReader;
+use retake_traces::counted;
 use retake_traces::file::{check_output, open_regular, refuse_input};
 use serde_json::json;
 
@@ -119,7 +120,12 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
     if let Some(most) = shrunk.case.workload {
         writeln!(out, "load limited to {most}")?;
     }
-    writeln!(out, "{} runs; written to {}", shrunk.runs, path.display())?;
+    writeln!(
+        out,
+        "{}; written to {}",
+        counted(shrunk.runs, "run"),
+        path.display()
+    )?;
     Ok(Status::Passed)
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use retake_actors::invariants;
 use retake_actors::ledger::DataFolder;
+use retake_traces::counted;
 
 use super::keys::{open_to_others, read_key};
 use super::{Error, Status};
@@ -131,20 +132,21 @@ fn free(data: &Path) -> Found {
 
 fn syncing(data: &Path) -> Found {
     const TIMES: u32 = 20;
-    let at = data.join(".checklist");
     let work = || -> std::io::Result<Duration> {
         if !data.exists() {
             // As the server makes it.
             drop(DataFolder::open(data).map_err(std::io::Error::other)?);
         }
-        let mut file = fs::File::create(&at)?;
+        // Under a name that nobody can have prepared, as a link to another file.
+        let mut builder = tempfile::Builder::new();
+        let mut file = builder.prefix(".checklist.").tempfile_in(data)?;
         let start = retake::now();
         for _ in 0..TIMES {
             file.write_all(&[0; 512])?;
-            file.sync_data()?;
+            file.as_file().sync_data()?;
         }
         let each = start.elapsed() / TIMES;
-        fs::remove_file(&at)?;
+        file.close()?;
         Ok(each)
     };
     let kind = file_system(data).unwrap_or_else(|| "a file system".to_owned());
@@ -170,7 +172,10 @@ fn ledger(data: &Path) -> Found {
         return Ok("a new one will be made".to_owned());
     };
     match invariants::ledger(&store).first() {
-        None => Ok(format!("{} receipts, all chains verify", store.len())),
+        None => Ok(format!(
+            "{}, all chains verify",
+            counted(store.len(), "receipt")
+        )),
         Some(violation) => Err(violation.to_string()),
     }
 }
@@ -183,12 +188,18 @@ fn secret(file: Option<&Path>) -> Found {
     let of_file = |what: String| format!("{}: {what}", file.display());
     let length = read_key(file).map_err(of_file)?.len();
     if length < LEAST {
-        return Err(of_file(format!("{length} bytes, give at least {LEAST}")));
+        return Err(of_file(format!(
+            "{}, give at least {LEAST}",
+            counted(length, "byte")
+        )));
     }
     if let Some(mode) = open_to_others(file) {
         return Err(of_file(format!(
             "others may read it (mode {mode:o}): chmod 600"
         )));
     }
-    Ok(of_file(format!("{length} bytes, for its owner only")))
+    Ok(of_file(format!(
+        "{}, for its owner only",
+        counted(length, "byte")
+    )))
 }

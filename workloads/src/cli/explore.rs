@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use retake_sim::explore::{Campaign, Exhausted, Exhaustive, Explorer, Search};
 use retake_sim::{FaultPlan, parse_duration};
+use retake_traces::counted;
 use retake_traces::file::{OutputFile, check_folder, check_output, read_text, refuse_input};
 
 use super::campaign::{Keeper, Progress};
@@ -255,18 +256,16 @@ fn print_figures(
     is_randomized: bool,
     out: &mut impl Write,
 ) -> Result<(), Error> {
-    let plural = if found.runs == 1 { "" } else { "s" };
     wrap(
         &format!(
-            "{} seeds, {} steps, {} faults in {seconds:.1} s: {:.0} seeds/s, {:.0} steps/s; {} in \
-             {} seed{plural}",
-            found.runs,
-            found.steps,
-            found.faults,
+            "{}, {}, {} in {seconds:.1} s: {:.0} seeds/s, {:.0} steps/s; {} in {}",
+            counted(found.runs, "seed"),
+            counted(found.steps, "step"),
+            counted(found.faults, "fault"),
             found.runs as f64 / seconds,
             found.steps as f64 / seconds,
             found.schedules_in_words(),
-            found.runs,
+            counted(found.runs, "seed"),
         ),
         out,
     )?;
@@ -332,7 +331,7 @@ fn exhaust(
         .limit(args.schedules)
         .keep_going(args.keep_going)
         .run(scenario.to_explore(), |schedules| {
-            bar.set_message(format!("{schedules} schedules"));
+            bar.set_message(counted(schedules, "schedule"));
             bar.tick();
         });
     bar.finish_and_clear();
@@ -350,7 +349,9 @@ fn exhaust(
     } else {
         let end = match (all.complete, args.delays) {
             (true, None) => "these are all".to_owned(),
-            (true, Some(delays)) => format!("these are all with at most {delays} delays"),
+            (true, Some(delays)) => {
+                format!("these are all with at most {}", counted(delays, "delay"))
+            }
             (false, _) => "there are more".to_owned(),
         };
         let reduced = match all.reduced {
@@ -363,7 +364,11 @@ fn exhaust(
             ..
         } = all;
         wrap(
-            &format!("{schedules} schedules, {interleavings} interleavings{reduced}; {end}"),
+            &format!(
+                "{}, {}{reduced}; {end}",
+                counted(schedules, "schedule"),
+                counted(interleavings, "interleaving")
+            ),
             out,
         )?;
         print_campaign(&all.found, &told, out)?;
@@ -384,7 +389,10 @@ fn print_campaign(
     for (goal, reached) in &found.goals {
         let mark = if *reached == 0 { "NEVER " } else { "" };
         wrap(
-            &format!("goal: {goal}: {mark}reached in {reached} runs"),
+            &format!(
+                "goal: {goal}: {mark}reached in {}",
+                counted(*reached, "run")
+            ),
             out,
         )?;
     }
@@ -420,8 +428,7 @@ fn print_campaign(
     }
     match found.failures.len() {
         0 => writeln!(out, "no failure")?,
-        1 => writeln!(out, "1 failure")?,
-        count => writeln!(out, "{count} failures")?,
+        count => writeln!(out, "{}", counted(count as u64, "failure"))?,
     }
     for (place, failure) in found.failures.iter().enumerate() {
         let others = failure.count - 1;
@@ -471,8 +478,10 @@ pub(super) fn merge(files: &[PathBuf], json: bool, out: &mut impl Write) -> Resu
     } else {
         writeln!(
             out,
-            "{} seeds, {} steps, {} faults",
-            all.runs, all.steps, all.faults
+            "{}, {}, {}",
+            counted(all.runs, "seed"),
+            counted(all.steps, "step"),
+            counted(all.faults, "fault")
         )?;
         print_campaign(&all, &[], out)?;
     }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use retake_traces::clean::one_line;
+use retake_traces::counted;
 use retake_traces::{Line, Teller, TraceReader};
 
 use super::{Error, ShowArgs, Status, live, print_json, terminal_width, wrap};
@@ -130,7 +131,7 @@ pub(super) fn diff(
             )?;
         }
         match &diff.divergence {
-            None => writeln!(out, "identical: {} steps", diff.same_steps)?,
+            None => writeln!(out, "identical: {}", counted(diff.same_steps, "step"))?,
             Some(divergence) => writeln!(out, "{}", divergence.to_text(terminal_width()))?,
         }
     }
@@ -158,17 +159,17 @@ pub(super) fn verify(file: &Path, json: bool, out: &mut impl Write) -> Result<St
     )?;
     writeln!(
         out,
-        "run          {} after {} steps, {:.3} s of virtual time",
+        "run          {} after {}, {:.3} s of virtual time",
         one_line(&summary.outcome),
-        summary.steps,
+        counted(summary.steps, "step"),
         summary.now_ns as f64 / 1e9
     )?;
     writeln!(out, "event hash   {:016x}", summary.event_hash)?;
     writeln!(
         out,
-        "content      {} records, {} bytes, {:.1} bytes a step",
-        summary.records,
-        summary.bytes,
+        "content      {}, {}, {:.1} bytes a step",
+        counted(summary.records, "record"),
+        counted(summary.bytes, "byte"),
         summary.bytes as f64 / summary.steps.max(1) as f64
     )?;
     let versions: Vec<String> = header

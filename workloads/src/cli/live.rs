@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use retake_sim::recording::Followed;
 use retake_traces::TraceReader;
 use retake_traces::clean::one_line;
+use retake_traces::counted;
 use retake_traces::live::STRATEGY;
 use serde_json::json;
 
@@ -105,7 +106,11 @@ fn print(file: &Path, replayed: &Replayed, out: &mut impl Write) -> Result<(), E
         replayed.program,
         replayed.stats.virtual_time.as_secs_f64()
     )?;
-    writeln!(out, "honoured     {honoured} of {recorded} steps")?;
+    writeln!(
+        out,
+        "honoured     {honoured} of {}",
+        counted(recorded, "step")
+    )?;
     for (name, (same, all)) in &replayed.followed.outputs {
         writeln!(out, "{:<12} {same} of {all} the same", format!("{name}s"))?;
     }
@@ -113,7 +118,8 @@ fn print(file: &Path, replayed: &Replayed, out: &mut impl Write) -> Result<(), E
         let hash = hash.get(..16).unwrap_or(hash);
         writeln!(
             out,
-            "chain        {tenant}: {receipts} receipts up to {hash}…"
+            "chain        {tenant}: {} up to {hash}…",
+            counted(*receipts, "receipt")
         )?;
     }
     for violation in &replayed.followed.violations {
@@ -132,7 +138,7 @@ fn print(file: &Path, replayed: &Replayed, out: &mut impl Write) -> Result<(), E
         .collect();
     behind.sort_by_key(|(_, (honoured, all))| std::cmp::Reverse(all - honoured));
     for (label, (honoured, all)) in behind.iter().take(8) {
-        writeln!(out, "  {label:<30} {honoured} of {all} steps")?;
+        writeln!(out, "  {label:<30} {honoured} of {}", counted(*all, "step"))?;
     }
     if behind.len() > 8 {
         writeln!(out, "  and {} more", behind.len() - 8)?;

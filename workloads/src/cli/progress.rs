@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use retake_traces::counted;
 
 use crate::run::Progress;
 
@@ -29,9 +30,9 @@ pub(super) fn shown<T: Send>(expected: Duration, work: impl FnOnce(&Progress) ->
                 let now = progress_seen.now();
                 bar.set_position(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
                 bar.set_message(format!(
-                    "{:.1} s virtual, {} steps",
+                    "{:.1} s virtual, {}",
                     now.as_secs_f64(),
-                    progress_seen.steps()
+                    counted(progress_seen.steps(), "step")
                 ));
             }
             bar.finish_and_clear();

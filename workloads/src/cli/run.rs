@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use retake_sim::{Fault, FaultAction, FaultPlan};
 use retake_traces::clean::one_line;
+use retake_traces::counted;
 use retake_traces::file::{check_output, refuse_input};
 use serde_json::json;
 
@@ -140,14 +141,16 @@ fn print_finished(finished: &Finished, out: &mut impl Write) -> Result<(), Error
     )?;
     writeln!(
         out,
-        "simulation   {} steps in {:.3} s of virtual time",
-        stats.steps,
+        "simulation   {} in {:.3} s of virtual time",
+        counted(stats.steps, "step"),
         stats.virtual_time.as_secs_f64()
     )?;
     writeln!(
         out,
-        "             {} actors, {} faults, {} deviations from first in, first out",
-        stats.actors, stats.faults, stats.deviations
+        "             {}, {}, {} from first in, first out",
+        counted(stats.actors, "actor"),
+        counted(stats.faults, "fault"),
+        counted(stats.deviations, "deviation")
     )?;
     if let Some(report) = &finished.report {
         for line in report.to_string().lines() {
@@ -207,8 +210,8 @@ pub(super) fn replay(
             None => {
                 writeln!(
                     out,
-                    "identical: {} steps, event hash {}, outcome {}",
-                    finished.stats.steps,
+                    "identical: {}, event hash {}, outcome {}",
+                    counted(finished.stats.steps, "step"),
                     finished.event_hash,
                     finished.outcome.name()
                 )?;

@@ -13,6 +13,7 @@ use retake_actors::ingress::{Secret, Token, check_name};
 use retake_actors::ledger::{DataFolder, Disk, FolderError};
 use retake_actors::{IngressConfig, PlannedFailure};
 use retake_record::{Config, Recording, StartError};
+use retake_traces::counted;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::keys::{open_to_others, read_key};
@@ -166,8 +167,9 @@ async fn until_stopped(
     let receipts = system.store().len();
     writeln!(
         out,
-        "listening on http://{}, {receipts} receipts in {}",
+        "listening on http://{}, {} in {}",
         listener.local_addr()?,
+        counted(receipts, "receipt"),
         args.data.display()
     )?;
     out.flush()?;
@@ -185,8 +187,10 @@ async fn until_stopped(
     served::stop(system).await;
     writeln!(
         out,
-        "stopped after {} connections, {} cut; {receipts} receipts",
-        served.connections, served.unfinished
+        "stopped after {}, {} cut; {}",
+        counted(served.connections, "connection"),
+        served.unfinished,
+        counted(receipts, "receipt")
     )?;
     if gave_up.into_inner() {
         tracing::error!("gave up: parts of the system failed again and again");
@@ -327,8 +331,8 @@ fn finish(recording: Recording, out: &mut impl Write) -> Result<(), Error> {
     let recorded = recording.finish()?;
     writeln!(
         out,
-        "recorded {} steps in {path}, {:.1} MB",
-        recorded.steps,
+        "recorded {} in {path}, {:.1} MB",
+        counted(recorded.steps, "step"),
         recorded.bytes as f64 / 1e6
     )?;
     if let Some(gap) = recorded.gap {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use retake_sim::explore::Case;
 use retake_traces::TraceWriter;
+use retake_traces::counted;
 use retake_traces::file::{FileError, OutputFile, check_output, refuse_input};
 
 use super::run::find;
@@ -100,9 +101,9 @@ pub(super) fn view(args: &ViewArgs, out: &mut impl Write) -> Result<Status, Erro
     {
         writeln!(
             out,
-            "{}: {} events, {:.1} MB; open it in a browser",
+            "{}: {}, {:.1} MB; open it in a browser",
             path.display(),
-            page.events(),
+            counted(page.events(), "event"),
             size as f64 / 1e6
         )?;
         out.flush()?;
@@ -193,7 +194,11 @@ fn serve(
         let listener = listener
             .map_err(|error| Error::Usage(format!("cannot listen on {address}: {error}")))?;
         let url = format!("http://{}/", listener.local_addr()?);
-        writeln!(out, "{} events at {url} until Ctrl-C", page.events())?;
+        writeln!(
+            out,
+            "{} at {url} until Ctrl-C",
+            counted(page.events(), "event")
+        )?;
         out.flush()?;
         if !open_nothing {
             open(url.as_ref());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::RngExt;
 use retake_actors::{ServiceTime, SystemConfig};
 use retake_sim::{Fault, inject};
+use retake_traces::counted;
 
 use super::{SETTLE, send_signal, settle, start, steady_state};
 use crate::load::ClosedLoop;
@@ -49,7 +50,10 @@ pub(super) async fn run() -> Report {
     report.check(
         "only actions of killed workers failed",
         errors <= u64::from(KILLS) && !report.actions.contains_key("timeout"),
-        format!("{errors} of {actions} failed, {KILLS} workers killed"),
+        format!(
+            "{errors} of {actions} failed, {} killed",
+            counted(KILLS, "worker")
+        ),
     );
     system.stop().await;
     report

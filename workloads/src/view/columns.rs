@@ -11,6 +11,7 @@
 use std::hash::{DefaultHasher, Hasher as _};
 
 use retake_traces::Teller;
+use retake_traces::counted;
 use retake_traces::record::{End, Record, State, StepKind, TaskKind};
 use retake_traces::story::fault_text;
 use serde::Serialize;
@@ -417,9 +418,9 @@ fn in_words(end: &End) -> String {
         ..
     } = end;
     if detail.is_empty() {
-        format!("{outcome} after {steps} steps")
+        format!("{outcome} after {}", counted(*steps, "step"))
     } else {
-        format!("{outcome} after {steps} steps: {detail}")
+        format!("{outcome} after {}: {detail}", counted(*steps, "step"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A part of a trace file as columns.
 
+use retake_traces::counted;
 use retake_traces::record::{End, Record, Task};
 use retake_traces::{Header, TraceError, TraceReader};
 use serde_json::{Value, json};
@@ -162,7 +163,7 @@ fn start(
 fn too_large(source: &Source, columns: &Columns, part: Part, limits: Limits) -> ViewError {
     let end = end_of(source);
     let what = match &end {
-        Some(end) => format!("{} steps, too many", end.steps),
+        Some(end) => format!("{}, too many", counted(end.steps, "step")),
         None => "too many steps".to_owned(),
     };
     let last = columns.step().saturating_sub(1);

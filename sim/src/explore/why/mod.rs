@@ -13,6 +13,7 @@ mod slice;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use retake_traces::counted;
 use retake_traces::export::mermaid;
 use retake_traces::fold::Passage;
 use retake_traces::header::Header;
@@ -161,8 +162,8 @@ impl Explanation {
         sentences.extend(self.seeds.iter().map(ToString::to_string));
         if self.untried > 0 {
             sentences.push(format!(
-                "{} changes of the schedule and the faults were not tried, for want of time",
-                self.untried
+                "{} of the schedule and the faults not tried, for want of time",
+                counted(self.untried, "change")
             ));
         } else if self.reasons.is_empty() && self.is_thorough {
             sentences.push("no single change of the schedule or the faults avoids it".to_owned());

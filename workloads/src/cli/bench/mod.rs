@@ -13,6 +13,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use retake_actors::PlannedFailure;
 use retake_sim::did_you_mean;
+use retake_traces::counted;
 
 use super::interrupt::Interrupt;
 use super::{Error, Status};
@@ -217,7 +218,7 @@ pub(super) fn bench(args: &BenchArgs, out: &mut impl Write) -> Result<Status, Er
     if interrupt.is_asked() {
         let (done, all) = (results.rows.len(), benchmarks.len());
         if !args.json {
-            writeln!(out, "stopped after {done} of {all} benchmarks")?;
+            writeln!(out, "stopped after {done} of {}", counted(all, "benchmark"))?;
         }
         return Ok(Status::Interrupted);
     }
@@ -263,7 +264,11 @@ fn run(
     let mut results = empty(settings);
     if !args.json {
         let (count, mode, scale) = (benchmarks.len(), settings.mode, settings.scale);
-        write!(out, "{count} benchmarks, {mode}, scale {scale}")?;
+        write!(
+            out,
+            "{}, {mode}, scale {scale}",
+            counted(count, "benchmark")
+        )?;
         match mode {
             Mode::Sim => writeln!(
                 out,

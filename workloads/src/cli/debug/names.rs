@@ -1,6 +1,7 @@
 //! Who and when: names of actors and places in time, as a person writes them.
 
 use retake_sim::parse_duration;
+use retake_traces::counted;
 use retake_traces::{Timeline, TraceError};
 
 use super::super::Error;
@@ -68,7 +69,8 @@ pub(super) fn step_of(
             Ok(step)
         } else {
             Err(format!(
-                "there is no step {step}: the run has {steps} steps"
+                "there is no step {step}: the run has {}",
+                counted(steps, "step")
             ))
         });
     }

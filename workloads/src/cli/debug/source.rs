@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use retake_sim::explore::Case;
+use retake_traces::counted;
 use retake_traces::timeline::CUT_SHORT;
 use retake_traces::{Header, Timeline, TraceReader};
 use tempfile::TempDir;
@@ -60,7 +61,7 @@ impl Source {
     fn of_trace(path: &Path, notes: Vec<String>, folder: Option<TempDir>) -> Result<Self, Error> {
         let bar = spinner();
         let timeline = Timeline::open_with(path, |steps| {
-            bar.set_message(format!("reading: {steps} steps"));
+            bar.set_message(format!("reading: {}", counted(steps, "step")));
             bar.tick();
         });
         bar.finish_and_clear();

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use retake_traces::Line;
+use retake_traces::counted;
 
 use super::super::wrap;
 use super::print::{ActorState, Answer, Answers, MarkLine, Row, Why};
@@ -21,12 +22,12 @@ impl Answers {
     ) -> Result<(), super::super::Error> {
         writeln!(
             out,
-            "{}, seed {}, strategy {}: {} after {} steps",
+            "{}, seed {}, strategy {}: {} after {}",
             one_line(&self.scenario),
             self.seed,
             one_line(&self.strategy),
             one_line(&self.outcome),
-            self.steps
+            counted(self.steps, "step")
         )?;
         for note in &self.notes {
             // With paths, which are copied as they are.
