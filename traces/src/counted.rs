@@ -11,7 +11,7 @@ use std::fmt::Display;
 /// assert_eq!(counted(1, "fault"), "1 fault");
 /// assert_eq!(counted(0_u64, "fault"), "0 faults");
 /// ```
-pub fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     let s = if count == N::from(1) { "" } else { "s" };
     format!("{count} {noun}{s}")
 }

@@ -160,6 +160,18 @@ fn a_recorded_run_replays_and_the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_count_of_one_is_in_the_singular() {
+    let folder = TempDir::new().unwrap();
+    let (code, out, _) = run(&folder, "run recovery/one_action --seed 1");
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains(" actors, 1 fault, "), "{out}");
+    assert!(out.contains(": 1 governor\n"), "{out}");
+    let (_, out, _) = run(&folder, "explore recovery/one_action --seeds 1");
+    assert!(out.contains("1 seed, "), "{out}");
+    assert!(out.contains(", 1 fault in "), "{out}");
+}
+
+#[test]
 fn json_of_a_run_is_the_same_twice_and_says_what_happened() {
     let folder = TempDir::new().unwrap();
     let (code, first, err) = run(&folder, "run recovery/one_action --seed 5 --json");

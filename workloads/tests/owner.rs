@@ -102,6 +102,23 @@ fn a_second_server_on_one_folder_is_refused_and_writes_no_byte() {
 }
 
 #[test]
+fn a_checklist_writes_into_nothing_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let other = folder.path().join("other");
+    fs::write(&other, "kept").unwrap();
+    symlink(&other, data.join(".checklist")).unwrap();
+    let checklist = ["checklist", "--addr", "127.0.0.1:0", "--data", "data"];
+    let (_, text, _) = told(retake(folder.path(), &checklist));
+    assert!(text.contains("for each sync"), "{text}");
+    assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
+    let left = fs::read_dir(&data).unwrap();
+    let left: Vec<_> = left.map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, [".checklist"], "nothing of its own");
+}
+
+#[test]
 fn a_server_that_cannot_listen_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -505,7 +505,27 @@ fn write_trace(
 mod tests {
     use std::path::Path;
 
-    use super::for_shell;
+    use super::{for_shell, no_function_of_the_seed};
+
+    #[test]
+    fn the_hint_at_nondeterminism_names_what_a_run_may_depend_on() {
+        let hint = no_function_of_the_seed(None);
+        for source in [
+            "static",
+            "tokio::spawn",
+            "thread",
+            "select! without `biased`",
+            "clock",
+            "HashMap",
+            "process group",
+            "registry",
+            "available_parallelism",
+            "docs/determinism.md",
+            "`interpose`",
+        ] {
+            assert!(hint.contains(source), "{source}: {hint}");
+        }
+    }
 
     #[test]
     fn a_path_is_one_word_for_a_shell() {
