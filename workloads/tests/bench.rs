@@ -246,7 +246,7 @@ fn the_environment_can_say_what_the_command_line_does_not() {
     assert!(folder.path().join("report.html").exists());
     let text = run(&["--seed", "8", "--live", "ledger/read_performance"]);
     assert!(
-        text.starts_with("1 benchmarks, live, scale 0.02\n"),
+        text.starts_with("1 benchmark, live, scale 0.02\n"),
         "{text}"
     );
 }

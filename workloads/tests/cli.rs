@@ -166,7 +166,7 @@ fn a_count_of_one_is_in_the_singular() {
     assert_eq!(code, 0, "{out}");
     assert!(out.contains(" actors, 1 fault, "), "{out}");
     assert!(out.contains(": 1 governor\n"), "{out}");
-    let (_, out, _) = run(&folder, "explore recovery/one_action --seeds 1");
+    let (_, out, _) = run(&folder, "explore recovery/one_action --seeds 1..2");
     assert!(out.contains("1 seed, "), "{out}");
     assert!(out.contains(", 1 fault in "), "{out}");
 }

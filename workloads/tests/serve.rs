@@ -93,10 +93,7 @@ fn a_server_that_is_told_to_stop_finishes_and_its_successor_remembers() {
     assert!(metrics.1.contains("retake_requests_total"), "{}", metrics.1);
     let (code, text) = server.end("-TERM");
     assert_eq!(code, Some(0), "{text}");
-    assert!(
-        text.contains("stopped after 1 connections, 0 cut"),
-        "{text}"
-    );
+    assert!(text.contains("stopped after 1 connection, 0 cut"), "{text}");
     let server = serve(folder.path(), &["--durability", "fsync"]);
     let mut client = TcpStream::connect(&server.address).unwrap();
     let (status, again) = ask(&mut client, &push("m-1", 70.0)).unwrap();
