@@ -1020,9 +1020,14 @@ impl Contract for Engine {
         scope(name, self.core.borrow().run_number)
     }
 
-    fn violated(&self, what: &str) {
+    fn violated(&self, what: &str, check: &str) {
         let mut core = self.core.borrow_mut();
-        core.violated(what);
+        core.violated(what, check);
+    }
+
+    fn within(&self, actor: Option<TaskId>) -> Option<TaskId> {
+        let mut core = self.core.borrow_mut();
+        std::mem::replace(&mut core.within, actor.map(|actor| actor.0)).map(TaskId)
     }
 
     fn ends_step(&self) -> bool {

@@ -30,6 +30,10 @@ pub enum Outcome {
         task: String,
         /// What is wrong.
         what: String,
+        /// The text of the check with places for values, such as `{first} and {second} lead`;
+        /// empty where it has none. It tells failures of one check from those of others.
+        #[serde(skip)]
+        check: String,
     },
     /// Nothing can run and no timer is pending.
     Deadlock {
@@ -141,7 +145,7 @@ impl Outcome {
             Self::Panicked { task, message, .. } => {
                 format!("{task}: {message}{}", remedy(message))
             }
-            Self::Violated { task, what } => format!("{task}: {what}"),
+            Self::Violated { task, what, .. } => format!("{task}: {what}"),
             Self::Deadlock { waiting, cycle } => {
                 let mut text = String::from("nothing can run and no timer is pending");
                 if !cycle.is_empty() {

@@ -29,6 +29,11 @@ use crate::engine;
 /// as `format!` takes it.
 #[macro_export]
 macro_rules! always {
+    ($condition:expr, $format:literal $($values:tt)*) => {
+        if !$condition {
+            $crate::checks::violated_as($format, ::std::format!($format $($values)*));
+        }
+    };
     ($condition:expr, $($what:tt)+) => {
         if !$condition {
             $crate::checks::violated(::std::format!($($what)+));
@@ -40,6 +45,9 @@ macro_rules! always {
 /// `unreachable!` that does not panic.
 #[macro_export]
 macro_rules! never {
+    ($format:literal $($values:tt)*) => {
+        $crate::checks::violated_as($format, ::std::format!($format $($values)*))
+    };
     ($($what:tt)+) => {
         $crate::checks::violated(::std::format!($($what)+))
     };
@@ -81,8 +89,14 @@ macro_rules! buggify {
 
 /// A check has failed; see [`always!`](crate::always).
 pub fn violated(what: impl Display) {
+    violated_as("", what);
+}
+
+/// The same, of a check that is known by its text with places for values, such as
+/// `{first} and {second} lead`: what it says now does not tell it from others.
+pub fn violated_as(check: &str, what: impl Display) {
     let what = what.to_string();
-    match engine::with(|engine| engine.violated(&what)) {
+    match engine::with(|engine| engine.violated(&what, check)) {
         Some(()) => crate::gate::stop_step(),
         None => tracing::error!(target: "retake::violated", "{what}"),
     }

@@ -159,8 +159,15 @@ pub trait Engine {
     fn fill_random(&self, bytes: &mut [u8]);
     /// A process-wide unique form of a name, for ractor's global registry.
     fn scoped_name(&self, name: &str) -> String;
-    /// A check has failed: the run ends as failed.
-    fn violated(&self, what: &str);
+    /// A check has failed: the run ends as failed. `check` is its text with places for
+    /// values, or empty.
+    fn violated(&self, what: &str, check: &str);
+    /// From now on the `pre_start` of this actor runs as a part of another task's step, or
+    /// none does. Gives what was so before.
+    fn within(&self, actor: Option<TaskId>) -> Option<TaskId> {
+        let _ = actor;
+        None
+    }
     /// Whether a check that failed has ended the run during the step that runs now, so that
     /// the step is to end at once.
     fn ends_step(&self) -> bool {

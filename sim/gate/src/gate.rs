@@ -399,7 +399,14 @@ fn poll_within<F: Future>(
     ticket: &mut Ticket,
     context: &mut Context<'_>,
 ) -> Option<Poll<F::Output>> {
-    match catch_unwind(AssertUnwindSafe(|| body.poll(context))) {
+    // What a `pre_start` does is its actor's, not that of who spawns it.
+    let actor = Some(ticket.task).filter(|_| ticket.part == Part::PreStart);
+    let outer = actor.and_then(|_| engine::gating(|engine| engine.within(actor)).flatten());
+    let polled = catch_unwind(AssertUnwindSafe(|| body.poll(context)));
+    if actor.is_some() {
+        engine::gating(|engine| engine.within(outer));
+    }
+    match polled {
         Ok(polled) => Some(polled),
         Err(payload) if payload.is::<Stopped>() => {
             ticket.stopped = true;

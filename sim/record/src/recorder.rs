@@ -288,7 +288,11 @@ impl Engine for Recorder {
         name.to_owned()
     }
 
-    fn violated(&self, _: &str) {}
+    fn violated(&self, _: &str, _: &str) {}
+
+    fn within(&self, actor: Option<TaskId>) -> Option<TaskId> {
+        self.state().within(actor)
+    }
 
     fn goal(&self, _: &'static str, _: bool) {}
 

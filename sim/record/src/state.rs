@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use ractor::{ActorCell, ActorStatus};
 use rand_chacha::ChaCha8Rng;
-use retake::engine::{Part, StepEnd, Ticket};
+use retake::engine::{Part, StepEnd, TaskId, Ticket};
 use retake_traces::live::{Live, Piece, Start, StepEnd as LiveEnd};
 use retake_traces::record::{Choice, End, Record, Step, Task, TaskKind};
 use retake_traces::{Sink as _, TraceError, TraceWriter};
@@ -63,6 +63,8 @@ pub(crate) struct State {
     labels: Labels,
     /// Who has the turn.
     running: Option<u32>,
+    /// The actor of which `pre_start` runs as a part of that step.
+    within: Option<TaskId>,
     waiters: VecDeque<u32>,
     /// Numbers of those who took something urgent during the step that runs.
     urgent: Vec<u32>,
@@ -120,6 +122,7 @@ impl State {
             started: 0,
             labels: Labels::default(),
             running: None,
+            within: None,
             waiters: VecDeque::new(),
             urgent: Vec::new(),
             exits: Vec::new(),
@@ -172,9 +175,15 @@ impl State {
         place
     }
 
+    /// See [`retake::engine::Engine::within`].
+    pub(crate) fn within(&mut self, actor: Option<TaskId>) -> Option<TaskId> {
+        std::mem::replace(&mut self.within, actor)
+    }
+
     /// Give a task its number and label, and write them down.
     fn name(&mut self, place: u32) {
-        let parent = self.running.filter(|running| *running != place);
+        let parent = self.within.map(|actor| actor.0).or(self.running);
+        let parent = parent.filter(|parent| *parent != place);
         let parent = parent.and_then(|running| self.slot(running));
         let parent = parent.and_then(|parent| Some((parent.serial?, parent.label?)));
         let Some(slot) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else {

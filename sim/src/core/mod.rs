@@ -89,6 +89,8 @@ pub(crate) struct Core {
     pub(crate) layers: Layers,
     /// The task that runs its step now.
     current: Option<u32>,
+    /// The actor of which `pre_start` runs as a part of the current step.
+    pub(crate) within: Option<u32>,
     /// The task that was chosen and has not begun its step, and how it was chosen.
     granted: Option<(u32, Choice)>,
     /// Who woke the tasks that reach their gates now: the one step, with its task, that has
@@ -243,6 +245,7 @@ impl Core {
             limits,
             layers,
             current: None,
+            within: None,
             granted: None,
             woken_by: None,
             now_ns: 0,
@@ -306,10 +309,7 @@ impl Core {
         } else {
             Vec::new()
         };
-        let parent = self
-            .current
-            .and_then(|slot| self.tasks.get(slot))
-            .map(|task| task.label);
+        let parent = self.actor_or_current().map(|task| task.label);
         let label = self
             .labels
             .of_actor(cell.get_name().as_deref(), type_name, parent);
@@ -332,10 +332,7 @@ impl Core {
 
     fn start(&mut self, kind: TaskKind, label: Label, cell: Option<ractor::ActorCell>) -> u32 {
         let slot = self.tasks.add(label, cell);
-        let parent = self
-            .current
-            .and_then(|slot| self.tasks.get(slot))
-            .map(|task| task.serial);
+        let parent = self.actor_or_current().map(|task| task.serial);
         let serial = self.tasks.get(slot).map_or(0, |task| task.serial);
         self.scheduler.started(slot, serial);
         self.progress.started(label, self.labels.base_text(label));
@@ -485,9 +482,14 @@ impl Core {
         task.map_or(0, |task| task.serial)
     }
 
+    /// Whose code runs now: the actor that is started within the current step, or its task.
+    fn actor_or_current(&self) -> Option<&Task> {
+        self.tasks.get(self.within.or(self.current)?)
+    }
+
     /// The label of whoever runs now.
     fn current_label(&self) -> String {
-        let task = self.current.and_then(|slot| self.tasks.get(slot));
+        let task = self.actor_or_current();
         task.map_or_else(|| "nobody".to_owned(), |task| self.label(task))
     }
 }

@@ -248,6 +248,7 @@ impl Core {
             return false;
         }
         self.current = None;
+        self.within = None;
         self.progress.end();
         if self.layers.causality {
             causes::set_running(0);

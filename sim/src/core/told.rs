@@ -237,21 +237,25 @@ impl Core {
         self.sink.event_hash()
     }
 
-    pub(crate) fn violated(&mut self, what: &str) {
+    pub(crate) fn violated(&mut self, what: &str, check: &str) {
         let what = self.clean(what.to_owned());
         if self.is_over() {
             return;
         }
         let task = self.current_label();
         if self.layers.story {
-            self.write(&Record::Event(format!("violated: {what}")));
+            // The line is the spawner's, whose step it is.
+            let of = self.within.map(|_| format!(" (in pre_start of `{task}`)"));
+            let of = of.unwrap_or_default();
+            self.write(&Record::Event(format!("violated: {what}{of}")));
         }
         if let Some(follow) = &mut self.follow {
             // The recorded process went on.
             follow.violated(format!("{task}: {what}"));
             return;
         }
-        self.finish(Outcome::Violated { task, what });
+        let check = check.to_owned();
+        self.finish(Outcome::Violated { task, what, check });
     }
 
     pub(crate) fn show_to_monitor(&mut self, text: &str) {
@@ -259,7 +263,7 @@ impl Core {
             let seen = monitor(&self.current_label(), text);
             self.monitor = Some(monitor);
             if let Err(what) = seen {
-                self.violated(&what);
+                self.violated(&what, "");
             }
         }
     }
@@ -315,6 +319,7 @@ impl Core {
             self.outcome = Some(Outcome::Violated {
                 task: COUNTED.to_owned(),
                 what: wrong,
+                check: String::new(),
             });
         }
     }

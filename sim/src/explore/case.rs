@@ -99,7 +99,10 @@ pub fn signature(outcome: &Outcome) -> String {
     let what = match outcome {
         Outcome::Passed => return outcome.name().to_owned(),
         Outcome::Panicked { task, message, .. } => format!("{}: {message}", base(task)),
-        Outcome::Violated { task, what } => format!("{}: {what}", base(task)),
+        Outcome::Violated { task, what, check } => {
+            let check = super::shape::of_format(check);
+            format!("{}: {}", base(task), check.as_ref().unwrap_or(what))
+        }
         Outcome::Deadlock { waiting, cycle } => {
             let who = if cycle.is_empty() {
                 waiting.iter().map(|wait| base(&wait.task)).collect()

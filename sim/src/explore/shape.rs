@@ -51,6 +51,28 @@ pub(super) fn shape(text: &str) -> String {
     shape
 }
 
+/// The text of a format string with `#` in the places of values; nothing where too few words
+/// are left to know it by.
+pub(super) fn of_format(format: &str) -> Option<String> {
+    const WORD: usize = 3;
+    let mut text = String::with_capacity(format.len());
+    let mut letters = format.chars().peekable();
+    while let Some(c) = letters.next() {
+        match c {
+            '{' | '}' if letters.next_if_eq(&c).is_some() => text.push(c),
+            '{' => {
+                text.push('#');
+                letters.by_ref().find(|c| *c == '}');
+            }
+            c => text.push(c),
+        }
+    }
+    let mut words = text.split(|c: char| !c.is_alphabetic());
+    words
+        .any(|word| word.chars().count() >= WORD)
+        .then_some(text)
+}
+
 /// Letters of a uuid.
 const UUID: usize = 36;
 
@@ -124,7 +146,21 @@ fn closing_bracket(letters: &[char], start: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::shape;
+    use super::{of_format, shape};
+
+    #[test]
+    fn a_check_is_known_by_its_text_whatever_its_values_say() {
+        let of = |format| of_format(format).map(|text| shape(&text));
+        assert_eq!(
+            of("{first:?} and {} lead in term {term}").as_deref(),
+            Some("# and # lead in term #")
+        );
+        assert_eq!(of("{{a}} is lost {x}").as_deref(), Some("{…} is lost #"));
+        assert_eq!(of("not closed {x").as_deref(), Some("not closed #"));
+        for unknown in ["", "{}", "{} of {}", "{what}: {why}"] {
+            assert_eq!(of(unknown), None, "{unknown}");
+        }
+    }
 
     #[test]
     fn lists_and_words_of_data_have_one_shape_whatever_their_length() {

@@ -248,6 +248,7 @@ impl Core {
         self.finish(Outcome::Violated {
             task: "scenario".to_owned(),
             what: format!("not live: it has not returned within {within:?} after the last fault"),
+            check: String::new(),
         });
     }
 }
