@@ -70,8 +70,8 @@ pub(crate) fn repair(bytes: &mut [u8]) {
         return;
     }
     bytes[..6].copy_from_slice(b"RETAKE");
-    if ![1, 2, 4].contains(&bytes[6]) {
-        bytes[6] = 4;
+    if ![1, 2, 4, 7].contains(&bytes[6]) {
+        bytes[6] = 7;
     }
     bytes[7] = 0;
     let end = bytes.len().saturating_sub(TRAILER);
