@@ -26,7 +26,8 @@ pub enum LedgerError {
     /// There is no room on its disk; nothing was appended.
     #[error("the ledger's disk is full")]
     Full,
-    /// The draft is above [`DRAFT_BYTES_MAX`], or all of them above [`DRAFTS_BYTES_MAX`].
+    /// The draft is above [`DRAFT_BYTES_MAX`], or all of them above
+    /// [`DRAFTS_BYTES_MAX`](super::DRAFTS_BYTES_MAX).
     #[error("a receipt has at most {DRAFT_BYTES_MAX} bytes of text")]
     TooLarge,
 }
@@ -77,7 +78,8 @@ impl LedgerRef {
     /// each second, have a receipt of their own. Beyond that the last receipt of the same
     /// tenant and reason is given, and how many were refused with it is appended once a
     /// minute. Such a count is lost with the process; a receipt is not. The tenants that
-    /// this is called for must be bounded: use [`NO_TENANT`] for made-up names.
+    /// this is called for must be bounded: use
+    /// [`NO_TENANT`](super::NO_TENANT) for made-up names.
     ///
     /// # Errors
     /// If the ledger does not answer.
