@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use retake_traces::export::{ExportError, Format, Selection, export, shiviz};
-use retake_traces::record::{Record, StepKind, TaskKind};
+use retake_traces::record::{Ended, Record, StepKind, TaskKind};
 use retake_traces::story;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -46,6 +46,55 @@ fn each_format_is_the_same_twice_and_as_it_was() {
         assert_eq!(text, exported(&shop(), format));
         insta::assert_snapshot!(format.name(), text);
     }
+}
+
+/// All properties that the schema gives a record, with those of the definitions it refers to.
+fn properties<'a>(schema: &'a Value, part: &'a Value, found: &mut BTreeMap<&'a str, &'a Value>) {
+    for (name, property) in part["properties"].as_object().into_iter().flatten() {
+        found.insert(name, property);
+    }
+    if let Some(path) = part["$ref"].as_str() {
+        let name = path.strip_prefix("#/$defs/").unwrap();
+        properties(schema, &schema["$defs"][name], found);
+    }
+}
+
+#[test]
+fn each_object_of_json_lines_has_only_properties_that_the_schema_names() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../docs/schemas/retake-export.schema.json")).unwrap();
+    let mut records = shop();
+    records.insert(
+        records.len() - 1,
+        Record::Ended(Ended {
+            task: 1,
+            how: "killed".to_owned(),
+        }),
+    );
+    let mut seen = 0;
+    for line in exported(&records, Format::Jsonl).lines() {
+        let object: Value = serde_json::from_str(line).unwrap();
+        let kind = &object["record"];
+        let of_kind = |part: &&Value| {
+            let record = &part["properties"]["record"];
+            let one_of = record["enum"].as_array();
+            record["const"] == *kind || one_of.is_some_and(|kinds| kinds.contains(kind))
+        };
+        let parts = schema["oneOf"].as_array().unwrap();
+        let part = parts.iter().find(of_kind);
+        let part = part.unwrap_or_else(|| panic!("the schema has no record {kind}"));
+        let mut known = BTreeMap::new();
+        properties(&schema, part, &mut known);
+        for name in object.as_object().unwrap().keys() {
+            assert!(known.contains_key(&**name), "{name} in {line}");
+        }
+        for required in part["required"].as_array().into_iter().flatten() {
+            let name = required.as_str().unwrap();
+            assert!(object.get(name).is_some(), "{required} in {line}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 10);
 }
 
 #[test]
