@@ -2,9 +2,9 @@
 //!
 //! ractor stores the sender's current `tracing` span with each message and
 //! enters it around the handler. This subscriber answers "the current span" with
-//! one that stands for the current step, so every message carries the number of
+//! one that identifies the current step, so every message carries the number of
 //! the step that sent it, at no cost to the message's type. Spans and events of
-//! the user's own go on to the subscriber that was there before.
+//! the user's own are passed to the subscriber that was there before.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ const STEP: u64 = 1 << 63;
 /// Those with this one as well stand for one message each, which is sent in a step.
 const MESSAGE: u64 = 1 << 62;
 
-/// What becomes of messages. ractor keeps the span with the message, enters it around the
+/// The fate of messages. ractor keeps the span with the message, enters it around the
 /// handler, and drops it with the message, so each is seen from its sending to its end.
 #[derive(Debug, Default)]
 struct Watched {
@@ -48,13 +48,13 @@ thread_local! {
     /// The step whose span was entered last and not left, 0 for none.
     static ENTERED: Cell<u64> = const { Cell::new(0) };
     /// Steps that have spawned tasks which no gate guards, with a number that the tokio task
-    /// ids of all that were spawned up to then are below.
+    /// ids of all tasks spawned before are below.
     static SPAWNED: RefCell<Vec<(u64, u64)>> = const { RefCell::new(Vec::new()) };
     /// Messages, where they are watched.
     static WATCHED: RefCell<Option<Watched>> = const { RefCell::new(None) };
 }
 
-/// Watch what becomes of messages from now on, or do not.
+/// Follow the fate of messages from now on, or do not.
 pub(crate) fn watch_messages(on: bool) {
     WATCHED.set(on.then(Watched::default));
 }
@@ -200,7 +200,7 @@ impl Causes {
     }
 }
 
-/// What an id stands for that is not the user's.
+/// What an id means that is not the user's.
 enum Ours {
     Step(u64),
     Message(u64),

@@ -47,7 +47,7 @@ impl Ends {
     /// Wait for the end of this actor.
     pub(crate) fn watch(&mut self, slot: u32, serial: u32, cell: ActorCell) {
         let mut wait: Wait = Box::pin(async move {
-            // Without a time limit there is none to run out.
+            // Without a time limit none can run out.
             let _ = cell.wait(None).await;
         });
         let waker = Waker::from(Arc::new(Watch {

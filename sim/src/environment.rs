@@ -1,10 +1,10 @@
-//! What moves beside the tasks: a simulated network, for example.
+//! What moves in addition to the tasks: a simulated network, for example.
 
 use std::time::Duration;
 
 /// Something that acts in virtual time without being a task.
 ///
-/// It acts when nothing is runnable: all that can happen at an instant has then
+/// It acts when nothing is runnable: everything that can happen at an instant has then
 /// happened. It lives on the simulation's thread and must act by virtual time, and
 /// by randomness that it drew from the run, alone.
 pub trait Environment {

@@ -44,7 +44,7 @@
 //!
 //! The modules, in reading order: `sim` builds and runs; [`outcome`] is what comes
 //! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
-//! what goes wrong on purpose, `strikes` how; `engine` and `core` are the scheduler itself,
+//! what goes wrong on purpose, `strikes` injects it; `engine` and `core` are the scheduler itself,
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
 //! `ends` who has ended, `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
 //! tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;

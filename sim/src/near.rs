@@ -9,7 +9,7 @@ const LIKENESS_MIN: f32 = 0.6;
 /// Names that are compared, at most.
 const COMPARED_MAX: usize = 10_000;
 
-/// A suggestion for a name that is none: `: did you mean `random`?`, or nothing where no name
+/// A suggestion for a name that is not known: `: did you mean `random`?`, or nothing where no name
 /// is near. A name is near if the mistyped one is a part of it, or like it or like a part
 /// between slashes.
 ///

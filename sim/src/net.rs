@@ -4,7 +4,7 @@
 //! The sockets are those of the crate `turmoil-net`, which stand in for tokio's
 //! ([`TcpListener`], [`TcpStream`]); this module moves their packets in the run's
 //! virtual time and by its seed. Packets go out when nothing is runnable, that is
-//! when all that can happen at an instant has happened.
+//! when everything that can happen at an instant has happened.
 //!
 //! Whatever is not said to run [on another host](on) runs on the host `server`.
 //! Within one host, over 127.0.0.1, packets are neither delayed nor lost.
@@ -293,11 +293,11 @@ impl Wire {
         }
     }
 
-    /// Tell what becomes of a packet on a link that it should not.
+    /// Report what happens to a packet on a link with faults.
     fn tell(&mut self, (from, to): (IpAddr, IpAddr), now: Duration, what: &str) {
         let name = |address| self.names.get(address).map_or("?", String::as_str);
         let (from, to) = (name(&from), name(&to));
-        // In the story it stands behind the step before it, whose time may be an earlier one.
+        // In the story it follows the step before it, whose time may be an earlier one.
         let text = format!("network: what goes from {from} to {to} at {now:?} {what}");
         self.told.push(text);
     }

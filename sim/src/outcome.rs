@@ -39,10 +39,10 @@ pub enum Outcome {
     Deadlock {
         /// Who waits, and for whom where it is known.
         waiting: Vec<Waiting>,
-        /// Labels of tasks that wait in a circle, each for the next; empty if there is none.
+        /// Labels of tasks that wait in a circle, each for the next; empty without a circle.
         cycle: Vec<String>,
     },
-    /// Steps go on without end while virtual time stands still, and nothing new happens.
+    /// Steps repeat without end while virtual time does not move, and nothing new happens.
     Livelock {
         /// The busiest tasks with their share of the last steps, in percent.
         busy: Vec<(String, u32)>,
@@ -270,7 +270,7 @@ pub struct Stats {
     pub actors: u64,
     /// Other tasks started, the scenario included.
     pub tasks: u64,
-    /// Faults that struck.
+    /// Faults that were injected.
     pub faults: u64,
     /// Times at which nothing was runnable and virtual time moved on.
     pub idles: u64,
@@ -330,7 +330,7 @@ pub struct Run<T> {
     /// What it took.
     pub stats: Stats,
     /// Hash over the schedule layer: who ran, when, with which message, which
-    /// faults struck, how it ended. Two runs with the same hash ran the same.
+    /// faults were injected, how it ended. Two runs with the same hash ran the same.
     pub event_hash: u64,
     /// Goals (`retake::sometimes!`) that were seen, and whether they were reached.
     pub goals: BTreeMap<&'static str, bool>,

@@ -4,11 +4,11 @@
 //! strike when: runs differ more from one another than if everything could happen in
 //! all of them (Groce and others, "Swarm Testing", ISSTA 2012). Faults strike in the
 //! first two thirds of a run, with quiet times between them. Then the system is healed:
-//! what lasts ends, nothing strikes any more, and it has to come to its end; a scenario
+//! what lasts ends, no further fault is injected, and it has to come to its end; a scenario
 //! waits for that with [`retake::healed`], and `liveness` bounds it. One run in eight has no
 //! fault at all.
 //!
-//! Only actors with a supervisor are struck, no more often than the budget says, and not
+//! Only actors with a supervisor are chosen, no more often than the budget says, and not
 //! if their supervisor could not stand it, where it tells what it can stand with
 //! [`retake::restart_intensity`].
 //!
@@ -74,7 +74,7 @@ pub enum SwarmKind {
     Delay,
     /// Let each step of one take time.
     Slow,
-    /// Stop tasks one by one, and let them go on in another order.
+    /// Stop tasks one by one, and resume them in another order.
     Swizzle,
     /// Stop everything for a while.
     Pause,

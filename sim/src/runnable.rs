@@ -53,7 +53,7 @@ impl Runnable {
         self.slots.select(rank as u32)
     }
 
-    /// The task that has been runnable for the most rounds; `None` if there is none.
+    /// The task that has been runnable for the most rounds; `None` if the set is empty.
     /// Closes the current round.
     #[inline]
     pub fn oldest(&mut self) -> Option<u32> {

@@ -184,7 +184,7 @@ impl Sim {
     }
 
     /// Call it a livelock when this many steps, 10,000 if nothing else is said, pass at one
-    /// instant of virtual time in which tasks only go on after awaits, as in
+    /// instant of virtual time in which tasks only resume after awaits, as in
     /// `loop { yield_now().await }`; 25 times as many where they handle messages as well. Steps
     /// that a task has not taken before at that instant begin the count again, so a burst of
     /// many actors and messages is no livelock.
@@ -219,7 +219,7 @@ impl Sim {
         }
     }
 
-    /// Count what becomes of every message: [`Run::messages`]. All that are sent have to be
+    /// Count the fate of every message: [`Run::messages`]. All that are sent have to be
     /// handled, refused by an actor that has ended, lost in the mailbox of one that ends,
     /// or in a mailbox still: a message that is lost although no actor has ended fails the
     /// run. Turns causality on.
@@ -313,7 +313,7 @@ impl Sim {
     }
 
     /// Watch the story: a monitor, made for the run, sees every `retake::event!` with
-    /// the label of the task that told it, and fails the run by an error.
+    /// the label of the task whose event it is, and fails the run by an error.
     pub fn monitor<M>(self, make: impl Fn() -> M + Send + Sync + 'static) -> Self
     where
         M: FnMut(&str, &str) -> Result<(), String> + 'static,
@@ -466,7 +466,7 @@ impl Sim {
         core.monitor = self.monitor.as_ref().map(|make| make());
         let plan = lock(&self.follow).take();
         core.follow = plan.map(|plan| Box::new(Follow::new(plan)));
-        // What they hold is told by texts and senders.
+        // Texts and senders describe what they hold.
         let has_mailboxes = self.story && self.causality;
         let is_probed = !matches!(standstill, Standstill::Leave);
         let engine = Rc::new(Engine::new(core, standstill));
@@ -593,7 +593,7 @@ impl Sim {
     }
 }
 
-/// What a run taught beside its result.
+/// What a run found out in addition to its result.
 struct Learned {
     /// Whether the same deadlock is to be looked into again, in another order.
     is_unresolved: bool,
@@ -614,7 +614,7 @@ pub fn inject(fault: Fault) {
     }
 }
 
-/// Add what moves beside the tasks to the simulation that runs on this thread, in
+/// Add what moves in addition to the tasks to the simulation that runs on this thread, in
 /// the place of what was there. `make` is given the run's seed, for streams of its
 /// own. Outside a simulation nothing happens.
 pub fn add_environment<E: Environment + 'static>(make: impl FnOnce(u64) -> E) {

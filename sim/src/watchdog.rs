@@ -24,7 +24,7 @@ pub struct InProgress {
     pub seed: u64,
     /// Its strategy, in the form that it parses from.
     pub strategy: String,
-    /// Steps that have begun.
+    /// Steps that have started.
     pub step: u64,
     /// The label of the task that took the last of them; empty before the first.
     pub task: String,

@@ -1,4 +1,4 @@
-//! What `#[retake::simulated]` goes on: blocks written in every way that ractor takes.
+//! What `#[retake::simulated]` accepts: blocks written in every way that ractor takes.
 #![allow(missing_docs)]
 
 #[path = "common/spelling.rs"]

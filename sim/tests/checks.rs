@@ -207,7 +207,7 @@ fn a_load_may_be_limited_but_not_to_nothing() {
     assert_eq!(load(Some(0)).expect_passed(), 1);
 }
 
-/// A parent, and a child that is told to sleep and then four things more.
+/// A parent, and a child that is sent an order to sleep and then four more messages.
 async fn a_busy_child(ends: Option<fn(&ActorRef<u32>)>) {
     let (child, _) = Actor::spawn(None, Sleeper, ()).await.unwrap();
     for number in 0..5 {

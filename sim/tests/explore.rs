@@ -293,7 +293,7 @@ fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
             .any(|it| it.contains("passes without the fault `")),
         "{why}"
     );
-    // Nothing without a supervisor is struck.
+    // No fault is injected into a task without a supervisor.
     let alone = Explorer::new("alone")
         .faults(FaultPlan::swarm())
         .seeds(0..200);

@@ -34,7 +34,7 @@ fn faults(sink: &MemorySink) -> Vec<String> {
         .collect()
 }
 
-/// Keeps one child alive under a name: starts it anew whenever it ends.
+/// Keeps one child alive under a name: starts it again whenever it ends.
 struct Keeper;
 
 #[retake::simulated]
@@ -87,7 +87,7 @@ fn retyped(actor: &ActorRef<()>) -> ActorRef<Order> {
     ActorRef::from(actor.get_cell())
 }
 
-/// A kept child is told things, every 10 ms.
+/// A kept child is sent a message every 10 ms.
 async fn kept(intensity: u32, notes: u32) {
     let (_keeper, _) = Actor::spawn(Some(retake::scoped_name("keeper")), Keeper, intensity)
         .await
@@ -221,11 +221,11 @@ fn faults_that_are_drawn_stay_within_what_a_supervisor_stands() {
     assert_eq!(restarts("*supervised", 2), 2);
     assert_eq!(restarts("*supervised", 3), 3);
     assert_eq!(restarts("*child", 2), 4);
-    // A supervisor that says nothing stands anything.
+    // A supervisor that declares no limit survives any number.
     assert_eq!(restarts("*supervised", 0), 4);
 }
 
-/// A parent with three children, who sleep when told to.
+/// A parent with three children, who sleep when asked to.
 async fn three() {
     let parent = servant("parent").await;
     let mut children = Vec::new();
@@ -473,7 +473,7 @@ fn chaos_ends_where_nothing_can_run_but_for_its_end() {
         retake::now().as_nanos()
     });
     assert_eq!(run.expect_passed(), 0);
-    // Where no fault is planned there is none to wait for.
+    // Without planned faults it does not wait.
     let (run, _) = self::run(&[], || async { retake::healed().await });
     assert!(run.passed());
 }

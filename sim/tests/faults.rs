@@ -21,7 +21,7 @@ fn faults(sink: &MemorySink) -> Vec<FaultKind> {
         .collect()
 }
 
-/// A parent with two children that are told things, one of them faulty.
+/// A parent with two children that are sent messages, one of them faulty.
 fn family(fault: Fault) -> (Run<()>, MemorySink) {
     let sink = MemorySink::new();
     let run = Sim::new()

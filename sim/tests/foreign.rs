@@ -11,7 +11,7 @@ use retake::Simulated;
 use retake_sim::{Isolation, Outcome, Sim};
 use retake_traces::MemorySink;
 
-/// Stands for an actor of another crate: every callback does something.
+/// Represents an actor of another crate: every callback does something.
 struct Foreign;
 
 #[derive(Debug)]

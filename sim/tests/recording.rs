@@ -23,10 +23,10 @@ fn one_at_a_time() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What happened, in the order in which it did: state beside the actors that they share.
+/// What happened, in order: state outside of the actors, which they share.
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// Counts what it is told, and panics at a number of its own choice.
+/// Counts what it is sent, and panics at a number of its own choice.
 struct Counter;
 
 enum Count {
@@ -243,8 +243,8 @@ impl Actor for Rank {
     }
 }
 
-/// Tasks end while others are joined: a task is over for whoever joins it as soon as its last
-/// step is, or one that goes on meanwhile would wait where its replay does not.
+/// Tasks end while others are joined: a task is over for its joiner as soon as its last
+/// step is, or one that resumes meanwhile would wait where its replay does not.
 #[test]
 fn whoever_joins_tasks_finds_them_over_where_their_steps_are() {
     let _alone = one_at_a_time();
@@ -479,7 +479,7 @@ fn what_comes_from_outside_is_recorded_and_given_back() {
     assert!(followed.is_complete(), "{:?}", followed.divergence);
     assert_eq!(followed.outputs["line"], (40, 40));
     assert_eq!(*again.lock().unwrap(), *live.lock().unwrap());
-    // Who does not know what to do with inputs is told.
+    // A program that does not handle inputs gets an error.
     let replayed = recording.replay(std::future::pending::<()>).unwrap();
     let reason = replayed.followed.divergence.unwrap();
     assert!(

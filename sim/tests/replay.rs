@@ -12,7 +12,7 @@ use retake_sim::{Fault, Outcome, Run, Sim, Strategy};
 use retake_traces::record::Record;
 use retake_traces::{MemorySink, Schedule, compare};
 
-/// Children that are asked, told, stopped and killed, with timers of all kinds.
+/// Children that are called, cast to, stopped and killed, with timers of all kinds.
 async fn busy(clients: u32) {
     let parent = servant("parent").await;
     let mut children = Vec::new();

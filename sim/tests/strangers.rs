@@ -1,4 +1,4 @@
-//! Programs as a user would bring them, with a bug and without: found, made small, told.
+//! Programs as a user would bring them, with a bug and without: found, shrunk, explained.
 #![allow(missing_docs)]
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ where
     (failure, why)
 }
 
-// --- a cache beside a store: a slow read brings an old value back ---
+// --- a cache in front of a store: a slow read brings an old value back ---
 
 struct Store;
 
@@ -211,7 +211,7 @@ impl Actor for Bank {
             account.spent += pay.amount;
             account.done.insert(pay.id, pay.amount);
         }
-        // Whoever asked may have given up.
+        // The caller may have given up.
         let _ = pay.reply.send(account.spent);
         Ok(())
     }
@@ -352,7 +352,7 @@ fn a_lease_that_runs_out_is_found_by_a_swarm_of_delays() {
     assert!(why.contains("passes without the fault `"), "{why}");
 }
 
-// --- a subscriber that joins while news is told ---
+// --- a subscriber that joins during a broadcast ---
 
 struct Topic;
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use retake_sim::Sim;
 use retake_sim::watchdog::{InProgress, in_progress};
 
-/// Run `scenario` with what tells it to go on, and give what is seen in the meantime.
+/// Run `scenario` with a signal to continue, and return what is seen in the meantime.
 fn seen_in_a_step(seed: u64) -> InProgress {
     static GOES_ON: AtomicBool = AtomicBool::new(false);
     GOES_ON.store(false, Ordering::SeqCst);

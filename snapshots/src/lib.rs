@@ -12,7 +12,7 @@ use retake_workloads::scenario::{self, Scenario};
 /// The scenario of this name.
 ///
 /// # Panics
-/// If there is none.
+/// If it does not exist.
 #[must_use]
 pub fn scenario(name: &str) -> &'static Scenario {
     scenario::find(name).unwrap_or_else(|| panic!("there is no scenario `{name}`"))

@@ -1,6 +1,6 @@
 //! Recorded traces are replayed: the same program still runs the same.
 //!
-//! A change of behaviour that is meant is recorded anew, from the top folder:
+//! A change of behaviour that is intended is recorded again, from the top folder:
 //! `cargo run --release -- run recovery/one_action --seed 1 --trace snapshots/traces/one_action.retake`
 #![allow(missing_docs)]
 

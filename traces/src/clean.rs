@@ -63,7 +63,7 @@ fn clean_into(text: &str, form: Form, cleaned: &mut String) {
             continue;
         }
         let number = u32::from(c);
-        // A string takes all that is written to it. All of these have four digits or fewer.
+        // Writing to a string cannot fail. All of these have four digits or fewer.
         let _ = match form {
             Form::Text => write!(cleaned, "\\u{{{number:x}}}"),
             Form::Json => write!(cleaned, "\\u{number:04x}"),
@@ -153,7 +153,7 @@ impl<W: Write> Write for Clean<W> {
 mod tests {
     use super::*;
 
-    /// Each kind of them, and what is none.
+    /// One of each kind, and a text without any.
     const HOSTILE: &str = "a\u{1b}[2J\u{7}\r\u{7f}\u{9b}31m\u{202e}b\u{2066}\n\tünï€🦀";
 
     #[test]

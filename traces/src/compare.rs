@@ -24,9 +24,9 @@ pub struct Divergence {
     pub names: (String, String),
     /// The last lines that both have.
     pub before: Vec<Line>,
-    /// How the first side goes on; empty when it has ended.
+    /// What follows on the first side; empty when it has ended.
     pub left: Vec<Line>,
-    /// How the second side goes on; empty when it has ended.
+    /// What follows on the second side; empty when it has ended.
     pub right: Vec<Line>,
 }
 

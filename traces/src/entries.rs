@@ -46,7 +46,7 @@ pub struct Entry {
     pub line: Line,
     /// The task that it is about; of a logged line, the one that logged it.
     pub task: Option<u32>,
-    /// False for what the selection leaves out: told because it may carry causes.
+    /// False for what the selection leaves out: passed on because it may carry causes.
     pub shown: bool,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Entries<'a> {
     selection: &'a Selection,
     /// The task of the last step.
     running: Option<u32>,
-    /// Read and not told yet.
+    /// Read and not passed on yet.
     next: VecDeque<Entry>,
     /// States that belong to the line that comes next.
     states: Vec<Entry>,

@@ -25,7 +25,7 @@
 //! The modules, in reading order: [`header`] and [`record`] are what a trace
 //! says; `format` is how it says it in bytes; [`sink`], [`writer`] and [`reader`]
 //! take records in and give them back; [`schedule`] is what a replay needs of
-//! them; [`live`] is what recordings of live processes say beside; [`story`] makes
+//! them; [`live`] is what recordings of live processes add; [`story`] makes
 //! lines for people, and [`mod@fold`] folds those that repeat; [`timeline`] goes to any step and tells how things stood there;
 //! [`mod@compare`] finds the first difference between two runs line by line, [`causal`]
 //! by what caused what; [`export`] writes a run in the forms that other programs read;

@@ -1,7 +1,7 @@
-//! What a recording of a live process says beside its steps.
+//! What a recording of a live process has in addition to its steps.
 //!
 //! A live recording is a trace whose steps were not chosen by a simulator: each is a poll of
-//! gated code in a real process, in the order in which they took place. Beside the records
+//! gated code in a real process, in the order in which they took place. In addition to the records
 //! that every trace has it holds what a simulator cannot know by itself: when actors took
 //! their messages, what came from outside, and how each step ended.
 
@@ -20,7 +20,7 @@ pub const PIECE_MAX: usize = 256 << 10;
 pub enum Live {
     /// The first record: where and how the process stood.
     Start(Start),
-    /// An actor took something that comes before messages: news of a child, or the order to
+    /// An actor took something that comes before messages: the end of a child, or the order to
     /// stop. It acts upon it in a later step.
     Took {
         /// The actor.

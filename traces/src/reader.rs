@@ -65,7 +65,7 @@ impl std::fmt::Debug for TraceReader {
     }
 }
 
-/// Where a reader stands after a jump.
+/// Where a reader continues after a jump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// Steps before the next record.
@@ -393,7 +393,7 @@ impl TraceReader {
         self.place = 0;
     }
 
-    /// Go on with the first record of the block at this place of the file.
+    /// Continue with the first record of the block at this place of the file.
     pub(crate) fn jump_to_block(&mut self, offset: u64) -> Result<(), TraceError> {
         self.leave_block();
         self.seek(SeekFrom::Start(offset))?;

@@ -82,7 +82,7 @@ pub struct Step {
     pub task: u32,
     /// Which part of the task ran.
     pub kind: StepKind,
-    /// Discriminant of the message's enum variant, 0 where there is none.
+    /// Discriminant of the message's enum variant, 0 without one.
     pub message: u16,
     /// How the scheduler came to this task.
     pub choice: Choice,
@@ -98,7 +98,7 @@ pub enum StepKind {
     PostStart,
     /// `handle`: a message.
     Handle,
-    /// `handle_supervisor_evt`: news of a child or a monitored actor.
+    /// `handle_supervisor_evt`: an event of a child or a monitored actor.
     Supervision,
     /// `post_stop` of an actor.
     PostStop,
@@ -150,7 +150,7 @@ pub enum TaskKind {
 pub struct Fault {
     /// Virtual time since the previous step, in nanoseconds.
     pub elapsed_ns: u64,
-    /// The task it struck; the scenario's where it is about the whole run.
+    /// The task that it affects; the scenario's where it affects the whole run.
     pub task: u32,
     /// What was done.
     pub kind: FaultKind,
@@ -179,9 +179,9 @@ pub enum FaultKind {
         /// Which one.
         part: StepKind,
     },
-    /// The actor is told to stop.
+    /// The actor gets the order to stop.
     Stop,
-    /// The actor is told to stop after the messages that it has.
+    /// The actor gets the order to stop after the messages that it has.
     Drain,
     /// The actor's message is dropped unhandled.
     Lose,
@@ -202,7 +202,7 @@ pub enum FaultKind {
         /// Until then, in nanoseconds since the start of the run.
         until_ns: u64,
     },
-    /// Nothing runs while time goes on.
+    /// Nothing runs while time moves.
     Pause {
         /// Until then, in nanoseconds since the start of the run.
         until_ns: u64,
@@ -221,14 +221,14 @@ pub enum FaultKind {
         /// Until then, in nanoseconds since the start of the run.
         until_ns: u64,
     },
-    /// The wall clock is wrong by so much.
+    /// The wall clock is wrong by a constant.
     ClockStep {
         /// In nanoseconds.
         by_ns: i64,
         /// Until then, in nanoseconds since the start of the run.
         until_ns: Option<u64>,
     },
-    /// The wall clock is wrong by so much more each second.
+    /// The wall clock's error grows by a constant each second.
     ClockDrift {
         /// In nanoseconds.
         by_ns: i64,
@@ -264,7 +264,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// True where the whole run is struck, not one task.
+    /// True where it affects the whole run, not one task.
     #[must_use]
     pub fn is_about_the_run(&self) -> bool {
         matches!(

@@ -13,7 +13,7 @@ pub trait Sink {
     /// Take the next record.
     ///
     /// # Errors
-    /// If it cannot be kept. The run goes on without its trace.
+    /// If it cannot be kept. The run continues without its trace.
     fn record(&mut self, record: &Record) -> Result<(), TraceError>;
 
     /// The hash over the schedule layer of all records so far.

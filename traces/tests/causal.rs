@@ -247,7 +247,7 @@ fn every_line_fits_into_its_width_whatever_the_names_are() {
     let diff = compare(&rename(pool(false)), &rename(pool(true)));
     for width in [60, 80, 132] {
         for line in diff.to_text(width).lines() {
-            // A word longer than a line stands on one of its own.
+            // A word longer than a line has a line of its own.
             let is_word = line.trim().contains(&long) && !line.trim().contains(' ');
             assert!(line.chars().count() <= width || is_word, "{line}");
         }

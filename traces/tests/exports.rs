@@ -438,7 +438,7 @@ proptest! {
         check_log(&log)?;
         let steps = dependences(&records);
         prop_assert_eq!(steps.len(), log.len());
-        // All that a step depends on.
+        // Everything that a step depends on.
         let mut past: Vec<Vec<bool>> = Vec::new();
         for (_, direct) in &steps {
             let mut all = vec![false; steps.len()];

@@ -22,7 +22,7 @@ pub const SCENARIO: &str = "serve";
 /// The strategy in traces of replays.
 const FOLLOWED: &str = "followed";
 
-/// The names of what is recorded beside requests.
+/// The names of what is recorded in addition to requests.
 const START: &str = "start";
 const STOP: &str = "stop";
 
@@ -38,7 +38,7 @@ pub enum Mode {
     Fsync,
 }
 
-/// How a served system is set up: all that a recording has to know of it.
+/// How a served system is set up: what a recording has to know of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
     /// What receipts survive.
@@ -150,7 +150,7 @@ pub struct Replayed {
     pub outcome: Outcome,
     /// What it took.
     pub stats: Stats,
-    /// Receipts that are there now, beside those of before the recording, by tenant, and the
+    /// Receipts that are there now, without those of before the recording, by tenant, and the
     /// hash of the last one, which is over all before it.
     pub tenants: Vec<(String, usize, String)>,
     /// Things to know.

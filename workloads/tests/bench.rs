@@ -294,7 +294,7 @@ fn a_baseline_shows_what_has_changed_since() {
         "{text}"
     );
     let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
-    assert!(page.contains("Beside the baseline") && page.contains("CHANGED"));
+    assert!(page.contains("Compared with the baseline") && page.contains("CHANGED"));
     let trace = folder
         .path()
         .join("baselines/main.traces/ledger-write_latency.retake");

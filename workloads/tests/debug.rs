@@ -15,7 +15,7 @@ fn retake(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// A folder with the trace `a` of a run in which a client waits for a worker that was
-/// lent to one that had given up.
+/// leased to one that had given up.
 fn recorded(layers: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let run = [
@@ -134,7 +134,7 @@ fn a_run_that_was_killed_is_looked_at_up_to_its_last_whole_block() {
     let folder = TempDir::new().unwrap();
     let run = "run stress/steady_state --horizon 2s --trace a";
     let run: Vec<&str> = run.split(' ').collect();
-    // It wants to go on for longer.
+    // It wants to run for longer.
     assert_eq!(retake(folder.path(), &run).0, 1);
     let bytes = std::fs::read(folder.path().join("a")).unwrap();
     assert!(

@@ -1,5 +1,5 @@
-//! Campaigns by the command line: found, kept, replayed, shrunk, told; and a campaign
-//! goes on whatever one seed does.
+//! Campaigns by the command line: found, kept, replayed, shrunk, explained; and a campaign
+//! continues whatever one seed does.
 #![allow(missing_docs)]
 
 mod command;

@@ -1,5 +1,5 @@
 //! `retake serve` among clients that mean no good: each gets the answer that it deserves,
-//! honest ones are served beside them, and memory stays within bounds.
+//! honest ones are served at the same time, and memory stays within bounds.
 #![allow(
     missing_docs,
     clippy::disallowed_methods,

@@ -89,7 +89,7 @@ fn a_saved_case_fails_the_test_until_its_bug_is_mended() {
             && error.contains("what led to it:"),
         "{error}"
     );
-    // The bug is mended: here, the case is of the program without it.
+    // The bug is fixed: here, the case is of the program without it.
     let mut case = Case::load(&file).unwrap();
     case.scenario = "counter/added".to_owned();
     case.save(&file).unwrap();
@@ -144,7 +144,7 @@ fn what_retake_explore_has_found_in_this_repository_is_mended() {
             .unwrap(),
         1
     );
-    // And what whoever works here has found.
+    // And what a developer has found here.
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../retake-cases");
     Program::retake().check_saved(mended(&root).path()).unwrap();
 }

@@ -254,7 +254,7 @@ fn a_part_knows_its_tasks_and_its_time() {
     let first = columns.numbers("text")[0] as usize;
     assert_eq!(texts[first], "Append(15001)");
     assert_eq!(texts[columns.numbers("task_label")[1] as usize], "ledger");
-    // How it ended is told all the same.
+    // How it ended is shown all the same.
     assert_eq!(columns.description["about"]["outcome"], "panicked");
     assert_eq!(columns.description["about"]["steps"], 20_000);
 }

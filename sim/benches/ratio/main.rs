@@ -37,7 +37,7 @@ const USAGE: &str = "usage: cargo bench -p retake-sim -- [NAME…] [--quick] [--
 
 #[derive(Debug, Default)]
 struct Arguments {
-    /// Rows whose name contains one of these; all rows if there is none.
+    /// Rows whose name contains one of these; all rows if it is empty.
     names: Vec<String>,
     quick: bool,
     json: Option<PathBuf>,

@@ -2,9 +2,9 @@
 //! what must happen in the end, and faults of the code's own.
 //!
 //! Inside a simulation a violated check ends the run as failed, wherever it happens:
-//! no supervisor catches it, and the step does not go on after it: it unwinds from the
+//! no supervisor catches it, and the step ends with it: it unwinds from the
 //! check, which drops what the step holds. Outside, it is a `tracing` event at level error
-//! and the code goes on, so the checks may stay in production code: each costs its
+//! and the code continues, so the checks may stay in production code: each costs its
 //! condition and a thread-local read.
 //!
 //! ```
@@ -12,7 +12,7 @@
 //! retake::always!(idle + leased == size, "{idle} idle and {leased} leased of {size}");
 //! retake::sometimes!(idle == 0, "the pool is exhausted");
 //! if leased > size {
-//!     retake::never!("more workers are lent than there are");
+//!     retake::never!("more workers are leased than exist");
 //! }
 //! ```
 
@@ -134,7 +134,7 @@ pub fn workload(full: u32) -> u32 {
         .max(1)
 }
 
-/// Wait until no fault strikes any more and those that last have ended: the end of chaos,
+/// Wait until no further fault is injected and those that last have ended: the end of chaos,
 /// after which a system has to recover. Ready at once where no fault is planned, and
 /// outside a simulation.
 ///
@@ -160,7 +160,7 @@ pub async fn healed() {
     .await;
 }
 
-/// Tell a simulation how many ends of its children a supervisor stands within how long:
+/// Report to a simulation how many ends of its children a supervisor survives within how long:
 /// faults that are drawn stay within it. Outside a simulation nothing happens.
 pub fn restart_intensity(supervisor: &ActorCell, intensity: u32, period: Duration) {
     let period_ns = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);

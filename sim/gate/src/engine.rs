@@ -46,7 +46,7 @@ pub struct Ticket {
     pub task: TaskId,
     /// Which part of the task is gated.
     pub part: Part,
-    /// Discriminant of the message, 0 where there is none.
+    /// Discriminant of the message, 0 without one.
     pub message: u16,
     /// True once the gated code has run at least one step.
     pub resumed: bool,
@@ -131,7 +131,7 @@ pub trait Engine {
     /// A gate was polled.
     fn poll(&self, ticket: &mut Ticket, waker: &Waker) -> Turn;
     /// The step of this gate is over. True if its code has returned and ractor is not to
-    /// go on yet: [`Engine::hold`] follows.
+    /// continue yet: [`Engine::hold`] follows.
     fn end_step(&self, ticket: &Ticket, end: StepEnd) -> bool;
     /// A gate was dropped before its code returned.
     fn cancelled(&self, ticket: &mut Ticket);
@@ -177,7 +177,7 @@ pub trait Engine {
     fn started_within(&self, actor: TaskId) {
         let _ = actor;
     }
-    /// A panic of the user's code was caught that is none of the run's.
+    /// A panic of the user's code was caught that does not concern the run.
     fn ignore_panic(&self) {}
     /// Note whether a goal of the campaign is reached.
     fn goal(&self, name: &'static str, reached: bool);
@@ -187,12 +187,12 @@ pub trait Engine {
     fn workload(&self, full: u32) -> u32 {
         full
     }
-    /// True if no fault strikes any more; otherwise the waker is woken when that is so.
+    /// True if no further fault is injected; otherwise the waker is woken when that is so.
     fn healed(&self, waker: &Waker) -> bool {
         let _ = waker;
         true
     }
-    /// How many ends of children this supervisor stands within how long.
+    /// How many ends of children this supervisor survives within how long.
     fn restart_intensity(&self, supervisor: &ActorCell, intensity: u32, period_ns: u64) {
         let _ = (supervisor, intensity, period_ns);
     }
@@ -219,11 +219,11 @@ pub trait Engine {
         let _ = (task, handle);
     }
 
-    /// Keep what a callback returned until ractor may go on.
+    /// Keep what a callback returned until ractor may continue.
     fn hold(&self, task: TaskId, waker: &Waker, output: Box<dyn Any>) {
         let _ = (task, waker, output);
     }
-    /// What was kept, if ractor may go on.
+    /// What was kept, if ractor may continue.
     fn let_go(&self, task: TaskId, waker: &Waker) -> Option<Box<dyn Any>> {
         let _ = (task, waker);
         None
@@ -303,7 +303,7 @@ pub fn with<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
 /// An engine that records a live process: asked by all threads without a simulation.
 pub type Recorder = Arc<dyn Engine + Send + Sync>;
 
-/// Whether there is a recorder: all that a gate costs more where there is none.
+/// Whether there is a recorder. Without one, reading this is all that a gate costs.
 static IS_RECORDING: AtomicBool = AtomicBool::new(false);
 static RECORDER: RwLock<Option<Recorder>> = RwLock::new(None);
 

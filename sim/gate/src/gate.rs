@@ -420,9 +420,9 @@ fn poll_within<F: Future>(
 struct Stopped;
 
 /// End the step that runs if a violated check has ended the run: what it would do after
-/// that is no part of the run, and a loop that goes on until the check holds would not end.
+/// that is no part of the run, and a loop until the check holds would not end.
 ///
-/// Code that unwinds already goes on, since a second panic would abort the process.
+/// Code that unwinds already continues, since a second panic would abort the process.
 pub(crate) fn stop_step() {
     if cfg!(panic = "unwind")
         && !std::thread::panicking()

@@ -1,7 +1,7 @@
 //! For processes that record what they do live, so that a simulator can follow it.
 //!
 //! A recorder (the crate `retake-record`) takes part in every gate of the process: it lets
-//! one step run at a time and writes down which. What comes from outside has to be told to
+//! one step run at a time and writes down which. What comes from outside has to be passed to
 //! it, by the functions here; without a recorder all of them pass straight through, each
 //! for one relaxed load. In a replay the simulator gives recorded values back.
 //!
@@ -55,11 +55,11 @@ pub async fn scenario<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Work that something outside asks for: a request of a client. `payload` is all that it
+/// Work that something outside asks for: a request of a client. `payload` is everything it
 /// depends on.
 ///
-/// In a recorded process it is a task of its own, whose end is not tied to whoever asked:
-/// a client that goes away does not cancel it. A replay starts it anew from its payload.
+/// In a recorded process it is a task of its own, whose end is not tied to its client:
+/// a client that goes away does not cancel it. A replay starts it again from its payload.
 ///
 /// # Panics
 /// As the future does.

@@ -111,7 +111,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(now() + duration)
 }
 
-/// A scheduling point: inside a simulation others may run here before the code goes on.
+/// A scheduling point: inside a simulation others may run here before the code continues.
 /// Outside one nothing happens.
 ///
 /// A step runs to its next await, so nothing comes between two messages that one step sends

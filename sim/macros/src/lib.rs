@@ -58,7 +58,7 @@ fn expanded(result: Result<Tokens>) -> TokenStream {
 /// The function is async, without parameters, and gives nothing or a `Result<(), E>` with
 /// `E: Debug`; an error fails the test as a panic would. Settings, all optional:
 /// `seeds = 200`, `strategy = "mix"` (or one, such as `"pct:depth=3"`), `faults = "none"`
-/// (`"swarm"`, or a TOML file beside the crate's manifest), `steps = 1_000_000` (the most
+/// (`"swarm"`, or a TOML file relative to the crate's manifest), `steps = 1_000_000` (the most
 /// of a run), `horizon = "1h"` (of virtual time, by which the function has to return),
 /// `isolation = "process"` (each run in a process of its own; `"shared"`: all in the test's),
 /// `strict = false` (`true`: a tokio task outside the scheduler fails the test). Other attributes, such as `#[ignore]` and `#[should_panic]`, work as usual.

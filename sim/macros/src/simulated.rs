@@ -144,7 +144,7 @@ fn conditional(attribute: &Attribute) -> Option<(Tokens, Vec<Meta>)> {
     Some((when, metas.collect()))
 }
 
-/// The attributes that this one stands for, with or without a condition.
+/// The attributes that this one replaces, with or without a condition.
 pub(crate) fn metas(attribute: &Attribute) -> Vec<Meta> {
     conditional(attribute).map_or_else(|| vec![attribute.meta.clone()], |(_, metas)| metas)
 }

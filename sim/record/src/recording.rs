@@ -24,9 +24,9 @@ pub struct Config {
     pub config: Vec<u8>,
     /// Record the texts of messages: they make a divergence clear, and show what is in them.
     pub texts: bool,
-    /// The seed of random numbers; one of the operating system's if there is none.
+    /// The seed of random numbers; by default drawn from the operating system.
     pub seed: Option<u64>,
-    /// The recording stops at this size, in bytes; the process goes on.
+    /// The recording stops at this size, in bytes; the process continues.
     pub bytes_max: Option<u64>,
     /// The program, and a hash of its sources.
     pub program: (String, String),
@@ -153,7 +153,7 @@ impl Recording {
         &self.path
     }
 
-    /// Stop recording. The process goes on as if it had never been recorded.
+    /// Stop recording. The process continues as if it had never been recorded.
     ///
     /// # Errors
     /// If the recording could not be written to its end.
@@ -175,7 +175,7 @@ impl Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         if self.writer.is_some() {
-            // Nobody is left to be told.
+            // No waiter is left to notify.
             let _ = self.end();
         }
     }

@@ -84,7 +84,7 @@ const NOBODY: u32 = u32::MAX;
 
 /// Who is next when a turn is over.
 pub(crate) enum Freed {
-    /// Whoever is woken, if anybody waits.
+    /// The waker to wake, if a task waits.
     Next(Option<Waker>),
     /// Nobody before this actor has ended.
     For(ActorCell),
@@ -323,7 +323,7 @@ impl State {
     }
 
     /// Something urgent was taken while a step runs. What that step may have sent is written
-    /// down behind it: an order to stop, or news of the actor that runs.
+    /// down behind it: an order to stop, or an event of the actor that runs.
     fn note_taken(&mut self, place: u32, part: Part) {
         if !matches!(part, Part::Supervision | Part::PostStop) {
             return;
@@ -408,7 +408,7 @@ impl State {
         }
     }
 
-    /// The code of the step has run; its turn goes on until [`State::release`].
+    /// The code of the step has run; its turn lasts until [`State::release`].
     pub(crate) fn end_step(&mut self, end: StepEnd) {
         if !matches!(end, StepEnd::Pending)
             && let Some(handle) = self.running.and_then(|it| self.slot_mut(it)?.handle.take())
@@ -564,7 +564,7 @@ impl State {
         (self.error.take().map_or(Ok(recorded), Err), wakers)
     }
 
-    /// True when nothing is written any more, and everybody may go on.
+    /// True when nothing is written any more, and every task may run.
     pub(crate) fn is_over(&self) -> bool {
         self.writer.is_none()
     }

@@ -1,9 +1,9 @@
 //! Faults: what goes wrong on purpose.
 //!
-//! A fault is data. Each one that strikes is a record of the trace; one that
+//! A fault is data. Each one that is injected is a record of the trace; one that
 //! never found its target is listed in the run's warnings.
 //!
-//! | class | how it is told |
+//! | class | how it is written |
 //! |---|---|
 //! | lifecycle | `kill`, `kill … in await`, `panic` and `fail` in any callback, `stop` (with its backlog), `drain`; `with 2 siblings` for several at once |
 //! | restart | `panic`, `fail`, `slow` `in pre_start`: a crash during the restart, a slow one; `squat`: the name is not free yet |
@@ -41,17 +41,17 @@ pub use text::{FaultError, parse_duration};
 /// | `stop NAME @WHEN`, `drain NAME @WHEN` | it stops after its present message; after all it has |
 /// | `lose NAME @WHEN` | its next message is dropped unhandled, with its reply port |
 /// | `delay NAME @WHEN until TIME` | it does not run before this time |
-/// | `slow NAME by 5ms @WHEN until TIME` | each step of it comes so much later |
+/// | `slow NAME by 5ms @WHEN until TIME` | each step of it is delayed by this |
 /// | `slow NAME in pre_start by 5ms @WHEN` | its next incarnation takes so long to start |
 /// | `squat NAME @WHEN until TIME` | its name stays taken after its death |
-/// | `pause @WHEN until TIME` | nothing runs, while time goes on |
-/// | `late by 5ms @WHEN until TIME` | timers of `retake` fire up to so much late |
+/// | `pause @WHEN until TIME` | nothing runs, while time moves |
+/// | `late by 5ms @WHEN until TIME` | timers of `retake` fire up to this late |
 /// | `coalesce by 10ms @WHEN until TIME` | they fire at multiples of this time only |
-/// | `clock +5s @WHEN`, `clock drift +10ms @WHEN`, `clock wave 2s per 60s @WHEN` | the wall clock is wrong: by this; by so much more each second; back and forth. Optionally `until TIME` |
+/// | `clock +5s @WHEN`, `clock drift +10ms @WHEN`, `clock wave 2s per 60s @WHEN` | the wall clock is wrong: by this; by this more each second; back and forth. Optionally `until TIME` |
 /// | `load x4 @WHEN` | `retake::workload` gives four times as much |
 /// | `point SITE @WHEN` | the named place misbehaves the next time |
 /// | `buggify @WHEN` | marked places misbehave now and then from there on, which and when the seed draws |
-/// | `heal @WHEN [within TIME]` | what lasts ends, what has not struck does not; `within`: the scenario has to return so soon after it |
+/// | `heal @WHEN [within TIME]` | lasting faults end, and no further one is injected; `within`: the scenario has to return within this time |
 ///
 /// WHEN is `step 120`, or a virtual time since the start such as `1.5s`. In files a
 /// fault is its text.
@@ -65,14 +65,14 @@ pub use text::{FaultError, parse_duration};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fault {
-    /// The label of the task that it strikes, or the name of a point; empty where the
+    /// The label of the task that it affects, or the name of a point; empty where the
     /// fault is about the whole run.
     pub target: String,
     /// What is done.
     pub action: FaultAction,
     /// When.
     pub when: When,
-    /// So many other children of the same supervisor are struck along with it.
+    /// The number of other children of the same supervisor that it affects as well.
     pub siblings: u32,
 }
 
@@ -146,7 +146,7 @@ pub enum FaultAction {
     Clock {
         /// How.
         skew: Skew,
-        /// Virtual time since the start of the run; to its end if there is none.
+        /// Virtual time since the start of the run; without it, to the end of the run.
         until: Option<Duration>,
     },
     /// `retake::workload` gives so many times as much.
@@ -200,7 +200,7 @@ impl Skew {
     }
 }
 
-/// When a fault strikes.
+/// When a fault is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Just before the step of this number (from 1) is chosen.
@@ -210,7 +210,7 @@ pub enum When {
 }
 
 impl Fault {
-    /// Kill the actor of this label. Strikes at the start unless told when.
+    /// Kill the actor of this label, by default at the start.
     #[must_use]
     pub fn kill(target: impl Into<String>) -> Self {
         Self::new(target, FaultAction::Kill { awaiting: false })

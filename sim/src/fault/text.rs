@@ -90,7 +90,7 @@ const PARTS: [(&str, StepKind); 5] = [
     ("post_stop", StepKind::PostStop),
 ];
 
-/// What follows the name of a callback's owner; handlers are meant unless told otherwise.
+/// What follows the name of a callback's owner; by default handlers are meant.
 fn in_part(part: StepKind) -> String {
     let named = PARTS.iter().find(|(_, kind)| *kind == part);
     match named {

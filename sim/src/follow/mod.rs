@@ -2,7 +2,7 @@
 //! is given the same values from outside.
 //!
 //! An actor of a real process may be idle while a message waits for it, since its thread has
-//! other things to do, and be overtaken by something more urgent: news of a child, or the
+//! other things to do, and be overtaken by something more urgent: the end of a child, or the
 //! order to stop. Here nothing keeps it from taking the message at once. So where something
 //! urgent is next, the callback before it is *held*: the actor learns of its return, and
 //! looks into its mailbox, when the recorded one did.
@@ -32,7 +32,7 @@ pub(crate) enum Next {
     Advance(u64),
     /// Time has moved: fire what is due, and come back.
     Moved,
-    /// Wake this, and come back when all that it sets off has happened.
+    /// Wake this, and come back when everything that it causes has happened.
     Wake(Waker),
     /// A task has been woken to take its step.
     Granted,
@@ -68,7 +68,7 @@ impl Followed {
     }
 }
 
-/// Shared with whoever started the run.
+/// Shared with the code that started the run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report(Arc<Mutex<Followed>>);
 
@@ -220,7 +220,7 @@ impl Follow {
         Some(held.waker.clone())
     }
 
-    /// The run is over: everybody may go on. Gives whom to wake.
+    /// The run is over: every task may continue. Returns the wakers to wake.
     pub(crate) fn release_all(&mut self) -> Vec<Waker> {
         let slots: Vec<u32> = self.held.keys().copied().collect();
         slots
@@ -311,7 +311,7 @@ fn show(bytes: &[u8]) -> String {
     }
 }
 
-/// The end of the tick in which tokio has all that is due at this time.
+/// The end of the tick in which tokio fires everything due at this time.
 fn tick_after(at_ns: u64) -> u64 {
     at_ns.div_ceil(NS_PER_MS).saturating_mul(NS_PER_MS)
 }
@@ -470,7 +470,7 @@ impl Core {
         Next::Finished
     }
 
-    /// A step has ended. True if its actor is not to go on by itself.
+    /// A step has ended. True if its actor must not continue by itself.
     pub(crate) fn follow_end(&mut self, ticket: &Ticket, end: &StepEnd) -> bool {
         let Some(mut follow) = self.follow.take() else {
             return false;

@@ -41,7 +41,7 @@ pub(crate) enum ScriptEnd {
 ///
 /// An actor that is to handle a message may take it as soon as it is there: nothing that
 /// was more urgent can have been there. One that is to hear of something urgent takes that
-/// when the recorded one did, with all that had come by then.
+/// when the recorded one did, with everything that had come by then.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mailboxes(BTreeMap<u32, Callbacks>);
 
@@ -50,7 +50,7 @@ struct Callbacks {
     all: u32,
     /// Their places among all, in order.
     urgent: Vec<u32>,
-    /// So many have begun in the replay.
+    /// The number that have started in the replay.
     begun: u32,
 }
 
@@ -180,8 +180,8 @@ impl Script {
     }
 }
 
-/// Add a piece to the value that it goes on with, or as a new one. A value that others
-/// follow in pieces is told from the next by its last piece, which ends with a mark.
+/// Add a piece to the value that it continues, or as a new one. A value that others
+/// follow in pieces is separated from the next by its last piece, which ends with a mark.
 fn append(values: &mut VecDeque<Named>, piece: Piece) {
     match values.back_mut() {
         Some((name, bytes)) if name.ends_with(OPEN) => {

@@ -1,7 +1,7 @@
-//! Holds: a schedule told by what has to wait for what.
+//! Ordering constraints: a schedule as what has to wait for what.
 //!
 //! First in, first out, but for steps that are held back until another step has been
-//! taken. Any schedule can be told so; unlike choices at numbered steps, a hold keeps its
+//! taken. Any schedule can be expressed so; unlike choices at numbered steps, a hold keeps its
 //! meaning when others are left out, and a task that starves for a thousand steps is one
 //! hold. After the idea of delay-bounded scheduling (Emmi, Qadeer, Rakamarić, POPL 2011).
 

@@ -58,7 +58,7 @@ pub trait Scheduler {
     }
 
     /// Choose the task for step number `step` (from 1) among the runnable, of
-    /// which there is at least one. `None` if the strategy cannot go on, which
+    /// which there is at least one. `None` if the strategy cannot continue, which
     /// ends the run as diverged.
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32>;
 

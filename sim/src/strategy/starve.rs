@@ -33,7 +33,7 @@ impl Scheduler for Starve {
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
         let count = runnable.len();
         if step > self.until || self.victim.is_none() {
-            // Whoever could run now and does not is the next victim.
+            // A task that could run now and does not is the next victim.
             self.victim = Some(runnable.nth(below(&mut self.rng, count)));
             let most = usize::try_from(2 * self.steps).unwrap_or(usize::MAX);
             self.until = step + below(&mut self.rng, most.max(1)) as u64;

@@ -40,7 +40,7 @@ impl Core {
         Some(turn)
     }
 
-    /// An actor is about to start, or goes on with it, as a part of a step.
+    /// An actor is about to start, or resumes its start, as a part of a step.
     pub(crate) fn start_within(&mut self, ticket: &mut Ticket, waker: &Waker) -> Turn {
         let slot = ticket.task.0;
         if let Some(until_ns) = self.faults.slow_starts.get(&slot) {
@@ -71,7 +71,7 @@ impl Core {
         Some(how(action)?.1)
     }
 
-    /// The fault that waits for this actor's start; it strikes now.
+    /// The fault that waits for this actor's start, which is injected now.
     pub(super) fn strike_start(&mut self, slot: u32) -> Option<FaultAction> {
         let task = self.tasks.get(slot)?;
         let (serial, label) = (task.serial, task.label);
@@ -79,7 +79,7 @@ impl Core {
         let found = self.faults.starts.iter().position(|place| {
             let target = &self.faults.pending[*place].fault.target;
             match target.strip_suffix('*') {
-                // Whoever comes: a first start is no restart.
+                // Any actor: a first start is no restart.
                 Some("") => is_restart,
                 Some(prefix) => self.labels.base_text(label).starts_with(prefix),
                 None if target.starts_with('*') => {

@@ -1,4 +1,4 @@
-//! What faults do to a run: when each strikes, whom, and what lasts.
+//! What faults do to a run: when each is injected, into which task, and what lasts.
 //!
 //! A second part of the core: nothing here runs user code. Actors to be killed or stopped
 //! and wakers to be woken are handed to the engine.
@@ -32,7 +32,7 @@ pub(crate) enum Blow {
 #[derive(Debug)]
 struct Pending {
     fault: Fault,
-    /// Its time has come, and it strikes as soon as it can.
+    /// Its time has come, and it is injected as soon as possible.
     has_come: bool,
     is_over: bool,
 }
@@ -44,14 +44,14 @@ struct Armed {
     serial: u32,
 }
 
-/// How much a supervisor stands.
+/// How many ends of children a supervisor survives.
 #[derive(Debug)]
 struct Tolerance {
     intensity: u32,
     period_ns: u64,
     /// When children ended, within the period.
     ends: VecDeque<u64>,
-    /// Struck, and not heard of yet.
+    /// Injected, and not seen by a supervisor yet.
     expected: u32,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Faults {
     heal_wakers: Vec<Waker>,
     /// To be woken by the engine.
     pub(crate) wakes: Vec<Waker>,
-    /// Actors to be struck by the engine.
+    /// Actors into which the engine has to inject.
     pub(crate) blows: Vec<(ActorCell, Blow)>,
     /// Names to be taken when they are free, and until when.
     squats: Vec<(String, u64)>,
@@ -141,7 +141,7 @@ impl Core {
         });
     }
 
-    /// Faults that have not struck.
+    /// Faults that were not injected.
     pub(crate) fn unstruck(&self) -> Vec<String> {
         let pending = self.faults.pending.iter().filter(|pending| {
             !pending.is_over && !matches!(pending.fault.action, FaultAction::Heal { .. })
@@ -366,7 +366,7 @@ impl Core {
         true
     }
 
-    /// Note and record that a fault has struck a task.
+    /// Note and record that a fault was injected into a task.
     fn has_struck(&mut self, place: usize, serial: u32, kind: FaultKind) {
         self.faults.pending[place].is_over = true;
         self.record_fault(serial, kind);

@@ -6,7 +6,7 @@ use super::Tolerance;
 use crate::core::Core;
 
 impl Core {
-    /// A supervisor says how many ends of children it stands within how long.
+    /// A supervisor says how many ends of children it survives within how long.
     pub(crate) fn tolerates(&mut self, slot: u32, intensity: u32, period_ns: u64) {
         if let Some(task) = self.tasks.get(slot) {
             let tolerance = Tolerance {
@@ -35,7 +35,7 @@ impl Core {
         self.faults.tolerances.get_mut(&serial)
     }
 
-    /// Whether the supervisor of this task stands what the fault does.
+    /// Whether the supervisor of this task survives what the fault does.
     pub(super) fn supervisor_stands(&self, place: usize, child: u32) -> bool {
         let fault = &self.faults.pending[place].fault;
         if !fault.action.ends_an_actor() {

@@ -125,7 +125,7 @@ where
     started.expect("its name is free").0
 }
 
-/// Send; an actor that has ended does not mind.
+/// Send; an actor that has ended is no error.
 fn tell<M: Message>(to: &ActorRef<M>, message: M) {
     let _ = to.cast(message);
 }

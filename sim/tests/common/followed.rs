@@ -12,7 +12,7 @@ use retake::record;
 use retake_sim::recording::{Input, Recording};
 use retake_traces::{MemorySink, Record};
 
-/// Adds up what it is told.
+/// Adds up what it is sent.
 pub struct Counter;
 
 #[derive(Debug)]

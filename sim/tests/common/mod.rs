@@ -8,7 +8,7 @@ use retake_traces::record::Record;
 use retake_traces::story::lines;
 use retake_traces::{Line, MemorySink};
 
-/// Does what it is told.
+/// Does what its messages say.
 pub struct Servant;
 
 #[derive(Debug)]

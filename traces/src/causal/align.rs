@@ -51,7 +51,7 @@ struct Aligned {
 /// What aligning found.
 #[derive(Debug, Default)]
 pub(super) struct Alignment {
-    /// Lines at which the same event stands in both.
+    /// Lines at which both have the same event.
     pub(super) in_place: u64,
     /// Events with a counterpart somewhere else.
     pub(super) moved: u64,

@@ -62,7 +62,7 @@ struct TaskState {
     events: u64,
     /// The last step.
     step: u64,
-    /// The handler that may go on, and how often it has.
+    /// The handler that may resume, and how often it has.
     handler: u64,
     resumes: u64,
     /// Logged in the last step.
@@ -72,7 +72,7 @@ struct TaskState {
     taint: Taint,
 }
 
-/// Names the events of one run, told in order.
+/// Names the events of one run, which come in order.
 #[derive(Debug)]
 pub(super) struct Identifier {
     compared: Compared,

@@ -34,9 +34,9 @@ use identity::{CLEAN, Compared, Identifier, NONE, Survey, Taint, both};
 
 pub use outcome::{Handled, Outcome, OutcomeDifference};
 
-/// Races that are told.
+/// Races that a comparison names.
 const RACES_MAX: usize = 3;
-/// Causes of an event that are told.
+/// Causes of an event that a comparison names.
 const CHAIN_MAX: usize = 4;
 /// Into so many parts a comparison is cut at most.
 const PARTS_MAX: u64 = 256;
@@ -63,7 +63,7 @@ pub struct Alone {
     /// The event.
     pub line: Line,
     /// The steps that led to it, the first one first: who sent its message, who sent that
-    /// one's, as far as they are told.
+    /// one's, up to the limit of what is named.
     pub causes: Vec<Line>,
     /// Numbers of the races that it depends on, into [`CausalDiff::races`].
     pub races: Vec<usize>,
@@ -104,7 +104,7 @@ pub struct CausalDiff {
     pub texts_compared: bool,
     /// Causes were compared; if not, steps are aligned by what and how often.
     pub causes_compared: bool,
-    /// Events with a counterpart that stands somewhere else.
+    /// Events with a counterpart at another position.
     pub moved: u64,
     /// Events with a counterpart at another virtual time.
     pub retimed: u64,
@@ -116,7 +116,7 @@ pub struct CausalDiff {
     pub right: Option<Alone>,
     /// Tasks that took their messages in another order: how many, and the first ones.
     pub raced_tasks: u64,
-    /// The races on which the first differences depend, or if there are none, the first.
+    /// The races on which the first differences depend; without those, the first race.
     pub races: Vec<Race>,
     /// How the runs differ in the end.
     pub outcome: Outcome,

@@ -53,7 +53,7 @@ struct Side {
     panics: Vec<String>,
 }
 
-/// Faults and panics that are told.
+/// Faults and panics that a comparison names.
 const TOLD_MAX: usize = 5;
 
 fn add_to(list: &mut Vec<String>, text: impl FnOnce() -> String) {
@@ -99,7 +99,7 @@ impl Outcome {
         }
     }
 
-    /// Of all that was added, keep what differs.
+    /// Keep only the entries that differ.
     pub(super) fn keep_differences(&mut self) {
         let sides = std::mem::take(&mut self.sides);
         let list = |list: Vec<String>| {

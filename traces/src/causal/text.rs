@@ -9,9 +9,9 @@ use crate::story::{Line, shorten};
 
 /// Lines are at least this long: the columns before the text need their place.
 const WIDTH_MIN: usize = 60;
-/// Of the text of an event that a line has no room for, so much is told below it.
+/// Characters of an event's text that are printed below a line without room for it.
 const WHOLE_MAX: usize = 300;
-/// Tasks with other counts that are told.
+/// Tasks with other counts that are printed.
 const HANDLED_MAX: usize = 8;
 
 impl CausalDiff {
@@ -114,7 +114,7 @@ impl CausalDiff {
         }
     }
 
-    /// Where the schedules part, which is all that is known where no message explains it.
+    /// Where the schedules part, the only thing known where no message explains it.
     fn parting(&self, text: &mut Text) {
         text.gap();
         text.wrap(

@@ -1,11 +1,11 @@
-//! How many messages wait for an actor, told from when each was sent and handled.
+//! How many messages wait for an actor, computed from when each was sent and handled.
 
 use std::collections::VecDeque;
 
 /// The depth of one mailbox over time.
 ///
 /// That a message was sent is known when it is handled. A mailbox is first in, first
-/// out, so whatever was sent before it has been handled by then: the depth can be told,
+/// out, so whatever was sent before it has been handled by then: the depth is known,
 /// in arrears.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mailbox {
@@ -13,7 +13,7 @@ pub(super) struct Mailbox {
     handled: VecDeque<u64>,
     sent_last: u64,
     depth: u64,
-    /// The last depth that was told.
+    /// The last depth that was written.
     told: u64,
 }
 

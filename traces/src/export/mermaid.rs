@@ -86,7 +86,7 @@ fn is_drawn(line: &Line) -> bool {
     !line.who.is_empty() && !matches!(line.record, Record::Task(_) | Record::State(_))
 }
 
-/// A text that Mermaid takes for nothing but text: its own marks as entities.
+/// A text that Mermaid reads as plain text: its own marks as entities.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

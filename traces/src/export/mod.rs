@@ -55,7 +55,7 @@ pub enum ExportError {
     /// The output cannot be written.
     #[error("cannot write the export: {0}")]
     Output(#[from] io::Error),
-    /// The format's reader would not take so much.
+    /// The format's reader would refuse that size.
     #[error("{0}")]
     TooLarge(String),
 }
@@ -137,7 +137,7 @@ pub struct Start<'a> {
 
 /// Writes a run in one format.
 pub trait Exporter {
-    /// Whether the run is to be told twice, the first time to [`survey`](Self::survey).
+    /// Whether the run is read twice, the first time by [`survey`](Self::survey).
     fn wants_survey(&self) -> bool {
         false
     }

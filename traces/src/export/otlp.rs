@@ -3,7 +3,7 @@
 //! A span is one handler, from the step at which it began to the last one at which it
 //! went on: its length is the virtual time that it awaited. Its parent is the handler
 //! that sent the message, or that started the task; a link leads to what the same task
-//! did before. One span more stands for the run. Faults and logged lines are events of
+//! did before. One more span is the run. Faults and logged lines are events of
 //! spans, a panic gives its span the status of an error.
 //!
 //! Each line is an `ExportTraceServiceRequest` of its own, as the OTLP file exporter
@@ -28,14 +28,14 @@ use crate::record::{Record, StepKind};
 use crate::senders::Senders;
 
 /// Unix time at which simulations begin, 2020-01-01 00:00:00 UTC: a span without a time
-/// is none.
+/// does not exist.
 pub const START_UNIX_NS: u64 = 1_577_836_800_000_000_000;
 /// Spans of one request.
 const REQUEST_SPANS: usize = 5_000;
 /// Events of one span; the others are counted.
 const EVENTS_MAX: usize = 128;
-/// Handlers that are kept open because they may go on. When there are more, all are
-/// closed, and one that goes on is a span of its own.
+/// Handlers that are kept open because they may resume. When there are more, all are
+/// closed, and one that resumes is a span of its own.
 const OPEN_MAX: usize = 50_000;
 
 /// Writes OTLP JSON.
@@ -44,7 +44,7 @@ pub struct Otlp {
     run: Run,
     /// By step: the span that it belongs to.
     senders: Senders<u64>,
-    /// By task: the handler that may go on.
+    /// By task: the handler that may resume.
     open: BTreeMap<u32, Open>,
     /// By task, the step that started it, until it runs.
     started: BTreeMap<u32, u64>,

@@ -6,7 +6,7 @@
 //!
 //! A step takes no virtual time, but must be seen: the steps of one instant are drawn
 //! one after the other, each at most 1 µs wide and narrower where the next instant is
-//! near. So a slice may begin a little after its instant, whose exact time stands among
+//! near. So a slice may begin a little after its instant, whose exact time is among
 //! its arguments.
 //!
 //! The format: "Trace Event Format" of the Chromium project; flow events bind to the
@@ -34,7 +34,7 @@ const PROCESS: u32 = 1;
 pub struct Perfetto {
     senders: Senders<Sent>,
     mailboxes: BTreeMap<u32, (String, Mailbox)>,
-    /// What each task handles, for the steps that go on with it.
+    /// What each task handles, for the steps that resume it.
     doing: BTreeMap<u32, String>,
     /// Entries of the present instant.
     instant: Vec<Entry>,

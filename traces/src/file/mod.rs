@@ -59,7 +59,7 @@ fn advice(doing: &str, source: &io::Error) -> &'static str {
     }
 }
 
-/// What stands at a path that is no regular file, for messages.
+/// What a path that is no regular file leads to, for messages.
 fn kind_of(kind: std::fs::FileType) -> &'static str {
     if kind.is_dir() {
         return "a folder";

@@ -299,7 +299,7 @@ fn resolve(path: &Path) -> Result<Target, FileError> {
             if is_descriptor {
                 return open_here(path);
             }
-            // Whoever may not write to a file is not to replace it either.
+            // Who may not write to a file must not replace it either.
             let writable = OpenOptions::new().write(true).open(&target);
             writable.map_err(FileError::of("create", path))?;
             Ok(Target::Regular(target, Some(found.permissions())))
@@ -331,7 +331,7 @@ fn open_here(path: &Path) -> Result<Target, FileError> {
 }
 
 /// The file that symbolic links lead to, which need not be there; and whether the way leads
-/// through one that stands for an open descriptor, such as `/dev/fd/3`.
+/// through a name of an open descriptor, such as `/dev/fd/3`.
 fn follow(path: &Path) -> Result<(PathBuf, bool), FileError> {
     let mut at = path.to_owned();
     for _ in 0..LINKS_MAX {

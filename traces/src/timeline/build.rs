@@ -303,7 +303,7 @@ impl Pass {
         });
     }
 
-    /// All that belongs to the last step has been read.
+    /// Everything that belongs to the last step has been read.
     fn close_step(&mut self) {
         let Some(Open {
             task,

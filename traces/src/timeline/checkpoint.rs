@@ -33,7 +33,7 @@ pub(super) struct Message {
     pub(super) sent: u64,
     /// The step that handles it.
     pub(super) handled: u64,
-    /// It waits in a mailbox: it is a message, or news of another actor.
+    /// It waits in a mailbox: it is a message, or an event of another actor.
     pub(super) is_queued: bool,
 }
 

@@ -10,7 +10,7 @@ use crate::record::{Record, StepKind};
 use crate::story::Line;
 
 /// What must hold of a step; parses from `actor=NAME message=TEXT state=TEXT`, of which
-/// one or two may be missing. A value goes on up to the next of these words.
+/// one or two may be missing. A value extends to the next of these words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
     /// The label of the task, or all incarnations of this name.

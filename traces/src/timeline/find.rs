@@ -47,7 +47,7 @@ impl Timeline {
         Ok(lines)
     }
 
-    /// The last step up to this virtual time, in nanoseconds; 0 if there is none.
+    /// The last step up to this virtual time, in nanoseconds; 0 before the first step.
     ///
     /// # Errors
     /// If the file cannot be read any more.
@@ -165,7 +165,7 @@ impl Timeline {
         direction: Direction,
         wanted: impl Fn(MarkKind) -> bool,
     ) -> Result<Option<u64>, TraceError> {
-        // Those that are not kept come after all that are.
+        // Those that are not kept come last.
         let kept_to = match self.marks.last() {
             Some(last) if self.more_marks => last.step,
             _ => u64::MAX,
@@ -214,7 +214,7 @@ impl Timeline {
     }
 
     /// The step that led to this one: the one that sent its message, or woke it. Where it is
-    /// not known who woke a step that goes on (a timer, say), the one that led to the step
+    /// not known who woke a resumed step (a timer, say), the one that led to the step
     /// before it in the same callback.
     fn cause(&mut self, step: u64) -> Result<Option<Line>, TraceError> {
         let mut at = self.step(step)?;

@@ -151,7 +151,7 @@ pub struct Mark {
     pub kind: MarkKind,
 }
 
-/// What a [`Mark`] stands for.
+/// What a [`Mark`] means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MarkKind {

@@ -30,7 +30,7 @@ pub struct TaskAt {
     pub task: u32,
     /// Its last step, 0 for none.
     pub last_step: u64,
-    /// Messages sent to it and not yet begun to be handled. Not counted are those that were
+    /// Messages sent to it whose handling has not started. Not counted are those that were
     /// dropped when it ended, and those that no step sent: timers of ractor's own. Traces of
     /// format versions before 4, and of live processes, have only those handled later.
     pub mailbox: u32,

@@ -31,7 +31,7 @@ fn config() -> Config {
     bincode::config::standard().with_limit::<65_536>()
 }
 
-/// An input that stands for these records.
+/// An input that encodes these records.
 pub(crate) fn input_of(header: &Header, records: &[Record]) -> Vec<u8> {
     let mut input = vec![0, 2, 9, 1];
     let mut add = |bytes: Result<Vec<u8>, _>| input.extend(bytes.unwrap_or_default());
@@ -42,12 +42,12 @@ pub(crate) fn input_of(header: &Header, records: &[Record]) -> Vec<u8> {
     input
 }
 
-/// An input that stands for the bytes of a file.
+/// An input that encodes the bytes of a file.
 pub(crate) fn input_of_file(bytes: &[u8]) -> Vec<u8> {
     [&[1, 2, 9, 1], bytes].concat()
 }
 
-/// The records that an input stands for, if it does.
+/// The records that an input encodes, if it encodes records.
 fn records_of(input: &[u8]) -> Option<(Header, Vec<Record>)> {
     let mut rest = input.get(OPTIONS..).filter(|_| input[0] & 1 == 0)?;
     let (header, used) = bincode::decode_from_slice(rest, config()).ok()?;
@@ -114,7 +114,7 @@ fn write_file(path: &Path, header: &Header, records: &[Record]) {
     writer.finish().expect("room to write");
 }
 
-/// Write the file that an input stands for.
+/// Write the file that an input encodes.
 pub(crate) fn write_input(input: &[u8], path: &Path) -> bool {
     if input.len() < OPTIONS {
         return false;
@@ -131,7 +131,7 @@ pub(crate) fn write_input(input: &[u8], path: &Path) -> bool {
     true
 }
 
-/// Let everything read the file that an input stands for. Panics on a finding.
+/// Let everything read the file that an input encodes. Panics on a finding.
 pub(crate) fn drive(input: &[u8], folder: &Path, good: &Path) {
     let path = folder.join("input.retake");
     if !write_input(input, &path) {

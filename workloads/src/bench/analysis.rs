@@ -1,4 +1,4 @@
-//! Which part of the system held requests up: from where their time went, and beside a
+//! Which part of the system held requests up: from where their time went, and compared with a
 //! baseline from what takes longer now.
 
 use super::measure::{Measured, Stage};

@@ -69,7 +69,7 @@ impl Baseline {
     /// Keep results under a name; what had it is replaced as a whole.
     ///
     /// # Errors
-    /// If the name is none, or the file cannot be written.
+    /// If the name is not allowed, or the file cannot be written.
     pub fn save(folder: &Path, name: &str, results: &Results) -> Result<PathBuf, BaselineError> {
         let path = path(folder, name)?;
         let baseline = Self {
@@ -88,10 +88,10 @@ impl Baseline {
         Ok(path)
     }
 
-    /// Where the trace of a simulated benchmark is kept beside a baseline.
+    /// Where the trace of a simulated benchmark is kept with a baseline.
     ///
     /// # Errors
-    /// If the name is none.
+    /// If the name is not allowed.
     pub fn trace_path(folder: &Path, name: &str, id: &str) -> Result<PathBuf, BaselineError> {
         let file = format!("{}.retake", id.replace('/', "-"));
         let baseline = path(folder, name)?;
@@ -164,14 +164,14 @@ impl Baseline {
     }
 }
 
-/// Results beside a baseline.
+/// Results compared with a baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// The baseline.
     pub name: String,
     /// When it was measured, with what and on what.
     pub about: String,
-    /// That was this machine, as far as can be told.
+    /// It was measured on this machine, as far as can be known.
     pub is_same_machine: bool,
     /// Row by row.
     pub rows: Vec<Comparison>,

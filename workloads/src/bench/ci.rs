@@ -141,7 +141,10 @@ pub fn markdown(results: &Results, about: &About) -> String {
 
 fn differences(text: &mut String, compared: &Compared) {
     let (name, about) = (&compared.name, &compared.about);
-    let _ = writeln!(text, "#### Beside the baseline `{name}`\n\n{about}\n");
+    let _ = writeln!(
+        text,
+        "#### Compared with the baseline `{name}`\n\n{about}\n"
+    );
     if compared.bad().next().is_none() {
         text.push_str("Nothing is worse.\n\n");
         return;

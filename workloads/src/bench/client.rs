@@ -1,6 +1,6 @@
 //! A client of HTTP that costs little, since what it takes would be measured.
 //!
-//! Beside it hyper's client, which gives its connection a task of its own, made the median
+//! In comparison, hyper's client, which gives its connection a task of its own, made the median
 //! of `GET /health` a quarter longer than `wrk` measures it. This one writes a request at
 //! once, and reads until there is its answer.
 
@@ -39,7 +39,7 @@ impl Door {
     }
 }
 
-/// A client with one connection, opened anew when it was closed.
+/// A client with one connection, opened again when it was closed.
 pub(super) struct HttpClient {
     door: Door,
     connection: Option<(Box<dyn Io>, Answers)>,

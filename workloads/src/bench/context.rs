@@ -30,7 +30,7 @@ impl fmt::Display for Mode {
 
 /// What is wrong when a check-in is missing.
 pub(super) const LENT: &str =
-    "workers are still lent 5 s after the load: a check-in is missing, or an action hangs";
+    "workers are still leased 5 s after the load: a check-in is missing, or an action hangs";
 
 /// Looks for that, and time between them.
 pub(super) const SETTLE: (u32, Duration) = (500, Duration::from_millis(10));
@@ -98,7 +98,7 @@ impl Context {
         self.cost(&self.costs.read)
     }
 
-    /// What an HTTP request costs beside its work, where that is simulated.
+    /// What an HTTP request costs in addition to its work, where that is simulated.
     #[must_use]
     pub fn request_time(&self) -> ServiceTime {
         self.cost(&self.costs.request)

@@ -16,7 +16,7 @@ use super::runner::{Results, Row};
 use super::table::show;
 use super::target::{Status, Target, Unit};
 
-/// What reports tell beside the results.
+/// What reports show in addition to the results.
 #[derive(Clone, Debug, Default)]
 pub struct About {
     /// When, in UTC.
@@ -124,7 +124,7 @@ fn verdict(results: &Results, about: &About) -> Markup {
                 @let bad = compared.bad().count();
                 " · " a href="#comparison" {
                     @if bad == 0 { "none worse" } @else { (bad) " differ" }
-                } " beside the baseline " code { (compared.name) }
+                } " compared with the baseline " code { (compared.name) }
             }
         }
         (attention(results))
@@ -261,7 +261,7 @@ fn summary(results: &Results) -> Markup {
 fn comparison(compared: &Compared) -> Markup {
     html! {
         section id="comparison" {
-            h2 { "Beside the baseline " code { (compared.name) } }
+            h2 { "Compared with the baseline " code { (compared.name) } }
             p.note { "The baseline: " (compared.about) }
             @if !compared.is_same_machine { p.alerted { "It was measured on another machine." } }
             @if compared.bad().next().is_none() { p { "Nothing is worse." } } @else {
@@ -375,7 +375,7 @@ fn environment(results: &Results, about: &About) -> Markup {
     }
 }
 
-/// Colours that can be told apart on white and on black, also without colour sight.
+/// Colours that can be distinguished on white and on black, also without colour sight.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(59, 130, 246),
     RGBColor(234, 120, 20),

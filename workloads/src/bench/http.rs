@@ -106,8 +106,8 @@ async fn large_payloads(context: Context) -> Measured {
         let of = |load: &Load| Load::latencies(load.counted()).summary();
         let (small, large) = (of(&small), of(&large));
         for (name, large, small) in [
-            ("p50 beside small payloads", large.p50_ns, small.p50_ns),
-            ("p99 beside small payloads", large.p99_ns, small.p99_ns),
+            ("p50 relative to small payloads", large.p50_ns, small.p50_ns),
+            ("p99 relative to small payloads", large.p99_ns, small.p99_ns),
         ] {
             let ratio = large as f64 / small.max(1) as f64;
             measured.report(name, ratio, Unit::Ratio);

@@ -110,7 +110,7 @@ pub fn all() -> impl Iterator<Item = &'static Benchmark> {
 /// the suites, each once.
 ///
 /// # Errors
-/// The name that is none.
+/// The name that is not known.
 pub fn select(names: &[String]) -> Result<Vec<&'static Benchmark>, String> {
     let names: &[String] = if names.is_empty() {
         &["all".to_owned()]

@@ -219,7 +219,7 @@ pub fn run_traced(
     }
 }
 
-/// Run one benchmark again beside a trace of it, and tell where they part.
+/// Run one benchmark again and compare it with a trace of it, up to the first difference.
 ///
 /// # Errors
 /// If the trace cannot be read.
@@ -308,7 +308,7 @@ fn within<T: Send + 'static>(
     let (done, wait) = std::sync::mpsc::channel();
     #[allow(clippy::disallowed_methods, reason = "around simulations, not in one")]
     let thread = std::thread::spawn(move || {
-        // Whoever waits may have given up.
+        // The receiver may have given up.
         let _ = done.send(work());
     });
     let mut left = timeout;

@@ -62,7 +62,7 @@ impl Process {
         const PATIENCE: (u32, Duration) = (300, Duration::from_millis(100));
         let pid = self.child.id().to_string();
         let told = Command::new("kill").args(["-TERM", &pid]).status();
-        told.map_err(|error| format!("the server cannot be told to stop: {error}"))?;
+        told.map_err(|error| format!("the server did not take the order to stop: {error}"))?;
         for _ in 0..PATIENCE.0 {
             match self.child.try_wait() {
                 Ok(Some(status)) if status.success() => return Ok(()),

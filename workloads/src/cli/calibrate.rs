@@ -55,7 +55,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
     }
     writeln!(
         out,
-        "\nqueueing model beside live runs on which nothing was calibrated:\n\
+        "\nqueueing model against live runs on which nothing was calibrated:\n\
          {:<26} {:<6} {:>10} {:>10} {:>7}",
         "", "", "model", "live", "error"
     )?;

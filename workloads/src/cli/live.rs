@@ -25,7 +25,7 @@ pub(super) fn find(file: &Path) -> PathBuf {
     }
 }
 
-/// What processes that were killed have left beside a recording that is complete, if it is
+/// What processes that were killed have left next to a complete recording, if it is
 /// younger, and what is being recorded there now.
 fn younger(file: &Path) -> Vec<PathBuf> {
     let changed = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();

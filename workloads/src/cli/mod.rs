@@ -75,7 +75,7 @@ enum Command {
     /// Run many seeds of a scenario, and make each failure small.
     ///
     /// Exits with 0 when nothing failed. Seeds run in worker processes: one that hangs
-    /// or aborts is a failure, and the others go on.
+    /// or aborts is a failure, and the others continue.
     Explore(explore::ExploreArgs),
     /// Put together what the shards of a campaign found.
     Merge {
@@ -108,7 +108,7 @@ enum Command {
         /// Write the replay of a recording into this trace, for `debug`, `view` and others.
         #[arg(long, value_name = "OUT")]
         trace: Option<PathBuf>,
-        /// Make the schedule anew from seed and strategy instead of taking it
+        /// Make the schedule from seed and strategy instead of taking it
         /// from the trace.
         #[arg(long)]
         from_seed: bool,
@@ -265,7 +265,7 @@ enum Status {
     Failed = 1,
     /// By Ctrl-C; what there was by then has been printed and written.
     Interrupted = 130,
-    /// A server cannot go on by itself: its service manager starts it again.
+    /// A server cannot continue by itself: its service manager starts it again.
     GaveUp = 4,
 }
 
@@ -388,7 +388,7 @@ pub fn main() -> ExitCode {
                 } else {
                     console::strip_ansi_codes(&text).into_owned()
                 };
-                // Whoever closed the pipe has read enough.
+                // The reader closed the pipe: it has read enough.
                 let _ = io::stdout().write_all(text.as_bytes());
                 return ExitCode::SUCCESS;
             }
@@ -438,12 +438,12 @@ pub fn main() -> ExitCode {
     let done = done.and_then(|status| Ok(out.flush().map(|()| status)?));
     match done {
         Ok(status) => ExitCode::from(status as u8),
-        // Whoever read has seen enough.
+        // The reader has read enough.
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             // What was printed so far comes before the error.
             let _ = out.flush();
-            // Its further lines are indented: none of them is one of ours.
+            // Its further lines are indented, so that they cannot look like ours.
             let text = error.to_string().replace('\n', "\n       ");
             eprintln!("error: {}", clean(&text));
             ExitCode::from(match error {

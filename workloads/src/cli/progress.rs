@@ -51,7 +51,7 @@ pub(super) fn benchmarks(count: usize) -> ProgressBar {
     let bar = ProgressBar::new(count as u64);
     let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    // Drawn from a thread of its own, so that it shows that something goes on.
+    // Drawn from a thread of its own, so that it moves while the work is busy.
     bar.enable_steady_tick(EVERY);
     bar
 }

@@ -1,4 +1,4 @@
-//! `retake serve`: the whole system behind HTTP, until it is told to stop.
+//! `retake serve`: the whole system behind HTTP, until a signal stops it.
 
 use std::fs::TryLockError;
 use std::io::Write;
@@ -75,7 +75,7 @@ pub(super) struct ServeArgs {
     /// server that was killed has left there is kept as FILE.crash-1 and so on.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// The recording stops at so many megabytes; the server goes on.
+    /// The recording stops at so many megabytes; the server continues.
     #[arg(long, value_name = "MB", requires = "record")]
     record_max: Option<u64>,
     /// Record texts of messages as well.
@@ -298,7 +298,7 @@ fn check_record(file: &Path, data: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Say what becomes of what earlier servers have left under the name of a recording.
+/// Say what happens to files that earlier servers left under the name of a recording.
 fn say_what_is_there(file: &Path, out: &mut impl Write) -> Result<(), Error> {
     let partial = super::partial(file);
     if partial.is_file()
@@ -344,13 +344,13 @@ fn finish(recording: Recording, out: &mut impl Write) -> Result<(), Error> {
 /// Listen with room for a burst of clients. `TcpListener::bind` has room for 128 that were
 /// not accepted yet; the kernel drops the next ones' packets, and they wait for a second.
 fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
-    /// What Linux bounds it by, unless told otherwise (`net.core.somaxconn`).
+    /// Linux's default limit (`net.core.somaxconn`).
     const BACKLOG: u32 = 4096;
     let socket = match addr {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // As `TcpListener::bind` does: a server started anew need not wait for old connections.
+    // As `TcpListener::bind` does: a restarted server need not wait for old connections.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;

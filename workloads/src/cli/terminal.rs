@@ -1,6 +1,6 @@
 //! What a command's output passes before it reaches the terminal, a pipe or a file.
 //!
-//! In this order: [`Clean`] escapes what a terminal would obey, whoever wrote it; `Paint`
+//! In this order: [`Clean`] escapes what a terminal would obey; `Paint`
 //! colours verdicts on a terminal; `Stdout` knows that its reader may leave.
 
 use std::io::{self, BufWriter, Write};

@@ -19,7 +19,7 @@ use crate::view::{self, Limits, Page, Part, Source, ViewError};
 pub(super) struct ViewArgs {
     /// A trace, or a saved case, which is run again for it.
     file: PathBuf,
-    /// Another, to be shown beside it, from where the two part.
+    /// Another trace, shown next to it, from where the two differ.
     other: Option<PathBuf>,
     /// Where the page is written. Default: the place of FILE, with the ending `.html`.
     #[arg(short, long, value_name = "FILE")]

@@ -314,7 +314,7 @@ fn print_shrunk(rows: &[Row], out: &mut impl Write) -> Result<(), Error> {
     if let (Some((of_deviations, count)), Some((of_holds, _))) = (of_deviations, of_holds) {
         writeln!(
             out,
-            "\nA failing run is told by {of_deviations:.1} % as many steps held back as it had deviations, and\n\
+            "\nA failing run needs {of_deviations:.1} % as many steps held back as it had deviations, and\n\
              by {of_holds:.1} % as many as before it was made small (medians of {count}).",
         )?;
     }

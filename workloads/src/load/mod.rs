@@ -55,7 +55,7 @@ pub(crate) fn exponential(mean: Duration, rng: &mut ChaCha8Rng) -> Duration {
     mean.mul_f64(factor)
 }
 
-/// Longest latency that is told apart, in nanoseconds: an hour.
+/// Longest latency that is distinguished, in nanoseconds: an hour.
 const LATENCY_MAX_NS: u64 = 3_600_000_000_000;
 
 /// Latencies, to three digits.

@@ -17,7 +17,7 @@ pub struct OpenLoop {
 }
 
 /// Begin a task at each of these times after now, whatever became of those before it.
-/// Each is told its number and the time at which it was meant to begin: response times
+/// Each gets its number and the time at which it was meant to begin: response times
 /// count from that. Gives their results in the order of the times.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 //! disk that fails, fills up, forgets, or loses its power. Which of these are active, the
 //! seed draws, so that runs differ more from one another than if all were.
 //!
-//! Then the edges heal, and a successor takes over the disk: whoever was answered was
+//! Then the edges heal, and a successor takes over the disk: who was answered was
 //! answered the truth, and the successor serves.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +64,7 @@ async fn behind_bad_edges(disk: &SimulatedDisk, durability: Durability) -> Vec<S
         ..IngressConfig::default()
     };
     let Some(system) = start(config()).await else {
-        // What starts for the first time is not restarted: another fault has struck.
+        // What starts for the first time is not restarted: another fault was injected.
         return Vec::new();
     };
     let served = Served::start(system, &bounds, PORT).await;

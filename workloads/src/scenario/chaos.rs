@@ -1,4 +1,4 @@
-//! Whatever strikes the system while it works, it recovers when nothing strikes any more:
+//! Whatever faults are injected while the system works, it recovers when they end:
 //! made for `explore --faults swarm`.
 
 use std::time::Duration;
@@ -84,7 +84,7 @@ pub(super) async fn run() {
     };
     let Ok(system) = System::start(config).await else {
         // What starts for the first time is not restarted.
-        retake::sometimes!(true, "the start is struck");
+        retake::sometimes!(true, "a fault hits the start");
         return;
     };
     for number in 0..TENANTS {

@@ -169,7 +169,7 @@ pub fn find(name: &str) -> Option<&'static Scenario> {
 /// The scenario of this name.
 ///
 /// # Errors
-/// In words: that there is none, and what to do.
+/// That it does not exist, and what to do.
 pub fn named(name: &str) -> Result<&'static Scenario, String> {
     find(name).ok_or_else(|| {
         if name == crate::served::SCENARIO {

@@ -71,7 +71,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What a browser shows without delay, and holds beside other pages.
+    /// What a browser shows without delay, and holds together with other pages.
     pub const PAGE: Self = Self {
         events: 2_000_000,
         text: 128 << 20,
@@ -354,7 +354,7 @@ impl Columns {
         self.kind.len()
     }
 
-    /// All of it, described by `about` beside what the columns tell themselves.
+    /// Everything, described by `about` and by what the columns contain.
     pub(super) fn to_bytes(&self, about: &serde_json::Value) -> Vec<u8> {
         let columns = self.list();
         let directory: Vec<Described> = columns

@@ -29,7 +29,7 @@ impl Part {
 pub(super) struct Loaded {
     /// Its events.
     pub(super) columns: Columns,
-    /// What is to be told of the trace as a whole.
+    /// What concerns the trace as a whole.
     pub(super) about: Value,
     /// Why the part ends too soon.
     pub(super) damage: Option<TraceError>,

@@ -1,4 +1,4 @@
-//! A buffer for one item, with two readers and a writer. Whoever has to wait is parked in
+//! A buffer for one item, with two readers and a writer. A task that has to wait is parked in
 //! one queue, and whatever happens wakes the first of it, who may wait for something
 //! else. Oracle: everybody gets through (or there is a deadlock).
 

@@ -47,7 +47,7 @@ fn register(myself: &ActorRef<Registry>, message: Registry, state: &mut Register
     match message {
         Registry::Register(number, reply) => {
             let is_taken = state.worker.is_some_and(|it| lock(&state.alive)[it]);
-            // It shares this memory with the workers: told, so that it counts.
+            // It shares this memory with the workers: an event, so that it counts.
             retake::event!("taken: {is_taken}");
             if !is_taken {
                 state.worker = Some(number);

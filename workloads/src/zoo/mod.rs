@@ -117,7 +117,7 @@ pub const PROGRAMS: &[Program] = programs![
     "ladder/lock_order", 400, ladder::lock_order, "two locks are taken in different orders";
     "uneven", 1_000, uneven::run, "one event must come after twenty-five others";
     "register", 100, register::run, "one server is written, the other read";
-    "pool_timeout", 50, pool_timeout::run, "a worker is lent to a client that has given up";
+    "pool_timeout", 50, pool_timeout::run, "a worker is leased to a client that has given up";
     "queued_job", 500, queued_job::run, "a restarted worker does not take queued work";
 ];
 
@@ -186,7 +186,7 @@ where
     Ok(actor)
 }
 
-/// [`start`], where nothing speaks against it.
+/// [`start`], where it cannot fail.
 async fn actor<M, S>(name: &str, state: S, handler: Handler<M, S>) -> ActorRef<M>
 where
     M: Message + fmt::Debug,
@@ -198,7 +198,7 @@ where
     }
 }
 
-/// Send; whoever is gone does not mind.
+/// Send; a receiver that has ended is no error.
 fn tell<M: Message>(to: &ActorRef<M>, message: M) {
     let _ = to.cast(message);
 }

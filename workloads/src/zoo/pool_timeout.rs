@@ -1,4 +1,4 @@
-//! A pool of one worker. A client that waits no longer does not say so, and is lent the
+//! A pool of one worker. A client that waits no longer does not say so, and is given the
 //! worker all the same, for ever. Oracle: the last client gets it.
 
 use std::collections::VecDeque;
@@ -39,7 +39,7 @@ fn serve(_: &ActorRef<Pool>, message: Pool, state: &mut State) {
         Pool::CheckIn => lend_next(state),
         Pool::Cancel(client) => {
             state.waiting.retain(|(waiting, _)| *waiting != client);
-            // It may have been lent in the meantime.
+            // It may have been leased in the meantime.
             if state.lent_to == Some(client) {
                 lend_next(state);
             }

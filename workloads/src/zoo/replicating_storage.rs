@@ -1,4 +1,4 @@
-//! A manager keeps three replicas of an extent. A node that fails is struck off and the
+//! A manager keeps three replicas of an extent. A node that fails is removed and the
 //! extent copied to another one; a sync report of it that was on its way brings it back,
 //! and the manager believes that there are enough. Oracle: there are three replicas on
 //! living nodes in the end.
@@ -118,7 +118,7 @@ pub(super) async fn run(fixed: bool) {
     };
     let manager = actor("manager", state, manage).await;
     *lock(&registry) = Some(manager.clone());
-    // A report of node 0 and its failure; the news of it comes another way.
+    // A report of node 0 and its failure; the report of it comes another way.
     let (node, heartbeat) = (nodes[0].clone(), manager.clone());
     let failing = retake::spawn_named("failing", async move {
         tell(&node, Node::Report);

@@ -21,7 +21,7 @@ pub(crate) async fn start_one() {
     Actor::spawn(None, Still, ()).await.unwrap();
 }
 
-/// Start `actors` actors and let each come to rest.
+/// Start `actors` actors and let each become idle.
 pub(crate) async fn start(actors: usize) -> Vec<ActorRef<()>> {
     let mut all = Vec::with_capacity(actors);
     for _ in 0..actors {

@@ -168,7 +168,7 @@ impl Client {
         let body = match self.rng.random_range(0..6) {
             // Cut off.
             0 => push.as_bytes()[..self.rng.random_range(1..push.len())].to_vec(),
-            // Rubbish.
+            // Invalid.
             1 => (0..100).map(|_| self.rng.random()).collect(),
             // Without data, with data that is no base64, and that is no signal.
             2 => format!(r#"{{"message":{{"messageId":"{id}"}}}}"#).into_bytes(),
@@ -209,7 +209,7 @@ impl Client {
     }
 }
 
-/// A signal with a megabyte beside what is needed, in base64.
+/// A signal with an unneeded megabyte, in base64.
 fn large_data(number: u32) -> String {
     let data = serde_json::json!({
         "tenant_id": tenant(number),

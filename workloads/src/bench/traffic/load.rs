@@ -157,7 +157,7 @@ impl Load {
                 .collect()
         };
         add("queue depth", Unit::Count, gauge(|it| it.depth));
-        add("workers lent", Unit::Count, gauge(|it| it.leased));
+        add("workers leased", Unit::Count, gauge(|it| it.leased));
         add("waiting for a worker", Unit::Count, gauge(|it| it.waiting));
         let of_machine = |name: &str, unit: Unit, points: Vec<(f64, f64)>| Series {
             name: name.to_owned(),
@@ -250,7 +250,7 @@ impl Load {
         answers.map(|it| (it.status, it.receipt)).collect()
     }
 
-    /// Judge a p99 over all that is counted.
+    /// Judge a p99 over everything that is counted.
     pub(in crate::bench) fn judge_p99(&self, measured: &mut Measured, most: Duration) {
         let p99 = Self::latencies(self.counted()).summary().p99_ns as f64;
         let target = Target::AtMost(most.as_nanos() as f64);

@@ -363,7 +363,7 @@ fn print_compared(
 /// Where a benchmark that has changed parts from its baseline's trace.
 fn divergence(id: &str, settings: &Settings, trace: &Path) -> Option<String> {
     let benchmark = all().find(|benchmark| benchmark.id == id)?;
-    // Indented, and readable beside the table.
+    // Indented, and readable next to the table.
     let width = super::terminal_width().saturating_sub(10);
     match runner::first_divergence(benchmark, settings, trace) {
         Ok(divergence) => divergence.map(|it| it.to_text(width)),

@@ -23,7 +23,7 @@ const REPORTS: [&str; 5] = [
 const LOGS: &str = "logs";
 const ARCHIVE: &str = "archive";
 
-/// What reports tell beside the results.
+/// What reports show in addition to the results.
 pub(super) fn about(
     args: &BenchArgs,
     settings: &Settings,

@@ -154,7 +154,7 @@ pub(super) struct ActorState {
     pub(super) state: Option<StateAt>,
     /// The state before the step, where it was another.
     pub(super) before: Option<String>,
-    /// Why there is none, or what to know about it.
+    /// Why it is missing, or what to know about it.
     pub(super) note: Option<String>,
 }
 

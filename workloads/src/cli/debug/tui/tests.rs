@@ -22,7 +22,7 @@ struct Screen {
 }
 
 impl Screen {
-    /// A client waits for a worker that is lent to one that has given up.
+    /// A client waits for a worker that is leased to one that has given up.
     fn of_pool_timeout() -> Self {
         Self::of("zoo/pool_timeout/buggy", 0, true)
     }

@@ -132,7 +132,7 @@ fn steps(frame: &mut Frame<'_>, area: Rect, model: &Model) {
         } else {
             String::new()
         };
-        // A time is told where it changes.
+        // A time is shown where it changes.
         let time = if last_ns == Some(line.now_ns) {
             String::new()
         } else {
@@ -283,7 +283,7 @@ fn state(model: &Model) -> Vec<Row<'_>> {
     text
 }
 
-/// The step with all that happened during and after it.
+/// The step with everything that happened during and after it.
 fn message(model: &Model) -> Vec<Row<'_>> {
     let here = model.lines.iter().filter(|line| line.step == model.step);
     let mut text: Vec<Row<'_>> = Vec::new();
