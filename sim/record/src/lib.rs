@@ -3,8 +3,8 @@
 //! While a [`Recording`] runs, it takes part in every gate of the process (see the crate
 //! `retake`): it gives one task at a time the turn, and writes down who had it, what came
 //! from outside, and how it ended. So the recorded order is a real one, also of what actors
-//! share in memory, and it is the price: one step at a time. Within a step, time stops
-//! still and random numbers come from a seed in the recording.
+//! share in memory, and it is the price: one step at a time. Within a step, time does not
+//! move, and random numbers come from a seed in the recording.
 //!
 //! ```
 //! use ractor::{Actor, ActorProcessingErr, ActorRef};
