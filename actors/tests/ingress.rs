@@ -14,10 +14,11 @@ use retake_actors::{
     Failure, FailureKind, Ingress, IngressConfig, Service, ServiceTime, Signal, System,
     SystemConfig, invariants,
 };
+use retake_inspect::compare;
 use retake_sim::net::{self, TcpListener, TcpStream};
 use retake_sim::{Fault, Sim, Strategy, fs};
 use retake_traces::record::Record;
-use retake_traces::{MemorySink, Schedule, compare};
+use retake_traces::{MemorySink, Schedule};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 

@@ -27,7 +27,7 @@ fn story<F: Future<Output = ()> + Send + 'static>(scenario: fn() -> F) -> String
     let sink = MemorySink::new();
     let sim = Sim::new().strict(true).story(true).trace(sink.clone());
     sim.run(scenario).expect_passed();
-    let lines = retake_traces::story::lines(&sink.records());
+    let lines = retake_inspect::story::lines(&sink.records());
     let about = lines
         .iter()
         .filter(|line| line.who.starts_with("scenario/"));

@@ -3,9 +3,9 @@
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use rand::RngExt as _;
+use retake_inspect::story::lines;
 use retake_sim::explore::Explorer;
 use retake_sim::{Outcome, Sim};
-use retake_traces::story::lines;
 use retake_traces::{MemorySink, Record};
 
 /// Starts another one below it until none is left, in its `pre_start`.

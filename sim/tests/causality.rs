@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use common::{MS, Order, servant};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use retake_inspect::story::{Line, lines};
 use retake_sim::{Isolation, Sim, Strategy};
 use retake_traces::MemorySink;
 use retake_traces::record::Record::{Event, Step};
-use retake_traces::story::{Line, lines};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Metadata, Subscriber};
 

@@ -9,10 +9,11 @@
 mod common;
 
 use common::{MS, Order, child, servant};
+use retake_inspect::Line;
+use retake_inspect::story::lines;
 use retake_sim::{Fault, Sim};
+use retake_traces::MemorySink;
 use retake_traces::record::{Record, StepKind};
-use retake_traces::story::lines;
-use retake_traces::{Line, MemorySink};
 
 fn story(sim: Sim, scenario: impl Fn() -> Scenario + Send + Sync + 'static) -> Vec<Line> {
     let sink = MemorySink::new();

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use common::{MS, Order, child, servant, told};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use retake_inspect::compare;
+use retake_inspect::story::lines;
 use retake_sim::{Fault, FaultAction, Outcome, Run, Sim, Skew, Strategy};
 use retake_traces::record::Record;
-use retake_traces::story::lines;
-use retake_traces::{MemorySink, Schedule, compare};
+use retake_traces::{MemorySink, Schedule};
 
 fn run<F, Fut>(faults: &[&str], scenario: F) -> (Run<Fut::Output>, MemorySink)
 where

@@ -9,7 +9,7 @@
 
 #[path = "common/followed.rs"]
 mod followed;
-#[path = "../../traces/tests/common/mod.rs"]
+#[path = "../../traces/inspect/tests/common/mod.rs"]
 mod traces;
 
 use std::path::Path;

@@ -8,10 +8,11 @@
 mod common;
 
 use common::{MS, Order, child, servant};
+use retake_inspect::Line;
+use retake_inspect::story::lines;
 use retake_sim::explore::signature;
 use retake_sim::{Outcome, Place, Run, Sim};
-use retake_traces::story::lines;
-use retake_traces::{Line, MemorySink};
+use retake_traces::MemorySink;
 
 fn place(run: &Run<()>) -> &Place {
     match &run.outcome {

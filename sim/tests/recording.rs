@@ -498,7 +498,7 @@ fn a_replay_is_an_ordinary_trace_with_texts_and_causes() {
     let trace = Box::new(sink.clone());
     let replayed = recording.replay_inputs(Some(trace), || race(20), |_| async {});
     complete(replayed.unwrap());
-    let lines: Vec<String> = retake_traces::story::lines(&sink.records())
+    let lines: Vec<String> = retake_inspect::story::lines(&sink.records())
         .iter()
         .map(|line| line.to_text(0))
         .collect();

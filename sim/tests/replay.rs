@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use common::{MS, Order, child, servant};
 use rand_core::Rng;
+use retake_inspect::compare;
 use retake_sim::{Fault, Outcome, Run, Sim, Strategy};
 use retake_traces::record::Record;
-use retake_traces::{MemorySink, Schedule, compare};
+use retake_traces::{MemorySink, Schedule};
 
 /// Children that are called, cast to, stopped and killed, with timers of all kinds.
 async fn busy(clients: u32) {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use common::{MS, Order, child, servant};
 use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr};
+use retake_inspect::Timeline;
+use retake_inspect::story::lines;
 use retake_sim::{Outcome, Sim, Strategy};
 use retake_traces::record::Record;
-use retake_traces::story::lines;
-use retake_traces::{MemorySink, Timeline, TraceWriter};
+use retake_traces::{MemorySink, TraceWriter};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -30,7 +31,7 @@ fn left(sink: &MemorySink) -> Vec<(String, String, String)> {
         tasks.next().unwrap()
     };
     let sender = |step: u64| {
-        let is_step = |line: &&retake_traces::Line| {
+        let is_step = |line: &&retake_inspect::Line| {
             line.step == step && matches!(line.record, Record::Step(_))
         };
         lines.iter().find(is_step).unwrap().who.to_string()

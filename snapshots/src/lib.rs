@@ -4,8 +4,9 @@
 //! replays recorded traces, `tests/determinism.rs` runs seeds twice, and
 //! `tests/planted.rs` plants what is not deterministic.
 
-use retake_traces::story::lines;
-use retake_traces::{Line, MemorySink, Record, compare};
+use retake_inspect::story::lines;
+use retake_inspect::{Line, compare};
+use retake_traces::{MemorySink, Record};
 use retake_workloads::run::{Finished, Settings, run_with_sink};
 use retake_workloads::scenario::{self, Scenario};
 

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, OutputPort, RpcReplyPort, SupervisionEvent};
+use retake_inspect::compare;
 use retake_sim::{Sim, Strategy};
-use retake_traces::{MemorySink, compare};
+use retake_traces::MemorySink;
 
 const SEEDS: u64 = 20;
 

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use common::{Listener, tell};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use rand::TryRng as _;
+use retake_inspect::compare;
 use retake_sim::{Outcome, Run, Sim};
-use retake_traces::{MemorySink, compare};
+use retake_traces::MemorySink;
 
 fn twice<F, Fut>(seed: u64, scenario: F) -> (Run<()>, Option<String>)
 where

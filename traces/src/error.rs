@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::compare::Divergence;
 use crate::file::FileError;
 
 /// Why a trace could not be written, read or followed.
@@ -62,9 +61,9 @@ pub enum TraceError {
         /// Steps in the whole blocks.
         good_steps: u64,
     },
-    /// A run differs from the recorded one that it was compared with.
+    /// A sink of another crate failed, for a reason of its own.
     #[error("{0}")]
-    Diverged(Box<Divergence>),
+    Sink(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl TraceError {

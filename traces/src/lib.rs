@@ -22,40 +22,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The modules, in reading order: [`header`] and [`record`] are what a trace
-//! says; `format` is how it says it in bytes; [`sink`], [`writer`] and [`reader`]
-//! take records in and give them back; [`schedule`] is what a replay needs of
-//! them; [`live`] is what recordings of live processes add; [`story`] makes
-//! lines for people, and [`mod@fold`] folds those that repeat; [`timeline`] goes to any step and tells how things stood there;
-//! [`mod@compare`] finds the first difference between two runs line by line, [`causal`]
-//! by what caused what; [`export`] writes a run in the forms that other programs read;
-//! [`mod@clean`] keeps texts of others from doing harm; [`error`] is what can be wrong with a file, and [`mod@file`] how all files are opened and
-//! written.
+//! The modules, in reading order: [`header`] and [`record`] are what a trace says; `format`
+//! is how it says it in bytes; [`sink`], [`writer`] and [`reader`] take records in and give
+//! them back; [`schedule`] is what a replay needs of them; [`live`] is what recordings of live
+//! processes add; [`mod@clean`] escapes what a terminal would obey in texts of others; [`error`]
+//! is what can be wrong with a file, and [`mod@file`] how all files are opened and written.
+//! `retake-inspect` makes stories, comparisons and exports of traces.
 
-pub mod causal;
 pub mod clean;
 mod codec;
-pub mod compare;
 mod counted;
-mod entries;
 pub mod error;
-pub mod export;
 pub mod file;
-pub mod fold;
 mod format;
 pub mod header;
 pub mod live;
 pub mod reader;
 pub mod record;
 pub mod schedule;
-mod senders;
 pub mod sink;
-pub mod story;
-pub mod timeline;
 pub mod writer;
 
-pub use causal::{CausalDiff, causal_diff};
-pub use compare::{Comparer, Diff, Divergence, compare, diff};
 pub use counted::counted;
 pub use error::TraceError;
 pub use format::TEXT_MAX;
@@ -64,6 +51,4 @@ pub use reader::{Summary, TraceReader, verify};
 pub use record::Record;
 pub use schedule::Schedule;
 pub use sink::{HashSink, MemorySink, Sink};
-pub use story::{Line, Teller};
-pub use timeline::Timeline;
 pub use writer::TraceWriter;

@@ -339,17 +339,20 @@ impl TraceReader {
     }
 
     /// The file is whole, but what it says makes no sense.
-    pub(crate) fn wrong(&self, what: &str) -> TraceError {
+    #[doc(hidden)]
+    pub fn wrong(&self, what: &str) -> TraceError {
         self.corrupt(self.block_offset, what)
     }
 
     /// Where the next block begins, if all records of the blocks before it have been read.
-    pub(crate) fn at_block(&self) -> Option<u64> {
+    #[doc(hidden)]
+    pub fn at_block(&self) -> Option<u64> {
         (self.left == 0).then_some(self.offset)
     }
 
     /// Where the block of the last record begins.
-    pub(crate) fn block_offset(&self) -> u64 {
+    #[doc(hidden)]
+    pub fn block_offset(&self) -> u64 {
         self.block_offset
     }
 
@@ -394,7 +397,8 @@ impl TraceReader {
     }
 
     /// Continue with the first record of the block at this place of the file.
-    pub(crate) fn jump_to_block(&mut self, offset: u64) -> Result<(), TraceError> {
+    #[doc(hidden)]
+    pub fn jump_to_block(&mut self, offset: u64) -> Result<(), TraceError> {
         self.leave_block();
         self.seek(SeekFrom::Start(offset))?;
         let (kind, payload) = self.frame()?;

@@ -33,7 +33,8 @@ pub trait Sink {
 
 /// The rolling hash (XXH3, 64 bits) over encoded records of the schedule layer.
 #[derive(Clone, Default)]
-pub(crate) struct EventHash {
+#[doc(hidden)]
+pub struct EventHash {
     /// Encoded and not hashed yet: the hash is faster in large pieces.
     pending: Vec<u8>,
     /// Of the pieces so far. Short runs, of which campaigns consist, have none.
@@ -44,7 +45,8 @@ impl EventHash {
     const PIECE: usize = 8 << 10;
 
     #[inline]
-    pub(crate) fn add(&mut self, record: &Record) {
+    #[doc(hidden)]
+    pub fn add(&mut self, record: &Record) {
         if record.is_schedule() {
             encode(record, &mut self.pending);
             self.hash_full_piece();
@@ -70,7 +72,8 @@ impl EventHash {
         self.pending.clear();
     }
 
-    pub(crate) fn value(&self) -> u64 {
+    #[doc(hidden)]
+    pub fn value(&self) -> u64 {
         match &self.hasher {
             None => xxh3_64(&self.pending),
             Some(hasher) => {

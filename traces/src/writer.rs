@@ -100,8 +100,9 @@ impl TraceWriter {
     }
 
     /// Make blocks of this length, so that short traces have many.
-    #[cfg(test)]
-    pub(crate) fn with_block_target(mut self, block_target: usize) -> Self {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_block_target(mut self, block_target: usize) -> Self {
         self.block_target = block_target;
         self
     }
@@ -230,7 +231,8 @@ impl Drop for TraceWriter {
 }
 
 /// The record with texts of bounded length.
-pub(crate) fn with_short_text(record: &Record) -> Cow<'_, Record> {
+#[doc(hidden)]
+pub fn with_short_text(record: &Record) -> Cow<'_, Record> {
     let text = match record {
         Record::Step(_) | Record::Fault(_) | Record::Cause(_) | Record::Live(_) => {
             return Cow::Borrowed(record);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use retake_inspect::{Comparer, Divergence};
 use retake_sim::{Fault, Outcome, Run, Sim, Stats, Strategy};
 use retake_traces::record::Record;
 use retake_traces::{
-    Comparer, Divergence, HashSink, Header, Schedule, Sink, TraceError, TraceReader, TraceWriter,
-    verify,
+    HashSink, Header, Schedule, Sink, TraceError, TraceReader, TraceWriter, verify,
 };
 use serde::Serialize;
 
@@ -382,8 +382,7 @@ pub fn replay(path: &Path, from_seed: bool, progress: &Progress) -> Result<Repla
     let mut finished = run_into(scenario, &settings, comparer, progress);
     let divergence = match finished.trace_error.take() {
         None => None,
-        Some(TraceError::Diverged(divergence)) => Some(divergence),
-        Some(other) => return Err(other.into()),
+        Some(error) => Some(Divergence::from_error(error)?),
     };
     Ok(Replayed {
         finished,

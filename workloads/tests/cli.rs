@@ -350,7 +350,7 @@ fn a_diagram_that_is_too_large_is_refused_with_what_to_do() {
 fn spans_begin_at_the_unix_time_at_which_simulations_begin() {
     let start = retake::SIMULATED_UNIX_START.as_nanos();
     assert_eq!(
-        u128::from(retake_traces::export::otlp::START_UNIX_NS),
+        u128::from(retake_inspect::export::otlp::START_UNIX_NS),
         start
     );
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use retake_inspect::compare;
 use retake_traces::file::{FileError, OutputFile, read_text};
 use retake_traces::sink::Sink;
-use retake_traces::{HashSink, MemorySink, compare};
+use retake_traces::{HashSink, MemorySink};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use retake_inspect::Line;
+use retake_inspect::story::lines;
+use retake_traces::MemorySink;
 use retake_traces::record::Record;
-use retake_traces::story::lines;
-use retake_traces::{Line, MemorySink};
 
 /// Does what its messages say.
 pub struct Servant;

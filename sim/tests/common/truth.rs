@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use retake_inspect::story::{self, Line};
 use retake_sim::explore::{
     Case, Delivery, Explanation, Order, Reason, Verdict, explain, signature,
 };
 use retake_sim::strategy::StepOf;
 use retake_traces::Record;
 use retake_traces::sink::MemorySink;
-use retake_traces::story::{self, Line};
 
 /// Earlier bounds that are tried for each order.
 const EARLIER_MAX: usize = 24;

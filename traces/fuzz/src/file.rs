@@ -1,10 +1,10 @@
 //! Looks for a file on which something that reads traces panics, hangs or is wrong.
 //!
 //! What is done with a file, and how inputs are changed, is shared with the crate's tests:
-//! `traces/tests/common/hostile.rs`.
+//! `traces/inspect/tests/common/hostile.rs`.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
+#[path = "../../inspect/tests/common/mod.rs"]
 mod common;
 
 use std::path::PathBuf;

@@ -5,7 +5,7 @@
 //! them with those of the simulator: `sim/tests/common/followed.rs`.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
+#[path = "../../inspect/tests/common/mod.rs"]
 mod common;
 #[path = "../../../sim/tests/common/followed.rs"]
 mod followed;

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use retake_actors::PlannedFailure;
 use retake_actors::alerts::{self, Figures, Limits};
+use retake_inspect::{Comparer, Divergence};
 use retake_sim::{HORIZON_MAX, Sim, Strategy};
 use retake_traces::counted;
-use retake_traces::{
-    Comparer, Divergence, HashSink, Header, Sink, TraceError, TraceReader, TraceWriter,
-};
+use retake_traces::{HashSink, Header, Sink, TraceError, TraceReader, TraceWriter};
 use serde::{Deserialize, Serialize};
 
 use super::Benchmark;
@@ -232,8 +231,7 @@ pub fn first_divergence(
     let comparer = Comparer::new(recorded, "the baseline", false);
     match run_into(benchmark, settings, comparer).1 {
         None => Ok(None),
-        Some(TraceError::Diverged(divergence)) => Ok(Some(divergence)),
-        Some(error) => Err(error),
+        Some(error) => Divergence::from_error(error).map(Some),
     }
 }
 

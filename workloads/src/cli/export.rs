@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use retake_inspect::export::{ExportError, Format, Selection};
 use retake_sim::did_you_mean;
 use retake_sim::explore::Case;
-use retake_traces::export::{ExportError, Format, Selection};
 use retake_traces::file::{FileError, OutputFile, check_output, refuse_input};
 use retake_traces::{Header, TraceWriter};
 use tempfile::TempDir;
@@ -80,11 +80,11 @@ pub(super) fn export(args: &ExportArgs, out: &mut impl Write) -> Result<Status, 
     };
     let exporter = &mut *args.format.exporter();
     let Some(path) = &args.out else {
-        retake_traces::export::export(trace, &selection, exporter, out)?;
+        retake_inspect::export::export(trace, &selection, exporter, out)?;
         return Ok(Status::Passed);
     };
     let mut file = OutputFile::create(path)?;
-    let written = retake_traces::export::export(trace, &selection, exporter, &mut file);
+    let written = retake_inspect::export::export(trace, &selection, exporter, &mut file);
     written.map_err(|error| match error {
         ExportError::Output(error) => FileError::of("write", path)(error).into(),
         error => Error::from(error),

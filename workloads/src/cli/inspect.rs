@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
+use retake_inspect::{Line, Teller};
+use retake_traces::TraceReader;
 use retake_traces::clean::one_line;
 use retake_traces::counted;
-use retake_traces::{Line, Teller, TraceReader};
 
 use super::{Error, ShowArgs, Status, live, print_json, terminal_width, wrap};
 
@@ -97,7 +98,7 @@ pub(super) fn diff(
     retake_traces::verify(left)?;
     retake_traces::verify(right)?;
     if !strict {
-        let diff = retake_traces::causal_diff(left, right)?;
+        let diff = retake_inspect::causal_diff(left, right)?;
         if json {
             print_json(&diff, out)?;
         } else {
@@ -109,7 +110,7 @@ pub(super) fn diff(
             Status::Failed
         });
     }
-    let diff = retake_traces::diff(left, right)?;
+    let diff = retake_inspect::diff(left, right)?;
     if json {
         print_json(&diff, out)?;
     } else {

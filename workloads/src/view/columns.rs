@@ -10,10 +10,10 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use retake_traces::Teller;
+use retake_inspect::Teller;
+use retake_inspect::story::fault_text;
 use retake_traces::counted;
 use retake_traces::record::{End, Record, State, StepKind, TaskKind};
-use retake_traces::story::fault_text;
 use serde::Serialize;
 use serde_json::json;
 

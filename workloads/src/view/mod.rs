@@ -13,8 +13,9 @@ pub mod serve;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use retake_traces::causal::Alone;
-use retake_traces::{CausalDiff, TraceError};
+use retake_inspect::CausalDiff;
+use retake_inspect::causal::Alone;
+use retake_traces::TraceError;
 use serde_json::json;
 
 pub use columns::Limits;
@@ -115,7 +116,7 @@ impl Page {
             page.damage = page.damage.or(loaded.damage);
         }
         if let [left, right] = sources {
-            let diff = retake_traces::causal_diff(&left.path, &right.path)?;
+            let diff = retake_inspect::causal_diff(&left.path, &right.path)?;
             page.comparison = Some(comparison(&diff));
         }
         Ok(page)

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use retake_inspect::story::Line;
 use retake_traces::record::{Record, StepKind};
-use retake_traces::story::Line;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::reason::Delivery;

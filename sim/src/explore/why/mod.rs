@@ -13,12 +13,12 @@ mod slice;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use retake_inspect::export::mermaid;
+use retake_inspect::fold::Passage;
+use retake_inspect::story::{self, Line};
 use retake_traces::counted;
-use retake_traces::export::mermaid;
-use retake_traces::fold::Passage;
 use retake_traces::header::Header;
 use retake_traces::sink::MemorySink;
-use retake_traces::story::{self, Line};
 
 use self::deliveries::Steps;
 use self::search::Finder;

@@ -1,7 +1,7 @@
 //! Looks for changes that avoid a failure, by running them, within a budget.
 
+use retake_inspect::story::{self, Line};
 use retake_traces::sink::MemorySink;
-use retake_traces::story::{self, Line};
 
 use super::deliveries::{Steps, in_words};
 use super::reason::{DifferentFailure, Ordering, OtherSeeds, Reason, Verdict, WithoutFaults};

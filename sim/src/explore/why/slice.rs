@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use retake_traces::fold::{Passage, fold};
+use retake_inspect::fold::{Passage, fold};
+use retake_inspect::story::Line;
 use retake_traces::record::{Record, StepKind, TaskKind};
-use retake_traces::story::Line;
 
 /// Lines that an explanation has at most, where nothing that must be shown needs more.
 pub(super) const LINES_MAX: usize = 40;

@@ -15,7 +15,7 @@ use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use retake_traces::timeline::Condition;
+use retake_inspect::timeline::Condition;
 
 use super::{Error, Status, live, terminal_width};
 use crate::program;

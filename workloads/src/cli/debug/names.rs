@@ -1,8 +1,9 @@
 //! Who and when: names of actors and places in time, as a person writes them.
 
+use retake_inspect::Timeline;
 use retake_sim::parse_duration;
+use retake_traces::TraceError;
 use retake_traces::counted;
-use retake_traces::{Timeline, TraceError};
 
 use super::super::Error;
 

@@ -1,12 +1,13 @@
 //! `--print`, `--find` and `--break`: questions, and their answers as data.
 
-use retake_sim::did_you_mean;
-use retake_traces::record::Record;
-use retake_traces::story::fault_text;
-use retake_traces::timeline::{
+use retake_inspect::Line;
+use retake_inspect::story::fault_text;
+use retake_inspect::timeline::{
     CUT_SHORT, Condition, Direction, Mark, MarkKind, Queued, Seen, StateAt, Timeline, World,
 };
-use retake_traces::{Line, TraceError};
+use retake_sim::did_you_mean;
+use retake_traces::TraceError;
+use retake_traces::record::Record;
 use serde::Serialize;
 
 use super::super::Error;

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use retake_inspect::Timeline;
+use retake_inspect::timeline::CUT_SHORT;
 use retake_sim::explore::Case;
 use retake_traces::counted;
-use retake_traces::timeline::CUT_SHORT;
-use retake_traces::{Header, Timeline, TraceReader};
+use retake_traces::{Header, TraceReader};
 use tempfile::TempDir;
 
 use super::super::case::is_case;

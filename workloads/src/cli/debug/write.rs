@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use retake_traces::Line;
+use retake_inspect::Line;
 use retake_traces::counted;
 
 use super::super::wrap;

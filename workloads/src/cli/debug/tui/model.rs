@@ -1,9 +1,10 @@
 //! What there is to see: the step, the actors, the details.
 
 use ratatui::layout::Rect;
+use retake_inspect::timeline::{Condition, Queued, World};
+use retake_inspect::{Line, Timeline};
+use retake_traces::TraceError;
 use retake_traces::record::Record;
-use retake_traces::timeline::{Condition, Queued, World};
-use retake_traces::{Line, Timeline, TraceError};
 
 use super::super::print::{ActorState, MarkLine, actor_state, label, mark_lines};
 use super::super::source::Source;

@@ -5,7 +5,7 @@ use std::io;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use ratatui::layout::Rect;
-use retake_traces::timeline::Condition;
+use retake_inspect::timeline::Condition;
 
 use super::super::super::Error;
 use super::super::source::Source;

@@ -1,8 +1,8 @@
 //! What keys do.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use retake_inspect::timeline::{Condition, Direction, MarkKind};
 use retake_traces::TraceError;
-use retake_traces::timeline::{Condition, Direction, MarkKind};
 
 use super::super::names;
 use super::super::print::has_text;

@@ -9,10 +9,10 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line as Row, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
-use retake_traces::Line;
+use retake_inspect::Line;
+use retake_inspect::timeline::MarkKind;
 use retake_traces::clean::is_harmful;
 use retake_traces::record::{Choice, Record, StepKind};
-use retake_traces::timeline::MarkKind;
 
 use super::super::text::{Change, cut, cut_front, difference, one_line, seconds};
 use super::layout::rows;

@@ -1,0 +1,197 @@
+//! JSON lines: one object a record, described by `docs/schemas/retake-export.schema.json`.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::{Entry, ExportError, Exporter, Start};
+use retake_traces::clean::Form;
+use retake_traces::header::Header;
+use retake_traces::record::{Choice, FaultKind, Record, StepKind, TaskKind};
+
+/// Writes JSON lines. The first object is the run; the fields of the others depend on
+/// what `record` says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Jsonl;
+
+#[derive(Serialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+enum Object<'a> {
+    Run {
+        #[serde(flatten)]
+        header: &'a Header,
+    },
+    Task {
+        #[serde(flatten)]
+        at: At<'a>,
+        kind: TaskKind,
+        parent: Option<u32>,
+    },
+    Step {
+        #[serde(flatten)]
+        at: At<'a>,
+        kind: StepKind,
+        message: u16,
+        choice: Choice,
+        detail: Option<&'a str>,
+        cause: Option<u64>,
+    },
+    Fault {
+        #[serde(flatten)]
+        at: At<'a>,
+        fault: FaultKind,
+    },
+    Panic {
+        #[serde(flatten)]
+        at: At<'a>,
+        text: &'a str,
+        /// In the sources, where it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        place: Option<&'a str>,
+    },
+    Event {
+        #[serde(flatten)]
+        at: At<'a>,
+        text: &'a str,
+    },
+    State {
+        #[serde(flatten)]
+        at: At<'a>,
+        text: &'a str,
+        at_end: bool,
+    },
+    Ended {
+        #[serde(flatten)]
+        at: At<'a>,
+        how: &'a str,
+        cause: Option<u64>,
+    },
+    Unhandled {
+        #[serde(flatten)]
+        at: At<'a>,
+        text: &'a str,
+        sent: u64,
+    },
+    Live {
+        #[serde(flatten)]
+        at: At<'a>,
+        text: &'a str,
+    },
+    End {
+        #[serde(flatten)]
+        at: At<'a>,
+        outcome: &'a str,
+        detail: &'a str,
+        steps: u64,
+    },
+}
+
+/// When it was, and whose it is.
+#[derive(Serialize)]
+struct At<'a> {
+    /// The last step up to here.
+    step: u64,
+    time_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<u32>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    who: &'a str,
+}
+
+fn write(object: &Object<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
+    serde_json::to_writer(&mut *out, object).map_err(std::io::Error::from)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+impl Exporter for Jsonl {
+    fn form(&self) -> Form {
+        Form::Json
+    }
+
+    fn begin(&mut self, start: &Start<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
+        let header = start.header;
+        write(&Object::Run { header }, out)?;
+        for task in start.tasks {
+            let at = At {
+                step: 0,
+                time_ns: 0,
+                task: Some(task.id),
+                who: &task.label,
+            };
+            let (kind, parent) = (task.kind, task.parent);
+            write(&Object::Task { at, kind, parent }, out)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry, out: &mut dyn Write) -> Result<(), ExportError> {
+        if !entry.shown {
+            return Ok(());
+        }
+        let line = &entry.line;
+        let at = At {
+            step: line.step,
+            time_ns: line.now_ns,
+            task: entry.task,
+            who: &line.who,
+        };
+        let object = match &line.record {
+            Record::Step(step) => Object::Step {
+                at,
+                kind: step.kind,
+                message: step.message,
+                choice: step.choice,
+                detail: line.detail.as_deref(),
+                cause: line.cause,
+            },
+            Record::Task(task) => Object::Task {
+                at,
+                kind: task.kind,
+                parent: task.parent,
+            },
+            Record::Fault(fault) => Object::Fault {
+                at,
+                fault: fault.kind,
+            },
+            Record::Panic(panic) => Object::Panic {
+                at,
+                text: &panic.message,
+                place: line.detail.as_deref(),
+            },
+            Record::Event(text) => Object::Event { at, text },
+            Record::Live(_) => {
+                let text = line.what();
+                return write(&Object::Live { at, text: &text }, out);
+            }
+            Record::End(end) => Object::End {
+                at,
+                outcome: &end.outcome,
+                detail: &end.detail,
+                steps: end.steps,
+            },
+            Record::State(state) => Object::State {
+                at,
+                text: &state.text,
+                at_end: state.at_end,
+            },
+            Record::Ended(ended) => Object::Ended {
+                at,
+                how: &ended.how,
+                cause: line.cause,
+            },
+            Record::Unhandled(message) => Object::Unhandled {
+                at,
+                text: &message.text,
+                sent: message.sent,
+            },
+            // They belong to a step and make no line of their own.
+            Record::Detail(_) | Record::Cause(_) => return Ok(()),
+        };
+        write(&object, out)
+    }
+
+    fn finish(&mut self, _: &mut dyn Write) -> Result<(), ExportError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! How runs are compared, and how their lines read.
+#![allow(missing_docs)]
+
+use std::path::PathBuf;
+
+use retake_inspect::{Comparer, Divergence, Line, compare as compare_records, diff, story};
+use retake_traces::record::{
+    Choice, End, Fault, FaultKind, Panic, Record, Step, StepKind, Task, TaskKind,
+};
+use retake_traces::{Header, Sink as _, TraceReader, TraceWriter};
+use tempfile::TempDir;
+
+fn header() -> Header {
+    Header {
+        program: "test 1".into(),
+        scenario: "two".into(),
+        seed: 7,
+        strategy: "random".into(),
+        ..Header::default()
+    }
+}
+
+fn step(task: u32, elapsed_ns: u64, choice: Choice) -> Record {
+    Record::Step(Step {
+        elapsed_ns,
+        task,
+        kind: StepKind::Handle,
+        message: 3,
+        choice,
+    })
+}
+
+fn task(id: u32, label: &str, parent: Option<u32>) -> Record {
+    Record::Task(Task {
+        id,
+        kind: TaskKind::Actor,
+        label: label.into(),
+        parent,
+    })
+}
+
+fn end(steps: u64, now_ns: u64) -> Record {
+    Record::End(End {
+        outcome: "passed".into(),
+        detail: String::new(),
+        steps,
+        now_ns,
+    })
+}
+
+/// A small run with every kind of record.
+fn small() -> Vec<Record> {
+    vec![
+        task(0, "ledger", None),
+        step(0, 0, Choice::Fifo),
+        Record::Detail("Append { payload: 12 }".into()),
+        Record::Cause(1),
+        task(1, "pool/worker", Some(0)),
+        Record::Event("receipt 1\nsecond line".into()),
+        step(1, 1_500_000, Choice::Deviation),
+        Record::Fault(Fault {
+            elapsed_ns: 10,
+            task: 1,
+            kind: FaultKind::Kill,
+        }),
+        Record::Fault(Fault {
+            elapsed_ns: 0,
+            task: 0,
+            kind: FaultKind::Delay {
+                until_ns: 2_000_000_000,
+            },
+        }),
+        Record::Panic(Panic {
+            task: 0,
+            message: "no\tmore".into(),
+        }),
+        step(0, 0, Choice::Eager),
+        end(3, 1_500_010),
+    ]
+}
+
+fn write(folder: &TempDir, name: &str, records: &[Record]) -> PathBuf {
+    let path = folder.path().join(name);
+    let mut writer = TraceWriter::create(&path, &header()).unwrap();
+    for record in records {
+        writer.record(record).unwrap();
+    }
+    writer.finish().unwrap();
+    path
+}
+
+#[test]
+fn a_story_reads_well_in_80_columns() {
+    let lines = story::lines(&small());
+    let text: Vec<String> = lines.iter().map(|line| line.to_text(80)).collect();
+    insta::assert_snapshot!(format!("{}\n{}", Line::heading(80), text.join("\n")));
+}
+
+#[test]
+fn the_first_divergence_is_shown_with_both_sides() {
+    let folder = TempDir::new().unwrap();
+    let left = write(&folder, "a", &small());
+    let mut other = small();
+    other[6] = step(0, 1_500_000, Choice::Fifo);
+    let right = write(&folder, "b", &other);
+    let same = diff(&left, &left).unwrap();
+    assert!(same.is_same() && same.header.is_empty() && same.same_steps == 3);
+    let mut divergence = *diff(&left, &right).unwrap().divergence.unwrap();
+    divergence.names = ("a".into(), "b".into());
+    insta::assert_snapshot!(divergence.to_text(80));
+}
+
+#[test]
+fn a_difference_that_the_columns_do_not_show_is_said_in_words() {
+    let compare = |left: &[Record], right: &[Record]| {
+        let divergence = compare_records(("a", "b"), left, right);
+        divergence.unwrap().to_text(60)
+    };
+    let mut other = small();
+    let Record::Step(step) = &mut other[1] else {
+        panic!("{other:?}")
+    };
+    step.message = 4;
+    let text = compare(&small(), &other);
+    assert!(
+        text.ends_with("variant 3 and variant 4 of their enum: has its declaration changed?"),
+        "{text}"
+    );
+    let mut other = small();
+    let long = |end: &str| Record::Detail("x".repeat(100) + end);
+    let mut one = small();
+    (one[2], other[2]) = (long("1"), long("2"));
+    let text = compare(&one, &other);
+    assert!(text.contains("x1") && text.contains("x2"), "{text}");
+}
+
+#[test]
+fn a_run_that_ends_early_or_late_diverges() {
+    let folder = TempDir::new().unwrap();
+    let path = write(&folder, "a", &small());
+    let compare = |records: &[Record]| {
+        let mut comparer = Comparer::new(TraceReader::open(&path).unwrap(), "recorded", true);
+        for record in records {
+            comparer.record(record).unwrap();
+        }
+        match comparer.finish() {
+            Ok(()) => None,
+            Err(error) => {
+                let divergence = Divergence::from_error(error).unwrap();
+                Some((divergence.left.len(), divergence.right.len()))
+            }
+        }
+    };
+    assert_eq!(compare(&small()), None);
+    assert_eq!(compare(&small()[..small().len() - 1]), Some((1, 0)));
+    assert_eq!(compare(&[small(), small()].concat()), Some((0, 5)));
+    let mut other = small();
+    other[2] = Record::Detail("Append { payload: 13 }".into());
+    assert_eq!(compare(&other), Some((5, 5)));
+}
