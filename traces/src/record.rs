@@ -108,6 +108,22 @@ pub enum StepKind {
     Resume,
 }
 
+impl StepKind {
+    /// What a task does in such a step: `handles` for a message.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::PreStart => "starts",
+            Self::PostStart => "started",
+            Self::Handle => "handles",
+            Self::Supervision => "hears",
+            Self::PostStop => "stops",
+            Self::Task => "begins",
+            Self::Resume => "goes on",
+        }
+    }
+}
+
 /// How the scheduler chose a step, relative to first in, first out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -166,15 +166,7 @@ impl Core {
     /// What a task did in a step, in words.
     fn turn(&self, label: Label, kind: StepKind, message: u16, text: Option<String>) -> String {
         let who = self.labels.text(label);
-        let what = match kind {
-            StepKind::PreStart => "starts",
-            StepKind::PostStart => "has started",
-            StepKind::Handle => "handles",
-            StepKind::Supervision => "hears",
-            StepKind::PostStop => "stops",
-            StepKind::Task => "begins",
-            StepKind::Resume => "goes on",
-        };
+        let what = kind.verb();
         match (kind, text) {
             (_, Some(text)) => format!("{who} {what} {text}"),
             (StepKind::Handle, None) => format!("{who} {what} message {message}"),

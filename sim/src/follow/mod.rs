@@ -282,15 +282,7 @@ impl Follow {
 }
 
 fn describe(kind: StepKind, message: u16, text: Option<&str>) -> String {
-    let word = match kind {
-        StepKind::PreStart => "starts",
-        StepKind::PostStart => "has started",
-        StepKind::Handle => "handles",
-        StepKind::Supervision => "hears",
-        StepKind::PostStop => "stops",
-        StepKind::Task => "begins",
-        StepKind::Resume => "goes on",
-    };
+    let word = kind.verb();
     match (text, kind) {
         (Some(text), _) => format!("{word} {text}"),
         (None, StepKind::Handle | StepKind::Supervision) => {

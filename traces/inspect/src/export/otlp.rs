@@ -311,7 +311,7 @@ impl Otlp {
             open.span.end_time_unix_nano = unix(line.now_ns);
             open.span.event(Event {
                 time_unix_nano: unix(line.now_ns),
-                name: "goes on".to_owned(),
+                name: step.kind.verb().to_owned(),
                 attributes: vec![number("retake.step", line.step)],
             });
             let span_of = open.step;
@@ -396,7 +396,9 @@ fn name_of(entry: &Entry, kind: StepKind) -> String {
     let line = &entry.line;
     match (&line.detail, kind) {
         (Some(detail), StepKind::Handle) => format!("{} {}", line.who, variant(detail)),
-        (Some(detail), StepKind::Supervision) => format!("{} hears {}", line.who, variant(detail)),
+        (Some(detail), StepKind::Supervision) => {
+            format!("{} {} {}", line.who, kind.verb(), variant(detail))
+        }
         _ => format!("{} {}", line.who, line.what()),
     }
 }

@@ -199,26 +199,16 @@ impl Perfetto {
     }
 
     fn name_of(&mut self, entry: &Entry, kind: StepKind, message: u16, task: u32) -> String {
-        let word = match kind {
-            StepKind::PreStart => "starts",
-            StepKind::PostStart => "started",
-            StepKind::Handle => "",
-            StepKind::Supervision => "hears ",
-            StepKind::PostStop => "stops",
-            StepKind::Task => "begins",
-            StepKind::Resume => {
-                return match self.doing.get(&task) {
-                    Some(doing) => format!("… {doing}"),
-                    None => "… goes on".to_owned(),
-                };
-            }
-        };
+        let verb = kind.verb();
+        if kind == StepKind::Resume {
+            let doing = self.doing.get(&task);
+            return format!("… {}", doing.map_or(verb, String::as_str));
+        }
         let name = match (&entry.line.detail, kind) {
-            (Some(detail), StepKind::Handle | StepKind::Supervision) => {
-                format!("{word}{}", variant(detail))
-            }
+            (Some(detail), StepKind::Handle) => variant(detail).to_owned(),
+            (Some(detail), StepKind::Supervision) => format!("{verb} {}", variant(detail)),
             (None, StepKind::Handle) => format!("message {message}"),
-            _ => word.trim_end().to_owned(),
+            _ => verb.to_owned(),
         };
         if kind == StepKind::PostStop {
             self.doing.remove(&task);
