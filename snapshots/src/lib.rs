@@ -4,6 +4,7 @@
 //! replays recorded traces, `tests/determinism.rs` runs seeds twice, and
 //! `tests/planted.rs` plants what is not deterministic.
 
+use retake_inspect::notes::annotate;
 use retake_inspect::story::lines;
 use retake_inspect::{Line, compare};
 use retake_traces::{MemorySink, Record};
@@ -36,7 +37,7 @@ pub fn story(name: &str, seed: u64) -> Vec<Line> {
         causality: true,
         ..Settings::new()
     };
-    lines(&record(name, &settings).1)
+    annotate(lines(&record(name, &settings).1))
 }
 
 /// Lines as text.

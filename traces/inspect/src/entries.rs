@@ -166,6 +166,7 @@ impl<'a> Entries<'a> {
             detail: None,
             cause: None,
             record: Record::State(state),
+            note: None,
         };
         self.of_line_about(line, None)
     }

@@ -167,6 +167,7 @@ mod tests {
             }),
             detail: Some(text.to_owned()),
             cause: None,
+            note: None,
         }
     }
 

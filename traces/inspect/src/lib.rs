@@ -1,8 +1,8 @@
 //! What a trace means to people and to other programs: its story, its timeline, how it
 //! differs from another one, and its export to other formats.
 //!
-//! The modules, in reading order: [`story`] makes lines for people, and [`mod@fold`] folds
-//! those that repeat; [`timeline`] goes to any step and shows the state of all actors there;
+//! The modules, in reading order: [`story`] makes lines for people, [`mod@notes`] says
+//! why a task goes on, and [`mod@fold`] folds what repeats; [`timeline`] goes to any step and shows the state of all actors there;
 //! [`mod@compare`] finds the first difference between two runs line by line, [`causal`] by what
 //! caused what; [`export`] writes a run in the formats that other programs read.
 
@@ -11,6 +11,7 @@ pub mod compare;
 mod entries;
 pub mod export;
 pub mod fold;
+pub mod notes;
 mod senders;
 pub mod story;
 pub mod timeline;

@@ -88,6 +88,7 @@ mod tests {
                 }),
                 detail: None,
                 cause,
+                note: None,
             },
             task: Some(0),
             shown: true,

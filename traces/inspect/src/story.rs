@@ -26,6 +26,10 @@ pub struct Line {
     pub detail: Option<String>,
     /// The step that sent the message.
     pub cause: Option<u64>,
+    /// Of a step that goes on after an await, where it is known: what ended the wait, and what
+    /// the step sends. See [`mod@crate::notes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Widths of the columns before the text.
@@ -110,9 +114,12 @@ impl Line {
             Time::Full => who,
             _ => shorten_front(&who, columns.who),
         };
+        let note = self.note.as_deref().map(one_line);
         let text = format!(
-            "{step:>step_width$}{mark}{time} {who:<who_width$} {}",
+            "{step:>step_width$}{mark}{time} {who:<who_width$} {}{}{}",
             self.what(),
+            if note.is_some() { ", " } else { "" },
+            note.unwrap_or_default(),
             step_width = columns.step,
             who_width = columns.who,
         );
@@ -135,19 +142,11 @@ impl Line {
     pub fn what(&self) -> String {
         let text = match &self.record {
             Record::Step(step) => {
-                let kind = match step.kind {
-                    StepKind::PreStart => "starts",
-                    StepKind::PostStart => "started",
-                    StepKind::Handle => "handles",
-                    StepKind::Supervision => "hears",
-                    StepKind::PostStop => "stops",
-                    StepKind::Task => "begins",
-                    StepKind::Resume => "goes on",
-                };
+                let verb = step.kind.verb();
                 match (&self.detail, step.kind) {
-                    (Some(detail), _) => format!("{kind} {detail}"),
-                    (None, StepKind::Handle) => format!("{kind} message {}", step.message),
-                    (None, _) => kind.to_owned(),
+                    (Some(detail), _) => format!("{verb} {detail}"),
+                    (None, StepKind::Handle) => format!("{verb} message {}", step.message),
+                    (None, _) => verb.to_owned(),
                 }
             }
             Record::Task(task) => {
@@ -464,6 +463,7 @@ impl Teller {
                 Record::Unhandled(message) => Some(message.sent),
                 _ => None,
             },
+            note: None,
         };
         self.open.replace(line)
     }

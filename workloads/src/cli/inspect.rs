@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use retake_inspect::notes::Notes;
 use retake_inspect::{Line, Teller};
 use retake_traces::TraceReader;
 use retake_traces::clean::one_line;
@@ -44,11 +45,15 @@ pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<Status, Erro
         }
         Ok(true)
     };
+    let mut notes = Notes::new();
     let mut complete = true;
     for record in &mut reader {
         // The error is the same that the check gave, and comes below.
         let Ok(record) = record else { break };
         if let Some(line) = teller.tell(&record) {
+            notes.add(line);
+        }
+        if let Some(line) = notes.next() {
             complete = print(line)?;
             if !complete {
                 break;
@@ -56,7 +61,14 @@ pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<Status, Erro
         }
     }
     if complete {
-        teller.finish().map(print).transpose()?;
+        if let Some(line) = teller.finish() {
+            notes.add(line);
+        }
+        for line in notes.finish() {
+            if !print(line)? {
+                break;
+            }
+        }
     }
     checked?;
     Ok(Status::Passed)

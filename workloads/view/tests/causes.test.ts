@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chainTo, mailboxAt, totals, wakerOf } from "../src/data/causes";
+import { chainTo, mailboxAt, noteOf, totals, wakerOf } from "../src/data/causes";
 import { Kind, NONE } from "../src/data/trace";
 import { traceOf, type Event } from "./make";
 
@@ -50,6 +50,29 @@ describe("who woke a step", () => {
       { kind: Resume, task: 1 },
     ]);
     expect(wakerOf(other, 3)).toBe(NONE);
+  });
+});
+
+describe("the note of a step that goes on", () => {
+  const { Task, Handle, PostStop, Resume } = Kind;
+
+  it("names who answered or woke it and what it sends", () => {
+    const trace = traceOf(["client", "pool", "worker"], [
+      { kind: Task, task: 0 },
+      { kind: Handle, task: 1, cause: 1, text: "Get(reply)" },
+      { kind: Handle, task: 2, cause: 2, text: "Run(1)" },
+      { kind: Resume, task: 1, cause: 3 },
+      { kind: Resume, task: 0, cause: 4 },
+      { kind: Handle, task: 2, cause: 5, text: "Stop" },
+      { kind: Handle, task: 1, cause: 5, text: "Put(1)" },
+      { kind: Handle, task: 1, cause: 5, text: "Put(2)" },
+      { kind: PostStop, task: 2 },
+      { kind: Resume, task: 1, cause: 9 },
+    ]);
+    expect(noteOf(trace, 3)).toBe("answered by worker; answers client");
+    expect(noteOf(trace, 4)).toBe("answered by pool; sends Stop to worker, Put to pool and 1 more");
+    expect(noteOf(trace, 9)).toBe("woken by the end of worker");
+    expect(noteOf(trace, 1)).toBe("");
   });
 });
 

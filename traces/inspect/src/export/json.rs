@@ -21,7 +21,7 @@ impl fmt::Display for Micros {
 }
 
 /// The name of a message's variant: what its text begins with.
-pub(super) fn variant(detail: &str) -> &str {
+pub(crate) fn variant(detail: &str) -> &str {
     let end = detail
         .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':' | '-' | '.')))
         .unwrap_or(detail.len());

@@ -26,7 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod json;
+pub(crate) mod json;
 pub mod jsonl;
 mod mailbox;
 pub mod mermaid;

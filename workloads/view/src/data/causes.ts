@@ -97,6 +97,43 @@ export function hopTo(trace: Trace, row: number): Hop | undefined {
   return hop(kind === Kind.PostStop ? "woken" : "start", cause);
 }
 
+/** Messages of one step that are named in its note. */
+const NAMED_MAX = 2;
+
+/** The task that sent the message which this step handles, or handles on. */
+function askedBy(trace: Trace, row: number): number {
+  const begin = trace.begin[row];
+  if (begin === NONE || trace.kind[begin] !== Kind.Handle || trace.cause[begin] === NONE) return NONE;
+  return trace.task[trace.cause[begin]];
+}
+
+/**
+ * Of a step that goes on after an await: who answered or woke its task, and what it sends, in
+ * the words of a story's lines. Empty where nothing of it is recorded.
+ */
+export function noteOf(trace: Trace, row: number): string {
+  if (trace.kind[row] !== Kind.Resume) return "";
+  const parts: string[] = [];
+  const cause = trace.cause[row];
+  if (cause !== NONE && cause !== trace.previous[row]) {
+    const verb = askedBy(trace, cause) === trace.task[row] ? "answered by"
+      : trace.kind[cause] === Kind.PostStop ? "woken by the end of" : "woken by";
+    parts.push(`${verb} ${trace.who(cause)}`);
+  }
+  const answers: string[] = [], sends: string[] = [];
+  for (const effect of trace.effectsOf(row)) {
+    const kind = trace.kind[effect];
+    if (kind === Kind.Handle || kind === Kind.Unhandled) sends.push(`${trace.messageName(effect)} to ${trace.who(effect)}`);
+    else if (kind === Kind.Resume && askedBy(trace, row) === trace.task[effect]) answers.push(trace.who(effect));
+  }
+  for (const [verb, names] of [["answers", answers], ["sends", sends]] as const) {
+    if (names.length === 0) continue;
+    const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
+    parts.push(`${verb} ${names.slice(0, NAMED_MAX).join(", ")}${more}`);
+  }
+  return parts.join("; ");
+}
+
 /**
  * A request begins with a step of a task that is no actor: a client, which has a past
  * of other requests. A task that waited once and is over, a timer, is no such origin.
