@@ -29,6 +29,7 @@ use retake_traces::record::{TaskKind, Unhandled};
 use tokio::runtime::RuntimeMetrics;
 use tokio::task::AbortHandle;
 
+use crate::awaits::Look;
 use crate::core::{Core, Left, Next as Pick};
 use crate::deadlock::{Findings, Probe};
 use crate::ends::Ends;
@@ -276,7 +277,7 @@ impl Engine {
         }
         let next = {
             let mut core = self.core.borrow_mut();
-            if core.probe.is_some() || core.has_grant() {
+            if core.probe.is_some() || core.look.is_some() || core.has_grant() {
                 // A granted task is queued and will wake the sentinel after its step.
                 return;
             }
@@ -362,6 +363,10 @@ impl Engine {
         self.note_ends();
         let picked = {
             let mut core = self.core.borrow_mut();
+            if core.look.is_some() {
+                drop(core);
+                return self.next_look();
+            }
             if core.probe.is_some() {
                 drop(core);
                 return self.next_victim();
@@ -634,11 +639,40 @@ impl Engine {
     // --- standstill ---
 
     fn standstill(&self) {
-        let is_reversed = match &self.standstill {
-            Standstill::Leave => return self.finish(crate::deadlock::outcome(Vec::new())),
-            Standstill::Probe => false,
-            Standstill::ProbeReversed => true,
-        };
+        match &self.standstill {
+            Standstill::Leave => self.finish(crate::deadlock::outcome(Vec::new())),
+            Standstill::Probe if crate::panics::lists_calls() => {
+                let mut core = self.core.borrow_mut();
+                core.look = Some(Look::new(&core));
+                core.sealed = true;
+                drop(core);
+                self.next_look();
+            }
+            Standstill::Probe => self.probe(false),
+            Standstill::ProbeReversed => self.probe(true),
+        }
+    }
+
+    /// Have the next task polled that waits; after the last one, find out who waits for whom.
+    fn next_look(&self) {
+        let next = self.core.borrow_mut().next_look();
+        match next {
+            Some(waker) => {
+                waker.wake();
+                // Should nothing be polled, the thread must not park for ever.
+                self.kick();
+            }
+            None => {
+                let mut core = self.core.borrow_mut();
+                core.backtrace = core.look.take().map(Look::found).unwrap_or_default();
+                core.sealed = false;
+                drop(core);
+                self.probe(false);
+            }
+        }
+    }
+
+    fn probe(&self, is_reversed: bool) {
         {
             let mut core = self.core.borrow_mut();
             let waiting = core.waiting();
@@ -752,6 +786,11 @@ impl Engine {
 
 /// Advance tokio's paused clock. `advance` moves it when first polled and then
 /// only yields.
+///
+/// Called before the thread parks, this needs two things of tokio. It must not park when the
+/// hook has deferred a waker, as the yield does, or it waits for ever where it has no timer:
+/// since 1.50 (tokio's pull request 7835). And it must poll its timers when it does not park, or
+/// those that are due then come after the simulation's: since 1.52.4 (8222).
 fn advance(ns: u64) {
     let mut advance = std::pin::pin!(tokio::time::advance(Duration::from_nanos(ns)));
     let _ = advance
@@ -842,7 +881,7 @@ impl Contract for Engine {
         let (turn, stale, picks) = {
             let mut core = self.core.borrow_mut();
             let (turn, stale) = core.poll(ticket, waker);
-            if !matches!(turn, Turn::Wait | Turn::Pass) {
+            if !matches!(turn, Turn::Wait | Turn::Pass | Turn::Look) {
                 core.spawns.begin(self.alive_tasks());
             }
             (turn, stale, turn == Turn::Wait && !core.has_grant())
@@ -886,6 +925,16 @@ impl Contract for Engine {
         };
         drop(held);
         self.kick();
+    }
+
+    fn look_waker(&self, waker: &Waker) -> Waker {
+        let core = self.core.borrow();
+        let watching = core.look.as_ref().map(|look| look.waker(waker));
+        watching.unwrap_or_else(|| waker.clone())
+    }
+
+    fn looked(&self) {
+        self.core.borrow_mut().looked();
     }
 
     fn supervision(&self, supervisor: TaskId, event: &SupervisionEvent) {
@@ -979,7 +1028,7 @@ impl Contract for Engine {
 
     fn event(&self, text: String) {
         let mut core = self.core.borrow_mut();
-        if !core.is_over() {
+        if !core.is_over() && core.look.is_none() {
             let text = core.clean(text);
             core.show_to_monitor(&text);
             core.tell(text);

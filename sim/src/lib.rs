@@ -53,6 +53,7 @@
 //! [`did_you_mean`] helps with mistyped names. On top of all of it, [`explore`] runs many seeds
 //! and makes failures small, with faults that a [`plan`] draws.
 
+mod awaits;
 mod causes;
 mod core;
 mod deadlock;

@@ -210,10 +210,12 @@ fn list(waiting: &[Waiting]) -> String {
     let mut text = String::new();
     for wait in waiting {
         text.push_str(&format!("\n  {} waits in {}", wait.task, wait.doing));
+        let is_known = !wait.waits_for.is_empty();
         if let Some(place) = &wait.spawned {
-            text.push_str(&format!(", spawned at {place},"));
+            let comma = if is_known { "," } else { "" };
+            text.push_str(&format!(", spawned at {place}{comma}"));
         }
-        if !wait.waits_for.is_empty() {
+        if is_known {
             text.push_str(&format!(" for {}", wait.waits_for.join(", ")));
         }
     }
@@ -340,8 +342,9 @@ pub struct Run<T> {
     pub messages: Option<Messages>,
     /// Things to know that do not fail the run.
     pub warnings: Vec<String>,
-    /// Frames of the user's code at the panic that ended the run, innermost first, if
-    /// `RUST_BACKTRACE` asks for them.
+    /// Frames of the user's code at the panic that ended the run, innermost first, or at a
+    /// deadlock what each task awaits, if `RUST_BACKTRACE` asks for them. See
+    /// [`calls`](Self::calls).
     pub backtrace: Vec<String>,
     /// Why the trace is not complete, if it is not.
     pub trace_error: Option<TraceError>,
@@ -352,6 +355,30 @@ impl<T> Run<T> {
     #[must_use]
     pub fn passed(&self) -> bool {
         self.outcome == Outcome::Passed && self.trace_error.is_none()
+    }
+
+    /// The calls of the user's code that led to the panic which ended the run, one a line,
+    /// innermost first, or at a deadlock what each task awaits and where; or a line that says
+    /// how to have them listed. Empty if the run ended otherwise.
+    ///
+    /// They depend on `RUST_BACKTRACE` and on how the program was built, and are no part of a
+    /// trace.
+    #[must_use]
+    pub fn calls(&self) -> Vec<String> {
+        let wanted = match &self.outcome {
+            Outcome::Panicked { place: Some(_), .. } => "the calls of your own code",
+            Outcome::Deadlock { .. } => "what the tasks await, and where",
+            _ => return Vec::new(),
+        };
+        if !self.backtrace.is_empty() {
+            return self.backtrace.clone();
+        }
+        vec![if crate::panics::wants_calls() {
+            "note: no call of your own code is in the backtrace: build with debug information"
+                .to_owned()
+        } else {
+            format!("note: run with `RUST_BACKTRACE=1` to list {wanted}")
+        }]
     }
 
     /// The scenario's output.
@@ -407,8 +434,8 @@ impl<T> fmt::Display for Run<T> {
             counted(self.stats.actors, "actor"),
             counted(self.stats.faults, "fault")
         )?;
-        for frame in &self.backtrace {
-            write!(f, "\n  in {frame}")?;
+        for call in self.calls() {
+            write!(f, "\n  {call}")?;
         }
         for warning in &self.warnings {
             write!(f, "\nwarning: {warning}")?;

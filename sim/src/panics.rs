@@ -31,6 +31,8 @@ pub(crate) struct Seen {
 thread_local! {
     /// Panics on this thread, while a simulation runs on it.
     static SEEN: RefCell<Option<Vec<Seen>>> = const { RefCell::new(None) };
+    /// Whether the calls that lead to them are kept.
+    static LISTS_CALLS: Cell<bool> = const { Cell::new(false) };
     /// Whether there is one: read after every step.
     static ANY: Cell<bool> = const { Cell::new(false) };
     /// The hook runs: one that is called by another of ours sees the same panic.
@@ -67,7 +69,9 @@ pub fn quiet() {
 pub(crate) struct Watch(());
 
 impl Watch {
-    pub(crate) fn start() -> Self {
+    /// `lists_calls` if `RUST_BACKTRACE` may ask for the calls that lead to a panic.
+    pub(crate) fn start(lists_calls: bool) -> Self {
+        LISTS_CALLS.set(lists_calls && wants_calls());
         SEEN.set(Some(Vec::new()));
         ANY.set(false);
         let mut hooks = hooks();
@@ -196,10 +200,19 @@ fn message(panic: &PanicHookInfo<'_>) -> String {
         .unwrap_or_else(|| "a panic whose payload is not text".to_owned())
 }
 
+/// Whether the run on this thread lists calls.
+pub(crate) fn lists_calls() -> bool {
+    LISTS_CALLS.get()
+}
+
+/// Whether `RUST_BACKTRACE` asks for the calls that led to a panic.
+pub(crate) fn wants_calls() -> bool {
+    std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0")
+}
+
 /// Calls of the user's code on the stack, innermost first, if asked for.
 fn frames() -> Vec<String> {
-    let asked = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
-    if !asked {
+    if !lists_calls() {
         return Vec::new();
     }
     // It reads the program's file.
@@ -208,33 +221,111 @@ fn frames() -> Vec<String> {
     })
 }
 
+/// The calls of a backtrace as text with their places, innermost first, up to the gate of the
+/// step.
+fn calls(backtrace: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut function = "";
+    let calls = backtrace.lines().filter_map(move |line| {
+        let line = line.trim();
+        if let Some(place) = line.strip_prefix("at ") {
+            return Some((function, place));
+        }
+        if let Some((_, name)) = line.split_once(": ") {
+            function = name;
+        }
+        None
+    });
+    calls.take_while(|(function, _)| {
+        let function = function.trim_start_matches('<');
+        !function.starts_with("retake::gate::")
+    })
+}
+
+/// What code awaits, by the backtrace of a clone of its waker: the future, if it is not the
+/// code's own, and the place in the code.
+pub(crate) fn awaited(backtrace: &str) -> Option<String> {
+    // The outermost call before that of the user's code which is not of the standard library.
+    let mut future = None;
+    for (function, place) in calls(backtrace) {
+        if let Some(place) = users_place(place).filter(|_| !is_own(function)) {
+            let future = future.unwrap_or("something");
+            let function = plain_function(function);
+            let function = Some(function).filter(|it| !it.starts_with('{'));
+            let function = function.map(|it| format!(" in {it}")).unwrap_or_default();
+            return Some(format!("{future}{function} at {place}"));
+        }
+        future = named_future(function, place).or(future);
+    }
+    None
+}
+
+/// The future that a function is of, if that is of the package that has its source: a macro's
+/// source may be of one package and its function of another.
+fn named_future<'a>(function: &'a str, place: &str) -> Option<&'a str> {
+    let plain = plain_function(function);
+    let (package, _) = plain.split_once("::")?;
+    let package = package.replace('_', "-");
+    let is_path = package.chars().all(|c| c.is_alphanumeric() || c == '-');
+    let folder = format!("/{package}-");
+    (is_path && place.replace('_', "-").contains(&folder)).then_some(plain)
+}
+
+/// The name of a function without closures; of a method of a trait, the type that has it.
+fn plain_function(name: &str) -> &str {
+    let mut name = name;
+    while let Some(outer) = name.strip_suffix("::{{closure}}") {
+        name = outer;
+    }
+    match name.strip_prefix('<').and_then(|it| it.split_once(" as ")) {
+        Some((of_type, _)) => of_type,
+        None => name,
+    }
+}
+
 /// Of a backtrace as text, the frames whose source is neither a dependency's nor the
 /// standard library's.
 fn user_frames(backtrace: &str) -> Vec<String> {
-    let mut frames = Vec::new();
-    let mut function = "";
-    for line in backtrace.lines() {
-        let line = line.trim();
-        if let Some(place) = line.strip_prefix("at ") {
-            let place = place.strip_prefix("./").unwrap_or(place);
-            let path = place.split(':').next().unwrap_or(place);
-            let is_users =
-                !place.starts_with('/') && !place.starts_with('<') || short_path(path) == path;
-            if is_users && !is_own(function) {
-                frames.push(format!("{function} at {place}"));
-            }
-        } else if let Some((_, name)) = line.split_once(": ") {
-            function = name;
-        }
+    let users = calls(backtrace).filter(|(function, _)| !is_own(function));
+    let frames = users.filter_map(|(function, place)| {
+        let place = users_place(place)?;
+        // An inlined function's name may be `{async_fn#0}`, which says nothing.
+        Some(match function.starts_with('{') {
+            true => format!("at {place}"),
+            false => format!("in {function} at {place}"),
+        })
+    });
+    frames.take(FRAMES_MAX).collect()
+}
+
+/// A place of a backtrace, such as `./src/bank.rs:42:10`, as it is shown; none of code that is
+/// a dependency's, the standard library's or the simulator's. A file of the workspace that is
+/// not below the current directory has its whole path there.
+fn users_place(place: &str) -> Option<String> {
+    /// Sources of the simulator, where it was built in a workspace.
+    const OWN: [&str; 3] = [
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/gate/src/"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/record/src/"),
+    ];
+    let plain = place.replace('\\', "/");
+    let is_others = ["/registry/src/", "/git/checkouts/", "/rustc/", "/rustlib/"]
+        .iter()
+        .any(|folder| plain.contains(folder));
+    // The C library's are in the same form.
+    if is_others || !plain.contains(".rs:") {
+        return None;
     }
-    frames.truncate(FRAMES_MAX);
-    frames
+    let relative = plain.strip_prefix("./").unwrap_or(&plain);
+    let folder = std::env::current_dir().unwrap_or_default();
+    let whole = folder.join(relative).to_string_lossy().replace('\\', "/");
+    let is_own = OWN.iter().any(|own| whole.starts_with(own));
+    (!is_own).then(|| short_path(relative))
 }
 
 /// Of the simulator, whose calls are around every step.
 fn is_own(function: &str) -> bool {
     let function = function.trim_start_matches('<');
-    ["retake_sim::", "retake::gate::", "retake::checks::"]
+    ["retake_sim::", "retake::"]
         .iter()
         .any(|module| function.starts_with(module))
 }
@@ -286,7 +377,7 @@ fn of_package(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{short_path, user_frames};
+    use super::{awaited, short_path, user_frames, users_place};
 
     #[test]
     fn a_path_has_nothing_of_the_machine() {
@@ -320,17 +411,64 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_workspace_is_the_users_wherever_the_test_runs() {
+        for (place, shown) in [
+            ("./app/src/bank.rs:42:10", Some("app/src/bank.rs:42:10")),
+            (
+                "/home/me/work/rules/src/age.rs:7:1",
+                Some("rules/src/age.rs:7:1"),
+            ),
+            (".\\app\\src\\bank.rs:42:10", Some("app/src/bank.rs:42:10")),
+            ("/rustc/0123/library/core/src/option.rs:5:5", None),
+            ("./.cargo/registry/src/x/tokio-1.2.3/src/run.rs:1:1", None),
+            ("/home/me/.cargo/git/checkouts/a-01/9f/src/a.rs:1:1", None),
+            ("<unknown>", None),
+            ("./nptl/pthread_create.c:442:8", None),
+            (concat!(env!("CARGO_MANIFEST_DIR"), "/src/sim.rs:5:5"), None),
+        ] {
+            assert_eq!(users_place(place).as_deref(), shown, "{place}");
+        }
+    }
+
+    #[test]
+    fn what_is_awaited_is_the_future_that_the_users_code_polls() {
+        let backtrace = "   0: <std::backtrace::Backtrace>::force_capture\n   \
+             1: retake_sim::awaits::table::clone\n             at ./sim/src/awaits.rs:9:9\n   \
+             2: tokio::sync::batch_semaphore::Acquire::poll\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/a.rs:1:1\n   \
+             3: tokio::sync::mutex::Mutex<T>::lock::{{closure}}\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/b.rs:1:1\n   \
+             4: <core::pin::Pin<P> as core::future::future::Future>::poll\n             at /rustc/01/library/core/src/pin.rs:1:1\n   \
+             5: bank::transfer::{{closure}}\n             at ./app/src/bank.rs:42:10\n   \
+             6: bank::main::{{closure}}\n             at ./app/src/main.rs:7:5\n";
+        assert_eq!(
+            awaited(backtrace).as_deref(),
+            Some("tokio::sync::mutex::Mutex<T>::lock in bank::transfer at app/src/bank.rs:42:10")
+        );
+        let join = "   0: <tokio::task::JoinHandle<T> as core::future::Future>::poll\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/a.rs:1:1\n   \
+             1: bank::main::{{closure}}\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/select.rs:1:1\n   \
+             2: bank::main::{{closure}}\n             at ./app/src/main.rs:7:5\n";
+        assert_eq!(
+            awaited(join).as_deref(),
+            Some("tokio::task::JoinHandle<T> in bank::main at app/src/main.rs:7:5")
+        );
+        let own = "   0: tokio::a::poll\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/a.rs:1:1\n   \
+             1: retake::gate::look\n             at ./gate.rs:1:1\n   \
+             2: bank::main\n             at ./app/src/main.rs:7:5\n";
+        assert_eq!(awaited(own), None, "it is below the step");
+    }
+
+    #[test]
     fn frames_are_the_users() {
         let backtrace = "   0: rust_begin_unwind\n             at /rustc/0123/library/std/src/panicking.rs:5:5\n   \
-             1: bank::withdraw\n             at ./src/bank.rs:42:10\n   \
-             2: retake::gate::poll_gated\n             at ./sim/gate/src/gate.rs:9:9\n   \
-             3: tokio::runtime::run\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/run.rs:1:1\n   \
-             4: bank::main\n             at ./src/main.rs:7:5\n";
+             1: bank::withdraw\n             at ./app/src/bank.rs:42:10\n   \
+             2: {async_fn#0}\n             at ./app/src/account.rs:7:5\n   \
+             3: retake::gate::poll_gated\n             at ./sim/gate/src/gate.rs:9:9\n   \
+             4: tokio::runtime::run\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/run.rs:1:1\n   \
+             5: bank::main\n             at ./app/src/main.rs:7:5\n";
         assert_eq!(
             user_frames(backtrace),
             [
-                "bank::withdraw at src/bank.rs:42:10",
-                "bank::main at src/main.rs:7:5"
+                "in bank::withdraw at app/src/bank.rs:42:10",
+                "at app/src/account.rs:7:5"
             ]
         );
     }

@@ -81,6 +81,7 @@ pub struct Sim {
     watch: Option<Watch>,
     story: bool,
     states: bool,
+    lists_calls: bool,
     strict: bool,
     allow_threads: bool,
     faults: Vec<Fault>,
@@ -125,6 +126,7 @@ impl Sim {
             watch: None,
             story: false,
             states: false,
+            lists_calls: true,
             strict: false,
             allow_threads: false,
             faults: Vec::new(),
@@ -260,6 +262,14 @@ impl Sim {
     /// state needs the feature `interpose`.
     pub fn states(self, on: bool) -> Self {
         Self { states: on, ..self }
+    }
+
+    /// List the calls that lead to a panic or a standstill, if `RUST_BACKTRACE` asks for it.
+    pub(crate) fn lists_calls(self, on: bool) -> Self {
+        Self {
+            lists_calls: on,
+            ..self
+        }
     }
 
     /// Fail the run when a step has spawned a tokio task that no gate guards, instead of
@@ -474,7 +484,7 @@ impl Sim {
 
         // From here on this thread's gates are the simulation's.
         let on_thread = OnThread::install(&engine);
-        let panics = panics::Watch::start();
+        let panics = panics::Watch::start(self.lists_calls);
         let causes = self.causality.then(|| {
             causes::reset();
             causes::watch_messages(self.watch.is_some());

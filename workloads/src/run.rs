@@ -212,6 +212,9 @@ pub struct Finished {
     pub event_hash: String,
     /// What it measured, if it got so far.
     pub report: Option<Report>,
+    /// The calls that led to a panic, see [`Run::calls`].
+    #[serde(skip)]
+    pub calls: Vec<String>,
     /// Things to know that do not fail the run.
     pub warnings: Vec<String>,
     /// Why the trace is not complete, or where it differs.
@@ -227,6 +230,7 @@ impl Finished {
     }
 
     fn new(scenario: &'static Scenario, run: Run<()>, slot: &ReportSlot) -> Self {
+        let calls = run.calls();
         Self {
             scenario: scenario.name,
             seed: run.seed,
@@ -235,6 +239,7 @@ impl Finished {
             stats: run.stats,
             event_hash: format!("{:016x}", run.event_hash),
             report: slot.take(),
+            calls,
             warnings: run.warnings,
             trace_error: run.trace_error,
         }

@@ -209,6 +209,40 @@ fn a_run_that_fails_exits_with_1_and_its_trace_replays_the_failure() {
 }
 
 #[test]
+fn run_and_replay_list_the_calls_of_a_panic_if_asked_for_and_say_how_otherwise() {
+    let folder = TempDir::new().unwrap();
+    let tried = |setting: Option<&str>, arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_retake"));
+        command.current_dir(folder.path()).args(arguments);
+        match setting {
+            Some(setting) => command.env("RUST_BACKTRACE", setting),
+            None => command.env_remove("RUST_BACKTRACE"),
+        };
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let fault = "kill executor @36.01s";
+    let runs = [
+        "run",
+        "recovery/one_action",
+        "--trace",
+        "a",
+        "--fault",
+        fault,
+    ];
+    for arguments in [&runs[..], &["replay", "a"]] {
+        let note = "note: run with `RUST_BACKTRACE=1` to list the calls of your own code";
+        let out = tried(None, arguments);
+        assert!(out.contains(note), "{out}");
+        let out = tried(Some("1"), arguments);
+        // Relative, and without the name of a function that is inlined.
+        let mut calls = out.lines().filter(|line| line.starts_with("  at "));
+        let first = calls.next().unwrap_or_else(|| panic!("{out}"));
+        assert!(first.starts_with("  at workloads/src/scenario/"), "{first}");
+        assert!(!out.contains("note: run with"), "{out}");
+    }
+}
+
+#[test]
 fn a_reader_that_leaves_early_does_not_change_the_exit_code() {
     use std::process::{Command, Stdio};
     let folder = TempDir::new().unwrap();

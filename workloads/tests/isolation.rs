@@ -99,6 +99,48 @@ fn what_a_process_draws_once_is_a_function_of_the_seed() {
     assert!(passed, "{text}");
 }
 
+/// Panics in a call of the user's.
+#[inline(never)]
+fn settle(account: Option<u32>) -> u32 {
+    std::hint::black_box(account).unwrap()
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_panic() {
+    run("tried_panic", 3, || {
+        Box::pin(async {
+            settle(None);
+        })
+    });
+}
+
+#[test]
+fn a_failing_test_lists_the_calls_of_a_panic_if_asked_for_and_says_how_otherwise() {
+    let folder = folder();
+    let cases = folder.path().join("retake-cases");
+    for setting in ["1", "full"] {
+        let (passed, text) = tried(folder.path(), "tried_panic", &[("RUST_BACKTRACE", setting)]);
+        assert!(!passed, "{text}");
+        let report = text.split("what led to it:").next().unwrap();
+        let call = line(report, "settle at ");
+        let (_, place) = call.split_once(" at ").unwrap();
+        // Neither where the project is on this machine nor an address.
+        assert!(place.starts_with("tests/isolation.rs:"), "{call}");
+        assert!(!report.contains("note: run with"), "{report}");
+        std::fs::remove_dir_all(&cases).unwrap();
+    }
+    for setting in [&[("RUST_BACKTRACE", "0")][..], &[]] {
+        let (passed, text) = tried(folder.path(), "tried_panic", setting);
+        assert!(!passed, "{text}");
+        let report = text.split("what led to it:").next().unwrap();
+        let note = "note: run with `RUST_BACKTRACE=1` to list the calls of your own code";
+        assert_eq!(line(report, "note: run with").trim(), note);
+        assert!(!report.contains("settle at "), "{report}");
+        std::fs::remove_dir_all(&cases).unwrap();
+    }
+}
+
 #[test]
 #[ignore = "run by other tests"]
 fn tried_arrival() {

@@ -74,6 +74,9 @@ pub enum Turn {
     /// Return at once instead of running: an injected fault, which loses a message.
     /// [`Engine::end_step`] follows.
     Lose,
+    /// The run has come to a standstill: poll the code with the waker that
+    /// [`Engine::look_waker`] gives, which sees what it awaits. [`Engine::looked`] follows.
+    Look,
 }
 
 /// How the code behind a gate left its step.
@@ -135,6 +138,12 @@ pub trait Engine {
     fn end_step(&self, ticket: &Ticket, end: StepEnd) -> bool;
     /// A gate was dropped before its code returned.
     fn cancelled(&self, ticket: &mut Ticket);
+    /// A waker that does what this one does, and sees what the code awaits.
+    fn look_waker(&self, waker: &Waker) -> Waker {
+        waker.clone()
+    }
+    /// The code was polled for [`Turn::Look`].
+    fn looked(&self) {}
     /// A supervision event is about to be handled.
     fn supervision(&self, supervisor: TaskId, event: &SupervisionEvent);
     /// Which texts are recorded.

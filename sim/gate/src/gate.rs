@@ -343,7 +343,8 @@ fn poll_gated<F: Future>(
     let turn = engine::gating(|engine| engine.poll(open, context.waker())).unwrap_or(Turn::Pass);
     match turn {
         Turn::Wait => Poll::Pending,
-        Turn::Pass | Turn::Run if open.stopped => Poll::Pending,
+        Turn::Pass | Turn::Run | Turn::Look if open.stopped => Poll::Pending,
+        Turn::Look => look(body, open, context),
         Turn::Pass => {
             let Some(polled) = poll_within(body, open, context) else {
                 return Poll::Pending;
@@ -391,6 +392,24 @@ fn poll_gated<F: Future>(
             stepped.unwrap_or_else(|payload| resume_unwind(payload))
         }
     }
+}
+
+/// Poll code to see what it awaits. What it does without having been woken is no part of the
+/// run, so code that goes on by that is stopped.
+#[cold]
+fn look<F: Future>(
+    body: Pin<&mut F>,
+    ticket: &mut Ticket,
+    context: &mut Context<'_>,
+) -> Poll<F::Output> {
+    let waker = engine::gating(|engine| engine.look_waker(context.waker()));
+    if let Some(waker) = waker {
+        let mut context = Context::from_waker(&waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| body.poll(&mut context)));
+        engine::gating(Engine::looked);
+        ticket.stopped = !matches!(polled, Ok(Poll::Pending));
+    }
+    Poll::Pending
 }
 
 /// Poll code as a part of the step that runs; `None` if a violated check has ended it.

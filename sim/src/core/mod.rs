@@ -27,6 +27,7 @@ use retake_traces::record::{
 };
 use retake_traces::sink::Sink;
 
+use crate::awaits::Look;
 use crate::deadlock::Probe;
 use crate::fault::Fault;
 use crate::follow::Follow;
@@ -122,7 +123,7 @@ pub(crate) struct Core {
     /// become runnable.
     pub(crate) instant_is_new: bool,
     pub(crate) outcome: Option<Outcome>,
-    /// Frames of the panic that was recorded last.
+    /// Frames of the panic that was recorded last; at a standstill, what tasks await.
     pub(crate) backtrace: Vec<String>,
     /// In the place of a task that is gone.
     no_task: Option<Spawned>,
@@ -132,6 +133,8 @@ pub(crate) struct Core {
     cancelled: Option<(u32, Label)>,
     pub(crate) stats: Stats,
     pub(crate) probe: Option<Probe>,
+    /// At a standstill: tasks are polled to see what they await.
+    pub(crate) look: Option<Look>,
     pub(crate) run_number: u64,
     /// Goals of the campaign that were seen, and whether they were reached.
     pub(crate) goals: BTreeMap<&'static str, bool>,
@@ -268,6 +271,7 @@ impl Core {
             cancelled: None,
             stats: Stats::default(),
             probe: None,
+            look: None,
             run_number,
             goals: BTreeMap::new(),
             coverage: Coverage::new(),
@@ -295,6 +299,12 @@ impl Core {
 
     pub(crate) fn in_step(&self) -> bool {
         self.current.is_some()
+    }
+
+    /// A task was polled to see what it awaits.
+    pub(crate) fn looked(&mut self) {
+        self.current = None;
+        self.within = None;
     }
 
     // --- tasks ---

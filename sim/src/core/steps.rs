@@ -31,6 +31,14 @@ impl Core {
             return (self.take_left(ticket), None);
         }
         let slot = ticket.task.0;
+        if let Some(look) = &mut self.look {
+            let is_turn = ticket.resumed && !ticket.waiting && look.is_turn(slot);
+            if !is_turn {
+                return (Turn::Wait, None);
+            }
+            self.current = Some(slot);
+            return (Turn::Look, None);
+        }
         if ticket.waiting {
             if let Some((_, choice)) = self.granted.filter(|(granted, _)| *granted == slot) {
                 self.granted = None;

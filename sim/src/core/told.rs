@@ -239,7 +239,7 @@ impl Core {
 
     pub(crate) fn violated(&mut self, what: &str, check: &str) {
         let what = self.clean(what.to_owned());
-        if self.is_over() {
+        if self.is_over() || self.look.is_some() {
             return;
         }
         let task = self.current_label();

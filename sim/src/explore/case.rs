@@ -79,6 +79,7 @@ fn with_story(states: bool) -> Recording {
         causality: true,
         story: true,
         states,
+        calls: true,
         ..Recording::default()
     }
 }
@@ -225,7 +226,8 @@ impl Case {
 
     /// Run it in a process of its own, if the scenario has such.
     pub fn run(&self, scenario: &Scenario) -> Run<()> {
-        let (place, record) = (Place::fresh(), Recording::default());
+        let (place, mut record) = (Place::fresh(), Recording::default());
+        record.calls = true;
         let ran = self.run_in(scenario, &place, record, HashSink::new());
         ran.run.without_output()
     }
@@ -346,6 +348,7 @@ impl Case {
             .story(record.story)
             .causality(record.causality)
             .states(record.states)
+            .lists_calls(record.calls)
             .trace(sink);
         if record.counts_messages || self.counts_messages() {
             sim = sim.conservation();

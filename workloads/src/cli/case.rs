@@ -167,6 +167,9 @@ pub(super) fn replay(file: &Path, json: bool, out: &mut impl Write) -> Result<St
             (false, false) => "fails in another way",
         };
         wrap(&format!("{word}: {}", run.outcome), out)?;
+        for call in run.calls() {
+            wrap(&format!("  {call}"), out)?;
+        }
         writeln!(out, "event hash {:016x}", run.event_hash)?;
     }
     Ok(if fails_alike {

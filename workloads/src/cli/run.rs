@@ -133,6 +133,7 @@ fn drawn(
 
 fn print_finished(finished: &Finished, out: &mut impl Write) -> Result<(), Error> {
     wrap(&format!("{}: {}", finished.scenario, finished.outcome), out)?;
+    write_calls(finished, out)?;
     let stats = &finished.stats;
     writeln!(
         out,
@@ -159,6 +160,13 @@ fn print_finished(finished: &Finished, out: &mut impl Write) -> Result<(), Error
     }
     for warning in &finished.warnings {
         wrap(&format!("warning: {}", one_line(warning)), out)?;
+    }
+    Ok(())
+}
+
+fn write_calls(finished: &Finished, out: &mut impl Write) -> Result<(), Error> {
+    for call in &finished.calls {
+        wrap(&format!("  {}", one_line(call)), out)?;
     }
     Ok(())
 }
@@ -215,6 +223,7 @@ pub(super) fn replay(
                     finished.event_hash,
                     finished.outcome.name()
                 )?;
+                write_calls(finished, out)?;
             }
             Some(divergence) => writeln!(out, "{}", divergence.to_text(terminal_width()))?,
         }

@@ -15,6 +15,7 @@ use std::fmt;
 
 use retake_inspect::export::mermaid;
 use retake_inspect::fold::Passage;
+use retake_inspect::notes;
 use retake_inspect::story::{self, Line};
 use retake_traces::counted;
 use retake_traces::header::Header;
@@ -40,6 +41,8 @@ pub struct Explanation {
     pub case: Case,
     /// How it ended.
     pub outcome: String,
+    /// The calls that led to a panic, see [`Run::calls`](crate::Run::calls).
+    pub calls: Vec<String>,
     /// Changes of which each makes it pass.
     pub reasons: Vec<Reason>,
     /// Single changes with which it fails in another way.
@@ -84,9 +87,10 @@ pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
     let case = small.map_or_else(|| case.clone(), |small| small.case);
     let sink = MemorySink::new();
     let run = case.run_into(scenario, sink.clone(), false);
-    let lines: Vec<Line> = story::lines(&sink.records());
+    let lines: Vec<Line> = notes::annotate(story::lines(&sink.records()));
     let mut explanation = Explanation {
         outcome: run.outcome.to_string(),
+        calls: run.calls(),
         reasons: Vec::new(),
         different: Vec::new(),
         seeds: None,
@@ -182,6 +186,7 @@ impl Explanation {
     #[must_use]
     pub fn to_text(&self, width: usize) -> String {
         let mut lines: Vec<String> = self.outcome.lines().map(str::to_owned).collect();
+        lines.extend(self.calls.iter().map(|call| format!("  {call}")));
         for sentence in self.sentences() {
             lines.extend(wrapped(&sentence, width));
         }
