@@ -181,6 +181,65 @@ fn a_message_of_a_ractor_timer_ties_with_a_task_that_wakes_then() {
     });
 }
 
+/// Passes on what it is sent, with where to.
+struct Numbers;
+
+type Numbered = (bool, tokio::sync::mpsc::UnboundedSender<bool>);
+
+#[retake::simulated]
+impl Actor for Numbers {
+    type Msg = Numbered;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Numbered>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Numbered>,
+        (number, to): Numbered,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(to.send(number)?)
+    }
+}
+
+/// Whether the message comes first whose timer was set first, of two that are due at one
+/// instant and go to one actor.
+async fn first_set_first<T>(
+    set: fn(&ActorRef<Numbered>, bool, tokio::sync::mpsc::UnboundedSender<bool>) -> T,
+) -> bool {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let (actor, _) = Actor::spawn(None, Numbers, ()).await.unwrap();
+    let _timers = (set(&actor, true, send.clone()), set(&actor, false, send));
+    receive.recv().await.unwrap()
+}
+
+#[test]
+fn two_messages_of_timers_to_one_actor_come_in_both_orders() {
+    let scenario = || {
+        first_set_first(|actor, number, to| {
+            retake::send_after(actor, 10 * MS, move || (number, to))
+        })
+    };
+    assert_fair("retake::send_after", scenario);
+    for seed in 0..20 {
+        let run = || Sim::new().seed(seed).run(scenario).expect_passed();
+        assert_eq!(run(), run(), "seed {seed}");
+    }
+}
+
+#[test]
+fn two_messages_of_ractors_timers_to_one_actor_come_in_the_order_of_setting() {
+    // No schedule can change it: see docs/determinism.md.
+    let in_order = share(&Strategy::Random, || {
+        first_set_first(|actor, number, to| actor.send_after(10 * MS, move || (number, to)))
+    });
+    assert_eq!(in_order, SEEDS);
+}
+
 #[test]
 fn a_deadline_between_two_milliseconds_is_kept_to_the_nanosecond() {
     for seed in 0..50 {
