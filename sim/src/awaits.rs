@@ -1,6 +1,6 @@
 //! What suspended code awaits.
 //!
-//! tokio does not tell. But a future that has to wait keeps the waker of its context, and so
+//! tokio does not say it. But a future that has to wait keeps the waker of its context, and so
 //! clones it. At a standstill the code of each task is polled once more, with a waker that looks
 //! at the stack when it is cloned: the calls lead from the code of the task to what it awaits.
 //!

@@ -231,7 +231,7 @@ fn a_task_that_waits_for_ever_is_named_by_who_joins_it() {
 
 #[test]
 fn nobody_is_named_where_nobodys_end_would_end_the_wait() {
-    // Whoever has a `Notify` may or may not notify.
+    // A task that keeps a `Notify` may or may not notify.
     let (edges, _) = waits(|| async {
         let notify = Arc::new(Notify::new());
         let other = notify.clone();
