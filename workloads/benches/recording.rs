@@ -8,8 +8,9 @@
 use std::time::{Duration, Instant};
 
 use retake::record;
-use retake_actors::{Names, Signal, System, SystemConfig};
+use retake_otp::Names;
 use retake_record::Config;
+use retake_system::{Signal, System, SystemConfig};
 
 const ROUNDS: usize = 9;
 const CLIENTS: usize = 16;

@@ -1,6 +1,6 @@
 //! Answers of an HTTP server, as clients of it read them.
 
-use retake_actors::ledger::ReceiptId;
+use retake_system::ledger::ReceiptId;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Headers of an answer, at most.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ractor::Actor;
-use retake_actors::Store;
-use retake_actors::ledger::{Contents, Durability, Ledger, LedgerArguments, SimulatedDisk};
+use retake_system::Store;
+use retake_system::ledger::{Contents, Durability, Ledger, LedgerArguments, SimulatedDisk};
 
 /// The receipts in this file; none if there is no file.
 ///

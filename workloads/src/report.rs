@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use retake_actors::alerts::{self, Figures, Limits};
-use retake_actors::invariants::{self, Violation};
-use retake_actors::ledger::ReceiptKind;
-use retake_actors::{GovernorState, System};
+use retake_system::alerts::{self, Figures, Limits};
+use retake_system::invariants::{self, Violation};
+use retake_system::ledger::ReceiptKind;
+use retake_system::{GovernorState, System};
 use retake_traces::counted;
 use serde::Serialize;
 

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use retake_actors::failures::{Failure, FailureKind, Service};
-use retake_actors::ledger::{Disk, Durability, ReplayedDisk};
-use retake_actors::{
+use retake_sim::recording::{Followed, Input, Recording, RecordingError};
+use retake_sim::{Outcome, Stats};
+use retake_system::failures::{Failure, FailureKind, Service};
+use retake_system::ledger::{Disk, Durability, ReplayedDisk};
+use retake_system::{
     EntitlementState, Ingress, IngressConfig, PlannedFailure, ServiceTime, Store, System,
     SystemConfig,
 };
-use retake_sim::recording::{Followed, Input, Recording, RecordingError};
-use retake_sim::{Outcome, Stats};
 use retake_traces::{Header, TraceError, TraceWriter};
 use serde::{Deserialize, Serialize};
 

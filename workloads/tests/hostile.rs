@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use retake_actors::ingress::{Order, Secret};
-use retake_actors::invariants;
+use retake_system::ingress::{Order, Secret};
+use retake_system::invariants;
 use server::{Server, answer, ask, push, recover, serve};
 
 const MB: u64 = 1_000_000;

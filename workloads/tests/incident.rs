@@ -11,8 +11,8 @@ mod server;
 use std::net::TcpStream;
 use std::path::Path;
 
-use retake_actors::Store;
-use retake_actors::ingress::{Order, Secret};
+use retake_system::Store;
+use retake_system::ingress::{Order, Secret};
 use serde_json::Value;
 
 use command::told;

@@ -16,7 +16,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use retake_actors::invariants;
+use retake_system::invariants;
 
 use command::{retake, told};
 use server::{Server, ask, push, recover, serve};
@@ -412,14 +412,14 @@ fn keys_that_are_weak_or_come_from_no_file_are_refused() {
 /// A signed order, as the marketplace sends it.
 fn order(entitlement: &str, action: &str, secret: &str) -> String {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap();
-    let order = retake_actors::ingress::Order {
+    let order = retake_system::ingress::Order {
         entitlement_id: entitlement.to_owned(),
         tenant_id: "acme".to_owned(),
         action: action.to_owned(),
         timestamp: u64::try_from(now.as_millis()).unwrap(),
         signature: String::new(),
     };
-    let order = order.sign(&retake_actors::ingress::Secret::new(secret));
+    let order = order.sign(&retake_system::ingress::Secret::new(secret));
     let body = serde_json::to_string(&order).unwrap();
     let length = body.len();
     format!("POST /marketplace HTTP/1.1\r\nhost: r\r\ncontent-length: {length}\r\n\r\n{body}")

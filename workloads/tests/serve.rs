@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use retake_actors::invariants;
+use retake_system::invariants;
 
 use command::{retake, told};
 use server::{ask, push, recover, serve};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ractor::Actor;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use retake_actors::ledger::{Disk as _, Draft, FileDisk, Ledger, LedgerArguments, ReceiptKind};
-use retake_actors::{LedgerRef, ServiceTime, Signal, Store};
+use retake_system::ledger::{Disk as _, Draft, FileDisk, Ledger, LedgerArguments, ReceiptKind};
+use retake_system::{LedgerRef, ServiceTime, Signal, Store};
 
 use super::client::HttpClient;
 use super::context::{Context, Mode};

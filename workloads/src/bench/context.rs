@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use retake_actors::{Failures, Names, PlannedFailure, ServiceTime, System, SystemConfig};
+use retake_otp::Names;
+use retake_system::{Failures, PlannedFailure, ServiceTime, System, SystemConfig};
 use serde::{Deserialize, Serialize};
 
 use super::costs::{Cost, Costs};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use retake_actors::{Quantiles, ServiceTime};
+use retake_system::{Quantiles, ServiceTime};
 use retake_traces::file::{FileError, read_text};
 use serde::{Deserialize, Serialize};
 

@@ -4,12 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::RngExt as _;
-use retake_actors::alerts::Figures;
-use retake_actors::worker::{Work, WorkerArguments, WorkerMessage};
-use retake_actors::{
-    Action, ActionKind, ActionWorker, Failures, PoolConfig, PoolRef, PoolStatus, Service,
-    ServiceTime,
-};
+use retake_otp::{PoolConfig, PoolRef, PoolStatus};
+use retake_system::alerts::Figures;
+use retake_system::worker::{Work, WorkerArguments, WorkerMessage};
+use retake_system::{Action, ActionKind, ActionWorker, Failures, Service, ServiceTime};
 
 use super::context::{Context, LENT, SETTLE};
 use super::measure::{Measured, Series};
@@ -151,7 +149,7 @@ impl Stage {
             let Ok(status) = self.pool.status().await else {
                 break;
             };
-            measured.violations(&retake_actors::invariants::pool(&pool_config(), &status));
+            measured.violations(&retake_system::invariants::pool(&pool_config(), &status));
             lent = status.leased;
             if lent == 0 || !measured.errors.is_empty() {
                 break;
@@ -182,7 +180,7 @@ impl Client {
         let worked = match lease {
             Ok(worker) => {
                 let run = |reply| WorkerMessage::Run(action, reply);
-                let work = retake_actors::call(&worker, run, None).await;
+                let work = retake_otp::call(&worker, run, None).await;
                 if self.failures.strike(Service::CheckIn).is_some() {
                     // As an executor whose check-in is lost.
                     drop(worker.into_worker());

@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use retake_actors::ledger::ReceiptKind;
-use retake_actors::stages::Stage;
-use retake_actors::{GovernorState, ServiceTime, Signal, System, Verdict, invariants};
+use retake_system::ledger::ReceiptKind;
+use retake_system::stages::Stage;
+use retake_system::{GovernorState, ServiceTime, Signal, System, Verdict, invariants};
 
 use super::context::Context;
 use super::measure::Measured;

@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use retake_actors::PlannedFailure;
+use retake_system::PlannedFailure;
 
 use super::analysis::{bottleneck, bottlenecks, waited_ns};
 use super::baseline::Compared;

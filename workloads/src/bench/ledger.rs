@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use ractor::Actor;
 use rand::RngExt as _;
-use retake_actors::ledger::{
+use retake_system::ledger::{
     Draft, Durability, FileDisk, Ledger, LedgerArguments, ReceiptKind, SimulatedDisk,
 };
-use retake_actors::{LedgerRef, Store, invariants};
+use retake_system::{LedgerRef, Store, invariants};
 
 use super::context::{Context, Mode};
 use super::measure::Measured;
@@ -80,7 +80,7 @@ fn disk(
     context: &Context,
 ) -> Result<
     (
-        Arc<dyn retake_actors::ledger::Disk>,
+        Arc<dyn retake_system::ledger::Disk>,
         Option<tempfile::TempDir>,
     ),
     String,

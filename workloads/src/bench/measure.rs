@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use retake_actors::alerts::{self, Figures, Limits, Severity};
+use retake_system::alerts::{self, Figures, Limits, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::target::{Status, Target, Unit};
@@ -163,7 +163,7 @@ impl Measured {
     }
 
     /// Violations of invariants; of many the first.
-    pub fn violations(&mut self, violations: &[retake_actors::invariants::Violation]) {
+    pub fn violations(&mut self, violations: &[retake_system::invariants::Violation]) {
         const MOST: usize = 5;
         let shown = violations.iter().take(MOST).map(ToString::to_string);
         self.errors.extend(shown);

@@ -7,10 +7,10 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use retake_actors::PlannedFailure;
-use retake_actors::alerts::{self, Figures, Limits};
 use retake_inspect::{Comparer, Divergence};
 use retake_sim::{HORIZON_MAX, Sim, Strategy};
+use retake_system::PlannedFailure;
+use retake_system::alerts::{self, Figures, Limits};
 use retake_traces::counted;
 use retake_traces::{HashSink, Header, Sink, TraceError, TraceReader, TraceWriter};
 use serde::{Deserialize, Serialize};

@@ -5,11 +5,11 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use retake_actors::ingress::{Ingress, IngressConfig, Secret, Served};
-use retake_actors::ledger::{Durability, SimulatedDisk};
-use retake_actors::stages::Stage;
-use retake_actors::{ServiceTime, Store, System, SystemConfig};
 use retake_sim::net;
+use retake_system::ingress::{Ingress, IngressConfig, Secret, Served};
+use retake_system::ledger::{Durability, SimulatedDisk};
+use retake_system::stages::Stage;
+use retake_system::{ServiceTime, Store, System, SystemConfig};
 use tokio::task::JoinHandle;
 
 use super::client::{Door, HttpClient};

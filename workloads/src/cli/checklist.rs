@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use retake_actors::invariants;
-use retake_actors::ledger::DataFolder;
+use retake_system::invariants;
+use retake_system::ledger::DataFolder;
 use retake_traces::counted;
 
 use super::keys::{open_to_others, read_key};

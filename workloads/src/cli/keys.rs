@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use retake_actors::ingress::check_key;
+use retake_system::ingress::check_key;
 
 /// Longest file of a key, in bytes.
 const FILE_MAX: u64 = 4096;

@@ -29,10 +29,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use retake_actors::{PlanError, PlannedFailure};
 use retake_sim::explore::CaseError;
 use retake_sim::isolate;
 use retake_sim::{Fault, Strategy, did_you_mean, parse_duration};
+use retake_system::{PlanError, PlannedFailure};
 use retake_traces::TraceError;
 use retake_traces::clean::{Form, clean};
 use retake_traces::file::FileError;

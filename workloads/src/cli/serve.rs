@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use retake_actors::ingress::{Secret, Token, check_name};
-use retake_actors::ledger::{DataFolder, Disk, FolderError};
-use retake_actors::{IngressConfig, PlannedFailure};
 use retake_record::{Config, Recording, StartError};
+use retake_system::ingress::{Secret, Token, check_name};
+use retake_system::ledger::{DataFolder, Disk, FolderError};
+use retake_system::{IngressConfig, PlannedFailure};
 use retake_traces::counted;
 use tokio::net::{TcpListener, TcpSocket};
 

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use retake_actors::ingress::{Envelope, Ingress, IngressConfig};
-use retake_actors::ledger::{DiskFault, Durability, ReceiptId, SimulatedDisk};
-use retake_actors::{Names, ServiceTime, Signal, System, SystemConfig, invariants};
+use retake_otp::Names;
 use retake_sim::net;
+use retake_system::ingress::{Envelope, Ingress, IngressConfig};
+use retake_system::ledger::{DiskFault, Durability, ReceiptId, SimulatedDisk};
+use retake_system::{ServiceTime, Signal, System, SystemConfig, invariants};
 use tokio::io::AsyncWriteExt as _;
 
 use super::tenant_name;
@@ -168,7 +169,7 @@ struct Served {
     system: System,
     ingress: Ingress,
     stop: tokio::sync::oneshot::Sender<()>,
-    serving: tokio::task::JoinHandle<retake_actors::ingress::Served>,
+    serving: tokio::task::JoinHandle<retake_system::ingress::Served>,
 }
 
 impl Served {

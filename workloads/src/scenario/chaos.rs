@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use rand::RngExt as _;
-use retake_actors::{
-    PoolConfig, ServiceTime, Signal, System, SystemConfig, Verdict, invariants, pool::PoolState,
-};
+use retake_otp::{PoolConfig, pool::PoolState};
+use retake_system::{ServiceTime, Signal, System, SystemConfig, Verdict, invariants};
 
 use super::settle;
 

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::RngExt;
-use retake_actors::{Signal, System, SystemConfig, Verdict};
 use retake_sim::isolate::Workers;
 use retake_sim::{did_you_mean, explore};
+use retake_system::{Signal, System, SystemConfig, Verdict};
 
 use crate::load::{Answer, Client};
 use crate::report::Report;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use retake_actors::{PoolConfig, ServiceTime, Signal, System, SystemConfig, Verdict};
+use retake_otp::PoolConfig;
 use retake_sim::{Fault, inject};
+use retake_system::{ServiceTime, Signal, System, SystemConfig, Verdict};
 
 use super::{SETTLE, settle};
 use crate::load::LoadResult;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use retake_actors::{ServiceTime, SystemConfig};
+use retake_system::{ServiceTime, SystemConfig};
 
 use super::{SETTLE, send_signal, settle, start};
 use crate::load::ClosedLoop;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use retake_actors::{ServiceTime, SystemConfig};
 use retake_sim::{Fault, inject};
+use retake_system::{ServiceTime, SystemConfig};
 use retake_traces::counted;
 
 use super::{SETTLE, send_signal, settle, start, steady_state};

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use retake_actors::ingress::Envelope;
-use retake_actors::{Signal, Store};
+use retake_system::ingress::Envelope;
+use retake_system::{Signal, Store};
 
 /// A server on a port of its own.
 pub(crate) struct Server {

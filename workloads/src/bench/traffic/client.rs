@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
-use retake_actors::ingress::{Envelope, Order, Secret};
-use retake_actors::{ServiceTime, Signal};
+use retake_system::ingress::{Envelope, Order, Secret};
+use retake_system::{ServiceTime, Signal};
 
 use super::Stay;
 use crate::answers::Gist;
@@ -223,7 +223,7 @@ fn large_data(number: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use retake_actors::IngressConfig;
+    use retake_system::IngressConfig;
 
     use super::*;
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use retake_actors::alerts::Figures;
-use retake_actors::ledger::ReceiptId;
-use retake_actors::stages::Stage;
-use retake_actors::{IngressConfig, invariants};
+use retake_system::alerts::Figures;
+use retake_system::ledger::ReceiptId;
+use retake_system::stages::Stage;
+use retake_system::{IngressConfig, invariants};
 
 use super::{Kind, Sample};
 use crate::bench::context::{Context, LENT, Mode};

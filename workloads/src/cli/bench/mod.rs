@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use retake_actors::PlannedFailure;
 use retake_sim::did_you_mean;
+use retake_system::PlannedFailure;
 use retake_traces::counted;
 
 use super::interrupt::Interrupt;
