@@ -8,9 +8,9 @@ use ractor::{ActorRef, Message, RpcReplyPort};
 /// Why there is no answer: the exits of `gen_server:call/3`, as an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// Whoever should answer is not running, ended before it answered, or dropped the question.
+    /// The actor is not running, ended before it answered, or dropped the question.
     #[error("no answer: the actor is not running")]
-    Gone,
+    Closed,
     /// No answer in time. The question may still be served; its answer is dropped.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -25,7 +25,7 @@ pub const STORM: u32 = 20;
 ///
 /// After `gen_server`(3erl), `call/3`: an actor that is absent is an error at once. An
 /// answer that comes too late is dropped; the actor has done the work all the same.
-/// Unlike there, the error does not tell why an actor ended: ractor tells that to
+/// Unlike there, the error does not say why an actor ended: ractor reports that to
 /// its supervisor only.
 ///
 /// # Errors
@@ -39,9 +39,22 @@ pub async fn call<M: Message, T: Send + 'static>(
         Some(_) if retake::buggify!("call: gives up early") => Some(EARLY),
         timeout => timeout,
     };
+    call_in_full(actor, message, timeout).await
+}
+
+/// The same without the [`retake::buggify!`] site at which [`call`] gives up early: for
+/// clients that have sites of their own.
+///
+/// # Errors
+/// If there is no answer, or none in time.
+pub async fn call_in_full<M: Message, T: Send + 'static>(
+    actor: &ActorRef<M>,
+    message: impl FnOnce(RpcReplyPort<T>) -> M,
+    timeout: Option<Duration>,
+) -> Result<T, CallError> {
     match actor.call(message, timeout).await {
         Ok(CallResult::Success(answer)) => Ok(answer),
         Ok(CallResult::Timeout) => Err(CallError::Timeout(timeout.unwrap_or_default())),
-        Ok(CallResult::SenderError) | Err(_) => Err(CallError::Gone),
+        Ok(CallResult::SenderError) | Err(_) => Err(CallError::Closed),
     }
 }

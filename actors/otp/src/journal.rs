@@ -46,10 +46,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 /// Entries in order. Clones share them.
 #[derive(Clone, Default)]
-pub struct Journal(Arc<Mutex<Pages>>);
+pub struct Journal(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
-struct Pages {
+struct Inner {
     entries: Vec<Entry>,
     /// Numbers given out, for incarnations, messages and calls.
     numbers: u64,
@@ -60,23 +60,23 @@ struct Pages {
 pub struct Entry {
     /// When, since the start of the run.
     pub at: retake::Instant,
-    /// To whom: the name that it goes by in the journal.
+    /// The actor, by its name in the journal.
     pub who: String,
-    /// What.
-    pub what: What,
+    /// What happened.
+    pub event: Event,
 }
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.who, self.what)
+        write!(f, "{} {:?}", self.who, self.event)
     }
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum Event {
     /// An incarnation of an actor: what became of it.
-    Life(u64, Life),
+    Life(u64, Lifecycle),
     /// A message was sent to this actor; its number is in the tag.
     Sent(String, u64),
     /// A call was made to this actor; its number.
@@ -85,8 +85,8 @@ pub enum What {
     Resolved(u64),
     /// A supervisor got this child, after those that it has.
     Added(String),
-    /// A supervisor learned that this child has ended by itself.
-    Heard(String),
+    /// A supervisor received the notice that this child has ended by itself.
+    ChildExited(String),
     /// A supervisor restarts because of this child; what it stops for that follows.
     Restart(String),
     /// A supervisor gives up, because restarts became too many with this child's.
@@ -101,15 +101,15 @@ pub enum What {
     Waits(u64),
     /// A pool's client does not wait any more.
     Withdrew(u64),
-    /// A pool lent this worker to the client with this number.
-    Lent(String, u64),
-    /// The worker is not lent any more.
+    /// A pool leased this worker to the client with this number.
+    Leased(String, u64),
+    /// The worker is not leased any more.
     Returned(String),
 }
 
 /// What becomes of an incarnation of an actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum Lifecycle {
     /// `pre_start` begins.
     Starting,
     /// `pre_start` has ended well; the first state, as [`Observed::showing`] says.
@@ -156,39 +156,39 @@ impl Journal {
         Self::default()
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        // Whole at any time, also when somebody panicked beside it.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Whole at any time, also after a panic of another holder.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All entries so far.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
-        self.pages().entries.clone()
+        self.inner().entries.clone()
     }
 
     /// Write an entry.
-    pub fn write(&self, who: &str, what: What) {
+    pub fn write(&self, who: &str, event: Event) {
         let entry = Entry {
             at: retake::now(),
             who: who.to_owned(),
-            what,
+            event,
         };
-        self.pages().entries.push(entry);
+        self.inner().entries.push(entry);
     }
 
     fn next_number(&self) -> u64 {
-        let mut pages = self.pages();
-        pages.numbers += 1;
-        pages.numbers
+        let mut inner = self.inner();
+        inner.numbers += 1;
+        inner.numbers
     }
 
-    /// Note that `from` sends a message to `to`; put the tag into it, and tell the
-    /// receiver's [`Observed::tagged`] where it is.
+    /// Note that `from` sends a message to `to`; put the tag into it, and let the
+    /// receiver's [`Observed::tagged`] find it there.
     #[must_use]
     pub fn send(&self, from: &str, to: &str) -> Tag {
         let number = self.next_number();
-        self.write(from, What::Sent(to.to_owned(), number));
+        self.write(from, Event::Sent(to.to_owned(), number));
         Tag {
             from: from.to_owned(),
             number,
@@ -199,7 +199,7 @@ impl Journal {
     /// timed out, failed or given up.
     pub async fn call<T>(&self, from: &str, to: &str, call: impl Future<Output = T>) -> T {
         let number = self.next_number();
-        self.write(from, What::Asked(to.to_owned(), number));
+        self.write(from, Event::Asked(to.to_owned(), number));
         let resolved = Resolved {
             journal: self,
             from,
@@ -218,14 +218,14 @@ impl Journal {
             number: self.next_number(),
             has_ended: false,
         };
-        incarnation.write(Life::Starting);
+        incarnation.write(Lifecycle::Starting);
         incarnation
     }
 }
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Journal({} entries)", self.pages().entries.len())
+        write!(f, "Journal({} entries)", self.inner().entries.len())
     }
 }
 
@@ -237,7 +237,7 @@ struct Resolved<'a> {
 
 impl Drop for Resolved<'_> {
     fn drop(&mut self) {
-        self.journal.write(self.from, What::Resolved(self.number));
+        self.journal.write(self.from, Event::Resolved(self.number));
     }
 }
 
@@ -251,19 +251,19 @@ pub(crate) struct Incarnation {
 }
 
 impl Incarnation {
-    pub(crate) fn write(&self, life: Life) {
-        self.note(What::Life(self.number, life));
+    pub(crate) fn write(&self, life: Lifecycle) {
+        self.note(Event::Life(self.number, life));
     }
 
-    pub(crate) fn note(&self, what: What) {
-        self.journal.write(&self.who, what);
+    pub(crate) fn note(&self, event: Event) {
+        self.journal.write(&self.who, event);
     }
 
     /// After `post_stop`: ractor hands the state of an actor that stops to its
-    /// supervisor, where it lives on until the news of the stop is handled.
+    /// supervisor, where it lives on until the notice of the stop is handled.
     pub(crate) fn end(&mut self) {
         if !std::mem::replace(&mut self.has_ended, true) {
-            self.write(Life::Ended);
+            self.write(Lifecycle::Ended);
         }
     }
 }
@@ -287,7 +287,7 @@ impl Drop for Handling<'_> {
         } else {
             HandlerEnd::Cut
         });
-        self.incarnation.write(Life::Handled(end));
+        self.incarnation.write(Lifecycle::Handled(end));
     }
 }
 
@@ -355,11 +355,11 @@ impl<A: Actor> Actor for Observed<A> {
         let incarnation = self.journal.begin(&self.name);
         match self.actor.pre_start(myself, arguments).await {
             Ok(state) => {
-                incarnation.write(Life::Started((self.show)(&state)));
+                incarnation.write(Lifecycle::Started((self.show)(&state)));
                 Ok(ObservedState { state, incarnation })
             }
             Err(error) => {
-                incarnation.write(Life::StartFailed);
+                incarnation.write(Lifecycle::StartFailed);
                 Err(error)
             }
         }
@@ -380,7 +380,7 @@ impl<A: Actor> Actor for Observed<A> {
         observed: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         let ObservedState { state, incarnation } = observed;
-        incarnation.write(Life::Handling((self.tag)(&message)));
+        incarnation.write(Lifecycle::Handling((self.tag)(&message)));
         let mut handling = Handling {
             incarnation,
             end: None,
@@ -408,7 +408,7 @@ impl<A: Actor> Actor for Observed<A> {
         myself: ActorRef<Self::Msg>,
         observed: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        observed.incarnation.write(Life::Stopping);
+        observed.incarnation.write(Lifecycle::Stopping);
         let result = self.actor.post_stop(myself, &mut observed.state).await;
         observed.incarnation.end();
         result

@@ -9,7 +9,7 @@ use retake_otp::invariants::{
     Violation, calls, lives, mailbox_depth, messages, orphans, pool_journal, pool_leases,
     recovered_states, restart_sets, restarts, tree_at_rest, undisturbed, unheard, wait_cycles,
 };
-use retake_otp::journal::{Entry, HandlerEnd, Journal, Life, Observed, Tag, What};
+use retake_otp::journal::{Entry, Event, HandlerEnd, Journal, Lifecycle, Observed, Tag};
 use retake_otp::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
 use retake_otp::{Pool, PoolConfig, PoolRef, invariants};
 use retake_sim::{Fault, Isolation, Sim};
@@ -173,10 +173,11 @@ fn all_hold_for_supervised_actors_that_crash_and_are_killed() {
             let (entries, mut violations) = run.expect_passed();
             violations.extend(check_family(&entries, strategy, intensity));
             assert_eq!(violations, [], "{strategy}, seed {seed}");
-            let count =
-                |what: fn(&What) -> bool| entries.iter().filter(|entry| what(&entry.what)).count();
-            crashes += count(|what| matches!(what, What::Restart(_)));
-            escalations += count(|what| matches!(what, What::GaveUp(_)));
+            let count = |what: fn(&Event) -> bool| {
+                entries.iter().filter(|entry| what(&entry.event)).count()
+            };
+            crashes += count(|what| matches!(what, Event::Restart(_)));
+            escalations += count(|what| matches!(what, Event::GaveUp(_)));
         }
     }
     assert!(
@@ -204,23 +205,23 @@ fn one_crash() -> Vec<Entry> {
     entries
 }
 
-fn place_of(entries: &[Entry], who: &str, is_it: impl Fn(&What) -> bool) -> usize {
+fn place_of(entries: &[Entry], who: &str, is_it: impl Fn(&Event) -> bool) -> usize {
     let place = entries
         .iter()
-        .position(|entry| entry.who == who && is_it(&entry.what));
+        .position(|entry| entry.who == who && is_it(&entry.event));
     place.unwrap_or_else(|| panic!("no such entry of {who} in {entries:#?}"))
 }
 
-fn life(number: u64, life: Life) -> impl Fn(&What) -> bool {
-    move |what| *what == What::Life(number, life.clone())
+fn life(number: u64, life: Lifecycle) -> impl Fn(&Event) -> bool {
+    move |what| *what == Event::Life(number, life.clone())
 }
 
 fn incarnation(entries: &[Entry], who: &str) -> u64 {
     let place = place_of(entries, who, |what| {
-        matches!(what, What::Life(_, Life::Starting))
+        matches!(what, Event::Life(_, Lifecycle::Starting))
     });
-    match entries[place].what {
-        What::Life(number, _) => number,
+    match entries[place].event {
+        Event::Life(number, _) => number,
         _ => unreachable!("a life"),
     }
 }
@@ -235,14 +236,14 @@ fn mutants_of_supervisors_are_caught() {
         found.dedup();
         found
     };
-    let restart = place_of(&good, "family", |what| matches!(what, What::Restart(_)));
+    let restart = place_of(&good, "family", |what| matches!(what, Event::Restart(_)));
     // 1: one restart more than is allowed; giving up too early, and twice.
-    let of_family = |what: What| Entry {
-        what,
+    let of_family = |what: Event| Entry {
+        event: what,
         ..good[restart].clone()
     };
-    let restarted = || of_family(What::Restart("beta".to_owned()));
-    let gave_up = || of_family(What::GaveUp("beta".to_owned()));
+    let restarted = || of_family(Event::Restart("beta".to_owned()));
+    let gave_up = || of_family(Event::GaveUp("beta".to_owned()));
     let once_more = |at: usize, more: &[Entry]| {
         let mut entries = good.clone();
         entries.splice(at..at, more.iter().cloned());
@@ -268,13 +269,13 @@ fn mutants_of_supervisors_are_caught() {
     // outside of the set is stopped; one is stopped for no reason.
     let stops = |entries: &[Entry]| {
         place_of(entries, "family", |what| {
-            *what == What::StopChild("gamma".to_owned())
+            *what == Event::StopChild("gamma".to_owned())
         })
     };
     assert_eq!(check(&|entries| drop(entries.remove(stops(&good)))), [2]);
     let reverse = |entries: &mut Vec<Entry>| {
         let second = place_of(entries, "family", |what| {
-            *what == What::StopChild("alpha".to_owned())
+            *what == Event::StopChild("alpha".to_owned())
         });
         entries.swap(stops(&good), second);
     };
@@ -282,13 +283,13 @@ fn mutants_of_supervisors_are_caught() {
     let others = restart_sets(&good, "family", Strategy::RestForOne);
     assert_eq!(numbers(&others), [2]);
     let unasked = |entries: &mut Vec<Entry>| {
-        entries.insert(restart, of_family(What::StopChild("beta".to_owned())));
+        entries.insert(restart, of_family(Event::StopChild("beta".to_owned())));
     };
     assert_eq!(check(&unasked), [2]);
     // 3: the supervisor is gone, and a child is not.
     let orphan = |entries: &mut Vec<Entry>| {
         let end = |entry: &Entry| {
-            entry.who == "alpha" && matches!(entry.what, What::Life(_, Life::Ended))
+            entry.who == "alpha" && matches!(entry.event, Event::Life(_, Lifecycle::Ended))
         };
         let last = entries.iter().rposition(end).unwrap();
         entries.remove(last);
@@ -296,7 +297,7 @@ fn mutants_of_supervisors_are_caught() {
     assert_eq!(check(&orphan), [3]);
     // 4: two ends; two at a time.
     let beta = incarnation(&good, "beta");
-    let end = place_of(&good, "beta", life(beta, Life::Ended));
+    let end = place_of(&good, "beta", life(beta, Lifecycle::Ended));
     assert_eq!(
         check(&|entries| entries.insert(end, good[end].clone())),
         [4]
@@ -305,15 +306,15 @@ fn mutants_of_supervisors_are_caught() {
     let next = end
         + 1
         + place_of(&good[end + 1..], "beta", |what| {
-            matches!(what, What::Life(_, Life::Starting))
+            matches!(what, Event::Life(_, Lifecycle::Starting))
         });
     let haunts = |entries: &mut Vec<Entry>| {
         let end = entries.remove(end);
-        let handling = What::Life(beta, Life::Handling(None));
+        let handling = Event::Life(beta, Lifecycle::Handling(None));
         entries.insert(
             next,
             Entry {
-                what: handling,
+                event: handling,
                 ..end.clone()
             },
         );
@@ -323,7 +324,7 @@ fn mutants_of_supervisors_are_caught() {
     // 5: a restarted counter goes on where it was.
     let recovers = |entries: &mut Vec<Entry>| {
         for entry in entries.iter_mut() {
-            if let What::Life(number, Life::Started(state)) = &mut entry.what
+            if let Event::Life(number, Lifecycle::Started(state)) = &mut entry.event
                 && entry.who == "beta"
                 && *number != beta
             {
@@ -335,7 +336,10 @@ fn mutants_of_supervisors_are_caught() {
     // 6: the supervisor does not hear of the crash, and does nothing, until it ends or for
     // good; it hears of it late.
     let crash = place_of(&good, "beta", |what| {
-        matches!(what, What::Life(_, Life::Handled(HandlerEnd::Panicked)))
+        matches!(
+            what,
+            Event::Life(_, Lifecycle::Handled(HandlerEnd::Panicked))
+        )
     });
     let unheard_of = |change: &dyn Fn(&mut Vec<Entry>)| {
         let mut entries = good.clone();
@@ -343,12 +347,12 @@ fn mutants_of_supervisors_are_caught() {
         numbers(&unheard(&entries, "family", &NAMES, BUSY))
     };
     let deaf = |entries: &mut Vec<Entry>| {
-        let ends = |what: &What| matches!(what, What::ShutDown | What::Life(..));
-        let of_end = place_of(entries, "family", |what| *what == What::ShutDown);
+        let ends = |what: &Event| matches!(what, Event::ShutDown | Event::Life(..));
+        let of_end = place_of(entries, "family", |what| *what == Event::ShutDown);
         let mut place = 0;
         entries.retain(|entry| {
             place += 1;
-            place <= crash || place > of_end || entry.who != "family" || ends(&entry.what)
+            place <= crash || place > of_end || entry.who != "family" || ends(&entry.event)
         });
     };
     assert_eq!(unheard_of(&deaf), [6]);
@@ -363,17 +367,17 @@ fn mutants_of_supervisors_are_caught() {
     assert!(unheard_of(&|_| ()).is_empty());
     // 7: post_stop of one that failed.
     let stopping = Entry {
-        what: What::Life(beta, Life::Stopping),
+        event: Event::Life(beta, Lifecycle::Stopping),
         ..good[end].clone()
     };
     assert_eq!(check(&|entries| entries.insert(end, stopping.clone())), [7]);
     // 13: a message after the stop, and after the end.
     let alpha = incarnation(&good, "alpha");
     let handling = Entry {
-        what: What::Life(alpha, Life::Handling(None)),
-        ..good[place_of(&good, "alpha", life(alpha, Life::Stopping))].clone()
+        event: Event::Life(alpha, Lifecycle::Handling(None)),
+        ..good[place_of(&good, "alpha", life(alpha, Lifecycle::Stopping))].clone()
     };
-    for place in [Life::Stopping, Life::Ended] {
+    for place in [Lifecycle::Stopping, Lifecycle::Ended] {
         let place = place_of(&good, "alpha", life(alpha, place)) + 1;
         let late = check(&|entries| entries.insert(place, handling.clone()));
         assert_eq!(late, [13]);
@@ -399,7 +403,8 @@ fn without_a_failure_nobody_is_restarted() {
 #[test]
 fn mutants_of_mailboxes_are_caught() {
     let good = one_crash();
-    let handles = |entry: &Entry| matches!(&entry.what, What::Life(_, Life::Handling(Some(_))));
+    let handles =
+        |entry: &Entry| matches!(&entry.event, Event::Life(_, Lifecycle::Handling(Some(_))));
     let places: Vec<usize> = (0..good.len()).filter(|at| handles(&good[*at])).collect();
     assert_eq!(places.len(), 3);
     let check = |change: &dyn Fn(&mut Vec<Entry>)| {
@@ -412,11 +417,11 @@ fn mutants_of_mailboxes_are_caught() {
     // 11: handled twice; handled though nobody sent it; lost while the receiver lives.
     let twice = |entries: &mut Vec<Entry>| entries.insert(places[0], good[places[0]].clone());
     assert_eq!(check(&twice), [11]);
-    let sent = place_of(&good, "ann", |what| matches!(what, What::Sent(..)));
+    let sent = place_of(&good, "ann", |what| matches!(what, Event::Sent(..)));
     assert_eq!(check(&|entries| drop(entries.remove(sent))), [11]);
     let lost = |entries: &mut Vec<Entry>| {
         entries.remove(places[0]);
-        entries.retain(|entry| !matches!(entry.what, What::Life(_, Life::Ended)));
+        entries.retain(|entry| !matches!(entry.event, Event::Life(_, Lifecycle::Ended)));
     };
     assert_eq!(check(&lost), [11]);
     // 12: more wait than may.
@@ -459,7 +464,7 @@ fn calls_in_a_circle_and_without_an_end_are_caught() {
     assert_eq!((calls(&end), wait_cycles(&end)), (vec![], vec![]));
     let last = end
         .iter()
-        .rposition(|entry| matches!(entry.what, What::Resolved(_)));
+        .rposition(|entry| matches!(entry.event, Event::Resolved(_)));
     let mut twice = end.clone();
     twice.push(end[last.unwrap()].clone());
     assert_eq!(numbers(&calls(&twice)), [10]);
@@ -523,7 +528,7 @@ fn a_pool_lends_in_order_and_to_one_at_a_time_whatever_fails() {
         let sim = Sim::new().seed(seed).isolation(Isolation::Inline);
         let entries = sim.run(pool_under_fire).expect_passed();
         assert_eq!(pool_journal(&entries, "pool"), [], "seed {seed}");
-        let waits = |entry: &&Entry| matches!(entry.what, What::Waits(_));
+        let waits = |entry: &&Entry| matches!(entry.event, Event::Waits(_));
         waited += entries.iter().filter(waits).count();
     }
     assert!(waited > 1000, "{waited} waited");
@@ -564,7 +569,7 @@ fn mutants_of_the_pools_journal_are_caught() {
         numbers(&pool_journal(&entries, "pool"))
     };
     let returned: Vec<usize> = (0..good.len())
-        .filter(|at| matches!(good[*at].what, What::Returned(_)))
+        .filter(|at| matches!(good[*at].event, Event::Returned(_)))
         .collect();
     // 17: lent before it is given back; given back twice.
     assert_eq!(check(&|entries| drop(entries.remove(returned[0]))), [17]);
@@ -572,7 +577,7 @@ fn mutants_of_the_pools_journal_are_caught() {
     assert_eq!(check(&twice), [17]);
     // 18: the second is served first; the last is never served.
     let lent: Vec<usize> = (0..good.len())
-        .filter(|at| matches!(good[*at].what, What::Lent(..)))
+        .filter(|at| matches!(good[*at].event, Event::Leased(..)))
         .collect();
     assert_eq!(check(&|entries| entries.swap(lent[1], lent[2])), [18]);
     let forgotten = |entries: &mut Vec<Entry>| {
@@ -605,8 +610,8 @@ fn a_journal_tells_how_handlers_end() {
     let entries = run.expect_passed();
     let ends: Vec<HandlerEnd> = entries
         .iter()
-        .filter_map(|entry| match entry.what {
-            What::Life(_, Life::Handled(end)) => Some(end),
+        .filter_map(|entry| match entry.event {
+            Event::Life(_, Lifecycle::Handled(end)) => Some(end),
             _ => None,
         })
         .collect();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use retake_otp::journal::{Journal, Observed};
 use retake_otp::pool::{PoolConfig, PoolRef};
-use retake_otp::statem::{Context, Next, StateMachine, StatemRef, Table};
+use retake_otp::statem::{Context, Event, Next, StateMachine, StatemRef, Table};
 use retake_otp::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
-use retake_otp::{CallError, Names, call, invariants};
+use retake_otp::{CallError, Names, call, invariants, named_enum};
 use retake_sim::Sim;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -74,7 +74,7 @@ fn a_call_to_an_actor_that_has_ended_is_an_error_at_once() {
         doubler.stop(None);
         ended.await.unwrap();
         let answer = call(&doubler, |reply| Request::Double(21, reply), Some(SECOND)).await;
-        assert_eq!(answer, Err(CallError::Gone));
+        assert_eq!(answer, Err(CallError::Closed));
     });
     run.expect_passed();
 }
@@ -107,42 +107,61 @@ fn a_pool_lends_a_worker_for_a_transaction_or_a_lease() {
     run.expect_passed();
 }
 
+named_enum! {
+    enum DoorState { Closed = "closed", Open = "open" }
+}
+
+named_enum! {
+    enum DoorEvent { Push = "push", Spring = "spring" }
+}
+
+impl Event for DoorEvent {
+    type Kind = Self;
+
+    fn kind(&self) -> Self {
+        *self
+    }
+}
+
 struct Door;
 
 impl StateMachine for Door {
-    type State = &'static str;
-    type Event = &'static str;
+    type State = DoorState;
+    type Event = DoorEvent;
+    type Timeout = std::convert::Infallible;
     type Data = u32;
     type Arguments = ();
 
-    fn table() -> Table<&'static str> {
-        Table::new(["closed"])
-            .on("closed", "push", ["open"])
-            .on("open", "spring", ["closed"])
-            .ignore("open", "push")
+    fn table() -> Table<DoorState, DoorEvent> {
+        use DoorEvent::{Push, Spring};
+        use DoorState::{Closed, Open};
+        Table::new([Closed])
+            .on(Closed, Push, [Open])
+            .on(Open, Spring, [Closed])
+            .ignore(Open, Push)
     }
 
     async fn init(
         &self,
         (): (),
         _: &mut Context<'_, Self>,
-    ) -> Result<(&'static str, u32), ActorProcessingErr> {
-        Ok(("closed", 0))
+    ) -> Result<(DoorState, u32), ActorProcessingErr> {
+        Ok((DoorState::Closed, 0))
     }
 
     async fn handle(
         &self,
-        _state: &'static str,
-        event: &'static str,
+        _state: DoorState,
+        event: DoorEvent,
         opened: &mut u32,
         context: &mut Context<'_, Self>,
-    ) -> Result<Next<&'static str>, ActorProcessingErr> {
-        if event == "spring" {
-            return Ok(Next::Goto("closed"));
+    ) -> Result<Next<DoorState>, ActorProcessingErr> {
+        if event == DoorEvent::Spring {
+            return Ok(Next::Goto(DoorState::Closed));
         }
         *opened += 1;
-        context.state_timeout(5 * SECOND, "spring");
-        Ok(Next::Goto("open"))
+        context.state_timeout(5 * SECOND, DoorEvent::Spring);
+        Ok(Next::Goto(DoorState::Open))
     }
 }
 
@@ -150,10 +169,10 @@ impl StateMachine for Door {
 fn a_state_machine_closes_a_door_by_its_timeout() {
     let run = Sim::new().run(|| async {
         let door = StatemRef::start(None, Door, ()).await.unwrap();
-        door.cast("push").unwrap();
-        assert_eq!(door.inspect().await.unwrap().state, "open");
+        door.cast(DoorEvent::Push).unwrap();
+        assert_eq!(door.inspect().await.unwrap().state, DoorState::Open);
         retake::sleep(6 * SECOND).await;
-        assert_eq!(door.inspect().await.unwrap().state, "closed");
+        assert_eq!(door.inspect().await.unwrap().state, DoorState::Closed);
     });
     run.expect_passed();
 }

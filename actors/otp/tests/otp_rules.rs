@@ -93,11 +93,11 @@ fn a_call_to_one_that_dies_or_is_dead_is_an_error_at_once() {
         let long = Some(Duration::from_secs(60));
         assert_eq!(
             call(&counter, Count::Never, long).await,
-            Err(CallError::Gone)
+            Err(CallError::Closed)
         );
         assert_eq!(
             call(&counter, Count::Slowly, long).await,
-            Err(CallError::Gone)
+            Err(CallError::Closed)
         );
         assert_eq!(start.elapsed(), Duration::ZERO);
     });
@@ -448,7 +448,7 @@ impl Actor for Seat {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn seats(size: u32, max_overflow: u32, left: u32) -> PoolRef<()> {
     let left = Arc::new(AtomicU32::new(left));
@@ -467,7 +467,7 @@ fn a_pool_without_workers_of_its_own_lends_overflow_only() {
     simulate(|| async {
         let pool = seats(0, 1, 10).await;
         assert_eq!(pool.status().await.unwrap().idle, 0);
-        let lease = pool.checkout(PATIENCE).await.unwrap();
+        let lease = pool.checkout(TIMEOUT).await.unwrap();
         assert_eq!(pool.try_checkout().await.unwrap_err(), CheckoutError::Full);
         drop(lease);
         settle().await;
@@ -485,20 +485,20 @@ fn a_pool_fails_when_a_replacement_does_not_start_and_its_clients_learn_of_it() 
             let pool = seats(1, 0, 1).await;
             let worker = retake::where_is("pool/worker-1").unwrap();
             let _lease = match is_lent {
-                true => Some(pool.checkout(PATIENCE).await.unwrap()),
+                true => Some(pool.checkout(TIMEOUT).await.unwrap()),
                 false => None,
             };
             let waiter = waits.then(|| {
                 let pool = pool.clone();
-                retake::spawn(async move { pool.checkout(PATIENCE).await.map(drop) })
+                retake::spawn(async move { pool.checkout(TIMEOUT).await.map(drop) })
             });
             settle().await;
             worker.kill();
             if let Some(waiter) = waiter {
-                assert_eq!(waiter.await.unwrap(), Err(CheckoutError::Gone));
+                assert_eq!(waiter.await.unwrap(), Err(CheckoutError::Closed));
             }
             settle().await;
-            assert_eq!(pool.status().await.unwrap_err(), CheckoutError::Gone);
+            assert_eq!(pool.status().await.unwrap_err(), CheckoutError::Closed);
         });
     }
 }
@@ -510,12 +510,12 @@ fn a_worker_that_dies_as_it_is_given_back_neither_leaks_nor_is_lent_again() {
             let sim = Sim::new().seed(seed).isolation(Isolation::Inline);
             let run = sim.run(|| async {
                 let pool = seats(1, 0, 10).await;
-                let lease = pool.checkout(PATIENCE).await.unwrap();
+                let lease = pool.checkout(TIMEOUT).await.unwrap();
                 let worker = (*lease).clone();
                 let killer = retake::spawn(async move { worker.kill() });
                 let giver = retake::spawn(async move { lease.check_in() });
                 // Comes in between, before or after.
-                let early = pool.checkout(PATIENCE).await.unwrap();
+                let early = pool.checkout(TIMEOUT).await.unwrap();
                 let was_alive = early.get_status() == ActorStatus::Running;
                 killer.await.unwrap();
                 giver.await.unwrap();
@@ -523,7 +523,7 @@ fn a_worker_that_dies_as_it_is_given_back_neither_leaks_nor_is_lent_again() {
                 settle().await;
                 let status = pool.status().await.unwrap();
                 assert_eq!((status.idle, status.overflow, status.leased), (1, 0, 0));
-                let lease = pool.checkout(PATIENCE).await.unwrap();
+                let lease = pool.checkout(TIMEOUT).await.unwrap();
                 assert_eq!(lease.get_status(), ActorStatus::Running);
                 was_alive
             });
@@ -537,7 +537,7 @@ fn a_worker_that_dies_as_it_is_given_back_neither_leaks_nor_is_lent_again() {
 fn a_client_that_gives_up_as_it_is_served_gives_the_worker_back() {
     for_seeds(200, || async {
         let pool = seats(1, 0, 10).await;
-        let lease = pool.checkout(PATIENCE).await.unwrap();
+        let lease = pool.checkout(TIMEOUT).await.unwrap();
         let waiter = {
             let pool = pool.clone();
             let patience = Duration::from_millis(10);
@@ -567,7 +567,7 @@ fn a_supervised_pool_comes_back_under_its_name() {
         }));
         let _supervisor = SupervisorRef::start(None, spec).await.unwrap();
         let pool: PoolRef<()> = PoolRef::new("pool");
-        let lease = pool.checkout(PATIENCE).await.unwrap();
+        let lease = pool.checkout(TIMEOUT).await.unwrap();
         kill("pool");
         settle().await;
         assert_eq!(

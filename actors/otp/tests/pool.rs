@@ -23,7 +23,7 @@ impl Actor for Idler {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn start(size: u32, max_overflow: u32, order: Order) -> PoolRef<()> {
     let config = PoolConfig {
@@ -72,18 +72,18 @@ fn workers_are_lent_then_started_then_queued_for() {
     simulate(|| async {
         let pool = start(2, 1, Order::Lifo).await;
         assert_eq!(counts(&pool).await, (PoolState::Ready, 2, 0, 0, 0));
-        let first = pool.checkout(PATIENCE).await.unwrap();
-        let second = pool.checkout(PATIENCE).await.unwrap();
+        let first = pool.checkout(TIMEOUT).await.unwrap();
+        let second = pool.checkout(TIMEOUT).await.unwrap();
         assert_eq!(counts(&pool).await, (PoolState::Overflow, 0, 0, 2, 0));
         let third = pool.try_checkout().await.unwrap();
         assert_eq!(counts(&pool).await, (PoolState::Full, 0, 1, 3, 0));
         assert_eq!(pool.try_checkout().await.unwrap_err(), CheckoutError::Full);
         let before = retake::now();
         assert_eq!(
-            pool.checkout(PATIENCE).await.unwrap_err(),
-            CheckoutError::Timeout(PATIENCE)
+            pool.checkout(TIMEOUT).await.unwrap_err(),
+            CheckoutError::Timeout(TIMEOUT)
         );
-        assert_eq!(before.elapsed(), PATIENCE);
+        assert_eq!(before.elapsed(), TIMEOUT);
         assert_eq!(
             counts(&pool).await,
             (PoolState::Full, 0, 1, 3, 0),
@@ -111,9 +111,9 @@ fn the_order_decides_which_idle_worker_is_next() {
         simulate(move || async move {
             let pool = start(3, 0, order).await;
             let leases = [
-                pool.checkout(PATIENCE).await.unwrap(),
-                pool.checkout(PATIENCE).await.unwrap(),
-                pool.checkout(PATIENCE).await.unwrap(),
+                pool.checkout(TIMEOUT).await.unwrap(),
+                pool.checkout(TIMEOUT).await.unwrap(),
+                pool.checkout(TIMEOUT).await.unwrap(),
             ];
             let mut leases = leases.map(|lease| (name(&lease), lease));
             leases.sort_by(|a, b| a.0.cmp(&b.0));
@@ -125,7 +125,7 @@ fn the_order_decides_which_idle_worker_is_next() {
             drop(one);
             settle().await;
             // Given back in the order 2, 3, 1.
-            assert_eq!(name(&pool.checkout(PATIENCE).await.unwrap()), expected);
+            assert_eq!(name(&pool.checkout(TIMEOUT).await.unwrap()), expected);
         });
     }
 }
@@ -134,7 +134,7 @@ fn the_order_decides_which_idle_worker_is_next() {
 fn waiters_are_served_in_order_and_one_that_gave_up_is_passed_over() {
     simulate(|| async {
         let pool = start(1, 0, Order::Lifo).await;
-        let held = pool.checkout(PATIENCE).await.unwrap();
+        let held = pool.checkout(TIMEOUT).await.unwrap();
         let served = Arc::new(Mutex::new(Vec::new()));
         for client in 0..5_u32 {
             let (pool, served) = (pool.clone(), served.clone());
@@ -168,8 +168,8 @@ fn a_dead_worker_is_replaced_or_not_as_the_pool_needs() {
             "an idle one is replaced"
         );
 
-        let first = pool.checkout(PATIENCE).await.unwrap();
-        let second = pool.checkout(PATIENCE).await.unwrap();
+        let first = pool.checkout(TIMEOUT).await.unwrap();
+        let second = pool.checkout(TIMEOUT).await.unwrap();
         second.kill();
         settle().await;
         assert_eq!(
@@ -194,13 +194,13 @@ fn a_dead_worker_is_replaced_or_not_as_the_pool_needs() {
         );
 
         let held = [
-            pool.checkout(PATIENCE).await.unwrap(),
-            pool.checkout(PATIENCE).await.unwrap(),
+            pool.checkout(TIMEOUT).await.unwrap(),
+            pool.checkout(TIMEOUT).await.unwrap(),
         ];
         let waiting = pool.clone();
         let waiter = retake::spawn(async move {
             waiting
-                .checkout(PATIENCE)
+                .checkout(TIMEOUT)
                 .await
                 .map(|lease| lease.get_status())
         });
@@ -220,7 +220,7 @@ fn a_client_that_dies_gives_its_worker_back_and_leaves_the_queue() {
         let pool = start(1, 0, Order::Lifo).await;
         let client = |pool: PoolRef<()>| {
             retake::spawn(async move {
-                let _lease = pool.checkout(PATIENCE).await.unwrap();
+                let _lease = pool.checkout(TIMEOUT).await.unwrap();
                 retake::sleep(Duration::from_secs(100)).await;
             })
         };
@@ -243,7 +243,7 @@ fn a_transaction_gives_back_also_when_its_work_fails() {
     simulate(|| async {
         let pool = start(1, 0, Order::Lifo).await;
         let failed = pool
-            .transaction(PATIENCE, |_| async { Err::<(), _>("no") })
+            .transaction(TIMEOUT, |_| async { Err::<(), _>("no") })
             .await
             .unwrap();
         assert_eq!(failed, Err("no"));
@@ -256,14 +256,17 @@ fn a_transaction_gives_back_also_when_its_work_fails() {
 fn a_pool_that_is_gone_says_so() {
     simulate(|| async {
         let pool = start(1, 0, Order::Lifo).await;
-        let held = pool.checkout(PATIENCE).await.unwrap();
+        let held = pool.checkout(TIMEOUT).await.unwrap();
         let waiting = pool.clone();
-        let waiter = retake::spawn(async move { waiting.checkout(PATIENCE).await.unwrap_err() });
+        let waiter = retake::spawn(async move { waiting.checkout(TIMEOUT).await.unwrap_err() });
         settle().await;
         let actor = retake::where_is("pool").unwrap();
         actor.stop_and_wait(None, None).await.unwrap();
-        assert_eq!(waiter.await.unwrap(), CheckoutError::Gone);
-        assert_eq!(pool.try_checkout().await.unwrap_err(), CheckoutError::Gone);
+        assert_eq!(waiter.await.unwrap(), CheckoutError::Closed);
+        assert_eq!(
+            pool.try_checkout().await.unwrap_err(),
+            CheckoutError::Closed
+        );
         assert!(
             retake::where_is("pool/worker-1").is_none(),
             "workers end with their pool"
@@ -341,14 +344,14 @@ fn a_queue_with_a_bound_rejects_those_who_come_too_late() {
         };
         let pool = PoolRef::start("pool", config, |number| (Idler, number));
         let pool = pool.await.unwrap();
-        let lease = pool.checkout(PATIENCE).await.unwrap();
+        let lease = pool.checkout(TIMEOUT).await.unwrap();
         let wait = || {
             let pool = pool.clone();
-            retake::spawn(async move { pool.checkout(PATIENCE).await.map(drop) })
+            retake::spawn(async move { pool.checkout(TIMEOUT).await.map(drop) })
         };
         let waiting = [wait(), wait()];
         settle().await;
-        let error = pool.checkout(PATIENCE).await.unwrap_err();
+        let error = pool.checkout(TIMEOUT).await.unwrap_err();
         assert_eq!(error, CheckoutError::QueueFull(2));
         assert!(error.to_string().contains("2 clients wait already"));
         retake::sleep(Duration::from_secs(1)).await;
@@ -356,7 +359,7 @@ fn a_queue_with_a_bound_rejects_those_who_come_too_late() {
         for client in waiting {
             assert_eq!(client.await.unwrap(), Ok(()));
         }
-        let served = pool.status().await.unwrap().served;
+        let served = pool.status().await.unwrap().counts;
         assert_eq!(
             (
                 served.at_once,
@@ -375,13 +378,13 @@ fn a_queue_with_a_bound_rejects_those_who_come_too_late() {
 fn anybody_may_give_any_worker_back_and_more_than_once() {
     simulate(|| async {
         let pool = start(1, 1, Order::Lifo).await;
-        let lease = pool.checkout(PATIENCE).await.unwrap();
+        let lease = pool.checkout(TIMEOUT).await.unwrap();
         let worker = lease.clone();
         pool.check_in(&worker);
         pool.check_in(&worker);
         settle().await;
         assert_eq!(counts(&pool).await, (PoolState::Ready, 1, 0, 0, 0));
-        let other = pool.checkout(PATIENCE).await.unwrap();
+        let other = pool.checkout(TIMEOUT).await.unwrap();
         drop(lease);
         settle().await;
         assert_eq!(
@@ -403,7 +406,7 @@ fn anybody_may_give_any_worker_back_and_more_than_once() {
 fn a_worker_kept_without_its_lease_stays_lent_until_it_is_checked_in() {
     simulate(|| async {
         let pool = start(1, 0, Order::Lifo).await;
-        let worker = pool.checkout(PATIENCE).await.unwrap().into_worker();
+        let worker = pool.checkout(TIMEOUT).await.unwrap().into_worker();
         settle().await;
         assert_eq!(pool.try_checkout().await.unwrap_err(), CheckoutError::Full);
         pool.check_in(&worker);
@@ -438,10 +441,10 @@ fn a_pool_whose_worker_does_not_start_does_not_start() {
         assert!(retake::where_is("pool/worker-1").is_none());
         let pool = PoolRef::start("pool", config(2), |number| (Broken, number));
         let pool = pool.await.unwrap();
-        let _leases = [pool.checkout(PATIENCE).await, pool.checkout(PATIENCE).await];
+        let _leases = [pool.checkout(TIMEOUT).await, pool.checkout(TIMEOUT).await];
         assert_eq!(
-            pool.checkout(PATIENCE).await.unwrap_err(),
-            CheckoutError::Gone
+            pool.checkout(TIMEOUT).await.unwrap_err(),
+            CheckoutError::Closed
         );
     });
 }
@@ -450,16 +453,16 @@ fn a_pool_whose_worker_does_not_start_does_not_start() {
 fn a_pool_that_stops_takes_its_workers_along_and_tells_those_who_wait() {
     simulate(|| async {
         let pool = start(1, 0, Order::Lifo).await;
-        let lease = pool.checkout(PATIENCE).await.unwrap();
+        let lease = pool.checkout(TIMEOUT).await.unwrap();
         let waits = {
             let pool = pool.clone();
-            retake::spawn(async move { pool.checkout(PATIENCE).await.map(drop) })
+            retake::spawn(async move { pool.checkout(TIMEOUT).await.map(drop) })
         };
         settle().await;
         pool.stop().await;
         assert_eq!(lease.get_status(), ractor::ActorStatus::Stopped);
-        assert_eq!(waits.await.unwrap(), Err(CheckoutError::Gone));
-        assert_eq!(pool.status().await, Err(CheckoutError::Gone));
+        assert_eq!(waits.await.unwrap(), Err(CheckoutError::Closed));
+        assert_eq!(pool.status().await, Err(CheckoutError::Closed));
         pool.stop().await;
     });
 }

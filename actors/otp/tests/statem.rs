@@ -1,28 +1,18 @@
 //! State machines follow the rules of `gen_statem`.
 #![allow(missing_docs)]
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ractor::{ActorProcessingErr, ActorStatus, RpcReplyPort};
-use retake_otp::CallError;
 use retake_otp::statem::{
     Context, Discard, EnterContext, Event, Next, StateMachine, StatemRef, Table,
 };
+use retake_otp::{CallError, named_enum};
 use retake_sim::Sim;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
-    A,
-    B,
-    C,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
+named_enum! {
+    enum State { A = "A", B = "B", C = "C" }
 }
 
 /// What a handler is to do.
@@ -66,12 +56,18 @@ enum Scripted {
     OnlyInB,
 }
 
+named_enum! {
+    enum Kind { Ask = "ask", OnlyInB = "only_in_b", Run = "run" }
+}
+
 impl Event for Scripted {
-    fn name(&self) -> &'static str {
+    type Kind = Kind;
+
+    fn kind(&self) -> Kind {
         match self {
-            Self::Run(_) => "run",
-            Self::Ask(_) => "ask",
-            Self::OnlyInB => "only_in_b",
+            Self::Run(_) => Kind::Run,
+            Self::Ask(_) => Kind::Ask,
+            Self::OnlyInB => Kind::OnlyInB,
         }
     }
 }
@@ -93,19 +89,20 @@ impl Player {
 impl StateMachine for Player {
     type State = State;
     type Event = Scripted;
+    type Timeout = &'static str;
     type Data = ();
     type Arguments = Vec<Act>;
 
-    fn table() -> Table<State> {
+    fn table() -> Table<State, Kind> {
         Table::new([State::A])
-            .on(State::A, "run", [State::B])
-            .on(State::B, "run", [State::A, State::C])
-            .on(State::C, "run", [State::A])
-            .postpone(State::A, "ask")
-            .postpone(State::B, "ask")
-            .on(State::C, "ask", [])
-            .on(State::B, "only_in_b", [])
-            .ignore(State::C, "only_in_b")
+            .on(State::A, Kind::Run, [State::B])
+            .on(State::B, Kind::Run, [State::A, State::C])
+            .on(State::C, Kind::Run, [State::A])
+            .postpone(State::A, Kind::Ask)
+            .postpone(State::B, Kind::Ask)
+            .on(State::C, Kind::Ask, [])
+            .on(State::B, Kind::OnlyInB, [])
+            .ignore(State::C, Kind::OnlyInB)
     }
 
     async fn init(
@@ -158,7 +155,7 @@ impl StateMachine for Player {
     fn discard(&self, event: Scripted, why: Discard<State>) {
         let name = match event {
             Scripted::Run(script) => script.name,
-            other => other.name(),
+            other => other.kind().word(),
         };
         self.note(format!("discards {name}: {why:?}"));
     }
@@ -444,7 +441,7 @@ fn stopping_tells_those_who_wait() {
         let expected =
             format!("p@A stop@A discards i: {why} discards ask: {why} discards p: {why}");
         assert_eq!(log, expected);
-        assert_eq!(asked.await.unwrap(), Err(CallError::Gone));
+        assert_eq!(asked.await.unwrap(), Err(CallError::Closed));
         assert_eq!(stage.player.actor().get_status(), ActorStatus::Stopped);
     });
 }
@@ -474,7 +471,7 @@ fn an_undeclared_transition_fails_the_machine() {
         let stage = Stage::start(vec![], None).await;
         stage.play([event("leap", [Goto(C)])]).await;
         assert_eq!(stage.player.actor().get_status(), ActorStatus::Stopped);
-        assert_eq!(stage.player.inspect().await.unwrap_err(), CallError::Gone);
+        assert_eq!(stage.player.inspect().await.unwrap_err(), CallError::Closed);
     });
     run.expect_passed();
 }
@@ -501,17 +498,23 @@ fn the_machine_counts_which_states_have_met_which_events() {
             .await;
         let met = stage.player.inspect().await.unwrap().met;
         let met: Vec<_> = met.into_iter().collect();
-        assert_eq!(met, [((A, "run"), 2), ((B, "run"), 1)]);
+        assert_eq!(met, [((A, Kind::Run), 2), ((B, Kind::Run), 1)]);
     });
 }
 
 #[test]
 fn a_table_with_a_mistake_is_refused() {
-    let table = || Table::new([A]).on(A, "run", [B]);
+    let table = || Table::<_, Kind>::new([A]).on(A, Kind::Run, [B]);
     for (table, expected) in [
-        (Table::new([]).on(A, "run", [B]), "no initial state"),
-        (table().ignore(A, "run"), "two rules for the event `run`"),
-        (table().on(C, "run", [A]), "state `C` cannot be reached"),
+        (
+            Table::<_, Kind>::new([]).on(A, Kind::Run, [B]),
+            "no initial state",
+        ),
+        (
+            table().ignore(A, Kind::Run),
+            "two rules for the event `run`",
+        ),
+        (table().on(C, Kind::Run, [A]), "state `C` cannot be reached"),
     ] {
         let error = table.check().unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");

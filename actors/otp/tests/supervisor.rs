@@ -347,7 +347,7 @@ fn children_are_added_terminated_restarted_and_deleted() {
         supervisor.stop().await;
         assert!(matches!(
             supervisor.which_children().await,
-            Err(ChildError::Gone)
+            Err(ChildError::Closed)
         ));
     })
     .expect_passed();

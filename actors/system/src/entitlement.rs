@@ -32,296 +32,25 @@
 //! # }
 //! ```
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ractor::{ActorProcessingErr, RpcReplyPort};
-
-use crate::governor::{GovernorEvent, GovernorRef};
-use crate::ledger::{Draft, LedgerError, LedgerRef, ReceiptKind, Store};
-use crate::part;
 use retake_otp::Names;
 use retake_otp::statem::{
     Context, Discard, EnterContext, Event, Next, StateMachine, StatemRef, Table,
 };
 
-/// The states of an entitlement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EntitlementState {
-    /// Nothing was granted yet.
-    #[default]
-    Unentitled,
-    /// Granted, and not approved yet.
-    PendingReview,
-    /// Signals of the tenant are governed.
-    Entitled,
-    /// Held back for the time being.
-    Suspended,
-    /// A suspension that somebody has to decide about.
-    Escalated,
-    /// Taken back.
-    Revoked,
-    /// Kept for the record.
-    Archived,
-    /// Its time is over.
-    Expired,
-}
+use crate::entitlements::Entry;
+use crate::governor::{GovernorEvent, GovernorRef};
+use crate::ledger::{Draft, LedgerError, LedgerRef, ReceiptKind};
+use crate::part;
 
-impl fmt::Display for EntitlementState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unentitled => "unentitled",
-            Self::PendingReview => "pending_review",
-            Self::Entitled => "entitled",
-            Self::Suspended => "suspended",
-            Self::Escalated => "escalated",
-            Self::Revoked => "revoked",
-            Self::Archived => "archived",
-            Self::Expired => "expired",
-        })
-    }
-}
+pub use crate::entitlements::{
+    Change, ChangeError, ChangeOrder, EntitlementState, Entitlements, Terms,
+};
 
-impl EntitlementState {
-    const ALL: [Self; 8] = [
-        Self::Unentitled,
-        Self::PendingReview,
-        Self::Entitled,
-        Self::Suspended,
-        Self::Escalated,
-        Self::Revoked,
-        Self::Archived,
-        Self::Expired,
-    ];
-
-    fn parse(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.to_string() == word)
-    }
-}
-
-/// What can be done with an entitlement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Ask for it.
-    Grant,
-    /// After review.
-    Approve,
-    /// Take it back for good.
-    Revoke,
-    /// Hold it back.
-    Suspend,
-    /// End a suspension.
-    Reinstate,
-    /// Have a suspension decided.
-    Escalate,
-    /// Keep it for the record.
-    Archive,
-}
-
-impl Change {
-    /// Its name in the machine's table.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Approve => "approve",
-            Self::Revoke => "revoke",
-            Self::Suspend => "suspend",
-            Self::Reinstate => "reinstate",
-            Self::Escalate => "escalate",
-            Self::Archive => "archive",
-        }
-    }
-
-    /// Where it leads; each leads to one state, wherever it is possible.
-    fn target(self) -> EntitlementState {
-        match self {
-            Self::Grant => EntitlementState::PendingReview,
-            Self::Approve | Self::Reinstate => EntitlementState::Entitled,
-            Self::Revoke => EntitlementState::Revoked,
-            Self::Suspend => EntitlementState::Suspended,
-            Self::Escalate => EntitlementState::Escalated,
-            Self::Archive => EntitlementState::Archived,
-        }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Why an entitlement is not changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChangeError {
-    /// Its state does not allow the change.
-    #[error("an entitlement that is {state} cannot {change}")]
-    NotAllowed {
-        /// The state that it is in.
-        state: EntitlementState,
-        /// The change.
-        change: Change,
-    },
-    /// An order that is not younger than the last one that changed it.
-    #[error(
-        "the order was made at {ordered_ms}, and the last change was ordered at {last_ms}: \
-         orders apply in the order of their timestamps"
-    )]
-    OutOfOrder {
-        /// When the order was made, in milliseconds of Unix time.
-        ordered_ms: u64,
-        /// When the last one was made.
-        last_ms: u64,
-    },
-    /// An order for another entitlement than that of the tenant.
-    #[error("`{0}` is not the entitlement of this tenant")]
-    OtherEntitlement(String),
-}
-
-/// A signed order of a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeOrder {
-    /// What is ordered.
-    pub change: Change,
-    /// The entitlement that it is about. The first order that changes a tenant's entitlement
-    /// gives it its id; later ones have to name it.
-    pub entitlement_id: String,
-    /// When the order was made, in milliseconds of Unix time: younger than the one before.
-    pub ordered_ms: u64,
-    /// The idempotency key of the receipt that it leaves.
-    pub key: String,
-}
-
-/// How long entitlements last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// An entitlement expires after this time; never without it.
-    pub entitled_for: Option<Duration>,
-    /// An archived one expires after this time; never without it.
-    pub archived_for: Option<Duration>,
-}
-
-impl Terms {
-    fn of(self, state: EntitlementState) -> Option<Duration> {
-        match state {
-            EntitlementState::Entitled => self.entitled_for,
-            EntitlementState::Archived => self.archived_for,
-            _ => None,
-        }
-    }
-}
-
-/// All tenants' entitlements. Clones share them, so they outlive the actors as an
-/// ETS table with an heir does in Erlang.
-#[derive(Clone, Debug, Default)]
-pub struct Entitlements(Arc<Mutex<BTreeMap<String, Entry>>>);
-
-/// A state and since when it lasts.
-#[derive(Clone, Debug)]
-struct Entry {
-    state: EntitlementState,
-    /// Unix time: it lasts longer than a process.
-    since: Duration,
-    /// The entitlement's id; none before the first order.
-    id: Option<String>,
-    /// When the last order was made that changed it, in milliseconds of Unix time.
-    ordered_ms: u64,
-}
-
-impl Entitlements {
-    fn table(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn entry(&self, tenant: &str) -> Entry {
-        self.table().get(tenant).cloned().unwrap_or_else(|| Entry {
-            state: EntitlementState::default(),
-            since: retake::unix_time(),
-            id: None,
-            ordered_ms: 0,
-        })
-    }
-
-    /// A change was made, by an order or without one.
-    fn set(
-        &self,
-        tenant: &str,
-        state: EntitlementState,
-        since: Duration,
-        order: Option<(&str, u64)>,
-    ) {
-        let before = self.entry(tenant);
-        let (id, ordered_ms) = match order {
-            Some((id, ordered_ms)) => (
-                before.id.or_else(|| Some(id.to_owned())),
-                before.ordered_ms.max(ordered_ms),
-            ),
-            None => (before.id, before.ordered_ms),
-        };
-        let entry = Entry {
-            state,
-            since,
-            id,
-            ordered_ms,
-        };
-        self.table().insert(tenant.to_owned(), entry);
-    }
-
-    /// True unless the tenant's entitlement is known by another id.
-    #[must_use]
-    pub fn may_be(&self, tenant: &str, entitlement_id: &str) -> bool {
-        let entry = self.table().get(tenant).and_then(|entry| entry.id.clone());
-        entry.is_none_or(|id| id == entitlement_id)
-    }
-
-    /// Take over what the receipts say.
-    pub(crate) fn restore(&self, store: &Store) {
-        for receipt in store.all() {
-            if let ReceiptKind::Entitlement {
-                to,
-                entitlement_id,
-                ordered_ms,
-                ..
-            } = &receipt.kind
-                && let Some(state) = EntitlementState::parse(to)
-            {
-                let since = Duration::from_nanos(receipt.time_ns);
-                let order = entitlement_id.as_deref().map(|id| (id, *ordered_ms));
-                self.set(&receipt.tenant, state, since, order);
-            }
-        }
-    }
-
-    /// All tenants that were ever granted anything.
-    pub(crate) fn tenants(&self) -> Vec<String> {
-        self.table().keys().cloned().collect()
-    }
-
-    /// True if the tenant was ever granted anything.
-    #[must_use]
-    pub fn knows(&self, tenant: &str) -> bool {
-        self.table().contains_key(tenant)
-    }
-
-    /// The state of a tenant's entitlement.
-    #[must_use]
-    pub fn state(&self, tenant: &str) -> EntitlementState {
-        self.entry(tenant).state
-    }
-
-    /// True if the tenant is entitled.
-    #[must_use]
-    pub fn is_entitled(&self, tenant: &str) -> bool {
-        self.state(tenant) == EntitlementState::Entitled
-    }
-}
-
-/// What an entitlement is told.
+/// What an entitlement receives.
 #[derive(Debug)]
 pub enum EntitlementEvent {
     /// Change it; the answer is the new state.
@@ -335,12 +64,38 @@ pub enum EntitlementEvent {
     Expire,
 }
 
-impl Event for EntitlementEvent {
-    fn name(&self) -> &'static str {
+/// The kinds of [`EntitlementEvent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntitlementEventKind {
+    /// A change, with or without an order.
+    Change(Change),
+    /// The end of its time.
+    Expiry,
+}
+
+impl From<Change> for EntitlementEventKind {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
+}
+
+impl fmt::Display for EntitlementEventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Change(change, _) => change.name(),
-            Self::Order(order, _) => order.change.name(),
-            Self::Expire => "expiry",
+            Self::Change(change) => change.fmt(f),
+            Self::Expiry => f.write_str("expiry"),
+        }
+    }
+}
+
+impl Event for EntitlementEvent {
+    type Kind = EntitlementEventKind;
+
+    fn kind(&self) -> EntitlementEventKind {
+        match self {
+            Self::Change(change, _) => EntitlementEventKind::Change(*change),
+            Self::Order(order, _) => EntitlementEventKind::Change(order.change),
+            Self::Expire => EntitlementEventKind::Expiry,
         }
     }
 }
@@ -387,26 +142,29 @@ impl EntitlementArguments {
 impl StateMachine for Entitlement {
     type State = EntitlementState;
     type Event = EntitlementEvent;
+    type Timeout = std::convert::Infallible;
     type Data = EntitlementArguments;
     type Arguments = EntitlementArguments;
 
-    fn table() -> Table<EntitlementState> {
+    fn table() -> Table<EntitlementState, EntitlementEventKind> {
+        use Change::{Approve, Archive, Escalate, Grant, Reinstate, Revoke, Suspend};
+        use EntitlementEventKind::Expiry;
         use EntitlementState::{
             Archived, Entitled, Escalated, Expired, PendingReview, Revoked, Suspended, Unentitled,
         };
-        // An actor that is restarted goes on in the state that was reached.
+        // An actor that is restarted starts in the state that was reached.
         Table::new(EntitlementState::ALL)
-            .on(Unentitled, "grant", [PendingReview])
-            .on(PendingReview, "approve", [Entitled])
-            .on(PendingReview, "suspend", [Suspended])
-            .on(Entitled, "revoke", [Revoked])
-            .on(Entitled, "suspend", [Suspended])
-            .on(Entitled, "expiry", [Expired])
-            .on(Suspended, "reinstate", [Entitled])
-            .on(Suspended, "escalate", [Escalated])
-            .on(Escalated, "archive", [Archived])
-            .on(Revoked, "archive", [Archived])
-            .on(Archived, "expiry", [Expired])
+            .on(Unentitled, Grant, [PendingReview])
+            .on(PendingReview, Approve, [Entitled])
+            .on(PendingReview, Suspend, [Suspended])
+            .on(Entitled, Revoke, [Revoked])
+            .on(Entitled, Suspend, [Suspended])
+            .on(Entitled, Expiry, [Expired])
+            .on(Suspended, Reinstate, [Entitled])
+            .on(Suspended, Escalate, [Escalated])
+            .on(Escalated, Archive, [Archived])
+            .on(Revoked, Archive, [Archived])
+            .on(Archived, Expiry, [Expired])
     }
 
     async fn init(

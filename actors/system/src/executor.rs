@@ -21,100 +21,27 @@
 //! // The governor of `acme` hears of the end, if there is one.
 //! let action = Action { attempt: 1, tenant: "acme".into(), kind: ActionKind::Scale };
 //! executor.cast(ExecutorMessage::Execute(action))?;
-//! # while pool.status().await?.served.at_once == 0 { tokio::task::yield_now().await; }
-//! assert_eq!(pool.status().await?.served.at_once, 1);
+//! # while pool.status().await?.counts.at_once == 0 { tokio::task::yield_now().await; }
+//! assert_eq!(pool.status().await?.counts.at_once, 1);
 //! # Ok(())
 //! # }
 //! ```
 
-use std::fmt;
 use std::time::Duration;
 
-use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use serde::{Deserialize, Serialize};
 
+use crate::action::{ACTION_TIMEOUT, Action, ActionResult, ExecutorMessage};
 use crate::failures::{Failures, Service};
 use crate::governor::{GovernorEvent, GovernorRef};
-use crate::ledger::ReceiptId;
 use crate::part;
 use crate::stages::{Stage, Stages};
 use crate::worker::{Work, WorkerMessage};
-use retake_otp::ByActor;
-use retake_otp::EARLY;
+use retake_otp::ActorMap;
 use retake_otp::Names;
 use retake_otp::pool::{CheckoutError, PoolRef};
+use retake_otp::{CallError, EARLY, call_in_full};
 
-/// What can be done for a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionKind {
-    /// Add or remove capacity.
-    Scale,
-    /// Go back to an earlier version.
-    Rollback,
-    /// Slow intake down.
-    Throttle,
-}
-
-impl fmt::Display for ActionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scale => "scale",
-            Self::Rollback => "rollback",
-            Self::Throttle => "throttle",
-        })
-    }
-}
-
-/// An accepted action.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Action {
-    /// The receipt of its attempt, which names it.
-    pub attempt: ReceiptId,
-    /// Whom it is for.
-    pub tenant: String,
-    /// What is done.
-    pub kind: ActionKind,
-}
-
-/// How an action ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ActionResult {
-    /// The work is done.
-    Success,
-    /// The work was not done in time.
-    Timeout,
-    /// The work was not done.
-    Error(String),
-    /// A part of the work was done.
-    Partial(String),
-}
-
-impl ActionResult {
-    /// The word that receipts use.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Timeout => "timeout",
-            Self::Error(_) => "error",
-            Self::Partial(_) => "partial",
-        }
-    }
-
-    /// Why it was not a success.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        match self {
-            Self::Error(reason) | Self::Partial(reason) => reason,
-            Self::Success | Self::Timeout => "",
-        }
-    }
-}
-
-/// How long an action may take, if nothing else is said.
-pub(crate) const ACTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a runner waits for a worker, where an action has that long.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -151,19 +78,12 @@ impl ExecutorArguments {
     }
 }
 
-/// What an executor is asked.
-#[derive(Debug)]
-pub enum ExecutorMessage {
-    /// Run this action; the tenant's governor hears of its end.
-    Execute(Action),
-}
-
 /// The executor's own state.
 #[derive(Debug)]
 pub struct ExecutorState {
     arguments: ExecutorArguments,
     /// By its runner.
-    running: ByActor<Action>,
+    running: ActorMap<Action>,
 }
 
 #[retake::simulated]
@@ -179,7 +99,7 @@ impl Actor for Executor {
     ) -> Result<ExecutorState, ActorProcessingErr> {
         Ok(ExecutorState {
             arguments,
-            running: ByActor::default(),
+            running: ActorMap::default(),
         })
     }
 
@@ -245,27 +165,27 @@ fn report(names: &Names, action: &Action, result: ActionResult) {
 struct Runner;
 
 #[derive(Debug)]
-struct Go;
+struct Start;
 
 #[retake::simulated]
 impl Actor for Runner {
-    type Msg = Go;
+    type Msg = Start;
     type State = (Action, ExecutorArguments);
     type Arguments = (Action, ExecutorArguments);
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Go>,
+        myself: ActorRef<Start>,
         start: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        myself.cast(Go)?;
+        myself.cast(Start)?;
         Ok(start)
     }
 
     async fn handle(
         &self,
-        myself: ActorRef<Go>,
-        _: Go,
+        myself: ActorRef<Start>,
+        _: Start,
         (action, arguments): &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         let result = run(action, arguments).await;
@@ -276,10 +196,10 @@ impl Actor for Runner {
 }
 
 async fn run(action: &Action, arguments: &ExecutorArguments) -> ActionResult {
-    let begun = retake::now();
+    let start = retake::now();
     let timeout = arguments.action_timeout;
-    let lent = arguments.pool.checkout(QUEUE_TIMEOUT.min(timeout));
-    let worker = match arguments.stages.timed(Stage::PoolWait, lent).await {
+    let checkout = arguments.pool.checkout(QUEUE_TIMEOUT.min(timeout));
+    let worker = match arguments.stages.timed(Stage::PoolWait, checkout).await {
         Ok(worker) => worker,
         Err(CheckoutError::Timeout(_)) => return ActionResult::Timeout,
         Err(error) => return ActionResult::Error(error.to_string()),
@@ -288,25 +208,22 @@ async fn run(action: &Action, arguments: &ExecutorArguments) -> ActionResult {
     let left = if retake::buggify!("executor: gives up early") {
         EARLY
     } else {
-        timeout.saturating_sub(begun.elapsed())
+        timeout.saturating_sub(start.elapsed())
     };
-    let work = worker.call(
-        |reply| WorkerMessage::Run(action.clone(), reply),
-        Some(left),
-    );
-    let answer = arguments.stages.timed(Stage::Work, work).await;
-    let result = match answer {
-        Ok(CallResult::Success(Work::Done)) => ActionResult::Success,
-        Ok(CallResult::Success(Work::Partial(reason))) => ActionResult::Partial(reason),
-        Ok(CallResult::Success(Work::Failed(reason))) => ActionResult::Error(reason),
-        Ok(CallResult::Timeout) => {
+    let run = |reply| WorkerMessage::Run(action.clone(), reply);
+    let work = call_in_full(&worker, run, Some(left));
+    let result = match arguments.stages.timed(Stage::Work, work).await {
+        Ok(Work::Done) => ActionResult::Success,
+        Ok(Work::Partial(reason)) => ActionResult::Partial(reason),
+        Ok(Work::Failed(reason)) => ActionResult::Error(reason),
+        Err(CallError::Timeout(_)) => {
             // It may be stuck: a worker that is given back must be able to work.
             worker.kill();
             ActionResult::Timeout
         }
-        Ok(CallResult::SenderError) | Err(_) => ActionResult::Error("the worker died".to_owned()),
+        Err(CallError::Closed) => ActionResult::Error("the worker died".to_owned()),
     };
-    if arguments.failures.strike(Service::CheckIn).is_some() {
+    if arguments.failures.injected(Service::CheckIn).is_some() {
         // Nobody gives it back.
         drop(worker.into_worker());
     }

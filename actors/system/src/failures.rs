@@ -1,4 +1,4 @@
-//! Failures on purpose: a part of the system refuses, hangs or returns rubbish for
+//! Fault injection: a part of the system refuses, hangs or returns invalid data for
 //! a while, always or at a rate.
 //!
 //! Inside a simulation the rate's coin is part of the seed. This is for failures
@@ -144,7 +144,7 @@ impl Failures {
     }
 
     /// How this request to a service fails, if it does.
-    pub fn strike(&self, service: Service) -> Option<FailureKind> {
+    pub fn injected(&self, service: Service) -> Option<FailureKind> {
         let mut active = self.active();
         if active.is_empty() {
             return None;
@@ -154,13 +154,13 @@ impl Failures {
         let of_service = active
             .iter()
             .filter(|active| active.failure.service == service && active.from <= now);
-        let struck = of_service
+        let injected = of_service
             .filter(|active| active.coin.sample(&mut retake::rng()))
             .map(|active| active.failure.kind)
             .next();
-        if let Some(kind) = struck {
+        if let Some(kind) = injected {
             retake::event!("injected failure of {service:?}: {kind}");
         }
-        struck
+        injected
     }
 }

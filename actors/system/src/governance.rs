@@ -31,11 +31,12 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
-use crate::entitlement::{Entitlement, EntitlementArguments, EntitlementRef, Entitlements, Terms};
+use crate::entitlement::{Entitlement, EntitlementArguments, EntitlementRef};
+use crate::entitlements::{Entitlements, Terms};
 use crate::governor::{Governor, GovernorArguments, GovernorRef};
 use crate::ledger::{LedgerRef, Store};
 use crate::part;
-use retake_otp::ByActor;
+use retake_otp::ActorMap;
 use retake_otp::Names;
 use retake_otp::supervisor::stop_all;
 
@@ -87,7 +88,7 @@ pub struct GovernanceState {
     governors: BTreeMap<String, GovernorRef>,
     entitlements: BTreeMap<String, EntitlementRef>,
     /// To what it is.
-    roles: ByActor<Role>,
+    roles: ActorMap<Role>,
 }
 
 #[derive(Clone, Debug)]
@@ -117,7 +118,7 @@ impl Actor for Governance {
             arguments,
             governors: BTreeMap::new(),
             entitlements: BTreeMap::new(),
-            roles: ByActor::default(),
+            roles: ActorMap::default(),
         };
         for attempt in orphaned {
             state.start_governor(attempt.tenant, &myself).await?;
@@ -134,7 +135,7 @@ impl Actor for Governance {
         message: GovernanceMessage,
         state: &mut GovernanceState,
     ) -> Result<(), ActorProcessingErr> {
-        // Nobody is left to be told when an answer cannot be sent.
+        // A client that does not wait any more gets no answer.
         match message {
             GovernanceMessage::GovernorOf(tenant, reply) => {
                 let governor = match state.governors.get(&tenant) {

@@ -2,7 +2,8 @@
 //! receipts. Made of the actors of [`retake_otp`], and with them the same code live and
 //! under simulation.
 //!
-//! The modules, in reading order: [`ledger`] keeps receipts in hash chains; [`worker`] does
+//! The modules, in reading order: [`ledger`] keeps receipts in hash chains. A [`signal`] may ask
+//! for an [`action`], if its tenant has one of the [`entitlements`]. [`worker`] does
 //! an action's work, [`executor`] runs actions on the pool, [`governor`] decides for one
 //! tenant which to take, [`entitlement`] whether it may, [`governance`] keeps both,
 //! [`system`] puts them together, and [`ingress`] lets HTTP clients in.
@@ -21,8 +22,10 @@
 //!                       └─ result, transition ─> ledger
 //! ```
 
+pub mod action;
 pub mod alerts;
 pub mod entitlement;
+pub mod entitlements;
 pub mod executor;
 pub mod failure_plan;
 pub mod failures;
@@ -34,17 +37,20 @@ pub mod ledger;
 pub mod observer;
 pub mod part;
 mod service_time;
+pub mod signal;
 pub mod stages;
 pub mod system;
 pub mod worker;
 
-pub use entitlement::{Change, EntitlementState, Entitlements};
-pub use executor::{Action, ActionKind, ActionResult, Executor};
+pub use action::{Action, ActionKind, ActionResult};
+pub use entitlements::{Change, EntitlementState, Entitlements};
+pub use executor::Executor;
 pub use failure_plan::{PlanError, PlannedFailure};
 pub use failures::{Failure, FailureKind, Failures, Service};
-pub use governor::{Governor, GovernorState, Signal, Verdict};
+pub use governor::{Governor, GovernorState};
 pub use ingress::{Ingress, IngressConfig};
 pub use ledger::{Ledger, LedgerRef, Receipt, Store};
-pub use service_time::{NoQuantiles, Quantiles, ServiceTime};
+pub use service_time::{Quantiles, QuantilesError, ServiceTime};
+pub use signal::{Signal, Verdict};
 pub use system::{System, SystemConfig};
 pub use worker::ActionWorker;

@@ -60,14 +60,14 @@ impl ServiceTime {
 /// let quantiles = Quantiles::new([(0.0, ms(1)), (0.5, ms(2)), (1.0, ms(10))])?;
 /// assert_eq!(quantiles.at(0.5), ms(2));
 /// assert_eq!(quantiles.at(0.75), ms(6));
-/// # Ok::<(), retake_system::NoQuantiles>(())
+/// # Ok::<(), retake_system::QuantilesError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantiles(Arc<[(f64, Duration)]>);
 
 /// Why points are no quantiles.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-pub enum NoQuantiles {
+pub enum QuantilesError {
     /// They have to tell the shortest and the longest time.
     #[error("the first share has to be 0 and the last 1")]
     Ends,
@@ -84,19 +84,19 @@ impl Quantiles {
     ///
     /// # Errors
     /// If shares or times do not ascend, or the ends are missing.
-    pub fn new(points: impl IntoIterator<Item = (f64, Duration)>) -> Result<Self, NoQuantiles> {
+    pub fn new(points: impl IntoIterator<Item = (f64, Duration)>) -> Result<Self, QuantilesError> {
         let points: Arc<[_]> = points.into_iter().collect();
         let share_of = |point: Option<&(f64, Duration)>| point.map(|(share, _)| *share);
         if share_of(points.first()) != Some(0.0) || share_of(points.last()) != Some(1.0) {
-            return Err(NoQuantiles::Ends);
+            return Err(QuantilesError::Ends);
         }
         for pair in points.windows(2) {
             let ((before, shorter), (share, time)) = (pair[0], pair[1]);
             if share.is_nan() || share <= before {
-                return Err(NoQuantiles::Share(share));
+                return Err(QuantilesError::Share(share));
             }
             if time < shorter {
-                return Err(NoQuantiles::Time(share));
+                return Err(QuantilesError::Time(share));
             }
         }
         Ok(Self(points))
@@ -148,14 +148,14 @@ mod tests {
             &[(0.1, 1), (1.0, 2)],
             &[(0.0, 1), (0.9, 2)],
         ] {
-            assert_eq!(of(points), Err(NoQuantiles::Ends), "{points:?}");
+            assert_eq!(of(points), Err(QuantilesError::Ends), "{points:?}");
         }
         let twice = of(&[(0.0, 1), (0.5, 1), (0.5, 2), (1.0, 3)]);
-        assert_eq!(twice, Err(NoQuantiles::Share(0.5)));
+        assert_eq!(twice, Err(QuantilesError::Share(0.5)));
         let not_a_number = of(&[(0.0, 1), (f64::NAN, 1), (1.0, 3)]);
-        assert!(matches!(not_a_number, Err(NoQuantiles::Share(_))));
+        assert!(matches!(not_a_number, Err(QuantilesError::Share(_))));
         let shorter = of(&[(0.0, 2), (0.5, 1), (1.0, 3)]);
-        assert_eq!(shorter, Err(NoQuantiles::Time(0.5)));
+        assert_eq!(shorter, Err(QuantilesError::Time(0.5)));
     }
 
     #[test]

@@ -27,25 +27,25 @@ use std::time::Duration;
 
 use ractor::{ActorRef, RpcReplyPort, SpawnErr};
 
-use crate::entitlement::{
-    Change, ChangeError, ChangeOrder, EntitlementEvent, EntitlementRef, EntitlementState,
-    Entitlements, Terms,
+use crate::action::ACTION_TIMEOUT;
+use crate::entitlement::{EntitlementEvent, EntitlementRef};
+use crate::entitlements::{
+    Change, ChangeError, ChangeOrder, EntitlementState, Entitlements, Terms,
 };
-use crate::executor::{ACTION_TIMEOUT, Executor, ExecutorArguments};
+use crate::executor::{Executor, ExecutorArguments};
 use crate::failures::Failures;
 use crate::governance::{Governance, GovernanceArguments, GovernanceMessage};
-use crate::governor::{
-    GovernorArguments, GovernorEvent, GovernorRef, GovernorState, Signal, Verdict,
-};
+use crate::governor::{Governor, GovernorArguments, GovernorEvent, GovernorRef, GovernorState};
 use crate::ledger::{Durability, Ledger, LedgerArguments, LedgerRef, Store};
 use crate::observer::{Observations, Observer, ObserverArguments};
 use crate::part;
 use crate::service_time::ServiceTime;
+use crate::signal::{Signal, Verdict};
 use crate::stages::{Stage, Stages};
 use crate::worker::{ActionWorker, WorkerArguments, WorkerMessage};
 use retake_otp::Names;
 use retake_otp::pool::{Pool, PoolConfig, PoolRef};
-use retake_otp::statem::Inspection;
+use retake_otp::statem::InspectionOf;
 use retake_otp::supervisor::{ChildSpec, Shutdown, Strategy, SupervisorRef, SupervisorSpec};
 use retake_otp::{CallError, STORM, call};
 
@@ -205,7 +205,7 @@ impl System {
         message: impl FnOnce(RpcReplyPort<T>) -> GovernanceMessage,
     ) -> Result<T, CallError> {
         let governance = Names::find(&self.config.names.of(part::GOVERNANCE));
-        let governance: ActorRef<GovernanceMessage> = governance.ok_or(CallError::Gone)?;
+        let governance: ActorRef<GovernanceMessage> = governance.ok_or(CallError::Closed)?;
         call(&governance, message, Some(CALL_TIMEOUT)).await
     }
 
@@ -312,7 +312,7 @@ impl System {
     /// If the tenant's governor does not answer; the signal may have been taken.
     pub async fn signal(&self, signal: Signal) -> Result<Verdict, CallError> {
         let governor = self.governor(&signal.tenant).await?;
-        // What has an id may be sent again by whoever got no answer.
+        // What has an id may be sent again by a client that got no answer.
         if signal.id.is_some() {
             let retries = if retake::buggify!("client: a storm of retries") {
                 STORM
@@ -338,14 +338,14 @@ impl System {
         Ok(self.inspect_governor(tenant).await?.state)
     }
 
-    /// How a tenant's governor stands, and what it has met.
+    /// The state of a tenant's governor, and what it has met.
     ///
     /// # Errors
     /// If it does not answer.
     pub async fn inspect_governor(
         &self,
         tenant: &str,
-    ) -> Result<Inspection<GovernorState>, CallError> {
+    ) -> Result<InspectionOf<Governor>, CallError> {
         self.governor(tenant).await?.inspect().await
     }
 

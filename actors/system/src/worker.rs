@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-use crate::executor::Action;
+use crate::action::Action;
 use crate::failures::{FailureKind, Failures, Service};
 use crate::service_time::ServiceTime;
 
@@ -56,7 +56,7 @@ pub enum WorkerMessage {
 
 /// By how much a job takes longer that is larger than any should be.
 const OVERSIZED: Duration = Duration::from_secs(10);
-/// How long a worker hangs that was told to.
+/// How long a worker hangs that an injected failure makes hang.
 const HANGS: Duration = Duration::from_secs(24 * 3600);
 
 #[retake::simulated]
@@ -84,7 +84,7 @@ impl Actor for ActionWorker {
         if retake::buggify!("worker: its job is oversized") {
             retake::sleep(OVERSIZED).await;
         }
-        let work = match arguments.failures.strike(Service::Worker) {
+        let work = match arguments.failures.injected(Service::Worker) {
             None => Work::Done,
             Some(FailureKind::Slow(time)) => {
                 retake::sleep(time).await;
@@ -98,7 +98,7 @@ impl Actor for ActionWorker {
             Some(kind @ FailureKind::Corrupt) => Work::Partial(kind.to_string()),
             Some(kind) => Work::Failed(kind.to_string()),
         };
-        // Whoever asked may have given up.
+        // The client may have given up.
         let _ = reply.send(work);
         Ok(())
     }

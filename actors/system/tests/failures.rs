@@ -258,22 +258,22 @@ fn a_failure_ends_after_its_duration_or_when_it_is_healed_and_is_part_of_the_see
         };
         failures.inject(failure).unwrap();
         let strikes: Vec<bool> = (0..40)
-            .map(|_| failures.strike(Service::Ledger).is_some())
+            .map(|_| failures.injected(Service::Ledger).is_some())
             .collect();
-        assert_eq!(failures.strike(Service::Worker), None);
+        assert_eq!(failures.injected(Service::Worker), None);
         retake::sleep(SECOND - Duration::from_nanos(1)).await;
-        assert!((0..40).any(|_| failures.strike(Service::Ledger).is_some()));
+        assert!((0..40).any(|_| failures.injected(Service::Ledger).is_some()));
         retake::sleep(Duration::from_nanos(1)).await;
-        assert!((0..40).all(|_| failures.strike(Service::Ledger).is_none()));
+        assert!((0..40).all(|_| failures.injected(Service::Ledger).is_none()));
         failures
             .inject(Failure {
                 rate: 1.0,
                 ..failure
             })
             .unwrap();
-        assert!(failures.strike(Service::Ledger).is_some());
+        assert!(failures.injected(Service::Ledger).is_some());
         failures.heal();
-        assert_eq!(failures.strike(Service::Ledger), None);
+        assert_eq!(failures.injected(Service::Ledger), None);
         let error = failures.inject(Failure {
             rate: 1.5,
             ..failure

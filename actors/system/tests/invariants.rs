@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use retake_otp::statem::StateMachine as _;
 use retake_sim::{Fault, Isolation, Sim};
+use retake_system::governor::GovernorEventKind;
 use retake_system::invariants::{
     Coverage, Violation, acknowledged, chains, governors, ledger, pool, recovery, same_recovery,
     sequence, tree_at_rest,
@@ -340,10 +341,12 @@ fn a_state_that_meets_what_it_does_not_declare_is_caught() {
        NEVER  refusing: entitled
        NEVER  refusing: signal
     ");
-    machine.met.insert((machine.state, "earthquake"), 2);
+    machine
+        .met
+        .insert((machine.state, GovernorEventKind::Act), 2);
     coverage.add(&machine);
     assert_eq!(
         coverage.violations()[0].to_string(),
-        "invariant 22: state stable does not declare `earthquake`, which came 2 times"
+        "invariant 22: state stable does not declare `act`, which came 2 times"
     );
 }

@@ -657,9 +657,9 @@ fn after_an_error_of_the_disk_nothing_more_is_acknowledged() {
         ledger.append(draft("a", 1)).await.unwrap();
         disk.cut_power_at(disk.operations() + 2);
         let answer = ledger.append(draft("a", 2)).await;
-        assert_eq!(answer.unwrap_err(), LedgerError::Gone);
+        assert_eq!(answer.unwrap_err(), LedgerError::Closed);
         let answer = ledger.append(draft("a", 3)).await;
-        assert_eq!(answer.unwrap_err(), LedgerError::Gone);
+        assert_eq!(answer.unwrap_err(), LedgerError::Closed);
         assert_eq!(store.len(), 1);
     });
     run.expect_passed();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use retake_otp::PoolConfig;
 use retake_otp::pool::PoolStatus;
 use retake_sim::{Fault, FaultAction, Sim};
-use retake_system::governor::Verdict;
+use retake_system::governor::{GovernorEventKind, Verdict};
 use retake_system::invariants::{Violation, governors, ledger, pool, tree_at_rest};
 use retake_system::ledger::{Receipt, ReceiptKind};
 use retake_system::{ServiceTime, Signal, System, SystemConfig};
@@ -79,7 +79,7 @@ async fn three_signals() -> (Seen, Vec<Violation>) {
         receipts: system.store().all(),
         pool: system.pool().status().await.unwrap(),
         met: (governor.met.iter())
-            .filter(|((_, event), _)| *event == "signal")
+            .filter(|((_, event), _)| *event == GovernorEventKind::Signal)
             .map(|(_, times)| times)
             .sum(),
     };
@@ -145,7 +145,7 @@ fn an_executor_that_gives_up_early_ends_its_action_as_a_timeout_and_replaces_the
 
 #[test]
 fn an_action_that_is_asked_for_twice_is_worked_on_twice_and_ends_once() {
-    let lent = |seen: &Seen| seen.pool.served.at_once + seen.pool.served.after_waiting;
+    let lent = |seen: &Seen| seen.pool.counts.at_once + seen.pool.counts.after_waiting;
     let (plain, twice) = (
         seen_with(None),
         seen_with(Some("governor: asks for its action twice")),
@@ -156,7 +156,7 @@ fn an_action_that_is_asked_for_twice_is_worked_on_twice_and_ends_once() {
 #[test]
 fn a_pools_client_that_retries_in_a_storm_takes_no_worker_away() {
     let seen = seen_with(Some("pool client: a storm of retries"));
-    assert_eq!(seen.pool.served.given_up, 20);
+    assert_eq!(seen.pool.counts.given_up, 20);
     assert_eq!(seen.results()[0].0, "success");
 }
 

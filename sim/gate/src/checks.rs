@@ -175,11 +175,14 @@ pub fn covered(machine: &str, state: impl Display, event: &str) {
 
 /// Tell a simulation, once in a run, which pairs of state and event a machine may meet, so
 /// that campaigns report those that were never met.
-pub fn coverable<S: Display>(machine: &str, pairs: impl IntoIterator<Item = (S, &'static str)>) {
+pub fn coverable<S: Display, E: AsRef<str>>(
+    machine: &str,
+    pairs: impl IntoIterator<Item = (S, E)>,
+) {
     engine::with(|engine| {
         if !engine.knows_machine(machine) {
             for (state, event) in pairs {
-                engine.covered(machine, &state, event, 0);
+                engine.covered(machine, &state, event.as_ref(), 0);
             }
         }
     });

@@ -30,7 +30,7 @@ impl fmt::Display for Mode {
 }
 
 /// What is wrong when a check-in is missing.
-pub(super) const LENT: &str =
+pub(super) const LEASED: &str =
     "workers are still leased 5 s after the load: a check-in is missing, or an action hangs";
 
 /// Looks for that, and time between them.

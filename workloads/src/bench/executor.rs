@@ -9,7 +9,7 @@ use retake_system::alerts::Figures;
 use retake_system::worker::{Work, WorkerArguments, WorkerMessage};
 use retake_system::{Action, ActionKind, ActionWorker, Failures, Service, ServiceTime};
 
-use super::context::{Context, LENT, SETTLE};
+use super::context::{Context, LEASED, SETTLE};
 use super::measure::{Measured, Series};
 use super::target::{Target, Unit};
 use super::{Benchmark, benchmarks};
@@ -144,19 +144,19 @@ impl Stage {
     async fn close(self, measured: &mut Measured) {
         locked(&self.watch).is_over = true;
         // The last check-ins may be on their way.
-        let mut lent = 0;
+        let mut leased = 0;
         for _ in 0..SETTLE.0 {
             let Ok(status) = self.pool.status().await else {
                 break;
             };
             measured.violations(&retake_system::invariants::pool(&pool_config(), &status));
-            lent = status.leased;
-            if lent == 0 || !measured.errors.is_empty() {
+            leased = status.leased;
+            if leased == 0 || !measured.errors.is_empty() {
                 break;
             }
             retake::sleep(SETTLE.1).await;
         }
-        measured.require(LENT, lent == 0);
+        measured.require(LEASED, leased == 0);
         self.pool.stop().await;
     }
 }
@@ -181,7 +181,7 @@ impl Client {
             Ok(worker) => {
                 let run = |reply| WorkerMessage::Run(action, reply);
                 let work = retake_otp::call(&worker, run, None).await;
-                if self.failures.strike(Service::CheckIn).is_some() {
+                if self.failures.injected(Service::CheckIn).is_some() {
                     // As an executor whose check-in is lost.
                     drop(worker.into_worker());
                 }

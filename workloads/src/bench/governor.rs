@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use retake_system::governor::GovernorEventKind;
 use retake_system::ledger::ReceiptKind;
 use retake_system::stages::Stage;
 use retake_system::{GovernorState, ServiceTime, Signal, System, Verdict, invariants};
@@ -280,7 +281,9 @@ async fn event_postponement(context: Context) -> Measured {
         measured.require("each event is handled exactly once, in order", in_order);
         let met = system.inspect_governor(&tenant(0)).await;
         let met = met.map_err(|error| error.to_string())?.met;
-        let postponed = met.get(&(GovernorState::Intervening, "signal")).copied();
+        let postponed = met
+            .get(&(GovernorState::Intervening, GovernorEventKind::Signal))
+            .copied();
         let postponed = postponed.unwrap_or(0) as f64;
         let all = Target::AtLeast(events as f64);
         measured.judge("events postponed", postponed, Unit::Count, all);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Display};
 
-use super::{Violation, violation};
+use super::violation::{Violation, violation};
 use crate::statem::{Inspection, Rule, Table};
 
 /// 23: which of its declared pairs of state and event a machine has met, summed up
@@ -11,9 +11,9 @@ use crate::statem::{Inspection, Rule, Table};
 ///
 /// Prints as a table with a row for each pair, those that were never met marked.
 #[derive(Clone, Debug)]
-pub struct Coverage<S> {
-    declared: BTreeMap<(S, &'static str), Declared>,
-    met: BTreeMap<(S, &'static str), u64>,
+pub struct Coverage<S, K> {
+    declared: BTreeMap<(S, K), Declared>,
+    met: BTreeMap<(S, K), u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,10 +23,10 @@ enum Declared {
     Ignores,
 }
 
-impl<S: Copy + Ord + Debug + Display> Coverage<S> {
+impl<S: Copy + Ord + Debug + Display, K: Copy + Ord + Display> Coverage<S, K> {
     /// Nothing has been met of this table.
     #[must_use]
-    pub fn new(table: &Table<S>) -> Self {
+    pub fn new(table: &Table<S, K>) -> Self {
         let declared = table.rules().map(|(state, event, rule)| {
             let rule = match rule {
                 Rule::Handle(_) => Declared::Handles,
@@ -42,7 +42,7 @@ impl<S: Copy + Ord + Debug + Display> Coverage<S> {
     }
 
     /// Add what a machine has met.
-    pub fn add(&mut self, machine: &Inspection<S>) {
+    pub fn add(&mut self, machine: &Inspection<S, K>) {
         for (pair, times) in &machine.met {
             *self.met.entry(*pair).or_default() += times;
         }
@@ -50,7 +50,7 @@ impl<S: Copy + Ord + Debug + Display> Coverage<S> {
 
     /// Declared pairs that were never met.
     #[must_use]
-    pub fn missing(&self) -> Vec<(S, &'static str)> {
+    pub fn missing(&self) -> Vec<(S, K)> {
         let declared = self.declared.keys().copied();
         declared
             .filter(|pair| !self.met.contains_key(pair))
@@ -74,7 +74,7 @@ impl<S: Copy + Ord + Debug + Display> Coverage<S> {
     }
 }
 
-impl<S: Copy + Ord + Debug + Display> fmt::Display for Coverage<S> {
+impl<S: Copy + Ord + Debug + Display, K: Copy + Ord + Display> fmt::Display for Coverage<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let met = self.declared.len() - self.missing().len();
         writeln!(f, "{met} of {} declared pairs met", self.declared.len())?;

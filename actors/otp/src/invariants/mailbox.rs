@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Violation, violation};
-use crate::journal::{Entry, Life, Tag, What};
+use super::violation::{Violation, violation};
+use crate::journal::{Entry, Event, Lifecycle, Tag};
 
 /// 9 and 11, for messages that carry a [`Tag`], once nothing is on its way.
 ///
@@ -20,12 +20,12 @@ pub fn messages(entries: &[Entry]) -> Vec<Violation> {
     let mut ended: BTreeMap<&str, usize> = BTreeMap::new();
     for (place, entry) in entries.iter().enumerate() {
         let who = entry.who.as_str();
-        match &entry.what {
-            What::Sent(to, number) => {
+        match &entry.event {
+            Event::Sent(to, number) => {
                 sent.insert(*number);
                 open.insert(*number, (who, to, place));
             }
-            What::Life(_, Life::Handling(Some(Tag { from, number }))) => {
+            Event::Life(_, Lifecycle::Handling(Some(Tag { from, number }))) => {
                 if open.remove(number).is_none() {
                     let how = if sent.contains(number) {
                         "twice"
@@ -42,7 +42,7 @@ pub fn messages(entries: &[Entry]) -> Vec<Violation> {
                     violations.push(violation(9, what));
                 }
             }
-            What::Life(_, Life::Ended) => {
+            Event::Life(_, Lifecycle::Ended) => {
                 ended.insert(who, place);
             }
             _ => {}
@@ -63,16 +63,16 @@ pub fn mailbox_depth(entries: &[Entry], who: &str, bound: usize) -> Vec<Violatio
     let mut waiting: BTreeSet<u64> = BTreeSet::new();
     let mut most = 0;
     for entry in entries {
-        match &entry.what {
-            What::Sent(to, number) if to == who => {
+        match &entry.event {
+            Event::Sent(to, number) if to == who => {
                 waiting.insert(*number);
                 most = most.max(waiting.len());
             }
-            What::Life(_, life) if entry.who == who => match life {
-                Life::Handling(Some(tag)) => {
+            Event::Life(_, life) if entry.who == who => match life {
+                Lifecycle::Handling(Some(tag)) => {
                     waiting.remove(&tag.number);
                 }
-                Life::Ended => waiting.clear(),
+                Lifecycle::Ended => waiting.clear(),
                 _ => {}
             },
             _ => {}
@@ -91,11 +91,11 @@ pub fn calls(entries: &[Entry]) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut open: BTreeMap<u64, (&str, &str)> = BTreeMap::new();
     for entry in entries {
-        match &entry.what {
-            What::Asked(to, call) => {
+        match &entry.event {
+            Event::Asked(to, call) => {
                 open.insert(*call, (&entry.who, to));
             }
-            What::Resolved(call) if open.remove(call).is_none() => {
+            Event::Resolved(call) if open.remove(call).is_none() => {
                 let what = format!("call {call} of {} ends again", entry.who);
                 violations.push(violation(10, what));
             }
@@ -109,16 +109,16 @@ pub fn calls(entries: &[Entry]) -> Vec<Violation> {
     violations
 }
 
-/// 14: nobody waits in a circle, at the end of the journal. Each circle is told once.
+/// 14: nobody waits in a circle, at the end of the journal. Each circle is reported once.
 #[must_use]
 pub fn wait_cycles(entries: &[Entry]) -> Vec<Violation> {
     let mut open: BTreeMap<u64, (&str, &str)> = BTreeMap::new();
     for entry in entries {
-        match &entry.what {
-            What::Asked(to, call) => {
+        match &entry.event {
+            Event::Asked(to, call) => {
                 open.insert(*call, (&entry.who, to));
             }
-            What::Resolved(call) => {
+            Event::Resolved(call) => {
                 open.remove(call);
             }
             _ => {}

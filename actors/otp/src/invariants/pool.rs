@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Violation, violation};
-use crate::journal::{Entry, Life, What};
+use super::violation::{Violation, violation};
+use crate::journal::{Entry, Event, Lifecycle};
 use crate::pool::{PoolConfig, PoolStatus};
 
 /// 12, 15 and 20 at any time, and 19 once all workers have been given back.
@@ -20,13 +20,13 @@ pub fn pool(config: &PoolConfig, status: &PoolStatus) -> Vec<Violation> {
     }
     if idle + leased != size + overflow || status.overflow > config.max_overflow {
         let what = format!(
-            "{idle} idle and {leased} lent, of {size} and {overflow} more (at most {})",
+            "{idle} idle and {leased} leased, of {size} and {overflow} more (at most {})",
             config.max_overflow
         );
         violations.push(violation(15, what));
     }
     if leased == 0 && overflow > 0 {
-        let what = format!("nothing is lent, and {overflow} workers are too many");
+        let what = format!("nothing is leased, and {overflow} workers are too many");
         violations.push(violation(19, what));
     }
     if status.waiting > 0 && (idle > 0 || status.overflow < config.max_overflow) {
@@ -46,7 +46,7 @@ pub fn pool_leases(status: &PoolStatus, held: usize) -> Vec<Violation> {
     if status.leased <= held {
         return Vec::new();
     }
-    let what = format!("{} workers are lent, {held} are held", status.leased);
+    let what = format!("{} workers are leased, {held} are held", status.leased);
     vec![violation(16, what)]
 }
 
@@ -54,24 +54,24 @@ pub fn pool_leases(status: &PoolStatus, held: usize) -> Vec<Violation> {
 #[must_use]
 pub fn pool_journal(entries: &[Entry], pool: &str) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let mut lent: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut leased: BTreeMap<&str, u64> = BTreeMap::new();
     let mut waiting: BTreeSet<u64> = BTreeSet::new();
     for entry in entries.iter().filter(|entry| entry.who == pool) {
-        match &entry.what {
-            // Another incarnation begins anew.
-            What::Life(_, Life::Starting) => {
-                lent.clear();
+        match &entry.event {
+            // Another incarnation starts without any.
+            Event::Life(_, Lifecycle::Starting) => {
+                leased.clear();
                 waiting.clear();
             }
-            What::Waits(client) => {
+            Event::Waits(client) => {
                 waiting.insert(*client);
             }
-            What::Withdrew(client) => {
+            Event::Withdrew(client) => {
                 waiting.remove(client);
             }
-            What::Lent(worker, client) => {
-                if let Some(earlier) = lent.insert(worker, *client) {
-                    let what = format!("{worker} is lent to {earlier} and to {client}");
+            Event::Leased(worker, client) => {
+                if let Some(earlier) = leased.insert(worker, *client) {
+                    let what = format!("{worker} is leased to {earlier} and to {client}");
                     violations.push(violation(17, what));
                 }
                 waiting.remove(client);
@@ -80,14 +80,14 @@ pub fn pool_journal(entries: &[Entry], pool: &str) -> Vec<Violation> {
                     violations.push(violation(18, what));
                 }
             }
-            What::Returned(worker) if lent.remove(worker.as_str()).is_none() => {
-                let what = format!("{worker} is given back, and was not lent");
+            Event::Returned(worker) if leased.remove(worker.as_str()).is_none() => {
+                let what = format!("{worker} is given back, and was not leased");
                 violations.push(violation(17, what));
             }
             _ => {}
         }
     }
-    if lent.is_empty() && !waiting.is_empty() {
+    if leased.is_empty() && !waiting.is_empty() {
         let what = format!("all workers are given back, and {waiting:?} still wait");
         violations.push(violation(18, what));
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::{Violation, violation};
-use crate::journal::{Entry, HandlerEnd, Life, What};
+use super::violation::{Violation, violation};
+use crate::journal::{Entry, Event, HandlerEnd, Lifecycle};
 use crate::supervisor::{Restart, Strategy, Tree};
 
 /// 1: the restarts of the supervisor of this name, which allows `intensity` of them
@@ -20,13 +20,13 @@ pub fn restarts(
     let mut recent: Vec<retake::Instant> = Vec::new();
     let mut gave_up = false;
     for entry in entries.iter().filter(|entry| entry.who == supervisor) {
-        match &entry.what {
+        match &entry.event {
             // Another incarnation counts from the beginning.
-            What::Life(_, Life::Starting) => {
+            Event::Life(_, Lifecycle::Starting) => {
                 recent.clear();
                 gave_up = false;
             }
-            What::Restart(child) => {
+            Event::Restart(child) => {
                 recent.retain(|at| entry.at.duration_since(*at) <= period);
                 recent.push(entry.at);
                 if recent.len() > intensity as usize {
@@ -39,7 +39,7 @@ pub fn restarts(
                     violations.push(violation(1, what));
                 }
             }
-            What::GaveUp(child) => {
+            Event::GaveUp(child) => {
                 recent.retain(|at| entry.at.duration_since(*at) <= period);
                 if recent.len() < intensity as usize {
                     let number = recent.len();
@@ -67,14 +67,14 @@ pub fn restart_sets(entries: &[Entry], supervisor: &str, strategy: Strategy) -> 
     let mut alive: BTreeMap<&str, u64> = BTreeMap::new();
     let mut group: Option<Group> = None;
     for entry in entries {
-        if let What::Life(number, life) = &entry.what
+        if let Event::Life(number, life) = &entry.event
             && entry.who != supervisor
         {
             match life {
-                Life::Starting => {
+                Lifecycle::Starting => {
                     alive.insert(&entry.who, *number);
                 }
-                Life::Ended if alive.get(entry.who.as_str()) == Some(number) => {
+                Lifecycle::Ended if alive.get(entry.who.as_str()) == Some(number) => {
                     alive.remove(entry.who.as_str());
                 }
                 _ => {}
@@ -84,8 +84,8 @@ pub fn restart_sets(entries: &[Entry], supervisor: &str, strategy: Strategy) -> 
         if entry.who != supervisor {
             continue;
         }
-        match &entry.what {
-            What::StopChild(child) => match &mut group {
+        match &entry.event {
+            Event::StopChild(child) => match &mut group {
                 Some(group) => group.stopped.push(child.clone()),
                 None => {
                     let what = format!("{supervisor} stops `{child}` for no reason");
@@ -95,11 +95,11 @@ pub fn restart_sets(entries: &[Entry], supervisor: &str, strategy: Strategy) -> 
             other => {
                 violations.extend(group.take().and_then(|group| group.wrong(supervisor)));
                 match other {
-                    What::Added(child) => {
+                    Event::Added(child) => {
                         children.retain(|known| known != child);
                         children.push(child);
                     }
-                    What::Restart(child) => {
+                    Event::Restart(child) => {
                         let from = children.iter().position(|known| known == child);
                         let set = match strategy {
                             Strategy::OneForOne | Strategy::SimpleOneForOne => &[][..],
@@ -108,11 +108,11 @@ pub fn restart_sets(entries: &[Entry], supervisor: &str, strategy: Strategy) -> 
                         };
                         group = Some(Group::new(format!("restarts `{child}`"), set, &alive));
                     }
-                    What::Terminate(child) => {
+                    Event::Terminate(child) => {
                         let set = [child.as_str()];
                         group = Some(Group::new(format!("terminates `{child}`"), &set, &alive));
                     }
-                    What::ShutDown => {
+                    Event::ShutDown => {
                         group = Some(Group::new("shuts down".to_owned(), &children, &alive));
                     }
                     _ => {}
@@ -182,11 +182,11 @@ fn living(entries: &[Entry]) -> BTreeMap<&str, BTreeSet<u64>> {
     let mut living: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for entry in entries {
         let who = entry.who.as_str();
-        match &entry.what {
-            What::Life(number, Life::Starting) => {
+        match &entry.event {
+            Event::Life(number, Lifecycle::Starting) => {
                 living.entry(who).or_default().insert(*number);
             }
-            What::Life(number, Life::Ended) => {
+            Event::Life(number, Lifecycle::Ended) => {
                 if let Some(numbers) = living.get_mut(who) {
                     numbers.remove(number);
                     if numbers.is_empty() {
@@ -211,7 +211,7 @@ pub fn lives(entries: &[Entry]) -> Vec<Violation> {
     let mut state: BTreeMap<u64, LifeSoFar> = BTreeMap::new();
     let mut latest: BTreeMap<&str, u64> = BTreeMap::new();
     for entry in entries {
-        let What::Life(number, life) = &entry.what else {
+        let Event::Life(number, life) = &entry.event else {
             continue;
         };
         let who = entry.who.as_str();
@@ -221,35 +221,35 @@ pub fn lives(entries: &[Entry]) -> Vec<Violation> {
         });
         if so_far.ended {
             let what = format!("{who}, incarnation {number}, has ended, and then: {life:?}");
-            let invariant = if *life == Life::Ended { 4 } else { 13 };
+            let invariant = if *life == Lifecycle::Ended { 4 } else { 13 };
             violations.push(violation(invariant, what));
             continue;
         }
         let successor = latest.get(who).copied().unwrap_or(*number);
-        if successor > *number && *life != Life::Ended {
+        if successor > *number && *life != Lifecycle::Ended {
             let what =
                 format!("{who} lives twice: {life:?} of {number} after {successor} has started");
             violations.push(violation(4, what));
         }
         match life {
-            Life::Starting => {
+            Lifecycle::Starting => {
                 latest.insert(who, *number);
             }
-            Life::Handling(_) if so_far.stopping => {
+            Lifecycle::Handling(_) if so_far.stopping => {
                 let what = format!("{who}, incarnation {number}, handles a message after its stop");
                 violations.push(violation(13, what));
             }
-            Life::Handled(HandlerEnd::Failed | HandlerEnd::Panicked | HandlerEnd::Cut) => {
+            Lifecycle::Handled(HandlerEnd::Failed | HandlerEnd::Panicked | HandlerEnd::Cut) => {
                 so_far.failed = true;
             }
-            Life::Stopping => {
+            Lifecycle::Stopping => {
                 if so_far.failed {
                     let what = format!("{who}, incarnation {number}, failed and runs post_stop");
                     violations.push(violation(7, what));
                 }
                 so_far.stopping = true;
             }
-            Life::Ended => so_far.ended = true,
+            Lifecycle::Ended => so_far.ended = true,
             _ => {}
         }
     }
@@ -281,7 +281,7 @@ pub fn recovered_states(
     let mut violations = Vec::new();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for entry in entries {
-        let What::Life(_, Life::Started(state)) = &entry.what else {
+        let Event::Life(_, Lifecycle::Started(state)) = &entry.event else {
             continue;
         };
         if !seen.insert(&entry.who) && !is_declared(&entry.who, state) {
@@ -312,20 +312,20 @@ pub fn unheard(
     };
     for entry in entries {
         let who = entry.who.as_str();
-        match &entry.what {
-            What::Life(_, Life::Handled(HandlerEnd::Failed | HandlerEnd::Panicked))
+        match &entry.event {
+            Event::Life(_, Lifecycle::Handled(HandlerEnd::Failed | HandlerEnd::Panicked))
                 if children.contains(&who) =>
             {
                 failed.entry(who).or_default().push_back(entry.at);
             }
             // One that is stopped was not heard of before.
-            What::Heard(child) | What::StopChild(child) if who == supervisor => {
+            Event::ChildExited(child) | Event::StopChild(child) if who == supervisor => {
                 let at = failed.get_mut(child.as_str()).and_then(VecDeque::pop_front);
                 if let Some(at) = at {
                     is_late(child, at, entry.at);
                 }
             }
-            What::Life(_, Life::Ended) if who == supervisor => {
+            Event::Life(_, Lifecycle::Ended) if who == supervisor => {
                 for (child, at) in std::mem::take(&mut failed) {
                     at.into_iter().for_each(|at| is_late(child, at, entry.at));
                 }
@@ -345,8 +345,8 @@ pub fn unheard(
 /// 39: nobody was restarted, for runs in which nothing failed on purpose.
 #[must_use]
 pub fn undisturbed(entries: &[Entry]) -> Vec<Violation> {
-    let restarts = entries.iter().filter_map(|entry| match &entry.what {
-        What::Restart(child) => {
+    let restarts = entries.iter().filter_map(|entry| match &entry.event {
+        Event::Restart(child) => {
             let what = format!("{} restarts `{child}`, and nothing has struck", entry.who);
             Some(violation(39, what))
         }

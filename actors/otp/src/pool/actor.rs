@@ -1,23 +1,21 @@
-//! The pool's actor: what it does when it is asked for a worker, gets one back, or
-//! loses one.
+//! The pool's actor: executes what [`State`] decides.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use ractor::{
-    Actor, ActorCell, ActorProcessingErr, ActorRef, Message, RpcReplyPort, SupervisionEvent,
-};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, Message, SpawnErr, SupervisionEvent};
 
-use super::PoolConfig;
-use super::state::{
-    DONE, PoolActorState, Ticket, WAITING, WORKER_SHUTDOWN, Waiter, Worker, worker_name,
-};
-use super::status::{PoolStatus, Served};
-use crate::by_actor::ByActor;
-use crate::journal::{Journal, What};
+use super::config::PoolConfig;
+use super::message::{PoolMessage, Reply, Stage, Ticket};
+use super::state::{ClientId, Effect, State, WorkerId};
+use crate::actor_map::ActorMap;
+use crate::journal::{Event, Incarnation, Journal};
 use crate::supervisor::{ChildSpec, Shutdown, stop_all};
+
+/// How long a worker that is not needed any more may take to stop.
+const WORKER_SHUTDOWN: Duration = Duration::from_secs(5);
 
 type Make<W> = Arc<dyn Fn(u32) -> (W, <W as Actor>::Arguments) + Send + Sync>;
 
@@ -57,7 +55,7 @@ impl<W: Actor> Pool<W> {
         spec.shutdown(Shutdown::Infinity)
     }
 
-    /// Write who waits and what is lent into a journal, under the pool's name.
+    /// Write who waits and what is leased into a journal, under the pool's name.
     #[must_use]
     pub fn journal(self, journal: &Journal) -> Self {
         Self {
@@ -86,49 +84,29 @@ impl<W: Actor> fmt::Debug for Pool<W> {
     }
 }
 
-/// Why a pool lends no worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// All are lent, and the client does not wait: poolboy's `full`.
-    Full,
-    /// All are lent, and so many clients wait already.
-    QueueFull(u32),
+/// The pool's own state.
+pub struct PoolActorState<M: Message> {
+    state: State,
+    workers: BTreeMap<WorkerId, ActorRef<M>>,
+    /// The numbers of these.
+    numbers: ActorMap<WorkerId>,
+    /// Clients that wait or have a worker.
+    clients: BTreeMap<ClientId, Client<M>>,
+    /// Writes into the journal, if there is one.
+    incarnation: Option<Incarnation>,
 }
 
-pub(super) type Reply<M> = RpcReplyPort<Result<ActorRef<M>, Refusal>>;
-
-/// What a pool is asked.
-pub enum PoolMessage<M: Message> {
-    /// Lend a worker.
-    Checkout {
-        /// The checkout.
-        ticket: Arc<Ticket>,
-        /// Wait when all workers are lent.
-        block: bool,
-        /// Gets the worker, or why there is none.
-        reply: Reply<M>,
-    },
-    /// A checkout is over: the worker is given back, or no longer waited for.
-    Done(Arc<Ticket>),
-    /// Give this worker back, whoever has it.
-    CheckIn(ActorCell),
-    /// How busy the pool is.
-    Status(RpcReplyPort<PoolStatus>),
+struct Client<M: Message> {
+    ticket: Arc<Ticket>,
+    /// None once the client has its worker.
+    reply: Option<Reply<M>>,
 }
 
-impl<M: Message> fmt::Debug for PoolMessage<M> {
+impl<M: Message> fmt::Debug for PoolActorState<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Checkout { block: true, .. } => f.write_str("Checkout"),
-            Self::Checkout { block: false, .. } => f.write_str("Checkout (without waiting)"),
-            Self::Done(ticket) => match ticket.worker.load(Ordering::Relaxed) {
-                WAITING => f.write_str("Cancel"),
-                DONE => f.write_str("CheckIn (again)"),
-                worker => write!(f, "CheckIn worker-{worker}"),
-            },
-            Self::CheckIn(worker) => write!(f, "CheckIn {:?}", worker.get_id()),
-            Self::Status(_) => f.write_str("Status"),
-        }
+        f.debug_struct("PoolActorState")
+            .field("status", &self.state.status())
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,111 +121,57 @@ impl<W: Actor> Actor for Pool<W> {
         myself: ActorRef<Self::Msg>,
         config: PoolConfig,
     ) -> Result<Self::State, ActorProcessingErr> {
-        let mut state = PoolActorState {
-            config,
+        let size = config.size;
+        let mut pool = PoolActorState {
+            state: State::new(config),
             workers: BTreeMap::new(),
-            numbers: ByActor::default(),
-            idle: VecDeque::new(),
-            queue: VecDeque::new(),
-            waiting: 0,
-            waiting_max: 0,
-            overflow: 0,
-            served: Served::default(),
-            asked: 0,
-            incarnation: self
-                .journal
-                .as_ref()
-                .map(|journal| journal.begin(&self.name)),
+            numbers: ActorMap::default(),
+            clients: BTreeMap::new(),
+            incarnation: self.journal.as_ref().map(|it| it.begin(&self.name)),
         };
-        for _ in 0..state.config.size {
-            match self.start_worker(&myself, &mut state).await {
-                Ok(number) => state.idle.push_back(number),
-                Err(error) => {
-                    state.stop_workers().await;
-                    return Err(error);
-                }
+        for _ in 0..size {
+            let effect = pool.state.add_worker();
+            if let Err(error) = self.execute(Some(effect), &mut pool, &myself).await {
+                pool.stop_workers().await;
+                return Err(error.into());
             }
         }
-        Ok(state)
+        Ok(pool)
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Self::Msg>,
         message: Self::Msg,
-        state: &mut Self::State,
+        pool: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
+        let effect = match message {
             PoolMessage::Checkout {
                 ticket,
                 block,
                 reply,
             } => {
-                state.asked += 1;
-                let waiter = Waiter {
-                    number: state.asked,
-                    ticket,
-                    reply,
-                    since: None,
-                };
-                if let Some(number) = state.take_idle() {
-                    self.lend(number, waiter, state).await;
-                } else if state.overflow < state.config.max_overflow {
-                    let number = self.start_worker(&myself, state).await?;
-                    state.overflow += 1;
-                    self.lend(number, waiter, state).await;
-                } else if !block {
-                    state.served.refused += 1;
-                    waiter.refuse(Refusal::Full);
-                } else if let Some(bound) = state.full_queue() {
-                    state.served.refused += 1;
-                    waiter.refuse(Refusal::QueueFull(bound));
-                } else {
-                    state.enqueue(waiter);
-                }
+                let (id, effect) = pool.state.checkout(block, retake::now());
+                ticket.number(id);
+                let reply = Some(reply);
+                pool.clients.insert(id, Client { ticket, reply });
+                Some(effect)
             }
-            PoolMessage::CheckIn(actor) => {
-                // One that is dead, idle or of another pool is none of ours to take.
-                let number = state.numbers.get(&actor.get_id().pid()).copied();
-                let worker = number.and_then(|number| state.workers.get_mut(&number));
-                if let (Some(number), Some(ticket)) =
-                    (number, worker.and_then(|worker| worker.ticket.take()))
-                {
-                    ticket.worker.store(DONE, Ordering::Relaxed);
-                    state.note_returned(number);
-                    self.give_back(number, state).await;
-                }
-            }
-            PoolMessage::Done(ticket) => match ticket.worker.swap(DONE, Ordering::Relaxed) {
-                DONE => {}
-                WAITING => state.forget_waiter(),
-                number => {
-                    // The worker may have died, and its number have passed on.
-                    let held = state.workers.get_mut(&number).filter(|worker| {
-                        worker
-                            .ticket
-                            .as_ref()
-                            .is_some_and(|held| Arc::ptr_eq(held, &ticket))
-                    });
-                    if let Some(worker) = held {
-                        worker.ticket = None;
-                        state.note_returned(number);
-                        self.give_back(number, state).await;
-                    }
-                }
-            },
+            PoolMessage::Done(ticket) => pool.done(&ticket),
+            PoolMessage::CheckIn(actor) => pool.check_in(&actor),
             PoolMessage::Status(reply) => {
-                let _ = reply.send(state.status());
+                let _ = reply.send(pool.state.status());
+                None
             }
-        }
-        Ok(())
+        };
+        Ok(self.execute(effect, pool, &myself).await?)
     }
 
     async fn handle_supervisor_evt(
         &self,
         myself: ActorRef<Self::Msg>,
         event: SupervisionEvent,
-        state: &mut Self::State,
+        pool: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         // What it holds (its last state comes with the event) must be free before
         // its successor starts.
@@ -259,39 +183,17 @@ impl<W: Actor> Actor for Pool<W> {
             SupervisionEvent::ActorFailed(actor, _) => actor,
             _ => return Ok(()),
         };
-        // A dismissed worker is not in the table any more.
-        let Some(number) = state.numbers.remove(&actor.get_id().pid()) else {
-            return Ok(());
-        };
-        let Some(worker) = state.workers.remove(&number) else {
-            return Ok(());
-        };
-        if worker.ticket.is_some() {
-            state.note_returned(number);
-        }
-        if worker.ticket.is_none() {
-            state.idle.retain(|idle| *idle != number);
-            let number = self.start_worker(&myself, state).await?;
-            state.idle.push_back(number);
-        } else if let Some(waiter) = state.next_waiter() {
-            let number = self.start_worker(&myself, state).await?;
-            self.lend(number, waiter, state).await;
-        } else if state.overflow > 0 {
-            state.overflow -= 1;
-        } else {
-            let number = self.start_worker(&myself, state).await?;
-            state.idle.push_back(number);
-        }
-        Ok(())
+        let effect = pool.worker_down(&actor);
+        Ok(self.execute(effect, pool, &myself).await?)
     }
 
     async fn post_stop(
         &self,
         _: ActorRef<Self::Msg>,
-        state: &mut Self::State,
+        pool: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        state.stop_workers().await;
-        if let Some(incarnation) = &mut state.incarnation {
+        pool.stop_workers().await;
+        if let Some(incarnation) = &mut pool.incarnation {
             incarnation.end();
         }
         Ok(())
@@ -299,72 +201,151 @@ impl<W: Actor> Actor for Pool<W> {
 }
 
 impl<W: Actor> Pool<W> {
+    /// Execute an effect, and those that follow from it.
+    async fn execute(
+        &self,
+        first: Option<Effect>,
+        pool: &mut PoolActorState<W::Msg>,
+        myself: &ActorRef<PoolMessage<W::Msg>>,
+    ) -> Result<(), SpawnErr> {
+        let mut next = first;
+        while let Some(effect) = next {
+            next = match effect {
+                Effect::Lease(worker, client) => {
+                    if pool.send_worker(worker, client.id) {
+                        pool.state.leased(client);
+                        None
+                    } else {
+                        pool.state.client_is_gone(worker)
+                    }
+                }
+                Effect::Wait(client) => {
+                    pool.note(|| Event::Waits(client));
+                    None
+                }
+                Effect::Refuse(client, refusal) => {
+                    if let Some(client) = pool.end_client(client) {
+                        let _ = client.reply.map(|reply| reply.send(Err(refusal)));
+                    }
+                    None
+                }
+                Effect::Start(worker, client) => {
+                    self.start_worker(worker, pool, myself).await?;
+                    pool.state.started(worker, client)
+                }
+                Effect::Dismiss(worker) => {
+                    if let Some(actor) = pool.workers.remove(&worker) {
+                        pool.numbers.remove(&actor.get_id().pid());
+                        stop_all(&[actor.get_cell()], WORKER_SHUTDOWN).await;
+                    }
+                    None
+                }
+            };
+        }
+        Ok(())
+    }
+
     async fn start_worker(
         &self,
+        worker: WorkerId,
+        pool: &mut PoolActorState<W::Msg>,
         myself: &ActorRef<PoolMessage<W::Msg>>,
-        state: &mut PoolActorState<W::Msg>,
-    ) -> Result<u32, ActorProcessingErr> {
-        let number = state.free_number();
-        let (worker, arguments) = (self.make)(number);
-        let name = retake::scoped_name(&format!("{}/{}", self.name, worker_name(number)));
-        let (actor, _) =
-            Actor::spawn_linked(Some(name), worker, arguments, myself.get_cell()).await?;
-        state.numbers.insert(actor.get_id().pid(), number);
-        state.workers.insert(
-            number,
-            Worker {
-                actor,
-                ticket: None,
-            },
-        );
-        Ok(number)
+    ) -> Result<(), SpawnErr> {
+        let (actor, arguments) = (self.make)(worker);
+        let name = retake::scoped_name(&format!("{}/{}", self.name, worker_name(worker)));
+        let started = Actor::spawn_linked(Some(name), actor, arguments, myself.get_cell());
+        let (actor, _) = started.await?;
+        pool.numbers.insert(actor.get_id().pid(), worker);
+        pool.workers.insert(worker, actor);
+        Ok(())
     }
+}
 
-    /// Lend a worker to a waiter, or to the next one if that one has gone.
-    async fn lend(&self, number: u32, waiter: Waiter<W::Msg>, state: &mut PoolActorState<W::Msg>) {
-        let mut waiter = waiter;
-        loop {
-            let Some(worker) = state.workers.get_mut(&number) else {
-                return;
-            };
-            worker.ticket = Some(Arc::clone(&waiter.ticket));
-            waiter.ticket.worker.store(number, Ordering::Relaxed);
-            if waiter.reply.send(Ok(worker.actor.clone())).is_ok() {
-                state.note(|| What::Lent(worker_name(number), waiter.number));
-                match waiter.since {
-                    Some(since) => state.served.note_wait(since.elapsed()),
-                    None => state.served.at_once += 1,
-                }
-                return;
+fn worker_name(worker: WorkerId) -> String {
+    format!("worker-{worker}")
+}
+
+impl<M: Message> PoolActorState<M> {
+    /// A client says that its checkout is over.
+    fn done(&mut self, ticket: &Ticket) -> Option<Effect> {
+        let client = ticket.client();
+        match ticket.end() {
+            Stage::Done => None,
+            Stage::Waiting => {
+                self.clients.remove(&client);
+                self.state.cancel(client);
+                self.note(|| Event::Withdrew(client));
+                None
             }
-            state.served.given_up += 1;
-            worker.ticket = None;
-            waiter.ticket.worker.store(DONE, Ordering::Relaxed);
-            state.note(|| What::Withdrew(waiter.number));
-            match state.next_waiter() {
-                Some(next) => waiter = next,
-                None => return self.retire(number, state).await,
+            // The worker may have died, and its number have passed on.
+            Stage::Leased(worker) if self.state.client_of(worker) == Some(client) => {
+                self.returned(worker, client)
             }
+            Stage::Leased(_) => None,
         }
     }
 
-    async fn give_back(&self, number: u32, state: &mut PoolActorState<W::Msg>) {
-        match state.next_waiter() {
-            Some(waiter) => self.lend(number, waiter, state).await,
-            None => self.retire(number, state).await,
+    /// Somebody gives a worker back. One that is dead, idle or of another pool changes
+    /// nothing.
+    fn check_in(&mut self, actor: &ActorCell) -> Option<Effect> {
+        let worker = *self.numbers.get(&actor.get_id().pid())?;
+        let client = self.state.client_of(worker)?;
+        self.returned(worker, client)
+    }
+
+    fn returned(&mut self, worker: WorkerId, client: ClientId) -> Option<Effect> {
+        self.end_client(client);
+        self.note(|| Event::Returned(worker_name(worker)));
+        self.state.give_back(worker)
+    }
+
+    /// A worker has died, unless it was dismissed.
+    fn worker_down(&mut self, actor: &ActorCell) -> Option<Effect> {
+        let worker = self.numbers.remove(&actor.get_id().pid())?;
+        self.workers.remove(&worker);
+        if let Some(client) = self.state.client_of(worker) {
+            // Its ticket still names the worker: it has not been given back.
+            self.clients.remove(&client);
+            self.note(|| Event::Returned(worker_name(worker)));
+        }
+        self.state.worker_down(worker)
+    }
+
+    /// Send a worker to a client. False if the client has gone.
+    fn send_worker(&mut self, worker: WorkerId, client: ClientId) -> bool {
+        let actor = self.workers.get(&worker).cloned();
+        let waiting = self.clients.get_mut(&client);
+        let (Some(actor), Some(waiting)) = (actor, waiting) else {
+            return false;
+        };
+        waiting.ticket.set(Stage::Leased(worker));
+        let reply = waiting.reply.take();
+        if reply.is_some_and(|reply| reply.send(Ok(actor)).is_ok()) {
+            self.note(|| Event::Leased(worker_name(worker), client));
+            return true;
+        }
+        self.end_client(client);
+        self.note(|| Event::Withdrew(client));
+        false
+    }
+
+    /// The client neither waits any more nor has a worker.
+    fn end_client(&mut self, client: ClientId) -> Option<Client<M>> {
+        let client = self.clients.remove(&client)?;
+        client.ticket.set(Stage::Done);
+        Some(client)
+    }
+
+    /// Write into the journal, if there is one.
+    fn note(&self, event: impl FnOnce() -> Event) {
+        if let Some(incarnation) = &self.incarnation {
+            incarnation.note(event());
         }
     }
 
-    /// Nobody waits for this worker: it goes, if it is one too many, or idles.
-    async fn retire(&self, number: u32, state: &mut PoolActorState<W::Msg>) {
-        if state.overflow == 0 {
-            state.idle.push_back(number);
-            return;
-        }
-        state.overflow -= 1;
-        if let Some(worker) = state.workers.remove(&number) {
-            state.numbers.remove(&worker.actor.get_id().pid());
-            stop_all(&[worker.actor.get_cell()], WORKER_SHUTDOWN).await;
-        }
+    async fn stop_workers(&mut self) {
+        let workers = std::mem::take(&mut self.workers).into_values();
+        let workers: Vec<ActorCell> = workers.map(|worker| worker.get_cell()).collect();
+        stop_all(&workers, WORKER_SHUTDOWN).await;
     }
 }

@@ -3,35 +3,34 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ractor::rpc::CallResult;
 use ractor::{Actor, ActorCell, ActorRef, Message, SpawnErr};
 
-use super::PoolConfig;
-use super::actor::{Pool, PoolMessage, Refusal};
-use super::state::{DONE, Ticket};
+use super::actor::Pool;
+use super::config::PoolConfig;
+use super::message::{PoolMessage, Stage, Ticket};
+use super::state::Refusal;
 use super::status::PoolStatus;
-use crate::call::STORM;
+use crate::call::{STORM, call};
 use crate::names::Names;
 
-/// Why no worker was lent.
+/// Why no worker was leased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckoutError {
-    /// All workers are lent, and the client did not want to wait: poolboy's `full`.
+    /// All workers are leased, and the client did not want to wait: poolboy's `full`.
     #[error("the pool is full")]
     Full,
-    /// All workers are lent, and as many clients wait as may.
+    /// All workers are leased, and as many clients wait as may.
     #[error("the pool is full, and {0} clients wait already: no more may")]
     QueueFull(u32),
-    /// None was given back within the client's patience. The client of poolboy exits with
+    /// None was given back within the timeout. The client of poolboy exits with
     /// `timeout` then; it withdraws in the same way (`cancel_waiting`).
     #[error("no worker was free within {0:?}")]
     Timeout(Duration),
     /// The pool does not run, or ended while the client waited.
     #[error("the pool is not running")]
-    Gone,
+    Closed,
 }
 
 /// A way to a pool, by its name: it stays good when the pool is restarted.
@@ -102,7 +101,7 @@ impl<M: Message> PoolRef<M> {
         }
     }
 
-    /// Give a worker back, whoever has borrowed it: `poolboy:checkin/2`. One that is not lent, or is not
+    /// Give a worker back, whichever client has it: `poolboy:checkin/2`. One that is not leased, or is not
     /// of this pool, is ignored; a lease on it is over. Does not wait.
     pub fn check_in(&self, worker: &ActorRef<M>) {
         if let Ok(pool) = self.find() {
@@ -111,7 +110,7 @@ impl<M: Message> PoolRef<M> {
     }
 
     fn find(&self) -> Result<ActorRef<PoolMessage<M>>, CheckoutError> {
-        Names::find(&self.name).ok_or(CheckoutError::Gone)
+        Names::find(&self.name).ok_or(CheckoutError::Closed)
     }
 
     /// Borrow a worker, waiting for one at most `timeout`: `poolboy:checkout/3`.
@@ -135,7 +134,7 @@ impl<M: Message> PoolRef<M> {
             .unwrap_or(Err(CheckoutError::Timeout(timeout)))
     }
 
-    /// Borrow a worker if one can be lent at once, also one beyond the size:
+    /// Borrow a worker if one can be leased at once, also one beyond the size:
     /// `poolboy:checkout(Pool, false)`.
     ///
     /// # Errors
@@ -147,34 +146,27 @@ impl<M: Message> PoolRef<M> {
     async fn ask(&self, block: bool) -> Result<Lease<M>, CheckoutError> {
         let pool = self.find()?;
         // From here on, dropping this withdraws the request or gives the worker back.
-        let held = Held {
+        let guard = LeaseGuard {
             pool: pool.clone(),
             ticket: Arc::new(Ticket::default()),
             gives_back: true,
         };
-        let ticket = Arc::clone(&held.ticket);
-        let answer = pool
-            .call(
-                |reply| PoolMessage::Checkout {
-                    ticket,
-                    block,
-                    reply,
-                },
-                None,
-            )
-            .await;
-        match answer {
-            Ok(CallResult::Success(Ok(worker))) => {
+        let ticket = Arc::clone(&guard.ticket);
+        let checkout = |reply| PoolMessage::Checkout {
+            ticket,
+            block,
+            reply,
+        };
+        match call(&pool, checkout, None).await {
+            Ok(Ok(worker)) => {
                 if retake::buggify!("pool client: gives back what it does not have") {
                     let _ = pool.cast(PoolMessage::CheckIn(pool.get_cell()));
                 }
-                Ok(Lease { worker, held })
+                Ok(Lease { worker, guard })
             }
-            Ok(CallResult::Success(Err(Refusal::Full))) => Err(CheckoutError::Full),
-            Ok(CallResult::Success(Err(Refusal::QueueFull(bound)))) => {
-                Err(CheckoutError::QueueFull(bound))
-            }
-            _ => Err(CheckoutError::Gone),
+            Ok(Err(Refusal::Full)) => Err(CheckoutError::Full),
+            Ok(Err(Refusal::QueueFull(bound))) => Err(CheckoutError::QueueFull(bound)),
+            Err(_) => Err(CheckoutError::Closed),
         }
     }
 
@@ -183,7 +175,7 @@ impl<M: Message> PoolRef<M> {
     /// goes to the caller as it is.
     ///
     /// # Errors
-    /// If no worker was lent, see [`PoolRef::checkout`].
+    /// If no worker was leased, see [`PoolRef::checkout`].
     pub async fn transaction<T, Fut>(
         &self,
         timeout: Duration,
@@ -201,23 +193,21 @@ impl<M: Message> PoolRef<M> {
     /// # Errors
     /// If the pool is not running.
     pub async fn status(&self) -> Result<PoolStatus, CheckoutError> {
-        match self.find()?.call(PoolMessage::Status, None).await {
-            Ok(CallResult::Success(status)) => Ok(status),
-            _ => Err(CheckoutError::Gone),
-        }
+        let status = call(&self.find()?, PoolMessage::Status, None).await;
+        status.map_err(|_| CheckoutError::Closed)
     }
 }
 
 /// Tells the pool when a checkout is over, in whatever way.
-struct Held<M: Message> {
+struct LeaseGuard<M: Message> {
     pool: ActorRef<PoolMessage<M>>,
     ticket: Arc<Ticket>,
     gives_back: bool,
 }
 
-impl<M: Message> Drop for Held<M> {
+impl<M: Message> Drop for LeaseGuard<M> {
     fn drop(&mut self) {
-        if self.gives_back && self.ticket.worker.load(Ordering::Relaxed) != DONE {
+        if self.gives_back && self.ticket.stage() != Stage::Done {
             // A pool that is gone has nothing to be given back.
             let _ = self.pool.cast(PoolMessage::Done(Arc::clone(&self.ticket)));
             if retake::buggify!("pool client: checks in twice") {
@@ -227,21 +217,21 @@ impl<M: Message> Drop for Held<M> {
     }
 }
 
-/// A worker on loan. Dropping it gives the worker back.
+/// A leased worker. Dropping it gives the worker back.
 pub struct Lease<M: Message> {
     worker: ActorRef<M>,
-    held: Held<M>,
+    guard: LeaseGuard<M>,
 }
 
 impl<M: Message> Lease<M> {
     /// Give the worker back; the same as dropping the lease.
     pub fn check_in(self) {}
 
-    /// Keep the worker without the lease: it stays lent until somebody gives it
+    /// Keep the worker without the lease: it stays leased until somebody gives it
     /// back with [`PoolRef::check_in`], also when the client dies.
     #[must_use]
     pub fn into_worker(mut self) -> ActorRef<M> {
-        self.held.gives_back = false;
+        self.guard.gives_back = false;
         self.worker.clone()
     }
 }

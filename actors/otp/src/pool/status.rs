@@ -2,29 +2,29 @@
 
 use std::time::Duration;
 
-/// How busy a pool is: `poolboy:status/1`, and who waits, which it does not tell.
+/// How busy a pool is: `poolboy:status/1`, and who waits, which poolboy does not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStatus {
     /// In one word.
     pub state: PoolState,
-    /// Workers that can be lent at once.
+    /// Workers that can be leased at once.
     pub idle: usize,
     /// Workers beyond the pool's size.
     pub overflow: u32,
-    /// Workers that are lent.
+    /// Workers that are leased.
     pub leased: usize,
     /// Clients in the queue.
     pub waiting: usize,
     /// Longest queue since the start.
     pub waiting_max: usize,
     /// What became of checkouts since the start.
-    pub served: Served,
+    pub counts: CheckoutCounts,
 }
 
 /// What became of checkouts since a pool's start. All clients wait in one queue,
-/// so nobody who waits is passed over.
+/// so no client is passed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Served {
+pub struct CheckoutCounts {
     /// Those that got a worker at once.
     pub at_once: u64,
     /// Those that got a worker after waiting.
@@ -39,7 +39,7 @@ pub struct Served {
     pub waited_longest: Duration,
 }
 
-impl Served {
+impl CheckoutCounts {
     pub(super) fn note_wait(&mut self, wait: Duration) {
         self.after_waiting += 1;
         self.waited += wait;
@@ -58,10 +58,10 @@ impl Served {
 /// its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolState {
-    /// A worker can be lent at once.
+    /// A worker can be leased at once.
     Ready,
-    /// The next worker lent is started beyond the pool's size.
+    /// The next worker leased is started beyond the pool's size.
     Overflow,
-    /// All that may be lent are.
+    /// All that may be leased are.
     Full,
 }

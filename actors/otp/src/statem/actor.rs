@@ -5,53 +5,23 @@ use std::fmt;
 use std::time::Duration;
 
 use ractor::concurrency::JoinHandle;
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use super::context::{Context, Effects, EnterContext, TimerChange, TimerKey};
+use super::effects::{Effects, TimerChange, TimerKey};
+use super::machine::{
+    Context, Discard, EnterContext, Event, Inspection, InspectionOf, KindOf, Next, StateMachine,
+    StatemMessage,
+};
 use super::table::Rule;
-use super::{Discard, Event, Next, StateMachine};
 
 /// Makes an actor of a [`StateMachine`]: the loop of `gen_statem`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Statem<M>(pub M);
 
-/// What a state machine's actor is sent.
-pub enum StatemMessage<M: StateMachine> {
-    /// An event.
-    Event(M::Event),
-    /// From the machine to itself: the timeout with this number has come.
-    Timeout(u64),
-    /// How the machine stands.
-    Inspect(RpcReplyPort<Inspection<M::State>>),
-}
-
-impl<M: StateMachine> fmt::Debug for StatemMessage<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Event(event) => event.fmt(f),
-            Self::Timeout(_) => f.write_str("Timeout"),
-            Self::Inspect(_) => f.write_str("Inspect"),
-        }
-    }
-}
-
-/// How a machine stands.
-#[derive(Clone, Debug)]
-pub struct Inspection<S> {
-    /// Its state.
-    pub state: S,
-    /// Events that wait for a change of state.
-    pub postponed: usize,
-    /// How often each state has met each event, declared or not.
-    pub met: BTreeMap<(S, &'static str), u64>,
-    /// Events that their state did not declare.
-    pub undeclared: u64,
-}
-
 /// The actor's own state.
 pub struct Machine<M: StateMachine> {
     /// The table, in a form that is quick to search.
-    rows: Vec<Row<M::State>>,
+    rows: Vec<Row<M::State, KindOf<M>>>,
     /// Where the last event's rule was: the next one is often there too.
     last_row: usize,
     state: M::State,
@@ -61,18 +31,18 @@ pub struct Machine<M: StateMachine> {
     /// Oldest first.
     postponed: VecDeque<M::Event>,
     /// Timeouts of zero length.
-    at_once: VecDeque<(TimerKey, M::Event)>,
-    timers: BTreeMap<TimerKey, Timer<M::Event>>,
+    at_once: VecDeque<(TimerKey<M::Timeout>, M::Event)>,
+    timers: BTreeMap<TimerKey<M::Timeout>, Timer<M::Event>>,
     last_timer: u64,
     /// Events that their state did not declare.
-    undeclared: BTreeMap<(M::State, &'static str), u64>,
+    undeclared: BTreeMap<(M::State, KindOf<M>), u64>,
     stopping: bool,
 }
 
 /// A state's rule for an event.
-struct Row<S> {
+struct Row<S, K> {
     state: S,
-    event: &'static str,
+    event: K,
     rule: Rule<S>,
     /// How often the state has met the event.
     met: u64,
@@ -106,7 +76,9 @@ impl<M: StateMachine> Actor for Statem<M> {
     ) -> Result<Machine<M>, ActorProcessingErr> {
         let table = M::table();
         table.check()?;
-        let pairs = table.rules().map(|(state, event, _)| (state, event));
+        let pairs = table
+            .rules()
+            .map(|(state, event, _)| (state, event.to_string()));
         retake::coverable(machine_name::<M>(), pairs);
         let mut context = Context {
             myself: &myself,
@@ -237,18 +209,18 @@ impl<M: StateMachine> Statem<M> {
         myself: &ActorRef<StatemMessage<M>>,
     ) -> Result<(), ActorProcessingErr> {
         machine.cancel(TimerKey::Event);
-        let (state, name) = (machine.state, event.name());
-        let Some(row) = machine.find(name) else {
-            *machine.undeclared.entry((state, name)).or_default() += 1;
-            retake::covered(machine_name::<M>(), state, name);
-            retake::event!("undeclared event `{name}` in state {state}: {event:?}");
+        let (state, kind) = (machine.state, event.kind());
+        let Some(row) = machine.find(kind) else {
+            *machine.undeclared.entry((state, kind)).or_default() += 1;
+            retake::covered(machine_name::<M>(), state, &kind.to_string());
+            retake::event!("undeclared event `{kind}` in state {state}: {event:?}");
             self.0.discard(event, Discard::Undeclared(state));
             return Ok(());
         };
         let row = &mut machine.rows[row];
         row.met += 1;
         if row.met == 1 {
-            retake::covered(machine_name::<M>(), state, name);
+            retake::covered(machine_name::<M>(), state, &kind.to_string());
         }
         match row.rule {
             Rule::Handle(_) => {}
@@ -272,14 +244,14 @@ impl<M: StateMachine> Statem<M> {
         if matches!(next, Next::Keep) && effects.is_none() {
             return Ok(());
         }
-        self.follow(name, next, effects, machine, myself).await
+        self.follow(kind, next, effects, machine, myself).await
     }
 
     async fn follow(
         &self,
-        event: &'static str,
+        event: KindOf<M>,
         next: Next<M::State>,
-        effects: Effects<M::Event>,
+        effects: Effects<M::Timeout, M::Event>,
         machine: &mut Machine<M>,
         myself: &ActorRef<StatemMessage<M>>,
     ) -> Result<(), ActorProcessingErr> {
@@ -353,7 +325,7 @@ impl<M: StateMachine> Statem<M> {
         myself.stop(reason);
     }
 
-    /// The machine stops: those who wait are told, and no timeout comes any more.
+    /// The machine stops: those who wait learn of it, and no timeout comes any more.
     fn discard_all(&self, reason: Option<&str>, machine: &mut Machine<M>) {
         let queued = std::mem::take(&mut machine.queue);
         for event in queued.into_iter().chain(machine.postponed.drain(..)) {
@@ -368,7 +340,7 @@ impl<M: StateMachine> Statem<M> {
 }
 
 impl<M: StateMachine> Machine<M> {
-    fn inspect(&self) -> Inspection<M::State> {
+    fn inspect(&self) -> InspectionOf<M> {
         let met = self.rows.iter().filter(|row| row.met > 0);
         let met = met.map(|row| ((row.state, row.event), row.met));
         let mut met: BTreeMap<_, _> = met.collect();
@@ -382,11 +354,9 @@ impl<M: StateMachine> Machine<M> {
     }
 
     /// The row of this event in the present state.
-    fn find(&mut self, event: &str) -> Option<usize> {
+    fn find(&mut self, event: KindOf<M>) -> Option<usize> {
         let state = self.state;
-        // Mostly the very same text, not an equal one.
-        let is_event = |row: &Row<M::State>| std::ptr::eq(row.event, event) || row.event == event;
-        let fits = |row: &Row<M::State>| row.state == state && is_event(row);
+        let fits = |row: &Row<_, _>| row.state == state && row.event == event;
         if !self.rows.get(self.last_row).is_some_and(fits) {
             self.last_row = self.rows.iter().position(fits)?;
         }
@@ -400,7 +370,7 @@ impl<M: StateMachine> Machine<M> {
         self.timers.remove(&key).map(|timer| timer.event)
     }
 
-    fn cancel(&mut self, key: TimerKey) {
+    fn cancel(&mut self, key: TimerKey<M::Timeout>) {
         if !self.at_once.is_empty() {
             self.at_once.retain(|(other, _)| *other != key);
         }
@@ -413,7 +383,7 @@ impl<M: StateMachine> Machine<M> {
 
     fn change_timers(
         &mut self,
-        changes: Vec<TimerChange<M::Event>>,
+        changes: Vec<TimerChange<M::Timeout, M::Event>>,
         myself: &ActorRef<StatemMessage<M>>,
     ) {
         for change in changes {
@@ -446,7 +416,7 @@ impl<M: StateMachine> Machine<M> {
     }
 
     /// Let a timeout that is set bring this event; gives it back if none is set.
-    fn update(&mut self, key: TimerKey, event: M::Event) -> Option<M::Event> {
+    fn update(&mut self, key: TimerKey<M::Timeout>, event: M::Event) -> Option<M::Event> {
         if let Some(timer) = self.timers.get_mut(&key) {
             timer.event = event;
             return None;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorRef, MessagingErr, RpcReplyPort, SpawnErr};
 
-use super::StateMachine;
-use super::actor::{Inspection, Statem, StatemMessage};
+use super::actor::Statem;
+use super::machine::{InspectionOf, StateMachine, StatemMessage};
 use crate::call::{CallError, call};
 
 /// A running state machine.
@@ -88,12 +88,12 @@ impl<M: StateMachine> StatemRef<M> {
         call(&self.0, message, timeout).await
     }
 
-    /// How the machine stands. Seen by the machine between two events, and no event to it:
+    /// The state of the machine. Read between two events, and no event to it:
     /// `sys:get_state/1`.
     ///
     /// # Errors
     /// If the machine is not running.
-    pub async fn inspect(&self) -> Result<Inspection<M::State>, CallError> {
+    pub async fn inspect(&self) -> Result<InspectionOf<M>, CallError> {
         call(&self.0, StatemMessage::Inspect, None).await
     }
 }

@@ -18,10 +18,10 @@ pub enum Rule<S> {
 ///
 /// Not from OTP, which has no declarations to check.
 #[derive(Clone, Debug)]
-pub struct Table<S> {
+pub struct Table<S, K> {
     initial: Vec<S>,
-    rules: BTreeMap<(S, &'static str), Rule<S>>,
-    twice: Option<(S, &'static str)>,
+    rules: BTreeMap<(S, K), Rule<S>>,
+    twice: Option<(S, K)>,
 }
 
 /// A mistake in a [`Table`].
@@ -36,14 +36,14 @@ pub enum TableError {
         /// The state.
         state: String,
         /// The event.
-        event: &'static str,
+        event: String,
     },
     /// No path from an initial state leads there.
     #[error("state `{0}` cannot be reached from an initial state")]
     Unreachable(String),
 }
 
-impl<S: Copy + Ord + Debug + Display> Table<S> {
+impl<S: Copy + Ord + Debug + Display, K: Copy + Ord + Display> Table<S, K> {
     /// A machine that may start in these states; a diagram shows the first.
     #[must_use]
     pub fn new(initial: impl IntoIterator<Item = S>) -> Self {
@@ -56,23 +56,27 @@ impl<S: Copy + Ord + Debug + Display> Table<S> {
 
     /// The state handles the event, which leads to one of `targets` or keeps the state.
     #[must_use]
-    pub fn on(self, state: S, event: &'static str, targets: impl IntoIterator<Item = S>) -> Self {
-        self.rule(state, event, Rule::Handle(targets.into_iter().collect()))
+    pub fn on(self, state: S, event: impl Into<K>, targets: impl IntoIterator<Item = S>) -> Self {
+        self.rule(
+            state,
+            event.into(),
+            Rule::Handle(targets.into_iter().collect()),
+        )
     }
 
     /// The state keeps the event until it changes.
     #[must_use]
-    pub fn postpone(self, state: S, event: &'static str) -> Self {
-        self.rule(state, event, Rule::Postpone)
+    pub fn postpone(self, state: S, event: impl Into<K>) -> Self {
+        self.rule(state, event.into(), Rule::Postpone)
     }
 
     /// The state drops the event.
     #[must_use]
-    pub fn ignore(self, state: S, event: &'static str) -> Self {
-        self.rule(state, event, Rule::Ignore)
+    pub fn ignore(self, state: S, event: impl Into<K>) -> Self {
+        self.rule(state, event.into(), Rule::Ignore)
     }
 
-    fn rule(mut self, state: S, event: &'static str, rule: Rule<S>) -> Self {
+    fn rule(mut self, state: S, event: K, rule: Rule<S>) -> Self {
         if self.rules.insert((state, event), rule).is_some() {
             self.twice.get_or_insert((state, event));
         }
@@ -81,12 +85,12 @@ impl<S: Copy + Ord + Debug + Display> Table<S> {
 
     /// What a state does with an event; none if it is not declared.
     #[must_use]
-    pub fn get(&self, state: S, event: &'static str) -> Option<&Rule<S>> {
-        self.rules.get(&(state, event))
+    pub fn get(&self, state: S, event: impl Into<K>) -> Option<&Rule<S>> {
+        self.rules.get(&(state, event.into()))
     }
 
     /// All rules, by state and event.
-    pub fn rules(&self) -> impl Iterator<Item = (S, &'static str, &Rule<S>)> {
+    pub fn rules(&self) -> impl Iterator<Item = (S, K, &Rule<S>)> {
         self.rules
             .iter()
             .map(|((state, event), rule)| (*state, *event, rule))
@@ -114,7 +118,7 @@ impl<S: Copy + Ord + Debug + Display> Table<S> {
             return Err(TableError::NoInitialState);
         }
         if let Some((state, event)) = self.twice {
-            let state = state.to_string();
+            let (state, event) = (state.to_string(), event.to_string());
             return Err(TableError::Twice { state, event });
         }
         let reachable = self.reachable();
@@ -154,16 +158,22 @@ impl<S: Copy + Ord + Debug + Display> Table<S> {
             let _ = writeln!(text, "    [*] --> {initial}");
         }
         // One arrow for each pair of states, with all events that take it.
-        let mut arrows: BTreeMap<(S, S), Vec<&str>> = BTreeMap::new();
+        let mut arrows: BTreeMap<(S, S), Vec<String>> = BTreeMap::new();
         let mut notes: BTreeMap<S, Vec<String>> = BTreeMap::new();
         for (state, event, rule) in self.rules() {
             match rule {
                 Rule::Handle(targets) if targets.is_empty() => {
-                    arrows.entry((state, state)).or_default().push(event);
+                    arrows
+                        .entry((state, state))
+                        .or_default()
+                        .push(event.to_string());
                 }
                 Rule::Handle(targets) => {
                     for target in targets {
-                        arrows.entry((state, *target)).or_default().push(event);
+                        arrows
+                            .entry((state, *target))
+                            .or_default()
+                            .push(event.to_string());
                     }
                 }
                 Rule::Postpone => notes

@@ -2,60 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use super::children::Child;
-use super::handle::{ChildError, Description, StartedChild};
-use super::intensity::{Backoff, Restarts};
-use super::restart::{Exit, Retry};
-use super::spec::{AutoShutdown, ChildSpec, Strategy, SupervisorSpec};
-use crate::by_actor::ByActor;
-use crate::journal::{Incarnation, Life};
+use super::children::SupervisorState;
+use super::intensity::Restarts;
+use super::message::SupervisorMessage;
+use super::restart::Exit;
+use super::spec::{ChildKind, ChildSpec, Shutdown, SupervisorSpec};
+use crate::actor_map::ActorMap;
+use crate::journal::Lifecycle;
 
 /// The actor. Its arguments are a [`SupervisorSpec`]; talk to it through a
 /// [`SupervisorRef`](super::SupervisorRef).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Supervisor;
 
-/// What a supervisor is asked.
-#[derive(Debug)]
-pub enum SupervisorMessage {
-    /// Add a child and start it.
-    StartChild(
-        Box<ChildSpec>,
-        RpcReplyPort<Result<StartedChild, ChildError>>,
-    ),
-    /// Stop the child with this id.
-    TerminateChild(String, RpcReplyPort<Result<(), ChildError>>),
-    /// Stop this child of a dynamic supervisor.
-    TerminateActor(ActorCell, RpcReplyPort<Result<(), ChildError>>),
-    /// Start the child with this id, which does not run.
-    RestartChild(String, RpcReplyPort<Result<StartedChild, ChildError>>),
-    /// Forget the child with this id, which does not run.
-    DeleteChild(String, RpcReplyPort<Result<(), ChildError>>),
-    /// Describe the supervisor and its children.
-    Describe(RpcReplyPort<Description>),
-    /// From the supervisor to itself: try a restart again. Other requests are
-    /// served between tries.
-    Retry(Retry),
-}
-
-/// The supervisor's own state.
-#[derive(Debug)]
-pub struct SupervisorState {
-    pub(super) name: Option<String>,
-    pub(super) strategy: Strategy,
-    pub(super) auto_shutdown: AutoShutdown,
-    pub(super) backoff: Option<Backoff>,
-    pub(super) restarts: Restarts,
-    /// In the order of starting.
-    pub(super) children: BTreeMap<u64, Child>,
-    /// To the child.
-    pub(super) keys: ByActor<u64>,
-    pub(super) last_key: u64,
-    pub(super) tries: u64,
-    /// Writes into the journal, if there is one, and its end when it is dropped.
-    pub(super) incarnation: Option<Incarnation>,
+impl ChildSpec {
+    /// A permanent child that is a supervisor; it gets the time that it takes to
+    /// shut down. `make` gives its spec for each start.
+    pub fn supervisor(
+        name: impl Into<String>,
+        make: impl Fn() -> SupervisorSpec + Send + Sync + 'static,
+    ) -> Self {
+        let mut spec = Self::new(name, move || (Supervisor, make()));
+        spec.kind = ChildKind::Supervisor;
+        spec.shutdown(Shutdown::Infinity)
+    }
 }
 
 #[retake::simulated]
@@ -78,7 +50,7 @@ impl Actor for Supervisor {
             backoff: spec.backoff,
             restarts: Restarts::new(spec.intensity, spec.period),
             children: BTreeMap::new(),
-            keys: ByActor::default(),
+            keys: ActorMap::default(),
             last_key: 0,
             tries: 0,
             incarnation: spec.journal.map(|(name, journal)| journal.begin(&name)),
@@ -91,7 +63,7 @@ impl Actor for Supervisor {
             }
         }
         if let Some(incarnation) = &state.incarnation {
-            incarnation.write(Life::Started(String::new()));
+            incarnation.write(Lifecycle::Started(String::new()));
         }
         Ok(state)
     }

@@ -1,15 +1,36 @@
 //! What a supervisor is asked about its children, and how it starts and stops them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ractor::concurrency::JoinHandle;
 use ractor::{ActorCell, ActorId, ActorRef, ActorStatus, SpawnErr};
 
-use super::actor::{SupervisorMessage, SupervisorState};
-use super::handle::{ChildError, ChildInfo, Description, StartedChild};
-use super::spec::{ChildSpec, Ignore, Restart, Shutdown, Strategy};
+use super::info::{ChildError, ChildInfo, Description, StartedChild};
+use super::intensity::{Backoff, Restarts};
+use super::message::SupervisorMessage;
+use super::spec::{AutoShutdown, ChildSpec, Ignore, Restart, Shutdown, Strategy};
 use super::stop::{stop_actor, stop_together};
-use crate::journal::What;
+use crate::actor_map::ActorMap;
+use crate::journal::{Event, Incarnation};
+
+/// The supervisor's own state.
+#[derive(Debug)]
+pub struct SupervisorState {
+    pub(super) name: Option<String>,
+    pub(super) strategy: Strategy,
+    pub(super) auto_shutdown: AutoShutdown,
+    pub(super) backoff: Option<Backoff>,
+    pub(super) restarts: Restarts,
+    /// In the order of starting.
+    pub(super) children: BTreeMap<u64, Child>,
+    /// To the child.
+    pub(super) keys: ActorMap<u64>,
+    pub(super) last_key: u64,
+    pub(super) tries: u64,
+    /// Writes into the journal, if there is one, and its end when it is dropped.
+    pub(super) incarnation: Option<Incarnation>,
+}
 
 #[derive(Debug)]
 pub(super) struct Child {
@@ -143,7 +164,7 @@ impl SupervisorState {
 
     /// Stop a child on request: no restart, and no automatic shutdown.
     pub(super) async fn terminate(&mut self, key: u64) {
-        self.note(key, What::Terminate);
+        self.note(key, Event::Terminate);
         self.stop(key).await;
         if self.children[&key].spec.restart == Restart::Temporary {
             self.children.remove(&key);
@@ -153,9 +174,9 @@ impl SupervisorState {
 
 impl SupervisorState {
     /// Write about a child into the journal, if there is one.
-    pub(super) fn note(&self, key: u64, what: fn(String) -> What) {
+    pub(super) fn note(&self, key: u64, event: fn(String) -> Event) {
         if let (Some(incarnation), Some(child)) = (&self.incarnation, self.children.get(&key)) {
-            incarnation.note(what(child.spec.id.clone()));
+            incarnation.note(event(child.spec.id.clone()));
         }
     }
 
@@ -175,7 +196,7 @@ impl SupervisorState {
             timer: None,
         };
         self.children.insert(key, child);
-        self.note(key, What::Added);
+        self.note(key, Event::Added);
         let started = self.start(key, myself).await;
         if started.is_err() {
             self.children.remove(&key);
@@ -225,7 +246,7 @@ impl SupervisorState {
         child.end_restarting();
         let (actor, shutdown) = (child.actor.take()?, child.spec.shutdown);
         self.keys.remove(&actor.get_id().pid());
-        self.note(key, What::StopChild);
+        self.note(key, Event::StopChild);
         Some((actor, shutdown))
     }
 
@@ -233,7 +254,7 @@ impl SupervisorState {
     /// ended; those of a dynamic supervisor all at once.
     pub(super) async fn stop_everything(&mut self) {
         if let Some(incarnation) = &self.incarnation {
-            incarnation.note(What::ShutDown);
+            incarnation.note(Event::ShutDown);
         }
         let keys: Vec<u64> = self.children.keys().rev().copied().collect();
         if self.is_dynamic() {

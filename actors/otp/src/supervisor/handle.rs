@@ -1,13 +1,13 @@
 //! How others talk to a supervisor.
 
-use std::fmt;
-use std::time::Duration;
-
 use ractor::{Actor, ActorCell, ActorRef, RpcReplyPort, SpawnErr};
 
-use super::spec::{ChildKind, ChildSpec, Restart, Shutdown, SpecError, Strategy, SupervisorSpec};
-use super::tree::Tree;
-use super::{SHUTDOWN, Supervisor, SupervisorMessage};
+use super::actor::Supervisor;
+use super::info::{ChildCount, ChildError, ChildInfo, Description, StartedChild};
+use super::message::SupervisorMessage;
+use super::reason::SHUTDOWN;
+use super::spec::{ChildKind, ChildSpec, SupervisorSpec};
+use crate::call::call;
 
 /// A running supervisor. The functions are those of supervisor(3erl).
 #[derive(Clone, Debug)]
@@ -17,126 +17,6 @@ impl From<ActorRef<SupervisorMessage>> for SupervisorRef {
     fn from(actor: ActorRef<SupervisorMessage>) -> Self {
         Self(actor)
     }
-}
-
-/// One child, as a supervisor lists it: what `which_children/1` and `get_childspec/2`
-/// of supervisor(3erl) give.
-#[derive(Clone, Debug)]
-pub struct ChildInfo {
-    /// The id from its spec.
-    pub id: String,
-    /// The running actor; none while it is not running.
-    pub actor: Option<ActorCell>,
-    /// It is being restarted: its last start failed, or a back-off is waited for.
-    pub restarting: bool,
-    /// Worker or supervisor.
-    pub kind: ChildKind,
-    /// When it is restarted.
-    pub restart: Restart,
-    /// How it is stopped.
-    pub shutdown: Shutdown,
-    /// Whether its end may end the supervisor.
-    pub significant: bool,
-}
-
-/// How many children there are.
-///
-/// After supervisor(3erl), `count_children/1`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChildCount {
-    /// Children with a spec, running or not.
-    pub specs: usize,
-    /// Children that run.
-    pub active: usize,
-    /// Children that are supervisors, running or not.
-    pub supervisors: usize,
-    /// Children that are workers, running or not.
-    pub workers: usize,
-}
-
-/// A supervisor and its direct children.
-#[derive(Clone, Debug)]
-pub struct Description {
-    /// The name that it was started with, if it was started by [`SupervisorRef::start`].
-    pub name: Option<String>,
-    /// Whom it restarts.
-    pub strategy: Strategy,
-    /// Restarts that it allows within the period.
-    pub intensity: u32,
-    /// The period.
-    pub period: Duration,
-    /// Its children in the order of starting.
-    pub children: Vec<ChildInfo>,
-}
-
-/// What came of starting a child.
-///
-/// After supervisor(3erl), `startchild_ret()`: `{ok, Pid}` and `{ok, undefined}`.
-#[derive(Clone, Debug)]
-pub enum StartedChild {
-    /// It runs.
-    Running(ActorCell),
-    /// It did not want to, see [`Ignore`](super::Ignore).
-    Ignored,
-}
-
-impl StartedChild {
-    /// The actor, if it runs.
-    #[must_use]
-    pub fn actor(self) -> Option<ActorCell> {
-        match self {
-            Self::Running(actor) => Some(actor),
-            Self::Ignored => None,
-        }
-    }
-}
-
-/// Why a supervisor did not do what it was asked.
-///
-/// The errors of `start_child/2`, `terminate_child/2`, `restart_child/2` and
-/// `delete_child/2` in supervisor(3erl).
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ChildError {
-    /// There is no such child: `not_found`.
-    #[error("there is no child `{0}`")]
-    NotFound(String),
-    /// The child runs: `running`.
-    #[error("the child `{0}` is running")]
-    Running(String),
-    /// The child is being restarted: `restarting`.
-    #[error("the child `{0}` is being restarted")]
-    Restarting(String),
-    /// A child with this id runs already: `already_started`.
-    #[error("the child `{id}` is already started")]
-    AlreadyStarted {
-        /// The id.
-        id: String,
-        /// The one that runs.
-        actor: ActorCell,
-    },
-    /// A child with this id has a spec already, and does not run: `already_present`.
-    #[error("the child `{0}` is already present; restart or delete it")]
-    AlreadyPresent(String),
-    /// The child did not start. Its spec is not kept.
-    #[error("the child `{id}` did not start: {reason}")]
-    Start {
-        /// The id.
-        id: String,
-        /// What its `pre_start` said.
-        reason: String,
-    },
-    /// Children of a dynamic supervisor have no ids to go by: `simple_one_for_one`.
-    #[error("a dynamic supervisor does not know its children by id")]
-    Dynamic,
-    /// Only a dynamic supervisor ends children by actor.
-    #[error("this supervisor knows its children by id, not by actor")]
-    NotDynamic,
-    /// The spec has a mistake.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// The supervisor does not run.
-    #[error("the supervisor is not running")]
-    Gone,
 }
 
 impl SupervisorRef {
@@ -278,14 +158,6 @@ impl SupervisorRef {
         self.ask(SupervisorMessage::Describe).await
     }
 
-    /// The whole tree below this supervisor, to print.
-    ///
-    /// # Errors
-    /// If the supervisor is not running.
-    pub async fn tree(&self) -> Result<Tree, ChildError> {
-        Tree::of(self).await
-    }
-
     /// Stop the supervisor and its children, and wait until they have ended.
     pub async fn stop(&self) {
         // An error means that it has ended already.
@@ -296,19 +168,8 @@ impl SupervisorRef {
         &self,
         question: impl FnOnce(RpcReplyPort<T>) -> SupervisorMessage,
     ) -> Result<T, ChildError> {
-        match self.0.call(question, None).await {
-            Ok(ractor::rpc::CallResult::Success(answer)) => Ok(answer),
-            _ => Err(ChildError::Gone),
-        }
-    }
-}
-
-impl fmt::Display for ChildCount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} specs, {} active, {} supervisors, {} workers",
-            self.specs, self.active, self.supervisors, self.workers
-        )
+        let answer = call(&self.0, question, None).await;
+        // Without a timeout there is no other error.
+        answer.map_err(|_| ChildError::Closed)
     }
 }

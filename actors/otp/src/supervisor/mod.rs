@@ -45,29 +45,25 @@
 mod actor;
 mod children;
 mod handle;
+mod info;
 mod intensity;
+mod message;
+mod reason;
 mod restart;
 mod spec;
 mod stop;
 mod tree;
 
-pub use actor::{Supervisor, SupervisorMessage, SupervisorState};
-pub use handle::{ChildCount, ChildError, ChildInfo, Description, StartedChild, SupervisorRef};
+pub use actor::Supervisor;
+pub use children::SupervisorState;
+pub use handle::SupervisorRef;
+pub use info::{ChildCount, ChildError, ChildInfo, Description, StartedChild};
 pub use intensity::Backoff;
-pub use restart::Retry;
+pub use message::{Retry, SupervisorMessage};
+pub use reason::{AUTO_SHUTDOWN, INTENSITY_EXCEEDED};
 pub use spec::{
     AutoShutdown, ChildKind, ChildSpec, Ignore, Restart, Shutdown, SpecError, Strategy,
     SupervisorSpec,
 };
-pub use tree::Tree;
-
 pub use stop::stop_all;
-
-/// The reason with which children are asked to stop.
-const SHUTDOWN: &str = "shutdown";
-/// The reason with which a supervisor ends that gave up. OTP's is `shutdown`; its report
-/// says `reached_max_restart_intensity`.
-pub const INTENSITY_EXCEEDED: &str = "shutdown: restart intensity exceeded";
-/// The reason with which a supervisor ends whose significant children have ended: like
-/// OTP's `shutdown`, it is a normal end.
-pub const AUTO_SHUTDOWN: &str = "shutdown: significant children have ended";
+pub use tree::Tree;

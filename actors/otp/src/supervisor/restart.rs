@@ -2,11 +2,11 @@
 
 use ractor::{ActorCell, ActorRef};
 
-use super::actor::{SupervisorMessage, SupervisorState};
-use super::children::Child;
+use super::children::{Child, SupervisorState};
+use super::message::{Retry, SupervisorMessage};
+use super::reason::{AUTO_SHUTDOWN, INTENSITY_EXCEEDED, SHUTDOWN};
 use super::spec::{AutoShutdown, Restart, Strategy};
-use super::{AUTO_SHUTDOWN, INTENSITY_EXCEEDED, SHUTDOWN};
-use crate::journal::What;
+use crate::journal::Event;
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,16 +28,6 @@ impl Exit {
     }
 }
 
-/// Which restart to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retry {
-    key: u64,
-    /// Tells a retry whose child has been terminated or started since.
-    try_number: u64,
-    /// A back-off is over: this try is counted already.
-    is_counted: bool,
-}
-
 impl SupervisorState {
     /// A child has ended, unless this supervisor ended it.
     pub(super) async fn ended(
@@ -49,7 +39,7 @@ impl SupervisorState {
         let Some(key) = self.keys.remove(&actor.get_id().pid()) else {
             return;
         };
-        self.note(key, What::Heard);
+        self.note(key, Event::ChildExited);
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
@@ -89,12 +79,12 @@ impl SupervisorState {
         if !self.restarts.allow_another(retake::now()) {
             let id = &self.children[&key].spec.id;
             retake::event!("restart intensity exceeded by `{id}`");
-            self.note(key, What::GaveUp);
+            self.note(key, Event::GaveUp);
             // post_stop stops the other children.
             myself.stop(Some(INTENSITY_EXCEEDED.to_owned()));
             return;
         }
-        self.note(key, What::Restart);
+        self.note(key, Event::Restart);
         self.stop_set(key).await;
         match self.backoff {
             None => self.start_set(key, myself).await,

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorCell, SpawnErr};
 
-use super::Supervisor;
 use super::intensity::Backoff;
 use crate::journal::Journal;
 
@@ -178,19 +177,6 @@ impl ChildSpec {
             shutdown: Shutdown::default(),
             kind: ChildKind::default(),
             significant: false,
-        }
-    }
-
-    /// A permanent child that is a supervisor; it gets the time that it takes to
-    /// shut down. `make` gives its spec for each start.
-    pub fn supervisor(
-        name: impl Into<String>,
-        make: impl Fn() -> SupervisorSpec + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            kind: ChildKind::Supervisor,
-            shutdown: Shutdown::Infinity,
-            ..Self::new(name, move || (Supervisor, make()))
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ractor::{ActorCell, ActorStatus};
 
-use super::SHUTDOWN;
+use super::reason::SHUTDOWN;
 use super::spec::Shutdown;
 
 fn shutdown() -> Option<String> {

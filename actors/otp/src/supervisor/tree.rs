@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::SupervisorMessage;
-use super::handle::{ChildError, ChildInfo, Description, SupervisorRef};
+use super::handle::SupervisorRef;
+use super::info::{ChildError, ChildInfo, Description};
+use super::message::SupervisorMessage;
 use super::spec::ChildKind;
 
 /// A supervisor with everything below it, as it was when asked.
@@ -28,15 +29,20 @@ pub struct Tree {
     pub children: Vec<Tree>,
 }
 
-impl Tree {
-    /// The tree below a supervisor.
-    pub(super) async fn of(supervisor: &SupervisorRef) -> Result<Self, ChildError> {
-        let description = supervisor.describe().await?;
+impl SupervisorRef {
+    /// The whole tree below this supervisor, to print.
+    ///
+    /// # Errors
+    /// If the supervisor is not running.
+    pub async fn tree(&self) -> Result<Tree, ChildError> {
+        let description = self.describe().await?;
         let id = description.name.clone();
         let id = id.unwrap_or_else(|| "supervisor".to_owned());
-        Ok(Self::below(id, None, description).await)
+        Ok(Tree::below(id, None, description).await)
     }
+}
 
+impl Tree {
     /// Boxed, because trees are as deep as they are.
     fn below(
         id: String,

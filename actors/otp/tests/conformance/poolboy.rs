@@ -391,7 +391,7 @@ fn a_client_that_dies_while_it_waits_is_passed_over() {
         assert_eq!(numbers(&pool).await, (0, 1, 1));
         lives.kill();
         assert_eq!(numbers(&pool).await, (1, 1, 0));
-        assert_eq!(pool.status().await.unwrap().served.given_up, 2);
+        assert_eq!(pool.status().await.unwrap().counts.given_up, 2);
     });
 }
 
@@ -513,7 +513,7 @@ fn a_checkout_that_is_cancelled_leaves_nothing_behind() {
             assert!(pool.checkout(short).await.is_err());
         }
         let status = pool.status().await.unwrap();
-        assert_eq!((status.waiting, status.served.given_up), (0, 5));
+        assert_eq!((status.waiting, status.counts.given_up), (0, 5));
         // Given back at the instant at which the next one gives up.
         let last = {
             let pool = pool.clone();
@@ -638,10 +638,10 @@ fn stopping_ends_idle_and_lent_workers_and_those_who_ask_are_told() {
         assert_eq!(leases[0].get_status(), ActorStatus::Stopped);
         assert_eq!(
             pool.checkout(CHECKOUT_TIMEOUT).await.unwrap_err(),
-            CheckoutError::Gone
+            CheckoutError::Closed
         );
         let nothing = pool.transaction(CHECKOUT_TIMEOUT, |_| async {}).await;
-        assert_eq!(nothing, Err(CheckoutError::Gone));
+        assert_eq!(nothing, Err(CheckoutError::Closed));
         // Its name is free.
         start(1, 0, Order::Lifo).await;
     });
@@ -669,7 +669,7 @@ fn a_pool_is_a_child_like_any_other() {
         assert_eq!(lease.get_status(), ActorStatus::Stopped);
         assert_eq!(numbers(&pool).await, (2, 2, 0));
         supervisor.stop().await;
-        assert_eq!(pool.status().await.unwrap_err(), CheckoutError::Gone);
+        assert_eq!(pool.status().await.unwrap_err(), CheckoutError::Closed);
         // Or below any actor, with which it ends.
         let (parent, _) = Actor::spawn(None, Parent, ()).await.unwrap();
         let pool = PoolRef::start_linked("pool", config, |_| (Worker, ()), parent.get_cell());
@@ -677,6 +677,6 @@ fn a_pool_is_a_child_like_any_other() {
         assert_eq!(numbers(&pool).await, (2, 2, 0));
         parent.stop(None);
         settle().await;
-        assert_eq!(pool.status().await.unwrap_err(), CheckoutError::Gone);
+        assert_eq!(pool.status().await.unwrap_err(), CheckoutError::Closed);
     });
 }

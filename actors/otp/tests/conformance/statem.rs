@@ -1,15 +1,14 @@
 //! State machines, after `gen_statem_SUITE`.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, RpcReplyPort, SupervisionEvent};
-use retake_otp::CallError;
 use retake_otp::statem::{
     Context, Discard, EnterContext, Event, Next, StateMachine, Statem, StatemRef, Table,
 };
 use retake_otp::supervisor::{ChildSpec, Restart, Strategy, SupervisorSpec};
+use retake_otp::{CallError, named_enum};
 
 use crate::under_seeds;
 
@@ -17,24 +16,11 @@ use crate::under_seeds;
 /// takes data while it is connected, and is disconnected.
 struct Connection(Arc<Mutex<Vec<String>>>);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
-    Idle,
-    Waiting,
-    Connected,
+named_enum! {
+    enum State { Idle = "idle", Waiting = "wfor_conf", Connected = "connected" }
 }
 
 use State::{Connected, Idle, Waiting};
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Idle => "idle",
-            Self::Waiting => "wfor_conf",
-            Self::Connected => "connected",
-        })
-    }
-}
 
 /// What a call is answered: where it was answered, or why the machine stopped first.
 type Answer = Result<State, Option<String>>;
@@ -54,17 +40,32 @@ enum Ask {
     ChildEnded,
 }
 
+named_enum! {
+    enum Kind {
+        ChildEnded = "child_ended",
+        Confirm = "confirm",
+        Connect = "connect",
+        Data = "data",
+        Disconnect = "disconnect",
+        Do = "do",
+        Stop = "stop",
+        Timeout = "timeout",
+    }
+}
+
 impl Event for Ask {
-    fn name(&self) -> &'static str {
+    type Kind = Kind;
+
+    fn kind(&self) -> Kind {
         match self {
-            Self::Connect => "connect",
-            Self::Confirm => "confirm",
-            Self::Disconnect => "disconnect",
-            Self::Data(..) => "data",
-            Self::Stop(..) => "stop",
-            Self::Do(_) => "do",
-            Self::Timeout(_) => "timeout",
-            Self::ChildEnded => "child_ended",
+            Self::Connect => Kind::Connect,
+            Self::Confirm => Kind::Confirm,
+            Self::Disconnect => Kind::Disconnect,
+            Self::Data(..) => Kind::Data,
+            Self::Stop(..) => Kind::Stop,
+            Self::Do(_) => Kind::Do,
+            Self::Timeout(_) => Kind::Timeout,
+            Self::ChildEnded => Kind::ChildEnded,
         }
     }
 }
@@ -86,27 +87,28 @@ enum OnWaiting {
 impl StateMachine for Connection {
     type State = State;
     type Event = Ask;
+    type Timeout = &'static str;
     type Data = OnWaiting;
     type Arguments = OnWaiting;
 
-    fn table() -> Table<State> {
+    fn table() -> Table<State, Kind> {
         let table = Table::new([Idle])
-            .on(Idle, "connect", [Waiting])
-            .postpone(Idle, "data")
-            .ignore(Idle, "disconnect")
-            .on(Waiting, "confirm", [Connected])
-            .on(Waiting, "disconnect", [Idle])
-            .postpone(Waiting, "data")
-            .on(Connected, "data", [])
-            .on(Connected, "disconnect", [Idle]);
+            .on(Idle, Kind::Connect, [Waiting])
+            .postpone(Idle, Kind::Data)
+            .ignore(Idle, Kind::Disconnect)
+            .on(Waiting, Kind::Confirm, [Connected])
+            .on(Waiting, Kind::Disconnect, [Idle])
+            .postpone(Waiting, Kind::Data)
+            .on(Connected, Kind::Data, [])
+            .on(Connected, Kind::Disconnect, [Idle]);
         [Idle, Waiting, Connected]
             .into_iter()
             .fold(table, |table, state| {
                 table
-                    .on(state, "do", [Idle, Waiting, Connected])
-                    .on(state, "stop", [])
-                    .on(state, "timeout", [Idle])
-                    .on(state, "child_ended", [])
+                    .on(state, Kind::Do, [Idle, Waiting, Connected])
+                    .on(state, Kind::Stop, [])
+                    .on(state, Kind::Timeout, [Idle])
+                    .on(state, Kind::ChildEnded, [])
             })
     }
 
@@ -277,7 +279,7 @@ fn stopping_answers_first_and_tells_the_reason_to_those_who_wait() {
         assert_eq!(stops.await, Ok(Ok(Idle)));
         assert_eq!(waits.await.unwrap(), Ok(Err(Some("enough".to_owned()))));
         assert!(!it.is_running());
-        assert_eq!(it.data(2).await.unwrap(), Err(CallError::Gone));
+        assert_eq!(it.data(2).await.unwrap(), Err(CallError::Closed));
         assert!(it.machine.cast(Ask::Connect).is_err());
     });
 }
@@ -297,7 +299,7 @@ fn one_that_is_stopped_from_outside_leaves_nobody_waiting() {
             let answer = waits.await.unwrap();
             match kill {
                 // Without a word: the question is dropped.
-                true => assert_eq!(answer, Err(CallError::Gone)),
+                true => assert_eq!(answer, Err(CallError::Closed)),
                 false => assert_eq!(answer, Ok(Err(None))),
             }
         });
@@ -599,7 +601,7 @@ fn an_event_that_a_state_does_not_declare_changes_nothing_and_is_counted() {
         assert_eq!(it.log().await, "enter idle");
         let seen = it.machine.inspect().await.unwrap();
         assert_eq!((seen.state, seen.undeclared), (Idle, 1));
-        assert_eq!(seen.met[&(Idle, "confirm")], 1);
+        assert_eq!(seen.met[&(Idle, Kind::Confirm)], 1);
         assert!(it.is_running());
     });
 }

@@ -29,7 +29,7 @@ impl Actor for Echo {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn pool(size: u32) -> PoolRef<RpcReplyPort<()>> {
     let config = PoolConfig {
@@ -51,7 +51,7 @@ pub(crate) async fn lend(clients: u64, with_call: bool) -> Figure {
             let pool = pool.clone();
             tokio::spawn(async move {
                 for _ in 0..each {
-                    let lease = pool.checkout(PATIENCE).await.unwrap();
+                    let lease = pool.checkout(TIMEOUT).await.unwrap();
                     if with_call {
                         lease.call(|reply| reply, None).await.unwrap();
                     }
@@ -84,7 +84,7 @@ pub(crate) async fn replace(dies: Dies) -> Figure {
         let (served, lease) = tokio::sync::oneshot::channel();
         let pool = pool.clone();
         let client = tokio::spawn(async move {
-            let lease = pool.checkout(PATIENCE).await.unwrap();
+            let lease = pool.checkout(TIMEOUT).await.unwrap();
             served.send((*lease).clone()).unwrap();
             std::future::pending::<()>().await;
         });
@@ -116,13 +116,13 @@ pub(crate) async fn replace(dies: Dies) -> Figure {
 pub(crate) async fn give_up() -> Figure {
     const WAITERS: usize = 1_000;
     let pool = pool(1).await;
-    let lease = pool.checkout(PATIENCE).await.unwrap();
+    let lease = pool.checkout(TIMEOUT).await.unwrap();
     let mut times = times();
     for _ in 0..10 {
         let waiters: Vec<_> = (0..WAITERS)
             .map(|_| {
                 let pool = pool.clone();
-                tokio::spawn(async move { drop(pool.checkout(PATIENCE).await) })
+                tokio::spawn(async move { drop(pool.checkout(TIMEOUT).await) })
             })
             .collect();
         while pool.status().await.unwrap().waiting < WAITERS {
@@ -158,7 +158,7 @@ pub(crate) async fn burst(work_us: u64) -> Figure {
                 let pool = pool.clone();
                 let start = Instant::now();
                 tokio::spawn(async move {
-                    let lease = pool.checkout(PATIENCE).await.unwrap();
+                    let lease = pool.checkout(TIMEOUT).await.unwrap();
                     let wait = start.elapsed();
                     work(Duration::from_micros(work_us)).await;
                     drop(lease);

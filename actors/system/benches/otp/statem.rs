@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use ractor::{ActorProcessingErr, RpcReplyPort};
+use retake_otp::named_enum;
 use retake_otp::statem::{Context, Event, Next, StateMachine, StatemRef, Table};
 
 use crate::figure::{Figure, per_second};
@@ -16,41 +17,40 @@ enum PostponerEvent {
     IsDone(RpcReplyPort<()>),
 }
 
+named_enum! {
+    enum Kind { IsDone = "is_done", Open = "open", Work = "work" }
+}
+
 impl Event for PostponerEvent {
-    fn name(&self) -> &'static str {
+    type Kind = Kind;
+
+    fn kind(&self) -> Kind {
         match self {
-            Self::Work => "work",
-            Self::Open => "open",
-            Self::IsDone(_) => "is_done",
+            Self::Work => Kind::Work,
+            Self::Open => Kind::Open,
+            Self::IsDone(_) => Kind::IsDone,
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Gate {
-    Closed,
-    Open,
-}
-
-impl std::fmt::Display for Gate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
-    }
+named_enum! {
+    enum Gate { Closed = "closed", Open = "open" }
 }
 
 impl StateMachine for Postponer {
     type State = Gate;
     type Event = PostponerEvent;
+    type Timeout = std::convert::Infallible;
     type Data = ();
     type Arguments = ();
 
-    fn table() -> Table<Gate> {
+    fn table() -> Table<Gate, Kind> {
         Table::new([Gate::Closed])
-            .postpone(Gate::Closed, "work")
-            .on(Gate::Closed, "open", [Gate::Open])
-            .on(Gate::Closed, "is_done", [])
-            .on(Gate::Open, "work", [])
-            .on(Gate::Open, "is_done", [])
+            .postpone(Gate::Closed, Kind::Work)
+            .on(Gate::Closed, Kind::Open, [Gate::Open])
+            .on(Gate::Closed, Kind::IsDone, [])
+            .on(Gate::Open, Kind::Work, [])
+            .on(Gate::Open, Kind::IsDone, [])
     }
 
     async fn init(

@@ -1,21 +1,27 @@
-//! What a governor knows beside its state, and what it does with a signal.
+//! What a governor knows apart from its state, and what it does with a signal.
 
 use std::time::Duration;
 
 use ractor::{ActorProcessingErr, RpcReplyPort};
+use retake_otp::Names;
+use retake_otp::statem::{Context, Next, StatemRef};
 
-use super::{
-    ACTION_ABOVE, Governor, GovernorArguments, GovernorEvent, GovernorState, Signal, Verdict,
-    WARNING_ABOVE,
-};
-use crate::executor::{Action, ActionKind, ActionResult, ExecutorMessage};
+use super::arguments::GovernorArguments;
+use super::event::{GovernorEvent, GovernorState};
+use crate::action::{Action, ActionKind, ActionResult, ExecutorMessage};
 use crate::ledger::{Draft, Key, LedgerRef, Receipt, ReceiptId, ReceiptKind};
 use crate::part;
+use crate::signal::{ACTION_ABOVE, Signal, Verdict, WARNING_ABOVE};
 use crate::stages::Stage;
-use retake_otp::Names;
-use retake_otp::statem::{Context, Next};
 
-/// What a governor knows beside its state.
+/// The state machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Governor;
+
+/// A running governor.
+pub type GovernorRef = StatemRef<Governor>;
+
+/// What a governor knows apart from its state.
 #[derive(Debug)]
 pub struct GovernorData {
     pub(super) arguments: GovernorArguments,

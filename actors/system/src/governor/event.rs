@@ -1,42 +1,30 @@
-//! A governor's states, and what it is asked and told.
-
-use std::fmt;
+//! A governor's states, and the events that it receives.
 
 use ractor::RpcReplyPort;
-
-use super::signal::{Signal, Verdict};
-use crate::executor::ActionResult;
-use crate::ledger::ReceiptId;
+use retake_otp::named_enum;
 use retake_otp::statem::Event;
 
-/// The states of a governor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum GovernorState {
-    /// Before the first signal.
-    Boot,
-    /// All is well.
-    Stable,
-    /// A value was high.
-    Warning,
-    /// An action is in flight.
-    Intervening,
-    /// The tenant is not entitled.
-    Refusing,
-}
+use crate::action::ActionResult;
+use crate::ledger::ReceiptId;
+use crate::signal::{Signal, Verdict};
 
-impl fmt::Display for GovernorState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Boot => "boot",
-            Self::Stable => "stable",
-            Self::Warning => "warning",
-            Self::Intervening => "intervening",
-            Self::Refusing => "refusing",
-        })
+named_enum! {
+    /// The states of a governor.
+    pub enum GovernorState {
+        /// Before the first signal.
+        Boot = "boot",
+        /// All is well.
+        Stable = "stable",
+        /// A value was high.
+        Warning = "warning",
+        /// An action is in flight.
+        Intervening = "intervening",
+        /// The tenant is not entitled.
+        Refusing = "refusing",
     }
 }
 
-/// What a governor is asked and told.
+/// An event of a governor.
 #[derive(Debug)]
 pub enum GovernorEvent {
     /// A signal has come in.
@@ -56,14 +44,32 @@ pub enum GovernorEvent {
     Entitled(bool),
 }
 
+named_enum! {
+    /// The kinds of [`GovernorEvent`].
+    pub enum GovernorEventKind {
+        /// From the governor to itself: take an action.
+        Act = "act",
+        /// An action has ended.
+        ActionDone = "action_done",
+        /// An action has had its time.
+        ActionOverdue = "action_overdue",
+        /// The tenant is entitled, or not any more.
+        Entitled = "entitled",
+        /// A signal has come in.
+        Signal = "signal",
+    }
+}
+
 impl Event for GovernorEvent {
-    fn name(&self) -> &'static str {
+    type Kind = GovernorEventKind;
+
+    fn kind(&self) -> GovernorEventKind {
         match self {
-            Self::Signal(..) => "signal",
-            Self::Act(..) => "act",
-            Self::ActionDone { .. } => "action_done",
-            Self::ActionOverdue(_) => "action_overdue",
-            Self::Entitled(_) => "entitled",
+            Self::Act(..) => GovernorEventKind::Act,
+            Self::ActionDone { .. } => GovernorEventKind::ActionDone,
+            Self::ActionOverdue(_) => GovernorEventKind::ActionOverdue,
+            Self::Entitled(_) => GovernorEventKind::Entitled,
+            Self::Signal(..) => GovernorEventKind::Signal,
         }
     }
 }

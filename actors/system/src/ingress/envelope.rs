@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::governor::Signal;
 use crate::ledger::Key;
+use crate::signal::Signal;
 
 /// A push: `{"message": {"data", "messageId", "publishTime"}, "subscription"}`, with
 /// the signal as JSON in base64 in `data`.

@@ -10,16 +10,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::asked::{Asked, Endpoint};
-use super::envelope::Envelope;
+use super::front::{Ingress, Shared};
 use super::limits::Admitted;
-use super::order::shorten;
-use super::{Ingress, Shared, Token};
+use super::request::{Endpoint, RecordedRequest};
+use super::response::{closing, compared, json_body, refusal, too_many, unavailable};
+use super::secret::Token;
 use crate::failures::{FailureKind, Service};
-use crate::governor::{Signal, Verdict};
-use crate::ledger::{Draft, NO_TENANT, Receipt, ReceiptKind};
 use crate::stages::Stage;
 
 pub(super) fn router(ingress: &Ingress) -> Router {
@@ -96,7 +94,7 @@ impl Ingress {
 
     /// A request has come in: read its body, and do what it asks for.
     async fn received(&self, endpoint: Endpoint, request: Option<Request>) -> Response {
-        let begun = retake::now();
+        let start = retake::now();
         let body = match request {
             Some(request) => self.0.read_body(request.into_body()).await,
             None => Ok(Vec::new()),
@@ -105,16 +103,16 @@ impl Ingress {
             Ok(body) => (Ok(body), None),
             Err(response) => (Err(response.status().as_u16()), Some(response)),
         };
-        let asked = Arc::new(Asked {
+        let request = Arc::new(RecordedRequest {
             endpoint,
-            waited: begun.elapsed(),
+            waited: start.elapsed(),
             body,
         });
         let answer = {
-            let (ingress, asked) = (self.clone(), Arc::clone(&asked));
-            async move { ingress.0.answer(&asked).await }
+            let (ingress, request) = (self.clone(), Arc::clone(&request));
+            async move { ingress.0.answer(&request).await }
         };
-        let payload = || asked.to_bytes();
+        let payload = || request.to_bytes();
         let answer = retake::record::input(endpoint.word(), payload, answer).await;
         refused.unwrap_or(answer)
     }
@@ -122,21 +120,21 @@ impl Ingress {
     /// Do again what a request asked for in a recorded process; false if the recording's
     /// input is no request.
     pub async fn again(&self, name: &str, payload: &[u8]) -> bool {
-        let asked = Asked::from_bytes(name, payload);
-        if let Some(asked) = &asked {
-            self.0.answer(asked).await;
+        let request = RecordedRequest::from_bytes(name, payload);
+        if let Some(request) = &request {
+            self.0.answer(request).await;
         }
-        asked.is_some()
+        request.is_some()
     }
 }
 
 impl Shared {
     /// Do what was asked for. What comes of it is all that others see.
-    async fn answer(&self, asked: &Asked) -> Response {
+    async fn answer(&self, request: &RecordedRequest) -> Response {
         let start = retake::now();
         self.config.request_time.spend().await;
-        let response = match (asked.endpoint, &asked.body) {
-            // Its body could not be read, and it was told so.
+        let response = match (request.endpoint, &request.body) {
+            // Its body could not be read, and its client knows.
             (_, Err(status)) => StatusCode::from_u16(*status)
                 .unwrap_or(StatusCode::BAD_REQUEST)
                 .into_response(),
@@ -159,8 +157,8 @@ impl Shared {
             (Endpoint::Marketplace, Ok(body)) => self.worked_on(body, Self::take_order).await,
         };
         let response = compared(response).await;
-        let (status, time) = (response.status(), asked.waited + start.elapsed());
-        let endpoint = asked.endpoint.word();
+        let (status, time) = (response.status(), request.waited + start.elapsed());
+        let endpoint = request.endpoint.word();
         self.metrics.answered(endpoint, status.as_u16(), time);
         // A client's own mistake is no failure of ours.
         let succeeded = !status.is_server_error();
@@ -236,7 +234,7 @@ impl Shared {
 
     async fn fail_on_purpose(&self) -> Option<Response> {
         let what = "a failure on purpose";
-        Some(match self.system.failures().strike(Service::Ingress)? {
+        Some(match self.system.failures().injected(Service::Ingress)? {
             FailureKind::Slow(time) => {
                 retake::sleep(time).await;
                 return None;
@@ -253,196 +251,4 @@ impl Shared {
             FailureKind::Corrupt => refusal(StatusCode::BAD_REQUEST, "broken_body", what, None),
         })
     }
-
-    async fn take_push(&self, body: &[u8], mut admitted: Admitted) -> Result<Response, Response> {
-        let signal = match Envelope::parse(body) {
-            Ok(envelope) => envelope.signal,
-            Err(error) => {
-                let what = error.to_string();
-                let key = Envelope::refusal_key(body);
-                let refused = self.refuse(NO_TENANT, error.word(), &what, key);
-                let receipt = refused.await?;
-                let status = StatusCode::BAD_REQUEST;
-                return Err(refusal(status, error.word(), &what, Some(&receipt)));
-            }
-        };
-        self.signal(signal, &mut admitted).await
-    }
-
-    /// The answer to what is refused, with a receipt.
-    pub(super) async fn refused(
-        &self,
-        tenant: &str,
-        status: StatusCode,
-        word: &str,
-        what: &str,
-    ) -> Response {
-        match self.refuse(tenant, word, what, None).await {
-            Ok(receipt) => refusal(status, word, what, Some(&receipt)),
-            Err(response) => response,
-        }
-    }
-
-    pub(super) async fn signal(
-        &self,
-        mut signal: Signal,
-        admitted: &mut Admitted,
-    ) -> Result<Response, Response> {
-        let tenant = signal.tenant.clone();
-        if !admitted.of_tenant(&tenant) {
-            return Err(too_many("too many requests of this tenant at once"));
-        }
-        let store = self.system.store();
-        // At once: a governor that sees an action through would let it wait.
-        if let Some(earlier) = signal.receipt(store) {
-            return Ok(taken_before(&tenant, &earlier));
-        }
-        let key = signal.key();
-        if !self.system.entitlements().knows(&tenant) {
-            // No governor for whoever makes up a name.
-            let refused = self.refuse(NO_TENANT, "not_entitled", &tenant, key);
-            return Err(not_entitled(&tenant, Some(&refused.await?)));
-        }
-        signal.deadline = Some(retake::now() + self.config.request_timeout);
-        let verdict = match self.system.signal(signal).await {
-            Ok(verdict) => verdict,
-            Err(error) => return Err(unavailable("unavailable", &error.to_string())),
-        };
-        let receipt = match verdict {
-            // It may share another one's receipt.
-            Verdict::Refused(receipt) => store.get(receipt),
-            _ => key.and_then(|key| store.of_key(&key)),
-        };
-        let receipt = receipt.as_ref();
-        match verdict {
-            Verdict::Stable => Ok(accepted("accepted", "stable", receipt)),
-            Verdict::Warning => Ok(accepted("accepted", "warning", receipt)),
-            Verdict::Acting(_) => Ok(accepted("accepted", "acting", receipt)),
-            Verdict::Refused(_) => Err(not_entitled(&tenant, receipt)),
-            // The two came at the same time.
-            Verdict::Duplicate(_) => Ok(match receipt {
-                Some(receipt) => taken_before(&tenant, receipt),
-                None => unavailable("unavailable", "the receipt cannot be found"),
-            }),
-        }
-    }
-
-    /// Leave a receipt for what is refused; what has a key that is known leaves no second
-    /// one, and too many at once share one.
-    async fn refuse(
-        &self,
-        tenant: &str,
-        reason: &str,
-        what: &str,
-        key: Option<String>,
-    ) -> Result<Receipt, Response> {
-        // A chain of its own is for those tenants only that somebody has entitled.
-        let is_known = self.system.entitlements().knows(tenant);
-        let tenant = if is_known { tenant } else { NO_TENANT };
-        let draft = Draft {
-            tenant: tenant.to_owned(),
-            kind: ReceiptKind::Refusal {
-                reason: reason.to_owned(),
-            },
-            payload: shorten(what),
-            signal: None,
-            key,
-        };
-        let refused = self.system.ledger().refuse(draft).await;
-        refused.map_err(|error| unavailable("unavailable", &error.to_string()))
-    }
-}
-
-/// Leave the answer to compare a replay with, where there is a recording or a replay.
-async fn compared(response: Response) -> Response {
-    if !retake::record::is_compared() {
-        return response;
-    }
-    let (head, body) = response.into_parts();
-    // It is in memory.
-    let bytes = body
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes);
-    let bytes = bytes.unwrap_or_default();
-    retake::record::output("answer", || {
-        let mut answer = format!("{} ", head.status.as_u16()).into_bytes();
-        answer.extend_from_slice(&bytes);
-        answer
-    });
-    Response::from_parts(head, Body::from(bytes))
-}
-
-fn json_body(value: &Value) -> ([(header::HeaderName, &'static str); 1], String) {
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        value.to_string(),
-    )
-}
-
-pub(super) fn accepted(status: &str, verdict: &str, receipt: Option<&Receipt>) -> Response {
-    // 200 says that there is a receipt.
-    let Some(receipt) = receipt else {
-        return unavailable("unavailable", "the receipt cannot be found");
-    };
-    let body = json!({
-        "status": status,
-        "verdict": verdict,
-        "receipt": receipt.id,
-        "hash": receipt.hash.to_string(),
-    });
-    (StatusCode::OK, json_body(&body)).into_response()
-}
-
-pub(super) fn refusal(
-    status: StatusCode,
-    word: &str,
-    what: &str,
-    receipt: Option<&Receipt>,
-) -> Response {
-    let body = json!({
-        "error": word,
-        "what": what,
-        "receipt": receipt.map(|receipt| receipt.id),
-    });
-    (status, json_body(&body)).into_response()
-}
-
-/// What its signal's first request was answered with.
-fn taken_before(tenant: &str, receipt: &Receipt) -> Response {
-    match &receipt.kind {
-        ReceiptKind::Signal { verdict } => accepted("duplicate", verdict, Some(receipt)),
-        _ => not_entitled(tenant, Some(receipt)),
-    }
-}
-
-fn not_entitled(tenant: &str, receipt: Option<&Receipt>) -> Response {
-    let what = format!("`{}` is not entitled", shorten(tenant));
-    refusal(StatusCode::FORBIDDEN, "not_entitled", &what, receipt)
-}
-
-/// When a client that was sent away may come back.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-fn retry_later(mut response: Response) -> Response {
-    let seconds = HeaderValue::from(RETRY_AFTER.as_secs());
-    response.headers_mut().insert(header::RETRY_AFTER, seconds);
-    response
-}
-
-pub(super) fn unavailable(word: &str, what: &str) -> Response {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    retry_later(refusal(status, word, what, None))
-}
-
-pub(super) fn too_many(what: &str) -> Response {
-    let status = StatusCode::TOO_MANY_REQUESTS;
-    retry_later(refusal(status, "too_many_requests", what, None))
-}
-
-/// The rest of the body is not read, so the connection cannot be used again.
-fn closing(mut response: Response) -> Response {
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(header::CONNECTION, close);
-    response
 }

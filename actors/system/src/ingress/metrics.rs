@@ -88,7 +88,7 @@ impl Metrics {
         );
         registry.register("connections", "Open connections", connections.clone());
         let (leased, waiting, receipts) = (Gauge::default(), Gauge::default(), Gauge::default());
-        registry.register("pool_leased", "Workers that are lent", leased.clone());
+        registry.register("pool_leased", "Workers that are leased", leased.clone());
         registry.register(
             "pool_waiting",
             "Clients that wait for a worker",

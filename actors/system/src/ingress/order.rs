@@ -6,10 +6,11 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::config::IngressConfig;
 use super::envelope::check_name;
-use super::{IngressConfig, Secret};
-use crate::entitlement::Change;
-use crate::executor::ActionKind;
+use super::secret::Secret;
+use crate::action::ActionKind;
+use crate::entitlements::Change;
 use crate::ledger::Key;
 
 /// An order: `{"entitlementId", "tenantId", "action", "timestamp", "signature"}`.
@@ -30,7 +31,7 @@ pub struct Order {
 
 /// What an order asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum OrderKind {
     /// A change of the entitlement.
     Change(Change),
     /// An action, which needs an active entitlement.
@@ -68,7 +69,7 @@ impl Order {
     ///
     /// # Errors
     /// If it is none, its signature does not fit, or what it asks for is unknown.
-    pub fn parse(body: &[u8], secret: Option<&Secret>) -> Result<(Self, Wanted), OrderError> {
+    pub fn parse(body: &[u8], secret: Option<&Secret>) -> Result<(Self, OrderKind), OrderError> {
         let order: Self = serde_json::from_slice(body)
             .map_err(|error| OrderError::Malformed(error.to_string()))?;
         for (what, name) in [
@@ -86,9 +87,9 @@ impl Order {
         if !fits {
             return Err(OrderError::Signature);
         }
-        let wanted = Wanted::parse(&order.action);
-        let wanted = wanted.ok_or_else(|| OrderError::Unknown(shorten(&order.action)))?;
-        Ok((order, wanted))
+        let kind = OrderKind::parse(&order.action);
+        let kind = kind.ok_or_else(|| OrderError::Unknown(shorten(&order.action)))?;
+        Ok((order, kind))
     }
 
     /// What is signed: the body as compact JSON with its members in the order of
@@ -133,11 +134,11 @@ impl Order {
     }
 
     /// The idempotency key of its receipt.
-    pub(super) fn key(&self, wanted: Wanted) -> String {
+    pub(super) fn key(&self, kind: OrderKind) -> String {
         let (tenant, id) = (&self.tenant_id, &self.id());
-        let key = match wanted {
-            Wanted::Action(_) => Key::Order { tenant, id },
-            Wanted::Change(_) => Key::Change { tenant, id },
+        let key = match kind {
+            OrderKind::Action(_) => Key::Order { tenant, id },
+            OrderKind::Change(_) => Key::Change { tenant, id },
         };
         key.to_string()
     }
@@ -150,23 +151,16 @@ impl Order {
     }
 }
 
-impl Wanted {
+impl OrderKind {
     fn parse(action: &str) -> Option<Self> {
-        const CHANGES: [Change; 7] = [
-            Change::Grant,
-            Change::Approve,
-            Change::Revoke,
-            Change::Suspend,
-            Change::Reinstate,
-            Change::Escalate,
-            Change::Archive,
-        ];
         const ACTIONS: [ActionKind; 3] = [
             ActionKind::Scale,
             ActionKind::Rollback,
             ActionKind::Throttle,
         ];
-        let change = CHANGES.into_iter().find(|change| change.name() == action);
+        let change = Change::ALL
+            .into_iter()
+            .find(|change| change.word() == action);
         let kind = ACTIONS.into_iter().find(|kind| kind.to_string() == action);
         change.map(Self::Change).or(kind.map(Self::Action))
     }
@@ -216,7 +210,10 @@ mod tests {
         assert_eq!(good.signature, digest);
         let parse =
             |order: &Order| Order::parse(&serde_json::to_vec(order).unwrap(), Some(&secret));
-        assert_eq!(parse(&good).unwrap().1, Wanted::Action(ActionKind::Scale));
+        assert_eq!(
+            parse(&good).unwrap().1,
+            OrderKind::Action(ActionKind::Scale)
+        );
         let bad = [
             order("scale").sign(&Secret::new("guess")),
             order("scale"),

@@ -3,13 +3,13 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::Shared;
-use super::http::{accepted, too_many, unavailable};
+use super::front::Shared;
 use super::limits::Admitted;
-use super::order::{Order, OrderError, Wanted, shorten};
-use crate::entitlement::{ChangeError, ChangeOrder};
-use crate::governor::Signal;
+use super::order::{Order, OrderError, OrderKind, shorten};
+use super::response::{accepted, too_many, unavailable};
+use crate::entitlements::{ChangeError, ChangeOrder};
 use crate::ledger::{NO_TENANT, Receipt, ReceiptKind};
+use crate::signal::Signal;
 use crate::system::EntitleError;
 
 impl Shared {
@@ -18,7 +18,7 @@ impl Shared {
         body: &[u8],
         mut admitted: Admitted,
     ) -> Result<Response, Response> {
-        let (order, wanted) = match Order::parse(body, self.config.secret.as_ref()) {
+        let (order, order_kind) = match Order::parse(body, self.config.secret.as_ref()) {
             Ok(parsed) => parsed,
             Err(error) => {
                 let status = match error {
@@ -30,12 +30,12 @@ impl Shared {
             }
         };
         let tenant = &order.tenant_id;
-        let is_known = self.system.store().of_key(&order.key(wanted)).is_some();
+        let is_known = self.system.store().of_key(&order.key(order_kind)).is_some();
         if !is_known {
             self.check_order(&order).await?;
         }
-        match wanted {
-            Wanted::Action(kind) => {
+        match order_kind {
+            OrderKind::Action(kind) => {
                 let signal = Signal {
                     id: Some(order.id()),
                     tenant: tenant.clone(),
@@ -46,7 +46,7 @@ impl Shared {
                 };
                 self.signal(signal, &mut admitted).await
             }
-            Wanted::Change(change) => {
+            OrderKind::Change(change) => {
                 if !admitted.of_tenant(tenant) {
                     return Err(too_many("too many requests of this tenant at once"));
                 }
@@ -54,7 +54,7 @@ impl Shared {
                     change,
                     entitlement_id: order.entitlement_id.clone(),
                     ordered_ms: order.timestamp,
-                    key: order.key(wanted),
+                    key: order.key(order_kind),
                 };
                 self.change(tenant, change).await
             }

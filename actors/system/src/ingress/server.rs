@@ -14,8 +14,9 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Semaphore, watch};
 
+use super::front::Ingress;
+use super::http;
 use super::timed::Timed;
-use super::{Ingress, http};
 
 /// What a server did until it was shut down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Violation, violation};
 use crate::governor::Governor;
 use crate::ledger::{Receipt, ReceiptKind};
+use retake_otp::invariants::Violation;
 use retake_otp::statem::{Rule, StateMachine};
 
 /// 21 and 24, from the receipts of all tenants, once no action may be in flight
@@ -22,13 +22,13 @@ pub fn governors(receipts: &[Receipt], within: Duration) -> Vec<Violation> {
             ReceiptKind::Transition { from, to } => {
                 if !declared.contains(&(from.clone(), to.clone())) {
                     let what = format!("receipt {id}: {tenant} went from {from} to {to}");
-                    violations.push(violation(21, what));
+                    violations.push(Violation::new(21, what));
                 }
             }
             ReceiptKind::Attempt { .. } => {
                 if let Some(earlier) = open.insert(tenant, id) {
                     let what = format!("{tenant} began action {id} while {earlier} was in flight");
-                    violations.push(violation(24, what));
+                    violations.push(Violation::new(24, what));
                 }
             }
             ReceiptKind::Result {
@@ -40,12 +40,12 @@ pub fn governors(receipts: &[Receipt], within: Duration) -> Vec<Violation> {
                     open.remove(tenant);
                 } else {
                     let what = format!("receipt {id}: {attempt} of {tenant} was not in flight");
-                    violations.push(violation(24, what));
+                    violations.push(Violation::new(24, what));
                 }
                 let took = Duration::from_nanos(*duration_ns);
                 if took > within {
                     let what = format!("action {attempt} of {tenant} took {took:?}");
-                    violations.push(violation(24, what));
+                    violations.push(Violation::new(24, what));
                 }
             }
             ReceiptKind::Refusal { .. }
@@ -56,7 +56,7 @@ pub fn governors(receipts: &[Receipt], within: Duration) -> Vec<Violation> {
     }
     for (tenant, attempt) in open {
         let what = format!("action {attempt} of {tenant} has no result");
-        violations.push(violation(24, what));
+        violations.push(Violation::new(24, what));
     }
     violations
 }

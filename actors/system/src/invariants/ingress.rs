@@ -1,9 +1,9 @@
-//! The way in.
+//! The HTTP ingress.
 
 use std::collections::BTreeMap;
 
-use super::{Violation, violation};
 use crate::ledger::{Receipt, ReceiptId, ReceiptKind, Store};
+use retake_otp::invariants::Violation;
 
 /// 32: `answers` are the status and receipt of what clients got. 200 has a receipt
 /// that is there; what has another status changed nothing but a refusal.
@@ -24,7 +24,7 @@ pub fn answers(store: &Store, answers: &[(u16, Option<ReceiptId>)]) -> Vec<Viola
             }
             _ => continue,
         };
-        violations.push(violation(32, what));
+        violations.push(Violation::new(32, what));
     }
     violations
 }
@@ -40,7 +40,7 @@ pub fn shedding(shed: usize, most: usize, max: usize) -> Vec<Violation> {
     } else {
         return Vec::new();
     };
-    vec![violation(33, what)]
+    vec![Violation::new(33, what)]
 }
 
 /// 34: nothing is taken after its client's deadline, in nanoseconds of Unix time by
@@ -55,7 +55,7 @@ pub fn late_work(receipts: &[Receipt], deadlines_ns: &BTreeMap<String, u64>) -> 
         let deadline_ns = *deadlines_ns.get(id)?;
         (receipt.time_ns > deadline_ns).then(|| {
             let late = std::time::Duration::from_nanos(receipt.time_ns - deadline_ns);
-            violation(
+            Violation::new(
                 34,
                 format!("signal {id} was taken {late:?} after its deadline"),
             )
@@ -70,7 +70,7 @@ pub fn drained(in_flight: usize) -> Vec<Violation> {
     if in_flight == 0 {
         return Vec::new();
     }
-    vec![violation(
+    vec![Violation::new(
         35,
         format!("{in_flight} requests are still worked on"),
     )]

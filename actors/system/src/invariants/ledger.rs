@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Violation, violation};
 use crate::ledger::{Receipt, Store, verify};
+use retake_otp::invariants::Violation;
 
 /// 25, 28 and 29, at any time. Costs a hash for each receipt.
 #[must_use]
 pub fn ledger(store: &Store) -> Vec<Violation> {
     let mut violations = Vec::new();
     if let Err(error) = store.verify() {
-        violations.push(violation(25, error.to_string()));
+        violations.push(Violation::new(25, error.to_string()));
     }
     violations.extend(sequence(&store.all()));
     violations
@@ -21,7 +21,7 @@ pub fn ledger(store: &Store) -> Vec<Violation> {
 pub fn chains(receipts: &[Receipt]) -> Vec<Violation> {
     let broken = verify(receipts).err();
     broken
-        .map(|broken| violation(25, broken.to_string()))
+        .map(|broken| Violation::new(25, broken.to_string()))
         .into_iter()
         .collect()
 }
@@ -35,13 +35,13 @@ pub fn sequence(receipts: &[Receipt]) -> Vec<Violation> {
         let expected = place as u64 + 1;
         if receipt.id != expected {
             let what = format!("receipt {} stands where {expected} should", receipt.id);
-            violations.push(violation(28, what));
+            violations.push(Violation::new(28, what));
         }
         if let Some(key) = &receipt.key
             && let Some(earlier) = keys.insert(key, receipt.id)
         {
             let what = format!("receipts {earlier} and {} have the key `{key}`", receipt.id);
-            violations.push(violation(29, what));
+            violations.push(Violation::new(29, what));
         }
     }
     violations
@@ -56,7 +56,7 @@ pub fn acknowledged(store: &Store, acknowledged: &[Receipt]) -> Vec<Violation> {
             Some(kept) if kept != *receipt => "has changed",
             Some(_) => return None,
         };
-        Some(violation(26, format!("receipt {} {what}", receipt.id)))
+        Some(Violation::new(26, format!("receipt {} {what}", receipt.id)))
     });
     wrong.collect()
 }
@@ -72,12 +72,12 @@ pub fn recovery(written: &[Receipt], acknowledged: usize, recovered: &Store) -> 
             "{} receipts are there of {acknowledged} that were acknowledged",
             there.len()
         );
-        violations.push(violation(27, what));
+        violations.push(Violation::new(27, what));
     }
     for (place, receipt) in there.iter().enumerate() {
         if written.get(place) != Some(receipt) {
             let what = format!("receipt {} is served, but was not written so", receipt.id);
-            violations.push(violation(30, what));
+            violations.push(Violation::new(30, what));
         }
     }
     violations
@@ -101,5 +101,5 @@ pub fn same_recovery(first: &Store, second: &Store) -> Vec<Violation> {
         second.len(),
         same + 1
     );
-    vec![violation(31, what)]
+    vec![Violation::new(31, what)]
 }

@@ -27,7 +27,3 @@ pub use retake_otp::invariants::*;
 pub use governor::governors;
 pub use ingress::{answers, drained, late_work, shedding};
 pub use ledger::{acknowledged, chains, ledger, recovery, same_recovery, sequence};
-
-fn violation(invariant: u32, what: String) -> Violation {
-    Violation::new(invariant, what)
-}

@@ -4,33 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::RpcReplyPort;
-use ractor::rpc::CallResult;
 
+use retake_otp::{CallError, Names, call_in_full};
+
+use super::message::{LedgerError, LedgerMessage};
 use super::receipt::{Draft, Receipt, ReceiptId};
-use super::{DRAFT_BYTES_MAX, LedgerMessage};
-use crate::failures::FailureKind;
-use retake_otp::Names;
-
-/// Why a ledger did not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerError {
-    /// It is not running, or ended before it answered.
-    #[error("the ledger is not running")]
-    Gone,
-    /// It did not answer in time; the receipt may have been appended.
-    #[error("the ledger did not answer within {0:?}")]
-    Timeout(Duration),
-    /// An injected failure.
-    #[error("the ledger refuses: {0}")]
-    Refused(FailureKind),
-    /// There is no room on its disk; nothing was appended.
-    #[error("the ledger's disk is full")]
-    Full,
-    /// The draft is above [`DRAFT_BYTES_MAX`], or all of them above
-    /// [`DRAFTS_BYTES_MAX`](super::DRAFTS_BYTES_MAX).
-    #[error("a receipt has at most {DRAFT_BYTES_MAX} bytes of text")]
-    TooLarge,
-}
 
 /// How long callers wait for a ledger.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,12 +30,12 @@ impl LedgerRef {
         &self,
         message: impl FnOnce(RpcReplyPort<T>) -> LedgerMessage,
     ) -> Result<T, LedgerError> {
-        let ledger = Names::find::<LedgerMessage>(&self.name).ok_or(LedgerError::Gone)?;
-        match ledger.call(message, Some(CALL_TIMEOUT)).await {
-            Ok(CallResult::Success(answer)) => Ok(answer),
-            Ok(CallResult::Timeout) => Err(LedgerError::Timeout(CALL_TIMEOUT)),
-            Ok(CallResult::SenderError) | Err(_) => Err(LedgerError::Gone),
-        }
+        let ledger = Names::find(&self.name).ok_or(LedgerError::Closed)?;
+        let answer = call_in_full(&ledger, message, Some(CALL_TIMEOUT)).await;
+        answer.map_err(|error| match error {
+            CallError::Timeout(timeout) => LedgerError::Timeout(timeout),
+            CallError::Closed => LedgerError::Closed,
+        })
     }
 
     /// Append a receipt.
@@ -65,7 +43,7 @@ impl LedgerRef {
     /// # Errors
     /// If the ledger does not answer.
     pub async fn append(&self, draft: Draft) -> Result<Receipt, LedgerError> {
-        // What has a key may be appended again by whoever got no answer.
+        // What has a key may be appended again by a client that got no answer.
         if draft.key.is_some() && retake::buggify!("ledger client: appends again") {
             let unanswered = self.call(|reply| LedgerMessage::Append(draft.clone(), reply));
             let _ = retake::timeout(Duration::ZERO, unanswered).await;

@@ -361,9 +361,9 @@ mod tests {
     fn more_receipts_than_one_limit_are_read() {
         let receipt = Receipt::new(
             1,
-            super::super::Draft {
+            crate::ledger::Draft {
                 tenant: "x".repeat(RECEIPT_MAX / 3),
-                kind: super::super::ReceiptKind::Signal {
+                kind: crate::ledger::ReceiptKind::Signal {
                     verdict: String::new(),
                 },
                 payload: String::new(),

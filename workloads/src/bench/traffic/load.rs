@@ -9,7 +9,7 @@ use retake_system::stages::Stage;
 use retake_system::{IngressConfig, invariants};
 
 use super::{Kind, Sample};
-use crate::bench::context::{Context, LENT, Mode};
+use crate::bench::context::{Context, LEASED, Mode};
 use crate::bench::measure::{Measured, Series};
 use crate::bench::target::{Target, Unit};
 use crate::bench::wire::{Gauges, Server};
@@ -85,7 +85,7 @@ impl Load {
             measured.distribution(kind.word(), &Self::latencies(of_kind));
         }
         self.add_series(measured);
-        measured.require(LENT, self.settled.leased == 0.0);
+        measured.require(LEASED, self.settled.leased == 0.0);
         let (warm_up, count) = (self.warm_up.as_secs_f64(), self.counted().count());
         measured.notes.push(format!(
             "{count} requests counted; those of the first {warm_up} s are warm-up and left out"

@@ -1,6 +1,6 @@
 //! Signals and verdicts.
 
-use crate::executor::ActionKind;
+use crate::action::ActionKind;
 use crate::ledger::{Key, Receipt, ReceiptId, Store};
 
 /// A measurement of a tenant's system.
@@ -24,7 +24,7 @@ pub struct Signal {
 }
 
 impl Signal {
-    pub(super) fn is_late(&self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.deadline
             .is_some_and(|deadline| deadline < retake::now())
     }

@@ -9,15 +9,15 @@ use std::ops::{Deref, DerefMut};
 /// The ids count up within a process, so their order and their numbers are not those of
 /// another run. Where a state is shown, in a recorded trace for example, only the number
 /// of entries is.
-pub struct ByActor<V>(BTreeMap<u64, V>);
+pub struct ActorMap<V>(BTreeMap<u64, V>);
 
-impl<V> Default for ByActor<V> {
+impl<V> Default for ActorMap<V> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<V> Deref for ByActor<V> {
+impl<V> Deref for ActorMap<V> {
     type Target = BTreeMap<u64, V>;
 
     fn deref(&self) -> &Self::Target {
@@ -25,13 +25,13 @@ impl<V> Deref for ByActor<V> {
     }
 }
 
-impl<V> DerefMut for ByActor<V> {
+impl<V> DerefMut for ActorMap<V> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.0
     }
 }
 
-impl<V> fmt::Debug for ByActor<V> {
+impl<V> fmt::Debug for ActorMap<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} actors", self.0.len())
     }

@@ -27,7 +27,7 @@ impl Endpoint {
 
 /// A request whose body has been read, or could not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct RecordedRequest {
     pub(super) endpoint: Endpoint,
     /// How long the body took to come.
     pub(super) waited: Duration,
@@ -35,7 +35,7 @@ pub(super) struct Asked {
     pub(super) body: Result<Vec<u8>, u16>,
 }
 
-impl Asked {
+impl RecordedRequest {
     /// All but the endpoint, which is the name of the recorded input.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let waited_ns = u64::try_from(self.waited.as_nanos()).unwrap_or(u64::MAX);
@@ -69,19 +69,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_comes_back_and_rubbish_does_not() {
+    fn a_request_comes_back_and_invalid_bytes_do_not() {
         for body in [Ok(b"{}".to_vec()), Ok(Vec::new()), Err(413)] {
             for endpoint in Endpoint::ALL {
-                let asked = Asked {
+                let request = RecordedRequest {
                     endpoint,
                     waited: Duration::from_micros(7),
                     body: body.clone(),
                 };
-                let bytes = asked.to_bytes();
-                assert_eq!(Asked::from_bytes(endpoint.word(), &bytes), Some(asked));
+                let bytes = request.to_bytes();
+                assert_eq!(
+                    RecordedRequest::from_bytes(endpoint.word(), &bytes),
+                    Some(request)
+                );
             }
         }
-        assert_eq!(Asked::from_bytes("start", &[0; 10]), None);
-        assert_eq!(Asked::from_bytes("health", &[0; 9]), None);
+        assert_eq!(RecordedRequest::from_bytes("start", &[0; 10]), None);
+        assert_eq!(RecordedRequest::from_bytes("health", &[0; 9]), None);
     }
 }
