@@ -2,7 +2,7 @@
 //!
 //! Each action gets a *runner*, a temporary child that borrows a worker, has it
 //! do the work and tells the governor. Whatever happens to runner or worker, the
-//! governor hears of exactly one end: a runner that dies is reported by the
+//! governor receives exactly one end: a runner that dies is reported by the
 //! executor in its stead.
 //!
 //! ```
@@ -18,7 +18,7 @@
 //! let pool = PoolRef::start("pool", PoolConfig::default(), worker).await?;
 //! let arguments = ExecutorArguments::new(&Names::new(), &pool);
 //! let (executor, _) = Actor::spawn(None, Executor, arguments).await?;
-//! // The governor of `acme` hears of the end, if there is one.
+//! // The governor of `acme` receives the end, if there is one.
 //! let action = Action { attempt: 1, tenant: "acme".into(), kind: ActionKind::Scale };
 //! executor.cast(ExecutorMessage::Execute(action))?;
 //! # while pool.status().await?.counts.at_once == 0 { tokio::task::yield_now().await; }
@@ -165,27 +165,27 @@ fn report(names: &Names, action: &Action, result: ActionResult) {
 struct Runner;
 
 #[derive(Debug)]
-struct Start;
+struct Go;
 
 #[retake::simulated]
 impl Actor for Runner {
-    type Msg = Start;
+    type Msg = Go;
     type State = (Action, ExecutorArguments);
     type Arguments = (Action, ExecutorArguments);
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Start>,
+        myself: ActorRef<Go>,
         start: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        myself.cast(Start)?;
+        myself.cast(Go)?;
         Ok(start)
     }
 
     async fn handle(
         &self,
-        myself: ActorRef<Start>,
-        _: Start,
+        myself: ActorRef<Go>,
+        _: Go,
         (action, arguments): &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         let result = run(action, arguments).await;

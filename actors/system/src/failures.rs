@@ -62,7 +62,7 @@ pub enum FailureKind {
     PermissionDenied,
     /// What it was to do is damaged: a worker has done a part, the ledger refuses.
     Corrupt,
-    /// It does what it should, but so much later.
+    /// It does what it should, this much later.
     Slow(Duration),
 }
 
@@ -114,7 +114,7 @@ impl Failures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Inject a failure, beside those that are active.
+    /// Inject a failure, in addition to those that are active.
     ///
     /// # Errors
     /// If its rate is not between 0 and 1.

@@ -39,7 +39,7 @@ use retake_otp::pool::PoolRef;
 
 /// How long a window is, if nothing else is said.
 pub const WINDOW: Duration = Duration::from_secs(10);
-/// The longest time that is told apart.
+/// Longer times are counted as this one.
 const TIME_MAX: Duration = Duration::from_secs(3600);
 
 /// What clients were answered. Clones are the same.
@@ -120,7 +120,7 @@ impl Observations {
         self.noted().windows_with_alerts
     }
 
-    /// Figures of the window, which begins anew; none if nothing was noted.
+    /// Figures of the window, which starts again; none if nothing was noted.
     fn close_window(&self) -> Option<Figures> {
         let mut noted = self.noted();
         let count = noted.times.len();
@@ -169,7 +169,7 @@ impl ObserverArguments {
     }
 }
 
-/// What an observer is told.
+/// What an observer receives.
 #[derive(Clone, Copy, Debug)]
 pub enum ObserverMessage {
     /// The first client of a window was answered.

@@ -258,7 +258,7 @@ impl System {
     }
 
     /// Change a tenant's entitlement; gives its new state. The tenant's governor
-    /// has been told by then.
+    /// knows it by then.
     ///
     /// # Errors
     /// If the entitlement does not answer, or does not allow the change.
@@ -365,6 +365,81 @@ fn root(
     entitlements: &Entitlements,
     observations: &Observations,
 ) -> SupervisorSpec {
+    let parts = [
+        (part::LEDGER_SUPERVISOR, ledger(config, store)),
+        (part::EXECUTOR_SUPERVISOR, pool_and_executor(config)),
+        (
+            part::GOVERNANCE_SUPERVISOR,
+            governance(config, store, entitlements),
+        ),
+        (
+            part::OBSERVABILITY_SUPERVISOR,
+            observer(config, observations),
+        ),
+    ];
+    let mut root = SupervisorSpec::new(Strategy::OneForAll).intensity(INTENSITY.0, INTENSITY.1);
+    for (name, children) in parts {
+        let part = ChildSpec::supervisor(config.names.of(name), move || below_root(children()));
+        root = root.child(part.shutdown(Shutdown::Timeout(SHUTDOWN)));
+    }
+    root
+}
+
+/// The children of a part's supervisor, for each of its starts.
+type MakeChildren = Box<dyn Fn() -> Vec<ChildSpec> + Send + Sync>;
+
+fn below_root(children: Vec<ChildSpec>) -> SupervisorSpec {
+    let spec = SupervisorSpec::new(Strategy::OneForOne).intensity(INTENSITY.0, INTENSITY.1);
+    children.into_iter().fold(spec, SupervisorSpec::child)
+}
+
+fn ledger(config: &SystemConfig, store: &Store) -> MakeChildren {
+    let ledger = LedgerArguments {
+        store: store.clone(),
+        durability: config.durability.clone(),
+        append_time: config.append_time.clone(),
+        failures: config.failures.clone(),
+    };
+    let name = config.names.of(part::LEDGER);
+    Box::new(move || {
+        let ledger = ledger.clone();
+        vec![ChildSpec::new(name.clone(), move || {
+            (Ledger, ledger.clone())
+        })]
+    })
+}
+
+fn pool_and_executor(config: &SystemConfig) -> MakeChildren {
+    let pool_name = config.names.of(part::POOL);
+    let executor_name = config.names.of(part::EXECUTOR);
+    let executor = ExecutorArguments {
+        action_timeout: config.action_timeout,
+        stages: config.stages.clone(),
+        failures: config.failures.clone(),
+        ..ExecutorArguments::new(&config.names, &PoolRef::new(&pool_name))
+    };
+    let pool = config.pool.clone();
+    let worker = WorkerArguments {
+        service_time: config.action_time.clone(),
+        failures: config.failures.clone(),
+    };
+    Box::new(move || {
+        let (pool, executor) = (pool.clone(), executor.clone());
+        let (worker, pool_name) = (worker.clone(), pool_name.clone());
+        vec![
+            ChildSpec::new(pool_name.clone(), move || {
+                let worker = worker.clone();
+                (
+                    Pool::new(pool_name.clone(), move |_| (ActionWorker, worker.clone())),
+                    pool.clone(),
+                )
+            }),
+            ChildSpec::new(executor_name.clone(), move || (Executor, executor.clone())),
+        ]
+    })
+}
+
+fn governance(config: &SystemConfig, store: &Store, entitlements: &Entitlements) -> MakeChildren {
     let governance = GovernanceArguments {
         governor: GovernorArguments {
             action_timeout: config.action_timeout,
@@ -375,85 +450,23 @@ fn root(
         terms: config.terms,
         ..GovernanceArguments::new(&config.names, entitlements, store)
     };
-    let ledger = LedgerArguments {
-        store: store.clone(),
-        durability: config.durability.clone(),
-        append_time: config.append_time.clone(),
-        failures: config.failures.clone(),
-    };
-    let pool_name = config.names.of(part::POOL);
-    let executor = ExecutorArguments {
-        action_timeout: config.action_timeout,
-        stages: config.stages.clone(),
-        failures: config.failures.clone(),
-        ..ExecutorArguments::new(&config.names, &PoolRef::new(&pool_name))
-    };
-    let names = config.names.clone();
-    let pool = config.pool.clone();
-    let worker = WorkerArguments {
-        service_time: config.action_time.clone(),
-        failures: config.failures.clone(),
-    };
-    let parts: Vec<(&str, MakeChildren)> = vec![
-        (
-            part::LEDGER_SUPERVISOR,
-            Box::new(move || {
-                let ledger = ledger.clone();
-                let name = names.of(part::LEDGER);
-                vec![ChildSpec::new(name, move || (Ledger, ledger.clone()))]
-            }),
-        ),
-        (part::EXECUTOR_SUPERVISOR, {
-            let names = config.names.clone();
-            Box::new(move || {
-                let (pool, executor) = (pool.clone(), executor.clone());
-                let (worker, pool_name) = (worker.clone(), pool_name.clone());
-                vec![
-                    ChildSpec::new(pool_name.clone(), move || {
-                        let worker = worker.clone();
-                        (
-                            Pool::new(pool_name.clone(), move |_| (ActionWorker, worker.clone())),
-                            pool.clone(),
-                        )
-                    }),
-                    ChildSpec::new(names.of(part::EXECUTOR), move || {
-                        (Executor, executor.clone())
-                    }),
-                ]
-            })
-        }),
-        (part::GOVERNANCE_SUPERVISOR, {
-            let names = config.names.clone();
-            Box::new(move || {
-                let governance = governance.clone();
-                vec![ChildSpec::new(names.of(part::GOVERNANCE), move || {
-                    (Governance, governance.clone())
-                })]
-            })
-        }),
-        (part::OBSERVABILITY_SUPERVISOR, {
-            let pool = PoolRef::new(&config.names.of(part::POOL));
-            let observer = ObserverArguments::new(observations, Some(&pool));
-            let name = config.names.of(part::OBSERVER);
-            Box::new(move || {
-                let observer = observer.clone();
-                vec![ChildSpec::new(name.clone(), move || {
-                    (Observer, observer.clone())
-                })]
-            })
-        }),
-    ];
-    let mut root = SupervisorSpec::new(Strategy::OneForAll).intensity(INTENSITY.0, INTENSITY.1);
-    for (name, children) in parts {
-        let part = ChildSpec::supervisor(config.names.of(name), move || below_root(children()));
-        root = root.child(part.shutdown(Shutdown::Timeout(SHUTDOWN)));
-    }
-    root
+    let name = config.names.of(part::GOVERNANCE);
+    Box::new(move || {
+        let governance = governance.clone();
+        vec![ChildSpec::new(name.clone(), move || {
+            (Governance, governance.clone())
+        })]
+    })
 }
 
-type MakeChildren = Box<dyn Fn() -> Vec<ChildSpec> + Send + Sync>;
-
-fn below_root(children: Vec<ChildSpec>) -> SupervisorSpec {
-    let spec = SupervisorSpec::new(Strategy::OneForOne).intensity(INTENSITY.0, INTENSITY.1);
-    children.into_iter().fold(spec, SupervisorSpec::child)
+fn observer(config: &SystemConfig, observations: &Observations) -> MakeChildren {
+    let pool = PoolRef::new(&config.names.of(part::POOL));
+    let observer = ObserverArguments::new(observations, Some(&pool));
+    let name = config.names.of(part::OBSERVER);
+    Box::new(move || {
+        let observer = observer.clone();
+        vec![ChildSpec::new(name.clone(), move || {
+            (Observer, observer.clone())
+        })]
+    })
 }

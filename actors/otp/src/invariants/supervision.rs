@@ -292,7 +292,7 @@ pub fn recovered_states(
     violations
 }
 
-/// 6: the supervisor of this name hears of each of these children that failed within
+/// 6: the supervisor of this name receives the end of each of these children that failed within
 /// this time, which is as long as it may be busy with another one, unless it ends itself.
 #[must_use]
 pub fn unheard(

@@ -19,7 +19,7 @@ pub enum PoolMessage<M: Message> {
         ticket: Arc<Ticket>,
         /// Wait when all workers are leased.
         block: bool,
-        /// Gets the worker, or why there is none.
+        /// Gets the worker, or the reason for the refusal.
         reply: Reply<M>,
     },
     /// A checkout is over: the worker is given back, or no longer waited for.

@@ -74,7 +74,7 @@ impl Actor for Supervisor {
         message: SupervisorMessage,
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
-        // Who asked may be gone: then nobody hears the answer.
+        // A client that is gone gets no answer.
         match message {
             SupervisorMessage::StartChild(spec, reply) => {
                 let _ = reply.send(state.start_child(*spec, &myself).await);

@@ -240,7 +240,7 @@ impl SupervisorState {
         }
     }
 
-    /// Let go of a child's actor: its end is no news any more.
+    /// Release a child's actor: its end is ignored from now on.
     fn release(&mut self, key: u64) -> Option<(ActorCell, Shutdown)> {
         let child = self.children.get_mut(&key)?;
         child.end_restarting();

@@ -11,7 +11,7 @@ use crate::journal::Event;
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// It stopped of its own accord, or was told to shut down.
+    /// It stopped by itself, or was asked to shut down.
     Normal,
     /// It failed, panicked or was killed.
     Abnormal,

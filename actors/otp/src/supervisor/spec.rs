@@ -1,4 +1,4 @@
-//! What a supervisor is told about its children, as data.
+//! The spec of a supervisor and its children, as data.
 
 use std::fmt;
 use std::future::Future;
@@ -110,7 +110,7 @@ pub enum AutoShutdown {
 }
 
 /// The answer of a child that does not want to run: return it as the error of
-/// `pre_start`. The supervisor goes on, and keeps the spec without a process
+/// `pre_start`. The supervisor continues, and keeps the spec without a process
 /// (of a temporary child not even that). `ignore` in supervisor(3erl), key `start` of
 /// `child_spec()`.
 ///

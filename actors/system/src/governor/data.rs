@@ -231,7 +231,7 @@ impl GovernorData {
     }
 }
 
-/// The client may have given up; what was decided stands.
+/// The client may have given up; the decision holds.
 pub(super) fn answer(reply: RpcReplyPort<Verdict>, verdict: Verdict) {
     let _ = reply.send(verdict);
 }

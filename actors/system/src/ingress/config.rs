@@ -35,7 +35,7 @@ pub struct IngressConfig {
     pub push_token: Option<Token>,
     /// What requests for figures have to bring; anybody may ask without it.
     pub metrics_token: Option<Token>,
-    /// What a request costs beside its work, where that is simulated.
+    /// What a request costs in addition to its work, where that is simulated.
     pub request_time: ServiceTime,
 }
 

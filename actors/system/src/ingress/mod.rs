@@ -27,7 +27,7 @@
 //! (else 409 `out_of_order`), so one that was kept back cannot undo a later one.
 //!
 //! 200 is sent once the receipt is as durable as the ledger's mode says. A request
-//! whose client has waited [`IngressConfig::request_timeout`] is not begun any more.
+//! whose client has waited [`IngressConfig::request_timeout`] is not started any more.
 //!
 //! The server reads time and spawns tasks through the facade only, and takes any
 //! listener, so it runs in a simulation on simulated sockets.

@@ -47,7 +47,7 @@ pub fn sequence(receipts: &[Receipt]) -> Vec<Violation> {
     violations
 }
 
-/// 26: what clients were told is there.
+/// 26: what was acknowledged to clients is there.
 #[must_use]
 pub fn acknowledged(store: &Store, acknowledged: &[Receipt]) -> Vec<Violation> {
     let wrong = acknowledged.iter().filter_map(|receipt| {

@@ -335,7 +335,7 @@ impl LedgerState {
     }
 
     /// Write what waits, and acknowledge it; false if the disk is full: what waits is then
-    /// taken back, and whoever waits for it gets an error.
+    /// taken back, and the client that waits for it gets an error.
     async fn write(&mut self) -> Result<bool, LogError> {
         if let Some(commit) = self.commit.take() {
             commit.abort();

@@ -1,7 +1,7 @@
 //! The ledger: receipts of what the system did, in one hash chain per tenant.
 //!
 //! Receipts are read from a [`Store`] in memory that outlives the actor, as an ETS
-//! table with an heir does in Erlang: a ledger that is restarted goes on where the
+//! table with an heir does in Erlang: a ledger that is restarted continues where the
 //! last one was. With a [`Disk`] they survive the process as well: see
 //! [`Durability`] for what an acknowledgement then means. [`LedgerRef`] is the way
 //! to the actor, by its name.

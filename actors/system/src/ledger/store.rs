@@ -41,7 +41,7 @@ impl Store {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // A table is whole at any time, also when somebody panicked beside it.
+        // A table is whole at any time, also after a panic of another holder.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -389,7 +389,7 @@ mod tests {
             (2, |receipt| receipt.hash = Hash([1; 32])),
             (2, |receipt| receipt.id += 1),
             (3, |receipt| {
-                // A forger who also writes the hash anew is found out by the next link.
+                // A forger who also writes a new hash is found out by the next link.
                 receipt.payload.push('x');
                 receipt.hash = receipt.expected_hash();
             }),

@@ -1,0 +1,13 @@
+//! The HTTP ingress answers as it says, on simulated sockets and on real ones.
+#![allow(missing_docs)]
+
+#[path = "../files/mod.rs"]
+mod files;
+
+mod bounds;
+mod common;
+mod network;
+mod orders;
+mod serving;
+mod signals;
+mod strangers;
