@@ -54,7 +54,7 @@ pub enum Discard<S> {
     Stopped(Option<String>),
 }
 
-/// A state machine; [`Statem`] makes it an actor.
+/// A state machine; [`Statem`](super::Statem) makes it an actor.
 ///
 /// After `gen_statem`(3erl), the callbacks of the mode `handle_event_function` with
 /// `state_enter`.

@@ -45,7 +45,7 @@ pub struct ChildCount {
 /// A supervisor and its direct children.
 #[derive(Clone, Debug)]
 pub struct Description {
-    /// The name that it was started with, if it was started by [`SupervisorRef::start`].
+    /// The name that it was started with, if it was started by [`SupervisorRef::start`](super::SupervisorRef::start).
     pub name: Option<String>,
     /// Whom it restarts.
     pub strategy: Strategy,
