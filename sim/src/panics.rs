@@ -223,6 +223,9 @@ fn frames() -> Vec<String> {
 
 /// The calls of a backtrace as text with their places, innermost first, up to the gate of the
 /// step.
+///
+/// With `debug = "line-tables-only"` the names of optimized functions lack their paths, so
+/// places are asked as well.
 fn calls(backtrace: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut function = "";
     let calls = backtrace.lines().filter_map(move |line| {
@@ -235,9 +238,9 @@ fn calls(backtrace: &str) -> impl Iterator<Item = (&str, &str)> {
         }
         None
     });
-    calls.take_while(|(function, _)| {
+    calls.take_while(|(function, place)| {
         let function = function.trim_start_matches('<');
-        !function.starts_with("retake::gate::")
+        !function.starts_with("retake::gate::") && !is_gate(place)
     })
 }
 
@@ -248,7 +251,7 @@ pub(crate) fn awaited(backtrace: &str) -> Option<String> {
     let mut future = None;
     for (function, place) in calls(backtrace) {
         if let Some(place) = users_place(place).filter(|_| !is_own(function)) {
-            let future = future.unwrap_or("something");
+            let future = future.as_deref().unwrap_or("something");
             let function = plain_function(function);
             let function = Some(function).filter(|it| !it.starts_with('{'));
             let function = function.map(|it| format!(" in {it}")).unwrap_or_default();
@@ -260,14 +263,54 @@ pub(crate) fn awaited(backtrace: &str) -> Option<String> {
 }
 
 /// The future that a function is of, if that is of the package that has its source: a macro's
-/// source may be of one package and its function of another.
-fn named_future<'a>(function: &'a str, place: &str) -> Option<&'a str> {
+/// source may be of one package and its function of another. Its module if its name has no path.
+fn named_future(function: &str, place: &str) -> Option<String> {
     let plain = plain_function(function);
-    let (package, _) = plain.split_once("::")?;
-    let package = package.replace('_', "-");
-    let is_path = package.chars().all(|c| c.is_alphanumeric() || c == '-');
-    let folder = format!("/{package}-");
-    (is_path && place.replace('_', "-").contains(&folder)).then_some(plain)
+    let name = plain.split(['<', '{']).next().unwrap_or_default();
+    if name.contains("::") {
+        let (package, _) = plain.split_once("::")?;
+        let folder = format!("/{}-", package.replace('_', "-"));
+        return (place.replace('_', "-").contains(&folder)).then(|| plain.to_owned());
+    }
+    let is_of_macro = name.is_empty() && !plain.starts_with("{async_fn");
+    if is_of_macro { None } else { module(place) }
+}
+
+/// The module of a place in a package of a registry or in another repository.
+fn module(place: &str) -> Option<String> {
+    let place = place.replace('\\', "/");
+    if !["/registry/src/", "/git/checkouts/"]
+        .iter()
+        .any(|folder| place.contains(folder))
+    {
+        return None;
+    }
+    let path = short_path(&place);
+    let (package, file) = path.split_once("/src/")?;
+    let is_version = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    let name: Vec<&str> = package
+        .split('-')
+        .take_while(|it| !is_version(it))
+        .collect();
+    let (file, _) = file.split_once(".rs")?;
+    let parts = file
+        .split('/')
+        .filter(|part| !["mod", "lib"].contains(part));
+    let mut module = vec![name.join("_")];
+    module.extend(parts.map(str::to_owned));
+    Some(module.join("::"))
+}
+
+/// A place in the source of the gates, whether it was built in a workspace or in a registry.
+fn is_gate(place: &str) -> bool {
+    const GATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gate/src/gate.rs");
+    const PACKAGED: &str = concat!("/retake-", env!("CARGO_PKG_VERSION"), "/src/gate.rs");
+    let place = place.replace('\\', "/");
+    let Some((file, _)) = place.split_once(".rs:") else {
+        return false;
+    };
+    let file = format!("{file}.rs");
+    file.ends_with(PACKAGED) || whole_path(&file) == GATE.replace('\\', "/")
 }
 
 /// The name of a function without closures; of a method of a trait, the type that has it.
@@ -316,10 +359,16 @@ fn users_place(place: &str) -> Option<String> {
         return None;
     }
     let relative = plain.strip_prefix("./").unwrap_or(&plain);
-    let folder = std::env::current_dir().unwrap_or_default();
-    let whole = folder.join(relative).to_string_lossy().replace('\\', "/");
+    let whole = whole_path(relative);
     let is_own = OWN.iter().any(|own| whole.starts_with(own));
     (!is_own).then(|| short_path(relative))
+}
+
+/// A path of a backtrace, which is relative where it is below the current directory.
+fn whole_path(path: &str) -> String {
+    let relative = path.strip_prefix("./").unwrap_or(path);
+    let folder = std::env::current_dir().unwrap_or_default();
+    folder.join(relative).to_string_lossy().replace('\\', "/")
 }
 
 /// Of the simulator, whose calls are around every step.
@@ -453,6 +502,28 @@ mod tests {
         let own = "   0: tokio::a::poll\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/a.rs:1:1\n   \
              1: retake::gate::look\n             at ./gate.rs:1:1\n   \
              2: bank::main\n             at ./app/src/main.rs:7:5\n";
+        assert_eq!(awaited(own), None, "it is below the step");
+    }
+
+    #[test]
+    fn what_is_awaited_is_known_by_its_file_where_names_have_no_paths() {
+        let tokio = "/home/me/.cargo/registry/src/x/tokio-1.2.3/src";
+        let lock = format!(
+            "   0: poll<()>\n             at {tokio}/sync/batch_semaphore.rs:1:1\n   \
+             1: {{async_fn#0}}<()>\n             at {tokio}/sync/mutex.rs:1:1\n   \
+             2: {{closure#3}}\n             at {tokio}/macros/join.rs:1:1\n   \
+             3: {{async_block#0}}\n             at ./app/src/bank.rs:42:10\n"
+        );
+        assert_eq!(
+            awaited(&lock).as_deref(),
+            Some("tokio::sync::mutex at app/src/bank.rs:42:10")
+        );
+        let own = concat!(
+            "   0: poll<()>\n             at /home/me/.cargo/registry/src/x/a-1.2.3/src/lib.rs:1:1\n   ",
+            "1: look<()>\n             at ",
+            env!("CARGO_MANIFEST_DIR"),
+            "/gate/src/gate.rs:1:1\n   2: main\n             at ./app/src/main.rs:7:5\n"
+        );
         assert_eq!(awaited(own), None, "it is below the step");
     }
 

@@ -98,13 +98,14 @@ fn what_each_task_awaits_and_where_is_listed_if_asked_for() {
         String::from_utf8(output.stdout).unwrap()
     };
     let (asked, plain) = (child("1"), child("0"));
-    // Names within tokio are tokio's affair, and that of the user's function is not known
-    // where it is inlined.
+    // Names within tokio and ractor are their affair, and that of the user's function is not
+    // known where it is inlined.
     let of = |text: &str| {
-        let (who, rest) = text
-            .trim()
-            .split_once(" awaits tokio::")
-            .unwrap_or_default();
+        let (who, rest) = text.trim().split_once(" awaits ").unwrap_or_default();
+        let is_named = ["tokio::", "ractor::"]
+            .iter()
+            .any(|package| rest.starts_with(package));
+        assert!(is_named, "{text}");
         let (_, place) = rest.rsplit_once(" at ").unwrap_or_default();
         let (place, _column) = place.rsplit_once(':').unwrap_or_default();
         format!("{who} at {place}")
