@@ -18,7 +18,7 @@ use ractor::ActorCell;
 use tokio::task::AbortHandle;
 
 use crate::core::Core;
-use crate::outcome::{Outcome, Waiting};
+use crate::outcome::{Outcome, Run, Waiting};
 
 /// The experiment, one victim at a time.
 #[derive(Debug)]
@@ -142,8 +142,22 @@ pub(crate) struct Findings {
     pub(crate) is_unresolved: bool,
 }
 
+/// Add to a run that has ended in a deadlock what a repetition shows in which the actors
+/// were killed in the opposite order. One that is another run, because something is not a
+/// function of the seed, adds nothing.
+pub(crate) fn complete<T, U>(run: &mut Run<T>, again: &Run<U>) {
+    let is_same =
+        run.stats.steps == again.stats.steps && run.stats.virtual_time == again.stats.virtual_time;
+    if let Outcome::Deadlock { waiting, .. } = &mut run.outcome
+        && let Outcome::Deadlock { waiting: more, .. } = &again.outcome
+        && is_same
+    {
+        run.outcome = outcome(merge(std::mem::take(waiting), more));
+    }
+}
+
 /// Combine what two experiments with the same run taught.
-pub(crate) fn merge(mut first: Vec<Waiting>, second: &[Waiting]) -> Vec<Waiting> {
+fn merge(mut first: Vec<Waiting>, second: &[Waiting]) -> Vec<Waiting> {
     for wait in &mut first {
         let same = second.iter().find(|other| other.task == wait.task);
         let known: BTreeSet<String> = wait

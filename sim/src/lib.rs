@@ -93,7 +93,7 @@ pub use environment::Environment;
 pub use fault::{Fault, FaultAction, FaultError, Skew, When, parse_duration};
 pub use near::did_you_mean;
 pub use outcome::{Coverage, Messages, Outcome, Place, Run, Stats, UngatedTask, Waiting};
-pub use plan::FaultPlan;
+pub use plan::{Drawn, FaultPlan};
 pub use retake_macros::test;
 pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, inject};
 pub use strategy::{Scheduler, Strategy, StrategyError};

@@ -34,7 +34,7 @@ use retake_traces::file::{FileError, read_text};
 use retake_traces::record::StepKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::fault::{CHILD, Fault, FaultAction, NEXT, SUPERVISED, Skew, parse_duration};
+use crate::fault::{CHILD, Fault, FaultAction, FaultError, NEXT, SUPERVISED, Skew, parse_duration};
 use crate::near::did_you_mean;
 use crate::rng::{below, stream};
 
@@ -162,6 +162,33 @@ pub struct Drawn {
     pub faults: Vec<Fault>,
     /// Whether marked places misbehave.
     pub buggify: bool,
+}
+
+/// Among the faults of a trace, this line says that marked places misbehave from the start.
+const BUGGIFY_LINE: &str = "buggify";
+
+impl Drawn {
+    /// These faults as lines of a trace's header.
+    #[must_use]
+    pub fn to_lines(&self) -> Vec<String> {
+        let buggify = self.buggify.then(|| BUGGIFY_LINE.to_owned());
+        let faults = self.faults.iter().map(ToString::to_string);
+        buggify.into_iter().chain(faults).collect()
+    }
+
+    /// The faults that a trace's header lists.
+    ///
+    /// # Errors
+    /// If a line is no fault.
+    pub fn from_lines(lines: &[String]) -> Result<Self, FaultError> {
+        let (buggify, faults): (Vec<_>, Vec<_>) =
+            lines.iter().partition(|line| **line == BUGGIFY_LINE);
+        let faults: Result<Vec<Fault>, _> = faults.iter().map(|line| line.parse()).collect();
+        Ok(Self {
+            faults: faults?,
+            buggify: !buggify.is_empty(),
+        })
+    }
 }
 
 /// The largest file of a plan, in bytes.

@@ -380,21 +380,37 @@ impl Sim {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        let sink = lock(&self.sink)
-            .take()
-            .unwrap_or_else(|| Box::new(HashSink::new()));
-        let (mut run, learned) = self.run_isolated(sink, Standstill::Probe, &scenario);
-        if let Outcome::Deadlock { waiting, .. } = &mut run.outcome
-            && learned.is_unresolved
-        {
-            let standstill = Standstill::ProbeReversed;
-            let (again, _) = self.run_isolated(Box::new(HashSink::new()), standstill, &scenario);
-            if let Outcome::Deadlock { waiting: more, .. } = &again.outcome {
-                let merged = deadlock::merge(std::mem::take(waiting), more);
-                run.outcome = deadlock::outcome(merged);
-            }
+        let (mut run, is_unresolved) = self.run_once(false, &scenario);
+        if is_unresolved {
+            let (again, _) = self.run_once(true, &scenario);
+            deadlock::complete(&mut run, &again);
         }
         run
+    }
+
+    /// Run the scenario once. Gives as well whether it has ended in a deadlock of which a
+    /// run that probes in the reversed order may show more, see [`deadlock::complete`]. Only
+    /// the first run goes into the sink.
+    pub(crate) fn run_once<F, Fut>(
+        &self,
+        probes_reversed: bool,
+        scenario: &F,
+    ) -> (Run<Fut::Output>, bool)
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let sink = lock(&self.sink).take();
+        let sink = sink.unwrap_or_else(|| Box::new(HashSink::new()));
+        let standstill = if probes_reversed {
+            Standstill::ProbeReversed
+        } else {
+            Standstill::Probe
+        };
+        let (run, learned) = self.run_isolated(sink, standstill, scenario);
+        let is_deadlock = matches!(run.outcome, Outcome::Deadlock { .. });
+        (run, is_deadlock && learned.is_unresolved)
     }
 
     fn run_isolated<F, Fut>(
@@ -557,8 +573,12 @@ impl Sim {
             // The search for who waits for whom has killed all actors: look at them in a
             // run that ends before it.
             let sink = Box::new(HashSink::new());
-            let (_, learned) = self.run_isolated(sink, Standstill::Leave, scenario);
-            last = learned.last;
+            let (left, learned) = self.run_isolated(sink, Standstill::Leave, scenario);
+            // It shares the process of this run: where that makes it another run, its states
+            // are not those of this one.
+            if left.stats.steps == core.stats.steps {
+                last = learned.last;
+            }
         }
         // A run that is left at its standstill is for who asked for it.
         let written = if is_probed {

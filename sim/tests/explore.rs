@@ -322,6 +322,9 @@ fn a_test() -> Test {
         horizon: "1h",
         isolation: "shared",
         strict: false,
+        allow_threads: false,
+        timeout: "120s",
+        memory_mb: 4096,
     }
 }
 

@@ -210,11 +210,11 @@ impl Program {
 }
 
 /// Workers of this program: each run in a process of its own.
-pub(crate) fn workers(timeout: Duration, memory_limit_mb: u64) -> Arc<Workers> {
+pub(crate) fn workers(timeout: Duration, memory_limit_mb: Option<u64>) -> Arc<Workers> {
     Arc::new(Workers::new(Launch {
         arguments: Vec::new(),
         timeout,
-        memory_limit_mb: Some(memory_limit_mb),
+        memory_limit_mb,
         captures_output: false,
     }))
 }
@@ -223,9 +223,14 @@ pub(crate) fn workers(timeout: Duration, memory_limit_mb: u64) -> Arc<Workers> {
 /// noticed, and one that is only long is not taken for it.
 const RUN_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// Workers of a command that has no setting for them.
+pub(crate) fn run_workers() -> Arc<Workers> {
+    workers(RUN_TIMEOUT, Some(MEMORY_LIMIT_MB))
+}
+
 /// A scenario of this program, with each run in a process of its own.
 pub(crate) fn isolated(scenario: &Scenario) -> explore::Scenario {
-    scenario.isolated(workers(RUN_TIMEOUT, MEMORY_LIMIT_MB))
+    scenario.isolated(run_workers())
 }
 
 /// Why saved cases are not well.

@@ -9,12 +9,12 @@ use retake_system::invariants::{self, Violation};
 use retake_system::ledger::ReceiptKind;
 use retake_system::{GovernorState, System};
 use retake_traces::counted;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::load::{Latencies, LatencySummary, LoadResult};
 
 /// The measurements of one run. All of it is the same whenever the run is repeated.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Requests made by clients.
     pub requests: u64,
@@ -43,7 +43,7 @@ pub struct Report {
 }
 
 /// Something that must hold after a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// What must hold.
     pub name: String,

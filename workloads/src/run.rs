@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use retake_inspect::{Comparer, Divergence};
-use retake_sim::{Fault, Outcome, Run, Sim, Stats, Strategy};
-use retake_traces::record::Record;
-use retake_traces::{
-    HashSink, Header, Schedule, Sink, TraceError, TraceReader, TraceWriter, verify,
-};
+use retake_sim::explore::{Case, Execution};
+use retake_sim::isolate::Workers;
+use retake_sim::{Drawn, Fault, Outcome, Run, Sim, Stats, Strategy};
+use retake_traces::{HashSink, Header, Sink, TraceError, TraceReader, TraceWriter, verify};
 use serde::Serialize;
 
 use crate::program;
@@ -36,6 +35,10 @@ pub struct Settings {
     pub states: bool,
     /// Faults to inject.
     pub faults: Vec<Fault>,
+    /// Let places marked with `retake::buggify!` misbehave.
+    pub buggify: bool,
+    /// Let the run start threads.
+    pub allow_threads: bool,
 }
 
 /// Steps that a run may take, unless told otherwise.
@@ -54,6 +57,8 @@ impl Settings {
             causality: false,
             states: false,
             faults: Vec::new(),
+            buggify: false,
+            allow_threads: false,
         }
     }
 
@@ -67,6 +72,41 @@ impl Settings {
             .causality(self.causality)
             .states(self.states)
             .faults(self.faults.iter().cloned())
+            .buggify(self.buggify)
+            .allow_threads(self.allow_threads)
+    }
+
+    /// The case that `explore` would have of a seed with these settings.
+    fn case(&self, scenario: &Scenario) -> Case {
+        Case {
+            scenario: scenario.name.to_owned(),
+            seed: self.seed,
+            strategy: self.strategy.to_string(),
+            holds: None,
+            faults: self.faults.clone(),
+            buggify: self.buggify,
+            strict: false,
+            allow_threads: self.allow_threads,
+            workload: None,
+            horizon_ns: self.horizon_ns(),
+            step_limit: self.step_limit,
+            signature: String::new(),
+            outcome: String::new(),
+            steps: 0,
+            virtual_time_ns: 0,
+            code: String::new(),
+        }
+    }
+
+    fn horizon_ns(&self) -> u64 {
+        u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn drawn(&self) -> Drawn {
+        Drawn {
+            faults: self.faults.clone(),
+            buggify: self.buggify,
+        }
     }
 
     /// The header of a trace of this.
@@ -77,11 +117,11 @@ impl Settings {
             scenario: scenario.name.to_owned(),
             seed: self.seed,
             strategy: self.strategy.to_string(),
-            horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
+            horizon_ns: self.horizon_ns(),
             step_limit: self.step_limit,
             causality: self.causality,
             story: self.story,
-            faults: self.faults.iter().map(ToString::to_string).collect(),
+            faults: self.drawn().to_lines(),
             versions: versions(),
             code: program::this().identity().to_owned(),
             states: self.states,
@@ -98,8 +138,8 @@ impl Settings {
                 header.horizon_ns
             )));
         }
-        let faults: Result<Vec<Fault>, _> =
-            header.faults.iter().map(|fault| fault.parse()).collect();
+        let drawn = Drawn::from_lines(&header.faults);
+        let drawn = drawn.map_err(|error| unfit(error.to_string()))?;
         Ok(Self {
             seed: header.seed,
             strategy: Strategy::default(),
@@ -108,7 +148,9 @@ impl Settings {
             story: header.story,
             causality: header.causality,
             states: header.states,
-            faults: faults.map_err(|error| unfit(error.to_string()))?,
+            faults: drawn.faults,
+            buggify: drawn.buggify,
+            allow_threads: false,
         })
     }
 }
@@ -144,54 +186,16 @@ impl Progress {
         self.0.steps.load(Ordering::Relaxed)
     }
 
+    fn set(&self, steps: u64, now: Duration) {
+        let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.0.steps.store(steps, Ordering::Relaxed);
+        self.0.now_ns.store(now_ns, Ordering::Relaxed);
+    }
+
     /// Virtual time so far.
     #[must_use]
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.0.now_ns.load(Ordering::Relaxed))
-    }
-}
-
-/// Passes records on and counts them.
-struct Counted<S> {
-    sink: S,
-    steps: u64,
-    now_ns: u64,
-    progress: Progress,
-}
-
-impl<S> Counted<S> {
-    /// Steps between updates.
-    const EVERY: u64 = 1024;
-
-    fn new(sink: S, progress: &Progress) -> Self {
-        Self {
-            sink,
-            steps: 0,
-            now_ns: 0,
-            progress: progress.clone(),
-        }
-    }
-}
-
-impl<S: Sink> Sink for Counted<S> {
-    fn record(&mut self, record: &Record) -> Result<(), TraceError> {
-        if let Record::Step(step) = record {
-            self.steps += 1;
-            self.now_ns += step.elapsed_ns;
-            if self.steps.is_multiple_of(Self::EVERY) {
-                self.progress.0.steps.store(self.steps, Ordering::Relaxed);
-                self.progress.0.now_ns.store(self.now_ns, Ordering::Relaxed);
-            }
-        }
-        self.sink.record(record)
-    }
-
-    fn event_hash(&self) -> u64 {
-        self.sink.event_hash()
-    }
-
-    fn finish(&mut self) -> Result<(), TraceError> {
-        self.sink.finish()
     }
 }
 
@@ -220,6 +224,9 @@ pub struct Finished {
     /// Why the trace is not complete, or where it differs.
     #[serde(skip)]
     pub trace_error: Option<TraceError>,
+    /// There was no run to its end: the workers were stopped, or there is none.
+    #[serde(skip)]
+    pub is_refused: bool,
 }
 
 impl Finished {
@@ -229,7 +236,7 @@ impl Finished {
         self.outcome == Outcome::Passed && self.trace_error.is_none()
     }
 
-    fn new(scenario: &'static Scenario, run: Run<()>, slot: &ReportSlot) -> Self {
+    fn new(scenario: &'static Scenario, run: Run<()>, report: Option<Report>) -> Self {
         let calls = run.calls();
         Self {
             scenario: scenario.name,
@@ -238,57 +245,148 @@ impl Finished {
             outcome: run.outcome,
             stats: run.stats,
             event_hash: format!("{:016x}", run.event_hash),
-            report: slot.take(),
+            report,
             calls,
             warnings: run.warnings,
             trace_error: run.trace_error,
+            is_refused: false,
         }
     }
 }
 
-fn run_into(
-    scenario: &'static Scenario,
-    settings: &Settings,
-    sink: impl Sink + Send + 'static,
-    progress: &Progress,
-) -> Finished {
-    let slot = ReportSlot::default();
-    let report = slot.clone();
-    let run = settings
-        .sim()
-        .trace(Counted::new(sink, progress))
-        .run(move || scenario.run(report.clone()));
-    Finished::new(scenario, run, &slot)
+/// Where runs take place: each in a process of its own.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    workers: Arc<Workers>,
 }
 
-/// Run a scenario without a trace.
-#[must_use]
-pub fn run(scenario: &'static Scenario, settings: &Settings, progress: &Progress) -> Finished {
-    run_into(scenario, settings, HashSink::new(), progress)
+/// How long a run may take that somebody waits for: until that person ends it.
+const RUN_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Default for Runner {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
-/// Run a scenario into a sink of the caller's.
+impl Runner {
+    /// Workers of this program, which has to serve as one, see [`crate::Program::main`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            workers: program::workers(RUN_TIME_MAX, None),
+        }
+    }
+
+    /// The workers.
+    #[must_use]
+    pub fn workers(&self) -> &Arc<Workers> {
+        &self.workers
+    }
+
+    /// Run a scenario without a trace.
+    ///
+    /// # Errors
+    /// None: what fails is in the result.
+    pub fn run(
+        &self,
+        scenario: &'static Scenario,
+        settings: &Settings,
+        progress: &Progress,
+    ) -> Result<Finished, TraceError> {
+        self.execute(scenario, settings, None, HashSink::new(), progress)
+    }
+
+    /// The number of steps of a scenario's plain run, first in, first out without faults, by
+    /// which a campaign draws the faults of its seeds.
+    ///
+    /// # Errors
+    /// None: a run that fails has steps as well.
+    pub fn plain_steps(
+        &self,
+        scenario: &'static Scenario,
+        settings: &Settings,
+        progress: &Progress,
+    ) -> Result<u64, TraceError> {
+        let plain = Settings {
+            seed: 0,
+            strategy: Strategy::Fifo,
+            horizon: settings.horizon,
+            step_limit: settings.step_limit,
+            allow_threads: settings.allow_threads,
+            ..Settings::new()
+        };
+        let case = plain.case(scenario);
+        let scenario = scenario.isolated(Arc::clone(&self.workers));
+        let progress = progress.clone();
+        let executed =
+            Execution::of(&case)
+                .silent()
+                .run(&scenario, HashSink::new(), move |steps, now| {
+                    progress.set(steps, now)
+                })?;
+        Ok(executed.run.stats.steps)
+    }
+
+    /// Run a scenario and record it in a file.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn run_traced(
+        &self,
+        scenario: &'static Scenario,
+        settings: &Settings,
+        path: &Path,
+        progress: &Progress,
+    ) -> Result<Finished, TraceError> {
+        let writer = TraceWriter::create(path, &settings.header(scenario))?;
+        self.execute(scenario, settings, None, writer, progress)
+    }
+
+    /// Run a scenario in a process of its own, with the schedule of a trace if there is one.
+    fn execute(
+        &self,
+        scenario: &'static Scenario,
+        settings: &Settings,
+        schedule_of: Option<&Path>,
+        sink: impl Sink + Send + 'static,
+        progress: &Progress,
+    ) -> Result<Finished, TraceError> {
+        let case = settings.case(scenario);
+        let isolated = scenario.isolated(Arc::clone(&self.workers));
+        let mut execution = Execution::of(&case)
+            .causality(settings.causality)
+            .story(settings.story)
+            .states(settings.states);
+        if let Some(trace) = schedule_of {
+            execution = execution.schedule_of(trace);
+        }
+        let progress = progress.clone();
+        let executed = execution.run(&isolated, sink, move |steps, now| {
+            progress.set(steps, now);
+        })?;
+        let report = executed.report;
+        let report = report.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(Finished {
+            is_refused: executed.is_refused,
+            ..Finished::new(scenario, executed.run, report)
+        })
+    }
+}
+
+/// Run a scenario in this process, into a sink of the caller's. What earlier runs left in
+/// statics, this one meets: [`Runner`] has a process for each.
 #[must_use]
 pub fn run_with_sink(
     scenario: &'static Scenario,
     settings: &Settings,
     sink: impl Sink + Send + 'static,
 ) -> Finished {
-    run_into(scenario, settings, sink, &Progress::default())
-}
-
-/// Run a scenario and record it in a file.
-///
-/// # Errors
-/// If the file cannot be created.
-pub fn run_traced(
-    scenario: &'static Scenario,
-    settings: &Settings,
-    path: &Path,
-    progress: &Progress,
-) -> Result<Finished, TraceError> {
-    let writer = TraceWriter::create(path, &settings.header(scenario))?;
-    Ok(run_into(scenario, settings, writer, progress))
+    let slot = ReportSlot::default();
+    let report = slot.clone();
+    let sim = settings.sim().trace(sink);
+    let run = sim.run(move || scenario.run(report.clone()));
+    Finished::new(scenario, run, slot.take())
 }
 
 /// Why a trace could not be replayed.
@@ -302,6 +400,16 @@ pub enum ReplayError {
     Unfit(String),
 }
 
+/// How a trace is replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replaying {
+    /// Make the schedule from the trace's seed and strategy, instead of taking it from the
+    /// trace.
+    pub from_seed: bool,
+    /// Let the run start threads. A trace does not say whether its run could.
+    pub allow_threads: bool,
+}
+
 /// What a replay gave.
 #[derive(Debug)]
 pub struct Replayed {
@@ -313,85 +421,91 @@ pub struct Replayed {
     pub warnings: Vec<String>,
 }
 
-/// Run again what a trace recorded, by its schedule, and record all layers in a file.
-/// Gives the event hash of the trace and what the run gave.
-///
-/// # Errors
-/// As [`replay`], or if the file cannot be written.
-pub fn record_again(
-    trace: &Path,
-    path: &Path,
-    progress: &Progress,
-) -> Result<(String, Finished), ReplayError> {
-    let summary = verify(trace)?;
-    let scenario = scenario_of(&summary.header)?;
-    let mut settings = Settings::of_header(&summary.header)?;
-    settings.strategy = Strategy::Replay(Arc::new(Schedule::read(TraceReader::open(trace)?)?));
-    (settings.story, settings.causality, settings.states) = (true, true, true);
-    let header = Header {
-        strategy: summary.header.strategy,
-        reasons: summary.header.reasons,
-        decisive: summary.header.decisive,
-        ..settings.header(scenario)
-    };
-    let writer = TraceWriter::create(path, &header)?;
-    let mut finished = run_into(scenario, &settings, writer, progress);
-    match finished.trace_error.take() {
-        Some(error) => Err(error.into()),
-        None => Ok((format!("{:016x}", summary.event_hash), finished)),
+impl Runner {
+    /// Run again what a trace recorded, by its schedule, and record all layers in a file.
+    /// Gives the event hash of the trace and what the run gave.
+    ///
+    /// # Errors
+    /// As [`replay`](Self::replay), or if the file cannot be written.
+    pub fn record_again(
+        &self,
+        trace: &Path,
+        path: &Path,
+        progress: &Progress,
+    ) -> Result<(String, Finished), ReplayError> {
+        let summary = verify(trace)?;
+        let scenario = scenario_of(&summary.header)?;
+        let mut settings = Settings::of_header(&summary.header)?;
+        (settings.story, settings.causality, settings.states) = (true, true, true);
+        let header = Header {
+            strategy: summary.header.strategy,
+            reasons: summary.header.reasons,
+            decisive: summary.header.decisive,
+            ..settings.header(scenario)
+        };
+        let writer = TraceWriter::create(path, &header)?;
+        let mut finished = self.execute(scenario, &settings, Some(trace), writer, progress)?;
+        match finished.trace_error.take() {
+            Some(error) => Err(error.into()),
+            None => Ok((format!("{:016x}", summary.event_hash), finished)),
+        }
     }
+
+    /// Run again what a trace recorded and compare every record.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is damaged, or is of a scenario that this program
+    /// does not have.
+    pub fn replay(
+        &self,
+        path: &Path,
+        how: Replaying,
+        progress: &Progress,
+    ) -> Result<Replayed, ReplayError> {
+        // Nothing is run from a damaged file.
+        let header = verify(path)?.header;
+        let scenario = scenario_of(&header)?;
+        let mut settings = Settings::of_header(&header)?;
+        settings.allow_threads = how.allow_threads;
+        if how.from_seed {
+            let strategy = header.strategy.parse();
+            settings.strategy = strategy.map_err(|error: retake_sim::StrategyError| {
+                ReplayError::Unfit(format!(
+                    "{error}; replay it from its schedule, without --from-seed"
+                ))
+            })?;
+        }
+        let ours = settings.header(scenario);
+        let name = path.display().to_string();
+        let comparer = Comparer::new(TraceReader::open(path)?, name, true);
+        let schedule_of = (!how.from_seed).then_some(path);
+        let mut finished = self.execute(scenario, &settings, schedule_of, comparer, progress)?;
+        let divergence = match finished.trace_error.take() {
+            None => None,
+            Some(TraceError::Diverged(divergence)) => Some(divergence),
+            Some(other) => return Err(other.into()),
+        };
+        Ok(Replayed {
+            finished,
+            divergence,
+            warnings: differences(&header, &ours),
+        })
+    }
+}
+
+/// How this program differs from the one that recorded a trace.
+fn differences(header: &Header, ours: &Header) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if ours.code != header.code {
+        warnings.push("the program has changed since the trace was recorded".to_owned());
+    }
+    let others = header.versions.iter();
+    for (name, version) in others.filter(|pair| !ours.versions.contains(pair)) {
+        warnings.push(format!("the trace was recorded with {name} {version}"));
+    }
+    warnings
 }
 
 fn scenario_of(header: &Header) -> Result<&'static Scenario, ReplayError> {
     scenario::named(&header.scenario).map_err(ReplayError::Unfit)
-}
-
-/// Run again what a trace recorded and compare every record.
-///
-/// The schedule is taken from the trace, or with `from_seed` made anew from its
-/// seed and strategy.
-///
-/// # Errors
-/// If the file cannot be read, is damaged, or is of a scenario that this program
-/// does not have.
-pub fn replay(path: &Path, from_seed: bool, progress: &Progress) -> Result<Replayed, ReplayError> {
-    // Nothing is run from a damaged file.
-    let header = verify(path)?.header;
-    let scenario = scenario_of(&header)?;
-    let mut settings = Settings::of_header(&header)?;
-    settings.strategy = if from_seed {
-        header
-            .strategy
-            .parse()
-            .map_err(|error: retake_sim::StrategyError| {
-                ReplayError::Unfit(format!(
-                    "{error}; replay it from its schedule, without --from-seed"
-                ))
-            })?
-    } else {
-        Strategy::Replay(Arc::new(Schedule::read(TraceReader::open(path)?)?))
-    };
-    let mut warnings = Vec::new();
-    let ours = settings.header(scenario);
-    if ours.code != header.code {
-        warnings.push("the program has changed since the trace was recorded".to_owned());
-    }
-    for (name, version) in header
-        .versions
-        .iter()
-        .filter(|pair| !ours.versions.contains(pair))
-    {
-        warnings.push(format!("the trace was recorded with {name} {version}"));
-    }
-    let comparer = Comparer::new(TraceReader::open(path)?, path.display().to_string(), true);
-    let mut finished = run_into(scenario, &settings, comparer, progress);
-    let divergence = match finished.trace_error.take() {
-        None => None,
-        Some(error) => Some(Divergence::from_error(error)?),
-    };
-    Ok(Replayed {
-        finished,
-        divergence,
-        warnings,
-    })
 }

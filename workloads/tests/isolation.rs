@@ -31,6 +31,9 @@ fn run(name: &'static str, seeds: u64, scenario: fn() -> Body) {
         horizon: "1h",
         isolation: "process",
         strict: name == "tried_strict",
+        allow_threads: name == "tried_threads",
+        timeout: "120s",
+        memory_mb: 4096,
     };
     test.run(scenario);
 }
@@ -390,6 +393,9 @@ fn a_binary_that_is_no_worker_is_an_error_that_names_the_way_out() {
         horizon: "1h",
         isolation: "process",
         strict: false,
+        allow_threads: false,
+        timeout: "120s",
+        memory_mb: 4096,
     };
     let failed = std::panic::catch_unwind(move || test.run(|| async {}));
     let text = *failed.unwrap_err().downcast::<String>().unwrap();

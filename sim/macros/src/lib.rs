@@ -61,7 +61,12 @@ fn expanded(result: Result<Tokens>) -> TokenStream {
 /// (`"swarm"`, or a TOML file relative to the crate's manifest), `steps = 1_000_000` (the most
 /// of a run), `horizon = "1h"` (of virtual time, by which the function has to return),
 /// `isolation = "process"` (each run in a process of its own; `"shared"`: all in the test's),
-/// `strict = false` (`true`: a tokio task outside the scheduler fails the test). Other attributes, such as `#[ignore]` and `#[should_panic]`, work as usual.
+/// `strict = false` (`true`: a tokio task outside the scheduler fails the test),
+/// `allow_threads = false` (`true`: a run may start threads, which run outside the
+/// simulation), `timeout = "120s"` (of real time for one run, which hangs if it takes longer),
+/// `memory_mb = 4096` (the largest address space of a run, on Unix). `strict` alone is short
+/// for `strict = true`, and so is `allow_threads`. Other attributes, such as `#[ignore]` and
+/// `#[should_panic]`, work as usual.
 ///
 /// A failure prints its seed, the shrunk story, the files of case and trace, and the
 /// command that replays it; the case is saved in the crate's folder `retake-cases`, and
@@ -69,15 +74,18 @@ fn expanded(result: Result<Tokens>) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let settings = syn::parse_macro_input!(arguments with
-        syn::punctuated::Punctuated::<syn::MetaNameValue, syn::Token![,]>::parse_terminated);
+        syn::punctuated::Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated);
     syn::parse(item)
         .and_then(|function| simulated_test(&settings, &function))
         .unwrap_or_else(|error| error.to_compile_error())
         .into()
 }
 
+/// Settings of tests that are on where they are named without a value.
+const FLAGS: [&str; 2] = ["strict", "allow_threads"];
+
 fn simulated_test(
-    settings: &syn::punctuated::Punctuated<syn::MetaNameValue, syn::Token![,]>,
+    settings: &syn::punctuated::Punctuated<syn::Meta, syn::Token![,]>,
     function: &syn::ItemFn,
 ) -> Result<Tokens> {
     let mut fields = [
@@ -88,19 +96,34 @@ fn simulated_test(
         ("horizon", quote!("1h")),
         ("isolation", quote!("process")),
         ("strict", quote!(false)),
+        ("allow_threads", quote!(false)),
+        ("timeout", quote!("120s")),
+        ("memory_mb", quote!(4096)),
     ];
     for setting in settings {
         let field = fields
             .iter_mut()
-            .find(|(name, _)| setting.path.is_ident(name));
-        let Some((_, value)) = field else {
+            .find(|(name, _)| setting.path().is_ident(name));
+        let Some((name, value)) = field else {
             return Err(Error::new(
-                setting.path.span(),
-                "there is no such setting: write seeds, strategy, faults, steps, horizon, isolation or strict",
+                setting.path().span(),
+                "there is no such setting: write seeds, strategy, faults, steps, horizon, \
+                 isolation, strict, allow_threads, timeout or memory_mb",
             ));
         };
-        let given = &setting.value;
-        *value = quote!(#given);
+        *value = match setting {
+            syn::Meta::NameValue(setting) => {
+                let given = &setting.value;
+                quote!(#given)
+            }
+            syn::Meta::Path(_) if FLAGS.contains(name) => quote!(true),
+            other => {
+                return Err(Error::new(
+                    other.span(),
+                    format!("`{name}` needs a value: write `{name} = ...`"),
+                ));
+            }
+        };
     }
     let signature = &function.sig;
     if signature.asyncness.is_none() || !signature.inputs.is_empty() {

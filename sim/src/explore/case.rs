@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::determinism::{DEPENDS_ON_HISTORY, NOT_DETERMINISTIC};
-use super::remote::{self, HANGS, Place, Ran, Recording};
+use super::remote::{self, HANGS, Job, Listener, Place, Ran, Recording};
 use super::scenario::{Code, Scenario};
 use crate::core::COUNTED;
 use crate::fault::Fault;
 use crate::outcome::{Outcome, Run};
+use crate::plan::Drawn;
 use crate::rng::stream;
 use crate::sim::Sim;
 use crate::strategy::{Hold, Recorded, Recorder, Strategy};
@@ -44,6 +45,9 @@ pub struct Case {
     /// Whether a task outside the scheduler fails the run, see [`Sim::strict`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
+    /// Whether the run may start threads, see [`Sim::allow_threads`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_threads: bool,
     /// The most that a load may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<u32>,
@@ -178,6 +182,15 @@ impl Case {
         is_fifo && self.faults.is_empty() && !self.buggify && self.workload.is_none()
     }
 
+    /// What is injected.
+    #[must_use]
+    pub fn drawn(&self) -> Drawn {
+        Drawn {
+            faults: self.faults.clone(),
+            buggify: self.buggify,
+        }
+    }
+
     /// How many of its faults do harm: all but the heal.
     #[must_use]
     pub fn strikes(&self) -> usize {
@@ -221,6 +234,7 @@ impl Case {
             .faults(self.faults.iter().cloned())
             .buggify(self.buggify)
             .strict(self.strict)
+            .allow_threads(self.allow_threads)
             .workload(self.workload)
     }
 
@@ -321,18 +335,14 @@ impl Case {
         sink: impl Sink + Send + 'static,
     ) -> Ran {
         if let Some(workers) = scenario.workers() {
-            return remote::run(workers, self, place, record, sink);
+            let job = Job::new(self, place, record);
+            return remote::run(workers, &job, sink, Listener::None);
         }
         for case in &place.before {
             drop(case.run_here(scenario.code(), Recording::default(), HashSink::new()));
         }
         let (run, holds) = self.run_here(scenario.code(), record, sink);
-        Ran {
-            run,
-            holds,
-            printed: String::new(),
-            history: Vec::new(),
-        }
+        Ran::here(run, holds)
     }
 
     /// Run it in this process.
@@ -342,18 +352,32 @@ impl Case {
         record: Recording,
         sink: impl Sink + Send + 'static,
     ) -> (Run<String>, Vec<Hold>) {
-        let (code, recorded) = (Arc::clone(code), Recorded::default());
+        let code = Arc::clone(code);
+        let (sim, recorded) = self.prepared(record, None);
+        let run = sim.trace(sink).run(move || code());
+        (run, recorded.holds())
+    }
+
+    /// The simulation of this case with what is recorded of it, and where its ordering
+    /// constraints will be. `schedule` takes the place of the case's own.
+    pub(super) fn prepared(
+        &self,
+        record: Recording,
+        schedule: Option<Strategy>,
+    ) -> (Sim, Recorded) {
+        let recorded = Recorded::default();
         let mut sim = self
             .sim()
             .story(record.story)
             .causality(record.causality)
             .states(record.states)
-            .lists_calls(record.calls)
-            .trace(sink);
+            .lists_calls(record.calls);
         if record.counts_messages || self.counts_messages() {
             sim = sim.conservation();
         }
-        if record.holds {
+        if let Some(schedule) = schedule {
+            sim = sim.strategy(schedule);
+        } else if record.holds {
             let (strategy, schedule_seed) = match record.schedule {
                 // An unknown one, of a later version, is first in, first out.
                 Some((text, seed)) => (text.parse().unwrap_or(Strategy::Fifo), seed),
@@ -365,8 +389,7 @@ impl Case {
                 Box::new(Recorder::new(inner, &seen))
             });
         }
-        let run = sim.run(move || code());
-        (run, recorded.holds())
+        (sim, recorded)
     }
 
     /// Note how a run of it ended.

@@ -32,6 +32,7 @@ pub struct Explorer {
     code: String,
     has_plain: bool,
     strict: bool,
+    allow_threads: bool,
 }
 
 /// Seeds that a process has run before the one that is compared.
@@ -70,6 +71,7 @@ impl Explorer {
             code: String::new(),
             has_plain: true,
             strict: false,
+            allow_threads: false,
         }
     }
 
@@ -135,6 +137,14 @@ impl Explorer {
         Self { strict: on, ..self }
     }
 
+    /// Let runs start threads, see [`crate::Sim::allow_threads`].
+    pub fn allow_threads(self, on: bool) -> Self {
+        Self {
+            allow_threads: on,
+            ..self
+        }
+    }
+
     /// Whether the plain run, first in, first out without any fault, is part of the campaign.
     /// It is unless this says otherwise: one of several parts of a campaign is enough.
     pub fn plain_run(self, on: bool) -> Self {
@@ -162,6 +172,7 @@ impl Explorer {
             faults: Vec::new(),
             buggify: false,
             strict: self.strict,
+            allow_threads: self.allow_threads,
             workload: None,
             horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
             step_limit: self.step_limit,

@@ -70,6 +70,7 @@ mod binary;
 mod campaign;
 mod case;
 mod determinism;
+mod execution;
 mod exhaustive;
 mod explorer;
 mod mix;
@@ -83,6 +84,7 @@ mod why;
 
 pub use campaign::{Campaign, Failure, History, SeedRun};
 pub use case::{Case, CaseError, signature};
+pub use execution::{Executed, Execution};
 pub use exhaustive::{Exhausted, Exhaustive};
 pub use explorer::{Explorer, Watch};
 pub use mix::Search;

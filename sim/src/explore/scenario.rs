@@ -34,6 +34,9 @@ impl<T: fmt::Debug, E: fmt::Debug> Returned for Result<T, E> {
 /// The code of a scenario.
 pub(crate) type Code = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Send + Sync>;
 
+/// Takes what a run of a scenario leaves beside its output.
+type TakeReport = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// Code to explore, and how its runs are isolated.
 ///
 /// Made of a closure, its runs take place in this process, one after the other: what one
@@ -44,6 +47,7 @@ pub struct Scenario {
     code: Code,
     workers: Option<Arc<Workers>>,
     is_shared: bool,
+    take_report: Option<TakeReport>,
 }
 
 impl fmt::Debug for Scenario {
@@ -72,6 +76,7 @@ where
             code: Arc::new(code),
             workers: None,
             is_shared: false,
+            take_report: None,
         }
     }
 }
@@ -94,6 +99,20 @@ impl Scenario {
             is_shared: on,
             ..self
         }
+    }
+
+    /// What a run leaves beside its output, as text, also where it fails. It is taken after
+    /// each run, see [`Execution`](super::Execution).
+    #[must_use]
+    pub fn reports(self, take: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self {
+            take_report: Some(Arc::new(take)),
+            ..self
+        }
+    }
+
+    pub(super) fn take_report(&self) -> Option<String> {
+        self.take_report.as_ref().and_then(|take| take())
     }
 
     pub(crate) fn code(&self) -> &Code {

@@ -225,8 +225,8 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         let mut is_better = self.best.fails_alike(&run.outcome);
         if is_better {
             candidate.note(&run);
-            if candidate.holds.is_some() {
-                // Those that took effect.
+            if candidate.holds.is_some() && !candidate.is_lost() {
+                // Those that took effect. A process that was lost has not sent them.
                 candidate.holds = Some(holds);
             }
             is_better = self.best.holds.is_none() || candidate.size() <= self.best.size();

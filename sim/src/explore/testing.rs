@@ -45,13 +45,16 @@ pub struct Test {
     pub isolation: &'static str,
     /// A task outside the scheduler fails the test.
     pub strict: bool,
+    /// Runs may start threads.
+    pub allow_threads: bool,
+    /// How long a run may take in real time, such as `120s`: one that takes longer hangs.
+    pub timeout: &'static str,
+    /// The largest address space of a run, in megabytes.
+    pub memory_mb: u64,
 }
 
-/// What takes longer hangs.
-const TIMEOUT: Duration = Duration::from_secs(120);
-
-/// The largest address space of a run, in megabytes.
-const MEMORY_LIMIT_MB: u64 = 4096;
+/// The smallest limit of memory, in megabytes: less does not hold the test binary itself.
+const MEMORY_MB_MIN: u64 = 64;
 
 /// Steps that may be spent on making a failure small: some ten seconds of a debug build for
 /// each million. Who waits for a test wants to know what failed.
@@ -104,6 +107,30 @@ impl Test {
         }
     }
 
+    /// How long a run may take.
+    fn timeout(&self, variables: &Variables) -> Result<Duration, String> {
+        if let Some(timeout) = variables.timeout {
+            return Ok(timeout);
+        }
+        match crate::parse_duration(self.timeout) {
+            Ok(timeout) if !timeout.is_zero() => Ok(timeout),
+            _ => Err(format!(
+                "invalid timeout `{}`: write a time above zero, such as 120s or 5m",
+                self.timeout
+            )),
+        }
+    }
+
+    /// The largest address space of a run.
+    fn memory_mb(&self, variables: &Variables) -> Result<u64, String> {
+        match variables.memory_mb.unwrap_or(self.memory_mb) {
+            megabytes if megabytes >= MEMORY_MB_MIN => Ok(megabytes),
+            megabytes => Err(format!(
+                "invalid limit of memory, {megabytes} MB: write {MEMORY_MB_MIN} or more"
+            )),
+        }
+    }
+
     fn faults(&self) -> Result<FaultPlan, String> {
         let name = match self.faults {
             "none" | "swarm" => self.faults.to_owned(),
@@ -117,8 +144,8 @@ impl Test {
 
     /// Run it: saved cases first, then the plain run and the seeds, one in a hundred twice.
     ///
-    /// `RETAKE_SEEDS`, `RETAKE_SEED`, `RETAKE_STRATEGY` and `RETAKE_ISOLATION` replace what the
-    /// attribute says; with `RETAKE_REPLAY` the case in that file is run and nothing else.
+    /// `RETAKE_SEEDS`, `RETAKE_SEED`, `RETAKE_STRATEGY`, `RETAKE_ISOLATION`, `RETAKE_TIMEOUT`
+    /// and `RETAKE_MEMORY_MB` replace what the attribute says; with `RETAKE_REPLAY` the case in that file is run and nothing else.
     ///
     /// # Panics
     /// If a run fails, with its story.
@@ -163,6 +190,7 @@ impl Test {
             .horizon(self.horizon()?)
             .check_determinism(DETERMINISM_SHARE)
             .strict(self.strict)
+            .allow_threads(self.allow_threads)
             .plain_run(variables.has_plain_run());
         let seeds = variables.seeds.unwrap_or(0..self.seeds);
         let (campaign, error) = explorer.run_seeds(&scenario, seeds, &());
@@ -184,8 +212,8 @@ impl Test {
             "process" => {
                 let workers = Workers::new(Launch {
                     arguments: self.worker_arguments(),
-                    timeout: TIMEOUT,
-                    memory_limit_mb: Some(MEMORY_LIMIT_MB),
+                    timeout: self.timeout(variables)?,
+                    memory_limit_mb: Some(self.memory_mb(variables)?),
                     captures_output: true,
                 });
                 let checked = workers.check();
@@ -487,7 +515,7 @@ fn write_trace(
             causality: true,
             story: true,
             states: true,
-            faults: case.faults.iter().map(ToString::to_string).collect(),
+            faults: case.drawn().to_lines(),
             code: case.code.clone(),
             ..Header::default()
         };

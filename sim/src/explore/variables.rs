@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::{did_you_mean, isolate};
 
@@ -11,12 +12,14 @@ const SEED: &str = "RETAKE_SEED";
 const STRATEGY: &str = "RETAKE_STRATEGY";
 const REPLAY: &str = "RETAKE_REPLAY";
 const ISOLATION: &str = "RETAKE_ISOLATION";
+const TIMEOUT: &str = "RETAKE_TIMEOUT";
+const MEMORY_MB: &str = "RETAKE_MEMORY_MB";
 
-const OF_TESTS: [&str; 5] = [SEEDS, SEED, STRATEGY, REPLAY, ISOLATION];
+const OF_TESTS: [&str; 7] = [SEEDS, SEED, STRATEGY, REPLAY, ISOLATION, TIMEOUT, MEMORY_MB];
 
 /// Variables that Retake sets by itself. A name that is near to none of a test's, such as
 /// one of a build script, is left to whoever reads it.
-const OTHERS: [&str; 2] = [isolate::VARIABLE, isolate::PADDING];
+const OTHERS: [&str; 3] = [isolate::VARIABLE, isolate::PADDING, isolate::PORTABLE];
 
 /// How all of them begin.
 const PREFIX: &str = "RETAKE_";
@@ -38,6 +41,10 @@ pub(super) struct Variables {
     pub(super) replay: Option<PathBuf>,
     /// `process` or `shared`.
     pub(super) isolation: Option<String>,
+    /// How long a run may take.
+    pub(super) timeout: Option<Duration>,
+    /// The largest address space of a run, in megabytes.
+    pub(super) memory_mb: Option<u64>,
 }
 
 impl Variables {
@@ -70,6 +77,17 @@ impl Variables {
                     return Err(format!(
                         "invalid {ISOLATION} `{value}`: write `process` or `shared`"
                     ));
+                }
+                TIMEOUT => match crate::parse_duration(&value) {
+                    Ok(timeout) if !timeout.is_zero() => variables.timeout = Some(timeout),
+                    Ok(_) => return Err(format!("invalid {TIMEOUT} `{value}`: it is zero")),
+                    Err(error) => return Err(format!("invalid {TIMEOUT}: {error}")),
+                },
+                MEMORY_MB => {
+                    let megabytes = value.trim().parse();
+                    variables.memory_mb = Some(megabytes.map_err(|_| {
+                        format!("invalid {MEMORY_MB} `{value}`: write a number of megabytes")
+                    })?);
                 }
                 name if OTHERS.contains(&name) => {}
                 name => {
@@ -168,6 +186,10 @@ mod tests {
             ("RETAKE_STRATGY", "pos", "`RETAKE_STRATEGY`"),
             ("RETAKE_REPLY", "a.json", "`RETAKE_REPLAY`"),
             ("RETAKE_ISOLATION", "thread", "write `process` or `shared`"),
+            ("RETAKE_TIMEOUT", "5", "invalid RETAKE_TIMEOUT"),
+            ("RETAKE_TIMEOUT", "0s", "it is zero"),
+            ("RETAKE_MEMORY_MB", "1GB", "a number of megabytes"),
+            ("RETAKE_MEMORY", "1", "did you mean `RETAKE_MEMORY_MB`"),
         ] {
             let found = parse(&[("RETAKE_REPLAY", "a.json"), (name, value)]).unwrap_err();
             assert!(found.contains(part), "{name}: {found}");

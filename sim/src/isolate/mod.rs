@@ -10,45 +10,41 @@
 //! [`VARIABLE`] that it is one. The first code of this crate that it reaches, a test or the
 //! `main` of a command, calls [`crate::explore::serve`] and never returns.
 //!
+//! Where there is no `fork`, each run starts a process of its own instead: slower, and without
+//! limits of memory and fixed addresses, but from the same state as well.
+//!
 //! The modules, in reading order: `wire` is the form of requests and answers, `client`
-//! starts a worker and asks it, `pool` keeps the workers of a campaign, `server` is the
-//! worker, and `os` is what they need of the operating system. What a request says is the
-//! business of `explore`.
+//! asks one worker, `pool` keeps the workers of a campaign, `server` is the worker. `forking`,
+//! `fork_server` and `os` are all that forks, `portable` is the other way. What a request says
+//! is the business of `explore`.
 
-#[cfg(unix)]
 mod client;
 #[cfg(unix)]
+mod fork_server;
+#[cfg(unix)]
+mod forking;
+#[cfg(unix)]
 mod os;
-#[cfg(unix)]
 mod pool;
-#[cfg(unix)]
+mod portable;
 mod server;
-#[cfg(unix)]
 mod wire;
 
-#[cfg(not(unix))]
-#[path = "unsupported.rs"]
-mod pool;
-#[cfg(not(unix))]
-#[path = "unsupported_server.rs"]
-mod server;
-
-#[cfg(unix)]
-pub use client::kill_all;
 pub use pool::Workers;
-#[cfg(not(unix))]
-pub use pool::kill_all;
-pub(crate) use pool::{Lost, Where};
 pub(crate) use server::{PartSender, Parts, serve};
 
 use std::ffi::OsString;
 use std::time::Duration;
 
-/// The environment variable by which a worker finds its requests. Its value is the number of a descriptor.
+/// The environment variable by which a worker finds its requests. Its value is the number of a
+/// descriptor, or an address.
 pub const VARIABLE: &str = "RETAKE_WORKER";
 
 /// An environment variable that makes the environment of some workers larger.
 pub(crate) const PADDING: &str = "RETAKE_WORKER_PADDING";
+
+/// An environment variable that makes systems with `fork` do as those without: for tests.
+pub(crate) const PORTABLE: &str = "RETAKE_WORKER_PORTABLE";
 
 /// How workers are started, and the limits of each run.
 #[derive(Clone, Debug)]
@@ -57,7 +53,8 @@ pub struct Launch {
     pub arguments: Vec<OsString>,
     /// A run that takes longer than this is ended, and counts as one that hangs.
     pub timeout: Duration,
-    /// The largest address space of a run, in megabytes; none for no limit.
+    /// The largest address space of a run, in megabytes; none for no limit. Without effect
+    /// where there is no `fork`.
     pub memory_limit_mb: Option<u64>,
     /// Keep what runs print, instead of passing it on to the standard error.
     pub captures_output: bool,
@@ -67,6 +64,13 @@ pub struct Launch {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WorkerError(pub(crate) String);
+
+/// End all workers, with their children, because this process is about to end.
+pub fn kill_all() {
+    #[cfg(unix)]
+    forking::kill_all();
+    portable::kill_all();
+}
 
 /// True in a process that was started as a worker.
 #[must_use]
@@ -81,4 +85,50 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
     /// What is printed is kept or passed on, instead of thrown away.
     pub(crate) prints: bool,
+}
+
+/// Which process a run takes place in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Where {
+    /// In a new one.
+    Fresh,
+    /// In a new one of a worker with another environment.
+    Elsewhere,
+    /// In one with other runs.
+    Shared,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Lost {
+    /// The worker ended before it began with the run.
+    NotStarted(String),
+    /// It refused.
+    Refused(String),
+    /// The run's process ended.
+    Ended(String),
+    /// The run took longer than it may.
+    Hangs(Duration),
+    /// Runs are not wanted any more.
+    Stopped,
+}
+
+/// What a run in another process gives.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) answer: Result<Vec<u8>, Lost>,
+    /// What it printed, where that is kept.
+    pub(crate) printed: String,
+    /// What the same process had run before, oldest first.
+    pub(crate) history: Vec<Vec<u8>>,
+}
+
+impl Done {
+    fn lost(lost: Lost) -> Self {
+        Self {
+            answer: Err(lost),
+            printed: String::new(),
+            history: Vec::new(),
+        }
+    }
 }

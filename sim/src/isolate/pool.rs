@@ -1,13 +1,14 @@
 //! The workers of a campaign.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::client::Client;
-pub(crate) use super::client::Lost;
+use super::client::{Client, Killer};
 use super::wire::Prefix;
-use super::{Launch, Limits, WorkerError};
+use super::{Done, Launch, Limits, Lost, Where, WorkerError};
 
 /// Runs that one worker takes in its own process before another one takes its place. What it
 /// has run can so be repeated.
@@ -19,38 +20,26 @@ const STARTS_MAX: u32 = 3;
 /// How much longer than its client a child waits before it ends itself.
 const ALARM_AFTER: Duration = Duration::from_secs(10);
 
-/// Which process a run takes place in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Where {
-    /// In a new one.
-    Fresh,
-    /// In a new one of a worker with another environment.
-    Elsewhere,
-    /// In one with other runs.
-    Shared,
-}
-
 /// Worker processes, started as they are needed: as many as there are threads that run
 /// something at the same time.
-#[derive(Debug)]
 pub struct Workers {
     launch: Launch,
     fresh: Mutex<Vec<Client>>,
     elsewhere: Mutex<Vec<Client>>,
     shared: Mutex<Vec<Client>>,
+    /// What ends the workers that run something, by numbers of their own.
+    busy: Mutex<BTreeMap<u64, Killer>>,
     is_randomized: AtomicBool,
     error: Mutex<Option<WorkerError>>,
     is_stopped: AtomicBool,
 }
 
-/// What a run in another process gives.
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) answer: Result<Vec<u8>, Lost>,
-    /// What it printed, where that is kept.
-    pub(crate) printed: String,
-    /// What the same process had run before, oldest first.
-    pub(crate) history: Vec<Vec<u8>>,
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers")
+            .field("launch", &self.launch)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Workers {
@@ -62,6 +51,7 @@ impl Workers {
             fresh: Mutex::default(),
             elsewhere: Mutex::default(),
             shared: Mutex::default(),
+            busy: Mutex::default(),
             is_randomized: AtomicBool::new(false),
             error: Mutex::default(),
             is_stopped: AtomicBool::new(false),
@@ -70,7 +60,19 @@ impl Workers {
 
     /// Begin with no further run: each ends at once, as one that was lost.
     pub fn stop(&self) {
-        self.is_stopped.store(true, Ordering::Relaxed);
+        self.is_stopped.store(true, Ordering::SeqCst);
+    }
+
+    /// Begin with no further run, and end those that are under way: they count for nothing.
+    pub fn cancel(&self) {
+        self.stop();
+        for kill in lock(&self.busy).values() {
+            kill();
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::SeqCst)
     }
 
     /// A run that takes longer than this hangs.
@@ -83,7 +85,7 @@ impl Workers {
     /// # Errors
     /// In words: why it does not.
     pub fn check(&self) -> Result<(), WorkerError> {
-        let client = self.take(Where::Fresh).map_err(WorkerError)?;
+        let client = self.take(Where::Fresh, true).map_err(WorkerError)?;
         lock(&self.fresh).push(client);
         Ok(())
     }
@@ -109,11 +111,11 @@ impl Workers {
         }
     }
 
-    fn take(&self, place: Where) -> Result<Client, String> {
+    fn take(&self, place: Where, prints: bool) -> Result<Client, String> {
         if let Some(client) = lock(self.idle(place)).pop() {
             return Ok(client);
         }
-        let client = Client::start(&self.launch, place == Where::Elsewhere)?;
+        let client = Client::start(&self.launch, place, prints)?;
         if client.is_randomized() {
             self.is_randomized.store(true, Ordering::Relaxed);
         }
@@ -128,13 +130,6 @@ impl Workers {
         limits: Limits,
         mut parts: impl FnMut(&[u8]),
     ) -> Done {
-        if self.is_stopped.load(Ordering::Relaxed) {
-            return Done {
-                answer: Err(Lost::Refused("no further run is wanted".to_owned())),
-                printed: String::new(),
-                history: Vec::new(),
-            };
-        }
         let alarm = limits.timeout.saturating_add(ALARM_AFTER).as_secs();
         let memory = self.launch.memory_limit_mb.unwrap_or(0);
         let prefix = Prefix {
@@ -146,14 +141,24 @@ impl Workers {
         let in_child = place != Where::Shared;
         // A worker that ends before it begins with a run does not count against the run.
         for _ in 0..STARTS_MAX {
-            let mut client = match self.take(place) {
+            if self.is_stopped() {
+                return Done::lost(Lost::Stopped);
+            }
+            let mut client = match self.take(place, limits.prints) {
                 Ok(client) => client,
                 Err(what) => return self.fail(what),
             };
-            let answer = client.ask(&payload, in_child, limits.timeout, &mut parts);
+            let number = self.add_busy(&client);
+            let answer = if self.is_stopped() {
+                Err(Lost::Stopped)
+            } else {
+                client.ask(&payload, in_child, limits.timeout, &mut parts)
+            };
+            lock(&self.busy).remove(&number);
             let printed = client.take_output();
             let history = client.history.clone();
             let answer = match answer {
+                Err(_) if self.is_stopped() => Err(Lost::Stopped),
                 Err(Lost::NotStarted(_)) => continue,
                 Err(Lost::Refused(what)) => {
                     return self.fail(format!("a worker process refuses: {what}"));
@@ -163,7 +168,7 @@ impl Workers {
                     if !in_child {
                         client.history.push(request.to_vec());
                     }
-                    if client.history.len() < SHARED_RUNS_MAX {
+                    if client.serves_again(place) && client.history.len() < SHARED_RUNS_MAX {
                         lock(self.idle(place)).push(client);
                     }
                     Ok(answer)
@@ -178,14 +183,18 @@ impl Workers {
         self.fail("worker processes end before they run anything".to_owned())
     }
 
+    /// Note that this worker runs something; gives its number.
+    fn add_busy(&self, client: &Client) -> u64 {
+        let mut busy = lock(&self.busy);
+        let number = busy.last_key_value().map_or(0, |(last, _)| last + 1);
+        busy.insert(number, client.killer());
+        number
+    }
+
     /// A run for which there was no worker.
     fn fail(&self, what: String) -> Done {
         lock(&self.error).get_or_insert(WorkerError(what.clone()));
-        Done {
-            answer: Err(Lost::Refused(what)),
-            printed: String::new(),
-            history: Vec::new(),
-        }
+        Done::lost(Lost::Refused(what))
     }
 }
 

@@ -2,6 +2,8 @@
 //! well the simulation then predicts what it was not measured on.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ractor::Actor;
@@ -205,11 +207,16 @@ pub const HELD_OUT: [&str; 4] = [
     "executor/pool_concurrent",
 ];
 
-/// Run the benchmarks that were held out in both modes.
-#[must_use]
-pub fn hold_out(costs: &Costs, scale: f64, folder: &Path) -> Vec<Prediction> {
-    let settings = |mode| Settings {
-        stop: Default::default(),
+/// Run the benchmarks that were held out in both modes, each when its prediction is asked
+/// for. Those that run when `stop` becomes true end without one.
+pub fn hold_out(
+    costs: &Costs,
+    scale: f64,
+    folder: &Path,
+    stop: &Arc<AtomicBool>,
+) -> impl Iterator<Item = Prediction> {
+    let settings = move |mode| Settings {
+        stop: Arc::clone(stop),
         mode,
         seed: 0,
         scale,
@@ -219,11 +226,10 @@ pub fn hold_out(costs: &Costs, scale: f64, folder: &Path) -> Vec<Prediction> {
         think: None,
         folder: folder.to_owned(),
     };
-    let mut predictions = Vec::new();
-    for id in HELD_OUT {
-        let Some(benchmark) = super::all().find(|benchmark| benchmark.id == id) else {
-            continue;
-        };
+    let benchmarks = HELD_OUT
+        .iter()
+        .filter_map(|id| super::all().find(|benchmark| benchmark.id == *id));
+    benchmarks.filter_map(move |benchmark| {
         let of = |row: &Row| {
             let Measured { distributions, .. } = &row.measured;
             distributions
@@ -232,14 +238,12 @@ pub fn hold_out(costs: &Costs, scale: f64, folder: &Path) -> Vec<Prediction> {
         };
         let predicted = of(&run(benchmark, &settings(Mode::Sim)));
         let live = of(&run(benchmark, &settings(Mode::Live)));
-        if let (Some((name, predicted)), Some((_, live))) = (predicted, live) {
-            predictions.push(Prediction {
-                id: benchmark.id,
-                name,
-                predicted: (predicted.p50_ns, predicted.p99_ns),
-                live: (live.p50_ns, live.p99_ns),
-            });
-        }
-    }
-    predictions
+        let ((name, predicted), (_, live)) = (predicted?, live?);
+        Some(Prediction {
+            id: benchmark.id,
+            name,
+            predicted: (predicted.p50_ns, predicted.p99_ns),
+            live: (live.p50_ns, live.p99_ns),
+        })
+    })
 }

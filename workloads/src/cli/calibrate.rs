@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use retake_traces::file::{FileError, OutputFile};
 
+use super::interrupt::Interrupt;
 use super::{Error, Status};
 use crate::bench::calibrate::{Prediction, hold_out, measure};
 use crate::bench::machine::machine;
@@ -34,9 +35,24 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
         .build()?;
     // Syncs are measured where the file is written.
     let folder = args.output.parent().unwrap_or(Path::new("")).to_owned();
+    let interrupt = Interrupt::listen();
     let measuring = measure(machine(), folder.clone());
-    let costs = runtime.block_on(async { retake::spawn(measuring).await });
-    drop(runtime);
+    let costs = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = interrupt.asked() => None,
+            costs = retake::spawn(measuring) => Some(costs),
+        }
+    });
+    runtime.shutdown_background();
+    let Some(costs) = costs else {
+        writeln!(
+            out,
+            "interrupted while costs were measured: {} is as it was",
+            args.output.display()
+        )?;
+        return Ok(Status::Interrupted);
+    };
     let costs = costs.map_err(std::io::Error::other)?;
     let costs = costs.map_err(Error::Usage)?;
     let text = serde_json::to_string_pretty(&costs).map_err(std::io::Error::from)?;
@@ -60,7 +76,10 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
         "", "", "model", "live", "error"
     )?;
     out.flush()?;
-    for prediction in hold_out(&costs, args.check_scale, &folder) {
+    for prediction in hold_out(&costs, args.check_scale, &folder, &interrupt.flag()) {
+        if interrupt.is_asked() {
+            break;
+        }
         let Prediction {
             id,
             predicted,
@@ -79,6 +98,10 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
                 Prediction::error_percent(predicted, live)
             )?;
         }
+    }
+    if interrupt.is_asked() {
+        writeln!(out, "interrupted: not all benchmarks were run")?;
+        return Ok(Status::Interrupted);
     }
     Ok(Status::Passed)
 }

@@ -2,14 +2,18 @@
 
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use retake_sim::Drawn;
 use retake_sim::explore::{self, Case, signature};
+use retake_sim::isolate::Workers;
 use retake_traces::TraceReader;
 use retake_traces::counted;
 use retake_traces::file::{check_output, open_regular, refuse_input};
 use serde_json::json;
 
+use super::interrupt::Interrupt;
 use super::run::find;
 use super::{Error, Status, print_json, terminal_width, wrap};
 use crate::program;
@@ -44,21 +48,23 @@ pub(super) fn is_case(file: &Path) -> bool {
 }
 
 /// A case, or one made of a trace.
-fn load(file: &Path) -> Result<Case, Error> {
+fn load(file: &Path, workers: &Arc<Workers>) -> Result<Case, Error> {
     if is_case(file) {
         return Ok(Case::load(file)?);
     }
     let header = TraceReader::open(file)?.header().clone();
     let scenario = find(&header.scenario)?;
-    let faults: Result<Vec<_>, _> = header.faults.iter().map(|fault| fault.parse()).collect();
+    let drawn = Drawn::from_lines(&header.faults);
+    let drawn = drawn.map_err(|error| Error::Usage(error.to_string()))?;
     let mut case = Case {
         scenario: header.scenario,
         seed: header.seed,
         strategy: header.strategy,
         holds: None,
-        faults: faults.map_err(|error: retake_sim::FaultError| Error::Usage(error.to_string()))?,
-        buggify: false,
+        faults: drawn.faults,
+        buggify: drawn.buggify,
         strict: false,
+        allow_threads: false,
         workload: None,
         horizon_ns: header.horizon_ns,
         step_limit: header.step_limit,
@@ -68,7 +74,7 @@ fn load(file: &Path) -> Result<Case, Error> {
         virtual_time_ns: 0,
         code: header.code,
     };
-    let run = case.run(&program::isolated(scenario));
+    let run = case.run(&scenario.isolated(Arc::clone(workers)));
     case.signature = signature(&run.outcome);
     case.outcome = run.outcome.to_string();
     Ok(case)
@@ -84,25 +90,38 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
         refuse_input(&path, [&*args.file])?;
     }
     check_output(&path)?;
-    let case = load(&args.file)?;
+    let interrupt = Interrupt::listen();
+    let workers = program::run_workers();
+    interrupt.cancels(&workers);
+    let case = load(&args.file, &workers)?;
     let scenario = find(&case.scenario)?;
     let bar = super::progress::spinner();
-    let shrunk = explore::shrink(&case, program::isolated(scenario), |far| {
+    let isolated = scenario.isolated(Arc::clone(&workers));
+    let shrunk = explore::shrink(&case, isolated, |far| {
         bar.set_message(far.to_string());
         bar.tick();
     });
     bar.finish_and_clear();
     let shrunk = match shrunk {
         Ok(shrunk) => shrunk,
+        Err(_) if interrupt.is_asked() => {
+            eprintln!("interrupted before anything was made smaller");
+            return Ok(Status::Interrupted);
+        }
         Err(error) => {
             wrap(&error.to_string(), out)?;
             return Ok(Status::Failed);
         }
     };
     shrunk.case.save(&path)?;
+    let status = if interrupt.is_asked() {
+        Status::Interrupted
+    } else {
+        Status::Passed
+    };
     if args.json {
         print_json(&shrunk.case, out)?;
-        return Ok(Status::Passed);
+        return Ok(status);
     }
     wrap(&shrunk.case.outcome, out)?;
     writeln!(out, "{:<12} {:>8} {:>8}", "", "before", "after")?;
@@ -122,17 +141,23 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
     }
     writeln!(
         out,
-        "{}; written to {}",
+        "{}{}; written to {}",
         counted(shrunk.runs, "run"),
+        if interrupt.is_asked() {
+            ", interrupted: it may become smaller"
+        } else {
+            ""
+        },
         path.display()
     )?;
-    Ok(Status::Passed)
+    Ok(status)
 }
 
 pub(super) fn why(args: &WhyArgs, out: &mut impl Write) -> Result<Status, Error> {
-    let case = load(&args.file)?;
+    let workers = program::run_workers();
+    let case = load(&args.file, &workers)?;
     let scenario = find(&case.scenario)?;
-    let why = explore::explain(&case, program::isolated(scenario));
+    let why = explore::explain(&case, scenario.isolated(workers));
     if args.mermaid {
         write!(out, "{}", why.to_mermaid())?;
     } else {

@@ -46,6 +46,10 @@ struct Explored {
     /// one leaves in statics, the next one meets.
     #[arg(long, value_enum, default_value_t = Isolation::Process)]
     isolation: Isolation,
+    /// Let the scenario start threads: they run outside the simulation, so a seed may not
+    /// repeat. Saved cases keep this.
+    #[arg(long)]
+    allow_threads: bool,
 }
 
 /// Which runs share a process.
@@ -91,7 +95,7 @@ pub(super) struct ExploreArgs {
     /// Keep failures as they were found.
     #[arg(long)]
     no_shrink: bool,
-    /// Go through all schedules of the first seed instead of a sample, in this process.
+    /// Go through all schedules of the first seed instead of a sample.
     #[arg(long, conflicts_with_all = ["shard", "until_failure", "time_limit", "jobs"])]
     exhaustive: bool,
     /// With --exhaustive, only schedules that differ from taking turns by so many delays.
@@ -167,6 +171,7 @@ impl Explored {
             .faults(faults.map_err(|error| Error::Usage(error.to_string()))?)
             .horizon(self.horizon)
             .step_limit(self.step_limit)
+            .allow_threads(self.allow_threads)
             .check_determinism(self.check_determinism)
             .code(program::this().identity()))
     }
@@ -216,7 +221,7 @@ pub(super) fn explore(args: &ExploreArgs, out: &mut impl Write) -> Result<Status
         )?;
         out.flush()?;
     }
-    let workers = program::workers(args.seed_timeout, args.explored.memory_limit);
+    let workers = program::workers(args.seed_timeout, Some(args.explored.memory_limit));
     workers
         .check()
         .map_err(|error| Error::Usage(error.to_string()))?;
@@ -323,6 +328,15 @@ fn exhaust(
     explorer: Explorer,
     out: &mut impl Write,
 ) -> Result<Status, Error> {
+    let interrupt = Interrupt::listen();
+    let workers = program::workers(args.seed_timeout, Some(args.explored.memory_limit));
+    workers
+        .check()
+        .map_err(|error| Error::Usage(error.to_string()))?;
+    let isolated = scenario
+        .isolated(Arc::clone(&workers))
+        .shared(args.explored.isolation == Isolation::Shared);
+    let running = Arc::downgrade(&workers);
     let bar = super::progress::spinner();
     let mut all = Exhaustive::of(explorer)
         .seed(args.seeds.first)
@@ -330,15 +344,15 @@ fn exhaust(
         .reduce(args.reduce)
         .limit(args.schedules)
         .keep_going(args.keep_going)
-        .run(scenario.to_explore(), |schedules| {
+        .run(isolated.clone(), |schedules| {
+            interrupt.pass_on(&running);
             bar.set_message(counted(schedules, "schedule"));
             bar.tick();
         });
     bar.finish_and_clear();
     let mut told = Vec::new();
     for failure in &mut all.found.failures {
-        let isolated = program::isolated(scenario);
-        told.push(keeper.keep(scenario, &isolated, &Interrupt::default(), failure));
+        told.push(keeper.keep(scenario, &isolated, &interrupt, failure));
     }
     let written = args
         .out
@@ -374,7 +388,12 @@ fn exhaust(
         print_campaign(&all.found, &told, out)?;
     }
     written?;
-    Ok(if all.found.passed() {
+    if let Some(error) = workers.error() {
+        return Err(Error::Usage(format!("the search was given up: {error}")));
+    }
+    Ok(if interrupt.is_asked() {
+        Status::Interrupted
+    } else if all.found.passed() {
         Status::Passed
     } else {
         Status::Failed

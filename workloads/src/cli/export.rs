@@ -108,7 +108,7 @@ pub(super) fn record(file: &Path) -> Result<(TempDir, PathBuf), Error> {
         step_limit: case.step_limit,
         causality: true,
         story: true,
-        faults: case.faults.iter().map(ToString::to_string).collect(),
+        faults: case.drawn().to_lines(),
         versions: Vec::new(),
         code: program::this().identity().to_owned(),
         states: true,

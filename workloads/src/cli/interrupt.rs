@@ -2,13 +2,21 @@
 //! they have found; the second one ends them at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use retake_sim::isolate::{self, Workers};
 
 /// Whether this command was asked to stop.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Interrupt(Arc<AtomicBool>);
+pub(super) struct Interrupt {
+    is_asked: Arc<AtomicBool>,
+    /// Runs in these are ended at once.
+    cancelled: Arc<Mutex<Vec<Weak<Workers>>>>,
+}
+
+/// How long to wait before looking again whether to stop.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The exit code of a command that was stopped.
 #[cfg(unix)]
@@ -22,18 +30,19 @@ impl Interrupt {
         {
             use signal_hook::consts::{SIGINT, SIGTERM};
             if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
-                let asked = Arc::clone(&interrupt.0);
+                let heard = interrupt.clone();
                 #[allow(
                     clippy::disallowed_methods,
                     reason = "waits for signals, outside any simulation"
                 )]
                 std::thread::spawn(move || {
                     for _ in signals.forever() {
-                        if asked.swap(true, Ordering::Relaxed) {
+                        if heard.is_asked.swap(true, Ordering::SeqCst) {
                             isolate::kill_all();
                             std::process::exit(EXIT_CODE);
                         }
                         eprintln!("stopping; once more ends at once");
+                        heard.cancel();
                     }
                 });
             }
@@ -42,12 +51,39 @@ impl Interrupt {
     }
 
     pub(super) fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.is_asked.load(Ordering::SeqCst)
+    }
+
+    /// Resolves once it is asked.
+    pub(super) async fn asked(&self) {
+        while !self.is_asked() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// What becomes true when it is asked, for code that knows no commands.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.is_asked)
+    }
+
+    /// End the runs of these workers at once when it is asked.
+    pub(super) fn cancels(&self, workers: &Arc<Workers>) {
+        let cancelled = self.cancelled.lock();
+        let mut cancelled = cancelled.unwrap_or_else(PoisonError::into_inner);
+        cancelled.push(Arc::downgrade(workers));
+        drop(cancelled);
+        if self.is_asked() {
+            workers.cancel();
+        }
+    }
+
+    #[cfg(unix)]
+    fn cancel(&self) {
+        let cancelled = self.cancelled.lock();
+        let cancelled = cancelled.unwrap_or_else(PoisonError::into_inner);
+        for workers in cancelled.iter().filter_map(Weak::upgrade) {
+            workers.cancel();
+        }
     }
 
     /// Have these workers begin with no further run once it is asked. Call it now and then.

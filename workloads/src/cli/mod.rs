@@ -38,7 +38,7 @@ use retake_traces::clean::{Form, clean};
 use retake_traces::file::FileError;
 
 use crate::program;
-use crate::run::{ReplayError, STEP_LIMIT};
+use crate::run::{ReplayError, Replaying, STEP_LIMIT};
 use terminal::width as terminal_width;
 
 /// Deterministic simulation of actor systems: run, replay and compare.
@@ -112,6 +112,10 @@ enum Command {
         /// from the trace.
         #[arg(long)]
         from_seed: bool,
+        /// Let the run start threads, if it was recorded with this. A saved case says so
+        /// itself.
+        #[arg(long)]
+        allow_threads: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -203,6 +207,10 @@ struct RunArgs {
     /// Largest number of steps.
     #[arg(long, default_value_t = STEP_LIMIT, value_parser = clap::value_parser!(u64).range(1..))]
     step_limit: u64,
+    /// Let the scenario start threads: they run outside the simulation, so the run may not
+    /// repeat.
+    #[arg(long)]
+    allow_threads: bool,
     /// Print JSON. It is the same whenever the run is repeated.
     #[arg(long)]
     json: bool,
@@ -412,8 +420,15 @@ pub fn main() -> ExitCode {
             file,
             trace,
             from_seed,
+            allow_threads,
             json,
-        } => run::replay(&file, trace.as_deref(), from_seed, json, &mut out),
+        } => {
+            let how = Replaying {
+                from_seed,
+                allow_threads,
+            };
+            run::replay(&file, trace.as_deref(), how, json, &mut out)
+        }
         Command::Explore(args) => explore::explore(&args, &mut out),
         Command::Merge { files, json } => explore::merge(&files, json, &mut out),
         Command::Shrink(args) => case::shrink(&args, &mut out),

@@ -4,17 +4,18 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use retake_sim::{Fault, FaultAction, FaultPlan};
-use retake_traces::clean::one_line;
+use retake_sim::{Drawn, FaultPlan};
+use retake_traces::clean::{clean, one_line};
 use retake_traces::counted;
 use retake_traces::file::{check_output, refuse_input};
 use serde_json::json;
 
 use super::case;
+use super::interrupt::Interrupt;
 use super::live;
 use super::progress::shown;
-use super::{Error, RunArgs, Status, print_json, terminal_width, wrap};
-use crate::run::{self, Finished, Settings};
+use super::{Error, RunArgs, Status, partial, print_json, terminal_width, wrap};
+use crate::run::{Finished, Replaying, Runner, Settings};
 use crate::scenario::{self, Scenario};
 
 pub(super) fn list(json: bool, out: &mut impl Write) -> Result<Status, Error> {
@@ -67,14 +68,30 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
         causality: story,
         states: args.states,
         faults: args.faults.clone(),
+        buggify: false,
+        allow_threads: args.allow_threads,
     };
-    settings.faults.extend(drawn(&plan, scenario, &settings)?);
-    let begun = wall_clock();
+    let interrupt = Interrupt::listen();
+    let runner = Runner::new();
+    interrupt.cancels(runner.workers());
+    if plan.swarm.is_some() {
+        let steps = shown(scenario.virtual_time, |progress| {
+            runner.plain_steps(scenario, &settings, progress)
+        })?;
+        draw(&plan, steps, &mut settings);
+    } else {
+        draw(&plan, 0, &mut settings);
+    }
+    let start = wall_clock();
     let finished = shown(scenario.virtual_time, |progress| match &args.trace {
-        Some(path) => run::run_traced(scenario, &settings, path, progress),
-        None => Ok(run::run(scenario, &settings, progress)),
+        Some(path) => runner.run_traced(scenario, &settings, path, progress),
+        None => runner.run(scenario, &settings, progress),
     })?;
-    let wall = begun.elapsed();
+    let wall = start.elapsed();
+    if finished.is_refused {
+        let trace = args.trace.as_deref();
+        return not_run(&runner, &interrupt, &finished, trace, args.json, out);
+    }
     if args.json {
         print_json(&finished, out)?;
     } else {
@@ -103,32 +120,47 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
     }
 }
 
-/// The faults of a plan for a run.
-fn drawn(
-    plan: &FaultPlan,
-    scenario: &'static Scenario,
-    settings: &Settings,
-) -> Result<Vec<Fault>, Error> {
-    let steps = match plan.swarm {
-        None => 0,
-        Some(_) => {
-            let measured = Settings {
-                story: false,
-                causality: false,
-                states: false,
-                ..settings.clone()
-            };
-            let finished = shown(scenario.virtual_time, |progress| {
-                Ok::<_, Error>(run::run(scenario, &measured, progress))
-            })?;
-            finished.stats.steps
-        }
-    };
-    let drawn = plan.draw(settings.seed, steps);
-    let buggify = drawn
-        .buggify
-        .then(|| Fault::new("", FaultAction::Buggify).at_step(1));
-    Ok(buggify.into_iter().chain(drawn.faults).collect())
+/// Add what a plan draws for a run of about so many steps.
+fn draw(plan: &FaultPlan, steps: u64, settings: &mut Settings) {
+    let Drawn { faults, buggify } = plan.draw(settings.seed, steps);
+    settings.faults.extend(faults);
+    settings.buggify |= buggify;
+}
+
+/// A run that did not come to its end: it was interrupted, or there is no process for it.
+fn not_run(
+    runner: &Runner,
+    interrupt: &Interrupt,
+    finished: &Finished,
+    trace: Option<&Path>,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<Status, Error> {
+    if !interrupt.is_asked() {
+        let error = runner.workers().error();
+        let what = error.map_or_else(|| finished.outcome.to_string(), |it| it.to_string());
+        return Err(Error::Usage(format!(
+            "cannot run {}: {what}",
+            finished.scenario
+        )));
+    }
+    let mut text = format!(
+        "{}: interrupted after {} in {:.3} s of virtual time",
+        finished.scenario,
+        counted(finished.stats.steps, "step"),
+        finished.stats.virtual_time.as_secs_f64()
+    );
+    let part = trace.map(partial).filter(|part| part.exists());
+    if let Some(part) = part {
+        text.push_str(&format!("\nwhat was recorded is in {}", part.display()));
+    }
+    if json {
+        // A run without an end has no JSON.
+        eprintln!("{}", clean(&text));
+    } else {
+        wrap(&text, out)?;
+    }
+    Ok(Status::Interrupted)
 }
 
 fn print_finished(finished: &Finished, out: &mut impl Write) -> Result<(), Error> {
@@ -174,13 +206,13 @@ fn write_calls(finished: &Finished, out: &mut impl Write) -> Result<(), Error> {
 pub(super) fn replay(
     file: &Path,
     trace: Option<&Path>,
-    from_seed: bool,
+    how: Replaying,
     json: bool,
     out: &mut impl Write,
 ) -> Result<Status, Error> {
     let file = &*live::find(file);
     let is_case = case::is_case(file);
-    if !is_case && !from_seed && live::is_live(file)? {
+    if !is_case && !how.from_seed && live::is_live(file)? {
         if let Some(trace) = trace {
             refuse_input(trace, [file])?;
             check_output(trace)?;
@@ -200,8 +232,14 @@ pub(super) fn replay(
         .clone();
     let expected =
         scenario::find(&expected).map_or_else(Default::default, |scenario| scenario.virtual_time);
-    let replayed = shown(expected, |progress| run::replay(file, from_seed, progress))?;
+    let interrupt = Interrupt::listen();
+    let runner = Runner::new();
+    interrupt.cancels(runner.workers());
+    let replayed = shown(expected, |progress| runner.replay(file, how, progress))?;
     let finished = &replayed.finished;
+    if finished.is_refused {
+        return not_run(&runner, &interrupt, finished, None, json, out);
+    }
     if json {
         let report = json!({
             "identical": replayed.divergence.is_none(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use retake_sim::did_you_mean;
-use retake_sim::explore::{self, Explorer, Search};
+use retake_sim::explore::{self, Campaign, Explorer, Search};
 use retake_sim::isolate::Workers;
 use serde::Serialize;
 
@@ -87,18 +87,30 @@ impl Small {
     }
 }
 
+/// Run the seeds of a campaign, up to the first failure; none if it was interrupted.
+fn explored(
+    explorer: &Explorer,
+    first: u64,
+    program: &Program,
+    scenario: &Scenario,
+    runs: &Runs,
+) -> Result<Option<Campaign>, Error> {
+    let explorer = explorer.clone().step_limit(10_000).jobs(runs.jobs);
+    let seeds = first..first + program.budget;
+    let (found, error) = explorer.run_seeds(&runs.of(scenario), seeds, &());
+    error.map_err(|error| Error::Usage(error.to_string()))?;
+    Ok((!runs.interrupt.is_asked()).then_some(found))
+}
+
 /// Make the first failure of a program small.
 fn shrink(program: &Program, runs: &Runs) -> Result<Option<Small>, Error> {
     let scenario = find(program.variants()[0].name)?;
-    let found = Explorer::new(scenario.name)
-        .seeds(0..program.budget)
-        .step_limit(10_000)
-        .jobs(runs.jobs)
-        .plain_run(false)
-        .run(runs.of(scenario));
+    let explorer = Explorer::new(scenario.name).plain_run(false);
+    let found = explored(&explorer, 0, program, scenario, runs)?;
     let shrunk = found
-        .failures
-        .first()
+        .iter()
+        .flat_map(|it| it.failures.first())
+        .next()
         .and_then(|failure| explore::shrink(&failure.case, runs.of(scenario), |_| {}).ok());
     Ok(shrunk.map(|shrunk| Small {
         deviations_before: shrunk.deviations_before,
@@ -119,6 +131,7 @@ struct Runs {
     jobs: usize,
     workers: Arc<Workers>,
     isolation: Isolation,
+    interrupt: Interrupt,
 }
 
 impl Runs {
@@ -127,30 +140,29 @@ impl Runs {
             .isolated(Arc::clone(&self.workers))
             .shared(self.isolation == Isolation::Shared)
     }
-
-    fn check(&self) -> Result<(), Error> {
-        let error = self.workers.error();
-        error.map_or(Ok(()), |error| Err(Error::Usage(error.to_string())))
-    }
 }
 
 /// Seeds of different campaigns lie so far apart.
 const APART: u64 = 1 << 32;
 
-fn campaigns(program: &Program, search: &Search, count: u64, runs: &Runs) -> Result<Found, Error> {
+/// The campaigns of one strategy; none if they were interrupted.
+fn campaigns(
+    program: &Program,
+    search: &Search,
+    count: u64,
+    runs: &Runs,
+) -> Result<Option<Found>, Error> {
     let scenario = find(program.variants()[0].name)?;
     let mut schedules: Vec<Option<u64>> = Vec::new();
     for campaign in 0..count {
         let first = campaign * APART;
-        let found = Explorer::new(scenario.name)
+        // The figures are those of strategies.
+        let explorer = Explorer::new(scenario.name)
             .search(search.clone())
-            .seeds(first..first + program.budget)
-            .step_limit(10_000)
-            .jobs(runs.jobs)
-            // The figures are those of strategies.
-            .plain_run(false)
-            .run(runs.of(scenario));
-        runs.check()?;
+            .plain_run(false);
+        let Some(found) = explored(&explorer, first, program, scenario, runs)? else {
+            return Ok(None);
+        };
         let failure = found.failures.first();
         schedules.push(failure.map(|failure| failure.case.seed - first + 1));
     }
@@ -160,13 +172,53 @@ fn campaigns(program: &Program, search: &Search, count: u64, runs: &Runs) -> Res
         let place = (share * (schedules.len() - 1) as f64).round() as usize;
         schedules[place.min(schedules.len() - 1)]
     };
-    Ok(Found {
+    Ok(Some(Found {
         strategy: search.to_string(),
         found: schedules.iter().flatten().count() as u64,
         campaigns: count,
         median: at(0.5),
         interval: (at(0.025), at(0.975)),
-    })
+    }))
+}
+
+/// The row of a program; none if it was interrupted.
+fn row(
+    program: &'static Program,
+    searches: &[Search],
+    args: &ZooArgs,
+    runs: &Runs,
+) -> Result<Option<Row>, Error> {
+    let mut strategies = Vec::new();
+    for search in searches {
+        match campaigns(program, search, args.campaigns, runs)? {
+            Some(found) => strategies.push(found),
+            None => return Ok(None),
+        }
+    }
+    let fixed_survives = if args.only_buggy {
+        None
+    } else {
+        let fixed = find(program.variants()[1].name)?;
+        let explorer = Explorer::new(fixed.name);
+        match explored(&explorer, 0, program, fixed, runs)? {
+            Some(found) => Some(found.passed()),
+            None => return Ok(None),
+        }
+    };
+    let shrunk = if args.no_shrink {
+        None
+    } else {
+        shrink(program, runs)?
+    };
+    // What was shrunk until then is not what it would have become.
+    Ok((!runs.interrupt.is_asked()).then_some(Row {
+        program: program.name,
+        about: program.about,
+        budget: program.budget,
+        strategies,
+        fixed_survives,
+        shrunk,
+    }))
 }
 
 pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error> {
@@ -184,15 +236,17 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
             did_you_mean(unknown, PROGRAMS.iter().map(|program| program.name))
         )));
     }
+    let interrupt = Interrupt::listen();
     let runs = Runs {
+        interrupt: interrupt.clone(),
         jobs: std::thread::available_parallelism().map_or(1, usize::from),
-        workers: program::workers(TIMEOUT, MEMORY_LIMIT_MB),
+        workers: program::workers(TIMEOUT, Some(MEMORY_LIMIT_MB)),
         isolation: args.isolation,
     };
     runs.workers
         .check()
         .map_err(|error| Error::Usage(error.to_string()))?;
-    let interrupt = Interrupt::listen();
+    interrupt.cancels(&runs.workers);
     let mut searches = vec![Search::Mix];
     searches.extend(
         args.strategy
@@ -220,39 +274,12 @@ pub(super) fn zoo(args: &ZooArgs, out: &mut impl Write) -> Result<Status, Error>
     let mut rows = Vec::new();
     let mut passed = true;
     for program in programs {
-        if interrupt.is_asked() {
-            break;
-        }
         bar.set_message(program.name);
-        let mut strategies = Vec::new();
-        for search in &searches {
-            strategies.push(campaigns(program, search, args.campaigns, &runs)?);
-        }
-        let fixed_survives = if args.only_buggy {
-            None
-        } else {
-            let fixed = find(program.variants()[1].name)?;
-            let explorer = Explorer::new(fixed.name)
-                .seeds(0..program.budget)
-                .step_limit(10_000)
-                .jobs(runs.jobs);
-            Some(explorer.run(runs.of(fixed)).passed())
+        let Some(row) = row(program, &searches, args, &runs)? else {
+            break;
         };
         // The mix finds each within its budget.
-        passed &= strategies[0].median.is_some() && fixed_survives != Some(false);
-        let shrunk = if args.no_shrink {
-            None
-        } else {
-            shrink(program, &runs)?
-        };
-        let row = Row {
-            program: program.name,
-            about: program.about,
-            budget: program.budget,
-            strategies,
-            fixed_survives,
-            shrunk,
-        };
+        passed &= row.strategies[0].median.is_some() && row.fixed_survives != Some(false);
         bar.inc(1);
         if !args.json {
             bar.suspend(|| print_row(&row, out))?;

@@ -201,6 +201,13 @@ impl ReportSlot {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
     }
 
+    fn peek(&self) -> Option<Report> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// The report, if the run got so far.
     #[must_use]
     pub fn take(&self) -> Option<Report> {
@@ -228,18 +235,27 @@ impl Scenario {
         self.to_explore().isolated(workers)
     }
 
-    /// The scenario for campaigns. Its report is compared as well when it is run twice.
+    /// The scenario for campaigns. Its report is compared as well when it is run twice, and
+    /// given to an execution also where a check fails.
     pub(crate) fn to_explore(&self) -> explore::Scenario {
         let code = Arc::clone(&self.run);
-        explore::Scenario::from(move || {
-            let code = Arc::clone(&code);
+        // That of the run which was started last.
+        let last = Arc::new(Mutex::new(ReportSlot::default()));
+        let taken = Arc::clone(&last);
+        let scenario = explore::Scenario::from(move || {
+            let (code, last) = (Arc::clone(&code), Arc::clone(&last));
             async move {
                 let slot = ReportSlot::default();
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = slot.clone();
                 code.run(slot.clone()).await;
-                let report = slot.take();
+                let report = slot.peek();
                 let text = report.map(|report| serde_json::to_string(&report));
                 text.transpose()
             }
+        });
+        scenario.reports(move || {
+            let slot = taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            serde_json::to_string(&slot.take()?).ok()
         })
     }
 

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use super::super::case::is_case;
 use super::super::progress::{shown, spinner};
 use super::super::{Error, export};
-use crate::run::ReplayError;
-use crate::{program, run, scenario};
+use crate::run::{ReplayError, Runner};
+use crate::{program, scenario};
 
 /// A trace that is open.
 pub(super) struct Source {
@@ -128,7 +128,7 @@ fn execute_again(file: &Path, header: &Header) -> Result<Result<Again, String>, 
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("again.retake");
     let done = shown(found.virtual_time, |progress| {
-        run::record_again(file, &path, progress)
+        Runner::new().record_again(file, &path, progress)
     });
     let (expected, finished) = match done {
         Err(ReplayError::Trace(error)) if error.is_damage() => {

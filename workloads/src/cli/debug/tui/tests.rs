@@ -5,12 +5,13 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 use ratatui::style::Color;
+use retake_traces::TraceWriter;
 use tempfile::TempDir;
 
 use super::super::source::Source;
 use super::model::{Focus, Model, Tab};
 use super::view::draw;
-use crate::run::{Progress, Settings, run_traced};
+use crate::run::{Settings, run_with_sink};
 use crate::scenario;
 
 const SIZE: (u16, u16) = (80, 24);
@@ -39,7 +40,9 @@ impl Screen {
             ..Settings::new()
         };
         let found = scenario::find(name).unwrap();
-        run_traced(found, &settings, &path, &Progress::default()).unwrap();
+        let writer = TraceWriter::create(&path, &settings.header(found)).unwrap();
+        let finished = run_with_sink(found, &settings, writer);
+        assert!(finished.trace_error.is_none());
         let source = Source::open(&path).unwrap();
         let failure = source.timeline.failure_step().unwrap_or(0);
         let area = Rect::new(0, 0, SIZE.0, SIZE.1);

@@ -1,0 +1,170 @@
+//! One run of a case that is recorded and watched, for commands.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use retake_traces::error::TraceError;
+use retake_traces::record::Record;
+use retake_traces::sink::Sink;
+
+use super::remote::{self, Job, Listener, Place, Recording};
+use super::{Case, Scenario};
+use crate::outcome::Run;
+
+/// A run to be of a case: what is recorded of it, and by which schedule it goes.
+///
+/// It takes place where runs of the scenario do, so in a process of its own if the scenario
+/// has workers, and is the same run as that of the case in a campaign. What it prints is
+/// passed on or kept as the workers are set up.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is run until `run` is called"]
+pub struct Execution<'a> {
+    case: &'a Case,
+    record: Recording,
+    schedule_of: Option<&'a Path>,
+    prints: bool,
+}
+
+/// What an [`Execution`] gives.
+#[derive(Debug)]
+pub struct Executed {
+    /// The run.
+    pub run: Run<()>,
+    /// What the scenario left beside its output, see [`Scenario::reports`].
+    pub report: Option<String>,
+    /// There was no run: the workers were stopped, or there is none.
+    pub is_refused: bool,
+}
+
+impl<'a> Execution<'a> {
+    /// A run of this case, of which the schedule alone is recorded.
+    pub fn of(case: &'a Case) -> Self {
+        Self {
+            case,
+            record: Recording::default(),
+            schedule_of: None,
+            prints: true,
+        }
+    }
+
+    /// Throw away what the run prints, where it has a process of its own.
+    pub fn silent(self) -> Self {
+        Self {
+            prints: false,
+            ..self
+        }
+    }
+
+    /// Record which step sent each message.
+    pub fn causality(mut self, on: bool) -> Self {
+        self.record.causality = on;
+        self
+    }
+
+    /// Record texts of messages and events.
+    pub fn story(mut self, on: bool) -> Self {
+        self.record.story = on;
+        self
+    }
+
+    /// Record states of actors.
+    pub fn states(mut self, on: bool) -> Self {
+        self.record.states = on;
+        self
+    }
+
+    /// Follow the schedule of this trace to the letter instead of the case's own. The process
+    /// of the run reads the file.
+    pub fn schedule_of(self, trace: &'a Path) -> Self {
+        Self {
+            schedule_of: Some(trace),
+            ..self
+        }
+    }
+
+    /// Run it. `sink` takes the records, and `progress` is called now and then with steps and
+    /// virtual time so far. A run that the workers' [`cancel`](crate::isolate::Workers::cancel)
+    /// ends leaves the sink unfinished.
+    ///
+    /// # Errors
+    /// If the trace that has the schedule cannot be read.
+    pub fn run(
+        self,
+        scenario: &Scenario,
+        sink: impl Sink + Send + 'static,
+        mut progress: impl FnMut(u64, Duration) + Send + 'static,
+    ) -> Result<Executed, TraceError> {
+        let ran = match scenario.workers() {
+            Some(workers) => {
+                let place = Place {
+                    prints: self.prints,
+                    ..Place::fresh()
+                };
+                let job = Job {
+                    schedule_of: self.schedule_of,
+                    ..Job::new(self.case, &place, self.record)
+                };
+                let mut reach = |steps, now_ns| progress(steps, Duration::from_nanos(now_ns));
+                remote::run(workers, &job, sink, Listener::Progress(&mut reach))
+            }
+            None => {
+                let schedule = self.schedule_of.map(remote::read_schedule).transpose()?;
+                let (sim, recorded) = self.case.prepared(self.record, schedule);
+                let sink = Counting {
+                    sink,
+                    steps: 0,
+                    now_ns: 0,
+                    progress,
+                };
+                let code = Arc::clone(scenario.code());
+                let run = sim.trace(sink).run(move || code());
+                remote::Ran {
+                    report: scenario.take_report(),
+                    ..remote::Ran::here(run, recorded.holds())
+                }
+            }
+        };
+        Ok(Executed {
+            run: ran.run.without_output(),
+            report: ran.report,
+            is_refused: ran.is_refused,
+        })
+    }
+}
+
+/// Steps between two calls of `progress`.
+const PROGRESS_STEPS: u64 = 4096;
+
+/// Passes records on and counts them.
+struct Counting<S, P> {
+    sink: S,
+    steps: u64,
+    now_ns: u64,
+    progress: P,
+}
+
+impl<S: Sink, P: FnMut(u64, Duration)> Sink for Counting<S, P> {
+    fn record(&mut self, record: &Record) -> Result<(), TraceError> {
+        if let Record::Step(step) = record {
+            self.steps += 1;
+            self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);
+            if self.steps.is_multiple_of(PROGRESS_STEPS) {
+                (self.progress)(self.steps, Duration::from_nanos(self.now_ns));
+            }
+        }
+        self.sink.record(record)
+    }
+
+    fn event_hash(&self) -> u64 {
+        self.sink.event_hash()
+    }
+
+    fn keeps_records(&self) -> bool {
+        self.sink.keeps_records()
+    }
+
+    fn finish(&mut self) -> Result<(), TraceError> {
+        self.sink.finish()
+    }
+}

@@ -1,0 +1,356 @@
+//! Runs of cases in other processes: what is asked, what is answered.
+//!
+//! `message` is the form of requests and answers, `parts` what a run sends before its answer.
+
+mod message;
+mod parts;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use retake_traces::error::TraceError;
+use retake_traces::sink::{HashSink, Sink};
+use retake_traces::{Schedule, TraceReader};
+use serde::{Deserialize, Serialize};
+
+use self::message::{Answer, Request, Sends};
+use self::parts::{Position, Receiver, Reporter, Sender};
+use super::exhaustive::{NewChoice, Walk, Walker};
+use super::{Case, Scenario};
+use crate::deadlock;
+use crate::isolate::{self, Done, Limits, Lost, Parts, Where, Workers};
+use crate::outcome::{Coverage, Outcome, Run, Stats};
+use crate::strategy::{Hold, Recorded, Strategy};
+
+/// By how much longer a run may take whose records are wanted.
+const RECORDED_TIMES: u32 = 4;
+
+/// How the outcome of a run ends that did not end in time.
+pub(super) const HANGS: &str = "it hangs";
+
+/// What is recorded of a run, and how.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Recording {
+    /// Count what becomes of messages.
+    pub(super) counts_messages: bool,
+    /// Texts of messages and events, and which step sent each message.
+    pub(super) causality: bool,
+    /// Texts of messages and events.
+    pub(super) story: bool,
+    /// States of actors.
+    pub(super) states: bool,
+    /// The schedule as ordering constraints.
+    pub(super) holds: bool,
+    /// With these, the schedule of this strategy and seed instead of the case's own.
+    pub(super) schedule: Option<(String, u64)>,
+}
+
+/// Which process a run takes place in, and what becomes of what it prints.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) process: Where,
+    /// Cases that are run before it, in the same process.
+    pub(super) before: Vec<Case>,
+    /// What it prints is kept or passed on, instead of thrown away.
+    pub(super) prints: bool,
+}
+
+impl Place {
+    /// A process of its own, silent.
+    pub(super) fn fresh() -> Self {
+        Self {
+            process: Where::Fresh,
+            before: Vec::new(),
+            prints: false,
+        }
+    }
+}
+
+/// One run that is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Job<'a> {
+    pub(super) case: &'a Case,
+    pub(super) place: &'a Place,
+    pub(super) record: Recording,
+    /// The schedule of this trace instead of the case's own.
+    pub(super) schedule_of: Option<&'a Path>,
+    /// This path of an exhaustive search instead of the case's own schedule.
+    pub(super) walk: Option<&'a Walk>,
+}
+
+impl<'a> Job<'a> {
+    /// The run of a case.
+    pub(super) fn new(case: &'a Case, place: &'a Place, record: Recording) -> Self {
+        Self {
+            case,
+            place,
+            record,
+            schedule_of: None,
+            walk: None,
+        }
+    }
+}
+
+/// Who is called while a run takes place in another process.
+pub(super) enum Listener<'a> {
+    /// Nobody.
+    None,
+    /// Takes steps and virtual time in nanoseconds, now and then.
+    Progress(&'a mut dyn FnMut(u64, u64)),
+    /// Takes choices of a search, each when it was made.
+    Choices(&'a mut dyn FnMut(NewChoice)),
+}
+
+/// What a run gives.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) run: Run<String>,
+    pub(super) holds: Vec<Hold>,
+    /// What it printed, where that is kept.
+    pub(super) printed: String,
+    /// What its process had run before, oldest first.
+    pub(super) history: Vec<Case>,
+    /// What the scenario leaves beside its output.
+    pub(super) report: Option<String>,
+    /// A hash over what each task has done, of a walk that came to its end.
+    pub(super) interleaving: Option<u64>,
+    /// There was no run, because none is wanted any more or there is no worker.
+    pub(super) is_refused: bool,
+}
+
+impl Ran {
+    /// What a run in this process gives.
+    pub(super) fn here(run: Run<String>, holds: Vec<Hold>) -> Self {
+        Self {
+            run,
+            holds,
+            printed: String::new(),
+            history: Vec::new(),
+            report: None,
+            interleaving: None,
+            is_refused: false,
+        }
+    }
+}
+
+/// Serve as a worker: run cases for the process that started this one, until it ends. `find`
+/// gives the scenario of a name, or says in words why there is none.
+///
+/// Call it where [`isolate::is_worker`], and early: what this process has done before is the
+/// state from which every run starts.
+pub fn serve(find: impl Fn(&str) -> Result<Scenario, String>) -> ! {
+    super::testing::quiet_panics();
+    isolate::serve(&|request, parts| {
+        let request: Request = serde_json::from_slice(request)
+            .map_err(|error| format!("it does not understand the request: {error}"))?;
+        let scenario = find(&request.case.scenario)?;
+        for case in &*request.before {
+            drop(case.run_here(scenario.code(), Recording::default(), HashSink::new()));
+        }
+        let answer = answer(request, parts, &scenario)?;
+        serde_json::to_vec(&answer).map_err(|error| error.to_string())
+    })
+}
+
+/// Run what is asked for, in this process.
+fn answer(request: Request<'_>, parts: Parts<'_>, scenario: &Scenario) -> Result<Answer, String> {
+    let case = &request.case;
+    let (sim, recorded, walker) = match &request.walk {
+        Some(walk) => {
+            let on_choice: Option<Box<dyn FnMut(NewChoice) -> bool + Send>> = match request.sends {
+                Sends::Choices => {
+                    let mut send = parts.sender()?;
+                    Some(Box::new(move |choice| {
+                        send(&choice.to_bytes());
+                        true
+                    }))
+                }
+                _ => None,
+            };
+            let walker = Walker::new(walk.clone().into_owned(), on_choice);
+            let recorded = Recorded::default();
+            (walker.sim(case, &recorded), recorded, Some(walker))
+        }
+        None => {
+            let schedule = request.schedule_of.as_deref().map(read_schedule);
+            let schedule = schedule.transpose().map_err(|error| error.to_string())?;
+            let (sim, recorded) = case.prepared(request.record, schedule);
+            let sim = match request.sends {
+                Sends::Records => sim.trace(Sender::new(parts)?),
+                Sends::Progress => sim.trace(Reporter::new(parts)?),
+                Sends::Nothing | Sends::Choices => sim,
+            };
+            (sim, recorded, None)
+        }
+    };
+    let code = Arc::clone(scenario.code());
+    let (run, is_unresolved) = sim.run_once(request.probes_reversed, &move || code());
+    let mut answer = Answer::new(run, recorded.holds());
+    answer.is_unresolved = is_unresolved;
+    answer.report = scenario.take_report();
+    answer.interleaving = walker.map_or(0, |it| it.interleaving());
+    Ok(answer)
+}
+
+/// The schedule of a trace.
+pub(super) fn read_schedule(trace: &Path) -> Result<Strategy, TraceError> {
+    let schedule = Schedule::read(TraceReader::open(trace)?)?;
+    Ok(Strategy::Replay(Arc::new(schedule)))
+}
+
+impl Job<'_> {
+    fn request(&self, sends: Sends, probes_reversed: bool) -> Vec<u8> {
+        let request = Request {
+            case: Cow::Borrowed(self.case),
+            before: Cow::Borrowed(&self.place.before),
+            record: self.record.clone(),
+            sends,
+            schedule_of: self.schedule_of.map(Path::to_owned),
+            walk: self.walk.map(Cow::Borrowed),
+            probes_reversed,
+        };
+        serde_json::to_vec(&request).unwrap_or_default()
+    }
+
+    fn limits(&self, workers: &Workers, sends: Sends) -> Limits {
+        let mut times = u32::try_from(self.place.before.len()).unwrap_or(u32::MAX);
+        times = times.saturating_add(match sends {
+            Sends::Records => RECORDED_TIMES,
+            Sends::Nothing | Sends::Progress | Sends::Choices => 1,
+        });
+        Limits {
+            timeout: workers.timeout().saturating_mul(times),
+            prints: self.place.prints,
+        }
+    }
+
+    /// Repeat a run that has ended in a deadlock, in a process of the same kind, and add who
+    /// waits for whom.
+    fn probe_again(&self, workers: &Workers, run: &mut Run<String>) {
+        let request = self.request(Sends::Nothing, true);
+        let limits = Limits {
+            prints: false,
+            ..self.limits(workers, Sends::Nothing)
+        };
+        let done = workers.run(&request, self.place.process, limits, |_| {});
+        if let Ok(answer) = read(done.answer) {
+            deadlock::complete(run, &answer.into_run());
+        }
+    }
+}
+
+fn read(answer: Result<Vec<u8>, Lost>) -> Result<Answer, Lost> {
+    serde_json::from_slice(&answer?)
+        .map_err(|error| Lost::Refused(format!("its answer is damaged: {error}")))
+}
+
+/// Run a case in a process of these workers. `sink` gets its records.
+pub(super) fn run(
+    workers: &Workers,
+    job: &Job<'_>,
+    sink: impl Sink,
+    mut listener: Listener<'_>,
+) -> Ran {
+    let sends = match (&listener, sink.keeps_records()) {
+        (Listener::Choices(_), _) => Sends::Choices,
+        (_, true) => Sends::Records,
+        (Listener::Progress(_), false) => Sends::Progress,
+        (Listener::None, false) => Sends::Nothing,
+    };
+    let mut receiver = Receiver::new(sink);
+    let take = |part: &[u8]| {
+        match sends {
+            Sends::Records => receiver.take(part),
+            Sends::Progress => receiver.reach(part),
+            Sends::Nothing | Sends::Choices => {}
+        }
+        match &mut listener {
+            Listener::None => {}
+            Listener::Progress(reach) => {
+                let Position { steps, now_ns } = receiver.position;
+                reach(steps, now_ns);
+            }
+            Listener::Choices(take) => {
+                if let Some(choice) = NewChoice::from_bytes(part) {
+                    take(choice);
+                }
+            }
+        }
+    };
+    let limits = job.limits(workers, sends);
+    let request = job.request(sends, false);
+    let Done {
+        answer,
+        printed,
+        history,
+    } = workers.run(&request, job.place.process, limits, take);
+    let mut ran = match read(answer) {
+        Ok(mut answer) => {
+            let is_unresolved = answer.is_unresolved;
+            let (report, holds) = (answer.report.take(), std::mem::take(&mut answer.holds));
+            let interleaving = job.walk.map(|_| answer.interleaving);
+            let mut run = answer.into_run();
+            if is_unresolved {
+                job.probe_again(workers, &mut run);
+            }
+            Ran {
+                report,
+                interleaving,
+                ..Ran::here(run, holds)
+            }
+        }
+        Err(lost) => {
+            let is_stopped = matches!(lost, Lost::Stopped);
+            let is_refused = is_stopped || matches!(lost, Lost::Refused(_));
+            let run = lost_run(job.case, lost, receiver.position);
+            if is_stopped {
+                // What was recorded is left as a part.
+                return Ran {
+                    is_refused,
+                    ..Ran::here(run, Vec::new())
+                };
+            }
+            receiver.end(&run);
+            Ran {
+                is_refused,
+                ..Ran::here(run, Vec::new())
+            }
+        }
+    };
+    ran.run.trace_error = receiver.finish();
+    ran.printed = printed;
+    let requests = history.iter();
+    let requests = requests.filter_map(|it| serde_json::from_slice::<Request>(it).ok());
+    ran.history = requests.map(|it| it.case.into_owned()).collect();
+    ran
+}
+
+/// The result of a run whose process was lost.
+fn lost_run(case: &Case, lost: Lost, reached: Position) -> Run<String> {
+    let how = match lost {
+        Lost::Ended(how) => format!("its process ended: {how}"),
+        Lost::Hangs(timeout) => format!("it did not end within {timeout:?}: {HANGS}"),
+        Lost::Stopped => "it was stopped".to_owned(),
+        Lost::NotStarted(what) | Lost::Refused(what) => what,
+    };
+    Run {
+        seed: case.seed,
+        strategy: case.strategy.clone(),
+        outcome: Outcome::Lost { how },
+        output: None,
+        stats: Stats {
+            steps: reached.steps,
+            virtual_time: std::time::Duration::from_nanos(reached.now_ns),
+            ..Stats::default()
+        },
+        event_hash: 0,
+        goals: BTreeMap::new(),
+        coverage: Coverage::new(),
+        messages: None,
+        warnings: Vec::new(),
+        backtrace: Vec::new(),
+        trace_error: None,
+    }
+}
