@@ -323,7 +323,7 @@ impl Runner {
             Execution::of(&case)
                 .silent()
                 .run(&scenario, HashSink::new(), move |steps, now| {
-                    progress.set(steps, now)
+                    progress.set(steps, now);
                 })?;
         Ok(executed.run.stats.steps)
     }

@@ -28,6 +28,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
         let what = "--check-scale: must be from 0 to 1".to_owned();
         return Err(Error::Usage(what));
     }
+    let interrupt = Interrupt::listen();
     // Before the measuring, which takes its time.
     let mut file = OutputFile::create(&args.output)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -35,7 +36,6 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
         .build()?;
     // Syncs are measured where the file is written.
     let folder = args.output.parent().unwrap_or(Path::new("")).to_owned();
-    let interrupt = Interrupt::listen();
     let measuring = measure(machine(), folder.clone());
     let costs = runtime.block_on(async {
         tokio::select! {
