@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use retake_traces::{Schedule, TraceReader, verify};
-use retake_workloads::run::{Progress, replay};
+use retake_workloads::run::{Progress, Replaying, Runner};
 
 fn golden() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/one_action.retake")
@@ -16,7 +16,12 @@ fn golden() -> std::path::PathBuf {
 #[test]
 fn the_golden_trace_replays_to_the_last_record() {
     for from_seed in [false, true] {
-        let replayed = replay(&golden(), from_seed, &Progress::default()).unwrap();
+        let how = Replaying {
+            from_seed,
+            ..Replaying::default()
+        };
+        let replayed = Runner::here().replay(&golden(), how, &Progress::default());
+        let replayed = replayed.unwrap();
         if let Some(divergence) = replayed.divergence {
             panic!("{}", divergence.to_text(100));
         }

@@ -3,7 +3,7 @@
 
 use retake_snapshots::{scenario, story, text};
 use retake_traces::record::Record;
-use retake_workloads::run::{Progress, Settings, run};
+use retake_workloads::run::{Progress, Runner, Settings};
 
 #[test]
 fn summary_of_a_run_with_crashes() {
@@ -11,7 +11,7 @@ fn summary_of_a_run_with_crashes() {
         seed: 42,
         ..Settings::new()
     };
-    let finished = run(
+    let finished = Runner::here().run(
         scenario("recovery/worker_crash"),
         &settings,
         &Progress::default(),
@@ -26,7 +26,7 @@ fn text_of_a_report() {
         seed: 42,
         ..Settings::new()
     };
-    let finished = run(
+    let finished = Runner::here().run(
         scenario("recovery/worker_crash"),
         &settings,
         &Progress::default(),

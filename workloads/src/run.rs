@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use retake_inspect::{Comparer, Divergence};
-use retake_sim::explore::{Case, Execution};
+use retake_sim::explore::{self, Case, Execution};
 use retake_sim::isolate::Workers;
 use retake_sim::{Drawn, Fault, Outcome, Run, Sim, Stats, Strategy};
 use retake_traces::{HashSink, Header, Sink, TraceError, TraceReader, TraceWriter, verify};
@@ -254,10 +254,10 @@ impl Finished {
     }
 }
 
-/// Where runs take place: each in a process of its own.
+/// Where runs take place: each in a process of its own, or all in this one.
 #[derive(Clone, Debug)]
 pub struct Runner {
-    workers: Arc<Workers>,
+    workers: Option<Arc<Workers>>,
 }
 
 /// How long a run may take that somebody waits for: until that person ends it.
@@ -274,40 +274,50 @@ impl Runner {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            workers: program::workers(RUN_TIME_MAX, None),
+            workers: Some(program::workers(RUN_TIME_MAX, None)),
         }
     }
 
-    /// The workers.
+    /// Run in this process: for tests, whose program does not serve as a worker. What a run
+    /// leaves in statics, the next one meets.
     #[must_use]
-    pub fn workers(&self) -> &Arc<Workers> {
-        &self.workers
+    pub fn here() -> Self {
+        Self { workers: None }
+    }
+
+    /// The workers, unless it runs in this process.
+    #[must_use]
+    pub fn workers(&self) -> Option<&Arc<Workers>> {
+        self.workers.as_ref()
+    }
+
+    fn place(&self, scenario: &Scenario) -> explore::Scenario {
+        match &self.workers {
+            Some(workers) => scenario.isolated(Arc::clone(workers)),
+            None => scenario.to_explore(),
+        }
     }
 
     /// Run a scenario without a trace.
-    ///
-    /// # Errors
-    /// None: what fails is in the result.
+    #[must_use]
     pub fn run(
         &self,
         scenario: &'static Scenario,
         settings: &Settings,
         progress: &Progress,
-    ) -> Result<Finished, TraceError> {
+    ) -> Finished {
         self.execute(scenario, settings, None, HashSink::new(), progress)
     }
 
     /// The number of steps of a scenario's plain run, first in, first out without faults, by
     /// which a campaign draws the faults of its seeds.
-    ///
-    /// # Errors
-    /// None: a run that fails has steps as well.
+    #[must_use]
     pub fn plain_steps(
         &self,
         scenario: &'static Scenario,
         settings: &Settings,
         progress: &Progress,
-    ) -> Result<u64, TraceError> {
+    ) -> u64 {
         let plain = Settings {
             seed: 0,
             strategy: Strategy::Fifo,
@@ -317,15 +327,13 @@ impl Runner {
             ..Settings::new()
         };
         let case = plain.case(scenario);
-        let scenario = scenario.isolated(Arc::clone(&self.workers));
+        let placed = self.place(scenario);
         let progress = progress.clone();
-        let executed =
-            Execution::of(&case)
-                .silent()
-                .run(&scenario, HashSink::new(), move |steps, now| {
-                    progress.set(steps, now);
-                })?;
-        Ok(executed.run.stats.steps)
+        let execution = Execution::of(&case).silent();
+        let executed = execution.run(&placed, HashSink::new(), move |steps, now| {
+            progress.set(steps, now);
+        });
+        executed.run.stats.steps
     }
 
     /// Run a scenario and record it in a file.
@@ -340,10 +348,10 @@ impl Runner {
         progress: &Progress,
     ) -> Result<Finished, TraceError> {
         let writer = TraceWriter::create(path, &settings.header(scenario))?;
-        self.execute(scenario, settings, None, writer, progress)
+        Ok(self.execute(scenario, settings, None, writer, progress))
     }
 
-    /// Run a scenario in a process of its own, with the schedule of a trace if there is one.
+    /// Run a scenario, with the schedule of a trace if there is one.
     fn execute(
         &self,
         scenario: &'static Scenario,
@@ -351,9 +359,9 @@ impl Runner {
         schedule_of: Option<&Path>,
         sink: impl Sink + Send + 'static,
         progress: &Progress,
-    ) -> Result<Finished, TraceError> {
+    ) -> Finished {
         let case = settings.case(scenario);
-        let isolated = scenario.isolated(Arc::clone(&self.workers));
+        let placed = self.place(scenario);
         let mut execution = Execution::of(&case)
             .causality(settings.causality)
             .story(settings.story)
@@ -362,15 +370,15 @@ impl Runner {
             execution = execution.schedule_of(trace);
         }
         let progress = progress.clone();
-        let executed = execution.run(&isolated, sink, move |steps, now| {
+        let executed = execution.run(&placed, sink, move |steps, now| {
             progress.set(steps, now);
-        })?;
+        });
         let report = executed.report;
         let report = report.and_then(|text| serde_json::from_str(&text).ok());
-        Ok(Finished {
+        Finished {
             is_refused: executed.is_refused,
             ..Finished::new(scenario, executed.run, report)
-        })
+        }
     }
 }
 
@@ -444,7 +452,7 @@ impl Runner {
             ..settings.header(scenario)
         };
         let writer = TraceWriter::create(path, &header)?;
-        let mut finished = self.execute(scenario, &settings, Some(trace), writer, progress)?;
+        let mut finished = self.execute(scenario, &settings, Some(trace), writer, progress);
         match finished.trace_error.take() {
             Some(error) => Err(error.into()),
             None => Ok((format!("{:016x}", summary.event_hash), finished)),
@@ -479,7 +487,7 @@ impl Runner {
         let name = path.display().to_string();
         let comparer = Comparer::new(TraceReader::open(path)?, name, true);
         let schedule_of = (!how.from_seed).then_some(path);
-        let mut finished = self.execute(scenario, &settings, schedule_of, comparer, progress)?;
+        let mut finished = self.execute(scenario, &settings, schedule_of, comparer, progress);
         let divergence = match finished.trace_error.take() {
             None => None,
             Some(TraceError::Diverged(divergence)) => Some(divergence),

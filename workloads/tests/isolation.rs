@@ -295,6 +295,107 @@ fn what_runs_outside_the_scheduler_is_reported_and_fails_a_strict_test() {
     }
 }
 
+/// A thread of the run's own.
+#[allow(clippy::disallowed_methods, reason = "threads are tested")]
+fn start_thread() -> Body {
+    Box::pin(async {
+        std::thread::spawn(|| {}).join().unwrap();
+        use rand::Rng as _;
+        retake::always!(retake::rng().next_u32() % 10 != 3, "one in ten");
+    })
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_threads() {
+    run("tried_threads", 40, start_thread);
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_thread() {
+    run("tried_thread", 40, start_thread);
+}
+
+#[test]
+fn a_test_that_allows_threads_has_cases_that_allow_them() {
+    if !retake_sim::interpose::sees_threads() {
+        return;
+    }
+    let folder = folder();
+    let (passed, text) = tried(folder.path(), "tried_thread", &[]);
+    assert!(!passed && text.contains("thread"), "{text}");
+    assert!(!text.contains("one in ten"), "{text}");
+    for _ in 0..2 {
+        // Found, and then as a saved case.
+        let (passed, text) = tried(folder.path(), "tried_threads", &[]);
+        assert!(!passed && text.contains("one in ten"), "{text}");
+    }
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_hang() {
+    run("tried_hang", 40, || {
+        Box::pin(async {
+            use rand::Rng as _;
+            let hangs = retake::rng().next_u32().is_multiple_of(10);
+            while hangs {
+                std::hint::spin_loop();
+            }
+        })
+    });
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn tried_memory() {
+    run("tried_memory", 5, || {
+        Box::pin(async {
+            let large = vec![1_u8; 600 << 20];
+            assert_eq!(std::hint::black_box(large)[5], 1);
+        })
+    });
+}
+
+#[test]
+fn the_time_and_the_memory_of_a_run_are_limited() {
+    let folder = folder();
+    let limits = [("RETAKE_TIMEOUT", "1s")];
+    let (passed, text) = tried(folder.path(), "tried_hang", &limits);
+    assert!(!passed, "{text}");
+    line(&text, "it did not end within 1s: it hangs");
+    let (passed, text) = tried(folder.path(), "tried_memory", &[]);
+    assert!(passed, "{text}");
+    let limits = [("RETAKE_MEMORY_MB", "512")];
+    let (passed, text) = tried(folder.path(), "tried_memory", &limits);
+    assert!(!passed, "{text}");
+    line(&text, "memory above its limit");
+}
+
+/// Systems without `fork` start a process for each run. The variable has this one do so.
+#[test]
+fn tests_do_the_same_where_processes_serve_once() {
+    let folder = folder();
+    let portable = ("RETAKE_WORKER_PORTABLE", "1");
+    let (passed, text) = tried(folder.path(), "tried_print", &[portable]);
+    assert!(!passed, "{text}");
+    for part in ["it begins\n", "it complains\n", "task 2\n"] {
+        assert_eq!(text.matches(part).count(), 1, "{part}: {text}");
+    }
+    let failing = line(&text, " fails (strategy ").to_owned();
+    std::fs::remove_dir_all(folder.path().join("retake-cases")).unwrap();
+    let (_, text) = tried(folder.path(), "tried_print", &[]);
+    assert_eq!(line(&text, " fails (strategy "), failing);
+    let (passed, text) = tried(folder.path(), "tried_abort", &[portable]);
+    assert!(!passed, "{text}");
+    line(&text, "it aborted (SIGABRT)");
+    let limits = [portable, ("RETAKE_TIMEOUT", "1s")];
+    let (passed, text) = tried(folder.path(), "tried_hang", &limits);
+    assert!(!passed, "{text}");
+    line(&text, "it did not end within 1s: it hangs");
+}
+
 #[test]
 fn variables_that_have_no_sense_fail_the_test() {
     let folder = folder();
@@ -305,6 +406,8 @@ fn variables_that_have_no_sense_fail_the_test() {
         ("RETAKE_ISOLATION", "no", "write `process` or `shared`"),
         ("RETAKE_STRATEGY", "best", "there is no such strategy"),
         ("RETAKE_REPLAY", "none.json", "none.json"),
+        ("RETAKE_TIMEOUT", "5", "invalid RETAKE_TIMEOUT"),
+        ("RETAKE_MEMORY_MB", "5", "write 64 or more"),
     ] {
         let (passed, text) = tried(folder.path(), "tried_alone", &[(name, value)]);
         assert!(!passed && text.contains(part), "{name}: {text}");
@@ -412,8 +515,15 @@ async fn runs_may_share_a_process() {
 }
 
 /// The attribute itself: each run is the first one of its process.
-#[retake_sim::test(seeds = 30)]
+#[retake_sim::test(seeds = 30, strict, timeout = "60s", memory_mb = 8192)]
 async fn each_run_is_the_first_one_of_its_process() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     assert_eq!(RUNS.fetch_add(1, Ordering::Relaxed), 0);
+}
+
+/// The attribute itself, with a setting that needs no value.
+#[retake_sim::test(seeds = 3, allow_threads)]
+#[allow(clippy::disallowed_methods, reason = "threads are tested")]
+async fn runs_may_start_threads() {
+    std::thread::spawn(|| {}).join().unwrap();
 }

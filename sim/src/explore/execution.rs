@@ -85,16 +85,14 @@ impl<'a> Execution<'a> {
 
     /// Run it. `sink` takes the records, and `progress` is called now and then with steps and
     /// virtual time so far. A run that the workers' [`cancel`](crate::isolate::Workers::cancel)
-    /// ends leaves the sink unfinished.
-    ///
-    /// # Errors
-    /// If the trace that has the schedule cannot be read.
+    /// ends leaves the sink unfinished. Where the trace that has the schedule cannot be read,
+    /// there is no run, and [`Run::trace_error`] says why.
     pub fn run(
         self,
         scenario: &Scenario,
         sink: impl Sink + Send + 'static,
         mut progress: impl FnMut(u64, Duration) + Send + 'static,
-    ) -> Result<Executed, TraceError> {
+    ) -> Executed {
         let ran = match scenario.workers() {
             Some(workers) => {
                 let place = Place {
@@ -109,7 +107,11 @@ impl<'a> Execution<'a> {
                 remote::run(workers, &job, sink, Listener::Progress(&mut reach))
             }
             None => {
-                let schedule = self.schedule_of.map(remote::read_schedule).transpose()?;
+                let schedule = self.schedule_of.map(remote::read_schedule);
+                let schedule = match schedule.transpose() {
+                    Ok(schedule) => schedule,
+                    Err(error) => return Executed::refused(self.case, error),
+                };
                 let (sim, recorded) = self.case.prepared(self.record, schedule);
                 let sink = Counting {
                     sink,
@@ -125,11 +127,23 @@ impl<'a> Execution<'a> {
                 }
             }
         };
-        Ok(Executed {
+        Executed {
             run: ran.run.without_output(),
             report: ran.report,
             is_refused: ran.is_refused,
-        })
+        }
+    }
+}
+
+impl Executed {
+    fn refused(case: &Case, error: TraceError) -> Self {
+        let mut run = remote::no_run(case, error.to_string());
+        run.trace_error = Some(error);
+        Self {
+            run: run.without_output(),
+            report: None,
+            is_refused: true,
+        }
     }
 }
 

@@ -73,11 +73,11 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
     };
     let interrupt = Interrupt::listen();
     let runner = Runner::new();
-    interrupt.cancels(runner.workers());
+    runner.workers().iter().for_each(|it| interrupt.cancels(it));
     if plan.swarm.is_some() {
         let steps = shown(scenario.virtual_time, |progress| {
             runner.plain_steps(scenario, &settings, progress)
-        })?;
+        });
         draw(&plan, steps, &mut settings);
     } else {
         draw(&plan, 0, &mut settings);
@@ -85,7 +85,7 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
     let start = wall_clock();
     let finished = shown(scenario.virtual_time, |progress| match &args.trace {
         Some(path) => runner.run_traced(scenario, &settings, path, progress),
-        None => runner.run(scenario, &settings, progress),
+        None => Ok(runner.run(scenario, &settings, progress)),
     })?;
     let wall = start.elapsed();
     if finished.is_refused {
@@ -137,7 +137,7 @@ fn not_run(
     out: &mut impl Write,
 ) -> Result<Status, Error> {
     if !interrupt.is_asked() {
-        let error = runner.workers().error();
+        let error = runner.workers().and_then(|it| it.error());
         let what = error.map_or_else(|| finished.outcome.to_string(), |it| it.to_string());
         return Err(Error::Usage(format!(
             "cannot run {}: {what}",
@@ -234,7 +234,7 @@ pub(super) fn replay(
         scenario::find(&expected).map_or_else(Default::default, |scenario| scenario.virtual_time);
     let interrupt = Interrupt::listen();
     let runner = Runner::new();
-    interrupt.cancels(runner.workers());
+    runner.workers().iter().for_each(|it| interrupt.cancels(it));
     let replayed = shown(expected, |progress| runner.replay(file, how, progress))?;
     let finished = &replayed.finished;
     if finished.is_refused {

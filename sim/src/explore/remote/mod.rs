@@ -335,16 +335,20 @@ fn lost_run(case: &Case, lost: Lost, reached: Position) -> Run<String> {
         Lost::Stopped => "it was stopped".to_owned(),
         Lost::NotStarted(what) | Lost::Refused(what) => what,
     };
+    let mut run = no_run(case, how);
+    run.stats.steps = reached.steps;
+    run.stats.virtual_time = std::time::Duration::from_nanos(reached.now_ns);
+    run
+}
+
+/// The result of a case that is not run.
+pub(super) fn no_run(case: &Case, how: String) -> Run<String> {
     Run {
         seed: case.seed,
         strategy: case.strategy.clone(),
         outcome: Outcome::Lost { how },
         output: None,
-        stats: Stats {
-            steps: reached.steps,
-            virtual_time: std::time::Duration::from_nanos(reached.now_ns),
-            ..Stats::default()
-        },
+        stats: Stats::default(),
         event_hash: 0,
         goals: BTreeMap::new(),
         coverage: Coverage::new(),
