@@ -106,6 +106,15 @@ fn lacking(header: &Header) -> Vec<&'static str> {
     .collect()
 }
 
+/// Where a trace is executed again. The program of unit tests does not serve as a worker.
+fn runner() -> Runner {
+    if cfg!(test) {
+        Runner::here()
+    } else {
+        Runner::new()
+    }
+}
+
 type Again = (TempDir, std::path::PathBuf);
 
 /// Run again what the trace recorded, with all layers; the inner error says why this
@@ -128,7 +137,7 @@ fn execute_again(file: &Path, header: &Header) -> Result<Result<Again, String>, 
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("again.retake");
     let done = shown(found.virtual_time, |progress| {
-        Runner::new().record_again(file, &path, progress)
+        runner().record_again(file, &path, progress)
     });
     let (expected, finished) = match done {
         Err(ReplayError::Trace(error)) if error.is_damage() => {
@@ -136,6 +145,9 @@ fn execute_again(file: &Path, header: &Header) -> Result<Result<Again, String>, 
         }
         done => done?,
     };
+    if finished.is_refused {
+        return Ok(Err(format!("it cannot be executed again: {}", finished.outcome)));
+    }
     if expected != finished.event_hash {
         return Ok(Err(format!(
             "executed again it runs otherwise: its event hash is {} instead of {expected}",
