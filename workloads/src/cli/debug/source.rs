@@ -146,7 +146,10 @@ fn execute_again(file: &Path, header: &Header) -> Result<Result<Again, String>, 
         done => done?,
     };
     if finished.is_refused {
-        return Ok(Err(format!("it cannot be executed again: {}", finished.outcome)));
+        return Ok(Err(format!(
+            "it cannot be executed again: {}",
+            finished.outcome
+        )));
     }
     if expected != finished.event_hash {
         return Ok(Err(format!(
