@@ -31,7 +31,7 @@ fn run(name: &'static str, seeds: u64, scenario: fn() -> Body) {
         horizon: "1h",
         isolation: "process",
         strict: name == "tried_strict",
-        allow_threads: name == "tried_threads",
+        allow_threads: false,
         timeout: "120s",
         memory_mb: 4096,
     };
@@ -292,44 +292,6 @@ fn what_runs_outside_the_scheduler_is_reported_and_fails_a_strict_test() {
         // Found, and then as a saved case.
         let (passed, text) = tried(folder.path(), "tried_strict", &[]);
         assert!(!passed && text.contains("escaped: "), "{text}");
-    }
-}
-
-/// A thread of the run's own.
-#[allow(clippy::disallowed_methods, reason = "threads are tested")]
-fn start_thread() -> Body {
-    Box::pin(async {
-        std::thread::spawn(|| {}).join().unwrap();
-        use rand::Rng as _;
-        retake::always!(retake::rng().next_u32() % 10 != 3, "one in ten");
-    })
-}
-
-#[test]
-#[ignore = "run by other tests"]
-fn tried_threads() {
-    run("tried_threads", 40, start_thread);
-}
-
-#[test]
-#[ignore = "run by other tests"]
-fn tried_thread() {
-    run("tried_thread", 40, start_thread);
-}
-
-#[test]
-fn a_test_that_allows_threads_has_cases_that_allow_them() {
-    if !retake_sim::interpose::sees_threads() {
-        return;
-    }
-    let folder = folder();
-    let (passed, text) = tried(folder.path(), "tried_thread", &[]);
-    assert!(!passed && text.contains("thread"), "{text}");
-    assert!(!text.contains("one in ten"), "{text}");
-    for _ in 0..2 {
-        // Found, and then as a saved case.
-        let (passed, text) = tried(folder.path(), "tried_threads", &[]);
-        assert!(!passed && text.contains("one in ten"), "{text}");
     }
 }
 

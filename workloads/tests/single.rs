@@ -269,18 +269,3 @@ fn an_exhaustive_search_that_is_interrupted_says_what_it_has_found() {
     assert_eq!(code, Some(130), "{text}");
     assert!(text.contains("there are more"), "{text}");
 }
-
-#[cfg(unix)]
-#[test]
-fn calibration_that_is_interrupted_leaves_the_costs_as_they_were() {
-    let folder = tempfile::tempdir().unwrap();
-    let child = start(folder.path(), &["calibrate", "--check-scale", "0"]);
-    let has_begun = || std::fs::read_dir(folder.path()).unwrap().next().is_some();
-    let (code, text) = interrupted(child, has_begun);
-    assert_eq!(code, Some(130), "{text}");
-    assert!(
-        text.contains("interrupted while costs were measured"),
-        "{text}"
-    );
-    assert!(!folder.path().join("costs.json").exists());
-}
