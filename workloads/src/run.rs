@@ -490,8 +490,7 @@ impl Runner {
         let mut finished = self.execute(scenario, &settings, schedule_of, comparer, progress);
         let divergence = match finished.trace_error.take() {
             None => None,
-            Some(TraceError::Diverged(divergence)) => Some(divergence),
-            Some(other) => return Err(other.into()),
+            Some(error) => Some(Divergence::from_error(error)?),
         };
         Ok(Replayed {
             finished,
