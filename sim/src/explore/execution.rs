@@ -12,7 +12,7 @@ use super::remote::{self, Job, Listener, Place, Recording};
 use super::{Case, Scenario};
 use crate::outcome::Run;
 
-/// A run to be of a case: what is recorded of it, and by which schedule it goes.
+/// A run of a case: what is recorded of it, and which schedule it follows.
 ///
 /// It takes place where runs of the scenario do, so in a process of its own if the scenario
 /// has workers, and is the same run as that of the case in a campaign. What it prints is
@@ -31,7 +31,7 @@ pub struct Execution<'a> {
 pub struct Executed {
     /// The run.
     pub run: Run<()>,
-    /// What the scenario left beside its output, see [`Scenario::reports`].
+    /// What the scenario left in addition to its output, see [`Scenario::reports`].
     pub report: Option<String>,
     /// There was no run: the workers were stopped, or there is none.
     pub is_refused: bool,
@@ -42,7 +42,10 @@ impl<'a> Execution<'a> {
     pub fn of(case: &'a Case) -> Self {
         Self {
             case,
-            record: Recording::default(),
+            record: Recording {
+                calls: true,
+                ..Recording::default()
+            },
             schedule_of: None,
             prints: true,
         }

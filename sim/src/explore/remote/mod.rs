@@ -41,6 +41,9 @@ pub(super) struct Recording {
     pub(super) story: bool,
     /// States of actors.
     pub(super) states: bool,
+    /// The calls that lead to a panic, and what tasks await at a deadlock, if `RUST_BACKTRACE`
+    /// asks for them: too slow for the many runs of a campaign.
+    pub(super) calls: bool,
     /// The schedule as ordering constraints.
     pub(super) holds: bool,
     /// With these, the schedule of this strategy and seed instead of the case's own.
