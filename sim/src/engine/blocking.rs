@@ -10,7 +10,8 @@
 
 use std::rc::Rc;
 
-use super::{CURRENT, Engine, FAR_NS, advance};
+use super::time::{FAR_NS, advance};
+use super::{CURRENT, Engine};
 use crate::outcome::Outcome;
 
 /// The engine on this thread, also while the thread ends.

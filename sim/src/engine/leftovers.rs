@@ -1,0 +1,65 @@
+//! What a run leaves behind: messages in mailboxes, and the states of its actors.
+
+use std::task::Waker;
+
+use retake_traces::record::Unhandled;
+
+use super::Engine;
+use crate::core::Left;
+
+impl Engine {
+    /// Learn what is left in mailboxes, now that the run is over.
+    ///
+    /// Each callback that has begun or is about to ends as it stands, like one whose message
+    /// a fault loses, so that ractor takes the next message. None of the user's code runs,
+    /// but that which drops what is left, and none of this is recorded.
+    pub(crate) async fn look_at_mailboxes(&self) -> Vec<Unhandled> {
+        let actors = {
+            let mut core = self.core.borrow_mut();
+            core.sealed = true;
+            core.left = Some(Left::default());
+            core.wakers()
+        };
+        actors.into_iter().for_each(Waker::wake);
+        let mut seen = None;
+        loop {
+            // All tasks that are queued, and those that they wake, come before.
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+            }
+            let ended = self.core.borrow().left.as_ref().map(|left| left.ended);
+            if ended == seen {
+                break;
+            }
+            seen = ended;
+        }
+        let mut core = self.core.borrow_mut();
+        core.sealed = false;
+        let mut messages = core.left.take().unwrap_or_default().messages;
+        messages.sort_by_key(|message| message.task);
+        messages
+    }
+
+    /// Learn the states of actors that wait for a message, now that the run is over.
+    ///
+    /// They are asked to stop, and ractor calls their `post_stop` with the state. No gate
+    /// opens any more, so nothing of theirs runs, and none of it is recorded.
+    pub(crate) async fn look_at_states(&self) {
+        let (idle, stats, goals) = {
+            let mut core = self.core.borrow_mut();
+            core.sealed = true;
+            (core.idle_actors(), core.stats.clone(), core.goals.clone())
+        };
+        for actor in idle {
+            actor.stop(None);
+        }
+        // Each time all tasks that are queued, and those that they wake, come before.
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+        }
+        let mut core = self.core.borrow_mut();
+        core.sealed = false;
+        core.stats = stats;
+        core.goals = goals;
+    }
+}

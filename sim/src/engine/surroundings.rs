@@ -1,0 +1,54 @@
+//! What moves besides the tasks: the run's [`Environment`].
+
+use std::time::Duration;
+
+use super::{Engine, nanos};
+use crate::environment::Environment;
+
+impl Engine {
+    pub(crate) fn set_environment(&self, environment: Option<Box<dyn Environment>>) {
+        self.environment.replace(environment);
+    }
+
+    /// Nothing is runnable: what is beside the tasks moves, and may wake some.
+    pub(super) fn environment_acts(&self) -> bool {
+        let mut environment = self.environment.borrow_mut();
+        let Some(environment) = environment.as_mut() else {
+            return false;
+        };
+        let (now_ns, steps) = {
+            let core = self.core.borrow();
+            (core.now_ns, core.stats.steps)
+        };
+        self.environment_instant.set(now_ns);
+        // After a step it may have woken tasks without knowing.
+        let after_step = self.environment_acted.replace(steps) != steps;
+        let acts = environment.act(Duration::from_nanos(now_ns)) || after_step;
+        for text in environment.told() {
+            self.core.borrow_mut().tell(text);
+        }
+        if acts {
+            self.kick();
+        }
+        acts
+    }
+
+    /// At an instant that is new, what is beside the tasks moves before the first of them
+    /// runs, if it is to move then: so its doings come in any order with what timers do.
+    pub(super) fn environment_is_due(&self) -> bool {
+        let core = self.core.borrow();
+        core.instant_is_new
+            && !core.is_over()
+            && !core.has_grant()
+            && core.probe.is_none()
+            && self.environment_instant.get() != core.now_ns
+            && self
+                .environment_next_ns()
+                .is_some_and(|next_ns| next_ns <= core.now_ns)
+    }
+
+    pub(super) fn environment_next_ns(&self) -> Option<u64> {
+        let environment = self.environment.borrow();
+        Some(nanos(environment.as_ref()?.next()?))
+    }
+}
