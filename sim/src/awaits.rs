@@ -11,7 +11,7 @@ use std::backtrace::Backtrace;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use crate::core::Core;
+use crate::view::View;
 
 /// Tasks that are looked at.
 const TASKS_MAX: usize = 32;
@@ -35,8 +35,8 @@ pub(crate) struct Look {
 
 impl Look {
     /// Look at every task that waits.
-    pub(crate) fn new(core: &Core) -> Self {
-        let waiting = core.tasks.iter().filter(|(_, task)| task.suspended);
+    pub(crate) fn new(view: &View<'_>) -> Self {
+        let waiting = view.tasks.iter().filter(|(_, task)| task.suspended);
         let mut left: Vec<u32> = waiting.map(|(slot, _)| slot).take(TASKS_MAX).collect();
         left.reverse();
         Self {
@@ -74,6 +74,21 @@ impl Look {
         self.found
     }
 
+    /// Note what was seen of the last task; gives the waker of the next one.
+    pub(crate) fn next(&mut self, view: &View<'_>) -> Option<Waker> {
+        self.note();
+        while let Some(slot) = self.left.pop() {
+            if let Some(task) = view.tasks.get(slot)
+                && task.waker.is_some()
+            {
+                self.label = view.label(task);
+                self.now = Some(slot);
+                return task.waker.clone();
+            }
+        }
+        None
+    }
+
     fn note(&mut self) {
         let seen = std::mem::take(&mut *lock(&self.seen));
         let label = &self.label;
@@ -81,27 +96,6 @@ impl Look {
             .into_iter()
             .map(|awaited| format!("{label} awaits {awaited}"));
         self.found.extend(lines);
-    }
-}
-
-impl Core {
-    /// Note what was seen of the last task; gives the waker of the next one.
-    pub(crate) fn next_look(&mut self) -> Option<Waker> {
-        let mut look = self.look.take()?;
-        look.note();
-        let mut waker = None;
-        while let Some(slot) = look.left.pop() {
-            if let Some(task) = self.tasks.get(slot)
-                && task.waker.is_some()
-            {
-                waker = task.waker.clone();
-                look.label = self.label(task);
-                look.now = Some(slot);
-                break;
-            }
-        }
-        self.look = Some(look);
-        waker
     }
 }
 

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ractor::ActorCell;
 use tokio::task::AbortHandle;
 
-use crate::core::Core;
 use crate::outcome::{Outcome, Run, Waiting};
+use crate::view::View;
 
 /// The experiment, one victim at a time.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ impl Probe {
     /// Plan to kill every live actor and every task that waits: leaves of the supervision
     /// tree before their supervisors (whose death takes them along), and those that wait after
     /// those that do not.
-    pub(crate) fn new(core: &Core, waiting: Vec<Waiting>, is_reversed: bool) -> Self {
-        let tasks = &core.tasks;
+    pub(crate) fn new(view: &View<'_>, waiting: Vec<Waiting>, is_reversed: bool) -> Self {
+        let tasks = view.tasks;
         let mut victims: Vec<Victim> = tasks
             .iter()
             .filter_map(|(slot, task)| {
@@ -71,7 +71,7 @@ impl Probe {
                 };
                 Some(Victim {
                     slot,
-                    label: core.label(task),
+                    label: view.label(task),
                     ender,
                     waits: task.suspended,
                 })

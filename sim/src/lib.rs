@@ -85,6 +85,7 @@ pub mod strategy;
 mod strikes;
 mod task;
 mod timers;
+mod view;
 pub mod watchdog;
 
 use retake_record::identity;

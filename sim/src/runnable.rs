@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 /// Runnable tasks by slot, ordered both by slot and by round of arrival.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Runnable {
     slots: RankSet,
     /// Closed rounds, oldest first, with tasks that have left in between.
@@ -129,7 +129,7 @@ impl Runnable {
 
 /// A set of small numbers with insert, remove and select-by-rank in O(log(n / 64)):
 /// a bit set with a Fenwick tree over the population counts of its words.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct RankSet {
     words: Vec<u64>,
     counts: Vec<u32>,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use retake_sim::explore::Returned;
-use retake_sim::explore::testing::Test;
+use retake_sim::explore::test_runner::Test;
 use retake_sim::explore::{Case, Explorer, Search, ShrinkError, explain, shrink, signature};
 use retake_sim::{Fault, FaultPlan, Strategy};
 

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use retake_sim::explore::testing::Test;
+use retake_sim::explore::test_runner::Test;
 
 /// Where a tried test keeps its cases.
 const FOLDER: &str = "ISOLATION_TEST_FOLDER";

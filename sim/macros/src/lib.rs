@@ -144,7 +144,7 @@ fn simulated_test(
         #(#attributes)*
         #visibility fn #name() {
             async fn #name() #output #body
-            ::retake_sim::explore::testing::Test {
+            ::retake_sim::explore::test_runner::Test {
                 crate_folder: ::core::env!("CARGO_MANIFEST_DIR"),
                 crate_name: ::core::env!("CARGO_PKG_NAME"),
                 module: ::core::module_path!(),

@@ -8,6 +8,7 @@
 //! `decisions` who is next, in `told` what is recorded and checked.
 
 mod decisions;
+mod following;
 mod livelock;
 mod lives;
 mod steps;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::task::Waker;
 
 use rand_chacha::ChaCha8Rng;
 use retake::engine::TimerId;
@@ -31,7 +33,7 @@ use crate::awaits::Look;
 use crate::deadlock::Probe;
 use crate::fault::Fault;
 use crate::follow::Follow;
-use crate::identity::{Label, Labels, clean};
+use crate::identity::{Label, Labels};
 use crate::outcome::{Coverage, Messages, Outcome, Stats};
 use crate::rng::{below, stream};
 use crate::runnable::Runnable;
@@ -39,6 +41,7 @@ use crate::strategy::Scheduler;
 use crate::strikes::Faults;
 use crate::task::{Spawned, State, Task, Tasks};
 use crate::timers::{Action, Timers};
+use crate::view::View;
 use crate::watchdog::Progress;
 pub(crate) use livelock::Deeds;
 use livelock::Turns;
@@ -301,6 +304,14 @@ impl Core {
         self.current.is_some()
     }
 
+    /// The waker of the next task that is polled to see what it awaits.
+    pub(crate) fn next_look(&mut self) -> Option<Waker> {
+        let mut look = self.look.take()?;
+        let waker = look.next(&self.view());
+        self.look = Some(look);
+        waker
+    }
+
     /// A task was polled to see what it awaits.
     pub(crate) fn looked(&mut self) {
         self.current = None;
@@ -382,12 +393,20 @@ impl Core {
     }
 
     pub(crate) fn label_of_actor(&self, pid: u64) -> Option<String> {
-        let slot = self.tasks.slot_of_actor(pid)?;
-        self.tasks.get(slot).map(|task| self.label(task))
+        self.view().label_of_actor(pid)
     }
 
     pub(crate) fn clean(&self, text: String) -> String {
-        clean(text, |pid| self.label_of_actor(pid))
+        self.view().clean(text)
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            tasks: &self.tasks,
+            runnable: &self.runnable,
+            labels: &self.labels,
+            now_ns: self.now_ns,
+        }
     }
 
     pub(crate) fn set_state(&mut self, slot: u32, state: State) {

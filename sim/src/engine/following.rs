@@ -31,8 +31,8 @@ impl Engine {
             core.follow_next(self.tokio_ns())
         };
         match next {
-            Next::Granted => {}
-            Next::Finished => {
+            Some(Next::Grant(_)) => {}
+            Some(Next::Finish(_)) | None => {
                 let mut core = self.core.borrow_mut();
                 let held = core.follow.as_mut().map(|follow| follow.release_all());
                 drop(core);
@@ -40,13 +40,13 @@ impl Engine {
                 self.finish_main();
             }
             // Parking lets time move.
-            Next::Advance(_) if !parks => {}
-            Next::Advance(at_ns) => self.set_anchor(at_ns),
-            Next::Moved => {
+            Some(Next::Advance(_)) if !parks => {}
+            Some(Next::Advance(at_ns)) => self.set_anchor(at_ns),
+            Some(Next::Move(_)) => {
                 self.fire_due();
                 self.kick();
             }
-            Next::Wake(waker) => {
+            Some(Next::Wake(waker)) => {
                 waker.wake();
                 self.kick();
             }

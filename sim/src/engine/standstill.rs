@@ -24,7 +24,7 @@ impl Engine {
             Standstill::Leave => self.finish(crate::deadlock::outcome(Vec::new())),
             Standstill::Probe if crate::panics::lists_calls() => {
                 let mut core = self.core.borrow_mut();
-                core.look = Some(Look::new(&core));
+                core.look = Some(Look::new(&core.view()));
                 core.sealed = true;
                 drop(core);
                 self.next_look();
@@ -57,7 +57,7 @@ impl Engine {
         {
             let mut core = self.core.borrow_mut();
             let waiting = core.waiting();
-            let probe = Probe::new(&core, waiting, is_reversed);
+            let probe = Probe::new(&core.view(), waiting, is_reversed);
             core.probe = Some(probe);
         }
         self.next_victim();

@@ -78,7 +78,7 @@ mod remote;
 mod scenario;
 mod shape;
 mod shrink;
-pub mod testing;
+pub mod test_runner;
 mod variables;
 mod why;
 

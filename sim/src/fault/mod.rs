@@ -15,14 +15,15 @@
 //! | named points | `point`: what only code inside can do, see [`retake::buggify!`] |
 //! | end of chaos | `heal`: nothing goes wrong any more |
 
-mod text;
+mod parse;
+mod print;
 
 use std::time::Duration;
 
 use retake_traces::record::StepKind;
 use serde::{Deserialize, Serialize};
 
-pub use text::{FaultError, parse_duration};
+pub use parse::{FaultError, parse_duration};
 
 /// A fault asked for: what, to whom, when.
 ///

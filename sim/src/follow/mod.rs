@@ -7,6 +7,8 @@
 //! urgent is next, the callback before it is *held*: the actor learns of its return, and
 //! looks into its mailbox, when the recorded one did.
 
+mod compare;
+mod next;
 mod script;
 
 use std::any::Any;
@@ -14,30 +16,25 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use retake::engine::{Outside, StepEnd, Ticket};
-use retake_traces::live::StepEnd as LiveEnd;
 use retake_traces::record::StepKind;
 use serde::Serialize;
 
 pub(crate) use script::{Act, Mailboxes, Named, Script, ScriptEnd};
 
-use crate::core::Core;
 use crate::outcome::Outcome;
 
-const NS_PER_MS: u64 = 1_000_000;
-
-/// What the engine does next in a run that follows a recording.
+/// What is done next in a run that follows a recording.
 pub(crate) enum Next {
     /// Let tokio's time reach this, and come back.
     Advance(u64),
-    /// Time has moved: fire what is due, and come back.
-    Moved,
+    /// Move virtual time to this, fire what is due, and come back.
+    Move(u64),
     /// Wake this, and come back when everything that it causes has happened.
     Wake(Waker),
-    /// A task has been woken to take its step.
-    Granted,
-    /// The run has its outcome.
-    Finished,
+    /// Let the task in this slot take its step.
+    Grant(u32),
+    /// The run has this outcome.
+    Finish(Outcome),
 }
 
 /// How much of a recording was followed.
@@ -268,7 +265,7 @@ impl Follow {
     }
 
     /// Count what is left after a divergence.
-    fn read_on(&mut self) {
+    pub(crate) fn read_on(&mut self) {
         self.act = None;
         while self.read() {
             self.act = None;
@@ -290,311 +287,4 @@ fn describe(kind: StepKind, message: u16, text: Option<&str>) -> String {
         }
         (None, _) => word.to_owned(),
     }
-}
-
-fn show(bytes: &[u8]) -> String {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => format!("`{text}`"),
-        Err(_) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-    };
-    match text.char_indices().nth(200) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// The end of the tick in which tokio fires everything due at this time.
-fn tick_after(at_ns: u64) -> u64 {
-    at_ns.div_ceil(NS_PER_MS).saturating_mul(NS_PER_MS)
-}
-
-impl Core {
-    /// What comes next, in a quiescent system. `tokio_ns` is tokio's time, which is ahead of
-    /// the run's by up to two of its ticks.
-    pub(crate) fn follow_next(&mut self, tokio_ns: u64) -> Next {
-        if self.is_over() {
-            return Next::Finished;
-        }
-        let Some(mut follow) = self.follow.take() else {
-            return Next::Finished;
-        };
-        let next = self.choose(&mut follow, tokio_ns);
-        if matches!(next, Next::Finished) {
-            follow.read_on();
-        }
-        self.follow = Some(follow);
-        next
-    }
-
-    fn choose(&mut self, follow: &mut Follow, tokio_ns: u64) -> Next {
-        if !follow.read() {
-            let stops = match follow.script.end() {
-                Some(ScriptEnd::Gap(why)) => Some(format!("the recording stops: {why}")),
-                Some(ScriptEnd::Cut(error)) => Some(error.to_string()),
-                _ => None,
-            };
-            follow.report.get().stops = stops;
-            self.finish(Outcome::Passed);
-            return Next::Finished;
-        }
-        let Some(act) = &mut follow.act else {
-            return Next::Finished;
-        };
-        if let Some(task) = act.taken.pop_front() {
-            // One that was killed meanwhile takes nothing any more.
-            let slot = follow.slots.get(task as usize).copied();
-            return match slot.and_then(|slot| follow.release(slot)) {
-                Some(waker) => Next::Wake(waker),
-                None => self.choose(follow, tokio_ns),
-            };
-        }
-        let (at_ns, step) = (act.at_ns, act.step);
-        if at_ns > self.now_ns {
-            if tokio_ns < tick_after(at_ns) {
-                return Next::Advance(tick_after(at_ns));
-            }
-            self.moved_to(at_ns);
-            return Next::Moved;
-        }
-        let Some(slot) = follow.slots.get(step.task as usize).copied() else {
-            return self.give_input(follow);
-        };
-        if self.runnable.contains(slot) {
-            let expected = (step.kind, step.message);
-            if follow.arrived.get(&slot) == Some(&expected) {
-                follow.in_act = true;
-                if step.kind != StepKind::Resume {
-                    follow.mailboxes.begin(step.task);
-                }
-                self.grant_to(slot);
-                return Next::Granted;
-            }
-            return self.diverge(follow, "something else came");
-        }
-        if step.kind != StepKind::Resume
-            && let Some(waker) = follow.release(slot)
-        {
-            return Next::Wake(waker);
-        }
-        // tokio's timers are rounded up by its ticks: they may be one late here.
-        let late = tick_after(at_ns).saturating_add(NS_PER_MS);
-        if tokio_ns < late {
-            return Next::Advance(late);
-        }
-        if step.kind == StepKind::Resume && !std::mem::replace(&mut follow.is_woken, true) {
-            // Polled there, it is polled here, whether or not there is a reason.
-            let waker = self.tasks.get(slot).and_then(|task| task.waker.clone());
-            if let Some(waker) = waker {
-                return Next::Wake(waker);
-            }
-        }
-        self.diverge(follow, "it cannot")
-    }
-
-    /// The next step is one of a task that is not there: something outside starts it.
-    fn give_input(&mut self, follow: &mut Follow) -> Next {
-        let input = follow.act.as_mut().and_then(|act| act.input.clone());
-        let (Some(input), Some(driver)) = (input, follow.driver.slot) else {
-            return self.diverge(follow, "there is no such task");
-        };
-        if !std::mem::replace(&mut follow.is_input_given, true) {
-            follow.driver.inputs.push_back(input);
-            if let Some(waker) = follow.driver.waker.take() {
-                return Next::Wake(waker);
-            }
-        }
-        if self.runnable.contains(driver) {
-            follow.off_script = true;
-            self.grant_to(driver);
-            return Next::Granted;
-        }
-        self.diverge(follow, "nothing starts it from its input")
-    }
-
-    /// The run cannot follow the recording any more.
-    fn diverge(&mut self, follow: &mut Follow, why: &str) -> Next {
-        let act = follow.act.clone();
-        let mut runnable = Vec::new();
-        let slots: Vec<u32> = self.runnable.in_order().collect();
-        for slot in slots {
-            let Some(task) = self
-                .tasks
-                .get(slot)
-                .filter(|_| follow.driver.slot != Some(slot))
-            else {
-                continue;
-            };
-            let (kind, message) = follow
-                .arrived
-                .get(&slot)
-                .copied()
-                .unwrap_or((StepKind::Task, 0));
-            let text = task.about.as_ref().and_then(|about| about.text.as_deref());
-            let text = text.filter(|_| kind != StepKind::Resume);
-            let text = text.map(|text| self.clean(text.to_owned()));
-            let what = describe(kind, message, text.as_deref());
-            runnable.push(format!("`{}` {what}", self.label(task)));
-        }
-        let expected = act.as_ref().map(|act| follow.describe(act));
-        let runnable = match runnable.len() {
-            0 => "nothing can run".to_owned(),
-            1..=8 => format!("what can run: {}", runnable.join(", ")),
-            more => format!(
-                "what can run: {} and {} more",
-                runnable[..8].join(", "),
-                more - 8
-            ),
-        };
-        let reason = format!(
-            "recorded: {}; here {why}; {runnable}",
-            expected.unwrap_or_default()
-        );
-        self.diverged(follow, act.as_ref(), &reason)
-    }
-
-    fn diverged(&mut self, follow: &mut Follow, act: Option<&Act>, reason: &str) -> Next {
-        let at = act.map_or(0, |act| act.at_ns) as f64 / 1e9;
-        let mut report = follow.report.get();
-        let reason = format!("at step {} ({at:.6} s): {reason}", report.recorded);
-        report.divergence = Some(reason.clone());
-        drop(report);
-        self.finish(Outcome::Diverged { reason });
-        Next::Finished
-    }
-
-    /// A step has ended. True if its actor must not continue by itself.
-    pub(crate) fn follow_end(&mut self, ticket: &Ticket, end: &StepEnd) -> bool {
-        let Some(mut follow) = self.follow.take() else {
-            return false;
-        };
-        let holds = self.compare_end(&mut follow, ticket, end);
-        if self.is_over() {
-            follow.read_on();
-        }
-        self.follow = Some(follow);
-        holds
-    }
-
-    fn compare_end(&mut self, follow: &mut Follow, ticket: &Ticket, end: &StepEnd) -> bool {
-        follow.arrived.remove(&ticket.task.0);
-        if std::mem::take(&mut follow.off_script) || self.is_over() {
-            return false;
-        }
-        follow.in_act = false;
-        let Some(act) = follow.act.take() else {
-            return false;
-        };
-        if let Some(reason) = difference(follow, &act, end) {
-            let reason = format!("{} as recorded, but {reason}", follow.describe(&act));
-            self.diverged(follow, Some(&act), &reason);
-            return false;
-        }
-        let mut report = follow.report.get();
-        report.honoured += 1;
-        let label = follow.label(act.step.task);
-        report.by_task.entry(label).or_default().0 += 1;
-        use retake::engine::Part::{Handle, PostStart, Supervision};
-        matches!(end, StepEnd::Returned)
-            && matches!(ticket.part, PostStart | Handle | Supervision)
-            && !follow.mailboxes.is_message_next(act.step.task)
-    }
-
-    pub(crate) fn follow_outside(&mut self, name: &str, must: bool) -> Outside {
-        let Some(follow) = &mut self.follow else {
-            return Outside::Unseen;
-        };
-        let act = follow.act.as_mut().filter(|_| follow.in_act);
-        let Some(act) = act else {
-            return Outside::Replayed(None);
-        };
-        if act.external.front().is_some_and(|(next, _)| next == name) {
-            return Outside::Replayed(act.external.pop_front().map(|(_, value)| value));
-        }
-        if must {
-            self.break_off(&format!(
-                "it takes `{name}` from outside, as it did not there"
-            ));
-        }
-        Outside::Replayed(None)
-    }
-
-    pub(crate) fn follow_output(&mut self, name: &str, bytes: &[u8]) {
-        let Some(follow) = &mut self.follow else {
-            return;
-        };
-        let Some(act) = follow.act.as_mut().filter(|_| follow.in_act) else {
-            return;
-        };
-        let what = match act.output.pop_front() {
-            Some((next, value)) if next == name && value == bytes => {
-                let mut report = follow.report.get();
-                report.outputs.entry(next).or_default().0 += 1;
-                return;
-            }
-            Some((next, value)) => format!(
-                "it makes {name} {} where it made {next} {}",
-                show(bytes),
-                show(&value)
-            ),
-            None => format!("it makes {name} {}, as it did not there", show(bytes)),
-        };
-        self.break_off(&what);
-    }
-
-    /// The step that runs is not what was recorded.
-    fn break_off(&mut self, what: &str) {
-        let Some(mut follow) = self.follow.take() else {
-            return;
-        };
-        if !self.is_over() {
-            let act = follow.act.clone();
-            let who = act.as_ref().map(|act| follow.describe(act));
-            let reason = format!("{} as recorded, but {what}", who.unwrap_or_default());
-            self.diverged(&mut follow, act.as_ref(), &reason);
-        }
-        self.follow = Some(follow);
-    }
-}
-
-/// In what a step that has run differs from the recorded one.
-fn difference(follow: &mut Follow, act: &Act, end: &StepEnd) -> Option<String> {
-    while let (Some(expected), Some(started)) = (
-        follow.expected_labels.front(),
-        follow.started_labels.front(),
-    ) {
-        if expected != started {
-            return Some(format!(
-                "it starts `{started}` where it started `{expected}`"
-            ));
-        }
-        follow.compared += 1;
-        follow.expected_labels.pop_front();
-        follow.started_labels.pop_front();
-    }
-    if let Some(started) = follow.started_labels.front() {
-        return Some(format!("it starts `{started}`, as it did not there"));
-    }
-    if let Some((name, value)) = act.output.front() {
-        return Some(format!("it does not make {name} {}", show(value)));
-    }
-    if let Some((name, _)) = act.external.front() {
-        return Some(format!("it does not take `{name}` from outside"));
-    }
-    let same = match (&act.end, end) {
-        (LiveEnd::Pending, StepEnd::Pending) | (LiveEnd::Returned, StepEnd::Returned) => true,
-        // Texts of errors may name what differs between processes.
-        (LiveEnd::Failed(_), StepEnd::Failed(_)) => true,
-        (LiveEnd::Panicked(_), StepEnd::Panicked(_)) => true,
-        _ => false,
-    };
-    if same {
-        return None;
-    }
-    let now = match end {
-        StepEnd::Pending => "waits".to_owned(),
-        StepEnd::Returned => "returned".to_owned(),
-        StepEnd::Failed(error) => format!("failed: {error}"),
-        StepEnd::Panicked(message) => format!("panicked: {message}"),
-    };
-    Some(format!("it {now} where it {}", act.end))
 }

@@ -144,7 +144,7 @@ impl Ran {
 /// Call it where [`isolate::is_worker`], and early: what this process has done before is the
 /// state from which every run starts.
 pub fn serve(find: impl Fn(&str) -> Result<Scenario, String>) -> ! {
-    super::testing::quiet_panics();
+    super::test_runner::quiet_panics();
     isolate::serve(&|request, parts| {
         let request: Request = serde_json::from_slice(request)
             .map_err(|error| format!("it does not understand the request: {error}"))?;

@@ -1,6 +1,5 @@
-//! The text of a fault.
+//! Faults from text.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,35 +8,6 @@ use retake_traces::record::StepKind;
 use crate::near::did_you_mean;
 
 use super::{Fault, FaultAction, Skew, When};
-
-/// A duration in the largest unit that keeps it whole.
-struct Exact(Duration);
-
-impl fmt::Display for Exact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ns = self.0.as_nanos();
-        for (unit, size) in [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)] {
-            if ns.is_multiple_of(size) {
-                return write!(f, "{}{unit}", ns / size);
-            }
-        }
-        write!(f, "{ns}ns")
-    }
-}
-
-/// A signed number of nanoseconds, likewise.
-struct Signed(i64);
-
-impl fmt::Display for Signed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { '-' } else { '+' };
-        write!(
-            f,
-            "{sign}{}",
-            Exact(Duration::from_nanos(self.0.unsigned_abs()))
-        )
-    }
-}
 
 /// Parse a duration such as `1.5s`, `20ms`, `7us` or `3ns`.
 ///
@@ -82,95 +52,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Callbacks, as faults name them.
-const PARTS: [(&str, StepKind); 5] = [
+pub(super) const PARTS: [(&str, StepKind); 5] = [
     ("handle", StepKind::Handle),
     ("pre_start", StepKind::PreStart),
     ("post_start", StepKind::PostStart),
     ("supervision", StepKind::Supervision),
     ("post_stop", StepKind::PostStop),
 ];
-
-/// What follows the name of a callback's owner; by default handlers are meant.
-fn in_part(part: StepKind) -> String {
-    let named = PARTS.iter().find(|(_, kind)| *kind == part);
-    match named {
-        Some((name, kind)) if *kind != StepKind::Handle => format!(" in {name}"),
-        _ => String::new(),
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = &self.target;
-        let mut last = None;
-        match self.action {
-            FaultAction::Kill { awaiting: false } => write!(f, "kill {target}")?,
-            FaultAction::Kill { awaiting: true } => write!(f, "kill {target} in await")?,
-            FaultAction::Panic(part) => write!(f, "panic {target}{}", in_part(part))?,
-            FaultAction::Fail(part) => write!(f, "fail {target}{}", in_part(part))?,
-            FaultAction::Stop => write!(f, "stop {target}")?,
-            FaultAction::Drain => write!(f, "drain {target}")?,
-            FaultAction::Lose => write!(f, "lose {target}")?,
-            FaultAction::Point => write!(f, "point {target}")?,
-            FaultAction::Delay { until } => {
-                write!(f, "delay {target}")?;
-                last = Some(("until", until));
-            }
-            FaultAction::Slow { by, until } => {
-                write!(f, "slow {target} by {}", Exact(by))?;
-                last = Some(("until", until));
-            }
-            FaultAction::SlowStart { by } => {
-                write!(f, "slow {target} in pre_start by {}", Exact(by))?;
-            }
-            FaultAction::Squat { until } => {
-                write!(f, "squat {target}")?;
-                last = Some(("until", until));
-            }
-            FaultAction::Pause { until } => {
-                write!(f, "pause")?;
-                last = Some(("until", until));
-            }
-            FaultAction::Late { by, until } => {
-                write!(f, "late by {}", Exact(by))?;
-                last = Some(("until", until));
-            }
-            FaultAction::Coalesce { to, until } => {
-                write!(f, "coalesce by {}", Exact(to))?;
-                last = Some(("until", until));
-            }
-            FaultAction::Clock { skew, until } => {
-                match skew {
-                    Skew::Step(by) => write!(f, "clock {}", Signed(by))?,
-                    Skew::Drift(by) => write!(f, "clock drift {}", Signed(by))?,
-                    Skew::Wave { by, period } => {
-                        write!(f, "clock wave {} per {}", Exact(by), Exact(period))?;
-                    }
-                }
-                last = until.map(|until| ("until", until));
-            }
-            FaultAction::Load { times } => write!(f, "load x{times}")?,
-            FaultAction::Buggify => write!(f, "buggify")?,
-            FaultAction::Heal { within } => {
-                write!(f, "heal")?;
-                last = within.map(|within| ("within", within));
-            }
-        }
-        match self.siblings {
-            0 => {}
-            1 => write!(f, " with 1 sibling")?,
-            count => write!(f, " with {count} siblings")?,
-        }
-        match self.when {
-            When::Step(step) => write!(f, " @step {step}")?,
-            When::At(time) => write!(f, " @{}", Exact(time))?,
-        }
-        match last {
-            Some((word, time)) => write!(f, " {word} {}", Exact(time)),
-            None => Ok(()),
-        }
-    }
-}
 
 /// A fault's text does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -181,12 +69,6 @@ impl fmt::Display for Fault {
 pub struct FaultError {
     text: String,
     problem: String,
-}
-
-impl From<Fault> for String {
-    fn from(fault: Fault) -> Self {
-        fault.to_string()
-    }
 }
 
 impl TryFrom<String> for Fault {
@@ -371,6 +253,20 @@ fn about_the_run(verb: &str, rest: &str, last: Last) -> Result<FaultAction, Stri
     })
 }
 
+/// A name, and what follows it after `in`: a callback, or none for `await`.
+fn split_part(target: &str) -> (&str, Option<Option<StepKind>>) {
+    let Some((before, word)) = target.rsplit_once(" in ") else {
+        return (target, None);
+    };
+    let known = PARTS.iter().find(|(name, _)| *name == word);
+    match (known, word) {
+        (Some((_, kind)), _) => (before.trim(), Some(Some(*kind))),
+        (None, "await") => (before.trim(), Some(None)),
+        // A part of the name.
+        (None, _) => (target, None),
+    }
+}
+
 fn of_target(verb: &str, rest: &str, last: Last) -> Result<(String, FaultAction), String> {
     let mut target = rest;
     let by = match (verb, rest.rsplit_once(" by ")) {
@@ -380,19 +276,7 @@ fn of_target(verb: &str, rest: &str, last: Last) -> Result<(String, FaultAction)
         }
         _ => None,
     };
-    let mut part = None;
-    if let Some((before, word)) = target.rsplit_once(" in ") {
-        let known = PARTS.iter().find(|(name, _)| *name == word);
-        part = match (known, word) {
-            (Some((_, kind)), _) => Some(Some(*kind)),
-            (None, "await") => Some(None),
-            // A part of the name.
-            (None, _) => None,
-        };
-        if part.is_some() {
-            target = before.trim();
-        }
-    }
+    let (target, part) = split_part(target);
     // An unknown verb is refused below, whatever comes after it.
     if target.is_empty() && OF_A_TARGET.contains(&verb) {
         return Err("the name of the target is missing".to_owned());
