@@ -22,7 +22,7 @@ use crate::view::View;
 
 /// The experiment, one victim at a time.
 #[derive(Debug)]
-pub(crate) struct Probe {
+pub(crate) struct DeadlockProbe {
     victims: Vec<Victim>,
     /// Victims killed so far; the last of them is the current one.
     killed: usize,
@@ -55,7 +55,7 @@ impl Ender {
     }
 }
 
-impl Probe {
+impl DeadlockProbe {
     /// Plan to kill every live actor and every task that waits: leaves of the supervision
     /// tree before their supervisors (whose death takes them along), and those that wait after
     /// those that do not.

@@ -6,12 +6,12 @@ use ractor::SupervisionEvent;
 use retake::engine::{Part, StepEnd};
 use retake_traces::record::{Ended, Record};
 
-use super::Core;
+use super::{Core, Mode};
 
 impl Core {
     /// The number of the actor in this slot, if its end is to be told.
     pub(crate) fn watches_ends(&self, slot: u32) -> Option<u32> {
-        let wanted = (self.layers.story || self.layers.causality) && !self.sealed;
+        let wanted = (self.layers.story || self.layers.causality) && self.mode.is_recorded();
         let task = self.tasks.get(slot).filter(|_| wanted && !self.is_over());
         task.map(|task| task.serial)
     }
@@ -47,7 +47,7 @@ impl Core {
 
     /// ractor says that the actor in this slot has ended.
     pub(crate) fn actor_ended(&mut self, slot: u32, serial: u32) {
-        if self.is_over() || self.probe.is_some() || self.sealed {
+        if self.is_over() || !matches!(self.mode, Mode::Steps) {
             return;
         }
         let Some(task) = self.tasks.get(slot).filter(|task| task.serial == serial) else {

@@ -11,6 +11,7 @@ mod decisions;
 mod following;
 mod livelock;
 mod lives;
+mod mode;
 mod steps;
 mod told;
 mod ungated;
@@ -29,8 +30,6 @@ use retake_traces::record::{
 };
 use retake_traces::sink::Sink;
 
-use crate::awaits::Look;
-use crate::deadlock::Probe;
 use crate::fault::Fault;
 use crate::follow::Follow;
 use crate::identity::{Label, Labels};
@@ -45,6 +44,7 @@ use crate::view::View;
 use crate::watchdog::Progress;
 pub(crate) use livelock::Deeds;
 use livelock::Turns;
+pub(crate) use mode::{Leftovers, Mode};
 use ungated::Spawns;
 
 /// Rounds that the sentinel waits after an actor ended: its exit takes hops
@@ -135,9 +135,7 @@ pub(crate) struct Core {
     /// Whose code was dropped last before it returned.
     cancelled: Option<(u32, Label)>,
     pub(crate) stats: Stats,
-    pub(crate) probe: Option<Probe>,
-    /// At a standstill: tasks are polled to see what they await.
-    pub(crate) look: Option<Look>,
+    pub(crate) mode: Mode,
     pub(crate) run_number: u64,
     /// Goals of the campaign that were seen, and whether they were reached.
     pub(crate) goals: BTreeMap<&'static str, bool>,
@@ -149,11 +147,6 @@ pub(crate) struct Core {
     pub(crate) workload: Option<u32>,
     /// Marked places misbehave; whether each is active.
     pub(crate) buggify: Option<Buggify>,
-    /// The run is over and actors are asked for their states: nothing is recorded of what
-    /// that brings about.
-    pub(crate) sealed: bool,
-    /// The run is over and mailboxes are emptied: what was in them.
-    pub(crate) left: Option<Left>,
     /// Sees every event of the story.
     pub(crate) monitor: Option<Monitor>,
     /// The recording of a live process that the run follows.
@@ -166,14 +159,6 @@ pub(crate) struct Last {
     pub(crate) unhandled: Vec<Unhandled>,
     /// States that no step has told.
     pub(crate) states: Vec<StateRecord>,
-}
-
-/// What is found in mailboxes after the run.
-#[derive(Debug, Default)]
-pub(crate) struct Left {
-    /// Callbacks that have ended for it.
-    pub(crate) ended: usize,
-    pub(crate) messages: Vec<Unhandled>,
 }
 
 /// Sees who told which event; what it says is wrong fails the run.
@@ -273,16 +258,13 @@ impl Core {
             ended_by: BTreeMap::new(),
             cancelled: None,
             stats: Stats::default(),
-            probe: None,
-            look: None,
+            mode: Mode::default(),
             run_number,
             goals: BTreeMap::new(),
             coverage: Coverage::new(),
             messages: None,
             workload: None,
             buggify: None,
-            sealed: false,
-            left: None,
             monitor: None,
             follow: None,
         };
@@ -306,9 +288,12 @@ impl Core {
 
     /// The waker of the next task that is polled to see what it awaits.
     pub(crate) fn next_look(&mut self) -> Option<Waker> {
-        let mut look = self.look.take()?;
-        let waker = look.next(&self.view());
-        self.look = Some(look);
+        let mut mode = mem::take(&mut self.mode);
+        let waker = match &mut mode {
+            Mode::Awaits(look) => look.next(&self.view()),
+            _ => None,
+        };
+        self.mode = mode;
         waker
     }
 
@@ -325,7 +310,7 @@ impl Core {
         cell: &ractor::ActorCell,
         type_name: &'static str,
     ) -> (u32, Vec<Task>) {
-        let swept = if self.tasks.sweep_is_due() && !self.sealed {
+        let swept = if self.tasks.sweep_is_due() && self.mode.is_recorded() {
             self.tasks.sweep()
         } else {
             Vec::new()

@@ -7,7 +7,7 @@ use std::task::Waker;
 use retake::engine::{Part, StepEnd, Ticket, Turn};
 use retake_traces::record::{Choice, Record, Step, Unhandled};
 
-use super::{Core, ROUNDS_AFTER_EXIT};
+use super::{Core, Mode, ROUNDS_AFTER_EXIT};
 use crate::causes;
 use crate::identity::kind_of;
 use crate::outcome::Outcome;
@@ -27,17 +27,18 @@ impl Core {
             }
             return (Turn::Pass, None);
         }
-        if self.left.is_some() {
-            return (self.take_left(ticket), None);
-        }
         let slot = ticket.task.0;
-        if let Some(look) = &mut self.look {
-            let is_turn = ticket.resumed && !ticket.waiting && look.is_turn(slot);
-            if !is_turn {
-                return (Turn::Wait, None);
+        match &mut self.mode {
+            Mode::Mailboxes(_) => return (self.take_left(ticket), None),
+            Mode::Awaits(look) => {
+                let is_turn = ticket.resumed && !ticket.waiting && look.is_turn(slot);
+                if !is_turn {
+                    return (Turn::Wait, None);
+                }
+                self.current = Some(slot);
+                return (Turn::Look, None);
             }
-            self.current = Some(slot);
-            return (Turn::Look, None);
+            Mode::Steps | Mode::Probe(_) | Mode::States => {}
         }
         if ticket.waiting {
             if let Some((_, choice)) = self.granted.filter(|(granted, _)| *granted == slot) {
@@ -62,7 +63,7 @@ impl Core {
         if self.is_over() {
             return (Turn::Wait, self.keep_waker(slot, waker));
         }
-        if let Some(probe) = &mut self.probe {
+        if let Mode::Probe(probe) = &mut self.mode {
             probe.woken(slot, ticket.resumed);
             return (Turn::Wait, None);
         }
@@ -105,10 +106,10 @@ impl Core {
             ticket.part,
             Part::PostStart | Part::Handle | Part::Supervision
         );
-        let Some(left) = self.left.as_mut().filter(|left| left.ended < LEFT_MAX) else {
+        let Mode::Mailboxes(left) = &mut self.mode else {
             return Turn::Wait;
         };
-        if !gives_nothing {
+        if !gives_nothing || left.ended >= LEFT_MAX {
             return Turn::Wait;
         }
         left.ended += 1;
@@ -122,7 +123,7 @@ impl Core {
                 sent: sent.get(),
                 text: self.clean(text.unwrap_or_default()),
             };
-            if let Some(left) = &mut self.left {
+            if let Mode::Mailboxes(left) = &mut self.mode {
                 left.messages.push(message);
             }
         }

@@ -4,7 +4,7 @@ use retake_traces::TEXT_MAX;
 use retake_traces::record::{End, Panic, Record, State as StateRecord};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{COUNTED, Core, Last, Watch};
+use super::{COUNTED, Core, Last, Mode, Watch};
 use crate::outcome::{Messages, Outcome, Place, Waiting};
 use crate::panics::Seen;
 
@@ -18,7 +18,7 @@ const STATE_MAX: usize = TEXT_MAX - 1024;
 impl Core {
     #[inline]
     pub(crate) fn write(&mut self, record: &Record) {
-        if self.trace_error.is_some() || self.sealed {
+        if self.trace_error.is_some() || !self.mode.is_recorded() {
             return;
         }
         if let Err(error) = self.sink.record(record) {
@@ -66,7 +66,7 @@ impl Core {
 
     /// Code outside every step has panicked.
     pub(crate) fn strayed(&mut self, seen: Vec<Seen>) {
-        if self.is_over() || self.follow.is_some() || self.probe.is_some() || self.sealed {
+        if self.is_over() || self.follow.is_some() || !matches!(self.mode, Mode::Steps) {
             return;
         }
         let Some(panic) = seen.into_iter().next() else {
@@ -239,7 +239,7 @@ impl Core {
 
     pub(crate) fn violated(&mut self, what: &str, check: &str) {
         let what = self.clean(what.to_owned());
-        if self.is_over() || self.look.is_some() {
+        if self.is_over() || matches!(self.mode, Mode::Awaits(_)) {
             return;
         }
         let task = self.current_label();

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::Engine;
 use super::ungated::note_spawner;
-use crate::core::Core;
+use crate::core::{Core, Mode};
 use crate::identity::scope;
 use crate::outcome::Outcome;
 use crate::timers::Action;
@@ -117,8 +117,10 @@ impl Contract for Engine {
 
     fn look_waker(&self, waker: &Waker) -> Waker {
         let core = self.core.borrow();
-        let watching = core.look.as_ref().map(|look| look.waker(waker));
-        watching.unwrap_or_else(|| waker.clone())
+        match &core.mode {
+            Mode::Awaits(look) => look.waker(waker),
+            _ => waker.clone(),
+        }
     }
 
     fn looked(&self) {
@@ -152,7 +154,7 @@ impl Contract for Engine {
                 || core.follow.is_some()
                 || core.turns.wants_texts(),
             // Who finds it then is not one that would have.
-            states: core.layers.states && core.left.is_none(),
+            states: core.layers.states && !matches!(core.mode, Mode::Mailboxes(_)),
         }
     }
 
@@ -171,7 +173,7 @@ impl Contract for Engine {
 
     fn event(&self, text: String) {
         let mut core = self.core.borrow_mut();
-        if !core.is_over() && core.look.is_none() {
+        if !core.is_over() && !matches!(core.mode, Mode::Awaits(_)) {
             let text = core.clean(text);
             core.show_to_monitor(&text);
             core.tell(text);

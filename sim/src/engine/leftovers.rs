@@ -5,7 +5,7 @@ use std::task::Waker;
 use retake_traces::record::Unhandled;
 
 use super::Engine;
-use crate::core::Left;
+use crate::core::{Leftovers, Mode};
 
 impl Engine {
     /// Learn what is left in mailboxes, now that the run is over.
@@ -16,8 +16,7 @@ impl Engine {
     pub(crate) async fn look_at_mailboxes(&self) -> Vec<Unhandled> {
         let actors = {
             let mut core = self.core.borrow_mut();
-            core.sealed = true;
-            core.left = Some(Left::default());
+            core.mode = Mode::Mailboxes(Leftovers::default());
             core.wakers()
         };
         actors.into_iter().for_each(Waker::wake);
@@ -27,15 +26,16 @@ impl Engine {
             for _ in 0..2 {
                 tokio::task::yield_now().await;
             }
-            let ended = self.core.borrow().left.as_ref().map(|left| left.ended);
+            let ended = match &self.core.borrow().mode {
+                Mode::Mailboxes(left) => Some(left.ended),
+                _ => None,
+            };
             if ended == seen {
                 break;
             }
             seen = ended;
         }
-        let mut core = self.core.borrow_mut();
-        core.sealed = false;
-        let mut messages = core.left.take().unwrap_or_default().messages;
+        let mut messages = self.core.borrow_mut().mode.end_mailboxes().messages;
         messages.sort_by_key(|message| message.task);
         messages
     }
@@ -47,7 +47,7 @@ impl Engine {
     pub(crate) async fn look_at_states(&self) {
         let (idle, stats, goals) = {
             let mut core = self.core.borrow_mut();
-            core.sealed = true;
+            core.mode = Mode::States;
             (core.idle_actors(), core.stats.clone(), core.goals.clone())
         };
         for actor in idle {
@@ -58,7 +58,7 @@ impl Engine {
             tokio::task::yield_now().await;
         }
         let mut core = self.core.borrow_mut();
-        core.sealed = false;
+        core.mode = Mode::Steps;
         core.stats = stats;
         core.goals = goals;
     }

@@ -34,7 +34,7 @@ use std::time::Duration;
 use retake::engine::Engine as Contract;
 use tokio::runtime::RuntimeMetrics;
 
-use crate::core::{Core, Next as Pick};
+use crate::core::{Core, Mode, Next as Pick};
 use crate::deadlock::Findings;
 use crate::ends::Ends;
 use crate::environment::Environment;
@@ -193,7 +193,7 @@ impl Engine {
         }
         let next = {
             let mut core = self.core.borrow_mut();
-            if core.probe.is_some() || core.look.is_some() || core.has_grant() {
+            if core.mode.is_standstill() || core.has_grant() {
                 // A granted task is queued and will wake the sentinel after its step.
                 return;
             }
@@ -279,13 +279,16 @@ impl Engine {
         self.note_ends();
         let picked = {
             let mut core = self.core.borrow_mut();
-            if core.look.is_some() {
-                drop(core);
-                return self.next_look();
-            }
-            if core.probe.is_some() {
-                drop(core);
-                return self.next_victim();
+            match core.mode {
+                Mode::Awaits(_) => {
+                    drop(core);
+                    return self.next_look();
+                }
+                Mode::Probe(_) => {
+                    drop(core);
+                    return self.next_victim();
+                }
+                Mode::Steps | Mode::Mailboxes(_) | Mode::States => {}
             }
             core.reclaim_grant();
             core.rounds = 0;

@@ -3,7 +3,8 @@
 
 use super::Engine;
 use crate::awaits::Look;
-use crate::deadlock::Probe;
+use crate::core::Mode;
+use crate::deadlock::DeadlockProbe;
 
 /// What is done when nothing can run any more.
 #[derive(Clone, Debug, Default)]
@@ -24,8 +25,7 @@ impl Engine {
             Standstill::Leave => self.finish(crate::deadlock::outcome(Vec::new())),
             Standstill::Probe if crate::panics::lists_calls() => {
                 let mut core = self.core.borrow_mut();
-                core.look = Some(Look::new(&core.view()));
-                core.sealed = true;
+                core.mode = Mode::Awaits(Look::new(&core.view()));
                 drop(core);
                 self.next_look();
             }
@@ -45,8 +45,10 @@ impl Engine {
             }
             None => {
                 let mut core = self.core.borrow_mut();
-                core.backtrace = core.look.take().map(Look::found).unwrap_or_default();
-                core.sealed = false;
+                core.backtrace = match std::mem::take(&mut core.mode) {
+                    Mode::Awaits(look) => look.found(),
+                    _ => Vec::new(),
+                };
                 drop(core);
                 self.probe(false);
             }
@@ -57,14 +59,16 @@ impl Engine {
         {
             let mut core = self.core.borrow_mut();
             let waiting = core.waiting();
-            let probe = Probe::new(&core.view(), waiting, is_reversed);
-            core.probe = Some(probe);
+            core.mode = Mode::Probe(DeadlockProbe::new(&core.view(), waiting, is_reversed));
         }
         self.next_victim();
     }
 
     pub(super) fn next_victim(&self) {
-        let victim = self.core.borrow_mut().probe.as_mut().and_then(Probe::next);
+        let victim = match &mut self.core.borrow_mut().mode {
+            Mode::Probe(probe) => probe.next(),
+            _ => None,
+        };
         match victim {
             Some(victim) => {
                 victim.kill();
@@ -73,8 +77,10 @@ impl Engine {
                 self.kick();
             }
             None => {
-                let probe = self.core.borrow_mut().probe.take();
-                let findings = probe.map(Probe::findings);
+                let findings = match std::mem::take(&mut self.core.borrow_mut().mode) {
+                    Mode::Probe(probe) => Some(probe.findings()),
+                    _ => None,
+                };
                 let waiting = findings
                     .as_ref()
                     .map(|findings| findings.waiting.clone())

@@ -40,7 +40,7 @@ impl Engine {
         core.instant_is_new
             && !core.is_over()
             && !core.has_grant()
-            && core.probe.is_none()
+            && !core.mode.is_standstill()
             && self.environment_instant.get() != core.now_ns
             && self
                 .environment_next_ns()

@@ -75,7 +75,7 @@ impl Engine {
 
     pub(super) fn escaped(&self, what: &str, remedy: &str) {
         let mut core = self.core.borrow_mut();
-        if core.in_step() || core.is_over() || core.probe.is_some() {
+        if core.in_step() || core.is_over() || core.mode.is_standstill() {
             return;
         }
         core.finish(Outcome::Escaped {
