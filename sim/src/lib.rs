@@ -67,8 +67,10 @@ mod follow;
 pub mod fs;
 #[cfg(feature = "history")]
 pub mod history;
+mod inputs;
 pub mod interpose;
 pub mod isolate;
+mod limits;
 pub mod memory;
 mod near;
 #[cfg(feature = "net")]

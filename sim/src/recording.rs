@@ -60,30 +60,18 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 
 use retake_traces::live::{Live, STRATEGY, Start};
 use retake_traces::record::Record;
 use retake_traces::{Header, Sink, TraceError, TraceReader};
 
-use crate::engine::current;
 pub use crate::follow::Followed;
 use crate::follow::{Mailboxes, Plan, Report, Script};
+pub use crate::inputs::Input;
+use crate::inputs::OnInput;
 use crate::outcome::Run;
 use crate::sim::{HORIZON_MAX, Sim};
-
-/// Something that came from outside: what `retake::record::input` was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input {
-    /// Its name.
-    pub name: String,
-    /// What it was started with.
-    pub payload: Vec<u8>,
-}
-
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
-pub(crate) type OnInput = Arc<dyn Fn(Input) -> Work + Send + Sync>;
 
 /// Why a recording cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -233,32 +221,5 @@ impl Recording {
             .run(scenario);
         let followed = report.get().clone();
         Ok(Replayed { run, followed })
-    }
-}
-
-/// The next input of the recording that the run on this thread follows.
-pub(crate) async fn next_input() -> Option<Input> {
-    std::future::poll_fn(|context| {
-        let Some(engine) = current() else {
-            return std::task::Poll::Ready(None);
-        };
-        let mut core = engine.core.borrow_mut();
-        let input = core
-            .follow
-            .as_mut()
-            .and_then(|follow| follow.next_input(context.waker()));
-        match input {
-            Some((name, payload)) => std::task::Poll::Ready(Some(Input { name, payload })),
-            None => std::task::Poll::Pending,
-        }
-    })
-    .await
-}
-
-/// Starts a task for each input.
-pub(crate) async fn drive(on_input: OnInput) {
-    while let Some(input) = next_input().await {
-        let name = input.name.clone();
-        drop(retake::spawn_named(&name, on_input(input)));
     }
 }

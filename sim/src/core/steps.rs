@@ -318,7 +318,7 @@ impl Core {
             .is_some_and(|cell| cell.try_get_supervisor().is_some());
         let seen = crate::panics::take();
         let place = self.write_panic(serial, &message, seen);
-        if message.starts_with(crate::sim::NO_THREADS) {
+        if message.starts_with(crate::limits::NO_THREADS) {
             self.finish(Outcome::Escaped {
                 what: format!(
                     "{label} called `spawn_blocking` or something built on it, such as `tokio::fs`"
@@ -327,7 +327,7 @@ impl Core {
                          behind a seam that the simulation replaces (see `retake::is_simulated`)"
                     .to_owned(),
             });
-        } else if message.starts_with(crate::sim::NO_POOL) {
+        } else if message.starts_with(crate::limits::NO_POOL) {
             self.finish(Outcome::Escaped {
                 what: format!("{label} uses rayon, which has no threads in a simulation"),
                 remedy: "do the work in the step, or put it behind a seam that the simulation replaces (see \

@@ -12,7 +12,7 @@ use crate::timers::Action;
 const NS_PER_MS: u64 = 1_000_000;
 /// Where time is sent when no timer of the simulation's own is pending: beyond
 /// every horizon, within what tokio's timer wheel holds.
-pub(super) const FAR_NS: u64 = 2 * crate::sim::HORIZON_MAX.as_nanos() as u64;
+pub(super) const FAR_NS: u64 = 2 * crate::limits::HORIZON_MAX.as_nanos() as u64;
 /// On the way there tokio stops where its timer wheel's coarser slots begin, a few
 /// times. More stops are the work of tasks that no gate guards and that wait for
 /// tokio's timers without end.

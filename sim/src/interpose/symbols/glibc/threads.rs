@@ -31,7 +31,7 @@ unsafe fn is_of_blocking_pool(attributes: *const pthread_attr_t) -> bool {
     // SAFETY: not null, and the caller promises that they are valid. Zero is a size.
     unsafe {
         libc::pthread_attr_getstacksize(attributes, size.as_mut_ptr());
-        size.assume_init() >= crate::sim::NO_STACK
+        size.assume_init() >= crate::limits::NO_STACK
     }
 }
 

@@ -1,45 +1,28 @@
 //! Building and running a simulation.
 
+mod run;
+
 use std::future::Future;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use retake_traces::record::TaskKind;
 use retake_traces::sink::{HashSink, Sink};
 
-use crate::causes::{self, Causes};
-use crate::core::{Buggify, Core, Last, Layers, Limits, Monitor, Watch};
+use crate::core::{Monitor, Watch};
 use crate::deadlock;
-use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
+use crate::engine::{Standstill, current};
 use crate::environment::Environment;
 use crate::fault::Fault;
-use crate::follow::{Follow, Plan};
-use crate::interpose::{Interposed, outside};
+use crate::follow::Plan;
+use crate::inputs::OnInput;
+pub use crate::limits::HORIZON_MAX;
 use crate::outcome::{Outcome, Run};
-use crate::panics;
-use crate::recording::{OnInput, drive};
-use crate::rng::stream;
 use crate::strategy::{Scheduler, Strategy};
-use crate::watchdog::Progress;
 
-/// The longest horizon: a year.
-pub const HORIZON_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 const DEFAULT_HORIZON: Duration = Duration::from_secs(3600);
 const DEFAULT_STEP_LIMIT: u64 = 100_000_000;
 const DEFAULT_LIVELOCK_STEPS: u64 = 10_000;
 const DEFAULT_STEP_TIME: Duration = Duration::from_secs(10);
-
-/// Larger than any address space: no thread of the runtime's blocking pool can
-/// start, and `spawn_blocking` panics in the step that calls it.
-pub(crate) const NO_STACK: usize = 1 << 56;
-/// The slot of the scenario, which starts first.
-const SCENARIO: u32 = 0;
-/// How tokio's message of that panic begins.
-pub(crate) const NO_THREADS: &str = "OS can't spawn worker thread";
-/// How rayon's message begins where its threads were refused to an earlier run.
-pub(crate) const NO_POOL: &str = "The global thread pool has not been initialized";
 
 /// Where a run takes place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -412,223 +395,6 @@ impl Sim {
         let is_deadlock = matches!(run.outcome, Outcome::Deadlock { .. });
         (run, is_deadlock && learned.is_unresolved)
     }
-
-    fn run_isolated<F, Fut>(
-        &self,
-        sink: MakeSink,
-        standstill: Standstill,
-        scenario: &F,
-    ) -> (Run<Fut::Output>, Learned)
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
-        let progress = Progress::new(self.seed, self.strategy_name());
-        match self.isolation {
-            Isolation::Inline => self.run_here(sink, standstill, scenario, &progress),
-            // A run inside a run has a thread as well.
-            Isolation::Thread => outside(|| {
-                std::thread::scope(|scope| {
-                    let (runs, ended) = std::sync::mpsc::channel::<()>();
-                    let of_run = Arc::clone(&progress);
-                    let thread = std::thread::Builder::new()
-                        .name("simulation".to_owned())
-                        .spawn_scoped(scope, move || {
-                            let _runs = runs;
-                            self.run_here(sink, standstill, scenario, &of_run)
-                        })
-                        .expect("the system starts a thread");
-                    progress.watch(&ended, self.step_time);
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-            }),
-        }
-    }
-
-    fn run_here<F, Fut>(
-        &self,
-        sink: MakeSink,
-        standstill: Standstill,
-        scenario: &F,
-        progress: &Arc<Progress>,
-    ) -> (Run<Fut::Output>, Learned)
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
-        static RUNS: AtomicU64 = AtomicU64::new(0);
-        // First of all: whatever makes a `HashMap` on this thread draws the keys of all.
-        let interposed = Interposed::start(self.seed, self.allow_threads);
-        let scheduler = match &self.custom {
-            Some((_, make)) => make(self.seed),
-            None => self.strategy.scheduler(stream(self.seed, "schedule")),
-        };
-        let mut core = Core::new(
-            scheduler,
-            self.faults.clone(),
-            sink,
-            self.seed,
-            Limits {
-                horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
-                steps: self.step_limit,
-                steps_at_one_time: self.livelock_steps,
-            },
-            Layers {
-                story: self.story,
-                causality: self.causality,
-                states: self.states,
-            },
-            RUNS.fetch_add(1, Ordering::Relaxed),
-        );
-        let _shown = progress.show();
-        core.progress = Arc::clone(progress);
-        core.strict = self.strict;
-        core.workload = self.workload;
-        core.buggify = self.buggify.then(|| Buggify::new(self.seed));
-        core.monitor = self.monitor.as_ref().map(|make| make());
-        let plan = lock(&self.follow).take();
-        core.follow = plan.map(|plan| Box::new(Follow::new(plan)));
-        // Texts and senders describe what they hold.
-        let has_mailboxes = self.story && self.causality;
-        let is_probed = !matches!(standstill, Standstill::Leave);
-        let engine = Rc::new(Engine::new(core, standstill));
-        let output = Arc::new(Mutex::new(None));
-
-        // From here on this thread's gates are the simulation's.
-        let on_thread = OnThread::install(&engine);
-        let panics = panics::Watch::start(self.lists_calls);
-        let causes = self.causality.then(|| {
-            causes::reset();
-            causes::watch_messages(self.watch.is_some());
-            tracing::subscriber::set_default(Causes::new())
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .event_interval(u32::MAX)
-            .global_queue_interval(u32::MAX)
-            .max_blocking_threads(1)
-            .thread_stack_size(NO_STACK)
-            .on_thread_park(|| {
-                if let Some(engine) = current() {
-                    engine.on_park();
-                }
-            })
-            .build()
-            .expect("a current-thread runtime without an I/O driver takes nothing from the system");
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "the scheduler's own task, and one that is gated"
-        )]
-        let unhandled = runtime.block_on(async {
-            engine.start();
-            tokio::spawn(Sentinel);
-            let scenario_output = Arc::clone(&output);
-            let body = scenario();
-            let scenario = tokio::spawn(engine.gate_scenario(async move {
-                let value = body.await;
-                *lock(&scenario_output) = Some(value);
-            }));
-            engine.core.borrow_mut().spawned(SCENARIO).handle = Some(scenario.abort_handle());
-            if let Some(on_input) = &self.on_input {
-                tokio::spawn(engine.gate_driver(drive(Arc::clone(on_input))));
-            }
-            engine.wait_for_outcome().await;
-            if let Some(watch) = self.watch {
-                let messages = causes::watched_messages();
-                engine.core.borrow_mut().check_messages(messages, watch);
-            }
-            let unhandled = if has_mailboxes {
-                engine.look_at_mailboxes().await
-            } else {
-                Vec::new()
-            };
-            causes::watch_messages(false);
-            if self.states {
-                engine.look_at_states().await;
-            }
-            unhandled
-        });
-        // What is still alive is dropped while the simulation is on this thread,
-        // but no gate opens any more.
-        engine.release();
-        drop(runtime);
-        engine.set_environment(None);
-        drop(causes);
-        drop(interposed);
-        drop(panics);
-        drop(on_thread);
-
-        let mut core = engine.core.borrow_mut();
-        let mut last = Last {
-            unhandled,
-            states: core.last_states(),
-        };
-        let is_deadlock = matches!(core.outcome, Some(Outcome::Deadlock { .. }));
-        if is_probed && is_deadlock && (self.states || has_mailboxes) {
-            // The search for who waits for whom has killed all actors: look at them in a
-            // run that ends before it.
-            let sink = Box::new(HashSink::new());
-            let (left, learned) = self.run_isolated(sink, Standstill::Leave, scenario);
-            // It shares the process of this run: where that makes it another run, its states
-            // are not those of this one.
-            if left.stats.steps == core.stats.steps {
-                last = learned.last;
-            }
-        }
-        // A run that is left at its standstill is for who asked for it.
-        let written = if is_probed {
-            std::mem::take(&mut last)
-        } else {
-            Last::default()
-        };
-        let event_hash = core.close(written);
-        let mut warnings = core.unstruck();
-        warnings.extend(core.threads_warning());
-        warnings.extend(core.stats.ungated_warning());
-        let is_unresolved = engine
-            .findings
-            .borrow_mut()
-            .take()
-            .is_some_and(|findings| findings.is_unresolved);
-        let output = lock(&output).take();
-        let run = Run {
-            seed: self.seed,
-            strategy: self.strategy_name(),
-            outcome: core
-                .outcome
-                .clone()
-                .unwrap_or(Outcome::StepLimit { busy: Vec::new() }),
-            output,
-            stats: core.stats.clone(),
-            event_hash,
-            goals: core.goals.clone(),
-            coverage: std::mem::take(&mut core.coverage),
-            messages: core.messages.take(),
-            warnings,
-            backtrace: std::mem::take(&mut core.backtrace),
-            trace_error: core.trace_error.take(),
-        };
-        (
-            run,
-            Learned {
-                is_unresolved,
-                last,
-            },
-        )
-    }
-}
-
-/// What a run found out in addition to its result.
-struct Learned {
-    /// Whether the same deadlock is to be looked into again, in another order.
-    is_unresolved: bool,
-    /// What a run that was left at its standstill left behind.
-    last: Last,
 }
 
 /// A value under a mutex, also after a panic: what is kept in them here is whole at any time.
@@ -659,32 +425,4 @@ pub fn add_environment<E: Environment + 'static>(make: impl FnOnce(u64) -> E) {
 #[cfg(feature = "fs")]
 pub(crate) fn current_seed() -> Option<u64> {
     current().map(|engine| engine.core.borrow().seed())
-}
-
-impl Engine {
-    /// The task that starts what a recording has from outside.
-    fn gate_driver<F>(&self, body: F) -> impl Future<Output = ()> + Send + 'static + use<F>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let mut core = self.core.borrow_mut();
-        let slot = core.start_task(TaskKind::Task, "driver");
-        if let Some(follow) = &mut core.follow {
-            follow.set_driver(slot);
-        }
-        drop(core);
-        retake::gate::existing_task(retake::engine::TaskId(slot), body)
-    }
-
-    /// The scenario's own task, which is gated like every other.
-    fn gate_scenario<F>(&self, body: F) -> impl Future<Output = ()> + Send + 'static + use<F>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let slot = self
-            .core
-            .borrow_mut()
-            .start_task(TaskKind::Scenario, "scenario");
-        retake::gate::existing_task(retake::engine::TaskId(slot), body)
-    }
 }
