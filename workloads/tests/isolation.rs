@@ -302,8 +302,10 @@ fn tried_hang() {
         Box::pin(async {
             use rand::Rng as _;
             let hangs = retake::rng().next_u32().is_multiple_of(10);
-            while hangs {
-                std::hint::spin_loop();
+            if hangs {
+                loop {
+                    std::hint::spin_loop();
+                }
             }
         })
     });
