@@ -223,6 +223,44 @@ fn a_message_that_is_lost_while_its_actor_lives_is_found_out() {
     assert!(shrink(found, loses, |_| ()).is_ok());
 }
 
+/// Starts a thread, and fails where the later of two tasks comes first.
+#[allow(clippy::disallowed_methods, reason = "threads are tested")]
+async fn with_a_thread() {
+    let one = std::thread::spawn(|| 1).join().unwrap();
+    let tasks = [one, 2].map(|number| {
+        retake::spawn(async move {
+            retake::sleep(Duration::from_millis(1)).await;
+            number
+        })
+    });
+    let [first, second] = tasks;
+    let first = tokio::select! {
+        biased;
+        number = first => number.unwrap(),
+        number = second => number.unwrap(),
+    };
+    assert_eq!(first, 1, "the second came first");
+}
+
+#[test]
+fn a_case_keeps_that_its_runs_may_start_threads() {
+    let explorer = Explorer::new("threads").seeds(0..40).allow_threads(true);
+    let campaign = explorer.run(with_a_thread);
+    let found = &campaign.failures[0].case;
+    assert!(
+        found.signature.contains("the second came first"),
+        "{found:?}"
+    );
+    let read: Case = serde_json::from_str(&serde_json::to_string(found).unwrap()).unwrap();
+    assert_eq!(read.sim().run(with_a_thread).outcome.name(), "panicked");
+    if retake_sim::interpose::sees_threads() {
+        // Without it, the thread is what fails.
+        let refused = Explorer::new("threads").seeds(0..1).run(with_a_thread);
+        let signature = &refused.failures[0].case.signature;
+        assert!(!signature.contains("the second came first"), "{signature}");
+    }
+}
+
 #[test]
 fn what_is_random_where_nothing_is_interposed_is_found_out() {
     if retake_sim::interpose::is_active() {

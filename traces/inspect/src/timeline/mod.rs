@@ -32,7 +32,7 @@
 //! #     Record::End(End { outcome: "passed".into(), detail: String::new(), steps: 3, now_ns: 15 }),
 //! # ] { writer.record(&record)?; }
 //! # writer.finish()?;
-//! use retake_traces::Timeline;
+//! use retake_inspect::Timeline;
 //!
 //! let mut timeline = Timeline::open(&path)?;
 //! let ledger = timeline.find_task("ledger").unwrap();
