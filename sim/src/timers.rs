@@ -12,7 +12,7 @@ use retake::engine::TimerId;
 /// What happens when a timer is due.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// A sleeping task goes on.
+    /// A sleeping task resumes.
     Wake(Waker),
     /// An asked-for fault strikes; its place in the list of faults.
     Fault(usize),

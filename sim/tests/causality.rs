@@ -37,7 +37,7 @@ fn a_chain_of_messages_is_a_chain_of_causes() {
             line.unwrap_or_else(|| panic!("{who} {what}")).clone()
         };
         let (sent, passed_on, arrived) = (
-            step("scenario", "goes on"),
+            step("scenario", "resumes"),
             step("a", "handles"),
             step("b", "handles"),
         );

@@ -52,14 +52,14 @@ fn a_kill_drops_the_handler_at_its_await() {
     new actor, by scenario
     started
     handles Sleep(4ms)
-    goes on
+    resumes
     handles Sleep(4ms)
-    goes on
+    resumes
     handles Sleep(4ms)
     FAULT: killed
     ENDS: killed
     ");
-    assert!(told(&sink, "parent").contains(&"hears ActorTerminated(two, killed)".to_owned()));
+    assert!(told(&sink, "parent").contains(&"supervises ActorTerminated(two, killed)".to_owned()));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_panic_strikes_the_next_handler_and_the_supervisor_hears_of_it() {
     assert!(
         told(&sink, "parent")
             .iter()
-            .any(|line| line.starts_with("hears ActorFailed(one, "))
+            .any(|line| line.starts_with("supervises ActorFailed(one, "))
     );
 }
 

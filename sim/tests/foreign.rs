@@ -113,9 +113,9 @@ fn a_wrapped_actor_runs_all_its_callbacks_under_the_scheduler() {
     new actor, by scenario
     started
     handles SpawnAndFail
-    goes on
-    hears ActorStarted(scenario/Foreign/Foreign)
-    hears ActorFailed(scenario/Foreign/Foreign, as asked)
+    resumes
+    supervises ActorStarted(scenario/Foreign/Foreign)
+    supervises ActorFailed(scenario/Foreign/Foreign, as asked)
     handles Log(reply)
     stops
     | post_stop

@@ -35,11 +35,11 @@ fn a_task_that_yields_for_ever_is_a_livelock_after_ten_thousand_steps() {
     });
     let (busy, repeats) = livelock(&run);
     assert_eq!(busy, &[("scenario".to_owned(), 100)]);
-    assert_eq!(repeats, ["scenario goes on"]);
+    assert_eq!(repeats, ["scenario resumes"]);
     assert!(run.stats.steps < 11_000, "{run}");
     let text = run.outcome.to_string();
     assert!(
-        text.contains("these steps repeat:\n  scenario goes on"),
+        text.contains("these steps repeat:\n  scenario resumes"),
         "{text}"
     );
 }

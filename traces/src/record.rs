@@ -116,10 +116,10 @@ impl StepKind {
             Self::PreStart => "starts",
             Self::PostStart => "started",
             Self::Handle => "handles",
-            Self::Supervision => "hears",
+            Self::Supervision => "supervises",
             Self::PostStop => "stops",
             Self::Task => "begins",
-            Self::Resume => "goes on",
+            Self::Resume => "resumes",
         }
     }
 }

@@ -395,7 +395,7 @@ fn poll_gated<F: Future>(
 }
 
 /// Poll code to see what it awaits. What it does without having been woken is no part of the
-/// run, so code that goes on by that is stopped.
+/// run, so code that resumes by that is stopped.
 #[cold]
 fn look<F: Future>(
     body: Pin<&mut F>,

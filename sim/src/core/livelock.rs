@@ -281,14 +281,14 @@ mod tests {
     fn the_shortest_loop_is_found_whatever_it_counts() {
         let round = |number: u32| {
             [
-                "waiter goes on".to_owned(),
+                "waiter resumes".to_owned(),
                 format!("server handles Try({number})"),
             ]
         };
         let steps: Vec<String> = (8..13).flat_map(round).collect();
         assert_eq!(
             repeated(&steps),
-            ["waiter goes on", "server handles Try(12)"]
+            ["waiter resumes", "server handles Try(12)"]
         );
         assert!(repeated(&steps[..3]).is_empty());
         let odd = ["a", "b", "a", "a", "b", "b", "a"].map(str::to_owned);

@@ -2,7 +2,7 @@
 //! differs from another one, and its export to other formats.
 //!
 //! The modules, in reading order: [`story`] makes lines for people, [`mod@notes`] says
-//! why a task goes on, and [`mod@fold`] folds what repeats; [`timeline`] goes to any step and shows the state of all actors there;
+//! why a task resumes, and [`mod@fold`] folds what repeats; [`timeline`] goes to any step and shows the state of all actors there;
 //! [`mod@compare`] finds the first difference between two runs line by line, [`causal`] by what
 //! caused what; [`export`] writes a run in the formats that other programs read.
 

@@ -1,4 +1,4 @@
-//! Why a task goes on after an await, and what it sends then.
+//! Why a task resumes after an await, and what it sends then.
 //!
 //! A step names the step that woke its task or sent its message. [`Notes`] reads the lines of
 //! a story in order and turns these numbers into words, kept in [`Line::note`]:
@@ -229,7 +229,7 @@ impl Notes {
         is_time.then(|| "woken by time".to_owned())
     }
 
-    /// Of a step that goes on, where more is to be said of what it does.
+    /// Of a step that resumes, where more is to be said of what it does.
     fn effects_of(&mut self, step: u64) -> Option<&mut Effects> {
         // Lines of one step follow each other.
         let index = self.waiting.partition_point(|(line, _)| line.step < step);

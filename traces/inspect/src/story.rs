@@ -26,7 +26,7 @@ pub struct Line {
     pub detail: Option<String>,
     /// The step that sent the message.
     pub cause: Option<u64>,
-    /// Of a step that goes on after an await, where it is known: what ended the wait, and what
+    /// Of a step that resumes after an await, where it is known: what ended the wait, and what
     /// the step sends. See [`mod@crate::notes`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

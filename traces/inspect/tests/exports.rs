@@ -323,10 +323,10 @@ fn the_official_types_read_spans_whose_parents_are_the_senders() {
     let status = check_in.status.clone().unwrap();
     assert_eq!((status.code, &*status.message), (2, "no worker"));
     let names: Vec<&str> = check_in.events.iter().map(|event| &*event.name).collect();
-    assert_eq!(names, ["goes on", "FAULT: killed", "exception"]);
+    assert_eq!(names, ["resumes", "FAULT: killed", "exception"]);
     assert_eq!(first.events[0].name, "lent: worker #1\\nto a");
     // Started by the scenario in the step that heard of the failure.
-    let heard = find("scenario hears ActorFailed");
+    let heard = find("scenario supervises ActorFailed");
     assert_eq!(find("pool#2 started").parent_span_id, heard.span_id);
     assert_eq!(heard.parent_span_id, check_in.span_id);
     let run = find("run");

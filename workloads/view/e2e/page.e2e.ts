@@ -25,7 +25,7 @@ describe("a failed run", () => {
     const { page, trouble, close } = await open(failing);
     await expect.poll(() => page.locator(".details h2").textContent()).toContain("scenario");
     expect(await page.locator(".badge").textContent()).toBe("violated");
-    expect(await page.locator(".list-row.selected .what").textContent()).toContain("goes on");
+    expect(await page.locator(".list-row.selected .what").textContent()).toContain("resumes");
     expect(await page.title()).toBe("failing.retake: zoo/pool_timeout/buggy");
     expect(trouble).toEqual([]);
     await shot(page, "failing-light");
@@ -62,13 +62,13 @@ describe("a failed run", () => {
     expect(await page.locator(".found-count").textContent()).toBe("1 / 1");
     await page.locator(".diagram").focus();
     await page.keyboard.press("c");
-    expect(await said()).toContain("client#2 goes on");
+    expect(await said()).toContain("client#2 resumes");
     await page.keyboard.press("e");
     expect(await said()).toContain("pool handles CheckIn");
     await page.keyboard.press("b");
-    expect(await said()).toContain("client#2 goes on");
+    expect(await said()).toContain("client#2 resumes");
     await page.keyboard.press("ArrowLeft");
-    expect(await said()).toContain("client#2 goes on");
+    expect(await said()).toContain("client#2 resumes");
     await page.keyboard.press("t");
     expect(await said()).toBe("Axis: virtual time");
     await page.keyboard.press("Escape");
@@ -133,7 +133,7 @@ describe("a diagram", () => {
     const { page, close } = await open(faults);
     await page.evaluate(() => {
       const { trace } = window.retake.panes[0];
-      // A governor that goes on after the ledger has answered.
+      // A governor that resumes after the ledger has answered.
       let row = trace.rowAtStep(2000);
       while (!(trace.kind[row] === 6 && trace.who(row).startsWith("governor/") && window.retake.panes[0].trace.who(trace.previous[row]) === trace.who(row))) row++;
       for (;; row++) {

@@ -53,7 +53,7 @@ describe("who woke a step", () => {
   });
 });
 
-describe("the note of a step that goes on", () => {
+describe("the note of a step that resumes", () => {
   const { Task, Handle, PostStop, Resume } = Kind;
 
   it("names who answered or woke it and what it sends", () => {

@@ -62,7 +62,7 @@ describe("a trace", () => {
     expect(trace.what(2)).toBe("new actor, by scenario");
     expect(trace.what(4)).toBe("handles Get(reply)");
     expect(trace.what(5)).toBe("| working");
-    expect(trace.what(6)).toBe("goes on");
+    expect(trace.what(6)).toBe("resumes");
     expect(trace.messageName(4)).toBe("Get");
   });
 

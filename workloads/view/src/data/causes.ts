@@ -53,7 +53,7 @@ function isAtOnce(trace: Trace, a: number, b: number): boolean {
 }
 
 /**
- * Who most likely woke a step that goes on after an await.
+ * Who most likely woke a step that resumes after an await.
  *
  * Virtual time stands still while anything can run, so the waker ran at the same time.
  * It is a step that followed from what the task did before it awaited: the last one of
@@ -108,7 +108,7 @@ function askedBy(trace: Trace, row: number): number {
 }
 
 /**
- * Of a step that goes on after an await: who answered or woke its task, and what it sends, in
+ * Of a step that resumes after an await: who answered or woke its task, and what it sends, in
  * the words of a story's lines. Empty where nothing of it is recorded.
  */
 export function noteOf(trace: Trace, row: number): string {

@@ -25,7 +25,7 @@ export const Choice = { Fifo: 0, Deviation: 1, Eager: 2 } as const;
 export const NONE = 0xffffffff;
 
 const VERBS = [
-  "starts", "started", "handles", "hears", "stops", "begins", "goes on",
+  "starts", "started", "handles", "supervises", "stops", "begins", "resumes",
   "new", "FAULT:", "PANIC:", "|", "END:", "never handled:",
 ];
 const TASK_KINDS = ["scenario", "actor", "task"];
@@ -55,7 +55,7 @@ export class Trace {
   /** The row of the same task before and after. Of steps, and before what was never handled. */
   readonly previous: Uint32Array;
   readonly next: Uint32Array;
-  /** The row that began the callback which a row goes on with. */
+  /** The row that began the callback which a row continues. */
   readonly begin: Uint32Array;
   /** The row in which a task was started, and its first and last. */
   readonly taskRow: Uint32Array;

@@ -13,7 +13,7 @@ import { waterfall } from "./waterfall";
 
 export const KIND_NAMES = [
   "start (pre_start)", "start (post_start)", "handles a message", "supervision", "stop (post_stop)",
-  "task begins", "goes on after an await", "new task", "injected fault", "panic", "log line", "end of the run",
+  "task begins", "resumes after an await", "new task", "injected fault", "panic", "log line", "end of the run",
   "in the mailbox at the end, never handled",
 ];
 const CHOICES = [

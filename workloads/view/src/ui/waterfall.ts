@@ -27,7 +27,7 @@ export function waterfall(pane: Pane, hops: Hop[], select: (row: number) => void
   const row = ({ link, from, to }: Hop): HTMLElement => {
     const time = between(trace, from, to);
     const bar = h("span.bar", { className: `bar l-${link}`, style: { left: `${part(first, from) * 100}%`, width: `max(2px, ${part(from, to) * 100}%)` } });
-    const message = link === "mailbox" ? trace.messageName(to) : link === "reply" || link === "woken" ? "answer" : link === "start" ? "begins" : "goes on";
+    const message = link === "mailbox" ? trace.messageName(to) : link === "reply" || link === "woken" ? "answer" : link === "start" ? "begins" : "resumes";
     const path = link === "wait" ? trace.who(to) : `${trace.who(from)} → ${trace.who(to)}`;
     const elapsed = time > 0 ? duration(time) : steps > 0 && !isTime ? inSteps(trace.step[to] - trace.step[from]) : "0";
     return h(
