@@ -16,7 +16,7 @@ pub trait Environment {
     fn next(&self) -> Option<Duration>;
 
     /// What has gone wrong on purpose since it was asked last: each is an event of the story.
-    fn told(&mut self) -> Vec<String> {
+    fn drain_events(&mut self) -> Vec<String> {
         Vec::new()
     }
 }

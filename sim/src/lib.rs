@@ -44,7 +44,7 @@
 //!
 //! The modules, in reading order: `sim` builds and runs; [`outcome`] is what comes
 //! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
-//! what goes wrong on purpose, `strikes` injects it; `engine` and `core` are the scheduler itself,
+//! what goes wrong on purpose, `inject` does it; `engine` and `core` are the scheduler itself,
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
 //! `ends` who has ended, `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
 //! tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
@@ -67,11 +67,13 @@ mod follow;
 pub mod fs;
 #[cfg(feature = "history")]
 pub mod history;
+mod inject;
 mod inputs;
 pub mod interpose;
 pub mod isolate;
 mod limits;
 pub mod memory;
+mod name_conflict;
 mod near;
 #[cfg(feature = "net")]
 pub mod net;
@@ -82,9 +84,7 @@ pub mod recording;
 pub mod rng;
 pub mod runnable;
 mod sim;
-mod squat;
 pub mod strategy;
-mod strikes;
 mod task;
 mod timers;
 mod view;

@@ -376,7 +376,7 @@ impl Environment for Wire {
         arrival.into_iter().chain(self.next_pass).min()
     }
 
-    fn told(&mut self) -> Vec<String> {
+    fn drain_events(&mut self) -> Vec<String> {
         std::mem::take(&mut self.told)
     }
 }

@@ -42,7 +42,7 @@ use crate::rng::{below, stream};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultPlan {
-    /// Faults that strike in every run.
+    /// Faults that are injected in every run.
     #[serde(default)]
     pub faults: Vec<Fault>,
     /// What is drawn for each run.

@@ -14,7 +14,7 @@ use retake::engine::TimerId;
 pub(crate) enum Action {
     /// A sleeping task resumes.
     Wake(Waker),
-    /// An asked-for fault strikes; its place in the list of faults.
+    /// A fault is injected; its index in the list of faults.
     Fault(usize),
     /// A delayed task may run again.
     Release { slot: u32, serial: u32 },

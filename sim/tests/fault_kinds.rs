@@ -590,7 +590,7 @@ fn each_kind_strikes_is_in_the_trace_and_is_replayed() {
             let missed = struck
                 .warnings
                 .iter()
-                .find(|it| it.contains("did not strike"));
+                .find(|it| it.contains("was not injected"));
             assert_eq!(missed, None, "{what}");
             let count = recorded
                 .iter()

@@ -150,7 +150,7 @@ fn a_fault_without_a_target_is_a_warning() {
     assert!(run.passed() && faults(&sink).is_empty());
     assert_eq!(
         run.warnings,
-        ["fault `kill three @1ms` did not strike: no such task was alive then"]
+        ["fault `kill three @1ms` was not injected: no such task was alive then"]
     );
 }
 

@@ -50,7 +50,7 @@ impl Core {
         if self.find_free_names() {
             return Next::Again;
         }
-        if self.faults.wait_for_steps && self.strike_for_step(step) {
+        if self.faults.wait_for_steps && self.inject_for_step(step) {
             self.woken_by = None;
             self.rounds = ROUNDS_AFTER_EXIT;
             return Next::Again;

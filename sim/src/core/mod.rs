@@ -5,15 +5,15 @@
 //! after letting go of this state.
 //!
 //! Here is the state, with its tasks and its time; in `steps` how steps begin and end, in
-//! `decisions` who is next, in `told` what is recorded and checked.
+//! `decisions` who is next, in `recording` what is recorded and checked.
 
 mod decisions;
 mod following;
 mod livelock;
 mod lives;
 mod mode;
+mod recording;
 mod steps;
-mod told;
 mod ungated;
 
 use std::collections::BTreeMap;
@@ -33,11 +33,11 @@ use retake_traces::sink::Sink;
 use crate::fault::Fault;
 use crate::follow::Follow;
 use crate::identity::{Label, Labels};
+use crate::inject::Faults;
 use crate::outcome::{Coverage, Messages, Outcome, Stats};
 use crate::rng::{below, stream};
 use crate::runnable::Runnable;
 use crate::strategy::Scheduler;
-use crate::strikes::Faults;
 use crate::task::{Spawned, State, Task, Tasks};
 use crate::timers::{Action, Timers};
 use crate::view::View;

@@ -264,7 +264,7 @@ impl Core {
         }
         let holds = self.follow.is_some() && self.follow_end(ticket, &end);
         if crate::panics::any() && !matches!(end, StepEnd::Panicked(_)) {
-            self.tell_caught(crate::panics::take());
+            self.log_caught(crate::panics::take());
         }
         self.note_end(ticket, end);
         holds

@@ -176,7 +176,7 @@ impl Contract for Engine {
         if !core.is_over() && !matches!(core.mode, Mode::Awaits(_)) {
             let text = core.clean(text);
             core.show_to_monitor(&text);
-            core.tell(text);
+            core.log(text);
         }
     }
 

@@ -38,9 +38,9 @@ use crate::core::{Core, Mode, Next as Pick};
 use crate::deadlock::Findings;
 use crate::ends::Ends;
 use crate::environment::Environment;
+use crate::inject::Effect;
+use crate::name_conflict::hold_name;
 use crate::outcome::Outcome;
-use crate::squat::squat;
-use crate::strikes::Blow;
 pub(crate) use standstill::Standstill;
 use time::Anchor;
 
@@ -224,32 +224,32 @@ impl Engine {
             Some(Pick::Wait) => {}
             None => self.kick(),
             Some(Pick::Again) => {
-                self.strike();
+                self.apply_effects();
                 self.kick();
             }
             Some(Pick::Finished) => {
-                self.strike();
+                self.apply_effects();
                 self.finish_main();
             }
         }
     }
 
     /// Do what faults ask for.
-    fn strike(&self) {
-        let (blows, wakes, names) = {
+    fn apply_effects(&self) {
+        let (effects, wakes, names) = {
             let faults = &mut self.core.borrow_mut().faults;
             (
-                std::mem::take(&mut faults.blows),
+                std::mem::take(&mut faults.effects),
                 std::mem::take(&mut faults.wakes),
                 std::mem::take(&mut faults.free_names),
             )
         };
-        for (actor, blow) in blows {
-            match blow {
-                Blow::Kill => actor.kill(),
-                Blow::Stop => actor.stop(None),
+        for (actor, effect) in effects {
+            match effect {
+                Effect::Kill => actor.kill(),
+                Effect::Stop => actor.stop(None),
                 // One that is gone needs no draining.
-                Blow::Drain => drop(actor.drain()),
+                Effect::Drain => drop(actor.drain()),
             }
         }
         for waker in wakes {
@@ -262,7 +262,7 @@ impl Engine {
                 clippy::disallowed_methods,
                 reason = "a fault, which no gate is to guard"
             )]
-            tokio::spawn(squat(name, until));
+            tokio::spawn(hold_name(name, until));
         }
     }
 

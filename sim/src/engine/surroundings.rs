@@ -24,8 +24,8 @@ impl Engine {
         // After a step it may have woken tasks without knowing.
         let after_step = self.environment_acted.replace(steps) != steps;
         let acts = environment.act(Duration::from_nanos(now_ns)) || after_step;
-        for text in environment.told() {
-            self.core.borrow_mut().tell(text);
+        for text in environment.drain_events() {
+            self.core.borrow_mut().log(text);
         }
         if acts {
             self.kick();

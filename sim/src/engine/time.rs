@@ -58,7 +58,7 @@ impl Engine {
         self.core.borrow_mut().forget_waker();
         let healed = self.core.borrow_mut().heal_if_awaited();
         if healed {
-            self.strike();
+            self.apply_effects();
             return self.kick();
         }
         if self.fire_due() || self.environment_acts() {
@@ -144,7 +144,7 @@ impl Engine {
                 };
                 match action {
                     Action::Fault(place) => {
-                        core.strike_at_time(place);
+                        core.inject_at_time(place);
                         None
                     }
                     Action::Release { slot, serial } => {
@@ -161,7 +161,7 @@ impl Engine {
             fired = true;
             match action {
                 Some(waker) => waker.wake(),
-                None => self.strike(),
+                None => self.apply_effects(),
             }
         }
         if self.core.borrow().is_over() {

@@ -52,7 +52,7 @@ impl Engine {
         let alive = self.alive_tasks();
         let mut core = self.core.borrow_mut();
         // The sentinel is a task as well, and so is what a fault has take a name.
-        let own = 1 + crate::squat::alive();
+        let own = 1 + crate::name_conflict::alive();
         let mut known = core.tasks.alive() + own;
         if alive != known + self.ungated.get() {
             let swept = core.tasks.sweep();

@@ -17,7 +17,7 @@ pub struct SeedRun {
     pub steps: u64,
     /// Choices that first in, first out would not have made.
     pub deviations: u64,
-    /// Faults that struck.
+    /// Faults that were injected.
     pub faults: u64,
     /// The failure.
     pub case: Option<Case>,

@@ -16,7 +16,7 @@ use retake_traces::sink::{HashSink, MemorySink};
 
 use super::{Case, Scenario};
 use crate::fault::{Fault, FaultAction, Skew};
-use crate::strikes::POINT;
+use crate::inject::POINT;
 
 /// Runs that a shrinking may take.
 const RUNS_MAX: u32 = 2_000;

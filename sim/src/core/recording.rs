@@ -1,4 +1,4 @@
-//! What is told of a run: its records, its checks and its end.
+//! What is recorded of a run, its checks and its end.
 
 use retake_traces::TEXT_MAX;
 use retake_traces::record::{End, Panic, Record, State as StateRecord};
@@ -41,7 +41,7 @@ impl Core {
         if panic.is_none() && seen.is_empty() && !message.starts_with(INJECTED) {
             crate::panics::missed();
         }
-        self.tell_caught(seen);
+        self.log_caught(seen);
         self.write(&Record::Panic(Panic {
             task,
             message: message.to_owned(),
@@ -55,12 +55,12 @@ impl Core {
     }
 
     /// Panics that the code of a step caught itself.
-    pub(super) fn tell_caught(&mut self, seen: Vec<Seen>) {
+    pub(super) fn log_caught(&mut self, seen: Vec<Seen>) {
         for panic in seen {
             let place = panic.place.map(|place| format!(" at {place}"));
             let message = self.clean(panic.message);
             let place = place.unwrap_or_default();
-            self.tell(format!("a panic{place} was caught: {message}"));
+            self.log(format!("a panic{place} was caught: {message}"));
         }
     }
 
@@ -89,7 +89,7 @@ impl Core {
     }
 
     /// Add an event to the story.
-    pub(crate) fn tell(&mut self, text: String) {
+    pub(crate) fn log(&mut self, text: String) {
         if self.layers.story && !self.is_over() {
             self.write(&Record::Event(text));
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 thread_local! {
-    /// Tokio tasks of squatters that are alive on this thread.
+    /// Tokio tasks of holders that are alive on this thread.
     static ALIVE: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -33,10 +33,10 @@ pub(crate) fn alive() -> usize {
 }
 
 /// Does nothing, under its name.
-struct Squatter;
+struct NameHolder;
 
 #[retake::gate::callbacks]
-impl Actor for Squatter {
+impl Actor for NameHolder {
     type Msg = ();
     type State = ();
     type Arguments = ();
@@ -47,7 +47,7 @@ impl Actor for Squatter {
 }
 
 /// Take a name of ractor's registry until this virtual time since the start of the run.
-pub(crate) fn squat(
+pub(crate) fn hold_name(
     name: String,
     until: tokio::time::Instant,
 ) -> impl Future<Output = ()> + Send + 'static {
@@ -60,10 +60,10 @@ pub(crate) fn squat(
 
 async fn take(name: String, until: tokio::time::Instant) {
     // Somebody may have been sooner.
-    if let Ok((squatter, ended)) = Actor::spawn(Some(name), Squatter, ()).await {
+    if let Ok((holder, ended)) = Actor::spawn(Some(name), NameHolder, ()).await {
         let _alive = Alive::new();
         tokio::time::sleep_until(until).await;
-        squatter.stop(None);
+        holder.stop(None);
         let _ = tokio::time::timeout(Duration::from_secs(1), ended).await;
     }
 }

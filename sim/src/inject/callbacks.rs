@@ -36,7 +36,7 @@ impl Core {
             self.expect_end(slot);
         }
         let (kind, turn) = how(action)?;
-        self.has_struck(place, serial, kind);
+        self.note_injected(place, serial, kind);
         Some(turn)
     }
 
@@ -53,7 +53,7 @@ impl Core {
         if mem::replace(&mut ticket.resumed, true) {
             return Turn::Pass;
         }
-        match self.strike_start(slot) {
+        match self.inject_into_start(slot) {
             Some(FaultAction::SlowStart { by }) => {
                 let until_ns = self.now_ns.saturating_add(nanos(by));
                 self.faults.slow_starts.insert(slot, until_ns);
@@ -67,12 +67,12 @@ impl Core {
 
     /// An actor is about to start in a step of its own.
     pub(crate) fn fire_start(&mut self, slot: u32) -> Option<Turn> {
-        let action = self.strike_start(slot)?;
+        let action = self.inject_into_start(slot)?;
         Some(how(action)?.1)
     }
 
     /// The fault that waits for this actor's start, which is injected now.
-    pub(super) fn strike_start(&mut self, slot: u32) -> Option<FaultAction> {
+    pub(super) fn inject_into_start(&mut self, slot: u32) -> Option<FaultAction> {
         let task = self.tasks.get(slot)?;
         let (serial, label) = (task.serial, task.label);
         let is_restart = self.labels.text(label).contains('#');
@@ -101,7 +101,7 @@ impl Core {
                 tolerance.ends.push_back(now_ns);
             }
         }
-        self.has_struck(place, serial, kind);
+        self.note_injected(place, serial, kind);
         Some(action)
     }
 }

@@ -76,7 +76,7 @@ impl Core {
         self.now_ns < self.faults.paused_until_ns
     }
 
-    pub(super) fn strike_run(&mut self, place: usize) -> bool {
+    pub(super) fn inject_into_run(&mut self, place: usize) -> bool {
         let kind = match self.faults.pending[place].fault.action {
             FaultAction::Pause { until } => {
                 let until_ns = nanos(until);
@@ -128,7 +128,7 @@ impl Core {
             }
             _ => return false,
         };
-        self.has_struck(place, 0, kind);
+        self.note_injected(place, 0, kind);
         true
     }
 
@@ -224,7 +224,7 @@ impl Core {
         faults.slows.clear();
         faults.armed.clear();
         faults.starts.clear();
-        faults.squats.clear();
+        faults.name_conflicts.clear();
         faults.paused_until_ns = 0;
         (faults.late, faults.coalesce) = ((0, 0), (0, 0));
         (faults.clock, faults.load) = (None, None);

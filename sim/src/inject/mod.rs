@@ -22,7 +22,7 @@ use crate::timers::Action;
 
 /// What the engine does to an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Blow {
+pub(crate) enum Effect {
     Kill,
     Stop,
     Drain,
@@ -89,9 +89,9 @@ pub(crate) struct Faults {
     /// To be woken by the engine.
     pub(crate) wakes: Vec<Waker>,
     /// Actors into which the engine has to inject.
-    pub(crate) blows: Vec<(ActorCell, Blow)>,
+    pub(crate) effects: Vec<(ActorCell, Effect)>,
     /// Names to be taken when they are free, and until when.
-    squats: Vec<(String, u64)>,
+    name_conflicts: Vec<(String, u64)>,
     /// Names that are free now: the engine takes them.
     pub(crate) free_names: Vec<(String, u64)>,
     tolerances: BTreeMap<u32, Tolerance>,
@@ -142,7 +142,7 @@ impl Core {
     }
 
     /// Faults that were not injected.
-    pub(crate) fn unstruck(&self) -> Vec<String> {
+    pub(crate) fn not_injected(&self) -> Vec<String> {
         let pending = self.faults.pending.iter().filter(|pending| {
             !pending.is_over && !matches!(pending.fault.action, FaultAction::Heal { .. })
         });
@@ -158,17 +158,17 @@ impl Core {
                     }
                     _ => "no such task was alive then",
                 };
-                format!("fault `{}` did not strike: {why}", pending.fault)
+                format!("fault `{}` was not injected: {why}", pending.fault)
             })
             .collect()
     }
 
     /// The time of a fault has come.
-    pub(crate) fn strike_at_time(&mut self, place: usize) {
+    pub(crate) fn inject_at_time(&mut self, place: usize) {
         if self.faults.pending[place].is_over {
             return;
         }
-        // What cannot strike now may do so at a step from now on.
+        // What cannot be injected now may be at a step from now on.
         let Fault { target, action, .. } = &self.faults.pending[place].fault;
         let may_wait = target.starts_with('*')
             || matches!(
@@ -179,19 +179,19 @@ impl Core {
             self.faults.pending[place].has_come = true;
             self.faults.wait_for_steps = true;
         } else {
-            self.strike(place);
+            self.inject(place);
         }
     }
 
-    /// Strike what is due before this step.
-    pub(crate) fn strike_for_step(&mut self, step: u64) -> bool {
-        let mut struck = false;
+    /// Inject what is due before this step.
+    pub(crate) fn inject_for_step(&mut self, step: u64) -> bool {
+        let mut injected = false;
         for place in 0..self.faults.pending.len() {
             if self.faults.is_due(place, step) {
-                struck |= self.strike(place);
+                injected |= self.inject(place);
             }
         }
-        struck
+        injected
     }
 
     /// Whether one of the targets that begin with a star may be this task.
@@ -236,12 +236,12 @@ impl Core {
         base == target || (target.starts_with(base) && self.labels.text(label) == target)
     }
 
-    /// Strike, if the target is known without knowing who comes next.
-    fn strike(&mut self, place: usize) -> bool {
+    /// Inject, if the target is known without knowing who comes next.
+    fn inject(&mut self, place: usize) -> bool {
         let Fault { target, action, .. } = &self.faults.pending[place].fault;
         let (target, action) = (target.clone(), *action);
         match action {
-            _ if action.is_about_the_run() => self.strike_run(place),
+            _ if action.is_about_the_run() => self.inject_into_run(place),
             FaultAction::Point => false,
             _ if action.is_of_a_start() => {
                 if !self.faults.starts.contains(&place) {
@@ -259,7 +259,7 @@ impl Core {
                 let victim = waiting
                     .into_iter()
                     .find(|slot| self.is_target(&target, *slot, place));
-                victim.is_some_and(|slot| self.strike_slots(place, slot))
+                victim.is_some_and(|slot| self.inject_with_siblings(place, slot))
             }
             _ => {
                 if self.faults.armed.iter().any(|armed| armed.place == place) {
@@ -271,19 +271,19 @@ impl Core {
                     let victim = ready
                         .into_iter()
                         .find(|slot| self.is_target(&target, *slot, place));
-                    return victim.is_some_and(|slot| self.strike_slots(place, slot));
+                    return victim.is_some_and(|slot| self.inject_with_siblings(place, slot));
                 }
-                let mut struck = false;
+                let mut injected = false;
                 for slot in self.named(&target) {
-                    struck |= self.strike_slots(place, slot);
+                    injected |= self.inject_with_siblings(place, slot);
                 }
-                struck
+                injected
             }
         }
     }
 
-    /// Strike a task, and siblings of it.
-    fn strike_slots(&mut self, place: usize, slot: u32) -> bool {
+    /// Inject into a task, and siblings of it.
+    fn inject_with_siblings(&mut self, place: usize, slot: u32) -> bool {
         let siblings = self.faults.pending[place].fault.siblings as usize;
         let mut slots = vec![slot];
         if siblings > 0
@@ -297,14 +297,14 @@ impl Core {
             let others = others.map(|(slot, _)| slot).filter(|it| is_sibling(*it));
             slots.extend(others.take(siblings));
         }
-        let mut struck = false;
+        let mut injected = false;
         for slot in slots {
-            struck |= self.strike_slot(place, slot);
+            injected |= self.inject_into_slot(place, slot);
         }
-        struck
+        injected
     }
 
-    fn strike_slot(&mut self, place: usize, slot: u32) -> bool {
+    fn inject_into_slot(&mut self, place: usize, slot: u32) -> bool {
         let action = self.faults.pending[place].fault.action;
         let Some(task) = self.tasks.get_mut(slot) else {
             return false;
@@ -318,18 +318,18 @@ impl Core {
                 if awaiting && !task.suspended {
                     return false;
                 }
-                self.faults.blows.push((cell, Blow::Kill));
+                self.faults.effects.push((cell, Effect::Kill));
                 FaultKind::Kill
             }
             FaultAction::Stop | FaultAction::Drain => {
                 let Some(cell) = task.cell.clone() else {
                     return false;
                 };
-                let (blow, kind) = match action {
-                    FaultAction::Stop => (Blow::Stop, FaultKind::Stop),
-                    _ => (Blow::Drain, FaultKind::Drain),
+                let (effect, kind) = match action {
+                    FaultAction::Stop => (Effect::Stop, FaultKind::Stop),
+                    _ => (Effect::Drain, FaultKind::Drain),
                 };
-                self.faults.blows.push((cell, blow));
+                self.faults.effects.push((cell, effect));
                 kind
             }
             FaultAction::Panic(_) | FaultAction::Fail(_) | FaultAction::Lose => {
@@ -354,7 +354,7 @@ impl Core {
                     return false;
                 };
                 let until_ns = nanos(until);
-                self.faults.squats.push((name, until_ns));
+                self.faults.name_conflicts.push((name, until_ns));
                 FaultKind::Squat { until_ns }
             }
             _ => return false,
@@ -362,12 +362,12 @@ impl Core {
         if action.ends_an_actor() {
             self.expect_end(slot);
         }
-        self.has_struck(place, serial, kind);
+        self.note_injected(place, serial, kind);
         true
     }
 
     /// Note and record that a fault was injected into a task.
-    fn has_struck(&mut self, place: usize, serial: u32, kind: FaultKind) {
+    fn note_injected(&mut self, place: usize, serial: u32, kind: FaultKind) {
         self.faults.pending[place].is_over = true;
         self.record_fault(serial, kind);
     }

@@ -42,18 +42,18 @@ impl Core {
 
     /// Find which of the names to be taken are free now.
     pub(crate) fn find_free_names(&mut self) -> bool {
-        if self.faults.squats.is_empty() {
+        if self.faults.name_conflicts.is_empty() {
             return false;
         }
         let now_ns = self.now_ns;
         self.faults
-            .squats
+            .name_conflicts
             .retain(|(_, until_ns)| *until_ns > now_ns);
         let is_free = |(name, _): &(String, u64)| ractor::registry::where_is(name).is_none();
-        let (free, taken) = mem::take(&mut self.faults.squats)
+        let (free, taken) = mem::take(&mut self.faults.name_conflicts)
             .into_iter()
             .partition(is_free);
-        self.faults.squats = taken;
+        self.faults.name_conflicts = taken;
         self.faults.free_names = free;
         !self.faults.free_names.is_empty()
     }
