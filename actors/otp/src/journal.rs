@@ -107,7 +107,7 @@ pub enum Event {
     Returned(String),
 }
 
-/// What becomes of an incarnation of an actor.
+/// The life of an incarnation of an actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lifecycle {
     /// `pre_start` begins.

@@ -55,7 +55,7 @@ fn mutants_of_the_pool_are_caught() {
         let mut crowded = good;
         crowded.waiting_max = 4;
         assert_eq!(numbers(&pool(&bounded, &crowded)), [12]);
-        // A worker was restarted, and nobody told those who wait.
+        // A worker was restarted, and those who wait were not notified.
         let mut asleep = good;
         (asleep.idle, asleep.leased, asleep.waiting) = (1, 1, 2);
         assert_eq!(numbers(&pool(&config, &asleep)), [20]);

@@ -91,7 +91,7 @@ fn a_pool_lends_a_worker_for_a_transaction_or_a_lease() {
             .await
             .unwrap();
 
-        // The worker is given back whatever becomes of the closure.
+        // The worker is given back however the closure ends.
         let doubled = pool.transaction(SECOND, async |worker| {
             call(&worker, |reply| Request::Double(21, reply), Some(SECOND)).await
         });

@@ -276,7 +276,7 @@ fn a_pool_that_is_gone_says_so() {
 }
 
 /// Clients that wait, hold, give up and die, while workers are killed: in the
-/// end nothing is lent, nobody waits, and all workers are there.
+/// end nothing is leased, nobody waits, and all workers are there.
 #[test]
 fn no_worker_and_no_waiter_is_lost_under_any_schedule() {
     for seed in 0..300 {

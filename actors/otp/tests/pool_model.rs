@@ -41,13 +41,13 @@ enum Operation {
     /// Several at once: as many checkouts without waiting, and one given back.
     Rush(u8),
     /// Everything at once: for each of these bits one more checkout that waits, one
-    /// lease given back, one lent worker killed and given back, one returned worker
+    /// lease given back, one leased worker killed and given back, one returned worker
     /// killed, one worker checked in and then its lease given back.
     Storm(u8),
 }
 
-/// All that can be told of a pool from outside is a function of how many workers
-/// are lent.
+/// What can be seen of a pool from outside is a function of how many workers
+/// are leased.
 #[derive(Clone, Copy, Debug)]
 struct Model {
     size: usize,
@@ -119,7 +119,7 @@ impl Stage {
                 }
             }
             Operation::KillReturned => {
-                // Lent again since, it may be ours: then that lease is void.
+                // Leased again since, it may be ours: then that lease is void.
                 if let Some(worker) = self.returned.take() {
                     worker.kill();
                     let before = self.leases.len();
@@ -146,7 +146,7 @@ impl Stage {
                     })
                     .collect();
                 for client in clients {
-                    // Whoever of them came first: as many as there was room for.
+                    // Those of them that came first: as many as there was room for.
                     if let Ok(lease) = client.await.unwrap() {
                         self.leases.push(lease);
                         self.model.leased += 1;
@@ -203,7 +203,7 @@ impl Stage {
                 }
                 _ => {
                     if let Some(lease) = self.leases.pop() {
-                        // In this order: a worker that has been lent to somebody else
+                        // In this order: a worker that has been leased to another client
                         // since would be taken from them.
                         others.push(spawn(async move {
                             pool.check_in(&lease);
@@ -226,7 +226,7 @@ impl Stage {
         self.model.leased = self.leases.len();
     }
 
-    /// Full, or out of patience, if and only if no worker may be lent.
+    /// Full, or timed out, if and only if no worker may be leased.
     fn keep(&mut self, answer: Result<Lease<()>, CheckoutError>, no: CheckoutError) {
         match answer {
             Ok(lease) => {

@@ -58,10 +58,10 @@ pub enum PlanError {
     /// An option that there is not.
     #[error("`{0}` is no option: write rate=SHARE, at=TIME or for=TIME")]
     Option(String),
-    /// A time that is none.
+    /// A time that is not valid.
     #[error("`{0}` is no time: write a number with us, ms or s, at most 1000000s")]
     Time(String),
-    /// A rate that is none.
+    /// A rate that is not valid.
     #[error("`{0}` is no rate: write a number from 0 to 1")]
     Rate(String),
 }

@@ -1,6 +1,6 @@
 //! An observer: raises alerts from what clients were answered, window by window.
 //!
-//! Whoever answers clients notes it in [`Observations`], which costs a lock and no
+//! The code that answers clients notes it in [`Observations`], which costs a lock and no
 //! message. The first note after a quiet time wakes the observer; it looks at the
 //! figures when the window is over, and not while nothing happens.
 //!

@@ -144,7 +144,7 @@ fn each_event_leads_on_where_it_may_and_is_an_error_that_names_the_state_elsewhe
             let expected = target(state, event);
             led += u32::from(expected.is_some());
             assert_eq!(after, expected.unwrap_or(state), "{state} {event:?}");
-            // Nobody asks for an expiry, so nobody is told that there is none.
+            // Nobody asks for an expiry, so nobody gets an answer without one.
             let refused = event.filter(|_| expected.is_none());
             let refused =
                 refused.map(|change| format!("an entitlement that is {state} cannot {change}"));
@@ -228,7 +228,7 @@ fn an_entitlement_expires_in_its_time_and_its_governor_refuses() {
         go(&system, &[Change::Grant, Change::Approve]).await;
         system.signal(calm()).await.unwrap();
         retake::sleep(Duration::from_secs(99)).await;
-        // A suspension interrupts the time, and it begins anew.
+        // A suspension interrupts the time, and it starts again.
         go(&system, &[Change::Suspend, Change::Reinstate]).await;
         retake::sleep(Duration::from_millis(99_999)).await;
         assert_eq!(go(&system, &[]).await, EntitlementState::Entitled);

@@ -191,7 +191,7 @@ fn a_grant_and_its_approval_lead_a_refusing_governor_back() {
     run.expect_passed();
 }
 
-/// A governor with a ledger and without an executor: its actions end as they are told to.
+/// A governor with a ledger and without an executor: its actions end as the test says.
 async fn alone(action_timeout: Duration) -> (GovernorRef, Store) {
     let ledger = LedgerArguments::default();
     let store = ledger.store.clone();
@@ -233,7 +233,7 @@ fn each_end_of_an_action_leaves_a_result_and_leads_back_to_stable_once() {
                     let event = GovernorEvent::ActionDone { attempt, result };
                     governor.cast(event).unwrap();
                 };
-                // News of another action changes nothing.
+                // The end of another action changes nothing.
                 done(attempt + 1);
                 let inspection = governor.inspect().await.unwrap();
                 assert_eq!(inspection.state, GovernorState::Intervening);

@@ -104,7 +104,7 @@ fn they_hold_whoever_is_killed_and_whatever_fails() {
                 duration: Duration::from_secs(3600),
             };
             config.failures.inject(failure).unwrap();
-            // Entitling and the ledger's own work go on.
+            // Entitling and the ledger's own work continue.
             let failures = config.failures.clone();
             let healing = retake::spawn(async move {
                 retake::sleep(HEALS).await;
@@ -118,7 +118,7 @@ fn they_hold_whoever_is_killed_and_whatever_fails() {
     }
 }
 
-/// Faults that struck, and actors that live for the second time.
+/// Faults that were injected, and actors that live for the second time.
 fn disturbed(fault: Option<Fault>) -> usize {
     let sink = MemorySink::new();
     let sim = Sim::new().seed(1).faults(fault).trace(sink.clone());
@@ -253,7 +253,7 @@ fn mutants_of_hash_chains_are_caught_where_they_are() {
                 action: "rollback".to_owned(),
             };
         }),
-        // A forger who writes the hash anew is found out by the next link.
+        // A forger who computes the hash again is found out by the next link.
         ("position 2 (receipt 4)", |it| {
             it[2].payload.push('x');
             it[2].hash = it[2].expected_hash();

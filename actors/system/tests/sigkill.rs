@@ -94,7 +94,7 @@ async fn what_was_acknowledged_survives_the_killing_of_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged_in_all = 0;
     for kill in 0..KILLS {
-        // Every few kills a new log; between them each process goes on with the last one's.
+        // Every few kills a new log; between them each process continues the last one's.
         let path = folder.path().join(format!("log-{}", kill / 10));
         let mut command = Command::new(std::env::current_exe().unwrap());
         command

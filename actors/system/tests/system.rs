@@ -322,7 +322,7 @@ fn below_the_root_a_part_that_dies_is_restarted_alone() {
                 kill(victim).await;
                 assert_eq!(incarnations(&others), before.0, "{victim} killed");
                 assert_ne!(incarnations(&[victim]), before.1, "{victim} killed");
-                // As often as its supervisor stands it, and no more.
+                // As often as its supervisor allows, and no more.
                 for _ in 0..4 {
                     kill(victim).await;
                 }

@@ -40,7 +40,7 @@ pub fn pool(config: &PoolConfig, status: &PoolStatus) -> Vec<Violation> {
 }
 
 /// 16: `held` is how many leases clients that live hold, at a moment when the pool
-/// has heard of all that were given back.
+/// knows of each one that was given back.
 #[must_use]
 pub fn pool_leases(status: &PoolStatus, held: usize) -> Vec<Violation> {
     if status.leased <= held {

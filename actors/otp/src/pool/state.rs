@@ -55,7 +55,7 @@ pub(super) enum Effect {
 #[derive(Debug)]
 pub(super) struct State {
     config: PoolConfig,
-    /// All that run or are being started, with the client that has each.
+    /// The workers that run or start, with the client that has each.
     workers: BTreeMap<WorkerId, Option<ClientId>>,
     /// Given back last at the end.
     idle: VecDeque<WorkerId>,

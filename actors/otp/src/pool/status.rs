@@ -62,6 +62,6 @@ pub enum PoolState {
     Ready,
     /// The next worker leased is started beyond the pool's size.
     Overflow,
-    /// All that may be leased are.
+    /// Every worker that may be leased is.
     Full,
 }

@@ -109,7 +109,7 @@ pub trait StateMachine: Sized + Send + Sync + 'static {
         let _ = (event, why);
     }
 
-    /// The event that a child's start or end is to this machine; by default it is none.
+    /// The event that a child's start or end is to this machine; by default no event.
     fn supervision(&self, event: SupervisionEvent) -> Option<Self::Event> {
         let _ = event;
         None

@@ -1,4 +1,4 @@
-//! Cases that the test suites of poolboy and OTP care about, told anew against the
+//! Cases that the test suites of poolboy and OTP care about, written again against the
 //! public API: `poolboy_tests`, `supervisor_SUITE`, `gen_statem_SUITE`.
 #![allow(missing_docs)]
 

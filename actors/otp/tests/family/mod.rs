@@ -9,7 +9,7 @@ use retake_otp::supervisor::{ChildSpec, Ignore, Strategy, SupervisorRef, Supervi
 
 pub type Log = Arc<Mutex<Vec<String>>>;
 
-/// Logs its starts and stops; fails to start, or does not want to, while told to.
+/// Logs its starts and stops; fails to start, or does not want to, while set so.
 pub struct Child {
     pub id: &'static str,
     pub log: Log,

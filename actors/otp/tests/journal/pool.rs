@@ -83,7 +83,7 @@ fn mutants_of_the_pools_journal_are_caught() {
         });
         retake::sleep(Duration::from_secs(1)).await;
         let kept = pool.status().await.unwrap();
-        // 16: one is lent, and somebody holds it; then nobody would.
+        // 16: one is leased, and a client holds it; then none would.
         assert_eq!(pool_leases(&kept, 1), []);
         assert_eq!(numbers(&pool_leases(&kept, 0)), [16]);
         drop(first);
@@ -103,7 +103,7 @@ fn mutants_of_the_pools_journal_are_caught() {
     let returned: Vec<usize> = (0..good.len())
         .filter(|at| matches!(good[*at].event, Event::Returned(_)))
         .collect();
-    // 17: lent before it is given back; given back twice.
+    // 17: leased before it is given back; given back twice.
     assert_eq!(check(&|entries| drop(entries.remove(returned[0]))), [17]);
     let twice = |entries: &mut Vec<Entry>| entries.insert(returned[2], good[returned[2]].clone());
     assert_eq!(check(&twice), [17]);

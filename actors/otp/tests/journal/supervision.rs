@@ -129,7 +129,7 @@ fn mutants_of_supervisors_are_caught() {
         entries.insert(next + 1, end);
     };
     assert!(check(&haunts).contains(&4));
-    // 5: a restarted counter goes on where it was.
+    // 5: a restarted counter continues where it was.
     let recovers = |entries: &mut Vec<Entry>| {
         for entry in entries.iter_mut() {
             if let Event::Life(number, Lifecycle::Started(state)) = &mut entry.event

@@ -4,7 +4,7 @@ use crate::common::*;
 
 // --- calls, monitors, order ---
 
-/// Counts what it is told; answers after a while.
+/// Counts what it is sent; answers after a while.
 struct Counter(Arc<AtomicU32>);
 
 #[derive(Debug)]

@@ -52,7 +52,7 @@ fn a_pool_without_workers_of_its_own_lends_overflow_only() {
 
 #[test]
 fn a_pool_fails_when_a_replacement_does_not_start_and_its_clients_learn_of_it() {
-    // Idle; lent without anybody waiting; lent with somebody waiting.
+    // Idle; leased without a waiter; leased with a waiter.
     for (is_lent, waits) in [(false, false), (true, false), (true, true)] {
         simulate(move || async move {
             let pool = seats(1, 0, 1).await;

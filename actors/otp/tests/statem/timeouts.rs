@@ -13,7 +13,7 @@ fn a_state_timeout_ends_with_its_state() {
             .play([set(plain("late")), event("go", [Goto(B)])])
             .await;
         assert_eq!(stage.log_after(20).await, "");
-        // Neither other events nor a repeat end it; setting it anew replaces it.
+        // Neither other events nor a repeat end it; setting it again replaces it.
         stage
             .play([set(plain("old")), plain("x"), event("repeat", [Repeat])])
             .await;

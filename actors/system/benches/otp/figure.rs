@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 pub(crate) enum Figure {
     PerSecond(f64),
     Times(Histogram<u64>),
-    /// Waiting times, told in milliseconds.
+    /// Waiting times, shown in milliseconds.
     Waits(Histogram<u64>),
     Bytes(usize),
 }

@@ -1,4 +1,4 @@
-//! What the actors do live, beside what OTP does.
+//! What the actors do live, compared with what OTP does.
 //!
 //! ```text
 //! cargo bench -p retake-system             # everything

@@ -40,7 +40,7 @@ pub(super) struct InFlight {
 }
 
 /// A governor that takes an action over gives it at least so long: its end needs a receipt,
-/// and where there is none the governor dies of it and is restarted.
+/// and without one the governor fails and is restarted.
 const TAKEN_OVER: Duration = Duration::from_secs(1);
 
 impl GovernorData {

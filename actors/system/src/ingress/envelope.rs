@@ -85,7 +85,7 @@ impl Envelope {
     /// Read the body of a push.
     ///
     /// # Errors
-    /// If it is none, or its data is no signal.
+    /// If it is no envelope, or its data is no signal.
     pub fn parse(body: &[u8]) -> Result<Self, EnvelopeError> {
         let push: Push = serde_json::from_slice(body)
             .map_err(|error| EnvelopeError::Envelope(error.to_string()))?;

@@ -129,7 +129,7 @@ impl Ingress {
 }
 
 impl Shared {
-    /// Do what was asked for. What comes of it is all that others see.
+    /// Do what was asked for. Others see only its result.
     async fn answer(&self, request: &RecordedRequest) -> Response {
         let start = retake::now();
         self.config.request_time.spend().await;

@@ -12,8 +12,8 @@ pub(super) struct Limits {
     bodies_max: usize,
 }
 
-/// So many bytes of a body are not counted: small bodies go on when large ones have
-/// taken all that there is.
+/// Bytes of a body that are not counted: small bodies are still taken when large ones have
+/// used up the budget.
 const FREE_BYTES: usize = 16 * 1024;
 
 #[derive(Debug, Default)]

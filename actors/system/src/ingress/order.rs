@@ -68,7 +68,7 @@ impl Order {
     /// Read the body of an order and check its signature. Without a secret none fits.
     ///
     /// # Errors
-    /// If it is none, its signature does not fit, or what it asks for is unknown.
+    /// If it is no order, its signature does not fit, or what it asks for is unknown.
     pub fn parse(body: &[u8], secret: Option<&Secret>) -> Result<(Self, OrderKind), OrderError> {
         let order: Self = serde_json::from_slice(body)
             .map_err(|error| OrderError::Malformed(error.to_string()))?;
@@ -121,7 +121,7 @@ impl Order {
         Self { signature, ..self }
     }
 
-    /// All that tells it from other orders of its tenant.
+    /// What distinguishes it from other orders of its tenant.
     pub(super) fn id(&self) -> String {
         let Self {
             entitlement_id,

@@ -249,7 +249,7 @@ impl LedgerState {
         let (receipt, is_new) = self.arguments.store.append_new(draft, time);
         retake::event!("receipt {receipt}");
         if is_new {
-            // Its hash is over all that is in it and in the chain before it.
+            // Its hash covers its content and the chain before it.
             let name = || format!("{} {} {}", receipt.id, receipt.tenant, receipt.hash);
             retake::record::output("receipt", || name().into_bytes());
         }

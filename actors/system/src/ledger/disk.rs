@@ -1,6 +1,6 @@
 //! The one seam between the ledger and a disk.
 //!
-//! A disk has a log, which is appended to, and beside it a **mark**: how many bytes of the
+//! A disk has a log, which is appended to, and a **mark**: how many bytes of the
 //! log are known to be durable. The mark is what tells a log that was cut or emptied from
 //! one that was never longer. It is written after each sync and not synced itself, so it
 //! survives the end of the process; after a loss of power it may be an older one, but it is
@@ -67,7 +67,7 @@ impl Value for Contents {
 
 /// An append-only log, with a mark of how much of it is durable.
 pub trait Disk: fmt::Debug + Send + Sync {
-    /// All that is there.
+    /// The whole content.
     fn read(&self) -> DiskResult<'_, Contents>;
     /// Write at the end of the log. What is written survives a loss of power only after
     /// [`Disk::sync`].
@@ -123,7 +123,7 @@ impl<F> Clone for FileDisk<F> {
 }
 
 impl FileDisk {
-    /// Open a log of the system, or make it, with its mark beside it: of `ledger.log` that
+    /// Open a log of the system, or make it, with its mark next to it: of `ledger.log` that
     /// is `ledger.mark`. Only their owner may read them. In a simulation they would survive
     /// what is simulated: use a [`SimulatedDisk`](super::SimulatedDisk), or
     /// [`FileDisk::over`] simulated files.

@@ -13,7 +13,7 @@
 
 /// The first byte of a frame, and of nothing else.
 const START: u8 = 0xFF;
-/// Before a byte that stands for another one.
+/// Before a byte that encodes another one.
 const ESCAPE: u8 = 0xFE;
 /// Of the unescaped parts before the body.
 const HEAD: usize = 1 + 4 + 8 + 4;

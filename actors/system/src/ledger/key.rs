@@ -29,14 +29,14 @@ pub enum Key<'a> {
     Order {
         /// The tenant that it is for.
         tenant: &'a str,
-        /// All that tells it from other orders.
+        /// What distinguishes it from other orders.
         id: &'a str,
     },
     /// A change of an entitlement, by a signed order.
     Change {
         /// The tenant that it is for.
         tenant: &'a str,
-        /// All that tells it from other orders.
+        /// What distinguishes it from other orders.
         id: &'a str,
     },
     /// The refusal of a push whose tenant cannot be read.

@@ -29,7 +29,7 @@ pub enum LedgerError {
     TooLarge,
 }
 
-/// A receipt or receipts, or why there are none.
+/// A receipt or receipts, or the reason for their absence.
 pub(super) type Answer<T> = Result<T, LedgerError>;
 
 /// Largest sum of a draft's texts, in bytes: a receipt that has them can be read again.

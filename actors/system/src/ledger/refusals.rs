@@ -44,7 +44,7 @@ impl Refusals {
         }
     }
 
-    /// The receipt that stands for a refusal that is one too many; none if it has one of
+    /// The receipt that covers a refusal beyond the limit; none if it has one of
     /// its own. Counts it either way.
     pub(super) fn count(&mut self, tenant: &str, reason: &str) -> Option<Receipt> {
         self.refill();

@@ -257,7 +257,7 @@ impl Disk for SimulatedDisk {
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
                 platter.bytes.truncate(length);
                 platter.synced = platter.bytes.len();
-                // What is written anew behind it is written to the disk again.
+                // What is written after it is written to the disk again.
                 if platter.doomed.is_some_and(|doomed| doomed >= length) {
                     platter.doomed = None;
                 }

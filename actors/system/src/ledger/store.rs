@@ -172,7 +172,7 @@ impl Store {
         self.table().acknowledged().len()
     }
 
-    /// True if there is none.
+    /// True without receipts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

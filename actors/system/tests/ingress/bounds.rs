@@ -137,7 +137,7 @@ fn work_that_takes_too_long_is_answered_and_not_begun_late() {
             .iter()
             .filter(|receipt| matches!(receipt.kind, ReceiptKind::Signal { .. }))
             .count();
-        // The second was begun within its time; the third was not begun.
+        // The second was started within its time; the third was not started.
         assert_eq!(taken, 2);
     });
 }

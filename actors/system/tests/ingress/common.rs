@@ -99,7 +99,7 @@ pub(crate) async fn start_on(
     }
 }
 
-/// A client that writes what it is told, byte for byte.
+/// A client that writes what it is given, byte for byte.
 pub(crate) struct Client<Io>(pub(crate) Io, pub(crate) Vec<u8>);
 
 pub(crate) async fn connect() -> Client<TcpStream> {

@@ -92,7 +92,7 @@ async fn ask_over(id: String) -> Option<(u16, Option<u64>)> {
     Some((status, body["receipt"].as_u64()))
 }
 
-/// Each fault of the network by itself, while it lasts: it strikes, and what is answered
+/// Each fault of the network by itself, while it lasts: it has an effect, and what is answered
 /// holds all the same. A client that was cut off asks again and is taken once.
 #[test]
 fn over_a_network_that_doubles_reorders_or_resets_a_request_is_taken_once() {

@@ -164,7 +164,7 @@ fn what_is_malformed_or_not_entitled_is_refused_with_a_receipt() {
                 (status, &Value::from(word)),
                 "{request}"
             );
-            // One receipt, and nothing else: no action was begun.
+            // One receipt, and nothing else: no action was started.
             let receipt = stage.system.store().all().split_off(before);
             let [receipt] = &receipt[..] else {
                 panic!("{request}: {receipt:?}");
@@ -176,7 +176,7 @@ fn what_is_malformed_or_not_entitled_is_refused_with_a_receipt() {
         for (request, status) in [(get("/nothing"), 404), (get("/pubsub"), 405)] {
             assert_eq!(client.ask(request).await.0, status);
         }
-        // An honest client beside them is served.
+        // An honest client is served at the same time.
         assert_eq!(connect().await.ask(push("acme", "m", 1.0)).await.0, 200);
         assert_eq!(invariants::ledger(stage.system.store()), []);
     });

@@ -142,7 +142,7 @@ fn a_change_of_any_field_of_any_kind_of_receipt_is_reported_at_its_position() {
             receipts[place] = other.clone();
             let broken = verify(&receipts).expect_err(&field);
             let found = (broken.tenant, broken.position, broken.id);
-            // Of another tenant it stands in another chain, which begins with it.
+            // Of another tenant it is in another chain, which begins with it.
             let position = if field == "tenant" { 0 } else { position };
             assert_eq!(found, (other.tenant, position, other.id), "{field}");
             fields.insert(field);

@@ -57,7 +57,7 @@ fn a_loss_of_power_at_any_operation_loses_nothing_that_was_acknowledged() {
                             let (_, store) = start(mode(&disk)).await.unwrap();
                             assert_eq!(same_recovery(&recovered, &store), []);
                             assert_eq!(disk.bytes(), bytes);
-                            // It goes on from there.
+                            // It continues from there.
                             let next = ledger.append(draft("a", 7)).await.unwrap();
                             assert_eq!(next.id, recovered.len() as u64 + 1);
                             store.verify().unwrap();
@@ -104,7 +104,7 @@ fn an_error_of_the_disk_at_any_operation_loses_nothing_that_was_acknowledged() {
                 disk.heal();
                 let (ledger, store) = start(group(&disk, 2)).await.unwrap();
                 check(&store, &acknowledged);
-                // It goes on, and the power goes.
+                // It continues, and the power goes.
                 acknowledged.push(ledger.append(draft("a", 9)).await.unwrap());
                 disk.cut_power_at(disk.operations() + 1);
                 stop().await;

@@ -2,7 +2,7 @@
 
 use super::common::*;
 
-/// Borrows in its handler and does what it is told; what it is to keep it keeps in
+/// Borrows in its handler and does what its messages say; what it is to keep it keeps in
 /// its state.
 struct Client(PoolRef<Ask>);
 

@@ -145,7 +145,7 @@ fn a_worker_that_dies_right_after_its_start_is_replaced() {
         };
         let make = move |_| (Sickly(Arc::clone(&sickly)), ());
         let pool = PoolRef::start("pool", config, make).await.unwrap();
-        // Some are lent at once, before they fail.
+        // Some are leased at once, before they fail.
         let leases = take_all(&pool, 3).await;
         settle().await;
         drop(leases);

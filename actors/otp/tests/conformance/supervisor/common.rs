@@ -16,7 +16,7 @@ pub(crate) const STATIC: [Strategy; 3] = [
     Strategy::RestForOne,
 ];
 
-/// A child that can be told to fail its start, apart from its siblings.
+/// A child that can be set to fail its start, apart from its siblings.
 pub(crate) fn apart(family: &Family) -> Family {
     Family {
         refuses: Arc::default(),
