@@ -81,7 +81,7 @@ fn each_schedule_of_a_search_starts_from_the_same_statics() {
     check(&scenario);
     assert!(found.complete && found.found.passed(), "{found:?}");
     assert!(found.schedules > 5, "{found:?}");
-    // Who is the first is told as an event, so it makes interleavings.
+    // Who is the first is an event, so it makes interleavings.
     assert!(found.interleavings >= 3, "{found:?}");
     // In one process the second schedule meets what the first has left.
     let found = search.run(one_run_for_each_process, |_| {});

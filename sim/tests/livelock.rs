@@ -1,4 +1,4 @@
-//! Steps that go on for nothing are recognised soon, and bursts are not taken for them.
+//! Steps without progress are recognised soon, and bursts are not taken for them.
 #![allow(missing_docs)]
 #![allow(
     clippy::disallowed_methods,

@@ -105,7 +105,7 @@ impl Program {
     }
 
     /// Run again the cases that campaigns have saved in this folder (`retake-cases`, or where
-    /// `explore --cases` put them), for a test: they fail until what they show is mended, and
+    /// `explore --cases` put them), for a test: they fail until what they show is fixed, and
     /// pass from then on. Gives how many there were; none where there is no such folder.
     ///
     /// ```no_run
@@ -239,7 +239,7 @@ pub enum CheckSavedError {
     /// A file is no case.
     #[error(transparent)]
     Case(#[from] CaseError),
-    /// Its scenario is none of the program.
+    /// Its scenario is not one of the program's.
     #[error("{}: this program has no scenario `{scenario}`", file.display())]
     Unknown {
         /// The case.

@@ -41,7 +41,7 @@ pub struct Settings {
     pub allow_threads: bool,
 }
 
-/// Steps that a run may take, unless told otherwise.
+/// Steps that a run may take by default.
 pub const STEP_LIMIT: u64 = 100_000_000;
 
 impl Settings {
@@ -169,7 +169,7 @@ fn versions() -> Vec<(String, String)> {
         .collect()
 }
 
-/// How far a run is, for whoever shows it.
+/// How far a run is, for display.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Counters>);
 
@@ -224,7 +224,7 @@ pub struct Finished {
     /// Why the trace is not complete, or where it differs.
     #[serde(skip)]
     pub trace_error: Option<TraceError>,
-    /// There was no run to its end: the workers were stopped, or there is none.
+    /// There was no run to its end: the workers were stopped, or could not start.
     #[serde(skip)]
     pub is_refused: bool,
 }

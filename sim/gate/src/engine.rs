@@ -312,7 +312,7 @@ pub fn with<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
 /// An engine that records a live process: asked by all threads without a simulation.
 pub type Recorder = Arc<dyn Engine + Send + Sync>;
 
-/// Whether there is a recorder. Without one, reading this is all that a gate costs.
+/// Whether there is a recorder. Without one, reading this is the whole cost of a gate.
 static IS_RECORDING: AtomicBool = AtomicBool::new(false);
 static RECORDER: RwLock<Option<Recorder>> = RwLock::new(None);
 

@@ -33,7 +33,7 @@ pub struct Executed {
     pub run: Run<()>,
     /// What the scenario left in addition to its output, see [`Scenario::reports`].
     pub report: Option<String>,
-    /// There was no run: the workers were stopped, or there is none.
+    /// There was no run: the workers were stopped, or could not start.
     pub is_refused: bool,
 }
 

@@ -34,7 +34,7 @@ impl<T: fmt::Debug, E: fmt::Debug> Returned for Result<T, E> {
 /// The code of a scenario.
 pub(crate) type Code = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Send + Sync>;
 
-/// Takes what a run of a scenario leaves beside its output.
+/// Takes what a run of a scenario leaves in addition to its output.
 type TakeReport = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// Code to explore, and how its runs are isolated.
@@ -101,7 +101,7 @@ impl Scenario {
         }
     }
 
-    /// What a run leaves beside its output, as text, also where it fails. It is taken after
+    /// What a run leaves in addition to its output, as text, also where it fails. It is taken after
     /// each run, see [`Execution`](super::Execution).
     #[must_use]
     pub fn reports(self, take: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {

@@ -1,9 +1,9 @@
 //! Making a failing case small: faults first, then the load, then the schedule.
 //!
-//! The schedule is told by holds, each a step that waits for another. Each part is made
+//! The schedule is a list of holds, each a step that waits for another. Each part is made
 //! small by delta debugging (Zeller, Hildebrandt: "Simplifying and Isolating
 //! Failure-Inducing Input", 2002): leave something out, and if the run still fails in the
-//! same way, go on from there. A run that fails tells which holds took effect, and those
+//! same way, continue from there. A run that fails shows which holds took effect, and those
 //! alone are kept.
 
 use std::fmt;
@@ -120,7 +120,7 @@ struct Shrinker<F> {
     progress: F,
 }
 
-/// Make a failing case small. `progress` is told after each run.
+/// Make a failing case small. `progress` is called after each run.
 ///
 /// The result is the same whenever it is repeated.
 ///
@@ -172,7 +172,7 @@ pub(super) fn shrink_boxed(
 }
 
 impl<F: FnMut(Shrinking)> Shrinker<F> {
-    /// Write the case down by its holds, and the faults by whom they struck.
+    /// Write the case down by its holds, and the faults by the tasks that they hit.
     fn start(&mut self, case: &Case) -> Result<(), ShrinkError> {
         let sink = MemorySink::new();
         let (run, holds) = case.run_recorded(&self.scenario, sink.clone(), true);
@@ -198,7 +198,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         if !struck.iter().any(Fault::heals) {
             struck.extend(case.faults.iter().filter(|fault| fault.heals()).cloned());
         }
-        // What a strategy ran eagerly cannot be told by holds: such a case may stay as it is.
+        // What a strategy ran eagerly cannot be expressed by holds: such a case may stay as it is.
         if !self.accept(Case {
             faults: struck,
             buggify: false,
@@ -261,7 +261,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         }
     }
 
-    /// The heal stays as long as anything strikes: without it a scenario that waits until it
+    /// The heal stays as long as any fault is injected: without it a scenario that waits until it
     /// is healed would look at once, in the middle of what is going wrong.
     fn shrink_faults(&mut self) {
         self.shrink_parts(Case::strikes, |case, left_out| {
@@ -326,7 +326,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
     }
 }
 
-/// The faults that struck, by the names of those whom they struck.
+/// The faults that were injected, by the names of the tasks that they hit.
 fn faults(records: &[Record]) -> Vec<Fault> {
     let mut labels = Vec::new();
     let mut steps = 0;

@@ -18,7 +18,7 @@ const MEMORY_MB: &str = "RETAKE_MEMORY_MB";
 const OF_TESTS: [&str; 7] = [SEEDS, SEED, STRATEGY, REPLAY, ISOLATION, TIMEOUT, MEMORY_MB];
 
 /// Variables that Retake sets by itself. A name that is near to none of a test's, such as
-/// one of a build script, is left to whoever reads it.
+/// one of a build script, is left to its reader.
 const OTHERS: [&str; 3] = [isolate::VARIABLE, isolate::PADDING, isolate::PORTABLE];
 
 /// How all of them begin.

@@ -112,7 +112,7 @@ pub(crate) fn set_now_ns(now_ns: u64) {
     CLOCK_READS.set((0, 0));
 }
 
-/// The wall clock is ahead by so much, or behind.
+/// How far the wall clock is ahead, or behind.
 pub(crate) fn set_wall_offset_ns(offset_ns: i64) {
     WALL_OFFSET_NS.set(offset_ns);
 }

@@ -13,7 +13,7 @@ use super::os::{self, Side};
 use super::server::{self, Runner};
 use super::wire;
 
-/// How long the other threads of a worker may take to come to rest.
+/// How long the other threads of a worker may take to become idle.
 const REST: Duration = Duration::from_secs(10);
 
 /// Serve the process that started this one, until it ends.

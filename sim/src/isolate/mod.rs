@@ -15,7 +15,7 @@
 //!
 //! The modules, in reading order: `wire` is the form of requests and answers, `client`
 //! asks one worker, `pool` keeps the workers of a campaign, `server` is the worker. `forking`,
-//! `fork_server` and `os` are all that forks, `portable` is the other way. What a request says
+//! `fork_server` and `os` do the forking, `portable` is the other way. What a request says
 //! is the business of `explore`.
 
 mod client;

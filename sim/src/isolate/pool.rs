@@ -63,7 +63,7 @@ impl Workers {
         self.is_stopped.store(true, Ordering::SeqCst);
     }
 
-    /// Begin with no further run, and end those that are under way: they count for nothing.
+    /// Begin with no further run, and end those that are under way: they do not count.
     pub fn cancel(&self) {
         self.stop();
         for kill in lock(&self.busy).values() {

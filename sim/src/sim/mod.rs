@@ -204,7 +204,7 @@ impl Sim {
         }
     }
 
-    /// Count the fate of every message: [`Run::messages`]. All that are sent have to be
+    /// Count the fate of every message: [`Run::messages`]. Each one that is sent has to be
     /// handled, refused by an actor that has ended, lost in the mailbox of one that ends,
     /// or in a mailbox still: a message that is lost although no actor has ended fails the
     /// run. Turns causality on.

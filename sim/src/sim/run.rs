@@ -122,7 +122,7 @@ impl Sim {
         self.report(&engine, last, is_probed, output)
     }
 
-    /// The state of a run that has not begun.
+    /// The state of a run that has not started.
     fn core(&self, sink: MakeSink, progress: &Arc<Progress>) -> Core {
         static RUNS: AtomicU64 = AtomicU64::new(0);
         let scheduler = match &self.custom {
@@ -282,7 +282,7 @@ impl Sim {
     }
 }
 
-/// A runtime of one thread, whose clock stands until it is moved, and which calls the engine
+/// A runtime of one thread, whose clock does not move by itself, and which calls the engine
 /// when no task is queued.
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()

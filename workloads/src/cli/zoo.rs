@@ -22,7 +22,7 @@ use crate::zoo::{PROGRAMS, Program};
 pub(super) struct ZooArgs {
     /// Programs, for example `zoo/raft`. Default: all.
     programs: Vec<String>,
-    /// Strategies beside which to put the mix.
+    /// Strategies to compare with the mix.
     #[arg(long, default_values = ["random", "pct:depth=3", "pos", "starve"])]
     strategy: Vec<Search>,
     /// Campaigns of each, each with other seeds.
@@ -72,7 +72,7 @@ struct Row {
 struct Small {
     /// Choices of the failing run that first in, first out would not have made.
     deviations_before: usize,
-    /// Steps held back, by which its schedule is told.
+    /// Steps held back, which express its schedule.
     holds_before: usize,
     /// Those that are left.
     holds: usize,

@@ -87,8 +87,8 @@ impl Exhaustive {
     }
 
     /// Go once through what leads into the same state. Tasks must then share nothing but
-    /// messages, and memory whose contents they tell by `retake::event!`: a state is told
-    /// by what each task has done, for which causes, and what it has told. Without effect
+    /// messages, and memory whose contents they report by `retake::event!`: a state is known
+    /// by what each task has done, for which causes, and which events it reported. Without effect
     /// under a bound on delays, where the queue belongs to the state.
     pub fn reduce(self, on: bool) -> Self {
         Self { reduce: on, ..self }
@@ -102,7 +102,7 @@ impl Exhaustive {
         }
     }
 
-    /// Go on after a failure.
+    /// Continue after a failure.
     pub fn keep_going(self, on: bool) -> Self {
         Self {
             keep_going: on,

@@ -59,7 +59,7 @@ pub(super) struct Answer {
     #[serde(default)]
     backtrace: Vec<String>,
     pub(super) holds: Vec<Hold>,
-    /// What the scenario leaves beside its output, see [`super::Scenario::reports`].
+    /// What the scenario leaves in addition to its output, see [`super::Scenario::reports`].
     pub(super) report: Option<String>,
     /// A hash over what each task has done, of a walk.
     pub(super) interleaving: u64,

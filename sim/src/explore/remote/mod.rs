@@ -33,7 +33,7 @@ pub(super) const HANGS: &str = "it hangs";
 /// What is recorded of a run, and how.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Recording {
-    /// Count what becomes of messages.
+    /// Count the fates of messages.
     pub(super) counts_messages: bool,
     /// Texts of messages and events, and which step sent each message.
     pub(super) causality: bool,
@@ -50,7 +50,7 @@ pub(super) struct Recording {
     pub(super) schedule: Option<(String, u64)>,
 }
 
-/// Which process a run takes place in, and what becomes of what it prints.
+/// Which process a run takes place in, and where its prints go.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) process: Where,
@@ -115,7 +115,7 @@ pub(super) struct Ran {
     pub(super) printed: String,
     /// What its process had run before, oldest first.
     pub(super) history: Vec<Case>,
-    /// What the scenario leaves beside its output.
+    /// What the scenario leaves in addition to its output.
     pub(super) report: Option<String>,
     /// A hash over what each task has done, of a walk that came to its end.
     pub(super) interleaving: Option<u64>,
@@ -139,7 +139,7 @@ impl Ran {
 }
 
 /// Serve as a worker: run cases for the process that started this one, until it ends. `find`
-/// gives the scenario of a name, or says in words why there is none.
+/// gives the scenario of a name, or says in words why it does not exist.
 ///
 /// Call it where [`isolate::is_worker`], and early: what this process has done before is the
 /// state from which every run starts.

@@ -32,7 +32,7 @@ pub struct Test {
     pub seeds: u64,
     /// How strategies are chosen; `mix`, or one.
     pub strategy: &'static str,
-    /// `none`, `swarm`, or a file beside the crate's manifest.
+    /// `none`, `swarm`, or a file relative to the crate's manifest.
     pub faults: &'static str,
     /// Largest number of steps of a run.
     pub steps: u64,

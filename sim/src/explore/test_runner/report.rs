@@ -80,7 +80,7 @@ impl Test {
             }
             Err(error) => {
                 let path = self.path();
-                // A seed that was run twice on purpose has told already where the runs part.
+                // A seed that was run twice on purpose has shown already where the runs part.
                 let (outcome, parting) = match case.outcome.split_once('\n') {
                     Some((outcome, parting)) if !case.is_deterministic() => {
                         (outcome, Some(parting.to_owned()))

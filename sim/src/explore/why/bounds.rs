@@ -14,7 +14,7 @@ struct Bounds<'a> {
     /// The case without the hold.
     without: &'a Case,
     step: StepOf,
-    /// What the step may wait for. With none of them it is not held.
+    /// What the step may wait for. Without any it is not held.
     until: Vec<StepOf>,
     verdicts: Vec<Option<Verdict>>,
 }

@@ -102,7 +102,7 @@ impl Steps {
         own.max(cause).map_or(0, |index| index + 1)
     }
 
-    /// A step, and all that follow from it by messages, wakes and continued callbacks.
+    /// A step, and those that follow from it by messages, wakes and continued callbacks.
     fn descendants(&self, of: usize) -> BTreeSet<usize> {
         let mut found = BTreeSet::from([of]);
         // The last step of each task, and whether it belongs to them.

@@ -37,7 +37,7 @@ const SHRINK_STEPS_MAX: u64 = 1_000_000;
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The case that is explained: the one that was given, or a smaller one that fails alike
-    /// where its schedule was not yet told by holds.
+    /// where its schedule was not yet expressed by holds.
     pub case: Case,
     /// How it ended.
     pub outcome: String,

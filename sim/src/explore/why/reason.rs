@@ -78,7 +78,7 @@ pub enum Verdict {
 /// Faults without which the case passes.
 #[derive(Clone, Debug)]
 pub struct WithoutFaults {
-    /// They are left out together, and none of them may stay.
+    /// They are left out together: it does not help to leave out a part of them.
     pub faults: Vec<Fault>,
     /// The case without them: it passes.
     pub passes: Case,

@@ -60,7 +60,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// All that can be found.
+    /// Everything that can be found.
     pub(super) fn find(mut self) -> Findings {
         self.faults();
         self.holds();

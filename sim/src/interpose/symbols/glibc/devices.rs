@@ -26,7 +26,7 @@ pub(super) fn keep() {
     ]);
 }
 
-/// What stands for a file of the system in a simulation.
+/// What replaces a file of the system in a simulation.
 enum Instead {
     /// Random bytes.
     Entropy,

@@ -11,7 +11,7 @@ use super::super::library::library;
 use super::super::{fail, is_simulated};
 use crate::interpose::{PROCESSORS, SEED};
 
-/// Process ids begin here in a simulation, above all that Linux gives: a signal to one of
+/// Process ids begin here in a simulation, above those that Linux gives: a signal to one of
 /// them reaches nobody.
 const PROCESS_ID_MIN: u32 = 1 << 30;
 const HOST_NAME: &CStr = c"simulation";
