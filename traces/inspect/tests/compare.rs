@@ -1,93 +1,14 @@
 //! How runs are compared, and how their lines read.
 #![allow(missing_docs)]
 
-use std::path::PathBuf;
+#[path = "../../tests/small/mod.rs"]
+mod small;
 
 use retake_inspect::{Comparer, Divergence, Line, compare as compare_records, diff, story};
-use retake_traces::record::{
-    Choice, End, Fault, FaultKind, Panic, Record, Step, StepKind, Task, TaskKind,
-};
-use retake_traces::{Header, Sink as _, TraceReader, TraceWriter};
+use retake_traces::record::{Choice, Record};
+use retake_traces::{Sink as _, TraceReader};
+use small::{small, step, write};
 use tempfile::TempDir;
-
-fn header() -> Header {
-    Header {
-        program: "test 1".into(),
-        scenario: "two".into(),
-        seed: 7,
-        strategy: "random".into(),
-        ..Header::default()
-    }
-}
-
-fn step(task: u32, elapsed_ns: u64, choice: Choice) -> Record {
-    Record::Step(Step {
-        elapsed_ns,
-        task,
-        kind: StepKind::Handle,
-        message: 3,
-        choice,
-    })
-}
-
-fn task(id: u32, label: &str, parent: Option<u32>) -> Record {
-    Record::Task(Task {
-        id,
-        kind: TaskKind::Actor,
-        label: label.into(),
-        parent,
-    })
-}
-
-fn end(steps: u64, now_ns: u64) -> Record {
-    Record::End(End {
-        outcome: "passed".into(),
-        detail: String::new(),
-        steps,
-        now_ns,
-    })
-}
-
-/// A small run with every kind of record.
-fn small() -> Vec<Record> {
-    vec![
-        task(0, "ledger", None),
-        step(0, 0, Choice::Fifo),
-        Record::Detail("Append { payload: 12 }".into()),
-        Record::Cause(1),
-        task(1, "pool/worker", Some(0)),
-        Record::Event("receipt 1\nsecond line".into()),
-        step(1, 1_500_000, Choice::Deviation),
-        Record::Fault(Fault {
-            elapsed_ns: 10,
-            task: 1,
-            kind: FaultKind::Kill,
-        }),
-        Record::Fault(Fault {
-            elapsed_ns: 0,
-            task: 0,
-            kind: FaultKind::Delay {
-                until_ns: 2_000_000_000,
-            },
-        }),
-        Record::Panic(Panic {
-            task: 0,
-            message: "no\tmore".into(),
-        }),
-        step(0, 0, Choice::Eager),
-        end(3, 1_500_010),
-    ]
-}
-
-fn write(folder: &TempDir, name: &str, records: &[Record]) -> PathBuf {
-    let path = folder.path().join(name);
-    let mut writer = TraceWriter::create(&path, &header()).unwrap();
-    for record in records {
-        writer.record(record).unwrap();
-    }
-    writer.finish().unwrap();
-    path
-}
 
 #[test]
 fn a_story_reads_well_in_80_columns() {
