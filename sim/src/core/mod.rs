@@ -9,6 +9,7 @@
 
 mod decisions;
 mod following;
+mod injection;
 mod livelock;
 mod lives;
 mod mode;

@@ -250,7 +250,7 @@ impl Contract for Engine {
     }
 
     fn healed(&self, waker: &Waker) -> bool {
-        self.core.borrow_mut().is_healed(waker)
+        self.core.borrow_mut().faults.is_healed(waker)
     }
 
     fn restart_intensity(&self, supervisor: &ActorCell, intensity: u32, period_ns: u64) {

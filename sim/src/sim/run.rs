@@ -253,7 +253,7 @@ impl Sim {
             Last::default()
         };
         let event_hash = core.close(written);
-        let mut warnings = core.not_injected();
+        let mut warnings = core.faults.not_injected();
         warnings.extend(core.threads_warning());
         warnings.extend(core.stats.ungated_warning());
         let findings = engine.findings.borrow_mut().take();

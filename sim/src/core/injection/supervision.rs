@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::Tolerance;
 use crate::core::Core;
+use crate::inject::Tolerance;
 
 impl Core {
     /// A supervisor says how many ends of children it survives within how long.

@@ -1,127 +1,20 @@
-//! What faults do to a run: when each is injected, into which task, and what lasts.
+//! Injecting faults: when each is due, into which task, and what it does to the run.
 //!
-//! A second part of the core: nothing here runs user code. Actors to be killed or stopped
-//! and wakers to be woken are handed to the engine.
+//! Nothing here runs user code. Actors to be killed or stopped and wakers to be woken are
+//! handed to the engine.
 
 mod callbacks;
 mod lasting;
 mod points;
 mod supervision;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::task::Waker;
-use std::time::Duration;
-
 use ractor::ActorCell;
-use rand_chacha::ChaCha8Rng;
 use retake_traces::record::{Fault as FaultRecord, FaultKind, Record};
 
-use crate::core::Core;
-use crate::fault::{CHILD, Fault, FaultAction, NEXT, SUPERVISED, Skew, When};
+use super::Core;
+use crate::fault::{CHILD, Fault, FaultAction, NEXT, SUPERVISED, When};
+use crate::inject::{Armed, Effect, Pending, nanos};
 use crate::timers::Action;
-
-/// What the engine does to an actor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Kill,
-    Stop,
-    Drain,
-}
-
-/// A fault asked for, and what became of it.
-#[derive(Debug)]
-struct Pending {
-    fault: Fault,
-    /// Its time has come, and it is injected as soon as possible.
-    has_come: bool,
-    is_over: bool,
-}
-
-/// A callback that is to go wrong when it runs.
-#[derive(Debug)]
-struct Armed {
-    place: usize,
-    serial: u32,
-}
-
-/// How many ends of children a supervisor survives.
-#[derive(Debug)]
-struct Tolerance {
-    intensity: u32,
-    period_ns: u64,
-    /// When children ended, within the period.
-    ends: VecDeque<u64>,
-    /// Injected, and not seen by a supervisor yet.
-    expected: u32,
-}
-
-/// A wall clock that is wrong.
-#[derive(Clone, Copy, Debug)]
-struct WrongClock {
-    skew: Skew,
-    since_ns: u64,
-    until_ns: u64,
-}
-
-/// All about the faults of a run.
-#[derive(Debug, Default)]
-pub(crate) struct Faults {
-    pending: Vec<Pending>,
-    /// Some fault waits for a step.
-    pub(crate) wait_for_steps: bool,
-    /// Until when tasks are delayed, by serial.
-    delays: BTreeMap<u32, u64>,
-    /// By how much each step of a task is, and until when, by serial.
-    slows: BTreeMap<u32, (u64, u64)>,
-    armed: Vec<Armed>,
-    /// Faults that wait for an actor to start.
-    starts: Vec<usize>,
-    /// Actors that start late, by slot.
-    slow_starts: BTreeMap<u32, u64>,
-    pub(crate) paused_until_ns: u64,
-    late: (u64, u64),
-    coalesce: (u64, u64),
-    clock: Option<WrongClock>,
-    load: Option<u32>,
-    /// A heal was asked for and has not come.
-    awaits_heal: bool,
-    heal_wakers: Vec<Waker>,
-    /// To be woken by the engine.
-    pub(crate) wakes: Vec<Waker>,
-    /// Actors into which the engine has to inject.
-    pub(crate) effects: Vec<(ActorCell, Effect)>,
-    /// Names to be taken when they are free, and until when.
-    name_conflicts: Vec<(String, u64)>,
-    /// Names that are free now: the engine takes them.
-    pub(crate) free_names: Vec<(String, u64)>,
-    tolerances: BTreeMap<u32, Tolerance>,
-    jitter: Option<Box<ChaCha8Rng>>,
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// How the event begins that tells the name of a point.
-pub(crate) const POINT: &str = "misbehaves at ";
-
-impl Faults {
-    /// Some fault may let an actor start otherwise than it would.
-    pub(crate) fn await_starts(&self) -> bool {
-        !self.starts.is_empty() || !self.slow_starts.is_empty()
-    }
-
-    pub(crate) fn has_delays(&self) -> bool {
-        !self.delays.is_empty() || !self.slows.is_empty()
-    }
-
-    fn is_due(&self, place: usize, step: u64) -> bool {
-        let pending = &self.pending[place];
-        // Eager steps may have passed the exact number.
-        let has_come = matches!(pending.fault.when, When::Step(at) if at <= step);
-        (has_come || pending.has_come) && !pending.is_over
-    }
-}
 
 impl Core {
     /// Remember a fault until its time.
@@ -139,28 +32,6 @@ impl Core {
             has_come: false,
             is_over: false,
         });
-    }
-
-    /// Faults that were not injected.
-    pub(crate) fn not_injected(&self) -> Vec<String> {
-        let pending = self.faults.pending.iter().filter(|pending| {
-            !pending.is_over && !matches!(pending.fault.action, FaultAction::Heal { .. })
-        });
-        pending
-            .map(|pending| {
-                let why = match pending.fault.action {
-                    FaultAction::Point => "that place was not reached from then on",
-                    FaultAction::Panic(_) | FaultAction::Fail(_) | FaultAction::Lose => {
-                        "no such callback ran from then on"
-                    }
-                    _ if pending.fault.target == SUPERVISED => {
-                        "no supervised actor ran whose supervisor could stand it"
-                    }
-                    _ => "no such task was alive then",
-                };
-                format!("fault `{}` was not injected: {why}", pending.fault)
-            })
-            .collect()
     }
 
     /// The time of a fault has come.

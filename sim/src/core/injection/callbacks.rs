@@ -6,9 +6,9 @@ use std::task::Waker;
 use retake::engine::{Ticket, Turn};
 use retake_traces::record::{FaultKind, StepKind};
 
-use super::{Armed, nanos};
 use crate::core::Core;
 use crate::fault::FaultAction;
+use crate::inject::{Armed, nanos};
 use crate::timers::Action;
 
 impl Core {

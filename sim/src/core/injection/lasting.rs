@@ -1,16 +1,14 @@
 //! Faults that last: delays, pauses, late timers, wrong clocks; and their end.
 
 use std::mem;
-use std::task::Waker;
 use std::time::Duration;
 
 use retake_traces::record::FaultKind;
 
-use super::{WrongClock, nanos};
 use crate::core::{Buggify, Core};
 use crate::fault::{FaultAction, Skew};
+use crate::inject::{WrongClock, nanos};
 use crate::outcome::Outcome;
-use crate::rng::{below, stream};
 use crate::task::State;
 use crate::timers::Action;
 
@@ -132,39 +130,15 @@ impl Core {
         true
     }
 
-    /// The deadline of a timer that is set to this one.
-    pub(crate) fn late_deadline(&mut self, deadline_ns: u64) -> u64 {
-        let mut deadline_ns = deadline_ns;
-        let (by_ns, until_ns) = self.faults.late;
-        if self.now_ns < until_ns && by_ns > 0 {
-            let seed = self.seed();
-            let rng = self
-                .faults
-                .jitter
-                .get_or_insert_with(|| Box::new(stream(seed, "jitter")));
-            let most = usize::try_from(by_ns)
-                .unwrap_or(usize::MAX)
-                .saturating_add(1);
-            deadline_ns = deadline_ns.saturating_add(below(rng, most) as u64);
-        }
-        let (to_ns, until_ns) = self.faults.coalesce;
-        if self.now_ns < until_ns && to_ns > 0 {
-            deadline_ns = deadline_ns
-                .checked_next_multiple_of(to_ns)
-                .unwrap_or(u64::MAX);
-        }
-        deadline_ns
-    }
-
     /// Nanoseconds by which the wall clock is ahead.
     pub(crate) fn wall_offset_ns(&self) -> i64 {
-        self.faults.clock.map_or(0, |clock| {
-            if self.now_ns < clock.until_ns {
-                clock.skew.offset_ns(self.now_ns - clock.since_ns)
-            } else {
-                0
-            }
-        })
+        self.faults.wall_offset_ns(self.now_ns)
+    }
+
+    /// The deadline of a timer that is set to this one.
+    pub(crate) fn late_deadline(&mut self, deadline_ns: u64) -> u64 {
+        let seed = self.seed();
+        self.faults.late_deadline(deadline_ns, self.now_ns, seed)
     }
 
     /// Let interposed clocks know.
@@ -180,15 +154,6 @@ impl Core {
     pub(crate) fn load(&self, full: u32) -> u32 {
         let full = full.saturating_mul(self.faults.load.unwrap_or(1));
         self.workload.map_or(full, |most| full.min(most)).max(1)
-    }
-
-    /// True if nothing goes wrong any more; otherwise the waker is woken when it is so.
-    pub(crate) fn is_healed(&mut self, waker: &Waker) -> bool {
-        if !self.faults.awaits_heal {
-            return true;
-        }
-        self.faults.heal_wakers.push(waker.clone());
-        false
     }
 
     /// Nothing can run, and somebody waits for the end of chaos: it has come.

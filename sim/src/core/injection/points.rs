@@ -1,13 +1,11 @@
 //! Marked places that misbehave, and names that are taken.
 
-use std::mem;
-
 use retake_traces::record::{FaultKind, Record};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::POINT;
 use crate::core::Core;
 use crate::fault::{Fault, FaultAction};
+use crate::inject::POINT;
 
 impl Core {
     /// Whether the marked place misbehaves now.
@@ -42,19 +40,6 @@ impl Core {
 
     /// Find which of the names to be taken are free now.
     pub(crate) fn find_free_names(&mut self) -> bool {
-        if self.faults.name_conflicts.is_empty() {
-            return false;
-        }
-        let now_ns = self.now_ns;
-        self.faults
-            .name_conflicts
-            .retain(|(_, until_ns)| *until_ns > now_ns);
-        let is_free = |(name, _): &(String, u64)| ractor::registry::where_is(name).is_none();
-        let (free, taken) = mem::take(&mut self.faults.name_conflicts)
-            .into_iter()
-            .partition(is_free);
-        self.faults.name_conflicts = taken;
-        self.faults.free_names = free;
-        !self.faults.free_names.is_empty()
+        self.faults.find_free_names(self.now_ns)
     }
 }

@@ -1,0 +1,198 @@
+//! The faults of a run: those asked for, what became of each, and what lasts.
+//!
+//! Nothing here changes a run: the core injects, and hands actors to be killed or stopped and
+//! wakers to be woken to the engine.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::task::Waker;
+use std::time::Duration;
+
+use ractor::ActorCell;
+use rand_chacha::ChaCha8Rng;
+
+use crate::fault::{Fault, FaultAction, SUPERVISED, Skew, When};
+use crate::rng::{below, stream};
+
+/// What the engine does to an actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Kill,
+    Stop,
+    Drain,
+}
+
+/// A fault asked for, and what became of it.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) fault: Fault,
+    /// Its time has come, and it is injected as soon as possible.
+    pub(crate) has_come: bool,
+    pub(crate) is_over: bool,
+}
+
+/// A callback that is to go wrong when it runs.
+#[derive(Debug)]
+pub(crate) struct Armed {
+    pub(crate) place: usize,
+    pub(crate) serial: u32,
+}
+
+/// How many ends of children a supervisor survives.
+#[derive(Debug)]
+pub(crate) struct Tolerance {
+    pub(crate) intensity: u32,
+    pub(crate) period_ns: u64,
+    /// When children ended, within the period.
+    pub(crate) ends: VecDeque<u64>,
+    /// Injected, and not seen by a supervisor yet.
+    pub(crate) expected: u32,
+}
+
+/// A wall clock that is wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WrongClock {
+    pub(crate) skew: Skew,
+    pub(crate) since_ns: u64,
+    pub(crate) until_ns: u64,
+}
+
+/// All about the faults of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    pub(crate) pending: Vec<Pending>,
+    /// Some fault waits for a step.
+    pub(crate) wait_for_steps: bool,
+    /// Until when tasks are delayed, by serial.
+    pub(crate) delays: BTreeMap<u32, u64>,
+    /// By how much each step of a task is, and until when, by serial.
+    pub(crate) slows: BTreeMap<u32, (u64, u64)>,
+    pub(crate) armed: Vec<Armed>,
+    /// Faults that wait for an actor to start.
+    pub(crate) starts: Vec<usize>,
+    /// Actors that start late, by slot.
+    pub(crate) slow_starts: BTreeMap<u32, u64>,
+    pub(crate) paused_until_ns: u64,
+    pub(crate) late: (u64, u64),
+    pub(crate) coalesce: (u64, u64),
+    pub(crate) clock: Option<WrongClock>,
+    pub(crate) load: Option<u32>,
+    /// A heal was asked for and has not come.
+    pub(crate) awaits_heal: bool,
+    pub(crate) heal_wakers: Vec<Waker>,
+    /// To be woken by the engine.
+    pub(crate) wakes: Vec<Waker>,
+    /// Actors into which the engine has to inject.
+    pub(crate) effects: Vec<(ActorCell, Effect)>,
+    /// Names to be taken when they are free, and until when.
+    pub(crate) name_conflicts: Vec<(String, u64)>,
+    /// Names that are free now: the engine takes them.
+    pub(crate) free_names: Vec<(String, u64)>,
+    pub(crate) tolerances: BTreeMap<u32, Tolerance>,
+    pub(crate) jitter: Option<Box<ChaCha8Rng>>,
+}
+
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How the event begins that tells the name of a point.
+pub(crate) const POINT: &str = "misbehaves at ";
+
+impl Faults {
+    /// Faults that were not injected.
+    pub(crate) fn not_injected(&self) -> Vec<String> {
+        let pending = self.pending.iter().filter(|pending| {
+            !pending.is_over && !matches!(pending.fault.action, FaultAction::Heal { .. })
+        });
+        pending
+            .map(|pending| {
+                let why = match pending.fault.action {
+                    FaultAction::Point => "that place was not reached from then on",
+                    FaultAction::Panic(_) | FaultAction::Fail(_) | FaultAction::Lose => {
+                        "no such callback ran from then on"
+                    }
+                    _ if pending.fault.target == SUPERVISED => {
+                        "no supervised actor ran whose supervisor could stand it"
+                    }
+                    _ => "no such task was alive then",
+                };
+                format!("fault `{}` was not injected: {why}", pending.fault)
+            })
+            .collect()
+    }
+
+    /// Some fault may let an actor start otherwise than it would.
+    pub(crate) fn await_starts(&self) -> bool {
+        !self.starts.is_empty() || !self.slow_starts.is_empty()
+    }
+
+    pub(crate) fn has_delays(&self) -> bool {
+        !self.delays.is_empty() || !self.slows.is_empty()
+    }
+
+    pub(crate) fn is_due(&self, place: usize, step: u64) -> bool {
+        let pending = &self.pending[place];
+        // Eager steps may have passed the exact number.
+        let has_come = matches!(pending.fault.when, When::Step(at) if at <= step);
+        (has_come || pending.has_come) && !pending.is_over
+    }
+
+    /// The deadline of a timer that is set to this one.
+    pub(crate) fn late_deadline(&mut self, deadline_ns: u64, now_ns: u64, seed: u64) -> u64 {
+        let mut deadline_ns = deadline_ns;
+        let (by_ns, until_ns) = self.late;
+        if now_ns < until_ns && by_ns > 0 {
+            let rng = self
+                .jitter
+                .get_or_insert_with(|| Box::new(stream(seed, "jitter")));
+            let most = usize::try_from(by_ns)
+                .unwrap_or(usize::MAX)
+                .saturating_add(1);
+            deadline_ns = deadline_ns.saturating_add(below(rng, most) as u64);
+        }
+        let (to_ns, until_ns) = self.coalesce;
+        if now_ns < until_ns && to_ns > 0 {
+            deadline_ns = deadline_ns
+                .checked_next_multiple_of(to_ns)
+                .unwrap_or(u64::MAX);
+        }
+        deadline_ns
+    }
+
+    /// Nanoseconds by which the wall clock is ahead.
+    pub(crate) fn wall_offset_ns(&self, now_ns: u64) -> i64 {
+        self.clock.map_or(0, |clock| {
+            if now_ns < clock.until_ns {
+                clock.skew.offset_ns(now_ns - clock.since_ns)
+            } else {
+                0
+            }
+        })
+    }
+
+    /// True if nothing goes wrong any more; otherwise the waker is woken when it is so.
+    pub(crate) fn is_healed(&mut self, waker: &Waker) -> bool {
+        if !self.awaits_heal {
+            return true;
+        }
+        self.heal_wakers.push(waker.clone());
+        false
+    }
+
+    /// Find which of the names to be taken are free now.
+    pub(crate) fn find_free_names(&mut self, now_ns: u64) -> bool {
+        if self.name_conflicts.is_empty() {
+            return false;
+        }
+        self.name_conflicts
+            .retain(|(_, until_ns)| *until_ns > now_ns);
+        let is_free = |(name, _): &(String, u64)| ractor::registry::where_is(name).is_none();
+        let (free, taken) = mem::take(&mut self.name_conflicts)
+            .into_iter()
+            .partition(is_free);
+        self.name_conflicts = taken;
+        self.free_names = free;
+        !self.free_names.is_empty()
+    }
+}
