@@ -5,8 +5,11 @@
 //! after letting go of this state.
 //!
 //! Here is the state, with its tasks and its time; in `steps` how steps begin and end, in
-//! `decisions` who is next, in `recording` what is recorded and checked.
+//! `decisions` who is next, in `recording` what is recorded and checked, in `injection` how
+//! faults are injected, in `following` how a recording is followed; `mode` is what the run is
+//! doing.
 
+mod buggify;
 mod decisions;
 mod following;
 mod injection;
@@ -36,13 +39,14 @@ use crate::follow::Follow;
 use crate::identity::{Label, Labels};
 use crate::inject::Faults;
 use crate::outcome::{Coverage, Messages, Outcome, Stats};
-use crate::rng::{below, stream};
+use crate::rng::stream;
 use crate::runnable::Runnable;
 use crate::strategy::Scheduler;
 use crate::task::{Spawned, State, Task, Tasks};
 use crate::timers::{Action, Timers};
 use crate::view::View;
 use crate::watchdog::Progress;
+pub(crate) use buggify::Buggify;
 pub(crate) use livelock::Deeds;
 use livelock::Turns;
 pub(crate) use mode::{Leftovers, Mode};
@@ -172,31 +176,6 @@ pub(crate) enum Watch {
     Conservation,
     /// None is lost.
     Lossless,
-}
-
-/// Which marked places misbehave.
-pub(crate) struct Buggify {
-    rng: ChaCha8Rng,
-    active: BTreeMap<&'static str, bool>,
-}
-
-impl Buggify {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            rng: stream(seed, "buggify"),
-            active: BTreeMap::new(),
-        }
-    }
-
-    /// A quarter of the places is active, a quarter of the times.
-    pub(crate) fn fires(&mut self, site: &'static str) -> bool {
-        let rng = &mut self.rng;
-        let active = *self
-            .active
-            .entry(site)
-            .or_insert_with(|| below(rng, 4) == 0);
-        active && below(&mut self.rng, 4) == 0
-    }
 }
 
 /// What the engine is to do after letting go of the core.
