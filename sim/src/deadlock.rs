@@ -2,7 +2,7 @@
 //!
 //! ractor does not tell whose reply a caller awaits. But a caller wakes when the
 //! actor that owes the reply is gone. So, once nothing can run any more, the
-//! actors are killed one by one, and whoever wakes was waiting for the one
+//! actors are killed one by one, and a task that wakes was waiting for the one
 //! killed. Nothing of this is part of the run: no step is granted any more.
 //!
 //! Tasks are aborted in the same way. What a task holds goes with it: so it is seen as well

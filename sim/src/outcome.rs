@@ -156,9 +156,9 @@ impl Outcome {
                 text + &list(waiting)
             }
             Self::Livelock { busy, repeats } => {
-                let mut text =
-                    String::from("steps go on while virtual time stands still and nothing is new")
-                        + &shares(busy);
+                let mut text = String::from(
+                    "steps repeat while virtual time does not move and nothing new happens",
+                ) + &shares(busy);
                 if !repeats.is_empty() {
                     text.push_str("\nthese steps repeat:");
                     for step in repeats {

@@ -119,7 +119,7 @@ impl Progress {
     /// Wait until the other end is dropped, and say once what takes so long if a step does.
     #[allow(
         clippy::print_stderr,
-        reason = "whoever waits for a run that hangs sees nothing else"
+        reason = "a user who waits for a run that hangs sees nothing else"
     )]
     pub(crate) fn watch(&self, ended: &Receiver<()>, most: Duration) {
         let mut seen = self.look();

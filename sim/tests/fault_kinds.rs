@@ -155,7 +155,7 @@ fn a_supervision_handler_and_a_post_stop_go_wrong_on_demand() {
     assert_eq!(
         faults(&sink),
         [
-            "kept FAULT: told to stop",
+            "kept FAULT: ordered to stop",
             "kept FAULT: its post_stop panics"
         ]
     );

@@ -20,7 +20,7 @@
 //! `memory` counts what is allocated.
 #![allow(
     clippy::disallowed_methods,
-    reason = "measures real time, and real tokio beside the simulation"
+    reason = "measures real time, and real tokio outside the simulation"
 )]
 
 mod bare;

@@ -129,7 +129,7 @@ fn simulated_test(
     if signature.asyncness.is_none() || !signature.inputs.is_empty() {
         return Err(Error::new(
             signature.span(),
-            "#[retake_sim::test] goes on an async function without parameters",
+            "#[retake_sim::test] needs an async function without parameters",
         ));
     }
     let (attributes, visibility) = (&function.attrs, &function.vis);

@@ -23,7 +23,7 @@ const CALLBACKS: [(&str, usize); 5] = [
 /// Argument of this attribute where `#[ractor::actor]` makes the block below it.
 const GENERATED: &str = "generated";
 
-const PLACE: &str = "#[retake::simulated] goes on an `impl Actor for …` block, or above \
+const PLACE: &str = "#[retake::simulated] belongs above an `impl Actor for …` block, or above \
                      #[ractor::actor]; gate other tasks with `retake::spawn`";
 const THREAD_LOCAL: &str = "a `ThreadLocalActor` runs on a thread of its own, which no \
                             simulation schedules: make it an `Actor`, or leave it out of what \

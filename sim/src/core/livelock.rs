@@ -1,9 +1,9 @@
-//! Livelocks: steps that go on at one instant while nothing new happens.
+//! Livelocks: steps that repeat at one instant while nothing new happens.
 //!
 //! A burst is no livelock: a hundred thousand actors may start at one instant, or handle
 //! the messages of a loop. So what counts is how long nothing new has happened: every step
 //! was one that its task had taken before at this instant, by its callback and the kind of
-//! its message. Steps that only go on, as those of `loop { yield_now().await }`, are called
+//! its message. Steps that only resume, as those of `loop { yield_now().await }`, are called
 //! a livelock soon. Where messages are handled it takes longer, since a mailbox may have to
 //! be emptied, or a loop of calls may have an end.
 
@@ -30,7 +30,7 @@ const LOOP_MAX: usize = 24;
 /// Tasks that are named.
 const NAMED_MAX: usize = 5;
 
-/// One step, as far as a livelock is told by it.
+/// What a step contributes to recognising a livelock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Taken {
     label: Label,

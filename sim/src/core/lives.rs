@@ -9,7 +9,7 @@ use retake_traces::record::{Ended, Record};
 use super::{Core, Mode};
 
 impl Core {
-    /// The number of the actor in this slot, if its end is to be told.
+    /// The number of the actor in this slot, if its end has to be recorded.
     pub(crate) fn watches_ends(&self, slot: u32) -> Option<u32> {
         let wanted = (self.layers.story || self.layers.causality) && self.mode.is_recorded();
         let task = self.tasks.get(slot).filter(|_| wanted && !self.is_over());

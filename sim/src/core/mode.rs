@@ -1,4 +1,4 @@
-//! What a run is doing: taking steps, or showing why it stands or what it leaves.
+//! What a run is doing: taking steps, or showing why nothing can run or what it leaves.
 
 use retake_traces::record::Unhandled;
 

@@ -1,6 +1,6 @@
 //! Tokio tasks that no gate guards: how many there are, and which step spawned them.
 //!
-//! Tokio tells how many tasks are alive, and none of them ends while a step runs. So what
+//! Tokio reports how many tasks are alive, and no task ends while a step runs. So what
 //! the count has grown by in a step, less the tasks and actors that a gate has announced,
 //! is what the step has spawned past the gates. An actor that `spawn_instant` started is at
 //! its first gate only when the next task is picked, and is taken off again then.

@@ -1,7 +1,7 @@
 //! What a step does to its thread: block it, or start another one.
 //!
 //! Called by interposed functions of the C library, so from anywhere: where the engine is
-//! busy or there is none, nothing happens.
+//! busy or does not exist, nothing happens.
 
 #![cfg_attr(
     not(target_env = "gnu"),

@@ -24,7 +24,7 @@ impl Engine {
                 drop(core);
                 return self.kick();
             } else if std::mem::take(&mut core.may_have_yielded) {
-                // Parking goes on, when `yield_now` has woken who it is to wake.
+                // Parking continues, when `yield_now` has woken who it is to wake.
                 return;
             }
             core.may_have_yielded = false;

@@ -10,7 +10,7 @@ use crate::core::{Leftovers, Mode};
 impl Engine {
     /// Learn what is left in mailboxes, now that the run is over.
     ///
-    /// Each callback that has begun or is about to ends as it stands, like one whose message
+    /// Each callback that has started or is about to ends where it is, like one whose message
     /// a fault loses, so that ractor takes the next message. None of the user's code runs,
     /// but that which drops what is left, and none of this is recorded.
     pub(crate) async fn look_at_mailboxes(&self) -> Vec<Unhandled> {

@@ -10,7 +10,7 @@ impl Engine {
         self.environment.replace(environment);
     }
 
-    /// Nothing is runnable: what is beside the tasks moves, and may wake some.
+    /// Nothing is runnable: the environment moves, and may wake some tasks.
     pub(super) fn environment_acts(&self) -> bool {
         let mut environment = self.environment.borrow_mut();
         let Some(environment) = environment.as_mut() else {
@@ -33,7 +33,7 @@ impl Engine {
         acts
     }
 
-    /// At an instant that is new, what is beside the tasks moves before the first of them
+    /// At a new instant, the environment moves before the first task
     /// runs, if it is to move then: so its doings come in any order with what timers do.
     pub(super) fn environment_is_due(&self) -> bool {
         let core = self.core.borrow();

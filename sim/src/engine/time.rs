@@ -168,7 +168,7 @@ impl Engine {
             self.finish_main();
         }
         if fired {
-            // Behind all of them, so that the scheduler sees all that is due at this instant.
+            // Behind all of them, so that the scheduler sees everything due at this instant.
             self.kick();
         }
         fired

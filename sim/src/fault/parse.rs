@@ -123,7 +123,9 @@ fn parse(text: &str) -> Result<Fault, String> {
         of_target(verb, rest, last)?
     };
     if siblings > 0 && !action.ends_an_actor() {
-        return Err(format!("`{verb}` strikes one alone"));
+        return Err(format!(
+            "`{verb}` affects one task only: leave out the siblings"
+        ));
     }
     Ok(Fault {
         target,
@@ -364,7 +366,10 @@ mod tests {
             ("delay a in handle @1s until 2s", "has no `in`"),
             ("slow a @1s until 2s", "write `slow NAME by TIME`"),
             ("slow a in handle by 1ms @1s", "`in pre_start` only"),
-            ("delay a with 2 siblings @1s until 2s", "strikes one alone"),
+            (
+                "delay a with 2 siblings @1s until 2s",
+                "affects one task only",
+            ),
             ("kill a with many siblings @1s", "no number of siblings"),
             ("pause a @1s until 2s", "it has no target"),
             ("clock 5 @1s", "lacks a unit"),

@@ -222,8 +222,8 @@ pub fn fault_text(kind: &FaultKind) -> String {
         FaultKind::Delay { until_ns } => format!("delayed {}", until(until_ns)),
         FaultKind::PanicIn { part: it } => format!("its {} panics", part(it)),
         FaultKind::Fail { part: it } => format!("its {} fails", part(it)),
-        FaultKind::Stop => "told to stop".to_owned(),
-        FaultKind::Drain => "told to drain".to_owned(),
+        FaultKind::Stop => "ordered to stop".to_owned(),
+        FaultKind::Drain => "ordered to drain".to_owned(),
         FaultKind::Lose => "its message is lost".to_owned(),
         FaultKind::Slow { by_ns, until_ns } => {
             format!("slowed by {} s {}", seconds(*by_ns), until(until_ns))

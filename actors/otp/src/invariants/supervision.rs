@@ -347,7 +347,10 @@ pub fn unheard(
 pub fn undisturbed(entries: &[Entry]) -> Vec<Violation> {
     let restarts = entries.iter().filter_map(|entry| match &entry.event {
         Event::Restart(child) => {
-            let what = format!("{} restarts `{child}`, and nothing has struck", entry.who);
+            let what = format!(
+                "{} restarts `{child}`, and no fault was injected",
+                entry.who
+            );
             Some(violation(39, what))
         }
         _ => None,

@@ -34,7 +34,7 @@ pub fn sequence(receipts: &[Receipt]) -> Vec<Violation> {
     for (place, receipt) in receipts.iter().enumerate() {
         let expected = place as u64 + 1;
         if receipt.id != expected {
-            let what = format!("receipt {} stands where {expected} should", receipt.id);
+            let what = format!("receipt {} is where {expected} should be", receipt.id);
             violations.push(Violation::new(28, what));
         }
         if let Some(key) = &receipt.key
