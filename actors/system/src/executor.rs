@@ -7,7 +7,8 @@
 //!
 //! ```
 //! use ractor::Actor;
-//! use retake_system::executor::{ExecutorArguments, ExecutorMessage};
+//! use retake_system::action::ExecutorMessage;
+//! use retake_system::executor::ExecutorArguments;
 //! use retake_system::worker::WorkerArguments;
 //! use retake_otp::{Names, PoolConfig, PoolRef};
 //! use retake_system::{Action, ActionKind, ActionWorker, Executor};
