@@ -46,8 +46,8 @@
 //! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
 //! what goes wrong on purpose, `inject` does it; `engine` and `core` are the scheduler itself,
 //! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
-//! `ends` who has ended, `deadlock` who waits for whom, `environment`, `net` and `fs` what there is beside the
-//! tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
+//! `ends` who has ended, `deadlock` who waits for whom; `environment`, `net` and `fs` are what
+//! moves in addition to the tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
 //! [`isolate`] has runs take place in processes of their own; [`memory`] counts what is
 //! allocated, [`panics`] is where code panics, [`watchdog`] which step does not end;
 //! [`did_you_mean`] helps with mistyped names. On top of all of it, [`explore`] runs many seeds

@@ -18,6 +18,8 @@
 /// }
 /// assert_eq!(Action::Push.to_string(), "push");
 /// assert_eq!(Action::ALL, [Action::Push, Action::Spring]);
+/// assert_eq!(Action::of_word("spring"), Some(Action::Spring));
+/// assert_eq!(Action::of_word("Spring"), None);
 /// ```
 #[macro_export]
 macro_rules! named_enum {
@@ -52,6 +54,13 @@ macro_rules! named_enum {
                 match self {
                     $(Self::$variant => $word,)+
                 }
+            }
+
+            /// The variant with this word.
+            #[must_use]
+            #[allow(dead_code)]
+            $visibility fn of_word(word: &str) -> ::core::option::Option<Self> {
+                Self::ALL.into_iter().find(|it| it.word() == word)
             }
         }
 

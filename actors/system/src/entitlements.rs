@@ -32,12 +32,6 @@ named_enum! {
     }
 }
 
-impl EntitlementState {
-    fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
-    }
-}
-
 named_enum! {
     /// What can be done with an entitlement.
     pub enum Change {
@@ -204,7 +198,7 @@ impl Entitlements {
                 ordered_ms,
                 ..
             } = &receipt.kind
-                && let Some(state) = EntitlementState::parse(to)
+                && let Some(state) = EntitlementState::of_word(to)
             {
                 let since = Duration::from_nanos(receipt.time_ns);
                 let order = entitlement_id.as_deref().map(|id| (id, *ordered_ms));

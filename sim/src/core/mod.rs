@@ -127,7 +127,7 @@ pub(crate) struct Core {
     /// Nothing could run, and no timer of the simulation's own was pending, after this many
     /// steps, at this time.
     still: Option<(u64, u64)>,
-    /// No task has been chosen since virtual time moved: not all that is due now may have
+    /// No task has been chosen since virtual time moved: some of what is due now may not have
     /// become runnable.
     pub(crate) instant_is_new: bool,
     pub(crate) outcome: Option<Outcome>,
@@ -437,7 +437,7 @@ impl Core {
         rng.get_or_insert_with(|| Box::new(stream(*seed, "user")))
     }
 
-    /// Nothing can run, and time goes on to look for timers of tokio's.
+    /// Nothing can run, and time moves to look for timers of tokio's.
     pub(crate) fn stands_still(&mut self) {
         let steps = self.stats.steps;
         if self.still.is_none_or(|(then, _)| then != steps) {

@@ -8,7 +8,7 @@ use retake_traces::error::TraceError;
 use retake_traces::record::Record;
 use retake_traces::sink::Sink;
 
-use super::remote::{self, Job, Listener, Place, Recording};
+use super::remote::{self, Job, Listener, Place, Position, Recording};
 use super::{Case, Scenario};
 use crate::outcome::Run;
 
@@ -118,8 +118,7 @@ impl<'a> Execution<'a> {
                 let (sim, recorded) = self.case.prepared(self.record, schedule);
                 let sink = Counting {
                     sink,
-                    steps: 0,
-                    now_ns: 0,
+                    position: Position::default(),
                     progress,
                 };
                 let code = Arc::clone(scenario.code());
@@ -150,25 +149,18 @@ impl Executed {
     }
 }
 
-/// Steps between two calls of `progress`.
-const PROGRESS_STEPS: u64 = 4096;
-
 /// Passes records on and counts them.
 struct Counting<S, P> {
     sink: S,
-    steps: u64,
-    now_ns: u64,
+    position: Position,
     progress: P,
 }
 
 impl<S: Sink, P: FnMut(u64, Duration)> Sink for Counting<S, P> {
     fn record(&mut self, record: &Record) -> Result<(), TraceError> {
-        if let Record::Step(step) = record {
-            self.steps += 1;
-            self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);
-            if self.steps.is_multiple_of(PROGRESS_STEPS) {
-                (self.progress)(self.steps, Duration::from_nanos(self.now_ns));
-            }
+        if self.position.add(record) {
+            let Position { steps, now_ns } = self.position;
+            (self.progress)(steps, Duration::from_nanos(now_ns));
         }
         self.sink.record(record)
     }

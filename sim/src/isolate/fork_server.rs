@@ -8,7 +8,6 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::VARIABLE;
 use super::os::{self, Side};
 use super::server::{self, Runner};
 use super::wire;
@@ -23,10 +22,7 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
     let socket = match socket {
         Ok(socket) => UnixStream::from(socket),
         Err(error) => {
-            eprintln!(
-                "error: the environment variable {VARIABLE} is `{number}` ({error}): it is set \
-                 for processes that Retake starts, unset it"
-            );
+            server::refuse_variable(number, &error);
             os::exit(2);
         }
     };

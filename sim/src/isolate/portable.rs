@@ -320,10 +320,7 @@ pub(super) fn serve(address: &str, run: Runner<'_>) -> ! {
     let mut stream = match stream {
         Ok(stream) => stream,
         Err(error) => {
-            eprintln!(
-                "error: the environment variable {VARIABLE} is `{address}` ({error}): it is set \
-                 for processes that Retake starts, unset it"
-            );
+            server::refuse_variable(address, &error);
             std::process::exit(CANNOT_SERVE);
         }
     };

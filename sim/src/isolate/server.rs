@@ -1,5 +1,6 @@
 //! What all workers do: take a request, run it, answer.
 
+use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 #[cfg(unix)]
@@ -22,6 +23,14 @@ pub(crate) fn serve(run: Runner<'_>) -> ! {
         super::fork_server::serve(&value, run)
     }
     portable::serve(&value, run)
+}
+
+/// Say that the variable of workers has a value that leads to nobody.
+pub(super) fn refuse_variable(value: &str, error: &dyn Display) {
+    eprintln!(
+        "error: the environment variable {VARIABLE} is `{value}` ({error}): it is set for \
+         processes that Retake starts, unset it"
+    );
 }
 
 /// The connection to the process that asks.

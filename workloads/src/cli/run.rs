@@ -71,17 +71,16 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
         buggify: false,
         allow_threads: args.allow_threads,
     };
-    let interrupt = Interrupt::listen();
-    let runner = Runner::new();
-    runner.workers().iter().for_each(|it| interrupt.cancels(it));
-    if plan.swarm.is_some() {
-        let steps = shown(scenario.virtual_time, |progress| {
+    let (runner, interrupt) = runner();
+    let steps = match &plan.swarm {
+        Some(_) => shown(scenario.virtual_time, |progress| {
             runner.plain_steps(scenario, &settings, progress)
-        });
-        draw(&plan, steps, &mut settings);
-    } else {
-        draw(&plan, 0, &mut settings);
-    }
+        }),
+        None => 0,
+    };
+    let Drawn { faults, buggify } = plan.draw(settings.seed, steps);
+    settings.faults.extend(faults);
+    settings.buggify |= buggify;
     let start = wall_clock();
     let finished = shown(scenario.virtual_time, |progress| match &args.trace {
         Some(path) => runner.run_traced(scenario, &settings, path, progress),
@@ -120,11 +119,12 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error>
     }
 }
 
-/// Add what a plan draws for a run of about so many steps.
-fn draw(plan: &FaultPlan, steps: u64, settings: &mut Settings) {
-    let Drawn { faults, buggify } = plan.draw(settings.seed, steps);
-    settings.faults.extend(faults);
-    settings.buggify |= buggify;
+/// What runs in processes of its own, which Ctrl-C ends.
+fn runner() -> (Runner, Interrupt) {
+    let interrupt = Interrupt::listen();
+    let runner = Runner::new();
+    runner.workers().iter().for_each(|it| interrupt.cancels(it));
+    (runner, interrupt)
 }
 
 /// A run that did not come to its end: it was interrupted, or there is no process for it.
@@ -232,9 +232,7 @@ pub(super) fn replay(
         .clone();
     let expected =
         scenario::find(&expected).map_or_else(Default::default, |scenario| scenario.virtual_time);
-    let interrupt = Interrupt::listen();
-    let runner = Runner::new();
-    runner.workers().iter().for_each(|it| interrupt.cancels(it));
+    let (runner, interrupt) = runner();
     let replayed = shown(expected, |progress| runner.replay(file, how, progress))?;
     let finished = &replayed.finished;
     if finished.is_refused {

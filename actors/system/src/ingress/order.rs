@@ -158,9 +158,7 @@ impl OrderKind {
             ActionKind::Rollback,
             ActionKind::Throttle,
         ];
-        let change = Change::ALL
-            .into_iter()
-            .find(|change| change.word() == action);
+        let change = Change::of_word(action);
         let kind = ACTIONS.into_iter().find(|kind| kind.to_string() == action);
         change.map(Self::Change).or(kind.map(Self::Action))
     }

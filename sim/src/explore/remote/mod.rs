@@ -16,7 +16,8 @@ use retake_traces::{Schedule, TraceReader};
 use serde::{Deserialize, Serialize};
 
 use self::message::{Answer, Request, Sends};
-use self::parts::{Position, Receiver, Reporter, Sender};
+pub(super) use self::parts::Position;
+use self::parts::{Receiver, Reporter, Sender};
 use super::exhaustive::{NewChoice, Walk, Walker};
 use super::{Case, Scenario};
 use crate::deadlock;
@@ -307,19 +308,16 @@ pub(super) fn run(
         Err(lost) => {
             let is_stopped = matches!(lost, Lost::Stopped);
             let is_refused = is_stopped || matches!(lost, Lost::Refused(_));
-            let run = lost_run(job.case, lost, receiver.position);
+            let ran = Ran {
+                is_refused,
+                ..Ran::here(lost_run(job.case, lost, receiver.position), Vec::new())
+            };
             if is_stopped {
                 // What was recorded is left as a part.
-                return Ran {
-                    is_refused,
-                    ..Ran::here(run, Vec::new())
-                };
+                return ran;
             }
-            receiver.end(&run);
-            Ran {
-                is_refused,
-                ..Ran::here(run, Vec::new())
-            }
+            receiver.end(&ran.run);
+            ran
         }
     };
     ran.run.trace_error = receiver.finish();

@@ -15,21 +15,24 @@ const PROGRESS_STEPS: u64 = 4096;
 
 /// Steps and virtual time so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Position {
-    pub(super) steps: u64,
-    pub(super) now_ns: u64,
+pub(in crate::explore) struct Position {
+    pub(in crate::explore) steps: u64,
+    pub(in crate::explore) now_ns: u64,
 }
 
 impl Position {
-    fn add(&mut self, record: &Record) {
+    /// Count a record. True now and then, when it is time to report the position.
+    pub(in crate::explore) fn add(&mut self, record: &Record) -> bool {
         match record {
             Record::Step(step) => {
                 self.steps += 1;
                 self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);
+                return self.steps.is_multiple_of(PROGRESS_STEPS);
             }
             Record::Fault(fault) => self.now_ns = self.now_ns.saturating_add(fault.elapsed_ns),
             _ => {}
         }
+        false
     }
 
     fn to_bytes(self) -> [u8; 16] {
@@ -109,8 +112,7 @@ impl Reporter {
 
 impl Sink for Reporter {
     fn record(&mut self, record: &Record) -> Result<(), TraceError> {
-        self.position.add(record);
-        if matches!(record, Record::Step(_)) && self.position.steps.is_multiple_of(PROGRESS_STEPS) {
+        if self.position.add(record) {
             (self.parts)(&self.position.to_bytes());
         }
         self.hash.record(record)
