@@ -8,7 +8,11 @@
 mod command;
 mod server;
 
+use std::fs;
+use std::io::Read as _;
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +20,7 @@ use std::time::Duration;
 use retake_system::invariants;
 
 use command::{retake, told};
-use server::{ask, push, recover, serve};
+use server::{Server, ask, push, recover, serve};
 
 #[test]
 fn twenty_kills_under_load_lose_nothing_that_was_acknowledged() {
@@ -101,6 +105,55 @@ fn a_server_that_is_told_to_stop_finishes_and_its_successor_remembers() {
         |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["receipt"].clone();
     assert_eq!((status, receipt(&again)), (200, receipt(&first)));
     server.end("-TERM");
+}
+
+/// Without its log nothing that the server takes would last. It acknowledges nothing more,
+/// and its root supervisor gives up.
+#[test]
+fn a_server_whose_log_is_deleted_acknowledges_nothing_more_and_ends_with_4() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 3] = [
+        ("fsync", |data| fs::remove_dir_all(data).unwrap()),
+        ("group-commit", |data| {
+            fs::remove_file(data.join("ledger.log")).unwrap();
+        }),
+        ("fsync", |data| {
+            fs::copy(data.join("ledger.log"), data.join("copy")).unwrap();
+            fs::rename(data.join("copy"), data.join("ledger.log")).unwrap();
+        }),
+    ];
+    for (durability, change) in changes {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let process = Command::new(env!("CARGO_BIN_EXE_retake"))
+            .args(["serve", "--addr", "127.0.0.1:0", "--entitle", "acme"])
+            .args(["--durability", durability, "--data"])
+            .arg(&data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut server = Server::of(process.unwrap());
+        let mut client = TcpStream::connect(&server.address).unwrap();
+        assert_eq!(ask(&mut client, &push("before", 1.0)).unwrap().0, 200);
+        change(&data);
+        let mut number = 0;
+        while server.process.try_wait().unwrap().is_none() {
+            number += 1;
+            let Ok(mut client) = TcpStream::connect(&server.address) else {
+                continue;
+            };
+            if let Some((status, body)) = ask(&mut client, &push(&format!("m-{number}"), 1.0)) {
+                assert_eq!(status, 503, "{durability}: {body}");
+            }
+        }
+        let (code, text) = server.wait();
+        let mut log = String::new();
+        let stderr = server.process.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut log).unwrap();
+        assert_eq!(code, Some(4), "{durability}: {text}{log}");
+        assert!(text.contains("gave up"), "{text}");
+        assert!(log.contains("the log was deleted or replaced"), "{log}");
+    }
 }
 
 #[test]

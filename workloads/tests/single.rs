@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use command::{retake, stderr, stdout};
+#[cfg(target_os = "linux")]
+use retake_traces::{Header, Sink as _, TraceReader, TraceWriter};
 use serde_json::Value;
 
 fn parse(text: &str) -> Value {
@@ -159,14 +161,19 @@ fn start(folder: &Path, arguments: &[&str]) -> Child {
 /// Wait until something is so, interrupt the command, and give its exit code and all it
 /// printed.
 #[cfg(unix)]
-fn interrupted(mut child: Child, is_so: impl Fn() -> bool) -> (Option<i32>, String) {
+fn interrupted(child: Child, is_so: impl Fn() -> bool) -> (Option<i32>, String) {
+    let id = child.id().to_string();
+    interrupted_as(child, &id, is_so)
+}
+
+/// The same with a signal for this process, or for the group of `-ID`.
+#[cfg(unix)]
+fn interrupted_as(mut child: Child, to: &str, is_so: impl Fn() -> bool) -> (Option<i32>, String) {
     while !is_so() {
         assert_eq!(child.try_wait().unwrap(), None, "it ended before");
         std::thread::yield_now();
     }
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
+    let kill = Command::new("kill").args(["-INT", "--", to]).status();
     assert!(kill.unwrap().success());
     let output = child.wait_with_output().unwrap();
     let text = stdout(&output) + &stderr(&output);
@@ -227,15 +234,39 @@ fn hanging(folder: &Path) -> (String, String) {
     (settings, file.path().to_str().unwrap().to_owned())
 }
 
+/// A trace whose replay from the seed hangs: that of a run that passed, with another seed.
+#[cfg(target_os = "linux")]
+fn forge_hanging_trace(folder: &Path, seed: &str, strategy: &str) {
+    let file = folder.join("passed.retake");
+    let arguments = ["run", "canary/hang", "--strategy", "fifo", "--trace"];
+    let output = retake(folder, &[&arguments[..], &["passed.retake"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let reader = TraceReader::open(&file).unwrap();
+    let header = Header {
+        seed: seed.parse().unwrap(),
+        strategy: strategy.to_owned(),
+        ..reader.header().clone()
+    };
+    let mut writer = TraceWriter::create(folder.join("forged.retake"), &header).unwrap();
+    for record in reader {
+        writer.record(&record.unwrap()).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
-fn a_run_or_a_shrink_that_hangs_can_be_interrupted() {
+fn a_command_whose_run_hangs_can_be_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let (settings, case) = hanging(folder.path());
     let (seed, strategy) = settings.split_once(' ').unwrap();
+    forge_hanging_trace(folder.path(), seed, strategy);
     for arguments in [
         &["run", "canary/hang", "--seed", seed, "--strategy", strategy][..],
         &["shrink", &case, "-o", "small.json"],
+        &["why", &case],
+        &["replay", &case],
+        &["replay", "forged.retake", "--from-seed"],
     ] {
         let child = start(folder.path(), arguments);
         let id = child.id();
@@ -268,4 +299,62 @@ fn an_exhaustive_search_that_is_interrupted_says_what_it_has_found() {
     let (code, text) = interrupted(child, || has_run(id));
     assert_eq!(code, Some(130), "{text}");
     assert!(text.contains("there are more"), "{text}");
+}
+
+/// As in a terminal, its server gets the signal as well.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_calibration_that_is_interrupted_leaves_the_costs_that_were_there_and_no_server() {
+    use std::os::unix::process::CommandExt as _;
+    for is_for_group in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let costs = folder.path().join("costs.json");
+        std::fs::write(&costs, "as it was").unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_retake"))
+            .arg("calibrate")
+            .current_dir(folder.path())
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let id = child.id().to_string();
+        let servers = || {
+            let tasks = std::fs::read_dir(format!("/proc/{id}/task"));
+            let tasks = tasks.into_iter().flatten().flatten();
+            let children = tasks.map(|it| std::fs::read_to_string(it.path().join("children")));
+            children.flatten().collect::<String>()
+        };
+        let to = if is_for_group {
+            format!("-{id}")
+        } else {
+            id.clone()
+        };
+        let mut server = String::new();
+        while server.is_empty() {
+            server = servers();
+            std::thread::yield_now();
+        }
+        let (code, text) = interrupted_as(child, &to, || true);
+        assert_eq!(code, Some(130), "{text}");
+        assert!(text.contains("costs.json is as it was"), "{text}");
+        assert_eq!(std::fs::read_to_string(&costs).unwrap(), "as it was");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        let server = format!("/proc/{}", server.trim());
+        assert!(!Path::new(&server).exists(), "its server still runs");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_calibration_that_is_interrupted_while_it_is_checked_keeps_what_was_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let costs = folder.path().join("costs.json");
+    let child = start(folder.path(), &["calibrate", "--check-scale", "1"]);
+    let (code, text) = interrupted(child, || costs.exists());
+    assert_eq!(code, Some(130), "{text}");
+    assert!(text.contains("not all benchmarks were run"), "{text}");
+    let costs = parse(&std::fs::read_to_string(&costs).unwrap());
+    assert!(costs["commit"].is_object(), "{costs}");
 }

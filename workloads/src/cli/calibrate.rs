@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use retake_traces::file::{FileError, OutputFile};
@@ -23,6 +24,9 @@ pub(super) struct CalibrateArgs {
     check_scale: f64,
 }
 
+/// The longest that a signal takes from one process of a group to the next.
+const SIGNAL_TIME_MAX: Duration = Duration::from_millis(500);
+
 pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<Status, Error> {
     if !(0.0..=1.0).contains(&args.check_scale) {
         let what = "--check-scale: must be from 0 to 1".to_owned();
@@ -38,10 +42,26 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<St
     let folder = args.output.parent().unwrap_or(Path::new("")).to_owned();
     let measuring = measure(machine(), folder.clone());
     let costs = runtime.block_on(async {
-        tokio::select! {
+        let mut measuring = retake::spawn(measuring);
+        let costs = tokio::select! {
             biased;
             () = interrupt.asked() => None,
-            costs = retake::spawn(measuring) => Some(costs),
+            costs = &mut measuring => Some(costs),
+        };
+        match costs {
+            None => {
+                // Its server and its files go with it.
+                measuring.abort();
+                let _ = measuring.await;
+                None
+            }
+            // Ctrl-C in a terminal is for the server as well, which may end before this
+            // process knows of it: that is no failure to measure.
+            Some(Ok(Err(error))) => {
+                let asked = tokio::time::timeout(SIGNAL_TIME_MAX, interrupt.asked()).await;
+                asked.is_err().then_some(Ok(Err(error)))
+            }
+            costs => costs,
         }
     });
     runtime.shutdown_background();

@@ -154,10 +154,16 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> Result<Status, 
 }
 
 pub(super) fn why(args: &WhyArgs, out: &mut impl Write) -> Result<Status, Error> {
+    let interrupt = Interrupt::listen();
     let workers = program::run_workers();
+    interrupt.cancels(&workers);
     let case = load(&args.file, &workers)?;
     let scenario = find(&case.scenario)?;
     let why = explore::explain(&case, scenario.isolated(workers));
+    if interrupt.is_asked() {
+        eprintln!("interrupted before it was explained");
+        return Ok(Status::Interrupted);
+    }
     if args.mermaid {
         write!(out, "{}", why.to_mermaid())?;
     } else {
@@ -169,7 +175,14 @@ pub(super) fn why(args: &WhyArgs, out: &mut impl Write) -> Result<Status, Error>
 pub(super) fn replay(file: &Path, json: bool, out: &mut impl Write) -> Result<Status, Error> {
     let case = Case::load(file)?;
     let scenario = find(&case.scenario)?;
-    let run = case.run(&program::isolated(scenario));
+    let interrupt = Interrupt::listen();
+    let workers = program::run_workers();
+    interrupt.cancels(&workers);
+    let run = case.run(&scenario.isolated(workers));
+    if interrupt.is_asked() {
+        eprintln!("interrupted before the replay came to its end");
+        return Ok(Status::Interrupted);
+    }
     let fails_alike = signature(&run.outcome) == case.signature;
     if json {
         let report = json!({

@@ -69,6 +69,11 @@ impl Server {
     /// End it with this signal; gives its exit code and what it printed last.
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
+        self.wait()
+    }
+
+    /// Wait until it has ended; gives its exit code and what it printed last.
+    pub(crate) fn wait(&mut self) -> (Option<i32>, String) {
         let code = self.process.wait().unwrap().code();
         let mut text = String::new();
         self.stdout.read_to_string(&mut text).unwrap();

@@ -84,7 +84,7 @@ pub trait DiskFile: Read + Write + Seek + fmt::Debug + Send + 'static {
     /// Make its content durable.
     ///
     /// # Errors
-    /// If the system fails to.
+    /// If the system fails to, or the file was deleted.
     fn sync_data(&mut self) -> io::Result<()>;
     /// Cut to this length, durably.
     ///
@@ -95,13 +95,30 @@ pub trait DiskFile: Read + Write + Seek + fmt::Debug + Send + 'static {
 
 impl DiskFile for File {
     fn sync_data(&mut self) -> io::Result<()> {
-        Self::sync_data(self)
+        Self::sync_data(self)?;
+        check_linked(self)
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.set_len(length)?;
         self.sync_all()
     }
+}
+
+/// A file without a name is gone when its process ends: what is synced to it is not durable.
+fn check_linked(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        if file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the log was deleted or replaced while it was in use, so nothing that is \
+                 written to it lasts: restore the data folder from a copy",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A log in a file, and its mark in another one: files of the system, or what behaves like

@@ -188,7 +188,7 @@ impl Log {
             Ok(()) => self.sync().await,
             Err(error) if error.is_full() => {
                 // A part of it may be there.
-                self.disk.truncate(self.durable).await?;
+                self.take_back().await?;
                 Err(error)
             }
             Err(error) => Err(error),
@@ -207,12 +207,22 @@ impl Log {
     /// all the same, so nothing may be built upon it.
     async fn sync(&mut self) -> Result<(), LogError> {
         if let Err(error) = self.disk.sync(self.length).await {
-            self.disk.truncate(self.durable).await?;
+            self.take_back().await?;
             self.length = self.durable;
             return Err(error.into());
         }
         self.durable = self.length;
         Ok(())
+    }
+
+    /// Cut off what is not durable. An error of this is never [`LogError::is_full`], even
+    /// where the disk has no room to cut a file: the log is then not as it was before.
+    async fn take_back(&self) -> Result<(), LogError> {
+        let cut = self.disk.truncate(self.durable).await;
+        cut.map_err(|error| {
+            let what = format!("what was not acknowledged cannot be cut off: {error}");
+            LogError::Disk(io::Error::other(what))
+        })
     }
 }
 
@@ -328,6 +338,7 @@ impl Chains {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::DiskResult;
     use super::*;
 
     /// A log of one batch with this body.
@@ -349,6 +360,46 @@ mod tests {
         assert_eq!(read(&bytes, 0).ok().unwrap().end, 8, "it was torn");
         let error = read(&bytes, bytes.len() as u64).err().unwrap().to_string();
         assert!(error.contains("at byte 8: a batch is cut"), "{error}");
+    }
+
+    /// Without room for anything, and without room to take back what was written in part.
+    #[derive(Debug)]
+    struct FullDisk;
+
+    impl Disk for FullDisk {
+        fn read(&self) -> DiskResult<'_, Contents> {
+            Box::pin(std::future::ready(Ok(Contents::default())))
+        }
+
+        fn append(&self, _: Vec<u8>) -> DiskResult<'_, ()> {
+            Box::pin(std::future::ready(Err(io::ErrorKind::StorageFull.into())))
+        }
+
+        fn sync(&self, _: u64) -> DiskResult<'_, ()> {
+            Box::pin(std::future::ready(Err(io::ErrorKind::StorageFull.into())))
+        }
+
+        fn truncate(&self, _: u64) -> DiskResult<'_, ()> {
+            Box::pin(std::future::ready(Err(io::ErrorKind::StorageFull.into())))
+        }
+    }
+
+    #[test]
+    fn a_full_disk_that_cannot_take_back_a_part_is_an_error_and_not_waited_for() {
+        let run = retake_sim::Sim::new().run(|| async {
+            let mut log = Log {
+                disk: Arc::new(FullDisk),
+                length: 8,
+                durable: 8,
+                is_ended: true,
+            };
+            let written = log.commit(&[]).await.unwrap_err();
+            let synced = log.sync().await.unwrap_err();
+            [written, synced].map(|error| (error.is_full(), error.to_string()))
+        });
+        for (is_full, error) in run.expect_passed() {
+            assert!(!is_full && error.contains("cannot be cut off"), "{error}");
+        }
     }
 
     #[test]
