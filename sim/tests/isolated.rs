@@ -238,6 +238,55 @@ fn a_deadlock_is_probed_again_in_a_process_of_its_own() {
     assert!(!cycle(Scenario::from(waits_in_the_first_run)));
 }
 
+/// Fails, and says where things are, in letters, as failures that differ in digits count as one.
+fn where_things_are() -> Body {
+    static SOMETHING: AtomicU32 = AtomicU32::new(7);
+    Box::pin(async {
+        let code = where_things_are as *const () as usize;
+        let heap = Box::new(AtomicU32::new(7));
+        let addresses = [
+            code,
+            &raw const SOMETHING as usize,
+            &raw const *heap as usize,
+        ];
+        three_tasks(|_| {}).await;
+        // The mapping that the text is in, which may change, has to be executable.
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let is_executable = maps.lines().any(|line| {
+            let (range, rest) = line.split_once(' ').unwrap();
+            let (start, end) = range.split_once('-').unwrap();
+            let [start, end] = [start, end].map(|it| usize::from_str_radix(it, 16).unwrap());
+            (start..end).contains(&code) && rest.starts_with("r-x")
+        });
+        retake::always!(is_executable, "the text is not executable");
+        let letters = addresses.map(|address| {
+            let digits = (0..12).map(|place| (address >> (4 * place)) as u8 & 15);
+            digits.map(|it| char::from(b'a' + it)).collect::<String>()
+        });
+        retake::always!(false, "things are at {letters:?}");
+    })
+}
+
+/// A worker that has made many children has its text in other pages.
+#[test]
+#[cfg(target_os = "linux")]
+fn everything_stays_at_its_address_however_many_children_a_worker_has_made() {
+    let name = "everything_stays_at_its_address_however_many_children_a_worker_has_made";
+    let scenario = isolated(name, where_things_are);
+    let explorer = Explorer::new("addresses").jobs(1).keep_going(true);
+    let campaign = explorer.seeds(0..300).run(scenario.clone());
+    check(&scenario);
+    let [failure] = &campaign.failures[..] else {
+        panic!("{campaign:?}");
+    };
+    // One more is the plain run.
+    assert_eq!(failure.count, 301, "{failure:?}");
+    assert!(
+        failure.case.outcome.contains("things are at ["),
+        "{failure:?}"
+    );
+}
+
 /// Systems without `fork` start a process for each run. The variable has this one do so.
 #[test]
 fn processes_that_serve_once_do_the_same_as_those_that_fork() {

@@ -67,6 +67,12 @@ pub fn sees_threads() -> bool {
     ))
 }
 
+/// Do now what the first run of a process would do: it is the same for all runs.
+pub(crate) fn prepare() {
+    #[cfg(all(feature = "interpose", target_os = "linux"))]
+    symbols::prepare();
+}
+
 /// Takes this thread's entropy and clocks over until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Interposed(());

@@ -3,6 +3,7 @@
 //! The worker reads nothing but headers and allocates nothing for a request, so the state
 //! from which its children start stays what it was. The child reads the request.
 
+use std::hint::black_box;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,7 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
             os::exit(2);
         }
     };
+    prepare();
     if let Err(what) = os::others_sleep(REST) {
         let _ = wire::send(&socket, wire::REFUSAL, what.as_bytes());
         os::exit(2);
@@ -38,6 +40,8 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
     if wire::send(&socket, wire::READY, &[greeting]).is_err() {
         os::exit(0);
     }
+    #[cfg(target_os = "linux")]
+    let mut text = super::text::Text::find();
     loop {
         let started = wire::header(wire::STARTED, 0);
         let Ok(Some((kind, length))) = wire::next(&socket) else {
@@ -57,12 +61,38 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
                     catch_unwind(AssertUnwindSafe(|| respond(&socket, length, run, true)));
                 os::exit(answered.map_or(101, |()| wire::ANSWERED));
             }
-            Ok(Side::Parent(child)) => os::wait_or_follow(child),
+            Ok(Side::Parent(child)) => {
+                #[cfg(target_os = "linux")]
+                if let Some(text) = &mut text
+                    && text.count()
+                {
+                    text.put_in_huge_pages();
+                }
+                os::wait_or_follow(child);
+            }
             Err(error) => {
                 let what = format!("it cannot fork: {error}");
                 let _ = wire::send(&socket, wire::REFUSAL, what.as_bytes());
                 os::exit(2);
             }
+        }
+    }
+}
+
+/// Do once what each child would have to do before its run, and what depends on no request.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a worker prepares itself, outside any simulation"
+)]
+fn prepare() {
+    crate::interpose::prepare();
+    // The C library keeps the memory of a thread that has ended, for its stack and its
+    // allocations, and gives it to the next one: to that of a run. The second of these
+    // threads is the first one that gets it, which takes another way through the library.
+    for _ in 0..2 {
+        let thread = std::thread::Builder::new().spawn(|| drop(black_box(Box::new(0))));
+        if let Ok(thread) = thread {
+            let _ = thread.join();
         }
     }
 }

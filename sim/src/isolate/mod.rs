@@ -28,6 +28,8 @@ mod os;
 mod pool;
 mod portable;
 mod server;
+#[cfg(target_os = "linux")]
+mod text;
 mod wire;
 
 pub use pool::Workers;

@@ -107,7 +107,7 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
         return 0;
     }
     type ClockGettime = unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int;
-    let library = library!(c"clock_gettime" as ClockGettime);
+    let library = library!(CLOCK_GETTIME as ClockGettime);
     // SAFETY: the arguments are the caller's own, for the function of that name.
     unsafe {
         match library {
@@ -158,7 +158,7 @@ unsafe extern "C" fn gettimeofday(now: *mut timeval, zone: *mut c_void) -> c_int
         return 0;
     }
     type Gettimeofday = unsafe extern "C" fn(*mut timeval, *mut c_void) -> c_int;
-    let library = library!(c"gettimeofday" as Gettimeofday);
+    let library = library!(GETTIMEOFDAY as Gettimeofday);
     // SAFETY: the arguments are the caller's own, for the function of that name.
     unsafe {
         match library {

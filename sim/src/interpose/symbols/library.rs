@@ -33,15 +33,43 @@ impl Symbol {
     }
 }
 
-/// The library's function of this name and type, if there is one.
+macro_rules! symbols {
+    ($($constant:ident $name:literal,)*) => {
+        $(pub(super) static $constant: Symbol = Symbol::new($name);)*
+
+        /// Look up all of them, so that nothing else has to.
+        pub(super) fn look_up_all() {
+            for symbol in [$(&$constant),*] {
+                symbol.address();
+            }
+        }
+    };
+}
+
+symbols! {
+    CLOCK_GETTIME c"clock_gettime",
+    FOPEN c"fopen",
+    FOPEN64 c"fopen64",
+    GETAUXVAL c"getauxval",
+    GETHOSTNAME c"gethostname",
+    GETTIMEOFDAY c"gettimeofday",
+    GET_NPROCS c"get_nprocs",
+    GET_NPROCS_CONF c"get_nprocs_conf",
+    PTHREAD_CREATE c"pthread_create",
+    PTHREAD_GETAFFINITY_NP c"pthread_getaffinity_np",
+    SCHED_GETCPU c"sched_getcpu",
+    SYSCONF c"sysconf",
+}
+
+/// The library's function of this symbol and type, if there is one.
 macro_rules! library {
-    ($name:literal as $type:ty) => {{
-        static SYMBOL: $crate::interpose::symbols::library::Symbol =
-            $crate::interpose::symbols::library::Symbol::new($name);
-        SYMBOL.address().map(|address| {
-            // SAFETY: the library declares the function of this name with this type.
-            unsafe { std::mem::transmute::<*mut std::ffi::c_void, $type>(address.as_ptr()) }
-        })
-    }};
+    ($symbol:ident as $type:ty) => {
+        $crate::interpose::symbols::library::$symbol
+            .address()
+            .map(|address| {
+                // SAFETY: the library declares the function of this name with this type.
+                unsafe { std::mem::transmute::<*mut std::ffi::c_void, $type>(address.as_ptr()) }
+            })
+    };
 }
 pub(super) use library;

@@ -36,6 +36,11 @@ pub(super) fn start() {
     glibc::start();
 }
 
+/// Find the library's functions, once for this process and those that are forked from it.
+pub(super) fn prepare() {
+    library::look_up_all();
+}
+
 /// Give an error as functions of the C library do.
 fn fail(error: libc::c_int) -> libc::c_int {
     // SAFETY: the place of this thread's `errno` is always valid.

@@ -77,7 +77,8 @@ fn open_instead(instead: &Instead, flags: c_int) -> c_int {
     match instead {
         Instead::Nothing => fail(libc::ENOENT),
         Instead::Entropy => {
-            let mut bytes = [0; DEVICE_BYTES];
+            // Not on the stack, where it would be touched for the other files as well.
+            let mut bytes = vec![0; DEVICE_BYTES];
             // SAFETY: the buffer is as long as it says.
             unsafe { entropy::fill_or_wait(bytes.as_mut_ptr().cast(), bytes.len()) };
             file_of(flags, &bytes)
@@ -192,7 +193,7 @@ unsafe fn fopen_instead(path: *const c_char, mode: *const c_char) -> Option<*mut
 #[unsafe(no_mangle)]
 #[inline(never)]
 unsafe extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FILE {
-    let library = library!(c"fopen" as Fopen);
+    let library = library!(FOPEN as Fopen);
     // SAFETY: the arguments are the caller's own, for the function of that name.
     unsafe {
         match (fopen_instead(path, mode), library) {
@@ -208,7 +209,7 @@ unsafe extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FIL
 #[unsafe(no_mangle)]
 #[inline(never)]
 unsafe extern "C" fn fopen64(path: *const c_char, mode: *const c_char) -> *mut FILE {
-    let library = library!(c"fopen64" as Fopen);
+    let library = library!(FOPEN64 as Fopen);
     // SAFETY: the arguments are the caller's own, for the function of that name.
     unsafe {
         match (fopen_instead(path, mode), library) {

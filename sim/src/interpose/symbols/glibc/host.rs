@@ -122,7 +122,7 @@ unsafe extern "C" fn pthread_getaffinity_np(
             libc::EINVAL
         };
     }
-    match library!(c"pthread_getaffinity_np" as GetAffinity) {
+    match library!(PTHREAD_GETAFFINITY_NP as GetAffinity) {
         // SAFETY: the arguments are the caller's own, for the function of that name.
         Some(get) => unsafe { get(thread, size, mask) },
         None => libc::ENOSYS,
@@ -136,7 +136,7 @@ extern "C" fn sched_getcpu() -> c_int {
         return 0;
     }
     type SchedGetcpu = extern "C" fn() -> c_int;
-    match library!(c"sched_getcpu" as SchedGetcpu) {
+    match library!(SCHED_GETCPU as SchedGetcpu) {
         Some(get) => get(),
         None => fail(libc::ENOSYS),
     }
@@ -153,7 +153,7 @@ extern "C" fn sysconf(name: c_int) -> c_long {
         return PROCESSORS as c_long;
     }
     type Sysconf = extern "C" fn(c_int) -> c_long;
-    match library!(c"sysconf" as Sysconf) {
+    match library!(SYSCONF as Sysconf) {
         Some(sysconf) => sysconf(name),
         None => fail(libc::EINVAL).into(),
     }
@@ -164,7 +164,7 @@ type GetNprocs = extern "C" fn() -> c_int;
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn get_nprocs() -> c_int {
-    match library!(c"get_nprocs" as GetNprocs) {
+    match library!(GET_NPROCS as GetNprocs) {
         Some(get) if !is_simulated() => get(),
         _ => PROCESSORS as c_int,
     }
@@ -173,7 +173,7 @@ extern "C" fn get_nprocs() -> c_int {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn get_nprocs_conf() -> c_int {
-    match library!(c"get_nprocs_conf" as GetNprocs) {
+    match library!(GET_NPROCS_CONF as GetNprocs) {
         Some(get) if !is_simulated() => get(),
         _ => PROCESSORS as c_int,
     }
@@ -218,7 +218,7 @@ unsafe extern "C" fn gethostname(name: *mut c_char, length: usize) -> c_int {
         return 0;
     }
     type Gethostname = unsafe extern "C" fn(*mut c_char, usize) -> c_int;
-    match library!(c"gethostname" as Gethostname) {
+    match library!(GETHOSTNAME as Gethostname) {
         // SAFETY: the arguments are the caller's own, for the function of that name.
         Some(get) => unsafe { get(name, length) },
         None => fail(libc::ENOSYS),
@@ -262,7 +262,7 @@ extern "C" fn getauxval(kind: c_ulong) -> c_ulong {
         return bytes.expose_provenance() as c_ulong;
     }
     type Getauxval = extern "C" fn(c_ulong) -> c_ulong;
-    match library!(c"getauxval" as Getauxval) {
+    match library!(GETAUXVAL as Getauxval) {
         Some(get) => get(kind),
         None => 0,
     }

@@ -64,7 +64,7 @@ unsafe extern "C" fn pthread_create(
         }
         let _ = HAS_THREADS.try_with(|has| has.set(true));
     }
-    match library!(c"pthread_create" as PthreadCreate) {
+    match library!(PTHREAD_CREATE as PthreadCreate) {
         // SAFETY: the arguments are the caller's own, for the function of that name.
         Some(create) => unsafe { create(thread, attributes, routine, argument) },
         None => libc::EAGAIN,
