@@ -19,7 +19,7 @@ const SOME: [&str; 7] = [
     "governor/event_postponement",
     "ledger/write_latency",
     "executor/queue_latency",
-    "stress/burst",
+    "stress/mixed",
     "--scale",
     "0.05",
 ];
@@ -254,7 +254,7 @@ fn the_environment_can_say_what_the_command_line_does_not() {
 #[test]
 fn a_table_has_eighty_columns() {
     let folder = tempfile::tempdir().unwrap();
-    let names = ["governor", "ledger", "executor", "stress/burst"];
+    let names = ["governor", "ledger", "executor", "stress/mixed"];
     let more = ["--scale", "0.02", "--verbose"];
     let text = stdout(&bench(&[&names[..], &more].concat(), folder.path()));
     assert!(text.contains("most of the time ("), "{text}");

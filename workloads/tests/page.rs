@@ -71,11 +71,11 @@ fn the_report_is_readable_wide_and_narrow_light_and_dark() {
     let made = Command::new(env!("CARGO_BIN_EXE_retake"))
         .args([
             "bench",
-            "stress/burst",
+            "stress/mixed",
             "ledger/write_latency",
             "http/concurrent",
         ])
-        .args(["--scale", "0.1", "--report", "--out"])
+        .args(["--scale", "0.05", "--report", "--out"])
         .arg(folder.path())
         .output()
         .unwrap();
