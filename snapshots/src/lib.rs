@@ -4,12 +4,21 @@
 //! replays recorded traces, `tests/determinism.rs` runs seeds twice, and
 //! `tests/planted.rs` plants what is not deterministic.
 
+use std::sync::LazyLock;
+
 use retake_inspect::notes::annotate;
 use retake_inspect::story::lines;
 use retake_inspect::{Line, compare};
 use retake_traces::{MemorySink, Record};
-use retake_workloads::run::{Finished, Settings, run_with_sink};
-use retake_workloads::scenario::{self, Scenario};
+use retake_workloads::cli::run::{Finished, Settings, run_with_sink};
+use retake_workloads::cli::{Program, Scenario};
+
+/// The program whose runs are looked at: the `retake` command.
+#[must_use]
+pub fn program() -> &'static Program {
+    static PROGRAM: LazyLock<Program> = LazyLock::new(retake_workloads::program);
+    &PROGRAM
+}
 
 /// The scenario of this name.
 ///
@@ -17,7 +26,9 @@ use retake_workloads::scenario::{self, Scenario};
 /// If it does not exist.
 #[must_use]
 pub fn scenario(name: &str) -> &'static Scenario {
-    scenario::find(name).unwrap_or_else(|| panic!("there is no scenario `{name}`"))
+    program()
+        .find(name)
+        .unwrap_or_else(|| panic!("there is no scenario `{name}`"))
 }
 
 /// Run a scenario and keep its records.

@@ -6,9 +6,9 @@
 use std::process::Command;
 
 use retake_sim::Strategy;
-use retake_snapshots::{explain_divergence, record, scenario};
+use retake_snapshots::{explain_divergence, program, record, scenario};
 use retake_traces::Record;
-use retake_workloads::run::{Progress, Runner, Settings};
+use retake_workloads::cli::run::{Progress, Runner, Settings};
 
 const SCENARIO: &str = "recovery/worker_crash";
 /// Tells a child process which seeds to run.
@@ -34,7 +34,8 @@ fn settings(seed: u64) -> Settings {
 }
 
 fn hash(seed: u64) -> String {
-    let finished = Runner::here().run(scenario(SCENARIO), &settings(seed), &Progress::default());
+    let finished =
+        Runner::here(program()).run(scenario(SCENARIO), &settings(seed), &Progress::default());
     assert!(finished.passed(), "seed {seed}: {}", finished.outcome);
     finished.event_hash
 }

@@ -6,8 +6,9 @@
 
 use std::path::Path;
 
+use retake_snapshots::program;
 use retake_traces::{Schedule, TraceReader, verify};
-use retake_workloads::run::{Progress, Replaying, Runner};
+use retake_workloads::cli::run::{Progress, Replaying, Runner};
 
 fn golden() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/one_action.retake")
@@ -20,7 +21,7 @@ fn the_golden_trace_replays_to_the_last_record() {
             from_seed,
             ..Replaying::default()
         };
-        let replayed = Runner::here().replay(&golden(), how, &Progress::default());
+        let replayed = Runner::here(program()).replay(&golden(), how, &Progress::default());
         let replayed = replayed.unwrap();
         if let Some(divergence) = replayed.divergence {
             panic!("{}", divergence.to_text(100));

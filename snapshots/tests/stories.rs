@@ -1,9 +1,9 @@
 //! What a person reads of a run: its summary, its story, a recovery.
 #![allow(missing_docs)]
 
-use retake_snapshots::{scenario, story, text};
+use retake_snapshots::{program, scenario, story, text};
 use retake_traces::record::Record;
-use retake_workloads::run::{Progress, Runner, Settings};
+use retake_workloads::cli::run::{Progress, Runner, Settings};
 
 #[test]
 fn summary_of_a_run_with_crashes() {
@@ -11,7 +11,7 @@ fn summary_of_a_run_with_crashes() {
         seed: 42,
         ..Settings::new()
     };
-    let finished = Runner::here().run(
+    let finished = Runner::here(program()).run(
         scenario("recovery/worker_crash"),
         &settings,
         &Progress::default(),
@@ -26,7 +26,7 @@ fn text_of_a_report() {
         seed: 42,
         ..Settings::new()
     };
-    let finished = Runner::here().run(
+    let finished = Runner::here(program()).run(
         scenario("recovery/worker_crash"),
         &settings,
         &Progress::default(),

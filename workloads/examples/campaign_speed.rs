@@ -8,19 +8,20 @@ use std::time::Instant;
 
 use retake_sim::Sim;
 use retake_sim::explore::{Explorer, Search};
-use retake_workloads::scenario::{self, ReportSlot};
+use retake_workloads::cli::ReportSlot;
 
 const SEEDS: u64 = 3_000;
 
 fn main() {
     let name = std::env::args().nth(1);
     let name = name.unwrap_or_else(|| "zoo/raft/fixed".to_owned());
-    let scenario = scenario::named(&name).unwrap_or_else(|error| {
+    let program = retake_workloads::program();
+    let scenario = program.named(&name).cloned().unwrap_or_else(|error| {
         eprintln!("{error}");
         std::process::exit(2)
     });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let code = move || Box::pin(scenario.run(ReportSlot::default()));
+    let code = || Box::pin(scenario.run(ReportSlot::default()));
     let bare = || {
         let mut steps = 0;
         for seed in 0..SEEDS {

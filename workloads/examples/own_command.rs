@@ -12,7 +12,7 @@
 use std::process::ExitCode;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call};
-use retake_workloads::Program;
+use retake_workloads::cli::Program;
 
 struct Counter;
 

@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: retake_sim::memory::CountingAllocator = retake_sim::memory::CountingAllocator;
 
 fn main() -> ExitCode {
-    retake_workloads::cli::main()
+    retake_workloads::program().main()
 }

@@ -175,11 +175,14 @@ impl Report {
             found: found.into(),
         });
     }
+}
 
-    /// What does not hold, if anything.
-    #[must_use]
-    pub fn failed_checks(&self) -> Vec<&Check> {
-        self.checks.iter().filter(|check| !check.passed).collect()
+impl crate::cli::Report for Report {
+    fn failures(&self) -> Vec<String> {
+        let failed = self.checks.iter().filter(|check| !check.passed);
+        failed
+            .map(|check| format!("check failed: {}: {}", check.name, check.found))
+            .collect()
     }
 }
 

@@ -1,26 +1,26 @@
 //! The system that `retake serve` serves, and the same in a simulation that follows what a
 //! served one recorded.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use retake_sim::recording::{Followed, Input, Recording, RecordingError};
-use retake_sim::{Outcome, Stats};
+use retake_sim::recording::Input;
 use retake_system::failures::{Failure, FailureKind, Service};
 use retake_system::ledger::{Disk, Durability, ReplayedDisk};
 use retake_system::{
     EntitlementState, Ingress, IngressConfig, PlannedFailure, ServiceTime, Store, System,
     SystemConfig,
 };
-use retake_traces::{Header, TraceError, TraceWriter};
+use retake_traces::counted;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::cli::{Findings, Follower};
 
 /// The scenario's name in recordings.
 pub const SCENARIO: &str = "serve";
-/// The strategy in traces of replays.
-const FOLLOWED: &str = "followed";
 
 /// The names of what is recorded in addition to requests.
 const START: &str = "start";
@@ -139,143 +139,72 @@ pub async fn stop(system: System) {
     retake::record::input(STOP, Vec::new, system.stop()).await;
 }
 
-/// A replay of what a server recorded.
-#[derive(Debug, Serialize)]
-pub struct Replayed {
-    /// Who recorded.
-    pub program: String,
-    /// How much of it took place again.
-    pub followed: Followed,
-    /// How the run ended.
-    pub outcome: Outcome,
-    /// What it took.
-    pub stats: Stats,
-    /// Receipts that are there now, without those of before the recording, by tenant, and the
-    /// hash of the last one, which is over all before it.
-    pub tenants: Vec<(String, usize, String)>,
-    /// Things to know.
-    pub warnings: Vec<String>,
-    /// Why the trace is not complete.
-    #[serde(skip)]
-    pub trace_error: Option<TraceError>,
+type Served = Option<(System, Ingress, Store)>;
+
+/// The served system in a simulation that follows what a server recorded.
+#[derive(Debug, Default)]
+pub struct FollowedServer(Mutex<Served>);
+
+impl FollowedServer {
+    fn lock(&self) -> MutexGuard<'_, Served> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Why there is no replay.
-#[derive(Debug, thiserror::Error)]
-pub enum ServedError {
-    /// The recording cannot be used.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    File(#[from] TraceError),
-    /// Another program has to replay it.
-    #[error(
-        "`{}` is a recording of `{scenario}`, not of `retake serve`: follow it with \
-         `retake_sim::recording` in the program that has that scenario",
-        path.display()
-    )]
-    Scenario {
-        /// The file.
-        path: PathBuf,
-        /// What was recorded.
-        scenario: String,
-    },
-}
+impl Follower for FollowedServer {
+    async fn input(&self, input: Input) {
+        match input.name.as_str() {
+            START => {
+                let Ok(setup) = serde_json::from_slice::<Setup>(&input.payload) else {
+                    return;
+                };
+                let disk: Arc<dyn Disk> = Arc::new(ReplayedDisk);
+                if let Ok(system) = setup.clone().begin(Some(disk)).await {
+                    let ingress = setup.ingress(&system, IngressConfig::default());
+                    let store = system.store().clone();
+                    *self.lock() = Some((system, ingress, store));
+                }
+            }
+            STOP => {
+                let system = self.lock().as_ref().map(|(system, ..)| system.clone());
+                if let Some(system) = system {
+                    system.stop().await;
+                }
+            }
+            name => {
+                let ingress = self.lock().as_ref().map(|(_, ingress, _)| ingress.clone());
+                if let Some(ingress) = ingress {
+                    ingress.again(name, &input.payload).await;
+                }
+            }
+        }
+    }
 
-type Served = Arc<Mutex<Option<(System, Ingress, Store)>>>;
-
-/// Run again what a server recorded, and compare its receipts and answers; into a trace, if
-/// one is asked for.
-///
-/// # Errors
-/// If the recording cannot be used.
-pub fn replay(path: &Path, trace: Option<&Path>) -> Result<Replayed, ServedError> {
-    let recording = Recording::open(path)?;
-    let header = recording.header();
-    if header.scenario != SCENARIO {
-        return Err(ServedError::Scenario {
-            path: path.to_owned(),
-            scenario: header.scenario.clone(),
+    /// The receipts that are there now, without those of before the recording, by tenant, and
+    /// the hash of the last one, which is over all before it.
+    fn findings(&self) -> Findings {
+        let mut tenants: BTreeMap<String, (usize, String)> = BTreeMap::new();
+        let receipts = self.lock().as_ref().map(|(_, _, store)| store.all());
+        for receipt in receipts.unwrap_or_default() {
+            let (count, hash) = tenants.entry(receipt.tenant).or_default();
+            *count += 1;
+            *hash = receipt.hash.to_string();
+        }
+        let lines = tenants.iter().map(|(tenant, (receipts, hash))| {
+            let hash = hash.get(..16).unwrap_or(hash);
+            format!(
+                "chain        {tenant}: {} up to {hash}…",
+                counted(*receipts, "receipt")
+            )
         });
-    }
-    let mut warnings = Vec::new();
-    if header.code != env!("RETAKE_CODE") {
-        warnings.push("the program has changed since the recording".to_owned());
-    }
-    let sink = match trace {
-        None => None,
-        Some(path) => {
-            let header = Header {
-                strategy: FOLLOWED.to_owned(),
-                story: true,
-                causality: true,
-                states: true,
-                ..header.clone()
-            };
-            let writer = TraceWriter::create(path, &header)?;
-            Some(Box::new(writer) as Box<dyn retake_traces::Sink + Send>)
-        }
-    };
-    let served = Served::default();
-    let shared = Arc::clone(&served);
-    let on_input = move |input| again(Arc::clone(&shared), input);
-    let scenario = std::future::pending::<()>;
-    let replayed = recording.replay_inputs(sink, scenario, on_input)?;
-    let run = replayed.run;
-    warnings.extend(run.warnings);
-    Ok(Replayed {
-        program: header.program.clone(),
-        followed: replayed.followed,
-        outcome: run.outcome,
-        stats: run.stats,
-        tenants: tenants(&served),
-        warnings,
-        trace_error: run.trace_error,
-    })
-}
-
-/// Do what came from outside.
-async fn again(served: Served, input: Input) {
-    let lock = || served.lock().unwrap_or_else(PoisonError::into_inner);
-    match input.name.as_str() {
-        START => {
-            let Ok(setup) = serde_json::from_slice::<Setup>(&input.payload) else {
-                return;
-            };
-            let disk: Arc<dyn Disk> = Arc::new(ReplayedDisk);
-            if let Ok(system) = setup.clone().begin(Some(disk)).await {
-                let ingress = setup.ingress(&system, IngressConfig::default());
-                let store = system.store().clone();
-                *lock() = Some((system, ingress, store));
-            }
-        }
-        STOP => {
-            let system = lock().as_ref().map(|(system, ..)| system.clone());
-            if let Some(system) = system {
-                system.stop().await;
-            }
-        }
-        name => {
-            let ingress = lock().as_ref().map(|(_, ingress, _)| ingress.clone());
-            if let Some(ingress) = ingress {
-                ingress.again(name, &input.payload).await;
-            }
+        let lines = lines.collect();
+        let tenants = tenants.into_iter();
+        let tenants: Value = tenants
+            .map(|(tenant, (count, hash))| json!([tenant, count, hash]))
+            .collect();
+        Findings {
+            figures: [("tenants".to_owned(), tenants)].into_iter().collect(),
+            lines,
         }
     }
-}
-
-fn tenants(served: &Served) -> Vec<(String, usize, String)> {
-    let mut tenants: std::collections::BTreeMap<String, (usize, String)> = Default::default();
-    let served = served.lock().unwrap_or_else(PoisonError::into_inner);
-    let receipts = served.as_ref().map(|(_, _, store)| store.all());
-    for receipt in receipts.unwrap_or_default() {
-        let (count, hash) = tenants.entry(receipt.tenant).or_default();
-        *count += 1;
-        *hash = receipt.hash.to_string();
-    }
-    let tenants = tenants.into_iter();
-    tenants
-        .map(|(tenant, (count, hash))| (tenant, count, hash))
-        .collect()
 }

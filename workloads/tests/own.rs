@@ -12,7 +12,7 @@ use std::process::Command;
 use command::told;
 use own_command::program;
 use retake_sim::explore::Case;
-use retake_workloads::{CheckSavedError, Program};
+use retake_workloads::cli::CheckSavedError;
 
 /// Run the example; gives exit code, standard output and standard error.
 fn counter(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
@@ -60,13 +60,14 @@ fn scenarios_of_ones_own_are_explored_replayed_and_told_as_those_that_come_along
     let (_, out, _) = run(&["verify", "a"]);
     assert!(out.contains("recorded by  counter "), "{out}");
     assert_eq!(run(&["explore", "counter/added", "--seeds", "0..200"]).0, 0);
-    // What is about the system that comes along is not there.
+    // What is about the system of this repository is not there.
     let (code, _, err) = run(&["bench"]);
     assert!(
-        code == 2 && err.contains("`bench` is of the `retake` command alone"),
+        code == 2 && err.contains("unrecognized subcommand 'bench'"),
         "{err}"
     );
-    assert!(!run(&["--help"]).1.contains("zoo"));
+    let (_, help, _) = run(&["--help"]);
+    assert!(help.contains("explore") && !help.contains("zoo"), "{help}");
     let (code, _, err) = run(&["run", "zoo/raft/buggy"]);
     assert!(code == 2 && err.contains("see `counter list`"), "{err}");
 }
@@ -94,7 +95,7 @@ fn a_saved_case_fails_the_test_until_its_bug_is_mended() {
     case.scenario = "counter/added".to_owned();
     case.save(&file).unwrap();
     assert_eq!(program().check_saved(&saved).unwrap(), 1);
-    let foreign = Program::retake().check_saved(&saved).unwrap_err();
+    let foreign = retake_workloads::program().check_saved(&saved).unwrap_err();
     assert!(
         matches!(foreign, CheckSavedError::Unknown { .. }),
         "{foreign}"
@@ -136,17 +137,19 @@ fn what_retake_explore_has_found_in_this_repository_is_mended() {
     );
     assert_eq!(found.status.code(), Some(1));
     let saved = folder.path().join("retake-cases");
-    let error = Program::retake().check_saved(&saved).unwrap_err();
+    let error = retake_workloads::program().check_saved(&saved).unwrap_err();
     assert!(matches!(error, CheckSavedError::Failed(_)), "{error}");
     assert_eq!(
-        Program::retake()
+        retake_workloads::program()
             .check_saved(mended(&saved).path())
             .unwrap(),
         1
     );
     // And what a developer has found here.
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../retake-cases");
-    Program::retake().check_saved(mended(&root).path()).unwrap();
+    retake_workloads::program()
+        .check_saved(mended(&root).path())
+        .unwrap();
 }
 
 #[test]

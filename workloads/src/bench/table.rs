@@ -14,7 +14,7 @@ const WIDTH: usize = 80;
 ///
 /// # Errors
 /// If the output fails.
-pub fn heading(out: &mut impl Write) -> io::Result<()> {
+pub fn heading(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "    {:<32} {:>12}  target", "figure", "measured")
 }
 
@@ -23,7 +23,7 @@ pub fn heading(out: &mut impl Write) -> io::Result<()> {
 ///
 /// # Errors
 /// If the output fails.
-pub fn row(row: &Row, verbose: bool, out: &mut impl Write) -> io::Result<()> {
+pub fn row(row: &Row, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
     let hash = row
         .event_hash
         .as_ref()
@@ -56,12 +56,12 @@ pub fn row(row: &Row, verbose: bool, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Lines that start behind a margin.
-fn indented(text: &str, out: &mut impl Write) -> io::Result<()> {
+fn indented(text: &str, out: &mut dyn Write) -> io::Result<()> {
     indented_after("    ", text, out)
 }
 
 /// Lines of which the first starts so.
-fn indented_after(start: &str, text: &str, out: &mut impl Write) -> io::Result<()> {
+fn indented_after(start: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut line = start.to_owned();
     for word in text.split_whitespace() {
         let space = if line.trim().is_empty() { "" } else { " " };
@@ -90,7 +90,7 @@ pub fn show(row: &Row, figure: &Figure) -> String {
 ///
 /// # Errors
 /// If the output fails.
-pub fn summary(results: &Results, out: &mut impl Write) -> io::Result<()> {
+pub fn summary(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     let failed = results
         .rows
         .iter()

@@ -6,7 +6,7 @@ const WIDTH: usize = 80;
 const HANG_MAX: usize = 40;
 
 /// The text, which may have colours, with no line wider than 80 columns but for single words.
-pub(super) fn wrapped(text: &str) -> String {
+pub(crate) fn wrapped(text: &str) -> String {
     let width = console::measure_text_width;
     let mut out = String::with_capacity(text.len() + 256);
     for line in text.split_inclusive('\n') {

@@ -1,272 +1,506 @@
-//! `list`, `run` and `replay`.
+//! Running a scenario under the simulator: fresh, traced, or again from a trace.
 
-use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use retake_sim::{Drawn, FaultPlan};
-use retake_traces::clean::{clean, one_line};
-use retake_traces::counted;
-use retake_traces::file::{check_output, refuse_input};
-use serde_json::json;
+use retake_inspect::{Comparer, Divergence};
+use retake_sim::explore::{self, Case, Execution};
+use retake_sim::isolate::Workers;
+use retake_sim::{Drawn, Fault, Outcome, Run, Sim, Stats, Strategy};
+use retake_traces::{HashSink, Header, Sink, TraceError, TraceReader, TraceWriter, verify};
+use serde::Serialize;
 
-use super::case;
-use super::interrupt::Interrupt;
-use super::live;
-use super::progress::shown;
-use super::{Error, RunArgs, Status, partial, print_json, terminal_width, wrap};
-use crate::run::{Finished, Replaying, Runner, Settings};
-use crate::scenario::{self, Scenario};
+use super::program::Program;
+use super::scenario::{RecordedReport, ReportSlot, Scenario};
+use super::workers::workers;
 
-pub(super) fn list(json: bool, out: &mut impl Write) -> Result<Status, Error> {
-    if json {
-        let list: Vec<_> = scenario::all()
-            .iter()
-            .map(|scenario| {
-                json!({
-                    "name": scenario.name,
-                    "about": scenario.about,
-                    "virtual_time_s": scenario.virtual_time.as_secs(),
-                })
-            })
-            .collect();
-        print_json(&list, out)?;
-    } else {
-        for Scenario { name, about, .. } in scenario::all() {
-            writeln!(out, "{name:<32}{about}")?;
+/// What to run, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The seed.
+    pub seed: u64,
+    /// The strategy.
+    pub strategy: Strategy,
+    /// End of virtual time.
+    pub horizon: Duration,
+    /// Largest number of steps.
+    pub step_limit: u64,
+    /// Record texts.
+    pub story: bool,
+    /// Record causes.
+    pub causality: bool,
+    /// Record states of actors.
+    pub states: bool,
+    /// Faults to inject.
+    pub faults: Vec<Fault>,
+    /// Let places marked with `retake::buggify!` misbehave.
+    pub buggify: bool,
+    /// Let the run start threads.
+    pub allow_threads: bool,
+}
+
+/// Steps that a run may take by default.
+pub const STEP_LIMIT: u64 = 100_000_000;
+
+impl Settings {
+    /// Seed 0, strategy random, an hour.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            seed: 0,
+            strategy: Strategy::default(),
+            horizon: Duration::from_secs(3600),
+            step_limit: STEP_LIMIT,
+            story: false,
+            causality: false,
+            states: false,
+            faults: Vec::new(),
+            buggify: false,
+            allow_threads: false,
         }
     }
-    Ok(Status::Passed)
-}
 
-pub(super) fn find(name: &str) -> Result<&'static Scenario, Error> {
-    scenario::named(name).map_err(Error::Usage)
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "wall time of the command, outside any simulation"
-)]
-pub(super) fn wall_clock() -> Instant {
-    Instant::now()
-}
-
-pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> Result<Status, Error> {
-    let scenario = find(&args.scenario)?;
-    if let Some(path) = &args.trace {
-        refuse_input(path, [Path::new(&args.plan)])?;
-        check_output(path)?;
+    fn sim(&self) -> Sim {
+        Sim::new()
+            .seed(self.seed)
+            .strategy(self.strategy.clone())
+            .horizon(self.horizon)
+            .step_limit(self.step_limit)
+            .story(self.story)
+            .causality(self.causality)
+            .states(self.states)
+            .faults(self.faults.iter().cloned())
+            .buggify(self.buggify)
+            .allow_threads(self.allow_threads)
     }
-    let story = args.trace.is_some() && !args.schedule_only;
-    let plan = FaultPlan::named(&args.plan).map_err(|error| Error::Usage(error.to_string()))?;
-    let mut settings = Settings {
-        seed: args.seed,
-        strategy: args.strategy.clone(),
-        horizon: args.horizon,
-        step_limit: args.step_limit,
-        story,
-        causality: story,
-        states: args.states,
-        faults: args.faults.clone(),
-        buggify: false,
-        allow_threads: args.allow_threads,
-    };
-    let (runner, interrupt) = runner();
-    let steps = match &plan.swarm {
-        Some(_) => shown(scenario.virtual_time, |progress| {
-            runner.plain_steps(scenario, &settings, progress)
-        }),
-        None => 0,
-    };
-    let Drawn { faults, buggify } = plan.draw(settings.seed, steps);
-    settings.faults.extend(faults);
-    settings.buggify |= buggify;
-    let start = wall_clock();
-    let finished = shown(scenario.virtual_time, |progress| match &args.trace {
-        Some(path) => runner.run_traced(scenario, &settings, path, progress),
-        None => Ok(runner.run(scenario, &settings, progress)),
-    })?;
-    let wall = start.elapsed();
-    if finished.is_refused {
-        let trace = args.trace.as_deref();
-        return not_run(&runner, &interrupt, &finished, trace, args.json, out);
-    }
-    if args.json {
-        print_json(&finished, out)?;
-    } else {
-        print_finished(&finished, out)?;
-        let ratio = finished.stats.virtual_time.as_secs_f64() / wall.as_secs_f64().max(1e-9);
-        writeln!(
-            out,
-            "wall time    {:.2} s: {ratio:.0} times as fast as real time, {:.0} steps/s",
-            wall.as_secs_f64(),
-            finished.stats.steps as f64 / wall.as_secs_f64().max(1e-9)
-        )?;
-        if let (Some(path), None) = (&args.trace, &finished.trace_error) {
-            let size = std::fs::metadata(path).map_or(0, |file| file.len());
-            writeln!(
-                out,
-                "trace        {} ({:.1} MB)",
-                path.display(),
-                size as f64 / 1e6
-            )?;
+
+    /// The case that `explore` would have of a seed with these settings.
+    fn case(&self, scenario: &Scenario) -> Case {
+        Case {
+            scenario: scenario.name().to_owned(),
+            seed: self.seed,
+            strategy: self.strategy.to_string(),
+            holds: None,
+            faults: self.faults.clone(),
+            buggify: self.buggify,
+            strict: false,
+            allow_threads: self.allow_threads,
+            workload: None,
+            horizon_ns: self.horizon_ns(),
+            step_limit: self.step_limit,
+            signature: String::new(),
+            outcome: String::new(),
+            steps: 0,
+            virtual_time_ns: 0,
+            code: String::new(),
         }
     }
-    match finished.trace_error {
-        Some(error) => Err(error.into()),
-        None if finished.outcome == retake_sim::Outcome::Passed => Ok(Status::Passed),
-        None => Ok(Status::Failed),
-    }
-}
 
-/// What runs in processes of its own, which Ctrl-C ends.
-fn runner() -> (Runner, Interrupt) {
-    let interrupt = Interrupt::listen();
-    let runner = Runner::new();
-    runner.workers().iter().for_each(|it| interrupt.cancels(it));
-    (runner, interrupt)
-}
+    fn horizon_ns(&self) -> u64 {
+        u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX)
+    }
 
-/// A run that did not come to its end: it was interrupted, or there is no process for it.
-fn not_run(
-    runner: &Runner,
-    interrupt: &Interrupt,
-    finished: &Finished,
-    trace: Option<&Path>,
-    json: bool,
-    out: &mut impl Write,
-) -> Result<Status, Error> {
-    if !interrupt.is_asked() {
-        let error = runner.workers().and_then(|it| it.error());
-        let what = error.map_or_else(|| finished.outcome.to_string(), |it| it.to_string());
-        return Err(Error::Usage(format!(
-            "cannot run {}: {what}",
-            finished.scenario
-        )));
-    }
-    let mut text = format!(
-        "{}: interrupted after {} in {:.3} s of virtual time",
-        finished.scenario,
-        counted(finished.stats.steps, "step"),
-        finished.stats.virtual_time.as_secs_f64()
-    );
-    let part = trace.map(partial).filter(|part| part.exists());
-    if let Some(part) = part {
-        text.push_str(&format!("\nwhat was recorded is in {}", part.display()));
-    }
-    if json {
-        // A run without an end has no JSON.
-        eprintln!("{}", clean(&text));
-    } else {
-        wrap(&text, out)?;
-    }
-    Ok(Status::Interrupted)
-}
-
-fn print_finished(finished: &Finished, out: &mut impl Write) -> Result<(), Error> {
-    wrap(&format!("{}: {}", finished.scenario, finished.outcome), out)?;
-    write_calls(finished, out)?;
-    let stats = &finished.stats;
-    writeln!(
-        out,
-        "seed         {}, strategy {}, event hash {}",
-        finished.seed, finished.strategy, finished.event_hash
-    )?;
-    writeln!(
-        out,
-        "simulation   {} in {:.3} s of virtual time",
-        counted(stats.steps, "step"),
-        stats.virtual_time.as_secs_f64()
-    )?;
-    writeln!(
-        out,
-        "             {}, {}, {} from first in, first out",
-        counted(stats.actors, "actor"),
-        counted(stats.faults, "fault"),
-        counted(stats.deviations, "deviation")
-    )?;
-    if let Some(report) = &finished.report {
-        for line in report.to_string().lines() {
-            wrap(line, out)?;
+    fn drawn(&self) -> Drawn {
+        Drawn {
+            faults: self.faults.clone(),
+            buggify: self.buggify,
         }
     }
-    for warning in &finished.warnings {
-        wrap(&format!("warning: {}", one_line(warning)), out)?;
-    }
-    Ok(())
-}
 
-fn write_calls(finished: &Finished, out: &mut impl Write) -> Result<(), Error> {
-    for call in &finished.calls {
-        wrap(&format!("  {}", one_line(call)), out)?;
-    }
-    Ok(())
-}
-
-pub(super) fn replay(
-    file: &Path,
-    trace: Option<&Path>,
-    how: Replaying,
-    json: bool,
-    out: &mut impl Write,
-) -> Result<Status, Error> {
-    let file = &*live::find(file);
-    let is_case = case::is_case(file);
-    if !is_case && !how.from_seed && live::is_live(file)? {
-        if let Some(trace) = trace {
-            refuse_input(trace, [file])?;
-            check_output(trace)?;
+    /// The header of a trace of this.
+    #[must_use]
+    pub fn header(&self, program: &Program, scenario: &Scenario) -> Header {
+        Header {
+            program: program.name_and_version(),
+            scenario: scenario.name().to_owned(),
+            seed: self.seed,
+            strategy: self.strategy.to_string(),
+            horizon_ns: self.horizon_ns(),
+            step_limit: self.step_limit,
+            causality: self.causality,
+            story: self.story,
+            faults: self.drawn().to_lines(),
+            versions: program.library_versions().to_vec(),
+            code: program.identity().to_owned(),
+            states: self.states,
+            ..Header::default()
         }
-        return live::replay(file, trace, json, out);
     }
-    if trace.is_some() {
-        let what = "--trace is for recordings of live processes: this file is a trace or case";
-        return Err(Error::Usage(what.to_owned()));
+
+    /// The settings that a trace was recorded with, but for its strategy.
+    fn of_header(header: &Header) -> Result<Self, ReplayError> {
+        let unfit = |what: String| ReplayError::Unfit(what);
+        if header.horizon_ns == 0 || header.horizon_ns > retake_sim::HORIZON_MAX.as_nanos() as u64 {
+            return Err(unfit(format!(
+                "its horizon of {} ns is out of range",
+                header.horizon_ns
+            )));
+        }
+        let drawn = Drawn::from_lines(&header.faults);
+        let drawn = drawn.map_err(|error| unfit(error.to_string()))?;
+        Ok(Self {
+            seed: header.seed,
+            strategy: Strategy::default(),
+            horizon: Duration::from_nanos(header.horizon_ns),
+            step_limit: header.step_limit,
+            story: header.story,
+            causality: header.causality,
+            states: header.states,
+            faults: drawn.faults,
+            buggify: drawn.buggify,
+            allow_threads: false,
+        })
     }
-    if is_case {
-        return case::replay(file, json, out);
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
     }
-    let expected = retake_traces::TraceReader::open(file)?
-        .header()
-        .scenario
-        .clone();
-    let expected =
-        scenario::find(&expected).map_or_else(Default::default, |scenario| scenario.virtual_time);
-    let (runner, interrupt) = runner();
-    let replayed = shown(expected, |progress| runner.replay(file, how, progress))?;
-    let finished = &replayed.finished;
-    if finished.is_refused {
-        return not_run(&runner, &interrupt, finished, None, json, out);
+}
+
+/// How far a run is, for display.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    steps: AtomicU64,
+    now_ns: AtomicU64,
+}
+
+impl Progress {
+    /// Steps so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.0.steps.load(Ordering::Relaxed)
     }
-    if json {
-        let report = json!({
-            "identical": replayed.divergence.is_none(),
-            "divergence": replayed.divergence,
-            "run": finished,
-            "warnings": replayed.warnings,
+
+    fn set(&self, steps: u64, now: Duration) {
+        let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.0.steps.store(steps, Ordering::Relaxed);
+        self.0.now_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    /// Virtual time so far.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.now_ns.load(Ordering::Relaxed))
+    }
+}
+
+/// What a run of a scenario gave. The same for the same seed, on every machine.
+#[derive(Debug, Serialize)]
+pub struct Finished {
+    /// The scenario.
+    pub scenario: &'static str,
+    /// The seed.
+    pub seed: u64,
+    /// The strategy.
+    pub strategy: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it took.
+    pub stats: Stats,
+    /// Hash over the schedule layer, in hexadecimal digits.
+    pub event_hash: String,
+    /// What it measured, if it got so far.
+    pub report: Option<RecordedReport>,
+    /// The calls that led to a panic, see [`Run::calls`].
+    #[serde(skip)]
+    pub calls: Vec<String>,
+    /// Things to know that do not fail the run.
+    pub warnings: Vec<String>,
+    /// Why the trace is not complete, or where it differs.
+    #[serde(skip)]
+    pub trace_error: Option<TraceError>,
+    /// There was no run to its end: the workers were stopped, or could not start.
+    #[serde(skip)]
+    pub is_refused: bool,
+}
+
+impl Finished {
+    /// True if the run passed and its trace, if any, is complete.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.outcome == Outcome::Passed && self.trace_error.is_none()
+    }
+
+    fn new(scenario: &Scenario, run: Run<()>, report: Option<RecordedReport>) -> Self {
+        let calls = run.calls();
+        Self {
+            scenario: scenario.name(),
+            seed: run.seed,
+            strategy: run.strategy,
+            outcome: run.outcome,
+            stats: run.stats,
+            event_hash: format!("{:016x}", run.event_hash),
+            report,
+            calls,
+            warnings: run.warnings,
+            trace_error: run.trace_error,
+            is_refused: false,
+        }
+    }
+}
+
+/// Where runs take place: each in a process of its own, or all in this one.
+#[derive(Clone, Debug)]
+pub struct Runner<'p> {
+    program: &'p Program,
+    workers: Option<Arc<Workers>>,
+}
+
+/// How long a run may take that somebody waits for: until that person ends it.
+const RUN_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl<'p> Runner<'p> {
+    /// Workers of this program, which has to serve as one, see [`Program::main`].
+    #[must_use]
+    pub fn new(program: &'p Program) -> Self {
+        Self {
+            program,
+            workers: Some(workers(RUN_TIME_MAX, None)),
+        }
+    }
+
+    /// Run in this process: for tests, whose program does not serve as a worker. What a run
+    /// leaves in statics, the next one meets.
+    #[must_use]
+    pub fn here(program: &'p Program) -> Self {
+        Self {
+            program,
+            workers: None,
+        }
+    }
+
+    /// The workers, unless it runs in this process.
+    #[must_use]
+    pub fn workers(&self) -> Option<&Arc<Workers>> {
+        self.workers.as_ref()
+    }
+
+    fn place(&self, scenario: &Scenario) -> explore::Scenario {
+        match &self.workers {
+            Some(workers) => scenario.isolated(Arc::clone(workers)),
+            None => scenario.to_explore(),
+        }
+    }
+
+    /// Run a scenario without a trace.
+    #[must_use]
+    pub fn run(&self, scenario: &Scenario, settings: &Settings, progress: &Progress) -> Finished {
+        self.execute(scenario, settings, None, HashSink::new(), progress)
+    }
+
+    /// The number of steps of a scenario's plain run, first in, first out without faults, by
+    /// which a campaign draws the faults of its seeds.
+    #[must_use]
+    pub fn plain_steps(
+        &self,
+        scenario: &Scenario,
+        settings: &Settings,
+        progress: &Progress,
+    ) -> u64 {
+        let plain = Settings {
+            seed: 0,
+            strategy: Strategy::Fifo,
+            horizon: settings.horizon,
+            step_limit: settings.step_limit,
+            allow_threads: settings.allow_threads,
+            ..Settings::new()
+        };
+        let case = plain.case(scenario);
+        let placed = self.place(scenario);
+        let progress = progress.clone();
+        let execution = Execution::of(&case).silent();
+        let executed = execution.run(&placed, HashSink::new(), move |steps, now| {
+            progress.set(steps, now);
         });
-        print_json(&report, out)?;
-    } else {
-        for warning in &replayed.warnings {
-            wrap(&format!("warning: {}", one_line(warning)), out)?;
+        executed.run.stats.steps
+    }
+
+    /// Run a scenario and record it in a file.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn run_traced(
+        &self,
+        scenario: &Scenario,
+        settings: &Settings,
+        path: &Path,
+        progress: &Progress,
+    ) -> Result<Finished, TraceError> {
+        let writer = TraceWriter::create(path, &settings.header(self.program, scenario))?;
+        Ok(self.execute(scenario, settings, None, writer, progress))
+    }
+
+    /// Run a scenario, with the schedule of a trace if there is one.
+    fn execute(
+        &self,
+        scenario: &Scenario,
+        settings: &Settings,
+        schedule_of: Option<&Path>,
+        sink: impl Sink + Send + 'static,
+        progress: &Progress,
+    ) -> Finished {
+        let case = settings.case(scenario);
+        let placed = self.place(scenario);
+        let mut execution = Execution::of(&case)
+            .causality(settings.causality)
+            .story(settings.story)
+            .states(settings.states);
+        if let Some(trace) = schedule_of {
+            execution = execution.schedule_of(trace);
         }
-        match &replayed.divergence {
-            None => {
-                writeln!(
-                    out,
-                    "identical: {}, event hash {}, outcome {}",
-                    counted(finished.stats.steps, "step"),
-                    finished.event_hash,
-                    finished.outcome.name()
-                )?;
-                write_calls(finished, out)?;
-            }
-            Some(divergence) => writeln!(out, "{}", divergence.to_text(terminal_width()))?,
+        let progress = progress.clone();
+        let executed = execution.run(&placed, sink, move |steps, now| {
+            progress.set(steps, now);
+        });
+        let report = executed.report;
+        let report = report.and_then(|text| RecordedReport::from_message(&text));
+        Finished {
+            is_refused: executed.is_refused,
+            ..Finished::new(scenario, executed.run, report)
         }
     }
-    Ok(if replayed.divergence.is_none() {
-        Status::Passed
-    } else {
-        Status::Failed
-    })
+}
+
+/// Run a scenario in this process, into a sink of the caller's. What earlier runs left in
+/// statics, this one meets: [`Runner`] has a process for each.
+#[must_use]
+pub fn run_with_sink(
+    scenario: &Scenario,
+    settings: &Settings,
+    sink: impl Sink + Send + 'static,
+) -> Finished {
+    let slot = ReportSlot::default();
+    let report = slot.clone();
+    let sim = settings.sim().trace(sink);
+    let code = scenario.clone();
+    let run = sim.run(move || code.run(report.clone()));
+    Finished::new(scenario, run, slot.take())
+}
+
+/// Why a trace could not be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// It was recorded by another program, or for another scenario.
+    #[error("cannot replay: {0}")]
+    Unfit(String),
+}
+
+/// How a trace is replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replaying {
+    /// Make the schedule from the trace's seed and strategy, instead of taking it from the
+    /// trace.
+    pub from_seed: bool,
+    /// Let the run start threads. A trace does not say whether its run could.
+    pub allow_threads: bool,
+}
+
+/// What a replay gave.
+#[derive(Debug)]
+pub struct Replayed {
+    /// The run.
+    pub finished: Finished,
+    /// The first difference from the recorded run.
+    pub divergence: Option<Box<Divergence>>,
+    /// Things to know: the program has changed since, for example.
+    pub warnings: Vec<String>,
+}
+
+impl Runner<'_> {
+    /// Run again what a trace recorded, by its schedule, and record all layers in a file.
+    /// Gives the event hash of the trace and what the run gave.
+    ///
+    /// # Errors
+    /// As [`replay`](Self::replay), or if the file cannot be written.
+    pub fn record_again(
+        &self,
+        trace: &Path,
+        path: &Path,
+        progress: &Progress,
+    ) -> Result<(String, Finished), ReplayError> {
+        let summary = verify(trace)?;
+        let scenario = self.scenario_of(&summary.header)?;
+        let mut settings = Settings::of_header(&summary.header)?;
+        (settings.story, settings.causality, settings.states) = (true, true, true);
+        let header = Header {
+            strategy: summary.header.strategy,
+            reasons: summary.header.reasons,
+            decisive: summary.header.decisive,
+            ..settings.header(self.program, scenario)
+        };
+        let writer = TraceWriter::create(path, &header)?;
+        let mut finished = self.execute(scenario, &settings, Some(trace), writer, progress);
+        match finished.trace_error.take() {
+            Some(error) => Err(error.into()),
+            None => Ok((format!("{:016x}", summary.event_hash), finished)),
+        }
+    }
+
+    fn scenario_of(&self, header: &Header) -> Result<&Scenario, ReplayError> {
+        let found = self.program.named(&header.scenario);
+        found.map_err(|error| ReplayError::Unfit(error.to_string()))
+    }
+
+    /// Run again what a trace recorded and compare every record.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is damaged, or is of a scenario that this program
+    /// does not have.
+    pub fn replay(
+        &self,
+        path: &Path,
+        how: Replaying,
+        progress: &Progress,
+    ) -> Result<Replayed, ReplayError> {
+        // Nothing is run from a damaged file.
+        let header = verify(path)?.header;
+        let scenario = self.scenario_of(&header)?;
+        let mut settings = Settings::of_header(&header)?;
+        settings.allow_threads = how.allow_threads;
+        if how.from_seed {
+            let strategy = header.strategy.parse();
+            settings.strategy = strategy.map_err(|error: retake_sim::StrategyError| {
+                ReplayError::Unfit(format!(
+                    "{error}; replay it from its schedule, without --from-seed"
+                ))
+            })?;
+        }
+        let ours = settings.header(self.program, scenario);
+        let name = path.display().to_string();
+        let comparer = Comparer::new(TraceReader::open(path)?, name, true);
+        let schedule_of = (!how.from_seed).then_some(path);
+        let mut finished = self.execute(scenario, &settings, schedule_of, comparer, progress);
+        let divergence = match finished.trace_error.take() {
+            None => None,
+            Some(error) => Some(Divergence::from_error(error)?),
+        };
+        Ok(Replayed {
+            finished,
+            divergence,
+            warnings: differences(&header, &ours),
+        })
+    }
+}
+
+/// How this program differs from the one that recorded a trace.
+fn differences(header: &Header, ours: &Header) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if ours.code != header.code {
+        warnings.push("the program has changed since the trace was recorded".to_owned());
+    }
+    let others = header.versions.iter();
+    for (name, version) in others.filter(|pair| !ours.versions.contains(pair)) {
+        warnings.push(format!("the trace was recorded with {name} {version}"));
+    }
+    warnings
 }

@@ -6,12 +6,52 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use rand::RngExt as _;
 
+use crate::cli::Scenario;
+
+/// The canaries.
+pub(super) fn all() -> impl Iterator<Item = Scenario> {
+    let all = [
+        Scenario::new("canary/abort", "ends the process in one seed of ten", abort),
+        Scenario::new("canary/hang", "never ends in one seed of ten", hang),
+        Scenario::new(
+            "canary/memory",
+            "eats all memory in one seed of ten",
+            memory,
+        ),
+        Scenario::new(
+            "canary/nondeterminism",
+            "differs from run to run",
+            nondeterminism,
+        ),
+        Scenario::new(
+            "canary/history",
+            "depends on what its process has run before",
+            history,
+        ),
+        Scenario::new("canary/lazy", "draws a value once in each process", lazy),
+        Scenario::new("canary/leases", "ends actors in the order of a map", leases),
+        Scenario::new(
+            "canary/arrival",
+            "fails in the order of arrival alone",
+            arrival,
+        ),
+        Scenario::new(
+            "canary/print",
+            "prints, and panics in one seed of ten",
+            print,
+        ),
+        Scenario::new("canary/panic", "panics in one seed of ten", panic),
+    ];
+    let virtual_time = Duration::from_millis(1);
+    all.into_iter().map(move |it| it.virtual_time(virtual_time))
+}
+
 fn is_chosen() -> bool {
     retake::rng().random_bool(0.1)
 }
 
 /// A step that never ends.
-pub(super) async fn hang() {
+async fn hang() {
     retake::sleep(Duration::from_millis(1)).await;
     if is_chosen() {
         loop {
@@ -21,14 +61,14 @@ pub(super) async fn hang() {
 }
 
 /// The end of the process.
-pub(super) async fn abort() {
+async fn abort() {
     if is_chosen() {
         std::process::abort();
     }
 }
 
 /// Memory without bound.
-pub(super) async fn memory() {
+async fn memory() {
     let mut hoard = Vec::new();
     if is_chosen() {
         loop {
@@ -39,12 +79,12 @@ pub(super) async fn memory() {
 }
 
 /// A panic that nobody observes.
-pub(super) async fn panic() {
+async fn panic() {
     assert!(!is_chosen(), "the canary panics");
 }
 
 /// What differs from run to run, also where each has a process of its own.
-pub(super) async fn nondeterminism() {
+async fn nondeterminism() {
     // The number of the process, past what is simulated.
     let process = std::fs::read_link("/proc/self").unwrap_or_default();
     let number: u32 = process.to_string_lossy().parse().unwrap_or(0);
@@ -54,7 +94,7 @@ pub(super) async fn nondeterminism() {
 }
 
 /// What differs only where runs share a process: a count that outlives them.
-pub(super) async fn history() {
+async fn history() {
     use std::sync::atomic::{AtomicU64, Ordering};
     static RUNS: AtomicU64 = AtomicU64::new(0);
     for _ in 0..RUNS.fetch_add(1, Ordering::Relaxed) % 7 {
@@ -64,7 +104,7 @@ pub(super) async fn history() {
 
 /// What prints.
 #[allow(clippy::print_stdout, reason = "what a scenario prints is tested")]
-pub(super) async fn print() {
+async fn print() {
     for line in 0..3 {
         println!("line {line} of the canary");
     }
@@ -74,7 +114,7 @@ pub(super) async fn print() {
 /// A value that the process computes once, from the system's randomness: in one process of
 /// seven it is wrong.
 #[allow(clippy::disallowed_types, reason = "what is drawn once is tested")]
-pub(super) async fn lazy() {
+async fn lazy() {
     use std::hash::{BuildHasher as _, RandomState};
     use std::sync::OnceLock;
     static LAZY: OnceLock<u64> = OnceLock::new();
@@ -136,7 +176,7 @@ impl Actor for Log {
 
 /// Children of a parent that is killed: ractor ends them in the order of a map whose keys are
 /// numbers of the process.
-pub(super) async fn leases() {
+async fn leases() {
     let Ok((log, _)) = Actor::spawn(None, Log, ()).await else {
         return;
     };
@@ -153,7 +193,7 @@ pub(super) async fn leases() {
 }
 
 /// What fails in the order of arrival alone.
-pub(super) async fn arrival() {
+async fn arrival() {
     use std::sync::atomic::{AtomicU32, Ordering};
     let arrived = std::sync::Arc::new(AtomicU32::new(0));
     let tasks: Vec<_> = (0..12_u32)

@@ -1,0 +1,12 @@
+//! The commands of `retake` that are about the system, its benchmarks and the zoo.
+
+mod arguments;
+pub(crate) mod bench;
+pub(crate) mod calibrate;
+pub(crate) mod checklist;
+#[cfg(test)]
+mod documented;
+mod keys;
+mod progress;
+pub(crate) mod serve;
+pub(crate) mod zoo;
