@@ -6,12 +6,12 @@
 
 use std::sync::LazyLock;
 
+use retake_cli::run::{Finished, Settings, run_with_sink};
+use retake_cli::{Program, Scenario};
 use retake_inspect::notes::annotate;
 use retake_inspect::story::lines;
 use retake_inspect::{Line, compare};
 use retake_traces::{MemorySink, Record};
-use retake_workloads::cli::run::{Finished, Settings, run_with_sink};
-use retake_workloads::cli::{Program, Scenario};
 
 /// The program whose runs are looked at: the `retake` command.
 #[must_use]

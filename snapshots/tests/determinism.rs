@@ -5,10 +5,10 @@
 
 use std::process::Command;
 
+use retake_cli::run::{Progress, Runner, Settings};
 use retake_sim::Strategy;
 use retake_snapshots::{explain_divergence, program, record, scenario};
 use retake_traces::Record;
-use retake_workloads::cli::run::{Progress, Runner, Settings};
 
 const SCENARIO: &str = "recovery/worker_crash";
 /// Tells a child process which seeds to run.

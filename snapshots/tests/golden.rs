@@ -6,9 +6,9 @@
 
 use std::path::Path;
 
+use retake_cli::run::{Progress, Replaying, Runner};
 use retake_snapshots::program;
 use retake_traces::{Schedule, TraceReader, verify};
-use retake_workloads::cli::run::{Progress, Replaying, Runner};
 
 fn golden() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/one_action.retake")

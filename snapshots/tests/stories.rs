@@ -1,9 +1,9 @@
 //! What a person reads of a run: its summary, its story, a recovery.
 #![allow(missing_docs)]
 
+use retake_cli::run::{Progress, Runner, Settings};
 use retake_snapshots::{program, scenario, story, text};
 use retake_traces::record::Record;
-use retake_workloads::cli::run::{Progress, Runner, Settings};
 
 #[test]
 fn summary_of_a_run_with_crashes() {

@@ -6,9 +6,9 @@
 
 use std::time::Instant;
 
+use retake_cli::{ReportSlot, Scenario};
 use retake_sim::Sim;
 use retake_sim::explore::{Explorer, Search};
-use retake_workloads::cli::ReportSlot;
 
 const SEEDS: u64 = 3_000;
 
@@ -21,7 +21,9 @@ fn main() {
         std::process::exit(2)
     });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let code = || Box::pin(scenario.run(ReportSlot::default()));
+    // Copied into each of the loops below, which end with the process.
+    let scenario: &'static Scenario = Box::leak(Box::new(scenario));
+    let code = move || Box::pin(scenario.run(ReportSlot::default()));
     let bare = || {
         let mut steps = 0;
         for seed in 0..SEEDS {

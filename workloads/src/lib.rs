@@ -9,7 +9,6 @@
 
 mod answers;
 pub mod bench;
-pub mod cli;
 mod commands;
 pub mod load;
 mod program;

@@ -1,6 +1,5 @@
 //! The `retake` command.
 
-use crate::cli::Program;
 use crate::commands::bench::bench;
 use crate::commands::calibrate::calibrate;
 use crate::commands::checklist::checklist;
@@ -8,6 +7,7 @@ use crate::commands::serve::serve;
 use crate::commands::zoo::zoo;
 use crate::scenario;
 use crate::served::{self, FollowedServer};
+use retake_cli::Program;
 
 /// The `retake` command.
 #[must_use]

@@ -175,10 +175,10 @@ impl Report {
             found: found.into(),
         });
     }
-}
 
-impl crate::cli::Report for Report {
-    fn failures(&self) -> Vec<String> {
+    /// The checks that do not hold, a sentence each.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
         let failed = self.checks.iter().filter(|check| !check.passed);
         failed
             .map(|check| format!("check failed: {}: {}", check.name, check.found))

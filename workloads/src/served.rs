@@ -17,7 +17,7 @@ use retake_traces::counted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cli::{Findings, Follower};
+use retake_cli::{Findings, Follower};
 
 /// The scenario's name in recordings.
 pub const SCENARIO: &str = "serve";

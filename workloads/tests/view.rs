@@ -9,9 +9,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use base64::Engine as _;
+use retake_cli::view::{Limits, Page, Part, Source, ViewError};
 use retake_traces::record::{Choice, End, Panic, Record, State, Step, StepKind, Task, TaskKind};
 use retake_traces::{Header, Sink as _, TraceWriter};
-use retake_workloads::cli::view::{Limits, Page, Part, Source, ViewError};
 use serde_json::Value;
 use tempfile::TempDir;
 

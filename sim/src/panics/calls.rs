@@ -126,8 +126,9 @@ pub(super) fn user_frames(backtrace: &str) -> Vec<String> {
 /// not below the current directory has its whole path there.
 fn users_place(place: &str) -> Option<String> {
     /// Sources of the simulator, where it was built in a workspace.
-    const OWN: [&str; 3] = [
+    const OWN: [&str; 4] = [
         concat!(env!("CARGO_MANIFEST_DIR"), "/src/"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/cli/src/"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/gate/src/"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/record/src/"),
     ];
@@ -155,7 +156,7 @@ fn whole_path(path: &str) -> String {
 /// Of the simulator, whose calls are around every step.
 fn is_own(function: &str) -> bool {
     let function = function.trim_start_matches('<');
-    ["retake_sim::", "retake::"]
+    ["retake_sim::", "retake_cli::", "retake::"]
         .iter()
         .any(|module| function.starts_with(module))
 }

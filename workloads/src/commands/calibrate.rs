@@ -9,9 +9,9 @@ use retake_traces::file::{FileError, OutputFile};
 
 use crate::bench::calibrate::{Prediction, hold_out, measure};
 use crate::bench::machine::machine;
-use crate::cli::Program;
-use crate::cli::command::{Error, Interrupt, Status};
 use crate::report::human_ns;
+use retake_cli::Program;
+use retake_cli::command::{Error, Interrupt, Status};
 
 /// Measure what operations cost on this machine, for simulated benchmarks.
 ///

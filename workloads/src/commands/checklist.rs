@@ -13,9 +13,9 @@ use retake_traces::counted;
 
 use super::keys::{open_to_others, read_key};
 use crate::bench::machine::file_system;
-use crate::cli::Program;
-use crate::cli::command::{Error, Status};
 use crate::recover::receipts;
+use retake_cli::Program;
+use retake_cli::command::{Error, Status};
 
 /// Check whether this machine is ready to serve.
 #[derive(Debug, Parser)]

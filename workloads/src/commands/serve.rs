@@ -18,9 +18,9 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::arguments::planned_failure;
 use super::keys::{open_to_others, read_key};
-use crate::cli::Program;
-use crate::cli::command::{Error, Status, partial, stop_requested};
 use crate::served::{self, Mode, SCENARIO, Setup};
+use retake_cli::Program;
+use retake_cli::command::{Error, Status, partial, stop_requested};
 
 /// Serve the whole system over HTTP, until SIGTERM or Ctrl-C.
 ///

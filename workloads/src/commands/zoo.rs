@@ -11,9 +11,9 @@ use retake_sim::isolate::Workers;
 use serde::Serialize;
 
 use super::progress::progress_bar;
-use crate::cli::command::{Error, Interrupt, Isolation, Status, print_json, workers};
-use crate::cli::{Program, Scenario};
 use crate::zoo::{self, PROGRAMS};
+use retake_cli::command::{Error, Interrupt, Isolation, Status, print_json, workers};
+use retake_cli::{Program, Scenario};
 
 /// Measure how soon strategies find the bugs of the zoo.
 #[derive(Debug, Parser)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use rand::RngExt as _;
 
-use crate::cli::Scenario;
+use retake_cli::Scenario;
 
 /// The canaries.
 pub(super) fn all() -> impl Iterator<Item = Scenario> {

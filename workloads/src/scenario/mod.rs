@@ -12,26 +12,27 @@ use std::time::Duration;
 use rand::RngExt;
 use retake_system::{Signal, System, SystemConfig, Verdict};
 
-use crate::cli::Scenario;
 use crate::load::{Answer, Client};
+use crate::report::Report;
 use crate::zoo;
+use retake_cli::Scenario;
 
 /// Those of the `retake` command: of the system, canaries, and the programs of the zoo.
 pub(crate) fn all() -> Vec<Scenario> {
     let mut all = vec![
-        Scenario::with_report(
+        measured(
             "recovery/one_action",
             "an action whose worker is killed, then one more",
             one_action::run,
         )
         .virtual_time(one_action::VIRTUAL_TIME),
-        Scenario::with_report(
+        measured(
             "recovery/worker_crash",
             "20 clients for 10 s while workers are killed",
             worker_crash::run,
         )
         .virtual_time(worker_crash::VIRTUAL_TIME),
-        Scenario::with_report(
+        measured(
             "stress/steady_state",
             "20 closed-loop clients for 60 s",
             steady_state::run,
@@ -60,6 +61,24 @@ pub(crate) fn all() -> Vec<Scenario> {
         Scenario::new(control.name, about, control.run).virtual_time(Duration::from_millis(1))
     }));
     all
+}
+
+/// A scenario that gives a report, and fails where one of its checks does.
+fn measured<Fut>(name: &'static str, about: &'static str, run: fn() -> Fut) -> Scenario
+where
+    Fut: Future<Output = Report> + Send + 'static,
+{
+    Scenario::with_report(name, about, move |slot| {
+        let run = run();
+        async move {
+            let report = run.await;
+            if let Err(error) = slot.put(&report) {
+                panic!("the report cannot be written as JSON: {error}");
+            }
+            let failed = report.failures();
+            assert!(failed.is_empty(), "{}", failed.join("; "));
+        }
+    })
 }
 
 const TENANTS: u32 = 10;

@@ -20,8 +20,8 @@ use super::progress::progress_bar;
 use crate::bench::baseline::{Baseline, BaselineError, Compared, Verdict};
 use crate::bench::runner::{self, Results, Row, Settings};
 use crate::bench::{Benchmark, Costs, Mode, QUICK, SUITES, all, machine, select, table};
-use crate::cli::Program;
-use crate::cli::command::{Error, Interrupt, Status, print_json, terminal_width};
+use retake_cli::Program;
+use retake_cli::command::{Error, Interrupt, Status, print_json, terminal_width};
 
 /// Run benchmarks, live or in virtual time, and judge them by their targets.
 #[derive(Debug, Parser)]

@@ -11,7 +11,7 @@ use crate::bench::baseline::Compared;
 use crate::bench::html::About;
 use crate::bench::runner::{Results, Row, Settings};
 use crate::bench::{Mode, SUITES, ci, html, machine, table};
-use crate::cli::command::Error;
+use retake_cli::command::Error;
 
 const REPORTS: [&str; 5] = [
     "results.json",

@@ -1,0 +1,120 @@
+//! Ctrl-C and SIGTERM.
+//!
+//! In commands that run for long the first one ends them in good order, with what they have
+//! found; the second one ends them at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use retake_sim::isolate::{self, Workers};
+
+use crate::status::Status;
+
+/// Ready on the first signal to end.
+pub async fn stop_requested() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    // Without signals it serves until it is killed.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Whether this command was asked to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    is_asked: Arc<AtomicBool>,
+    /// Runs in these are ended at once.
+    cancelled: Arc<Mutex<Vec<Weak<Workers>>>>,
+}
+
+/// How long to wait before looking again whether to stop.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Interrupt {
+    /// Listen from now on. Where the system has no signals, Ctrl-C ends the process as ever.
+    #[must_use]
+    pub fn listen() -> Self {
+        let interrupt = Self::default();
+        #[cfg(unix)]
+        {
+            use signal_hook::consts::{SIGINT, SIGTERM};
+            if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
+                let heard = interrupt.clone();
+                #[allow(
+                    clippy::disallowed_methods,
+                    reason = "waits for signals, outside any simulation"
+                )]
+                std::thread::spawn(move || {
+                    for _ in signals.forever() {
+                        if heard.is_asked.swap(true, Ordering::SeqCst) {
+                            isolate::kill_all();
+                            std::process::exit(Status::Interrupted.code().into());
+                        }
+                        eprintln!("stopping; once more ends at once");
+                        heard.cancel();
+                    }
+                });
+            }
+        }
+        interrupt
+    }
+
+    /// Whether it was asked to.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::SeqCst)
+    }
+
+    /// Resolves once it is asked.
+    pub async fn asked(&self) {
+        while !self.is_asked() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// What becomes true when it is asked, for code that knows no commands.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_asked)
+    }
+
+    /// End the runs of these workers at once when it is asked.
+    pub fn cancels(&self, workers: &Arc<Workers>) {
+        let cancelled = self.cancelled.lock();
+        let mut cancelled = cancelled.unwrap_or_else(PoisonError::into_inner);
+        cancelled.push(Arc::downgrade(workers));
+        drop(cancelled);
+        if self.is_asked() {
+            workers.cancel();
+        }
+    }
+
+    #[cfg(unix)]
+    fn cancel(&self) {
+        let cancelled = self.cancelled.lock();
+        let cancelled = cancelled.unwrap_or_else(PoisonError::into_inner);
+        for workers in cancelled.iter().filter_map(Weak::upgrade) {
+            workers.cancel();
+        }
+    }
+
+    /// Have these workers begin with no further run once it is asked. Call it now and then.
+    pub fn pass_on(&self, workers: &Weak<Workers>) {
+        if self.is_asked()
+            && let Some(workers) = workers.upgrade()
+        {
+            workers.stop();
+        }
+    }
+}
