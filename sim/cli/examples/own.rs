@@ -12,7 +12,7 @@
 use std::process::ExitCode;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call};
-use retake_cli::Program;
+use retake_cli::{Follower, Program};
 
 struct Counter;
 
@@ -49,7 +49,7 @@ impl Actor for Counter {
 }
 
 /// Two clients count one each, in one of the two ways.
-async fn two_clients(is_written_back: bool) {
+pub(crate) async fn two_clients(is_written_back: bool) {
     let (counter, _) = Actor::spawn(Some("counter".to_owned()), Counter, ())
         .await
         .unwrap();
@@ -71,6 +71,15 @@ async fn two_clients(is_written_back: bool) {
     retake::always!(count == 2, "no update is lost");
 }
 
+/// A live process that was recorded while two clients added as they should.
+struct LiveClients;
+
+impl Follower for LiveClients {
+    async fn scenario(&self) {
+        two_clients(false).await;
+    }
+}
+
 /// The command, for `main` and for a test of the cases that it has saved.
 pub(crate) fn program() -> Program {
     Program::new("counter", env!("CARGO_PKG_VERSION"))
@@ -78,6 +87,7 @@ pub(crate) fn program() -> Program {
             two_clients(true)
         })
         .scenario("counter/added", "loses none", || two_clients(false))
+        .recording("counter/live", || LiveClients)
 }
 
 fn main() -> ExitCode {

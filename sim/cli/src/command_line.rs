@@ -11,7 +11,7 @@ use retake_traces::clean::{Form, clean};
 
 use crate::commands::{case, debug, explore, export, inspect, run, view};
 use crate::help;
-use crate::output::{self, Out};
+use crate::output;
 use crate::program::Program;
 use crate::scenario::Scenario;
 use crate::status::{Error, Status};
@@ -187,7 +187,7 @@ impl Program {
         Ok((matches, form))
     }
 
-    fn run(&self, matches: &ArgMatches, out: &mut Out) -> Result<Status, Error> {
+    fn run(&self, matches: &ArgMatches, out: &mut dyn Write) -> Result<Status, Error> {
         if let Some((name, arguments)) = matches.subcommand()
             && let Some(command) = self.commands().iter().find(|it| it.name() == name)
         {
@@ -239,4 +239,58 @@ fn refuse(error: &clap::Error) -> ExitCode {
     // Somebody else's text among the arguments: a file's name, most likely.
     eprint!("{}", clean(&text));
     ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts up.
+    #[derive(Parser)]
+    #[command(name = "count")]
+    struct Count {
+        to: u32,
+    }
+
+    fn count(program: &Program, args: &Count, out: &mut dyn Write) -> Result<Status, Error> {
+        if args.to > 9 {
+            return Err(Error::Usage("at most 9".to_owned()));
+        }
+        for number in 1..=args.to {
+            write!(out, "{number} ")?;
+        }
+        write!(out, "by {}", program.name())?;
+        Ok(Status::Other(9))
+    }
+
+    fn run(program: &Program, words: &[&str]) -> (Result<Status, Error>, String) {
+        let words = [&["shop"], words].concat();
+        let matches = program.command_line().try_get_matches_from(words).unwrap();
+        let mut out = Vec::new();
+        let done = program.run(&matches, &mut out);
+        (done, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn an_added_command_is_run_with_its_arguments_and_has_help() {
+        let program = Program::new("shop", "1").command(count);
+        let (done, out) = run(&program, &["count", "3"]);
+        assert_eq!((done.unwrap().code(), &*out), (9, "1 2 3 by shop"));
+        assert_eq!(run(&program, &["count", "10"]).0.unwrap_err().code(), 2);
+        assert_eq!(run(&program, &["list"]).1, "");
+        let help = program.command_line().render_help().to_string();
+        assert!(help.contains("count    Counts up"), "{help}");
+    }
+
+    #[test]
+    fn a_name_is_taken_once() {
+        let scenario = |program: Program| program.scenario("a", "", async || {});
+        let program = scenario(Program::new("shop", "1").command(count));
+        assert_eq!(program.repeated_name(), None);
+        let text = scenario(program).repeated_name().unwrap();
+        assert_eq!(text, "two scenarios of this program are named `a`");
+        let program = Program::new("shop", "1").command(count).command(count);
+        let text = program.repeated_name().unwrap();
+        assert_eq!(text, "two commands of this program are named `count`");
+    }
 }

@@ -7,13 +7,19 @@ use std::pin::Pin;
 use retake_sim::recording::Input;
 use serde_json::{Map, Value};
 
-/// The code of a live process, for the replay of what [`retake_record`] has recorded of it.
-///
-/// [`retake_record`]: https://docs.rs/retake-record
+/// The code of a live process, for the replay of what `retake_record` has recorded of it.
 pub trait Follower: Send + Sync + 'static {
-    /// Do again what came from outside: the name and payload that the process has given to
-    /// `retake::record::input`.
-    fn input(&self, input: Input) -> impl Future<Output = ()> + Send;
+    /// What the process has run inside `retake::record::scenario`. By default something that
+    /// never ends, for a process that only does what it is asked to.
+    fn scenario(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// Does again what came from outside: the name and payload that the process has given to
+    /// `retake::record::input`. By default nothing, for a process without inputs.
+    fn input(&self, _: Input) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// What there is to say of the system after the replay.
     fn findings(&self) -> Findings {
@@ -30,14 +36,21 @@ pub struct Findings {
     pub lines: Vec<String>,
 }
 
+type Body<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// A [`Follower`] of some type.
 pub(crate) trait AnyFollower: Send + Sync {
-    fn input<'a>(&'a self, input: Input) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+    fn scenario(&self) -> Body<'_>;
+    fn input(&self, input: Input) -> Body<'_>;
     fn findings(&self) -> Findings;
 }
 
 impl<F: Follower> AnyFollower for F {
-    fn input<'a>(&'a self, input: Input) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    fn scenario(&self) -> Body<'_> {
+        Box::pin(Follower::scenario(self))
+    }
+
+    fn input(&self, input: Input) -> Body<'_> {
         Box::pin(Follower::input(self, input))
     }
 

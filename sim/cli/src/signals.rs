@@ -110,7 +110,7 @@ impl Interrupt {
     }
 
     /// Have these workers begin with no further run once it is asked. Call it now and then.
-    pub fn pass_on(&self, workers: &Weak<Workers>) {
+    pub(crate) fn pass_on(&self, workers: &Weak<Workers>) {
         if self.is_asked()
             && let Some(workers) = workers.upgrade()
         {

@@ -8,8 +8,9 @@ mod own;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use own::program;
-use retake_cli::{CheckSavedError, Program};
+use own::{program, two_clients};
+use retake_cli::run::{Runner, Settings};
+use retake_cli::{CheckSavedError, Program, Scenario};
 use retake_sim::explore::Case;
 
 /// Run the example; gives exit code, standard output and standard error.
@@ -105,4 +106,61 @@ fn a_saved_case_fails_the_test_until_its_bug_is_mended() {
     std::fs::write(&file, "{").unwrap();
     let error = program().check_saved(&saved).unwrap_err();
     assert!(matches!(error, CheckSavedError::Case(_)), "{error}");
+}
+
+/// Record two clients of a live process; gives how many steps they took.
+fn record_live(file: &Path, name: &str) -> u64 {
+    let recording = retake_record::start(file, retake_record::Config::new(name)).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(retake::record::scenario(two_clients(false)));
+    recording.finish().unwrap().steps
+}
+
+#[test]
+fn a_recording_is_followed_by_the_program_that_has_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let steps = record_live(&folder.path().join("live.retake"), "counter/live");
+    let (code, out, err) = counter(folder.path(), &["replay", "live.retake"]);
+    let honoured = format!("honoured     {steps} of {steps} steps");
+    assert!(code == 0 && out.contains(&honoured), "{out}{err}");
+    // One process records at one time, so this is no test of its own.
+    record_live(&folder.path().join("other.retake"), "shop");
+    let (code, _, err) = counter(folder.path(), &["replay", "other.retake"]);
+    assert!(
+        code == 2 && err.contains("a recording of `shop`, which `counter` does not follow"),
+        "{err}"
+    );
+}
+
+#[derive(serde::Serialize)]
+struct Sales {
+    sold: u32,
+    left: u32,
+}
+
+impl std::fmt::Display for Sales {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sold {} of {}", self.sold, self.sold + self.left)
+    }
+}
+
+#[test]
+fn a_report_keeps_the_order_of_its_fields_also_where_a_check_fails() {
+    let rush = Scenario::with_report("shop/rush", "a day of sales", async |report| {
+        let sales = Sales { sold: 3, left: 1 };
+        report.put(&sales).unwrap();
+        assert_eq!(sales.left, 0, "not all are sold");
+    });
+    let program = Program::new("shop", "0").with_scenarios([rush]);
+    let scenario = program.find("shop/rush").unwrap();
+    let runner = Runner::here(&program);
+    let finished = runner.run(scenario, &Settings::new(), &Default::default());
+    assert!(!finished.passed());
+    let report = finished.report.unwrap();
+    assert_eq!(report.to_string(), "sold 3 of 4");
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(json, r#"{"sold":3,"left":1}"#);
 }

@@ -112,12 +112,16 @@ fn follow(program: &Program, file: &Path, trace: Option<&Path>) -> Result<Replay
         }
     };
     let follower: Arc<dyn AnyFollower> = follower.into();
-    let does_again = Arc::clone(&follower);
+    let (runs, does_again) = (Arc::clone(&follower), Arc::clone(&follower));
+    let scenario = move || {
+        let follower = Arc::clone(&runs);
+        async move { follower.scenario().await }
+    };
     let on_input = move |input| {
         let follower = Arc::clone(&does_again);
         async move { follower.input(input).await }
     };
-    let replayed = recording.replay_inputs(sink, std::future::pending::<()>, on_input)?;
+    let replayed = recording.replay_inputs(sink, scenario, on_input)?;
     let run = replayed.run;
     warnings.extend(run.warnings);
     let Findings { figures, lines } = follower.findings();
