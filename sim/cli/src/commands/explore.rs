@@ -24,7 +24,7 @@ use crate::workers::workers;
 /// What is explored, and how.
 #[derive(Clone, Debug, Args)]
 struct Explored {
-    /// The scenario's name, see `retake list`.
+    /// The scenario's name, see `list`.
     scenario: String,
     /// How each seed's strategy is chosen: mix, or one strategy.
     #[arg(long, default_value_t = Search::Mix)]
@@ -80,7 +80,7 @@ pub(crate) struct ExploreArgs {
     /// Run one part of the seeds, such as 3/8: for jobs on several machines.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<Shard>,
-    /// Write what was found as JSON, for `retake merge`.
+    /// Write what was found as JSON, for `merge`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The folder for failing cases.

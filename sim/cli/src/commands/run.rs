@@ -23,7 +23,7 @@ use crate::status::{Error, Status};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The scenario's name, see `retake list`.
+    /// The scenario's name, see `list`.
     scenario: String,
     /// The seed from which every choice of the run derives.
     #[arg(long, default_value_t = 0)]

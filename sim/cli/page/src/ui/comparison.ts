@@ -3,7 +3,7 @@
 import type { Comparison } from "../data/decode";
 import { count, steps } from "../data/format";
 import { NONE } from "../data/trace";
-import type { App } from "./app";
+import type { AppContext } from "./context";
 import { append, h } from "./dom";
 
 const VERDICTS: Record<Comparison["verdict"], string> = {
@@ -15,7 +15,7 @@ const VERDICTS: Record<Comparison["verdict"], string> = {
 };
 const SIDES = ["A", "B"];
 
-export function comparisonNotes(app: App, comparison: Comparison): (string | Node)[] {
+export function comparisonNotes(app: AppContext, comparison: Comparison): (string | Node)[] {
   const lines: (string | Node)[] = [];
   const step = (side: number, number: number) => stepLink(app, side, number);
   const same = steps(comparison.same_steps);
@@ -44,7 +44,7 @@ function line(...parts: (string | Node)[]): Node {
   return element;
 }
 
-function stepLink(app: App, side: number, number: number): Node {
+function stepLink(app: AppContext, side: number, number: number): Node {
   const pane = app.panes[side];
   const row = pane.trace.rowAtStep(number);
   const name = `${SIDES[side]} ${count(number)}`;

@@ -5,9 +5,8 @@ import { count, duration, seconds } from "../data/format";
 import { layOut } from "../data/state";
 import { Choice, Kind, NONE } from "../data/trace";
 import { KIND_COLOURS, KIND_SHAPES } from "../view/theme";
-import type { App } from "./app";
-import type { Pane } from "./pane";
-import { append, h, mark, replace } from "./dom";
+import type { AppContext, PaneContext } from "./context";
+import { append, h, mark, replace, section } from "./dom";
 import { stateSection } from "./stateview";
 import { waterfall } from "./waterfall";
 
@@ -27,7 +26,7 @@ const LISTED = 40;
 export class Details {
   readonly element = h("section.details", { "aria-label": "Details" });
 
-  constructor(private readonly app: App) {
+  constructor(private readonly app: AppContext) {
     this.clear();
   }
 
@@ -35,7 +34,7 @@ export class Details {
     replace(this.element, h("p.hint", {}, "Select a step to see what led to it, what followed, and how long each part took. Press ? for the keys."));
   }
 
-  show(pane: Pane, row: number) {
+  show(pane: PaneContext, row: number) {
     const { trace } = pane;
     const kind = trace.kind[row];
     const who = trace.who(row);
@@ -60,7 +59,7 @@ export class Details {
     this.element.scrollTop = 0;
   }
 
-  private facts({ trace, axis }: Pane, row: number): HTMLElement {
+  private facts({ trace, axis }: PaneContext, row: number): HTMLElement {
     const kind = trace.kind[row];
     const task = trace.task[row];
     const list = h("dl.facts");
@@ -86,7 +85,7 @@ export class Details {
     return list;
   }
 
-  private link(pane: Pane, row: number, ...more: (Node | string)[]): HTMLElement {
+  private link(pane: PaneContext, row: number, ...more: (Node | string)[]): HTMLElement {
     const { trace } = pane;
     return h(
       "button.link",
@@ -99,7 +98,7 @@ export class Details {
     );
   }
 
-  private chain(pane: Pane, row: number): HTMLElement | false {
+  private chain(pane: PaneContext, row: number): HTMLElement | false {
     const { trace } = pane;
     const step = stepOf(trace, row);
     if (step === NONE || trace.kind[row] === Kind.Fault) return false;
@@ -111,7 +110,7 @@ export class Details {
     return section("How it came about", waterfall(pane, pane.chain, (to) => this.app.select(pane, to, { isJump: true })));
   }
 
-  private effects(pane: Pane, row: number): HTMLElement | false {
+  private effects(pane: PaneContext, row: number): HTMLElement | false {
     const { trace } = pane;
     if (!trace.isStep(row)) return false;
     const effects = trace.effectsOf(row);
@@ -132,7 +131,7 @@ export class Details {
     );
   }
 
-  private mailbox(pane: Pane, row: number): HTMLElement | false {
+  private mailbox(pane: PaneContext, row: number): HTMLElement | false {
     const { trace } = pane;
     const task = trace.task[row];
     if (task === NONE || trace.taskKind[task] !== 1) return false;
@@ -145,7 +144,7 @@ export class Details {
     );
   }
 
-  private partner(pane: Pane): HTMLElement | false {
+  private partner(pane: PaneContext): HTMLElement | false {
     const other = this.app.panes.find((it) => it !== pane);
     if (!other) return false;
     return section(
@@ -155,12 +154,6 @@ export class Details {
         : h("ul.links", {}, h("li", {}, this.link(other, other.partner))),
     );
   }
-}
-
-export function section(title: string, ...children: (Node | false)[]): HTMLElement {
-  const element = h("section", {}, h("h3", {}, title));
-  append(element, children);
-  return element;
 }
 
 function waited(time: string): string {

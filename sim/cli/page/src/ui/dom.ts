@@ -38,3 +38,10 @@ export function replace(element: Element, ...children: Child[]) {
 export function mark(shape: string, colour: string): HTMLElement {
   return h("span", { className: `mark s-${shape} c-${colour}`, "aria-hidden": "true" });
 }
+
+/** A part of the details, under its title. */
+export function section(title: string, ...children: (Node | false)[]): HTMLElement {
+  const element = h("section", {}, h("h3", {}, title));
+  append(element, children);
+  return element;
+}

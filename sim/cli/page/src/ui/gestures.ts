@@ -1,7 +1,7 @@
 // Pointers on a diagram: drag to pan, pinch to zoom, click to select.
 
 import { NONE } from "../data/trace";
-import type { Pane } from "./pane";
+import type { PaneContext } from "./context";
 
 /** A pointer that moves less than this has clicked. */
 const CLICK = 5;
@@ -10,7 +10,7 @@ export class Gestures {
   private readonly pointers = new Map<number, { x: number; y: number }>();
   private moved = 0;
 
-  constructor(private readonly pane: Pane) {
+  constructor(private readonly pane: PaneContext) {
     const { diagram } = pane;
     diagram.addEventListener("wheel", (event) => {
       event.preventDefault();

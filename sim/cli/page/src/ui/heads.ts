@@ -3,7 +3,7 @@
 import { GUTTER } from "../view/paint";
 import { LaneLayout, type Lane } from "../view/lanes";
 import { cutMiddle, heightOfAll, planNames, SLANT_DEGREES, type NamePlan } from "../view/names";
-import type { Pane } from "./pane";
+import type { PaneContext } from "./context";
 import { h } from "./dom";
 
 /** The most that the strip of names takes of the pane's height. */
@@ -24,7 +24,7 @@ export class Heads {
   private plan: NamePlan = planNames([], 1, 1);
   private isStale = true;
 
-  constructor(private readonly pane: Pane) {
+  constructor(private readonly pane: PaneContext) {
     this.handle = this.createHandle();
     this.element = h("div.heads", { role: "group", "aria-label": "Lanes" }, this.names, this.axisName, this.handle);
   }

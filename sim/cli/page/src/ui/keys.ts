@@ -1,11 +1,11 @@
 // The keys. Letters act only while a diagram or a list has the focus.
 
-import type { App } from "./app";
+import type { AppContext } from "./context";
 
 interface Key {
   keys: string[];
   what: string;
-  act: (app: App, event: KeyboardEvent) => void;
+  act: (app: AppContext, event: KeyboardEvent) => void;
 }
 
 export const KEYS: Key[] = [
@@ -42,7 +42,7 @@ export const KEYS: Key[] = [
 export class Keys {
   private readonly byKey = new Map<string, Key>();
 
-  constructor(private readonly app: App) {
+  constructor(private readonly app: AppContext) {
     for (const key of KEYS) for (const name of key.keys) this.byKey.set(name, key);
   }
 

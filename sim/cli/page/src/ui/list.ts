@@ -5,7 +5,7 @@ import { noteOf } from "../data/causes";
 import { count, seconds } from "../data/format";
 import { Choice, Kind, NONE } from "../data/trace";
 import { KIND_COLOURS, KIND_SHAPES } from "../view/theme";
-import type { Pane } from "./pane";
+import type { PaneContext } from "./context";
 import { h } from "./dom";
 
 const ROW_HEIGHT = 22;
@@ -30,7 +30,7 @@ export class List {
   private height = 0;
   private lastViewTop = Number.NaN;
 
-  constructor(private readonly pane: Pane) {
+  constructor(private readonly pane: PaneContext) {
     this.body = h("div.list-body", { role: "rowgroup" });
     const heading = (name: string) => h("span", { role: "columnheader" }, name);
     this.element = h(

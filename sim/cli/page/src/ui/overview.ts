@@ -2,7 +2,7 @@
 // is on the screen.
 
 import { Kind, NONE } from "../data/trace";
-import type { Pane } from "./pane";
+import type { PaneContext } from "./context";
 import { h } from "./dom";
 
 export class Overview {
@@ -13,7 +13,7 @@ export class Overview {
   private isStale = true;
   private height = 0;
 
-  constructor(private readonly pane: Pane) {
+  constructor(private readonly pane: PaneContext) {
     this.element = h("div.overview", { "aria-hidden": "true", title: "The whole run: drag to move" }, this.canvas, this.window);
     this.context = this.canvas.getContext("2d") as CanvasRenderingContext2D;
     const move = (event: PointerEvent) => {

@@ -7,7 +7,7 @@ import { Arrows } from "../view/arrows";
 import { Axis } from "../view/axis";
 import { LaneLayout } from "../view/lanes";
 import { GUTTER, Painter } from "../view/paint";
-import type { App } from "./app";
+import type { AppContext } from "./context";
 import { h } from "./dom";
 import { Heads } from "./heads";
 import { List } from "./list";
@@ -42,7 +42,7 @@ export class Pane {
   found: Uint8Array | undefined;
 
   constructor(
-    readonly app: App,
+    readonly app: AppContext,
     readonly trace: Trace,
     readonly index: number,
   ) {

@@ -1,7 +1,7 @@
 // What avoids a failure, with the steps that it names to go to.
 
 import { NONE } from "../data/trace";
-import type { App } from "./app";
+import type { AppContext } from "./context";
 import { append, h } from "./dom";
 
 /** A sentence as text and numbers of steps: "(step 3)", "(steps 14 and 11)". */
@@ -19,7 +19,7 @@ export function partsOf(sentence: string): (string | number)[] {
   return parts.filter((part) => part !== "");
 }
 
-export function reasonLine(app: App, side: number, name: string, sentence: string): Node {
+export function reasonLine(app: AppContext, side: number, name: string, sentence: string): Node {
   const line = h("span.reason", {}, name);
   const parts = partsOf(sentence).map((part) => {
     if (typeof part === "string") return part;

@@ -4,7 +4,7 @@ import { KIND_WORDS, messageNames } from "../data/filter";
 import { count } from "../data/format";
 import { NONE } from "../data/trace";
 import { KIND_COLOURS, KIND_SHAPES } from "../view/theme";
-import type { App } from "./app";
+import type { AppContext } from "./context";
 import { h, mark, replace } from "./dom";
 
 /** Longer lists are cut. */
@@ -19,7 +19,7 @@ export class Sidebar {
   private readonly taskCounts: Map<string, number>;
   private timer = 0;
 
-  constructor(private readonly app: App) {
+  constructor(private readonly app: AppContext) {
     this.query = h("input", {
       type: "search", id: "filter", placeholder: "append actor:ledger", spellcheck: false, autocomplete: "off",
       oninput: () => {

@@ -4,16 +4,15 @@ import { diffLines, foldUnchanged, layOut, type DiffLine } from "../data/state";
 import { changeAt } from "../data/states";
 import { NONE } from "../data/trace";
 import { count } from "../data/format";
-import { section } from "./details";
-import type { Pane } from "./pane";
-import { h } from "./dom";
+import type { PaneContext } from "./context";
+import { h, section } from "./dom";
 
-export function stateSection(pane: Pane, row: number): HTMLElement | false {
+export function stateSection(pane: PaneContext, row: number): HTMLElement | false {
   const { trace } = pane;
   const task = trace.task[row];
   if (task === NONE || trace.taskKind[task] !== 1) return false;
   if (!trace.about.states) {
-    return section("State", h("p.hint", {}, "States were not recorded; `retake run … --states` records them."));
+    return section("State", h("p.hint", {}, "States were not recorded; `run … --states` records them."));
   }
   const change = changeAt(trace, row);
   if (!change || change.after === undefined) {

@@ -2,7 +2,7 @@
 
 import { HOPS_MAX, between, totals, type Hop, type Link } from "../data/causes";
 import { count, duration, steps as inSteps } from "../data/format";
-import type { Pane } from "./pane";
+import type { PaneContext } from "./context";
 import { h } from "./dom";
 
 const WORDS: Record<Link, string> = {
@@ -15,7 +15,7 @@ const WORDS: Record<Link, string> = {
 /** Hops that are shown at once. */
 const SHOWN = 12;
 
-export function waterfall(pane: Pane, hops: Hop[], select: (row: number) => void): HTMLElement {
+export function waterfall(pane: PaneContext, hops: Hop[], select: (row: number) => void): HTMLElement {
   const { trace } = pane;
   const [first, last] = [hops[0].from, hops[hops.length - 1].to];
   const total = between(trace, first, last);
