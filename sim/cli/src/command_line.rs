@@ -61,8 +61,8 @@ enum Command {
     /// In a terminal it is interactive: `?` shows the keys. With --print, --find or
     /// --break it prints and ends. See docs/debugging.md.
     Debug(debug::DebugArgs),
-    /// Run again what a trace recorded, and compare every record; or a saved case, or what
-    /// `serve --record` recorded.
+    /// Run again what a trace recorded, and compare every record; or a saved case, or what a
+    /// live process recorded.
     ///
     /// Exits with 0 when the run is identical, the case fails as it did, or every step of the
     /// recording took place again; else with 1 and the first divergence.
