@@ -10,6 +10,8 @@
 mod answers;
 pub mod bench;
 mod commands;
+#[cfg(test)]
+mod documented;
 pub mod load;
 mod program;
 pub mod recover;

@@ -7,7 +7,7 @@ use super::baseline::Compared;
 use super::context::Mode;
 use super::html::About;
 use super::runner::{Results, Row};
-use super::table::show;
+use super::table::{misses, show};
 use super::target::{Status, Unit};
 use crate::report::human_ns;
 
@@ -73,26 +73,6 @@ pub fn junit(results: &Results, compared: Option<&Compared>) -> String {
     }
     text.push_str("</testsuites>\n");
     text
-}
-
-/// What a row missed, in words.
-#[must_use]
-pub fn misses(row: &Row) -> Vec<String> {
-    let figures = row
-        .measured
-        .figures
-        .iter()
-        .filter(|figure| !row.meets(figure));
-    let figures = figures.map(|figure| {
-        let target = figure.target.map(|target| target.show(figure.unit));
-        format!(
-            "{}: {}, should be {}",
-            figure.name,
-            show(row, figure),
-            target.unwrap_or_default()
-        )
-    });
-    figures.chain(row.measured.errors.iter().cloned()).collect()
 }
 
 fn escape(text: &str) -> String {

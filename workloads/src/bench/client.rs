@@ -10,8 +10,10 @@ use std::time::Duration;
 use retake_sim::net;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
-use super::wire::SIMULATED_ADDRESS;
 use crate::answers::{Answer, Answers};
+
+/// Where a simulated server listens.
+pub(super) const SIMULATED_ADDRESS: &str = "127.0.0.1:8080";
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,12 +8,11 @@ use retake_system::PlannedFailure;
 
 use super::analysis::{bottleneck, bottlenecks, waited_ns};
 use super::baseline::Compared;
-use super::ci::misses;
 use super::context::Mode;
 use super::costs::{Cost, Costs};
 use super::measure::{Distribution, Figure, Measured, Series, Stage};
 use super::runner::{Results, Row};
-use super::table::show;
+use super::table::{misses, show};
 use super::target::{Status, Target, Unit};
 
 /// What reports show in addition to the results.

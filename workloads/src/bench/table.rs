@@ -105,3 +105,23 @@ pub fn summary(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "{}", results.counts_in_words())
 }
+
+/// What a row missed, in words.
+#[must_use]
+pub fn misses(row: &Row) -> Vec<String> {
+    let figures = row
+        .measured
+        .figures
+        .iter()
+        .filter(|figure| !row.meets(figure));
+    let figures = figures.map(|figure| {
+        let target = figure.target.map(|target| target.show(figure.unit));
+        format!(
+            "{}: {}, should be {}",
+            figure.name,
+            show(row, figure),
+            target.unwrap_or_default()
+        )
+    });
+    figures.chain(row.measured.errors.iter().cloned()).collect()
+}

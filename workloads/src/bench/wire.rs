@@ -12,7 +12,7 @@ use retake_system::stages::Stage;
 use retake_system::{ServiceTime, Store, System, SystemConfig};
 use tokio::task::JoinHandle;
 
-use super::client::{Door, HttpClient};
+use super::client::{Door, HttpClient, SIMULATED_ADDRESS};
 use super::context::{Context, Mode};
 
 /// The time of an action's work behind HTTP.
@@ -82,8 +82,6 @@ impl Drop for Process {
         let _ = self.child.wait();
     }
 }
-
-pub(super) const SIMULATED_ADDRESS: &str = "127.0.0.1:8080";
 
 /// A listener on simulated sockets.
 pub(crate) struct SimulatedListener(pub(crate) net::TcpListener);

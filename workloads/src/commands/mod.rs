@@ -4,8 +4,6 @@ mod arguments;
 pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod checklist;
-#[cfg(test)]
-mod documented;
 mod keys;
 mod progress;
 pub(crate) mod serve;
