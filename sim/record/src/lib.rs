@@ -40,9 +40,11 @@
 //! ```
 //!
 //! The modules, in reading order: `recording` starts and ends one; `recorder` is what gates
-//! ask; `state` is who has the turn and what has been written; [`identity`] is who is called
-//! what, and [`rng`] where random numbers come from, both as in a simulation.
+//! ask; `state` is who has the turn and what has been written; `after_poll` is how long a turn
+//! lasts that ends an actor or task; [`identity`] is who is called what, and [`rng`] where random
+//! numbers come from, both as in a simulation.
 
+mod after_poll;
 pub mod identity;
 mod recorder;
 mod recording;

@@ -13,9 +13,10 @@ use retake_traces::live::{Live, Piece, Start};
 use retake_traces::{TraceError, TraceWriter};
 use tokio::task::AbortHandle;
 
+use crate::after_poll::{self, Holder, Until};
 use crate::recording::Recorded;
 use crate::rng::stream;
-use crate::state::{Freed, Polled, State};
+use crate::state::{Cancelled, Polled, State};
 
 thread_local! {
     /// The time of the step that runs on this thread.
@@ -71,73 +72,38 @@ impl Recorder {
         recorded
     }
 
-    fn release(&self, gone: bool) {
-        let (freed, gone, over) = {
+    /// The turn is over; its actor has ended with it if `exits`.
+    pub(crate) fn release(&self, exits: bool) {
+        let (next, gone, over) = {
             let mut state = self.state();
-            let (freed, gone) = state.release(gone);
-            (freed, gone, state.is_over())
+            let (next, gone) = state.release(exits);
+            (next, gone, state.is_over())
         };
         drop(gone);
-        self.pass_on(freed);
+        if let Some(next) = next {
+            next.wake();
+        }
         if over {
             let (_, wakers) = self.state().finish();
             wakers.into_iter().for_each(Waker::wake);
         }
     }
 
-    fn pass_on(&self, freed: Freed) {
-        match freed {
-            Freed::Next(None) => {}
-            Freed::Next(Some(next)) => next.wake(),
-            Freed::For(actor) => self.release_when(&actor, ActorStatus::Stopped, true),
+    /// An actor that was killed has ended.
+    pub(crate) fn exited(&self) {
+        let is_last = self.state().exited();
+        if is_last {
+            self.release(false);
         }
     }
 
-    /// End the turn when the actor that has it has this status.
-    ///
-    /// What ractor does around callbacks (telling a supervisor, killing children, giving a name
-    /// back) belongs to the step, or others would see it half done.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "it is no code of the recorded program"
-    )]
-    fn release_when(&self, actor: &ActorCell, status: ActorStatus, gone: bool) {
-        let Some(recorder) = self.myself.upgrade() else {
-            return;
-        };
-        let release = Release { recorder, gone };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            // Its runtime is gone.
-            return drop(release);
-        };
-        let actor = actor.clone();
-        runtime.spawn(async move {
-            let _release = release;
-            for _ in 0..YIELDS_MAX {
-                // Once at least: what comes after the status is done by then.
-                tokio::task::yield_now().await;
-                if actor.get_status() >= status {
-                    break;
-                }
-            }
-        });
+    /// End a turn when the poll that runs on this thread is over.
+    fn release_after_poll(&self, holder: Holder, until: Option<Until>) {
+        if let Some(recorder) = self.myself.upgrade() {
+            after_poll::release(recorder, holder, until);
+        }
     }
 }
-
-/// Ends a turn when it is dropped, in whatever way its task ends.
-struct Release {
-    recorder: Arc<Recorder>,
-    gone: bool,
-}
-
-impl Drop for Release {
-    fn drop(&mut self) {
-        self.recorder.release(self.gone);
-    }
-}
-
-/// An actor that has not ended after so many rounds of its runtime is let be.
-const YIELDS_MAX: u32 = 10_000;
 
 impl Engine for Recorder {
     fn actor_starting(&self, actor: &ActorCell, type_name: &'static str) -> TaskId {
@@ -168,22 +134,11 @@ impl Engine for Recorder {
             // Part of the step that runs: `pre_start` of a child, for example.
             return Turn::Pass;
         }
-        let mut rounds = 0;
-        let polled = loop {
-            let now_ns = retake::engine::live_now_ns;
-            let may_ask_again = rounds < YIELDS_MAX;
-            let (polled, stale) = self.state().poll(ticket, waker, now_ns, may_ask_again);
-            drop(stale);
-            // Another thread is about to tell that the task is over: within a microsecond,
-            // unless it is interrupted there.
-            if !matches!(polled, Polled::Again) {
-                break polled;
-            }
-            rounds += 1;
-            std::thread::yield_now();
-        };
+        let now_ns = retake::engine::live_now_ns;
+        let (polled, stale) = self.state().poll(ticket, waker, now_ns);
+        drop(stale);
         match polled {
-            Polled::Wait | Polled::Again => Turn::Wait,
+            Polled::Wait => Turn::Wait,
             Polled::Pass => Turn::Pass,
             Polled::Run(now_ns) => {
                 STEP_NS.set(Some(now_ns));
@@ -194,23 +149,25 @@ impl Engine for Recorder {
 
     fn end_step(&self, ticket: &Ticket, end: StepEnd) -> bool {
         STEP_NS.set(None);
+        let pending = matches!(end, StepEnd::Pending);
         let returned = matches!(end, StepEnd::Returned);
-        let fails = matches!(end, StepEnd::Failed(_) | StepEnd::Panicked(_));
-        let exits = fails || (returned && ticket.part == Part::PostStop);
-        let status = match ticket.part {
-            Part::Task => None,
-            _ if exits => Some(ActorStatus::Stopped),
-            Part::PostStart if returned => Some(ActorStatus::Running),
-            _ => None,
-        };
-        let actor = {
+        let fails = !pending && !returned;
+        let is_task = ticket.part == Part::Task;
+        let exits = !is_task && (fails || (returned && ticket.part == Part::PostStop));
+        let starts = returned && ticket.part == Part::PostStart;
+        let until = {
             let mut state = self.state();
             state.end_step(end);
-            status.and_then(|_| state.cell(ticket.task.0))
+            match () {
+                () if exits => state.until(ticket.task.0, ActorStatus::Stopped),
+                () if starts => state.until(ticket.task.0, ActorStatus::Running),
+                () => state.until_finished(ticket.task.0).filter(|_| !pending),
+            }
         };
-        match (actor, status) {
-            (Some(actor), Some(status)) => self.release_when(&actor, status, exits),
-            _ => self.release(false),
+        if exits || starts || (is_task && !pending) {
+            self.release_after_poll(Holder::Step { exits }, until);
+        } else {
+            self.release(false);
         }
         false
     }
@@ -220,9 +177,16 @@ impl Engine for Recorder {
             // Part of the step that runs: a child whose start has failed.
             return;
         }
-        let (freed, stale) = self.state().cancelled(ticket);
+        let (cancelled, stale) = self.state().cancelled(ticket);
         drop(stale);
-        self.pass_on(freed);
+        match cancelled {
+            Cancelled::Killed(until) => self.release_after_poll(Holder::Killed, Some(until)),
+            Cancelled::PassOn(next) => {
+                if let Some(next) = next {
+                    next.wake();
+                }
+            }
+        }
     }
 
     fn supervision(&self, supervisor: TaskId, event: &SupervisionEvent) {

@@ -17,6 +17,7 @@ use retake_traces::live::{Live, Start, StepEnd as LiveEnd};
 use retake_traces::{TraceError, TraceWriter};
 use tokio::task::AbortHandle;
 
+use crate::after_poll::Until;
 use crate::identity::{Label, Labels};
 use crate::recording::Recorded;
 
@@ -71,26 +72,24 @@ pub(crate) struct State {
     waiters: VecDeque<u32>,
     /// Numbers of those who took something urgent during the step that runs.
     urgent: Vec<u32>,
-    /// Actors that were killed and have not ended.
-    exits: Vec<ActorCell>,
+    /// How many actors were killed and have not ended.
+    exiting: usize,
     /// How the step ended whose turn is not over yet.
     end: Option<LiveEnd>,
-    /// A task whose last step is over, and which may not be over yet for those who join it.
-    ended: Option<AbortHandle>,
     last_ns: u64,
     is_dirty: bool,
     pub(crate) rng: ChaCha8Rng,
 }
 
-/// Has the turn while an actor ends that was killed.
+/// Has the turn while actors end that were killed.
 const NOBODY: u32 = u32::MAX;
 
-/// Who is next when a turn is over.
-pub(crate) enum Freed {
-    /// The waker to wake, if a task waits.
-    Next(Option<Waker>),
-    /// Nobody before this actor has ended.
-    For(ActorCell),
+/// What becomes of the turn when a gate was dropped.
+pub(crate) enum Cancelled {
+    /// Its actor was killed: nobody runs before it has ended.
+    Killed(Until),
+    /// The task to wake, if the gate had been woken to take the turn and another waits.
+    PassOn(Option<Waker>),
 }
 
 /// A poll of a gate.
@@ -98,8 +97,6 @@ pub(crate) enum Polled {
     /// Run; the step begins at this time.
     Run(u64),
     Wait,
-    /// Ask again: a task is not over yet, which it is when it has ended here.
-    Again,
     /// Nothing is recorded any more.
     Pass,
 }
@@ -128,9 +125,8 @@ impl State {
             within: None,
             waiters: VecDeque::new(),
             urgent: Vec::new(),
-            exits: Vec::new(),
+            exiting: 0,
             end: None,
-            ended: None,
             last_ns: origin_ns,
             is_dirty: false,
             rng,

@@ -103,7 +103,10 @@ impl State {
         if let Who::Actor(cell, _) = &slot.who {
             self.by_actor.remove(&cell.get_id().pid());
         }
-        self.free.push(place);
+        // Its place is not another's while it has the turn.
+        if self.running != Some(place) {
+            self.free.push(place);
+        }
         Some(slot)
     }
 

@@ -2,12 +2,13 @@
 
 use std::task::Waker;
 
-use ractor::ActorCell;
+use ractor::ActorStatus;
 use retake::engine::{Part, StepEnd, Ticket};
 use retake_traces::live::{Live, Piece, StepEnd as LiveEnd};
 use retake_traces::record::{Choice, Record, Step};
 
-use super::{Freed, NOBODY, News, Polled, SCENARIO, Slot, State, Who};
+use super::{Cancelled, NOBODY, News, Polled, SCENARIO, Slot, State, Who};
+use crate::after_poll::Until;
 use crate::identity::{clean, kind_of};
 
 impl State {
@@ -17,19 +18,10 @@ impl State {
         ticket: &mut Ticket,
         waker: &Waker,
         now_ns: impl FnOnce() -> u64,
-        may_ask_again: bool,
     ) -> (Polled, Option<Waker>) {
         let place = ticket.task.0;
         if self.writer.is_none() {
             return (Polled::Pass, None);
-        }
-        if self.running.is_none()
-            && let Some(ended) = self.ended.take()
-            && !ended.is_finished()
-            && may_ask_again
-        {
-            self.ended = Some(ended);
-            return (Polled::Again, None);
         }
         if self.running.is_some() {
             if !ticket.waiting && !ticket.resumed {
@@ -135,11 +127,6 @@ impl State {
 
     /// The code of the step has run; its turn lasts until [`State::release`].
     pub(crate) fn end_step(&mut self, end: StepEnd) {
-        if !matches!(end, StepEnd::Pending)
-            && let Some(handle) = self.running.and_then(|it| self.slot_mut(it)?.handle.take())
-        {
-            self.ended = Some(handle);
-        }
         let end = match end {
             StepEnd::Pending => LiveEnd::Pending,
             StepEnd::Returned => LiveEnd::Returned,
@@ -149,22 +136,30 @@ impl State {
         self.end = Some(end);
     }
 
-    /// The turn is over. Gives who is to be woken, and with `gone` the task, which has ended.
-    pub(crate) fn release(&mut self, gone: bool) -> (Freed, Option<Slot>) {
+    /// The turn is over. Gives the waker to wake, and with `exits` the actor, which has ended.
+    pub(crate) fn release(&mut self, exits: bool) -> (Option<Waker>, Option<Slot>) {
         self.write_step_end();
         for task in std::mem::take(&mut self.urgent) {
             self.write_taken(task);
         }
         self.stop_at_limit();
-        let running = self.running.take();
-        let gone = running
-            .filter(|_| gone)
-            .and_then(|place| self.remove(place));
-        if let Some(actor) = self.exits.pop() {
+        let running = self.running.take().filter(|place| *place != NOBODY);
+        let gone = running.and_then(|place| {
+            if self.slot(place).is_none() {
+                // The task went while it had the turn.
+                self.free.push(place);
+                None
+            } else if exits {
+                self.remove(place)
+            } else {
+                None
+            }
+        });
+        if self.exiting > 0 {
             self.running = Some(NOBODY);
-            return (Freed::For(actor), gone);
+            return (None, gone);
         }
-        (Freed::Next(self.next_waiter()), gone)
+        (self.next_waiter(), gone)
     }
 
     pub(super) fn write_step_end(&mut self) {
@@ -174,12 +169,17 @@ impl State {
         }
     }
 
-    /// The cell of the actor at this place.
-    pub(crate) fn cell(&self, place: u32) -> Option<ActorCell> {
+    /// That the actor at this place has this status.
+    pub(crate) fn until(&self, place: u32, status: ActorStatus) -> Option<Until> {
         match &self.slot(place)?.who {
-            Who::Actor(cell, _) => Some(cell.clone()),
+            Who::Actor(cell, _) => Some(Until::Status(cell.clone(), status)),
             Who::Scenario | Who::Task(_) => None,
         }
+    }
+
+    /// That the task at this place, which is no actor, is over for those who join it.
+    pub(crate) fn until_finished(&self, place: u32) -> Option<Until> {
+        self.slot(place)?.handle.clone().map(Until::Finished)
     }
 
     /// Somebody who waits for the turn, which is free.
@@ -194,27 +194,28 @@ impl State {
         None
     }
 
-    /// A gate was dropped. Gives who has the turn in its place, and a waker to drop.
-    pub(crate) fn cancelled(&mut self, ticket: &mut Ticket) -> (Freed, Option<Waker>) {
+    /// A gate was dropped. Gives what becomes of the turn, and a waker to drop.
+    pub(crate) fn cancelled(&mut self, ticket: &mut Ticket) -> (Cancelled, Option<Waker>) {
         let was_waiting = std::mem::take(&mut ticket.waiting);
-        if let Some(actor) = self.cell(ticket.task.0) {
-            // It was killed: until it has ended nobody else runs.
-            self.exits.push(actor);
-        }
-        let Some(slot) = self.slot_mut(ticket.task.0) else {
-            return (Freed::Next(None), None);
+        let place = ticket.task.0;
+        let Some(slot) = self.slot_mut(place) else {
+            return (Cancelled::PassOn(None), None);
         };
         let stale = slot.waker.take();
         let was_queued = std::mem::take(&mut slot.queued);
-        if self.running.is_some() {
-            return (Freed::Next(None), stale);
+        if let Some(until) = self.until(place, ActorStatus::Stopped) {
+            self.exiting += 1;
+            self.running.get_or_insert(NOBODY);
+            return (Cancelled::Killed(until), stale);
         }
-        if let Some(actor) = self.exits.pop() {
-            self.running = Some(NOBODY);
-            return (Freed::For(actor), stale);
-        }
-        let passes_on = was_waiting && !was_queued;
+        let passes_on = self.running.is_none() && was_waiting && !was_queued;
         let next = if passes_on { self.next_waiter() } else { None };
-        (Freed::Next(next), stale)
+        (Cancelled::PassOn(next), stale)
+    }
+
+    /// An actor that was killed has ended. True if the turn, which nobody had for it, is over.
+    pub(crate) fn exited(&mut self) -> bool {
+        self.exiting -= 1;
+        self.exiting == 0 && self.running == Some(NOBODY)
     }
 }
