@@ -4,28 +4,22 @@
 //! wakers to be woken to the engine.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::mem;
 use std::task::Waker;
-use std::time::Duration;
 
 use ractor::ActorCell;
 use rand_chacha::ChaCha8Rng;
+use retake_traces::fault::{Effect, Fault, Moment, Skew, Target, When};
 
-use crate::fault::{Fault, FaultAction, SUPERVISED, Skew, When};
 use crate::rng::{below, stream};
 
-/// What the engine does to an actor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Kill,
-    Stop,
-    Drain,
-}
-
-/// A fault asked for, and what became of it.
+/// A planned fault, and what became of it.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) fault: Fault,
+    pub(crate) moment: Moment,
+    pub(crate) effect: Effect,
     /// Its time has come, and it is injected as soon as possible.
     pub(crate) has_come: bool,
     pub(crate) is_over: bool,
@@ -36,6 +30,15 @@ pub(crate) struct Pending {
 pub(crate) struct Armed {
     pub(crate) place: usize,
     pub(crate) serial: u32,
+}
+
+/// Sends a message.
+pub(crate) struct Send(pub(crate) Box<dyn FnOnce()>);
+
+impl fmt::Debug for Send {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Send")
+    }
 }
 
 /// How many ends of children a supervisor survives.
@@ -68,6 +71,10 @@ pub(crate) struct Faults {
     /// By how much each step of a task is, and until when, by serial.
     pub(crate) slows: BTreeMap<u32, (u64, u64)>,
     pub(crate) armed: Vec<Armed>,
+    /// What sends a message once more, by the actor's serial.
+    pub(crate) copies: BTreeMap<u32, Send>,
+    /// Of these, the one that is sent in the step that begins.
+    pub(crate) due_copy: Option<Send>,
     /// Faults that wait for an actor to start.
     pub(crate) starts: Vec<usize>,
     /// Actors that start late, by slot.
@@ -76,13 +83,15 @@ pub(crate) struct Faults {
     pub(crate) late: (u64, u64),
     pub(crate) coalesce: (u64, u64),
     pub(crate) clock: Option<WrongClock>,
+    /// How many times as large a load is, and the largest.
     pub(crate) load: Option<u32>,
+    pub(crate) load_max: Option<u32>,
     /// A heal was asked for and has not come.
     pub(crate) awaits_heal: bool,
     pub(crate) heal_wakers: Vec<Waker>,
     /// To be woken by the engine.
     pub(crate) wakes: Vec<Waker>,
-    /// Actors into which the engine has to inject.
+    /// Actors that the engine has to kill, stop or drain.
     pub(crate) effects: Vec<(ActorCell, Effect)>,
     /// Names to be taken when they are free, and until when.
     pub(crate) name_conflicts: Vec<(String, u64)>,
@@ -92,28 +101,20 @@ pub(crate) struct Faults {
     pub(crate) jitter: Option<Box<ChaCha8Rng>>,
 }
 
-pub(crate) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// How the event begins that tells the name of a point.
-pub(crate) const POINT: &str = "misbehaves at ";
-
 impl Faults {
     /// Faults that were not injected.
     pub(crate) fn not_injected(&self) -> Vec<String> {
-        let pending = self.pending.iter().filter(|pending| {
-            !pending.is_over && !matches!(pending.fault.action, FaultAction::Heal { .. })
-        });
+        let pending = self
+            .pending
+            .iter()
+            .filter(|pending| !pending.is_over && !pending.fault.heals());
         pending
             .map(|pending| {
-                let why = match pending.fault.action {
-                    FaultAction::Point => "that place was not reached from then on",
-                    FaultAction::Panic(_) | FaultAction::Fail(_) | FaultAction::Lose => {
-                        "no such callback ran from then on"
-                    }
-                    _ if pending.fault.target == SUPERVISED => {
-                        "no supervised actor ran whose supervisor could stand it"
+                let why = match pending.moment {
+                    Moment::Place => "that place was not reached from then on",
+                    Moment::Callback(_) | Moment::Start => "no such callback ran from then on",
+                    _ if pending.fault.target == Target::Supervised => {
+                        "no supervised actor ran whose supervisor survives it"
                     }
                     _ => "no such task was alive then",
                 };

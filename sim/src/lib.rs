@@ -61,7 +61,6 @@ mod ends;
 mod engine;
 mod environment;
 pub mod explore;
-pub mod fault;
 mod follow;
 #[cfg(feature = "fs")]
 pub mod fs;
@@ -74,7 +73,6 @@ pub mod isolate;
 mod limits;
 pub mod memory;
 mod name_conflict;
-mod near;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod outcome;
@@ -92,11 +90,13 @@ pub mod watchdog;
 
 use retake_record::identity;
 
+pub use retake_traces::did_you_mean;
+pub use retake_traces::fault::{self, Fault, FaultError, Skew, Target, When, kinds};
+pub use retake_traces::time::parse_duration;
+
 pub use environment::Environment;
-pub use fault::{Fault, FaultAction, FaultError, Skew, When, parse_duration};
-pub use near::did_you_mean;
 pub use outcome::{Coverage, Messages, Outcome, Place, Run, Stats, UngatedTask, Waiting};
-pub use plan::{Drawn, FaultPlan};
+pub use plan::FaultPlan;
 pub use retake_macros::test;
 pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, inject};
 pub use strategy::{Scheduler, Strategy, StrategyError};

@@ -274,6 +274,8 @@ pub struct Stats {
     pub tasks: u64,
     /// Faults that were injected.
     pub faults: u64,
+    /// Times at which the scenario asked how much of a load to make.
+    pub loads: u64,
     /// Times at which nothing was runnable and virtual time moved on.
     pub idles: u64,
     /// Virtual time at the end.

@@ -133,10 +133,9 @@ fn goals_are_told_whether_they_were_reached() {
 #[test]
 fn marked_places_misbehave_in_some_runs_at_some_times_and_never_unasked() {
     let fired = |seed, on| {
-        let run = Sim::new()
-            .seed(seed)
-            .buggify(on)
-            .run(|| async { (0..100).filter(|_| retake::buggify!()).count() });
+        let sim = Sim::new().seed(seed);
+        let sim = if on { sim.buggify() } else { sim };
+        let run = sim.run(|| async { (0..100).filter(|_| retake::buggify!()).count() });
         run.expect_passed()
     };
     assert!((0..50).all(|seed| fired(seed, false) == 0));
@@ -196,9 +195,11 @@ fn a_monitor_sees_every_event_and_can_fail_the_run() {
 
 #[test]
 fn a_load_may_be_limited_but_not_to_nothing() {
-    let load = |most| {
+    let load = |most: Option<u32>| {
+        let faults =
+            most.map(|most| retake_sim::Fault::new("", retake_sim::kinds::Load::AtMost(most)));
         Sim::new()
-            .workload(most)
+            .faults(faults)
             .run(|| async { retake::workload(20) })
     };
     assert_eq!(load(None).expect_passed(), 20);

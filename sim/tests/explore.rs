@@ -105,7 +105,8 @@ fn a_load_is_made_small_too() {
     let case = &campaign.failures[0].case;
     assert_eq!(case.signature, "violated: scenario: # of #");
     let shrunk = shrink(case, lost_update, |_| {}).unwrap();
-    assert_eq!(shrunk.case.workload, Some(1));
+    let limit = "load at most 1 @step 1".parse().unwrap();
+    assert_eq!(shrunk.case.faults, [limit]);
     assert!(shrunk.case.steps < case.steps, "{shrunk:?}");
     let why = explain(&shrunk.case, lost_update).to_string();
     let plain = "it fails first in, first out, without any fault\n";
@@ -322,8 +323,8 @@ fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
     let [fault, heal] = &shrunk.case.faults[..] else {
         panic!("{:?}", shrunk.case);
     };
-    assert!(heal.heals() && shrunk.case.strikes() == 1);
-    assert!(fault.target.starts_with("child"), "{fault}");
+    assert!(heal.heals() && shrunk.case.harmful_faults() == 1);
+    assert!(fault.to_string().contains(" child"), "{fault}");
     let why = explain(&shrunk.case, common::fragile_family);
     assert!(
         why.sentences()

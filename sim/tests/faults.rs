@@ -9,13 +9,14 @@ use common::{MS, Order, child, servant, told};
 use ractor::ActorStatus;
 use retake_sim::{Fault, Outcome, Run, Sim, inject};
 use retake_traces::MemorySink;
-use retake_traces::record::{FaultKind, Record};
+use retake_traces::fault::{Action, kinds};
+use retake_traces::record::Record;
 
-fn faults(sink: &MemorySink) -> Vec<FaultKind> {
+fn faults(sink: &MemorySink) -> Vec<Action> {
     sink.records()
         .iter()
         .filter_map(|record| match record {
-            Record::Fault(fault) => Some(fault.kind),
+            Record::Fault(fault) => Some(fault.action.clone()),
             _ => None,
         })
         .collect()
@@ -47,7 +48,7 @@ fn a_kill_drops_the_handler_at_its_await() {
     // Two milliseconds into the third sleep.
     let (run, sink) = family(Fault::kill("two").at(22 * MS));
     assert!(run.passed(), "{run}");
-    assert_eq!(faults(&sink), [FaultKind::Kill]);
+    assert_eq!(faults(&sink), [kinds::Kill { awaiting: false }.into()]);
     insta::assert_snapshot!(told(&sink, "two").join("\n"), @r"
     new actor, by scenario
     started
@@ -82,7 +83,7 @@ fn a_kill_at_a_step_strikes_just_before_that_step_is_chosen() {
 fn a_panic_strikes_the_next_handler_and_the_supervisor_hears_of_it() {
     let (run, sink) = family(Fault::panic("one").at(15 * MS));
     assert!(run.passed(), "{run}");
-    assert_eq!(faults(&sink), [FaultKind::Panic]);
+    assert_eq!(faults(&sink), [kinds::Panic::default().into()]);
     let one = told(&sink, "one");
     assert!(
         one.contains(&"handles Note(2)".to_owned()) && !one.contains(&"| noted 2".to_owned()),
@@ -137,9 +138,10 @@ fn a_star_strikes_whoever_is_about_to_run() {
     let (run, sink) = family(Fault::delay("*", 100 * MS).at_step(12));
     assert_eq!(
         faults(&sink),
-        [FaultKind::Delay {
+        [kinds::Delay {
             until_ns: 100_000_000
-        }]
+        }
+        .into()]
     );
     assert!(run.passed(), "{run}");
 }

@@ -19,7 +19,7 @@ pub enum TraceError {
     },
     /// The file is of another version of the format.
     #[error(
-        "`{}` has format version {found}; this program reads versions 1, 2, 4 and {supported}: \
+        "`{}` has format version {found}; this program reads version {supported}: \
          use the program that wrote it, or record the run again",
         path.display()
     )]

@@ -17,12 +17,9 @@
 use bincode::{Decode, Encode};
 
 pub(crate) const MAGIC: [u8; 6] = *b"RETAKE";
-/// Version 1 knew no states of actors, version 2 no messages that were never handled,
-/// version 4 neither reasons of a failure nor ends of actors. Two versions differ in two bits,
-/// so that the flip of one does not make a file of another.
-pub(crate) const VERSIONS: [u16; 4] = [1, 2, 4, VERSION];
-/// What is written.
-pub(crate) const VERSION: u16 = 7;
+/// What is read and written. The next one has to differ in two bits, so that the flip of one
+/// does not make a file of another.
+pub(crate) const VERSION: u16 = 8;
 pub(crate) const END_MAGIC: [u8; 8] = *b"RETAKEND";
 
 /// Longest payload of a frame, in bytes.

@@ -3,6 +3,8 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+use crate::fault::Fault;
+
 /// Identity and configuration of a recorded run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct Header {
@@ -22,17 +24,25 @@ pub struct Header {
     pub causality: bool,
     /// True when the story layer was recorded.
     pub story: bool,
-    /// The faults asked for, one line each, in the form that they parse from.
-    pub faults: Vec<String>,
+    /// The faults that were planned.
+    pub faults: Vec<Fault>,
     /// Name and version of the crates that matter to a replay.
     pub versions: Vec<(String, String)>,
     /// A hash of the recording program's sources; empty when unknown.
     pub code: String,
-    /// True when states of actors were recorded. Files of version 1 end before this.
+    /// True when states of actors were recorded.
     pub states: bool,
     /// What avoids the failure of the run, a sentence each, where it is a case that was
-    /// explained. Files up to version 4 end before this.
+    /// explained.
     pub reasons: Vec<String>,
     /// The steps that these sentences name: where to look first.
     pub decisive: Vec<u64>,
+}
+
+impl Header {
+    /// The faults that were planned, as text.
+    #[must_use]
+    pub fn fault_lines(&self) -> Vec<String> {
+        self.faults.iter().map(ToString::to_string).collect()
+    }
 }

@@ -22,7 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The modules, in reading order: [`header`] and [`record`] are what a trace says; `format`
+//! The modules, in reading order: [`fault`] is what goes wrong on purpose, [`header`] and
+//! [`record`] are what a trace says; `format`
 //! is how it says it in bytes; [`sink`], [`writer`] and [`reader`] take records in and give
 //! them back; [`schedule`] is what a replay needs of them; [`live`] is what recordings of live
 //! processes add; [`mod@clean`] escapes what a terminal would obey in texts of others; [`error`]
@@ -33,10 +34,12 @@ pub mod clean;
 mod codec;
 mod counted;
 pub mod error;
+pub mod fault;
 pub mod file;
 mod format;
 pub mod header;
 pub mod live;
+mod near;
 pub mod reader;
 pub mod record;
 pub mod schedule;
@@ -47,8 +50,10 @@ pub use counted::counted;
 pub use error::TraceError;
 pub use format::TEXT_MAX;
 pub use header::Header;
+pub use near::did_you_mean;
 pub use reader::{Summary, TraceReader, verify};
 pub use record::Record;
+pub use retake_core::time;
 pub use schedule::Schedule;
 pub use sink::{HashSink, MemorySink, Sink};
 pub use writer::TraceWriter;

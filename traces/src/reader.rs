@@ -12,7 +12,7 @@ use crate::error::TraceError;
 use crate::file::open_regular;
 use crate::format::{
     BLOCK_HEAD, BLOCK_TARGET, BlockHead, FRAME_HEAD, FRAME_MAX, Footer, FrameKind, Index, MAGIC,
-    TRAILER, VERSION, VERSIONS, frame_checksum, trailer, u32_at, u64_at,
+    TRAILER, VERSION, frame_checksum, trailer, u32_at, u64_at,
 };
 use crate::header::Header;
 use crate::record::{Record, Task};
@@ -112,24 +112,16 @@ impl TraceReader {
             return Err(reader.truncated());
         }
         let found = u16::from_le_bytes([start[6], start[7]]);
-        if !VERSIONS.contains(&found) {
+        if found != VERSION {
             return Err(TraceError::Version {
                 path: reader.path,
                 found,
                 supported: VERSION,
             });
         }
-        let (kind, mut payload) = reader.frame()?;
+        let (kind, payload) = reader.frame()?;
         if kind != FrameKind::Header {
             return Err(reader.corrupt(8, "the header is missing"));
-        }
-        if found == 1 {
-            // Its headers end before the field that says whether states were recorded.
-            payload.push(0);
-        }
-        if found < VERSION {
-            // And those of all before this one end before the reasons and their steps.
-            payload.extend([0, 0]);
         }
         let (header, used) = decode(&payload).map_err(|error| reader.corrupt(8, &error))?;
         if used != payload.len() {

@@ -10,7 +10,10 @@ use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use crate::codec;
+use crate::fault::Action;
 use crate::live::Live;
+
+pub use retake_core::step::StepKind;
 
 /// One entry of a trace. See the module documentation for the two layers.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
@@ -19,8 +22,8 @@ pub enum Record {
     Step(Step),
     /// A task came into existence (schedule layer).
     Task(Task),
-    /// An injected fault fired (schedule layer).
-    Fault(Fault),
+    /// A fault was injected (schedule layer).
+    Fault(Injected),
     /// A task panicked (schedule layer).
     Panic(Panic),
     /// The run ended; always the last record (schedule layer).
@@ -88,42 +91,6 @@ pub struct Step {
     pub choice: Choice,
 }
 
-/// Which callback of an actor, or which part of a task, a step ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    /// `pre_start` of an actor that was started outside any step.
-    PreStart,
-    /// `post_start` of an actor.
-    PostStart,
-    /// `handle`: a message.
-    Handle,
-    /// `handle_supervisor_evt`: an event of a child or a monitored actor.
-    Supervision,
-    /// `post_stop` of an actor.
-    PostStop,
-    /// The first poll of a task that is no actor.
-    Task,
-    /// The continuation of any of these after an await.
-    Resume,
-}
-
-impl StepKind {
-    /// What a task does in such a step: `handles` for a message.
-    #[must_use]
-    pub const fn verb(self) -> &'static str {
-        match self {
-            Self::PreStart => "starts",
-            Self::PostStart => "started",
-            Self::Handle => "handles",
-            Self::Supervision => "supervises",
-            Self::PostStop => "stops",
-            Self::Task => "begins",
-            Self::Resume => "resumes",
-        }
-    }
-}
-
 /// How the scheduler chose a step, relative to first in, first out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -161,141 +128,15 @@ pub enum TaskKind {
     Task,
 }
 
-/// An injected fault that fired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
-pub struct Fault {
+/// A fault that was injected.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Injected {
     /// Virtual time since the previous step, in nanoseconds.
     pub elapsed_ns: u64,
     /// The task that it affects; the scenario's where it affects the whole run.
     pub task: u32,
     /// What was done.
-    pub kind: FaultKind,
-}
-
-/// What an injected fault does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    /// The actor is killed: its handler is dropped at its await point.
-    Kill,
-    /// The actor's next message handler panics instead of running.
-    Panic,
-    /// The task is not scheduled before a point in virtual time.
-    Delay {
-        /// That point, in nanoseconds since the start of the run.
-        until_ns: u64,
-    },
-    /// A callback of the actor panics instead of running.
-    PanicIn {
-        /// Which one.
-        part: StepKind,
-    },
-    /// A callback of the actor returns an error instead of running.
-    Fail {
-        /// Which one.
-        part: StepKind,
-    },
-    /// The actor gets the order to stop.
-    Stop,
-    /// The actor gets the order to stop after the messages that it has.
-    Drain,
-    /// The actor's message is dropped unhandled.
-    Lose,
-    /// Each step of the task comes later than it could.
-    Slow {
-        /// By so many nanoseconds.
-        by_ns: u64,
-        /// Until then, in nanoseconds since the start of the run.
-        until_ns: u64,
-    },
-    /// The actor takes longer to start.
-    SlowStart {
-        /// By so many nanoseconds.
-        by_ns: u64,
-    },
-    /// The actor's name is taken as soon as it is free.
-    Squat {
-        /// Until then, in nanoseconds since the start of the run.
-        until_ns: u64,
-    },
-    /// Nothing runs while time moves.
-    Pause {
-        /// Until then, in nanoseconds since the start of the run.
-        until_ns: u64,
-    },
-    /// Timers fire late.
-    Late {
-        /// By so many nanoseconds at most.
-        by_ns: u64,
-        /// Until then, in nanoseconds since the start of the run.
-        until_ns: u64,
-    },
-    /// Timers fire at multiples of a time.
-    Coalesce {
-        /// That time, in nanoseconds.
-        to_ns: u64,
-        /// Until then, in nanoseconds since the start of the run.
-        until_ns: u64,
-    },
-    /// The wall clock is wrong by a constant.
-    ClockStep {
-        /// In nanoseconds.
-        by_ns: i64,
-        /// Until then, in nanoseconds since the start of the run.
-        until_ns: Option<u64>,
-    },
-    /// The wall clock's error grows by a constant each second.
-    ClockDrift {
-        /// In nanoseconds.
-        by_ns: i64,
-        /// Until then, in nanoseconds since the start of the run.
-        until_ns: Option<u64>,
-    },
-    /// The wall clock goes wrong back and forth.
-    ClockWave {
-        /// By so many nanoseconds at most.
-        by_ns: u64,
-        /// Forth and back takes so many nanoseconds.
-        period_ns: u64,
-        /// Until then, in nanoseconds since the start of the run.
-        until_ns: Option<u64>,
-    },
-    /// Loads are so many times as large.
-    Load {
-        /// How many times.
-        times: u32,
-    },
-    /// A marked place misbehaves; an event tells its name.
-    Point {
-        /// XXH3 of its name.
-        site: u64,
-    },
-    /// Nothing goes wrong from now on.
-    Heal {
-        /// The scenario has to return within so many nanoseconds.
-        within_ns: Option<u64>,
-    },
-    /// Marked places misbehave now and then, each time with a [`Point`](Self::Point).
-    Buggify,
-}
-
-impl FaultKind {
-    /// True where it affects the whole run, not one task.
-    #[must_use]
-    pub fn is_about_the_run(&self) -> bool {
-        matches!(
-            self,
-            Self::Pause { .. }
-                | Self::Late { .. }
-                | Self::Coalesce { .. }
-                | Self::ClockStep { .. }
-                | Self::ClockDrift { .. }
-                | Self::ClockWave { .. }
-                | Self::Load { .. }
-                | Self::Buggify
-                | Self::Heal { .. }
-        )
-    }
+    pub action: Action,
 }
 
 /// A panic in user code, injected ones included.

@@ -12,8 +12,10 @@ mod server;
 use std::net::TcpStream;
 use std::path::Path;
 
+use retake_traces::fault::Fault;
+use retake_traces::fault::kinds::Delay;
 use retake_traces::live::{Live, Piece, StepEnd};
-use retake_traces::record::{Choice, FaultKind, Record, StepKind, Unhandled};
+use retake_traces::record::{Choice, Record, StepKind, Unhandled};
 use retake_traces::{Header, Sink, TraceReader, TraceWriter};
 use tempfile::TempDir;
 
@@ -93,13 +95,16 @@ fn forgeries() -> Vec<(&'static str, Forge)> {
             }
         }),
         ("faults", |header, records| {
-            header.faults = vec!["kill".into(), "delay x @9999999999s".into()];
+            header.faults = vec![
+                Fault::kill(""),
+                Fault::delay("x", std::time::Duration::MAX).with_siblings(9),
+            ];
             records.insert(
                 1,
-                Record::Fault(retake_traces::record::Fault {
+                Record::Fault(retake_traces::record::Injected {
                     elapsed_ns: 7,
                     task: 99,
-                    kind: FaultKind::Delay { until_ns: u64::MAX },
+                    action: Delay { until_ns: u64::MAX }.into(),
                 }),
             );
         }),

@@ -76,7 +76,7 @@ fn a_trace_with_drawn_faults_replays_by_its_schedule_and_by_its_seed() {
         let options = ["--faults", "swarm", "--trace", "a.retake"];
         retake(folder.path(), &[&arguments[..], &options].concat());
         let shown = stdout(&retake(folder.path(), &["verify", "a.retake", "--json"]));
-        had_buggify |= shown.contains("\"buggify\"");
+        had_buggify |= shown.contains("\"buggify @step 1\"");
         for how in [&[][..], &["--from-seed"]] {
             let replayed = retake(folder.path(), &[&["replay", "a.retake"], how].concat());
             let text = stdout(&replayed);

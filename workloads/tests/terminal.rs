@@ -96,7 +96,9 @@ fn forge(header: &mut Header, records: &mut [Record], is_everywhere: bool) {
         // With these it is no scenario of ours any more, and cannot be replayed.
         header.scenario.push_str(HOSTILE);
         header.strategy.push_str(HOSTILE);
-        header.faults.push(HOSTILE.to_owned());
+        header
+            .faults
+            .push(retake_traces::fault::Fault::kill(HOSTILE));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use retake_sim::explore::Case;
-use retake_sim::{Drawn, Fault, Sim, Strategy};
+use retake_sim::{Fault, Sim, Strategy};
 use retake_traces::Header;
 
 use crate::program::Program;
@@ -28,8 +28,6 @@ pub struct Settings {
     pub states: bool,
     /// Faults to inject.
     pub faults: Vec<Fault>,
-    /// Let places marked with `retake::buggify!` misbehave.
-    pub buggify: bool,
     /// Let the run start threads.
     pub allow_threads: bool,
 }
@@ -50,7 +48,6 @@ impl Settings {
             causality: false,
             states: false,
             faults: Vec::new(),
-            buggify: false,
             allow_threads: false,
         }
     }
@@ -65,7 +62,6 @@ impl Settings {
             .causality(self.causality)
             .states(self.states)
             .faults(self.faults.iter().cloned())
-            .buggify(self.buggify)
             .allow_threads(self.allow_threads)
     }
 
@@ -77,10 +73,8 @@ impl Settings {
             strategy: self.strategy.to_string(),
             holds: None,
             faults: self.faults.clone(),
-            buggify: self.buggify,
             strict: false,
             allow_threads: self.allow_threads,
-            workload: None,
             horizon_ns: self.horizon_ns(),
             step_limit: self.step_limit,
             signature: String::new(),
@@ -95,13 +89,6 @@ impl Settings {
         u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn drawn(&self) -> Drawn {
-        Drawn {
-            faults: self.faults.clone(),
-            buggify: self.buggify,
-        }
-    }
-
     /// The header of a trace of this.
     #[must_use]
     pub fn header(&self, program: &Program, scenario: &Scenario) -> Header {
@@ -114,7 +101,7 @@ impl Settings {
             step_limit: self.step_limit,
             causality: self.causality,
             story: self.story,
-            faults: self.drawn().to_lines(),
+            faults: self.faults.clone(),
             versions: program.library_versions().to_vec(),
             code: program.identity().to_owned(),
             states: self.states,
@@ -130,8 +117,6 @@ impl Settings {
                 header.horizon_ns
             ));
         }
-        let drawn = Drawn::from_lines(&header.faults);
-        let drawn = drawn.map_err(|error| error.to_string())?;
         Ok(Self {
             seed: header.seed,
             strategy: Strategy::default(),
@@ -140,8 +125,7 @@ impl Settings {
             story: header.story,
             causality: header.causality,
             states: header.states,
-            faults: drawn.faults,
-            buggify: drawn.buggify,
+            faults: header.faults.clone(),
             allow_threads: false,
         })
     }

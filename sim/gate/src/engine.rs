@@ -228,6 +228,17 @@ pub trait Engine {
         let _ = (task, handle);
     }
 
+    /// Whether a fault sends this actor's next message to it once more.
+    fn copies_message(&self, task: TaskId) -> bool {
+        let _ = task;
+        false
+    }
+
+    /// What sends it, in the step that handles the message.
+    fn keep_copy(&self, task: TaskId, send: Box<dyn FnOnce()>) {
+        let _ = (task, send);
+    }
+
     /// Keep what a callback returned until ractor may continue.
     fn hold(&self, task: TaskId, waker: &Waker, output: Box<dyn Any>) {
         let _ = (task, waker, output);

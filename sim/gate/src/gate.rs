@@ -90,17 +90,23 @@ impl Gate {
         Self::of::<A>(myself, Part::PostStop, state)
     }
 
-    /// For `handle`; `text` is asked for only when the story is recorded, `state` only
-    /// when states are.
+    /// For `handle`; `text` is asked for only when the story is recorded, `copy` only when
+    /// a fault sends the message once more, `state` only when states are recorded.
     #[inline]
     pub fn handle<A: Actor>(
         myself: &ActorRef<A::Msg>,
         message: &A::Msg,
         text: impl FnOnce(&A::Msg) -> Option<String>,
+        copy: impl FnOnce(&A::Msg) -> Option<A::Msg>,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
         engine::gating(|engine| {
             let task = engine.actor_task(myself, type_name::<A>());
+            if engine.copies_message(task)
+                && let Some(copy) = copy(message)
+            {
+                keep_copy(engine, task, myself.clone(), copy);
+            }
             let wants = engine.wants();
             if wants.messages {
                 let text = text(message).unwrap_or_else(short_name::<A::Msg>);
@@ -157,6 +163,16 @@ impl Gate {
             ticket: self.0,
         }
     }
+}
+
+/// Keep a message to be sent once more.
+#[cold]
+fn keep_copy<M: ractor::Message>(engine: &dyn Engine, task: TaskId, actor: ActorRef<M>, copy: M) {
+    let send = move || {
+        // One that has ended gets no message.
+        let _ = actor.send_message(copy);
+    };
+    engine.keep_copy(task, Box::new(send));
 }
 
 fn tell_state(engine: &dyn Engine, task: TaskId, state: impl FnOnce() -> Option<String>) {

@@ -196,6 +196,10 @@ fn gate_expression(callback: &Ident, names: &[Ident], arms: &[Tokens]) -> Tokens
                 #[allow(unused_imports)]
                 use ::retake::gate::ProbeFallback as _;
                 ::retake::gate::Probe(message).text() #name
+            }, |message| {
+                #[allow(unused_imports)]
+                use ::retake::gate::ProbeFallback as _;
+                ::retake::gate::Probe(message).copy()
             }, #state))
         }
         "handle_supervisor_evt" => {

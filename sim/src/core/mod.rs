@@ -34,7 +34,6 @@ use retake_traces::record::{
 };
 use retake_traces::sink::Sink;
 
-use crate::fault::Fault;
 use crate::follow::Follow;
 use crate::identity::{Label, Labels};
 use crate::inject::Faults;
@@ -50,6 +49,7 @@ pub(crate) use buggify::Buggify;
 pub(crate) use livelock::Deeds;
 use livelock::Turns;
 pub(crate) use mode::{Leftovers, Mode};
+use retake_traces::fault::Fault;
 use ungated::Spawns;
 
 /// Rounds that the sentinel waits after an actor ended: its exit takes hops
@@ -148,8 +148,6 @@ pub(crate) struct Core {
     pub(crate) coverage: Coverage,
     /// What became of messages.
     pub(crate) messages: Option<Messages>,
-    /// The most that a load may be.
-    pub(crate) workload: Option<u32>,
     /// Marked places misbehave; whether each is active.
     pub(crate) buggify: Option<Buggify>,
     /// Sees every event of the story.
@@ -243,7 +241,6 @@ impl Core {
             goals: BTreeMap::new(),
             coverage: Coverage::new(),
             messages: None,
-            workload: None,
             buggify: None,
             monitor: None,
             follow: None,

@@ -16,6 +16,7 @@ use super::Engine;
 use super::ungated::note_spawner;
 use crate::core::{Core, Mode};
 use crate::identity::scope;
+use crate::inject;
 use crate::outcome::Outcome;
 use crate::timers::Action;
 
@@ -66,15 +67,19 @@ impl Contract for Engine {
     #[inline]
     fn poll(&self, ticket: &mut Ticket, waker: &Waker) -> Turn {
         self.refresh_time();
-        let (turn, stale, picks) = {
+        let (turn, stale, copy, picks) = {
             let mut core = self.core.borrow_mut();
             let (turn, stale) = core.poll(ticket, waker);
+            let copy = core.faults.due_copy.take();
             if !matches!(turn, Turn::Wait | Turn::Pass | Turn::Look) {
                 core.spawns.begin(self.alive_tasks());
             }
-            (turn, stale, turn == Turn::Wait && !core.has_grant())
+            (turn, stale, copy, turn == Turn::Wait && !core.has_grant())
         };
         drop(stale);
+        if let Some(inject::Send(send)) = copy {
+            send();
+        }
         if picks {
             self.kick();
         }
@@ -113,6 +118,15 @@ impl Contract for Engine {
         };
         drop(held);
         self.kick();
+    }
+
+    fn copies_message(&self, task: TaskId) -> bool {
+        self.core.borrow().copies_message(task.0)
+    }
+
+    fn keep_copy(&self, task: TaskId, send: Box<dyn FnOnce()>) {
+        let unused = self.core.borrow_mut().keep_copy(task.0, inject::Send(send));
+        drop(unused);
     }
 
     fn look_waker(&self, waker: &Waker) -> Waker {
@@ -246,7 +260,7 @@ impl Contract for Engine {
     }
 
     fn workload(&self, full: u32) -> u32 {
-        self.core.borrow().load(full)
+        self.core.borrow_mut().load(full)
     }
 
     fn healed(&self, waker: &Waker) -> bool {

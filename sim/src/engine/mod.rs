@@ -38,9 +38,9 @@ use crate::core::{Core, Mode, Next as Pick};
 use crate::deadlock::Findings;
 use crate::ends::Ends;
 use crate::environment::Environment;
-use crate::inject::Effect;
 use crate::name_conflict::hold_name;
 use crate::outcome::Outcome;
+use retake_traces::fault::Effect;
 pub(crate) use standstill::Standstill;
 use time::Anchor;
 
@@ -250,6 +250,8 @@ impl Engine {
                 Effect::Stop => actor.stop(None),
                 // One that is gone needs no draining.
                 Effect::Drain => drop(actor.drain()),
+                // No other effect is one on an actor from outside.
+                _ => {}
             }
         }
         for waker in wakes {

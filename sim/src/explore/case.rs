@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use retake_inspect::compare;
+use retake_traces::fault::Fault;
 use retake_traces::file::{FileError, OutputFile, read_text};
 use retake_traces::sink::Sink;
 use retake_traces::{HashSink, MemorySink};
@@ -16,9 +17,7 @@ use super::determinism::{DEPENDS_ON_HISTORY, NOT_DETERMINISTIC};
 use super::remote::{self, HANGS, Job, Listener, Place, Ran, Recording};
 use super::scenario::{Code, Scenario};
 use crate::core::COUNTED;
-use crate::fault::Fault;
 use crate::outcome::{Outcome, Run};
-use crate::plan::Drawn;
 use crate::rng::stream;
 use crate::sim::Sim;
 use crate::strategy::{Hold, Recorded, Recorder, Strategy};
@@ -39,18 +38,12 @@ pub struct Case {
     /// Faults, by their texts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
-    /// Whether places marked with `buggify!` misbehave.
-    #[serde(default)]
-    pub buggify: bool,
     /// Whether a task outside the scheduler fails the run, see [`Sim::strict`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
     /// Whether the run may start threads, see [`Sim::allow_threads`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_threads: bool,
-    /// The most that a load may be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload: Option<u32>,
     /// End of virtual time, in nanoseconds.
     pub horizon_ns: u64,
     /// Largest number of steps.
@@ -179,28 +172,19 @@ impl Case {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let is_fifo = self.holds.is_none() && self.strategy == "fifo";
-        is_fifo && self.faults.is_empty() && !self.buggify && self.workload.is_none()
+        is_fifo && self.faults.is_empty()
     }
 
-    /// What is injected.
+    /// How many of its faults do harm.
     #[must_use]
-    pub fn drawn(&self) -> Drawn {
-        Drawn {
-            faults: self.faults.clone(),
-            buggify: self.buggify,
-        }
-    }
-
-    /// How many of its faults do harm: all but the heal.
-    #[must_use]
-    pub fn strikes(&self) -> usize {
-        self.faults.iter().filter(|fault| !fault.heals()).count()
+    pub fn harmful_faults(&self) -> usize {
+        self.faults.iter().filter(|it| it.is_harmful()).count()
     }
 
     /// How many things make it differ from a plain run: holds, and faults that do harm.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.holds().len() + self.strikes()
+        self.holds().len() + self.harmful_faults()
     }
 
     /// The strategy.
@@ -232,10 +216,8 @@ impl Case {
             .horizon(horizon.clamp(Duration::from_nanos(1), crate::HORIZON_MAX))
             .step_limit(self.step_limit)
             .faults(self.faults.iter().cloned())
-            .buggify(self.buggify)
             .strict(self.strict)
             .allow_threads(self.allow_threads)
-            .workload(self.workload)
     }
 
     /// Run it in a process of its own, if the scenario has such.

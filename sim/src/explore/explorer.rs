@@ -170,10 +170,8 @@ impl Explorer {
             strategy: "fifo".to_owned(),
             holds: None,
             faults: Vec::new(),
-            buggify: false,
             strict: self.strict,
             allow_threads: self.allow_threads,
-            workload: None,
             horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
             step_limit: self.step_limit,
             signature: String::new(),
@@ -186,11 +184,9 @@ impl Explorer {
 
     /// The case of a seed, for a scenario of about so many steps.
     fn draw(&self, seed: u64, steps: u64) -> Case {
-        let drawn = self.faults.draw(seed, steps);
         Case {
             strategy: self.search.strategy(seed, steps).to_string(),
-            faults: drawn.faults,
-            buggify: drawn.buggify,
+            faults: self.faults.draw(seed, steps),
             ..self.plain(seed)
         }
     }

@@ -8,15 +8,14 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::time::Duration;
 
 use retake_traces::counted;
-use retake_traces::record::{FaultKind, Record, StepKind};
+use retake_traces::fault::kinds::Load;
+use retake_traces::fault::{Action, Fault, Moment, Target};
+use retake_traces::record::{Injected, Record};
 use retake_traces::sink::{HashSink, MemorySink};
 
 use super::{Case, Scenario};
-use crate::fault::{Fault, FaultAction, Skew};
-use crate::inject::POINT;
 
 /// Runs that a shrinking may take.
 const RUNS_MAX: u32 = 2_000;
@@ -54,7 +53,7 @@ impl fmt::Display for Shrunk {
             counted(self.holds_before, "step"),
             counted(self.faults_before, "fault"),
             self.case.holds().len(),
-            self.case.strikes(),
+            self.case.harmful_faults(),
             counted(self.runs, "run")
         )?;
         if self.gave_up {
@@ -113,6 +112,8 @@ struct Shrinker<F> {
     best: Case,
     /// Deviations of its run.
     deviations: usize,
+    /// The scenario asks how much of a load to make.
+    has_loads: bool,
     runs: u32,
     /// Steps of these runs, and how many they may be.
     steps: u64,
@@ -150,6 +151,7 @@ pub(super) fn shrink_boxed(
         scenario: Scenario::clone(scenario),
         best: case.clone(),
         deviations: 0,
+        has_loads: false,
         runs: 0,
         steps: 0,
         steps_max,
@@ -157,7 +159,8 @@ pub(super) fn shrink_boxed(
     };
     shrinker.start(case)?;
     let deviations_before = shrinker.deviations;
-    let (holds_before, faults_before) = (shrinker.best.holds().len(), shrinker.best.strikes());
+    let (holds_before, faults_before) =
+        (shrinker.best.holds().len(), shrinker.best.harmful_faults());
     shrinker.shrink();
     let gave_up = shrinker.is_spent();
     Ok(Shrunk {
@@ -189,19 +192,19 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         }
         self.best.note(&run);
         self.deviations = run.stats.deviations as usize;
+        self.has_loads = run.stats.loads > 0;
         let by_holds = Case {
             holds: Some(holds),
             ..self.best.clone()
         };
-        let mut struck = faults(&sink.records());
+        let mut injected = faults(&sink.records());
         // A run that failed before its heal waits for that still.
-        if !struck.iter().any(Fault::heals) {
-            struck.extend(case.faults.iter().filter(|fault| fault.heals()).cloned());
+        if !injected.iter().any(Fault::heals) {
+            injected.extend(case.faults.iter().filter(|fault| fault.heals()).cloned());
         }
         // What a strategy ran eagerly cannot be expressed by holds: such a case may stay as it is.
         if !self.accept(Case {
-            faults: struck,
-            buggify: false,
+            faults: injected,
             ..by_holds.clone()
         }) {
             self.accept(by_holds);
@@ -238,22 +241,16 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         (self.progress)(Shrinking {
             runs: self.runs,
             holds: self.best.holds().len(),
-            faults: self.best.strikes(),
+            faults: self.best.harmful_faults(),
         });
         is_better
     }
 
     fn shrink(&mut self) {
-        if self.best.buggify {
-            self.accept(Case {
-                buggify: false,
-                ..self.best.clone()
-            });
-        }
         loop {
             let before = self.best.clone();
             self.shrink_faults();
-            self.shrink_workload();
+            self.shrink_load();
             self.shrink_holds();
             if self.best == before || self.is_spent() {
                 break;
@@ -264,15 +261,15 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
     /// The heal stays as long as any fault is injected: without it a scenario that waits until it
     /// is healed would look at once, in the middle of what is going wrong.
     fn shrink_faults(&mut self) {
-        self.shrink_parts(Case::strikes, |case, left_out| {
+        self.shrink_parts(Case::harmful_faults, |case, left_out| {
             let mut place = 0;
             case.faults.retain(|fault| {
-                let is_left_out = !fault.heals() && left_out.contains(&place);
-                place += usize::from(!fault.heals());
+                let is_left_out = fault.is_harmful() && left_out.contains(&place);
+                place += usize::from(fault.is_harmful());
                 !is_left_out
             });
         });
-        if self.best.strikes() == 0 && !self.best.faults.is_empty() {
+        if self.best.harmful_faults() == 0 && !self.best.faults.is_empty() {
             self.accept(Case {
                 faults: Vec::new(),
                 ..self.best.clone()
@@ -280,14 +277,25 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         }
     }
 
-    fn shrink_workload(&mut self) {
+    /// Limit what the scenario does, if it does so by `retake::workload`.
+    fn shrink_load(&mut self) {
+        let limit = |fault: &Fault| match fault.action {
+            Action::Load(Load::AtMost(most)) => Some(most),
+            _ => None,
+        };
+        if !self.has_loads {
+            return;
+        }
+        let best = self.best.faults.iter().find_map(limit);
         for most in [1, 2, 4, 8, 16, 32, 64] {
-            if self.best.workload.is_none_or(|best| most < best)
-                && self.accept(Case {
-                    workload: Some(most),
-                    ..self.best.clone()
-                })
-            {
+            if best.is_some_and(|best| most >= best) {
+                break;
+            }
+            let mut candidate = self.best.clone();
+            candidate.faults.retain(|fault| limit(fault).is_none());
+            let limited = Fault::new(Target::Run, Load::AtMost(most));
+            candidate.faults.insert(0, limited);
+            if self.accept(candidate) {
                 break;
             }
         }
@@ -326,108 +334,34 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
     }
 }
 
-/// The faults that were injected, by the names of the tasks that they hit.
+/// The faults that were injected, by the names of the tasks that they affected.
 fn faults(records: &[Record]) -> Vec<Fault> {
     let mut labels = Vec::new();
     let mut steps = 0;
     let mut faults: Vec<Fault> = Vec::new();
-    let mut records = records.iter().peekable();
-    while let Some(record) = records.next() {
+    for record in records {
         match record {
-            Record::Task(task) => labels.push(task.label.clone()),
+            Record::Task(task) => labels.push(&task.label),
             Record::Step(_) => steps += 1,
-            // Each point at which it let something misbehave is recorded too.
-            Record::Fault(fault) if fault.kind == FaultKind::Buggify => {}
-            Record::Fault(fault) => {
-                let action = action(fault.kind);
-                // Before the next step, or within the last one.
-                let (mut target, mut step) = (String::new(), steps + 1);
-                match action {
-                    FaultAction::Point => {
-                        let Some(Record::Event(event)) = records.peek() else {
-                            continue;
-                        };
-                        target = event.trim_start_matches(POINT).to_owned();
-                        step = steps.max(1);
-                    }
-                    _ if action.is_about_the_run() => {}
-                    _ => {
-                        let Some(label) = labels.get(fault.task as usize) else {
-                            continue;
-                        };
-                        target.clone_from(label);
-                        if action.is_of_a_start() {
-                            step = steps.max(1);
-                        }
-                    }
-                }
-                faults.push(Fault::new(target, action).at_step(step));
+            // Each place at which it let something misbehave is recorded too.
+            Record::Fault(fault) if matches!(fault.action, Action::Buggify(_)) => {}
+            Record::Fault(Injected { task, action, .. }) => {
+                let target = match labels.get(*task as usize) {
+                    _ if !action.has_target() => Target::Run,
+                    Some(label) => Target::Named((*label).clone()),
+                    None => continue,
+                };
+                // Within the last step, or before the next one.
+                let step = match action.moment() {
+                    Moment::Place | Moment::Start => steps.max(1),
+                    _ => steps + 1,
+                };
+                faults.push(Fault::new(target, action.clone()).at_step(step));
             }
             _ => {}
         }
     }
     faults
-}
-
-/// The fault that makes such a record.
-fn action(kind: FaultKind) -> FaultAction {
-    let time = Duration::from_nanos;
-    match kind {
-        FaultKind::Kill => FaultAction::Kill { awaiting: false },
-        FaultKind::Panic => FaultAction::Panic(StepKind::Handle),
-        FaultKind::PanicIn { part } => FaultAction::Panic(part),
-        FaultKind::Fail { part } => FaultAction::Fail(part),
-        FaultKind::Stop => FaultAction::Stop,
-        FaultKind::Drain => FaultAction::Drain,
-        FaultKind::Lose => FaultAction::Lose,
-        FaultKind::Delay { until_ns } => FaultAction::Delay {
-            until: time(until_ns),
-        },
-        FaultKind::Slow { by_ns, until_ns } => FaultAction::Slow {
-            by: time(by_ns),
-            until: time(until_ns),
-        },
-        FaultKind::SlowStart { by_ns } => FaultAction::SlowStart { by: time(by_ns) },
-        FaultKind::Squat { until_ns } => FaultAction::Squat {
-            until: time(until_ns),
-        },
-        FaultKind::Pause { until_ns } => FaultAction::Pause {
-            until: time(until_ns),
-        },
-        FaultKind::Late { by_ns, until_ns } => FaultAction::Late {
-            by: time(by_ns),
-            until: time(until_ns),
-        },
-        FaultKind::Coalesce { to_ns, until_ns } => FaultAction::Coalesce {
-            to: time(to_ns),
-            until: time(until_ns),
-        },
-        FaultKind::ClockStep { by_ns, until_ns } => FaultAction::Clock {
-            skew: Skew::Step(by_ns),
-            until: until_ns.map(time),
-        },
-        FaultKind::ClockDrift { by_ns, until_ns } => FaultAction::Clock {
-            skew: Skew::Drift(by_ns),
-            until: until_ns.map(time),
-        },
-        FaultKind::ClockWave {
-            by_ns,
-            period_ns,
-            until_ns,
-        } => FaultAction::Clock {
-            skew: Skew::Wave {
-                by: time(by_ns),
-                period: time(period_ns),
-            },
-            until: until_ns.map(time),
-        },
-        FaultKind::Load { times } => FaultAction::Load { times },
-        FaultKind::Point { .. } => FaultAction::Point,
-        FaultKind::Buggify => FaultAction::Buggify,
-        FaultKind::Heal { within_ns } => FaultAction::Heal {
-            within: within_ns.map(time),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use crate::core::{Monitor, Watch};
 use crate::deadlock;
 use crate::engine::{Standstill, current};
 use crate::environment::Environment;
-use crate::fault::Fault;
 use crate::follow::Plan;
 use crate::inputs::OnInput;
 pub use crate::limits::HORIZON_MAX;
 use crate::outcome::{Outcome, Run};
 use crate::strategy::{Scheduler, Strategy};
+use retake_traces::fault::{Fault, Target, kinds};
 
 const DEFAULT_HORIZON: Duration = Duration::from_secs(3600);
 const DEFAULT_STEP_LIMIT: u64 = 100_000_000;
@@ -68,8 +68,6 @@ pub struct Sim {
     strict: bool,
     allow_threads: bool,
     faults: Vec<Fault>,
-    buggify: bool,
-    workload: Option<u32>,
     monitor: Option<MakeMonitor>,
     /// Behind a mutex only so that a plan can be shared with the run's thread.
     sink: Mutex<Option<MakeSink>>,
@@ -113,8 +111,6 @@ impl Sim {
             strict: false,
             allow_threads: false,
             faults: Vec::new(),
-            buggify: false,
-            workload: None,
             monitor: None,
             sink: Mutex::new(None),
             follow: Mutex::new(None),
@@ -289,20 +285,10 @@ impl Sim {
         self
     }
 
-    /// Let places marked with `retake::buggify!` misbehave.
-    pub fn buggify(self, on: bool) -> Self {
-        Self {
-            buggify: on,
-            ..self
-        }
-    }
-
-    /// Limit what `retake::workload` gives.
-    pub fn workload(self, most: Option<u32>) -> Self {
-        Self {
-            workload: most,
-            ..self
-        }
+    /// Let places marked with `retake::buggify!` misbehave from the start: the fault
+    /// `buggify @step 1`.
+    pub fn buggify(self) -> Self {
+        self.fault(Fault::new(Target::Run, kinds::Buggify))
     }
 
     /// Watch the story: a monitor, made for the run, sees every `retake::event!` with

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::{Isolation, MakeSink, Sim, lock};
 use crate::causes::{self, Causes};
-use crate::core::{Buggify, Core, Last, Layers, Limits};
+use crate::core::{Core, Last, Layers, Limits};
 use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::follow::Follow;
 use crate::inputs::drive;
@@ -148,8 +148,6 @@ impl Sim {
         );
         core.progress = Arc::clone(progress);
         core.strict = self.strict;
-        core.workload = self.workload;
-        core.buggify = self.buggify.then(|| Buggify::new(self.seed));
         core.monitor = self.monitor.as_ref().map(|make| make());
         let plan = lock(&self.follow).take();
         core.follow = plan.map(|plan| Box::new(Follow::new(plan)));

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use retake_traces::schedule::Schedule;
 
-use crate::near::did_you_mean;
 use crate::runnable::Runnable;
+use retake_traces::did_you_mean;
 
 pub use defer::Defer;
 pub use fifo::Fifo;

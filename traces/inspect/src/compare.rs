@@ -297,7 +297,7 @@ fn compare_headers(left: &Header, right: &Header) -> Vec<HeaderDifference> {
             ("step_limit", header.step_limit.to_string()),
             ("causality", header.causality.to_string()),
             ("story", header.story.to_string()),
-            ("faults", header.faults.join("; ")),
+            ("faults", header.fault_lines().join("; ")),
             (
                 "versions",
                 header

@@ -273,7 +273,8 @@ fn size(line: &Line) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retake_traces::record::{Fault, FaultKind, Panic};
+    use retake_traces::fault::kinds::Kill;
+    use retake_traces::record::{Injected, Panic};
 
     const MS: u64 = 1_000_000;
 
@@ -350,11 +351,11 @@ mod tests {
             .collect();
         assert_eq!(notes(without_causes)[2], None);
         let mut fault = start();
-        let kind = FaultKind::Kill;
-        let fault_record = Record::Fault(Fault {
+        let action = Kill { awaiting: false }.into();
+        let fault_record = Record::Fault(Injected {
             elapsed_ns: 0,
             task: 2,
-            kind,
+            action,
         });
         fault.insert(2, record(2, 9, fault_record));
         assert_eq!(notes(fault)[3], None);

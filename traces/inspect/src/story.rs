@@ -8,7 +8,7 @@ use retake_traces::clean::one_line;
 use retake_traces::counted;
 use retake_traces::live::{Live, Piece, StepEnd};
 use retake_traces::reader::Position;
-use retake_traces::record::{Choice, FaultKind, Record, StepKind, Task, TaskKind};
+use retake_traces::record::{Choice, Record, StepKind, Task, TaskKind};
 
 /// One line of a story: a record of the schedule layer or a logged event, with
 /// the text and the cause that belong to it.
@@ -160,7 +160,7 @@ impl Line {
                     None => format!("new {kind}"),
                 }
             }
-            Record::Fault(fault) => format!("FAULT: {}", fault_text(&fault.kind)),
+            Record::Fault(fault) => format!("FAULT: {}", fault.action.describe()),
             Record::Panic(panic) => match &self.detail {
                 Some(place) => format!("PANIC at {place}: {}", panic.message),
                 None => format!("PANIC: {}", panic.message),
@@ -197,89 +197,9 @@ impl Line {
     }
 }
 
-/// What a fault does, in words.
-#[must_use]
-pub fn fault_text(kind: &FaultKind) -> String {
-    let until = |ns: &u64| format!("until {} s", seconds(*ns));
-    let or_end = |ns: &Option<u64>| match ns {
-        Some(ns) => format!(" {}", until(ns)),
-        None => String::new(),
-    };
-    let part = |part: &StepKind| match part {
-        StepKind::PreStart => "pre_start",
-        StepKind::PostStart => "post_start",
-        StepKind::Supervision => "supervision handler",
-        StepKind::PostStop => "post_stop",
-        StepKind::Handle | StepKind::Task | StepKind::Resume => "handler",
-    };
-    let signed = |ns: &i64| {
-        let sign = if *ns < 0 { '-' } else { '+' };
-        format!("{sign}{} s", seconds(ns.unsigned_abs()))
-    };
-    match kind {
-        FaultKind::Kill => "killed".to_owned(),
-        FaultKind::Panic => "the next handler panics".to_owned(),
-        FaultKind::Delay { until_ns } => format!("delayed {}", until(until_ns)),
-        FaultKind::PanicIn { part: it } => format!("its {} panics", part(it)),
-        FaultKind::Fail { part: it } => format!("its {} fails", part(it)),
-        FaultKind::Stop => "ordered to stop".to_owned(),
-        FaultKind::Drain => "ordered to drain".to_owned(),
-        FaultKind::Lose => "its message is lost".to_owned(),
-        FaultKind::Slow { by_ns, until_ns } => {
-            format!("slowed by {} s {}", seconds(*by_ns), until(until_ns))
-        }
-        FaultKind::SlowStart { by_ns } => format!("starts {} s late", seconds(*by_ns)),
-        FaultKind::Squat { until_ns } => format!("its name is taken {}", until(until_ns)),
-        FaultKind::Pause { until_ns } => format!("nothing runs {}", until(until_ns)),
-        FaultKind::Late { by_ns, until_ns } => {
-            format!(
-                "timers are up to {} s late {}",
-                seconds(*by_ns),
-                until(until_ns)
-            )
-        }
-        FaultKind::Coalesce { to_ns, until_ns } => {
-            format!(
-                "timers fire every {} s {}",
-                seconds(*to_ns),
-                until(until_ns)
-            )
-        }
-        FaultKind::ClockStep { by_ns, until_ns } => {
-            format!(
-                "the wall clock is off by {}{}",
-                signed(by_ns),
-                or_end(until_ns)
-            )
-        }
-        FaultKind::ClockDrift { by_ns, until_ns } => format!(
-            "the wall clock drifts by {} each second{}",
-            signed(by_ns),
-            or_end(until_ns)
-        ),
-        FaultKind::ClockWave {
-            by_ns,
-            period_ns,
-            until_ns,
-        } => format!(
-            "the wall clock swings by {} s in {} s{}",
-            seconds(*by_ns),
-            seconds(*period_ns),
-            or_end(until_ns)
-        ),
-        FaultKind::Load { times } => format!("{times} times the load"),
-        FaultKind::Point { .. } => "a marked place misbehaves".to_owned(),
-        FaultKind::Buggify => "marked places misbehave now and then".to_owned(),
-        FaultKind::Heal { within_ns: None } => "no more of them".to_owned(),
-        FaultKind::Heal {
-            within_ns: Some(ns),
-        } => format!("no more of them; to end within {} s", seconds(*ns)),
-    }
-}
-
 /// Seconds with all nine decimals.
 pub(crate) fn seconds(ns: u64) -> String {
-    format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
+    retake_traces::time::Seconds(ns).to_string()
 }
 
 /// At most `width` characters, of the end: labels differ there.
@@ -437,7 +357,7 @@ impl Teller {
             }
             Record::Fault(fault) => {
                 self.now_ns = self.now_ns.saturating_add(fault.elapsed_ns);
-                if fault.kind.is_about_the_run() {
+                if fault.action.is_about_the_run() {
                     Arc::from("")
                 } else {
                     self.label(fault.task)

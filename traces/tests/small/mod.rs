@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use retake_traces::record::{
-    Choice, End, Fault, FaultKind, Panic, Record, Step, StepKind, Task, TaskKind,
-};
+use retake_traces::fault::kinds::{Delay, Kill};
+use retake_traces::record::{Choice, End, Injected, Panic, Record, Step, StepKind, Task, TaskKind};
 use retake_traces::{Header, Sink as _, TraceWriter};
 use tempfile::TempDir;
 
@@ -56,17 +55,18 @@ pub(crate) fn small() -> Vec<Record> {
         task(1, "pool/worker", Some(0)),
         Record::Event("receipt 1\nsecond line".into()),
         step(1, 1_500_000, Choice::Deviation),
-        Record::Fault(Fault {
+        Record::Fault(Injected {
             elapsed_ns: 10,
             task: 1,
-            kind: FaultKind::Kill,
+            action: Kill { awaiting: false }.into(),
         }),
-        Record::Fault(Fault {
+        Record::Fault(Injected {
             elapsed_ns: 0,
             task: 0,
-            kind: FaultKind::Delay {
+            action: Delay {
                 until_ns: 2_000_000_000,
-            },
+            }
+            .into(),
         }),
         Record::Panic(Panic {
             task: 0,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use retake_sim::Drawn;
 use retake_sim::explore::{self, Case, signature};
 use retake_sim::isolate::Workers;
 use retake_traces::TraceReader;
@@ -55,18 +54,14 @@ fn load(program: &Program, file: &Path, workers: &Arc<Workers>) -> Result<Case, 
     }
     let header = TraceReader::open(file)?.header().clone();
     let scenario = program.named(&header.scenario)?;
-    let drawn = Drawn::from_lines(&header.faults);
-    let drawn = drawn.map_err(|error| Error::Usage(error.to_string()))?;
     let mut case = Case {
         scenario: header.scenario,
         seed: header.seed,
         strategy: header.strategy,
         holds: None,
-        faults: drawn.faults,
-        buggify: drawn.buggify,
+        faults: header.faults,
         strict: false,
         allow_threads: false,
-        workload: None,
         horizon_ns: header.horizon_ns,
         step_limit: header.step_limit,
         signature: String::new(),
@@ -139,10 +134,10 @@ pub(crate) fn shrink(
         shrunk.deviations_after,
     )?;
     row("holds", shrunk.holds_before, shrunk.case.holds().len())?;
-    row("faults", shrunk.faults_before, shrunk.case.strikes())?;
+    row("faults", shrunk.faults_before, shrunk.case.harmful_faults())?;
     row("steps", case.steps as usize, shrunk.case.steps as usize)?;
-    if let Some(most) = shrunk.case.workload {
-        writeln!(out, "load limited to {most}")?;
+    for limit in shrunk.case.faults.iter().filter(|it| it.limits_load()) {
+        writeln!(out, "{}", limit.action.describe())?;
     }
     writeln!(
         out,

@@ -112,7 +112,7 @@ pub(crate) fn record(program: &Program, file: &Path) -> Result<(TempDir, PathBuf
         step_limit: case.step_limit,
         causality: true,
         story: true,
-        faults: case.drawn().to_lines(),
+        faults: case.faults.clone(),
         versions: Vec::new(),
         code: program.identity().to_owned(),
         states: true,

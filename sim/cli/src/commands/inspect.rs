@@ -110,7 +110,7 @@ fn print_header(reader: &TraceReader, out: &mut dyn Write) -> Result<(), Error> 
         one_line(&header.strategy)
     )?;
     for fault in &header.faults {
-        writeln!(out, "with fault: {}", one_line(fault))?;
+        writeln!(out, "with fault: {}", one_line(&fault.to_string()))?;
     }
     for reason in &header.reasons {
         wrap(reason, out)?;

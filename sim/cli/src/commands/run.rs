@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use retake_sim::{Drawn, Fault, FaultPlan, Strategy};
+use retake_sim::{Fault, FaultPlan, Strategy};
 use retake_traces::clean::{clean, one_line};
 use retake_traces::counted;
 use retake_traces::file::{check_output, refuse_input};
@@ -145,7 +145,6 @@ pub(crate) fn run(program: &Program, args: &RunArgs, out: &mut dyn Write) -> Res
         causality: story,
         states: args.states,
         faults: args.faults.clone(),
-        buggify: false,
         allow_threads: args.allow_threads,
     };
     let (runner, interrupt) = runner(program);
@@ -155,9 +154,7 @@ pub(crate) fn run(program: &Program, args: &RunArgs, out: &mut dyn Write) -> Res
         }),
         None => 0,
     };
-    let Drawn { faults, buggify } = plan.draw(settings.seed, steps);
-    settings.faults.extend(faults);
-    settings.buggify |= buggify;
+    settings.faults.extend(plan.draw(settings.seed, steps));
     let start = wall_clock();
     let finished = shown(scenario.expected_time(), |progress| match &args.trace {
         Some(path) => runner.run_traced(scenario, &settings, path, progress),

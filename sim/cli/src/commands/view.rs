@@ -148,7 +148,6 @@ fn source(program: &Program, file: &Path, place: &Path) -> Result<Source, Error>
         causality: true,
         states: true,
         faults: case.faults.clone(),
-        buggify: case.buggify,
         allow_threads: case.allow_threads,
         step_limit: case.step_limit,
         ..Settings::new()

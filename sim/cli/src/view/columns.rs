@@ -11,7 +11,6 @@
 use std::hash::{DefaultHasher, Hasher as _};
 
 use retake_inspect::Teller;
-use retake_inspect::story::fault_text;
 use retake_traces::counted;
 use retake_traces::record::{End, Record, State, StepKind, TaskKind};
 use serde::Serialize;
@@ -235,7 +234,7 @@ impl Columns {
             }
             Record::Fault(fault) => {
                 self.event(kind::FAULT, fault.task, fault.elapsed_ns)?;
-                self.told(&fault_text(&fault.kind));
+                self.told(&fault.action.describe());
             }
             Record::Panic(panic) => {
                 self.event(kind::PANIC, panic.task, 0)?;

@@ -50,6 +50,15 @@ pub(super) fn discriminant_of<T>(value: &T) -> u16 {
 #[derive(Debug)]
 pub struct Probe<'a, M>(pub &'a M);
 
+impl<M: Clone> Probe<'_, M> {
+    /// The same once more.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn copy(&self) -> Option<M> {
+        Some(self.0.clone())
+    }
+}
+
 impl<M: std::fmt::Debug> Probe<'_, M> {
     #[doc(hidden)]
     pub fn text(&self) -> Option<String> {
@@ -64,6 +73,11 @@ impl<M: std::fmt::Debug> Probe<'_, M> {
 
 #[doc(hidden)]
 pub trait ProbeFallback {
+    /// What is copied.
+    #[doc(hidden)]
+    type Message;
+    #[doc(hidden)]
+    fn copy(&self) -> Option<Self::Message>;
     #[doc(hidden)]
     fn text(&self) -> Option<String>;
     #[doc(hidden)]
@@ -71,6 +85,12 @@ pub trait ProbeFallback {
 }
 
 impl<M> ProbeFallback for Probe<'_, M> {
+    type Message = M;
+
+    fn copy(&self) -> Option<M> {
+        None
+    }
+
     fn text(&self) -> Option<String> {
         None
     }

@@ -60,6 +60,8 @@ where
             &myself,
             &message,
             |message| ((self.texts)().message)(message),
+            // Whether another crate's messages can be cloned is not known here.
+            |_| None,
             || ((self.texts)().state)(state),
         )
         .run(self.actor.handle(myself, message, state))

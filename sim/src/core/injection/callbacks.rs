@@ -1,14 +1,14 @@
-//! Callbacks that go wrong: they panic, fail, are lost or take their time.
+//! Callbacks that go wrong: they panic, fail, are lost or repeated, or take their time.
 
 use std::mem;
 use std::task::Waker;
 
 use retake::engine::{Ticket, Turn};
-use retake_traces::record::{FaultKind, StepKind};
+use retake_traces::fault::{Effect, Moment, Target};
+use retake_traces::record::StepKind;
 
 use crate::core::Core;
-use crate::fault::FaultAction;
-use crate::inject::{Armed, nanos};
+use crate::inject::{Armed, Pending, Send};
 use crate::timers::Action;
 
 impl Core {
@@ -16,13 +16,10 @@ impl Core {
     pub(crate) fn fire_armed(&mut self, slot: u32, part: StepKind) -> Option<Turn> {
         let serial = self.tasks.get(slot)?.serial;
         let is_meant = |armed: &Armed| {
-            let action = self.faults.pending[armed.place].fault.action;
-            let is_part = match action {
-                FaultAction::Panic(it) | FaultAction::Fail(it) => it == part,
-                FaultAction::Lose => part == StepKind::Handle,
-                _ => false,
-            };
-            armed.serial == serial && is_part
+            let Pending { moment, effect, .. } = &self.faults.pending[armed.place];
+            armed.serial == serial
+                && *moment == Moment::Callback(part)
+                && (*effect != Effect::Duplicate || self.faults.copies.contains_key(&serial))
         };
         let found = self.faults.armed.iter().position(is_meant)?;
         let Armed { place, .. } = self.faults.armed.remove(found);
@@ -31,13 +28,33 @@ impl Core {
         {
             task.is_armed = false;
         }
-        let action = self.faults.pending[place].fault.action;
-        if action.ends_an_actor() {
+        if self.ends_an_actor(place) {
             self.expect_end(slot);
         }
-        let (kind, turn) = how(action)?;
-        self.note_injected(place, serial, kind);
-        Some(turn)
+        self.note_injected(place, serial);
+        if self.faults.pending[place].effect == Effect::Duplicate {
+            self.faults.due_copy = self.faults.copies.remove(&serial);
+        }
+        turn(&self.faults.pending[place].effect)
+    }
+
+    /// Whether a fault sends this actor's next message once more.
+    pub(crate) fn copies_message(&self, slot: u32) -> bool {
+        let Some(task) = self.tasks.get(slot).filter(|task| task.is_armed) else {
+            return false;
+        };
+        let mut armed = self.faults.armed.iter();
+        armed.any(|armed| {
+            let effect = &self.faults.pending[armed.place].effect;
+            armed.serial == task.serial && *effect == Effect::Duplicate
+        })
+    }
+
+    /// Keep what sends it until the message is handled. Gives back what was kept before and
+    /// is not needed: dropping it runs code of the user.
+    pub(crate) fn keep_copy(&mut self, slot: u32, send: Send) -> Option<Send> {
+        let task = self.tasks.get(slot)?;
+        self.faults.copies.insert(task.serial, send)
     }
 
     /// An actor is about to start, or resumes its start, as a part of a step.
@@ -54,65 +71,55 @@ impl Core {
             return Turn::Pass;
         }
         match self.inject_into_start(slot) {
-            Some(FaultAction::SlowStart { by }) => {
-                let until_ns = self.now_ns.saturating_add(nanos(by));
+            Some(Effect::StartLate { by_ns }) => {
+                let until_ns = self.now_ns.saturating_add(by_ns);
                 self.faults.slow_starts.insert(slot, until_ns);
                 self.timers.add(until_ns, Action::Wake(waker.clone()));
                 Turn::Wait
             }
-            Some(action) => how(action).map_or(Turn::Pass, |(_, turn)| turn),
+            Some(effect) => turn(&effect).unwrap_or(Turn::Pass),
             None => Turn::Pass,
         }
     }
 
     /// An actor is about to start in a step of its own.
     pub(crate) fn fire_start(&mut self, slot: u32) -> Option<Turn> {
-        let action = self.inject_into_start(slot)?;
-        Some(how(action)?.1)
+        turn(&self.inject_into_start(slot)?)
     }
 
-    /// The fault that waits for this actor's start, which is injected now.
-    pub(super) fn inject_into_start(&mut self, slot: u32) -> Option<FaultAction> {
+    /// The effect of the fault that waits for this actor's start, which is injected now.
+    pub(super) fn inject_into_start(&mut self, slot: u32) -> Option<Effect> {
         let task = self.tasks.get(slot)?;
         let (serial, label) = (task.serial, task.label);
         let is_restart = self.labels.text(label).contains('#');
         let found = self.faults.starts.iter().position(|place| {
             let target = &self.faults.pending[*place].fault.target;
-            match target.strip_suffix('*') {
+            match target {
                 // Any actor: a first start is no restart.
-                Some("") => is_restart,
-                Some(prefix) => self.labels.base_text(label).starts_with(prefix),
-                None if target.starts_with('*') => {
-                    is_restart && self.is_target(target, slot, *place)
-                }
-                None => self.is_called(label, target),
+                Target::Next => is_restart,
+                _ if target.is_drawn() => is_restart && self.is_target(target, slot, *place),
+                _ => self.is_meant(label, target),
             }
         })?;
         let place = self.faults.starts.remove(found);
-        let action = self.faults.pending[place].fault.action;
-        let kind = match action {
-            FaultAction::SlowStart { by } => FaultKind::SlowStart { by_ns: nanos(by) },
-            _ => how(action)?.0,
-        };
-        if action.ends_an_actor() {
+        if self.ends_an_actor(place) {
             // Its supervisor does not hear of it as of a death, but counts it.
             let now_ns = self.now_ns;
             if let Some(tolerance) = self.tolerance_of(slot) {
                 tolerance.ends.push_back(now_ns);
             }
         }
-        self.note_injected(place, serial, kind);
-        Some(action)
+        self.note_injected(place, serial);
+        Some(self.faults.pending[place].effect.clone())
     }
 }
 
-/// How a callback goes wrong.
-fn how(action: FaultAction) -> Option<(FaultKind, Turn)> {
-    Some(match action {
-        FaultAction::Panic(StepKind::Handle) => (FaultKind::Panic, Turn::Panic),
-        FaultAction::Panic(part) => (FaultKind::PanicIn { part }, Turn::Panic),
-        FaultAction::Fail(part) => (FaultKind::Fail { part }, Turn::Fail),
-        FaultAction::Lose => (FaultKind::Lose, Turn::Lose),
-        _ => return None,
-    })
+/// What a gate does instead of running a callback, if it does not run it.
+fn turn(effect: &Effect) -> Option<Turn> {
+    match effect {
+        Effect::Panic => Some(Turn::Panic),
+        Effect::Fail => Some(Turn::Fail),
+        Effect::Lose => Some(Turn::Lose),
+        _ => None,
+    }
 }

@@ -3,11 +3,11 @@
 use std::mem;
 use std::time::Duration;
 
-use retake_traces::record::FaultKind;
+use retake_traces::fault::Effect;
+use retake_traces::fault::kinds::Heal;
 
 use crate::core::{Buggify, Core};
-use crate::fault::{FaultAction, Skew};
-use crate::inject::{WrongClock, nanos};
+use crate::inject::WrongClock;
 use crate::outcome::Outcome;
 use crate::task::State;
 use crate::timers::Action;
@@ -75,58 +75,35 @@ impl Core {
     }
 
     pub(super) fn inject_into_run(&mut self, place: usize) -> bool {
-        let kind = match self.faults.pending[place].fault.action {
-            FaultAction::Pause { until } => {
-                let until_ns = nanos(until);
+        match self.faults.pending[place].effect {
+            Effect::Pause { until_ns } => {
                 self.faults.paused_until_ns = until_ns;
                 // Of no task: time has to stop there.
                 let (slot, serial) = (u32::MAX, u32::MAX);
                 self.timers.add(until_ns, Action::Release { slot, serial });
-                FaultKind::Pause { until_ns }
             }
-            FaultAction::Late { by, until } => {
-                let (by_ns, until_ns) = (nanos(by), nanos(until));
-                self.faults.late = (by_ns, until_ns);
-                FaultKind::Late { by_ns, until_ns }
-            }
-            FaultAction::Coalesce { to, until } => {
-                let (to_ns, until_ns) = (nanos(to), nanos(until));
+            Effect::LateTimers { by_ns, until_ns } => self.faults.late = (by_ns, until_ns),
+            Effect::CoalescedTimers { to_ns, until_ns } => {
                 self.faults.coalesce = (to_ns, until_ns);
-                FaultKind::Coalesce { to_ns, until_ns }
             }
-            FaultAction::Clock { skew, until } => {
-                let until_ns = until.map(nanos);
+            Effect::WallClock { skew, until_ns } => {
                 self.faults.clock = Some(WrongClock {
                     skew,
                     since_ns: self.now_ns,
                     until_ns: until_ns.unwrap_or(u64::MAX),
                 });
                 self.set_wall_clock();
-                match skew {
-                    Skew::Step(by_ns) => FaultKind::ClockStep { by_ns, until_ns },
-                    Skew::Drift(by_ns) => FaultKind::ClockDrift { by_ns, until_ns },
-                    Skew::Wave { by, period } => FaultKind::ClockWave {
-                        by_ns: nanos(by),
-                        period_ns: nanos(period),
-                        until_ns,
-                    },
-                }
             }
-            FaultAction::Load { times } => {
-                self.faults.load = Some(times);
-                FaultKind::Load { times }
-            }
-            FaultAction::Buggify => {
-                self.buggify = Some(Buggify::new(self.seed()));
-                FaultKind::Buggify
-            }
-            FaultAction::Heal { .. } => {
+            Effect::Load { times } => self.faults.load = Some(times),
+            Effect::LimitLoad { most } => self.faults.load_max = Some(most),
+            Effect::Buggify => self.buggify = Some(Buggify::new(self.seed())),
+            Effect::Heal { .. } => {
                 self.heal();
                 return true;
             }
             _ => return false,
-        };
-        self.note_injected(place, 0, kind);
+        }
+        self.note_injected(place, 0);
         true
     }
 
@@ -151,9 +128,10 @@ impl Core {
     }
 
     /// How much of a load to make.
-    pub(crate) fn load(&self, full: u32) -> u32 {
+    pub(crate) fn load(&mut self, full: u32) -> u32 {
+        self.stats.loads += 1;
         let full = full.saturating_mul(self.faults.load.unwrap_or(1));
-        self.workload.map_or(full, |most| full.min(most)).max(1)
+        full.min(self.faults.load_max.unwrap_or(u32::MAX)).max(1)
     }
 
     /// Nothing can run, and somebody waits for the end of chaos: it has come.
@@ -166,21 +144,17 @@ impl Core {
     }
 
     pub(super) fn heal(&mut self) {
-        let mut within = None;
+        let mut within_ns = None;
         for pending in &mut self.faults.pending {
-            if let (FaultAction::Heal { within: it }, false) =
-                (pending.fault.action, pending.is_over)
-            {
-                within = within.or(it);
+            if let (Effect::Heal { within_ns: it }, false) = (&pending.effect, pending.is_over) {
+                within_ns = within_ns.or(*it);
             }
             pending.is_over = true;
         }
-        let kind = FaultKind::Heal {
-            within_ns: within.map(nanos),
-        };
-        self.record_fault(0, kind);
-        if let Some(within) = within {
-            let at_ns = self.now_ns.saturating_add(nanos(within));
+        self.record_fault(0, Heal { within_ns }.into());
+        if let Some(within_ns) = within_ns {
+            let at_ns = self.now_ns.saturating_add(within_ns);
+            let within = Duration::from_nanos(within_ns);
             self.timers.add(at_ns, Action::Liveness(within));
         }
         self.buggify = None;

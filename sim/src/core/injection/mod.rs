@@ -9,12 +9,13 @@ mod points;
 mod supervision;
 
 use ractor::ActorCell;
-use retake_traces::record::{Fault as FaultRecord, FaultKind, Record};
+use retake_traces::fault::{Action, Effect, Fault, Moment, Target, When};
+use retake_traces::record::{Injected, Record};
+use retake_traces::time::nanos;
 
 use super::Core;
-use crate::fault::{CHILD, Fault, FaultAction, NEXT, SUPERVISED, When};
-use crate::inject::{Armed, Effect, Pending, nanos};
-use crate::timers::Action;
+use crate::inject::{Armed, Pending};
+use crate::timers;
 
 impl Core {
     /// Remember a fault until its time.
@@ -23,11 +24,13 @@ impl Core {
         match fault.when {
             When::Step(_) => self.faults.wait_for_steps = true,
             When::At(time) => {
-                self.timers.add(nanos(time), Action::Fault(place));
+                self.timers.add(nanos(time), timers::Action::Fault(place));
             }
         }
-        self.faults.awaits_heal |= matches!(fault.action, FaultAction::Heal { .. });
+        self.faults.awaits_heal |= fault.heals();
         self.faults.pending.push(Pending {
+            moment: fault.action.moment(),
+            effect: fault.action.effect(),
             fault,
             has_come: false,
             is_over: false,
@@ -40,12 +43,9 @@ impl Core {
             return;
         }
         // What cannot be injected now may be at a step from now on.
-        let Fault { target, action, .. } = &self.faults.pending[place].fault;
-        let may_wait = target.starts_with('*')
-            || matches!(
-                action,
-                FaultAction::Kill { awaiting: true } | FaultAction::Point
-            );
+        let pending = &self.faults.pending[place];
+        let may_wait = pending.fault.target.is_drawn()
+            || matches!(pending.moment, Moment::Await | Moment::Place);
         if may_wait {
             self.faults.pending[place].has_come = true;
             self.faults.wait_for_steps = true;
@@ -65,15 +65,15 @@ impl Core {
         injected
     }
 
-    /// Whether one of the targets that begin with a star may be this task.
-    fn is_target(&self, target: &str, slot: u32, place: usize) -> bool {
+    /// Whether one of the targets that are drawn may be this task.
+    fn is_target(&self, target: &Target, slot: u32, place: usize) -> bool {
         match target {
-            NEXT => true,
-            CHILD => self.supervisor_serial(slot).is_some(),
-            SUPERVISED => {
-                self.supervisor_serial(slot).is_some() && self.supervisor_stands(place, slot)
+            Target::Next => true,
+            Target::Child => self.supervisor_serial(slot).is_some(),
+            Target::Supervised => {
+                self.supervisor_serial(slot).is_some() && self.supervisor_survives(place, slot)
             }
-            _ => false,
+            Target::Run | Target::Named(_) | Target::All(_) => false,
         }
     }
 
@@ -82,67 +82,64 @@ impl Core {
     }
 
     /// The latest incarnation of a name that is alive, or all whose labels begin so.
-    fn named(&self, target: &str) -> Vec<u32> {
-        let prefix = target.strip_suffix('*');
+    fn named(&self, target: &Target) -> Vec<u32> {
         let mut slots: Vec<(u32, u32)> = self
             .tasks
             .iter()
             .filter(|(_, task)| {
-                let is_named = match prefix {
-                    Some(prefix) => self.labels.base_text(task.label).starts_with(prefix),
-                    None => self.is_called(task.label, target),
-                };
-                is_named && (task.is_live_actor() || !task.is_actor())
+                self.is_meant(task.label, target) && (task.is_live_actor() || !task.is_actor())
             })
             .map(|(slot, task)| (task.serial, slot))
             .collect();
         slots.sort_unstable();
-        let count = if prefix.is_some() { slots.len() } else { 1 };
+        let count = match target {
+            Target::All(_) => slots.len(),
+            _ => 1,
+        };
         let skipped = slots.len().saturating_sub(count);
         slots[skipped..].iter().map(|(_, slot)| *slot).collect()
     }
 
-    fn is_called(&self, label: crate::identity::Label, target: &str) -> bool {
+    /// Whether a target names this label.
+    fn is_meant(&self, label: crate::identity::Label, target: &Target) -> bool {
         let base = self.labels.base_text(label);
-        base == target || (target.starts_with(base) && self.labels.text(label) == target)
+        match target {
+            Target::Named(name) => {
+                base == name || (name.starts_with(base) && self.labels.text(label) == *name)
+            }
+            Target::All(prefix) => base.starts_with(&**prefix),
+            Target::Run | Target::Next | Target::Child | Target::Supervised => false,
+        }
     }
 
     /// Inject, if the target is known without knowing who comes next.
     fn inject(&mut self, place: usize) -> bool {
-        let Fault { target, action, .. } = &self.faults.pending[place].fault;
-        let (target, action) = (target.clone(), *action);
-        match action {
-            _ if action.is_about_the_run() => self.inject_into_run(place),
-            FaultAction::Point => false,
-            _ if action.is_of_a_start() => {
+        let Pending { fault, moment, .. } = &self.faults.pending[place];
+        let (target, moment) = (fault.target.clone(), *moment);
+        match moment {
+            Moment::Run => self.inject_into_run(place),
+            // The place asks when it is reached.
+            Moment::Place => false,
+            Moment::Start => {
                 if !self.faults.starts.contains(&place) {
                     self.faults.starts.push(place);
                 }
                 false
             }
-            FaultAction::Kill { awaiting: true } if target.starts_with('*') => {
-                let waiting: Vec<u32> = self
-                    .tasks
-                    .iter()
-                    .filter(|(_, task)| task.suspended && task.is_live_actor())
-                    .map(|(slot, _)| slot)
-                    .collect();
-                let victim = waiting
-                    .into_iter()
-                    .find(|slot| self.is_target(&target, *slot, place));
-                victim.is_some_and(|slot| self.inject_with_siblings(place, slot))
+            Moment::Await if target.is_drawn() => {
+                let waiting = self.tasks.iter();
+                let waiting = waiting.filter(|(_, task)| task.suspended && task.is_live_actor());
+                let waiting: Vec<u32> = waiting.map(|(slot, _)| slot).collect();
+                self.inject_into_first(place, &target, &waiting)
             }
-            _ => {
+            Moment::Task | Moment::Await | Moment::Callback(_) => {
                 if self.faults.armed.iter().any(|armed| armed.place == place) {
                     return false;
                 }
-                if matches!(&*target, NEXT | SUPERVISED | CHILD) {
-                    // Not who is chosen: a recorded run has chosen somebody else.
+                if target.is_drawn() {
+                    // Not the one that is chosen: a recorded run has chosen another one.
                     let ready: Vec<u32> = self.runnable.in_order().collect();
-                    let victim = ready
-                        .into_iter()
-                        .find(|slot| self.is_target(&target, *slot, place));
-                    return victim.is_some_and(|slot| self.inject_with_siblings(place, slot));
+                    return self.inject_into_first(place, &target, &ready);
                 }
                 let mut injected = false;
                 for slot in self.named(&target) {
@@ -151,6 +148,13 @@ impl Core {
                 injected
             }
         }
+    }
+
+    /// Inject into the first of these tasks that the target may be.
+    fn inject_into_first(&mut self, place: usize, target: &Target, slots: &[u32]) -> bool {
+        let mut slots = slots.iter().copied();
+        let victim = slots.find(|slot| self.is_target(target, *slot, place));
+        victim.is_some_and(|slot| self.inject_with_siblings(place, slot))
     }
 
     /// Inject into a task, and siblings of it.
@@ -176,79 +180,67 @@ impl Core {
     }
 
     fn inject_into_slot(&mut self, place: usize, slot: u32) -> bool {
-        let action = self.faults.pending[place].fault.action;
+        let Pending { moment, effect, .. } = &self.faults.pending[place];
+        let (moment, effect) = (*moment, effect.clone());
         let Some(task) = self.tasks.get_mut(slot) else {
             return false;
         };
         let serial = task.serial;
-        let kind = match action {
-            FaultAction::Kill { awaiting } => {
-                let Some(cell) = task.cell.clone() else {
-                    return false;
-                };
-                if awaiting && !task.suspended {
-                    return false;
-                }
-                self.faults.effects.push((cell, Effect::Kill));
-                FaultKind::Kill
+        if let Moment::Callback(_) = moment {
+            if task.cell.is_some() {
+                task.is_armed = true;
+                self.faults.armed.push(Armed { place, serial });
             }
-            FaultAction::Stop | FaultAction::Drain => {
+            return false;
+        }
+        if moment == Moment::Await && !task.suspended {
+            return false;
+        }
+        match effect {
+            Effect::Kill | Effect::Stop | Effect::Drain => {
                 let Some(cell) = task.cell.clone() else {
                     return false;
-                };
-                let (effect, kind) = match action {
-                    FaultAction::Stop => (Effect::Stop, FaultKind::Stop),
-                    _ => (Effect::Drain, FaultKind::Drain),
                 };
                 self.faults.effects.push((cell, effect));
-                kind
             }
-            FaultAction::Panic(_) | FaultAction::Fail(_) | FaultAction::Lose => {
-                if task.cell.is_some() {
-                    task.is_armed = true;
-                    self.faults.armed.push(Armed { place, serial });
-                }
-                return false;
-            }
-            FaultAction::Delay { until } => {
-                let until_ns = nanos(until);
-                self.delay(slot, serial, until_ns);
-                FaultKind::Delay { until_ns }
-            }
-            FaultAction::Slow { by, until } => {
-                let (by_ns, until_ns) = (nanos(by), nanos(until));
+            Effect::Delay { until_ns } => self.delay(slot, serial, until_ns),
+            Effect::Slow { by_ns, until_ns } => {
                 self.faults.slows.insert(serial, (by_ns, until_ns));
-                FaultKind::Slow { by_ns, until_ns }
             }
-            FaultAction::Squat { until } => {
+            Effect::TakeName { until_ns } => {
                 let Some(name) = task.cell.as_ref().and_then(ActorCell::get_name) else {
                     return false;
                 };
-                let until_ns = nanos(until);
                 self.faults.name_conflicts.push((name, until_ns));
-                FaultKind::Squat { until_ns }
             }
+            // Of callbacks and starts, or of the whole run.
             _ => return false,
-        };
-        if action.ends_an_actor() {
+        }
+        if self.ends_an_actor(place) {
             self.expect_end(slot);
         }
-        self.note_injected(place, serial, kind);
+        self.note_injected(place, serial);
         true
     }
 
-    /// Note and record that a fault was injected into a task.
-    fn note_injected(&mut self, place: usize, serial: u32, kind: FaultKind) {
-        self.faults.pending[place].is_over = true;
-        self.record_fault(serial, kind);
+    fn ends_an_actor(&self, place: usize) -> bool {
+        self.faults.pending[place].fault.action.ends_an_actor()
     }
 
-    fn record_fault(&mut self, serial: u32, kind: FaultKind) {
-        self.stats.faults += u64::from(!matches!(kind, FaultKind::Heal { .. }));
-        let record = FaultRecord {
+    /// Note and record that a fault was injected into a task.
+    fn note_injected(&mut self, place: usize, serial: u32) {
+        let pending = &mut self.faults.pending[place];
+        pending.is_over = true;
+        let action = pending.fault.action.clone();
+        self.record_fault(serial, action);
+    }
+
+    fn record_fault(&mut self, serial: u32, action: Action) {
+        self.stats.faults += u64::from(!matches!(action, Action::Heal(_)));
+        let record = Injected {
             elapsed_ns: self.elapsed_ns(),
             task: serial,
-            kind,
+            action,
         };
         self.write(&Record::Fault(record));
     }

@@ -1,11 +1,9 @@
 //! Marked places that misbehave, and names that are taken.
 
-use retake_traces::record::{FaultKind, Record};
-use xxhash_rust::xxh3::xxh3_64;
+use retake_traces::fault::Effect;
+use retake_traces::fault::kinds::Point;
 
 use crate::core::Core;
-use crate::fault::{Fault, FaultAction};
-use crate::inject::POINT;
 
 impl Core {
     /// Whether the marked place misbehaves now.
@@ -16,8 +14,9 @@ impl Core {
         }
         let step = self.stats.steps;
         let asked = (0..self.faults.pending.len()).find(|place| {
-            let Fault { target, action, .. } = &self.faults.pending[*place].fault;
-            *action == FaultAction::Point && target == site && self.faults.is_due(*place, step)
+            let effect = &self.faults.pending[*place].effect;
+            let is_meant = matches!(effect, Effect::Misbehave { place } if place == site);
+            is_meant && self.faults.is_due(*place, step)
         });
         if let Some(place) = asked {
             self.faults.pending[place].is_over = true;
@@ -29,11 +28,8 @@ impl Core {
                 .is_some_and(|buggify| buggify.fires(site));
         if fires {
             let serial = self.current_serial();
-            let hash = xxh3_64(site.as_bytes());
-            self.record_fault(serial, FaultKind::Point { site: hash });
-            if self.layers.story {
-                self.write(&Record::Event(format!("{POINT}{site}")));
-            }
+            let place = site.to_owned();
+            self.record_fault(serial, Point { place }.into());
         }
         fires
     }

@@ -1,4 +1,4 @@
-//! What supervisors stand: faults that are drawn stay within it.
+//! What supervisors survive: faults that are drawn stay within it.
 
 use std::collections::VecDeque;
 
@@ -36,7 +36,7 @@ impl Core {
     }
 
     /// Whether the supervisor of this task survives what the fault does.
-    pub(super) fn supervisor_stands(&self, place: usize, child: u32) -> bool {
+    pub(super) fn supervisor_survives(&self, place: usize, child: u32) -> bool {
         let fault = &self.faults.pending[place].fault;
         if !fault.action.ends_an_actor() {
             return true;

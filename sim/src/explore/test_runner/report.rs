@@ -206,7 +206,7 @@ pub(super) fn write_trace(
             causality: true,
             story: true,
             states: true,
-            faults: case.drawn().to_lines(),
+            faults: case.faults.clone(),
             code: case.code.clone(),
             ..Header::default()
         };

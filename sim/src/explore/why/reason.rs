@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::explore::Case;
-use crate::fault::Fault;
 use crate::strategy::StepOf;
+use retake_traces::fault::Fault;
 
 /// A change after which a failing case passes.
 #[derive(Clone, Debug)]

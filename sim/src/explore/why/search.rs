@@ -6,7 +6,6 @@ use retake_traces::sink::MemorySink;
 use super::deliveries::{Steps, in_words};
 use super::reason::{DifferentFailure, Ordering, OtherSeeds, Reason, Verdict, WithoutFaults};
 use crate::explore::{Case, Scenario};
-use crate::fault::Fault;
 use crate::outcome::{Outcome, Run};
 use crate::strategy::Hold;
 
@@ -146,7 +145,7 @@ impl<'a> Finder<'a> {
     /// Leave out each fault.
     fn faults(&mut self) {
         for place in 0..self.case.faults.len() {
-            if self.case.faults[place].heals() {
+            if !self.case.faults[place].is_harmful() {
                 continue;
             }
             let mut without = self.case.clone();
@@ -208,7 +207,7 @@ impl<'a> Finder<'a> {
     /// Where no single change helps: leave out all faults, or release all steps that are
     /// held back, and take back what is not needed.
     fn groups(&mut self) {
-        if self.case.strikes() > 1 {
+        if self.case.harmful_faults() > 1 {
             self.all_faults();
         }
         // Also where a strategy chooses that cannot be written as holds.
@@ -219,12 +218,12 @@ impl<'a> Finder<'a> {
 
     fn all_faults(&mut self) {
         let mut passes = self.case.clone();
-        passes.faults.retain(Fault::heals);
+        passes.faults.retain(|fault| !fault.is_harmful());
         if self.run(&passes) != Verdict::Passes {
             return;
         }
         let mut left_out = Vec::new();
-        let harmful = self.case.faults.iter().filter(|fault| !fault.heals());
+        let harmful = self.case.faults.iter().filter(|fault| fault.is_harmful());
         for fault in harmful {
             let mut with = passes.clone();
             with.faults.push(fault.clone());

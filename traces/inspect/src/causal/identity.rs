@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::entries::Entry;
 use crate::senders::Senders;
 use retake_traces::live::Live;
-use retake_traces::record::{FaultKind, Record, StepKind, Task};
+use retake_traces::record::{Record, StepKind, Task};
 
 /// What both runs recorded, and so can be compared.
 #[derive(Clone, Copy, Debug)]
@@ -240,13 +240,8 @@ fn id_of(
             id
         }
         Record::Fault(fault) => {
-            let kind = match fault.kind {
-                FaultKind::Kill => 0,
-                FaultKind::Panic => 1,
-                FaultKind::Delay { until_ns } => until_ns.max(2),
-                other => xxhash_rust::xxh3::xxh3_64(format!("{other:?}").as_bytes()),
-            };
-            hash(&[b"fault", &name, &kind.to_le_bytes()])
+            let action = format!("{:?}", fault.action);
+            hash(&[b"fault", &name, action.as_bytes()])
         }
         Record::Panic(panic) => {
             let text = panic.message.as_bytes();

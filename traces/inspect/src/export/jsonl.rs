@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::{Entry, ExportError, Exporter, Start};
 use retake_traces::clean::Form;
+use retake_traces::fault::Action;
 use retake_traces::header::Header;
-use retake_traces::record::{Choice, FaultKind, Record, StepKind, TaskKind};
+use retake_traces::record::{Choice, Record, StepKind, TaskKind};
 
 /// Writes JSON lines. The first object is the run; the fields of the others depend on
 /// what `record` says.
@@ -39,7 +40,7 @@ enum Object<'a> {
     Fault {
         #[serde(flatten)]
         at: At<'a>,
-        fault: FaultKind,
+        fault: &'a Action,
     },
     Panic {
         #[serde(flatten)]
@@ -152,7 +153,7 @@ impl Exporter for Jsonl {
             },
             Record::Fault(fault) => Object::Fault {
                 at,
-                fault: fault.kind,
+                fault: &fault.action,
             },
             Record::Panic(panic) => Object::Panic {
                 at,

@@ -188,7 +188,7 @@ impl Run {
             header.horizon_ns,
             &header.code,
         ));
-        let faults = header.faults.join("; ");
+        let faults = header.fault_lines().join("; ");
         let (program, version) = header
             .program
             .split_once(' ')

@@ -199,8 +199,8 @@ impl Pass {
             Record::Task(task) => self.started(task),
             Record::Fault(fault) => {
                 self.now_ns = self.now_ns.saturating_add(fault.elapsed_ns);
-                self.mark(fault.task, MarkKind::Fault(fault.kind));
-                if fault.kind == retake_traces::record::FaultKind::Kill {
+                self.mark(fault.task, MarkKind::Fault(fault.action.clone()));
+                if matches!(fault.action, retake_traces::fault::Action::Kill(_)) {
                     self.ended(fault.task, HowEnded::Killed);
                 }
             }

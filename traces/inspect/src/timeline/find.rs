@@ -163,14 +163,14 @@ impl Timeline {
         &mut self,
         step: u64,
         direction: Direction,
-        wanted: impl Fn(MarkKind) -> bool,
+        wanted: impl Fn(&MarkKind) -> bool,
     ) -> Result<Option<u64>, TraceError> {
         // Those that are not kept come last.
         let kept_to = match self.marks.last() {
             Some(last) if self.more_marks => last.step,
             _ => u64::MAX,
         };
-        let mut kept = self.marks.iter().filter(|mark| wanted(mark.kind));
+        let mut kept = self.marks.iter().filter(|mark| wanted(&mark.kind));
         match direction {
             Direction::Forward => {
                 if let Some(mark) = kept.find(|mark| mark.step > step) {
@@ -191,7 +191,9 @@ impl Timeline {
             Direction::Forward => step.max(kept_to),
             Direction::Backward => step,
         };
-        let found = self.find(from, direction, |line| mark_of(line).is_some_and(&wanted))?;
+        let found = self.find(from, direction, |line| {
+            mark_of(line).is_some_and(|kind| wanted(&kind))
+        })?;
         Ok(found.map(|line| line.step))
     }
 
@@ -260,7 +262,7 @@ impl Timeline {
 /// What a line is a mark of.
 fn mark_of(line: &Line) -> Option<MarkKind> {
     match &line.record {
-        Record::Fault(fault) => Some(MarkKind::Fault(fault.kind)),
+        Record::Fault(fault) => Some(MarkKind::Fault(fault.action.clone())),
         Record::Panic(_) => Some(MarkKind::Panic),
         Record::Step(step) if step.kind == retake_traces::record::StepKind::Supervision => {
             Some(MarkKind::Supervision)

@@ -62,9 +62,10 @@ use serde::Serialize;
 
 use checkpoint::Checkpoints;
 use retake_traces::error::TraceError;
+use retake_traces::fault::Action;
 use retake_traces::header::Header;
 use retake_traces::reader::TraceReader;
-use retake_traces::record::{End, FaultKind, TaskKind};
+use retake_traces::record::{End, TaskKind};
 use segment::{Place, Segments};
 
 pub use condition::Condition;
@@ -139,7 +140,7 @@ impl HowEnded {
 }
 
 /// Something to stop at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mark {
     /// The step; of what happened between steps, the one before.
     pub step: u64,
@@ -152,11 +153,11 @@ pub struct Mark {
 }
 
 /// What a [`Mark`] means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MarkKind {
     /// An injected fault.
-    Fault(FaultKind),
+    Fault(Action),
     /// A panic, injected ones included.
     Panic,
     /// A supervisor heard of a child.

@@ -7,7 +7,10 @@ use tempfile::TempDir;
 use super::build::{Limits, build};
 use super::*;
 use crate::story::{Line, lines};
-use retake_traces::record::{Choice, Fault, Panic, Record, State, Step, StepKind, Task, Unhandled};
+use retake_traces::fault::kinds::{self, Kill};
+use retake_traces::record::{
+    Choice, Injected, Panic, Record, State, Step, StepKind, Task, Unhandled,
+};
 use retake_traces::sink::Sink;
 use retake_traces::writer::TraceWriter;
 
@@ -85,10 +88,10 @@ fn records(deeds: &[Deed]) -> Vec<Record> {
                 }
             }
             Deed::Event => records.push(Record::Event("told".to_owned())),
-            Deed::Fault(task) => records.push(Record::Fault(Fault {
+            Deed::Fault(task) => records.push(Record::Fault(Injected {
                 elapsed_ns: 0,
                 task: *task as u32 % count,
-                kind: FaultKind::Panic,
+                action: kinds::Panic::default().into(),
             })),
             Deed::Panic(task) => records.push(Record::Panic(Panic {
                 task: *task as u32 % count,
@@ -312,7 +315,7 @@ fn check(records: &[Record], block: usize, limits: &Limits) {
         for (direction, expected) in [(Direction::Forward, next), (Direction::Backward, previous)] {
             let found = timeline.find(step, direction, wanted).unwrap();
             assert_eq!(found.as_ref(), expected);
-            let mark = timeline.find_mark(step, direction, |kind| kind == MarkKind::Panic);
+            let mark = timeline.find_mark(step, direction, |kind| *kind == MarkKind::Panic);
             assert_eq!(mark.unwrap(), expected.map(|line| line.step));
         }
         for condition in [
@@ -535,10 +538,10 @@ fn a_task_ends_as_the_trace_tells() {
         }),
         step(2, StepKind::Handle),
         Record::Event("failed: it".to_owned()),
-        Record::Fault(Fault {
+        Record::Fault(Injected {
             elapsed_ns: 0,
             task: 3,
-            kind: FaultKind::Kill,
+            action: Kill { awaiting: false }.into(),
         }),
         step(5, StepKind::Supervision),
         Record::Detail("ActorTerminated(child, killed)".to_owned()),

@@ -13,10 +13,10 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use retake_inspect::export::{ExportError, Format, Selection, export};
 use retake_inspect::timeline::Direction;
 use retake_inspect::{Teller, Timeline, causal_diff, diff};
+use retake_traces::fault::kinds::{self, Delay, Kill};
 use retake_traces::live::{Live, Piece, STRATEGY, Start, StepEnd};
 use retake_traces::record::{
-    Choice, End, Ended, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind,
-    Unhandled,
+    Choice, End, Ended, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{Header, Schedule, Sink, TraceReader, TraceWriter, verify};
 
@@ -69,9 +69,7 @@ pub(crate) fn repair(bytes: &mut [u8]) {
         return;
     }
     bytes[..6].copy_from_slice(b"RETAKE");
-    if ![1, 2, 4, 7].contains(&bytes[6]) {
-        bytes[6] = 7;
-    }
+    bytes[6] = 8;
     bytes[7] = 0;
     let end = bytes.len().saturating_sub(TRAILER);
     let (mut place, mut last) = (8, 8);
@@ -453,15 +451,20 @@ fn any_record(numbers: &mut Numbers) -> Record {
             label: text(numbers),
             parent: (numbers.below(2) == 0).then(|| numbers.below(5) as u32),
         }),
-        9 => Record::Fault(Fault {
+        9 => Record::Fault(Injected {
             elapsed_ns: elapsed(numbers),
             task: unusual(numbers) as u32,
-            kind: match numbers.below(3) {
-                0 => FaultKind::Kill,
-                1 => FaultKind::Panic,
-                _ => FaultKind::Delay {
+            action: match numbers.below(4) {
+                0 => Kill { awaiting: false }.into(),
+                1 => kinds::Panic::default().into(),
+                2 => kinds::Point {
+                    place: text(numbers),
+                }
+                .into(),
+                _ => Delay {
                     until_ns: unusual(numbers),
-                },
+                }
+                .into(),
             },
         }),
         10 => Record::State(State {

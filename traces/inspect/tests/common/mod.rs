@@ -6,8 +6,9 @@ pub(crate) mod hostile;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use retake_traces::fault::kinds::{Delay, Kill};
 use retake_traces::record::{
-    Choice, End, Fault, FaultKind, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
+    Choice, End, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{Header, Sink, TraceWriter};
 
@@ -21,7 +22,7 @@ pub(crate) fn header() -> Header {
         step_limit: 1_000,
         causality: true,
         story: true,
-        faults: vec!["kill pool @2ms".into()],
+        faults: vec!["kill pool @2ms".parse().unwrap()],
         versions: vec![("ractor".into(), "1.0".into())],
         code: "00ff".into(),
         states: true,
@@ -101,16 +102,16 @@ pub(crate) fn shop() -> Vec<Record> {
         step(1, 1_000_000, Handle),
         detail("CheckIn"),
         Cause(3),
-        Record::Fault(Fault {
+        Record::Fault(Injected {
             elapsed_ns: 0,
             task: 2,
-            kind: FaultKind::Delay { until_ns: 5 },
+            action: Delay { until_ns: 5 }.into(),
         }),
         step(1, 250_000, Resume),
-        Record::Fault(Fault {
+        Record::Fault(Injected {
             elapsed_ns: 10,
             task: 1,
-            kind: FaultKind::Kill,
+            action: Kill { awaiting: false }.into(),
         }),
         Record::Panic(Panic {
             task: 1,

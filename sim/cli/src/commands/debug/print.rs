@@ -1,7 +1,6 @@
 //! `--print`, `--find` and `--break`: questions, and their answers as data.
 
 use retake_inspect::Line;
-use retake_inspect::story::fault_text;
 use retake_inspect::timeline::{
     CUT_SHORT, Condition, Direction, Mark, MarkKind, Queued, Seen, StateAt, Timeline, World,
 };
@@ -244,7 +243,7 @@ fn answer(
         Question::Faults => {
             let marks = timeline.marks();
             let more = marks.len().saturating_sub(most);
-            let marks: Vec<Mark> = marks.iter().take(most).copied().collect();
+            let marks: Vec<Mark> = marks.iter().take(most).cloned().collect();
             Answer::Faults {
                 marks: mark_lines(timeline, &marks)?,
                 more,
@@ -378,12 +377,12 @@ fn why(timeline: &mut Timeline, at: u64) -> Result<Why, TraceError> {
     };
     let mut during = timeline.lines(at, at)?;
     during.retain(|line| !matches!(line.record, Record::Step(_) | Record::End(_)));
-    let is_fault = |kind: MarkKind| matches!(kind, MarkKind::Fault(_) | MarkKind::Panic);
+    let is_fault = |kind: &MarkKind| matches!(kind, MarkKind::Fault(_) | MarkKind::Panic);
     let marks = timeline.marks().iter().rev();
     let mut faults: Vec<Mark> = marks
-        .filter(|mark| mark.step <= at && is_fault(mark.kind))
+        .filter(|mark| mark.step <= at && is_fault(&mark.kind))
         .take(FAULTS_MAX)
-        .copied()
+        .cloned()
         .collect();
     faults.reverse();
     let end = timeline.end();
@@ -409,8 +408,8 @@ pub(super) fn mark_lines(
 ) -> Result<Vec<MarkLine>, TraceError> {
     let mut lines = Vec::new();
     for mark in marks {
-        let what = match mark.kind {
-            MarkKind::Fault(kind) => format!("FAULT: {}", fault_text(&kind)),
+        let what = match &mark.kind {
+            MarkKind::Fault(action) => format!("FAULT: {}", action.describe()),
             MarkKind::Panic => {
                 let panics = timeline.lines(mark.step, mark.step)?;
                 let is_panic = |line: &&Line| matches!(line.record, Record::Panic(_));

@@ -210,7 +210,7 @@ impl Model {
         let marks = self.timeline.marks();
         let before = marks.partition_point(|mark| mark.step <= self.step);
         let first = before.saturating_sub(LISTED_MAX / 2);
-        let around: Vec<_> = marks.iter().skip(first).take(LISTED_MAX).copied().collect();
+        let around: Vec<_> = marks.iter().skip(first).take(LISTED_MAX).cloned().collect();
         self.marks = mark_lines(&mut self.timeline, &around)?;
         // At the last one up to the step.
         self.row = (before - first).saturating_sub(1);

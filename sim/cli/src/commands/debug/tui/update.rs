@@ -229,7 +229,7 @@ impl Model {
         &mut self,
         direction: Direction,
         what: &str,
-        wanted: impl Fn(MarkKind) -> bool,
+        wanted: impl Fn(&MarkKind) -> bool,
     ) -> Result<(), TraceError> {
         let found = self.timeline.find_mark(self.step, direction, wanted)?;
         self.go_or_say(found, &format!("no {what} {}", word(direction)))
@@ -353,10 +353,10 @@ fn word(direction: Direction) -> &'static str {
     }
 }
 
-fn is_fault(kind: MarkKind) -> bool {
+fn is_fault(kind: &MarkKind) -> bool {
     matches!(kind, MarkKind::Fault(_) | MarkKind::Panic)
 }
 
-fn is_heard(kind: MarkKind) -> bool {
-    kind == MarkKind::Supervision
+fn is_heard(kind: &MarkKind) -> bool {
+    *kind == MarkKind::Supervision
 }

@@ -14,7 +14,7 @@ const COMPARED_MAX: usize = 10_000;
 /// between slashes.
 ///
 /// ```
-/// use retake_sim::did_you_mean;
+/// use retake_traces::did_you_mean;
 /// let names = ["recovery/chaos", "zoo/raft/buggy", "zoo/raft/fixed"];
 /// assert_eq!(did_you_mean("recovry/chaos", names), ": did you mean `recovery/chaos`?");
 /// assert_eq!(did_you_mean("raft", names), ": did you mean `zoo/raft/buggy` or `zoo/raft/fixed`?");

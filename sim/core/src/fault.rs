@@ -1,0 +1,171 @@
+//! What a fault does to a run, and when: all that a simulator knows of it.
+//!
+//! The kinds of faults with the words for them are in `retake-traces`. A simulator executes
+//! [`Effect`]s, each of them at a [`Moment`].
+
+use crate::step::StepKind;
+
+/// What is to happen before a fault has its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing, and the whole run is affected.
+    Run,
+    /// Nothing, and a task is affected.
+    Task,
+    /// The actor awaits something within a callback.
+    Await,
+    /// A callback of this kind of the actor is about to run: the effect comes instead.
+    Callback(StepKind),
+    /// The next incarnation of the actor is about to start: the effect comes instead.
+    Start,
+    /// The run reaches the marked place of this fault.
+    Place,
+}
+
+/// What a fault does. Times are nanoseconds of virtual time; those that end something are
+/// counted from the start of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Kill the actor: what it does is dropped at its await.
+    Kill,
+    /// The actor stops after its present message.
+    Stop,
+    /// The actor stops after the messages that it has.
+    Drain,
+    /// The callback panics.
+    Panic,
+    /// The callback returns an error.
+    Fail,
+    /// The message is dropped unhandled, with its reply port.
+    Lose,
+    /// The message is sent to the actor once more before it is handled.
+    Duplicate,
+    /// The task does not run before this time.
+    Delay {
+        /// That time.
+        until_ns: u64,
+    },
+    /// Each step of the task comes later than it could.
+    Slow {
+        /// By so much.
+        by_ns: u64,
+        /// Until this time.
+        until_ns: u64,
+    },
+    /// The actor takes longer to start.
+    StartLate {
+        /// By so much.
+        by_ns: u64,
+    },
+    /// The actor's name is taken as soon as it is free.
+    TakeName {
+        /// Until this time.
+        until_ns: u64,
+    },
+    /// Nothing runs, while time moves.
+    Pause {
+        /// Until this time.
+        until_ns: u64,
+    },
+    /// Timers fire late.
+    LateTimers {
+        /// By at most this, drawn for each.
+        by_ns: u64,
+        /// Until this time.
+        until_ns: u64,
+    },
+    /// Timers fire at multiples of a time only.
+    CoalescedTimers {
+        /// That time.
+        to_ns: u64,
+        /// Until this time.
+        until_ns: u64,
+    },
+    /// The wall clock is wrong; monotonic time never is.
+    WallClock {
+        /// How.
+        skew: Skew,
+        /// Until this time; without it, to the end of the run.
+        until_ns: Option<u64>,
+    },
+    /// Loads are so many times as large.
+    Load {
+        /// How many times.
+        times: u32,
+    },
+    /// Loads are no larger than this.
+    LimitLoad {
+        /// The largest.
+        most: u32,
+    },
+    /// The marked place of this name misbehaves.
+    Misbehave {
+        /// The name.
+        place: String,
+    },
+    /// Marked places misbehave now and then; which and when the seed draws.
+    Buggify,
+    /// Lasting effects end, and no further fault has one.
+    Heal {
+        /// The scenario has to return within this time.
+        within_ns: Option<u64>,
+    },
+}
+
+/// How a wall clock is wrong, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bincode", derive(bincode::Encode, bincode::Decode))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Skew {
+    /// By so much.
+    Step(i64),
+    /// By so much more each second.
+    Drift(i64),
+    /// Back and forth.
+    Wave {
+        /// By at most this.
+        by_ns: u64,
+        /// Forth and back takes this long.
+        period_ns: u64,
+    },
+}
+
+impl Skew {
+    /// By how much the clock is ahead, so long after it went wrong.
+    #[must_use]
+    pub fn offset_ns(self, after_ns: u64) -> i64 {
+        let offset = match self {
+            Self::Step(by) => i128::from(by),
+            Self::Drift(by) => i128::from(by) * i128::from(after_ns) / 1_000_000_000,
+            Self::Wave { by_ns, period_ns } => {
+                // A triangle: 0, up to `by`, through 0 to `-by`, to 0.
+                let (by, period) = (i128::from(by_ns), i128::from(period_ns.max(4)));
+                let place = (i128::from(after_ns) + period / 4) % period;
+                let up = (2 * place).min(2 * (period - place));
+                by * (2 * up - period) / period
+            }
+        };
+        i64::try_from(offset).unwrap_or(if offset < 0 { i64::MIN } else { i64::MAX })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_wrong_by_a_step_a_drift_or_a_wave() {
+        let second = 1_000_000_000;
+        assert_eq!(Skew::Step(-5).offset_ns(7), -5);
+        assert_eq!(Skew::Drift(10).offset_ns(3 * second), 30);
+        let wave = Skew::Wave {
+            by_ns: 2 * second,
+            period_ns: 8 * second,
+        };
+        let offsets: Vec<i64> = (0..9).map(|it| wave.offset_ns(it * second)).collect();
+        let expected = [0, 1, 2, 1, 0, -1, -2, -1, 0].map(|it| it * second as i64);
+        assert_eq!(offsets, expected);
+        assert_eq!(Skew::Drift(i64::MAX).offset_ns(u64::MAX), i64::MAX);
+    }
+}

@@ -1,0 +1,9 @@
+//! What all of Retake's simulators have in common, and all that reads what they record.
+//!
+//! [`step`] has the kinds of steps, [`fault`] what a fault does and when, [`time`] durations
+//! as people write them. Nothing here knows a runtime or actors, and there are no
+//! dependencies: these sources are also compiled as a part of other crates.
+
+pub mod fault;
+pub mod step;
+pub mod time;

@@ -1,0 +1,291 @@
+//! A swarm: for each run, some kinds of faults are drawn, and when they are injected.
+//!
+//! A swarm draws for each run which kinds of faults are active in it, and how many
+//! are injected when: runs differ more from one another than if everything could happen in
+//! all of them (Groce and others, "Swarm Testing", ISSTA 2012). Faults are injected in the
+//! first two thirds of a run, with quiet times between them. Then the system is healed:
+//! what lasts ends, no further fault is injected, and it has to come to its end; a scenario
+//! waits for that with `retake::healed`, and `liveness` bounds it. One run in eight has no
+//! fault at all.
+//!
+//! Only actors with a supervisor are chosen, no more often than the budget says, and not
+//! if their supervisor would not survive it, where it says what it survives with
+//! `retake::restart_intensity`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use retake_core::step::StepKind;
+use retake_core::time::{nanos, parse_duration};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::kinds::{Action, Heal, RECIPES};
+use super::{Fault, Target, When};
+use crate::near::did_you_mean;
+
+/// A way to draw faults: one, or several that belong together.
+pub struct Recipe {
+    name: &'static str,
+    is_usual: bool,
+    /// It is drawn once for a run, at its first step, and counts as no fault of the budget.
+    is_once: bool,
+    draw: fn(&mut Dice<'_>) -> Vec<Fault>,
+}
+
+impl Recipe {
+    const fn new(name: &'static str, draw: fn(&mut Dice<'_>) -> Vec<Fault>) -> Self {
+        Self {
+            name,
+            is_usual: true,
+            is_once: false,
+            draw,
+        }
+    }
+
+    /// One that every system has to survive.
+    pub(super) const fn usual(name: &'static str, draw: fn(&mut Dice<'_>) -> Vec<Fault>) -> Self {
+        Self::new(name, draw)
+    }
+
+    /// One that is drawn only where it is asked for.
+    pub(super) const fn unusual(name: &'static str, draw: fn(&mut Dice<'_>) -> Vec<Fault>) -> Self {
+        Self {
+            is_usual: false,
+            ..Self::new(name, draw)
+        }
+    }
+
+    /// One whose effect is that of the whole run.
+    pub(super) const fn once(name: &'static str, draw: fn(&mut Dice<'_>) -> Vec<Fault>) -> Self {
+        Self {
+            is_once: true,
+            ..Self::new(name, draw)
+        }
+    }
+}
+
+/// Recipes of all kinds.
+fn recipes() -> impl Iterator<Item = &'static Recipe> {
+    RECIPES.iter().copied().flatten()
+}
+
+/// A recipe, by its name.
+#[derive(Clone, Copy)]
+pub struct SwarmKind(&'static Recipe);
+
+impl SwarmKind {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+}
+
+impl PartialEq for SwarmKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for SwarmKind {}
+
+impl fmt::Debug for SwarmKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for SwarmKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = recipes().find(|it| it.name == text);
+        found.map(Self).ok_or_else(|| {
+            let names: Vec<&str> = recipes().map(|it| it.name).collect();
+            let near = did_you_mean(text, names.iter().copied());
+            let names = names.join(", ");
+            format!("a swarm draws no `{text}`{near}; it draws {names}")
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for SwarmKind {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for SwarmKind {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+/// What may be drawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Swarm {
+    /// Kinds of which each run has some.
+    pub kinds: Vec<SwarmKind>,
+    /// The most faults of a run.
+    pub budget: u32,
+    /// Steps without a fault after each.
+    pub quiet_steps: u64,
+    /// After the last fault the scenario has to return within this time.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "write_time",
+        deserialize_with = "read_time"
+    )]
+    pub liveness: Option<Duration>,
+    /// Choose children also where their supervisor would not survive it.
+    pub beyond_intensity: bool,
+}
+
+fn write_time<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&format!("{}ns", time.unwrap_or_default().as_nanos()))
+}
+
+fn read_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    let time = parse_duration(&text).map_err(serde::de::Error::custom)?;
+    Ok(Some(time))
+}
+
+impl Default for Swarm {
+    /// Every kind that a system has to survive, 3 faults, 20 steps.
+    fn default() -> Self {
+        Self {
+            kinds: recipes().filter(|it| it.is_usual).map(SwarmKind).collect(),
+            budget: 3,
+            quiet_steps: 20,
+            liveness: None,
+            beyond_intensity: false,
+        }
+    }
+}
+
+/// What recipes draw from. The times are drawn for each recipe, whether it needs them or not.
+pub(super) struct Dice<'a> {
+    below: &'a mut dyn FnMut(usize) -> usize,
+    child: Target,
+    /// The step at which the first of its faults is injected.
+    pub(super) at: u64,
+    /// From 1 ms to 2 s.
+    pub(super) until_ns: u64,
+    /// From 1 µs to 16 ms.
+    pub(super) by_ns: u64,
+    pub(super) coin: bool,
+}
+
+impl<'a> Dice<'a> {
+    fn new(child: Target, at: u64, below: &'a mut dyn FnMut(usize) -> usize) -> Self {
+        let until_ns = 1_000_000 << below(12);
+        let by_ns = 1_000 << below(15);
+        let coin = below(2) == 0;
+        Self {
+            below,
+            child,
+            at,
+            until_ns,
+            by_ns,
+            coin,
+        }
+    }
+
+    /// A number below the bound.
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        (self.below)(bound)
+    }
+
+    /// A fault of a child, at the step.
+    pub(super) fn fault(&self, action: impl Into<Action>) -> Fault {
+        Fault::new(self.child.clone(), action).at_step(self.at)
+    }
+
+    /// A callback that goes wrong: mostly a handler.
+    pub(super) fn callback(&mut self) -> StepKind {
+        match self.below(8) {
+            0 => StepKind::PostStart,
+            1 => StepKind::Supervision,
+            2 => StepKind::PostStop,
+            _ => StepKind::Handle,
+        }
+    }
+}
+
+impl Swarm {
+    /// The faults of a run that takes about so many steps, drawn from numbers below a bound.
+    /// One run in eight has none.
+    pub fn draw(&self, steps: u64, below: &mut dyn FnMut(usize) -> usize) -> Vec<Fault> {
+        let mut drawn = Vec::new();
+        if below(8) == 0 {
+            return drawn;
+        }
+        let active = self.kinds.iter().filter(|_| below(2) == 0);
+        let (once, others): (Vec<SwarmKind>, Vec<SwarmKind>) =
+            active.copied().partition(|kind| kind.0.is_once);
+        let child = if self.beyond_intensity {
+            Target::Child
+        } else {
+            Target::Supervised
+        };
+        let draw = |kind: SwarmKind, at: u64, below: &mut dyn FnMut(usize) -> usize| {
+            let mut dice = Dice::new(child.clone(), at, below);
+            (kind.0.draw)(&mut dice)
+        };
+        for kind in once {
+            // From no stream: there is nothing to draw.
+            drawn.extend(draw(kind, 1, &mut |_| 0));
+        }
+        let chaos = (steps * 2 / 3).max(1);
+        let mut earliest = 0;
+        if !others.is_empty() && self.budget > 0 {
+            let count = 1 + below(self.budget as usize);
+            let bound = usize::try_from(chaos).unwrap_or(usize::MAX);
+            let mut at: Vec<u64> = (0..count).map(|_| 1 + below(bound) as u64).collect();
+            at.sort_unstable();
+            for at in at {
+                let at = at.max(earliest);
+                let kind = others[below(others.len())];
+                let faults = draw(kind, at, below);
+                let last = faults.iter().map(step).fold(at, u64::max);
+                drawn.extend(faults);
+                earliest = last + self.quiet_steps;
+            }
+        }
+        if !drawn.is_empty() {
+            let within_ns = self.liveness.map(nanos);
+            let heal = Fault::new(Target::Run, Heal { within_ns });
+            drawn.push(heal.at_step(chaos.max(earliest)));
+        }
+        drawn
+    }
+}
+
+fn step(fault: &Fault) -> u64 {
+    match fault.when {
+        When::Step(step) => step,
+        When::At(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recipes_are_found_by_their_names_and_a_wrong_name_is_refused() {
+        for recipe in recipes() {
+            let found: SwarmKind = recipe.name.parse().unwrap();
+            assert!(std::ptr::eq(found.0, recipe), "two are called {found:?}");
+        }
+        let error = "kil".parse::<SwarmKind>().unwrap_err();
+        assert!(
+            error.starts_with("a swarm draws no `kil`: did you mean `kill`"),
+            "{error}"
+        );
+    }
+}

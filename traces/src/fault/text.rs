@@ -1,0 +1,378 @@
+//! Faults from text and as text: what all kinds have in common.
+//!
+//! ```text
+//! VERB [TARGET] [what the kind adds] [with N siblings] @WHEN [until TIME | within TIME]
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use retake_core::fault::Moment;
+use retake_core::step::StepKind;
+use retake_core::time::{Exact, nanos, parse_duration};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::kinds::VERBS;
+use super::{Fault, Target, When};
+use crate::near::did_you_mean;
+
+/// A fault's text does not parse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "fault `{text}`: {problem}; write `kill NAME @step 120`, `panic NAME in pre_start @1.5s` or \
+     `delay NAME @2s until 3s`, and see docs/faults.md for all of them"
+)]
+pub struct FaultError {
+    text: String,
+    problem: String,
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        parse(text).map_err(|problem| FaultError {
+            text: text.to_owned(),
+            problem,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// What follows a name after `in`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// An await of any callback.
+    Await,
+    /// This callback.
+    Callback(StepKind),
+}
+
+/// What a fault's text says besides its verb and its time. A kind takes what it has a
+/// meaning for; what is left must be the target.
+pub(super) struct Words<'a> {
+    verb: &'a str,
+    rest: &'a str,
+    last: Option<Last>,
+}
+
+/// A word with a time, which ends a fault's text.
+type Last = (&'static str, Duration);
+
+impl<'a> Words<'a> {
+    /// Take all but the last time.
+    pub(super) fn take_rest(&mut self) -> &'a str {
+        std::mem::take(&mut self.rest)
+    }
+
+    /// Take the time after this word, which ends the text.
+    pub(super) fn last(&mut self, word: &str) -> Option<Duration> {
+        let (_, time) = self.last.take_if(|(it, _)| *it == word)?;
+        Some(time)
+    }
+
+    /// Take the time after `until`.
+    pub(super) fn until(&mut self) -> Result<Duration, String> {
+        let verb = self.verb;
+        self.last("until")
+            .ok_or_else(|| format!("a {verb} needs `until TIME`"))
+    }
+
+    /// Take the time after `by`.
+    pub(super) fn by(&mut self, form: &str) -> Result<Duration, String> {
+        let (before, time) = self
+            .rest
+            .rsplit_once("by ")
+            .filter(|(before, _)| before.is_empty() || before.ends_with(' '))
+            .ok_or_else(|| format!("write `{form}`"))?;
+        self.rest = before.trim();
+        parse_duration(time.trim())
+    }
+
+    /// Take what follows the name after `in`, if it is a callback or `await`; else it is a
+    /// part of the name.
+    pub(super) fn part(&mut self) -> Option<Part> {
+        let (before, word) = self.rest.rsplit_once(" in ")?;
+        let part = match word {
+            "await" => Part::Await,
+            _ => Part::Callback(StepKind::of_callback(word)?),
+        };
+        self.rest = before.trim();
+        Some(part)
+    }
+
+    /// Take the callback that is affected: a handler where nothing is said.
+    pub(super) fn callback(&mut self) -> Result<StepKind, String> {
+        match self.part() {
+            None => Ok(StepKind::Handle),
+            Some(Part::Callback(kind)) => Ok(kind),
+            Some(Part::Await) => Err(format!("a {} cannot be `in await`", self.verb)),
+        }
+    }
+
+    /// Take `with N siblings`.
+    fn siblings(&mut self) -> Result<u32, String> {
+        let Some((before, count)) = self.rest.rsplit_once(" with ") else {
+            return Ok(0);
+        };
+        let number = count.strip_suffix(" siblings");
+        let Some(number) = number.or_else(|| count.strip_suffix(" sibling")) else {
+            return Ok(0);
+        };
+        self.rest = before.trim();
+        number
+            .parse()
+            .map_err(|_| format!("`{number}` is no number of siblings"))
+    }
+}
+
+/// What a kind adds to a fault's text.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    /// After the verb and the target, with a space before it.
+    words: String,
+    /// A word and a time, in nanoseconds, at the end.
+    last: Option<(&'static str, u64)>,
+}
+
+impl Tail {
+    pub(super) fn new(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            last: None,
+        }
+    }
+
+    /// Of a kind that affects this callback.
+    pub(super) fn callback(callback: StepKind) -> Self {
+        match callback.callback() {
+            Some(name) if callback != StepKind::Handle => Self::new(format!(" in {name}")),
+            _ => Self::default(),
+        }
+    }
+
+    pub(super) fn until(self, ns: u64) -> Self {
+        let last = Some(("until", ns));
+        Self { last, ..self }
+    }
+
+    pub(super) fn within(self, ns: u64) -> Self {
+        let last = Some(("within", ns));
+        Self { last, ..self }
+    }
+}
+
+/// When what replaces a callback has its effect.
+pub(super) fn callback_moment(callback: StepKind) -> Moment {
+    match callback {
+        StepKind::PreStart => Moment::Start,
+        other => Moment::Callback(other),
+    }
+}
+
+/// A callback, for a person.
+pub(super) fn callback_words(callback: StepKind) -> &'static str {
+    match callback {
+        StepKind::PreStart => "pre_start",
+        StepKind::PostStart => "post_start",
+        StepKind::Supervision => "supervision handler",
+        StepKind::PostStop => "post_stop",
+        StepKind::Handle | StepKind::Task | StepKind::Resume => "handler",
+    }
+}
+
+fn parse(text: &str) -> Result<Fault, String> {
+    let (head, tail) = text
+        .split_once('@')
+        .ok_or("`@` with a step or time is missing")?;
+    let (verb, rest) = head.trim().split_once(' ').unwrap_or((head.trim(), ""));
+    let (when, last) = split_when(tail)?;
+    let rest = rest.trim();
+    let mut words = Words { verb, rest, last };
+    let siblings = words.siblings()?;
+    let Some((_, kind)) = VERBS.iter().find(|(it, _)| *it == verb) else {
+        let near = did_you_mean(verb, VERBS.iter().map(|(verb, _)| *verb));
+        return Err(format!("there is no such fault as `{verb}`{near}"));
+    };
+    let action = kind(&mut words)?;
+    if let Some((word, _)) = words.last {
+        return Err(format!("a {verb} has no `{word}`"));
+    }
+    if words.part().is_some() {
+        return Err(format!("a {verb} has no `in`"));
+    }
+    if siblings > 0 && !action.ends_an_actor() {
+        return Err(format!(
+            "`{verb}` affects one task only: leave out the siblings"
+        ));
+    }
+    let target = Target::from(words.rest);
+    match (&target, action.has_target()) {
+        (Target::Run, true) => return Err("the name of the target is missing".to_owned()),
+        (Target::Run, false) | (_, true) => {}
+        (_, false) => {
+            return Err(format!("`{verb}` is about the whole run: it has no target"));
+        }
+    }
+    Ok(Fault {
+        target,
+        action,
+        when,
+        siblings,
+    })
+}
+
+/// When, and `until` or `within` with its time.
+fn split_when(tail: &str) -> Result<(When, Option<Last>), String> {
+    let mut tail = tail.trim();
+    let mut last = None;
+    for word in ["until", "within"] {
+        if let Some((when, time)) = tail.split_once(&format!(" {word} ")) {
+            last = Some((word, parse_duration(time.trim())?));
+            tail = when.trim();
+        }
+    }
+    let when = match tail.strip_prefix("step") {
+        Some(step) => match step.trim().parse() {
+            Ok(0) | Err(_) => return Err("the step must be a whole number from 1".to_owned()),
+            Ok(step) => When::Step(step),
+        },
+        None => When::At(parse_duration(tail)?),
+    };
+    Ok((when, last))
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tail { words, last } = self.action.tail();
+        f.write_str(self.action.verb())?;
+        if self.target != Target::Run {
+            write!(f, " {}", self.target)?;
+        }
+        f.write_str(&words)?;
+        match self.siblings {
+            0 => {}
+            1 => f.write_str(" with 1 sibling")?,
+            count => write!(f, " with {count} siblings")?,
+        }
+        match self.when {
+            When::Step(step) => write!(f, " @step {step}")?,
+            When::At(time) => write!(f, " @{}", Exact(nanos(time)))?,
+        }
+        match last {
+            Some((word, ns)) => write!(f, " {word} {}", Exact(ns)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistaken_fault_says_what_is_wrong() {
+        for (text, expected) in [
+            ("kill a", "`@` with a step or time is missing"),
+            ("kill @3s", "name of the target is missing"),
+            ("kill a @3", "lacks a unit"),
+            ("kill a @3x", "no unit of time"),
+            ("kill a @step 0", "whole number from 1"),
+            ("kill a @1s until 2s", "a kill has no `until`"),
+            ("kill a in handle @1s", "`in await` only"),
+            ("panic a in await @1s", "cannot be `in await`"),
+            ("delay a @1s", "needs `until TIME`"),
+            ("delay a in handle @1s until 2s", "has no `in`"),
+            ("duplicate a in handle @1s", "has no `in`"),
+            ("slow a @1s until 2s", "write `slow NAME by TIME`"),
+            ("slow a by 5 @1s until 2s", "`5` lacks a unit"),
+            ("slow by 5ms @1s until 2s", "name of the target is missing"),
+            ("slow a in handle by 1ms @1s", "`in pre_start` only"),
+            ("slow a in pre_start by 1ms @1s until 2s", "has no `until`"),
+            (
+                "delay a with 2 siblings @1s until 2s",
+                "affects one task only",
+            ),
+            ("kill a with many siblings @1s", "no number of siblings"),
+            ("pause a @1s until 2s", "it has no target"),
+            ("late a by 1ms @1s until 2s", "it has no target"),
+            ("late @1s until 2s", "write `late by TIME`"),
+            ("clock 5 @1s", "lacks a unit"),
+            ("clock wave 5s @1s", "write `clock wave TIME per TIME`"),
+            ("load x0 @1s", "from 1 to 1000"),
+            ("load at most 0 @1s", "write `load at most 3`"),
+            ("point @1s", "name of the place is missing"),
+            ("heal @1s until 2s", "a heal has no `until`"),
+            ("buggify it @1s", "`buggify` is about the whole run"),
+            ("freeze a @1s", "no such fault"),
+            (
+                "panik a @1s",
+                "no such fault as `panik`: did you mean `panic`?",
+            ),
+            ("buggyfy @1s", "did you mean `buggify`?"),
+            ("kill a @99999999999h", "too long a time"),
+        ] {
+            let error = text.parse::<Fault>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_fault_parses_from_what_it_prints() {
+        let mut verbs = std::collections::BTreeSet::new();
+        for text in [
+            "kill a/b#2 @step 7",
+            "kill a in await @1s",
+            "kill pool/* @1s",
+            "kill *supervised with 2 siblings @step 3",
+            "panic a @1500000001ns",
+            "panic a in pre_start @step 1",
+            "fail a in supervision with 1 sibling @1s",
+            "fail a in post_stop @1s",
+            "panic a in post_start @1s",
+            "stop a b in c @1s",
+            "drain a @1s",
+            "lose a @1s",
+            "duplicate a @1s",
+            "delay a @2us until 3s",
+            "slow a by 5ms @2us until 3s",
+            "slow standby by 5ms @2us until 3s",
+            "slow a in pre_start by 5ms @2us",
+            "squat a @1s until 2s",
+            "pause @1s until 2s",
+            "late by 1ms @1s until 2s",
+            "coalesce by 1ms @1s until 2s",
+            "clock +5s @1s",
+            "clock -5s @1s until 9s",
+            "clock drift +10ms @1s",
+            "clock wave 2s per 60s @1s",
+            "load x4 @step 1",
+            "load at most 3 @step 1",
+            "buggify @1s",
+            "point pool: checks in twice @step 9",
+            "heal @step 9",
+            "heal @1s within 60s",
+        ] {
+            let fault: Fault = text.parse().unwrap();
+            assert_eq!(fault.to_string(), text);
+            verbs.insert(fault.action.verb());
+            let again = serde_json::from_str::<Fault>(&serde_json::to_string(&fault).unwrap());
+            assert_eq!(again.unwrap(), fault);
+        }
+        let all: std::collections::BTreeSet<&str> = VERBS.iter().map(|(verb, _)| *verb).collect();
+        assert_eq!(verbs, all, "a kind has no example above");
+    }
+}
