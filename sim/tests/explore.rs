@@ -344,7 +344,7 @@ fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
             .run(common::lonely_actor)
             .passed()
     );
-    assert_eq!(Strategy::default(), Strategy::Random);
+    assert_eq!(Strategy::default(), Strategy::random());
 }
 
 fn a_test() -> Test {

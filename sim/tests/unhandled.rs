@@ -76,8 +76,8 @@ fn what_is_left_in_mailboxes_is_recorded_in_the_order_of_handling() {
         ("late", "scenario", "Note(4)"),
     ]);
     for strategy in [
-        Strategy::Fifo,
-        Strategy::Random,
+        Strategy::fifo(),
+        Strategy::random(),
         "defer:percent=100".parse().unwrap(),
     ] {
         let sink = MemorySink::new();

@@ -197,12 +197,14 @@ where
 
 /// The `Random` strategy, without anything recorded but the event hash.
 pub(crate) fn random() -> Sim {
-    Sim::new().seed(1).strategy(Strategy::Random)
+    Sim::new().seed(1).strategy(Strategy::random())
 }
 
 /// The strategy that defers one step in ten.
 pub(crate) fn defer() -> Sim {
-    Sim::new().seed(1).strategy(Strategy::Defer { percent: 10 })
+    Sim::new()
+        .seed(1)
+        .strategy(retake_sim::strategy::Defer { percent: 10 }.into())
 }
 
 /// Units of work a second.

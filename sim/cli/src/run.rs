@@ -163,7 +163,7 @@ impl<'p> Runner<'p> {
     ) -> u64 {
         let plain = Settings {
             seed: 0,
-            strategy: Strategy::Fifo,
+            strategy: Strategy::fifo(),
             horizon: settings.horizon,
             step_limit: settings.step_limit,
             allow_threads: settings.allow_threads,

@@ -193,7 +193,7 @@ impl Case {
     fn chooser(&self) -> Strategy {
         match &self.holds {
             Some(holds) => Strategy::Holds(Arc::from(holds.as_slice())),
-            None => self.strategy.parse().unwrap_or(Strategy::Fifo),
+            None => self.strategy.parse().unwrap_or(Strategy::fifo()),
         }
     }
 
@@ -362,7 +362,7 @@ impl Case {
         } else if record.holds {
             let (strategy, schedule_seed) = match record.schedule {
                 // An unknown one, of a later version, is first in, first out.
-                Some((text, seed)) => (text.parse().unwrap_or(Strategy::Fifo), seed),
+                Some((text, seed)) => (text.parse().unwrap_or(Strategy::fifo()), seed),
                 None => (self.chooser(), self.seed),
             };
             let seen = recorded.clone();

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rand_core::Rng as _;
 
 use crate::rng::{below, stream};
-use crate::strategy::{Strategy, StrategyError};
+use crate::strategy::{Pct, Pos, Random, Starve, Strategy, StrategyError};
 
 /// How a campaign chooses the strategy of each seed. Parses from and prints as `mix`
 /// or a strategy.
@@ -16,7 +16,7 @@ pub enum Search {
     /// strategy finds every bug soonest.
     #[default]
     Mix,
-    /// Always this one. The steps of `pct` are those of the scenario.
+    /// Always this one, for as many steps as the scenario takes.
     Only(Strategy),
 }
 
@@ -26,23 +26,20 @@ impl Search {
     pub fn strategy(&self, seed: u64, steps: u64) -> Strategy {
         let steps = steps.max(1);
         match self {
-            Self::Only(Strategy::Pct { depth, .. }) => Strategy::Pct {
-                depth: *depth,
-                steps,
-            },
-            Self::Only(strategy) => strategy.clone(),
+            Self::Only(strategy) => strategy.clone().for_steps(steps),
             Self::Mix => {
                 let rng = &mut stream(seed, "strategy");
                 match below(rng, 10) {
-                    0..4 => Strategy::Random,
-                    4..7 => Strategy::Pct {
-                        depth: [2, 3, 5][(rng.next_u32() % 3) as usize],
-                        steps,
-                    },
-                    7..9 => Strategy::Pos,
-                    _ => Strategy::Starve {
+                    0..4 => Random.into(),
+                    4..7 => {
+                        let depth = [2, 3, 5][(rng.next_u32() % 3) as usize];
+                        Pct { depth, steps }.into()
+                    }
+                    7..9 => Pos.into(),
+                    _ => Starve {
                         steps: (steps / 4).max(4),
-                    },
+                    }
+                    .into(),
                 }
             }
         }

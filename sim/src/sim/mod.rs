@@ -323,7 +323,7 @@ impl Sim {
         Self {
             follow: Mutex::new(Some(plan)),
             on_input,
-            ..self.strategy(Strategy::Fifo)
+            ..self.strategy(Strategy::fifo())
         }
     }
 

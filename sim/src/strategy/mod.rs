@@ -1,10 +1,12 @@
 //! Scheduling strategies: which of the runnable tasks takes the next step.
 //!
-//! [`Scheduler`] is the one interface, each strategy one small file, and
-//! [`Strategy`] names them as data, for builders, command lines and trace
-//! headers. No strategy finds every bug soonest, so campaigns rotate them.
+//! [`Scheduler`] is the one interface, and [`Strategy`] names strategies as data, for builders,
+//! command lines and trace headers. Each strategy is one small file, with its name, its
+//! settings and what chooses; to add one, write its file and add it to the list below. No
+//! strategy finds every bug soonest, so campaigns rotate them.
 
 mod defer;
+mod delays;
 mod fifo;
 mod hold;
 mod pct;
@@ -14,16 +16,18 @@ mod replay;
 mod starve;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
+use retake_traces::did_you_mean;
 use retake_traces::schedule::Schedule;
 
 use crate::runnable::Runnable;
-use retake_traces::did_you_mean;
 
 pub use defer::Defer;
+pub use delays::Delays;
 pub use fifo::Fifo;
 pub use hold::{Held, Hold, StepOf};
 pub(crate) use hold::{Recorded, Recorder};
@@ -68,172 +72,241 @@ pub trait Scheduler {
     }
 }
 
-/// The name of a strategy with its parameters.
-///
-/// Parses from and prints as `fifo`, `random`, `pct`, `pct:depth=3,steps=10000`, `pos`,
-/// `starve:steps=100`, `defer` or `defer:percent=10`.
-///
-/// ```
-/// use retake_sim::Strategy;
-/// let strategy: Strategy = "pct:depth=5".parse()?;
-/// assert_eq!(strategy.to_string(), "pct:depth=5,steps=10000");
-/// # Ok::<(), retake_sim::StrategyError>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Strategy {
-    /// First in, first out: see [`Fifo`].
-    Fifo,
-    /// Each runnable task with equal probability: see [`Random`].
-    #[default]
-    Random,
-    /// Probabilistic concurrency testing: see [`Pct`].
-    Pct {
-        /// Number of ordering constraints that the sought bug needs, at least 1.
-        depth: u32,
-        /// Expected number of steps of a run, at least 1.
-        steps: u64,
-    },
-    /// Each step draws a priority, the highest runs: see [`Pos`].
-    Pos,
-    /// One task at a time runs only when no other can: see [`Starve`].
-    Starve {
-        /// Steps for which a task starves on average, at least 1.
-        steps: u64,
-    },
-    /// Run at once unless a coin defers: see [`Defer`].
-    Defer {
-        /// Probability of deferring, in percent, 0 to 100.
-        percent: u32,
-    },
-    /// Follow a recorded schedule to the letter: see [`Exact`].
-    Replay(Arc<Schedule>),
-    /// First in, first out but for these steps: see [`Deviations`].
-    Deviations(Arc<[(u64, u32)]>),
-    /// First in, first out but for steps that wait for others: see [`Held`].
-    Holds(Arc<[Hold]>),
+/// A strategy that has a name to write.
+trait Named: Sized + Copy {
+    /// How it is written, with its settings and their usual values.
+    const FORM: &'static str;
+
+    /// Take its settings.
+    fn read(settings: &mut Settings<'_>) -> Result<Self, String>;
+
+    /// Its settings.
+    fn settings(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// The same for a run of about so many steps.
+    fn for_steps(self, steps: u64) -> Self {
+        let _ = steps;
+        self
+    }
+
+    /// What chooses, drawing from `rng`.
+    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler>;
 }
 
-const DEFAULT_PCT_DEPTH: u32 = 3;
-const DEFAULT_PCT_STEPS: u64 = 10_000;
-const DEFAULT_STARVE_STEPS: u64 = 100;
-const DEFAULT_DEFER_PERCENT: u32 = 10;
+/// The name in how a strategy is written.
+const fn name_in(form: &'static str) -> &'static str {
+    let mut length = 0;
+    while length < form.len() && form.as_bytes()[length] != b'[' {
+        length += 1;
+    }
+    form.split_at(length).0
+}
+
+/// Settings that were written and not taken yet.
+struct Settings<'a>(Vec<(&'a str, u64)>);
+
+impl<'a> Settings<'a> {
+    fn parse(text: &'a str) -> Result<Self, String> {
+        let settings = text.split(',').filter(|setting| !setting.is_empty());
+        let settings = settings.map(|setting| {
+            let (key, value) = setting
+                .split_once('=')
+                .ok_or_else(|| format!("`{setting}` is not of the form name=number"))?;
+            let value: u64 = value
+                .parse()
+                .map_err(|_| format!("`{value}` is not a whole number"))?;
+            Ok((key, value))
+        });
+        settings.collect::<Result<_, String>>().map(Self)
+    }
+
+    fn take(&mut self, key: &str, usual: u64, range: RangeInclusive<u64>) -> Result<u64, String> {
+        let value = match self.0.iter().position(|(name, _)| *name == key) {
+            Some(place) => self.0.remove(place).1,
+            None => usual,
+        };
+        if range.contains(&value) {
+            return Ok(value);
+        }
+        let (start, end) = (range.start(), range.end());
+        Err(format!("{key} must be from {start} to {end}"))
+    }
+}
+
+macro_rules! strategies {
+    ($($strategy:ident,)*) => {
+        /// A strategy, as data.
+        ///
+        /// Parses from and prints as its name, with its settings behind a colon: `fifo`,
+        /// `pct`, `pct:depth=3,steps=10000`.
+        ///
+        /// ```
+        /// use retake_sim::Strategy;
+        /// let strategy: Strategy = "pct:depth=5".parse()?;
+        /// assert_eq!(strategy.to_string(), "pct:depth=5,steps=10000");
+        /// # Ok::<(), retake_sim::StrategyError>(())
+        /// ```
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Strategy {
+            $(
+                #[doc = concat!("`", stringify!($strategy), "`, see there.")]
+                $strategy($strategy),
+            )*
+            /// Follow a recorded schedule to the letter: see [`Exact`].
+            Replay(Arc<Schedule>),
+            /// First in, first out but for these steps: see [`Deviations`].
+            Deviations(Arc<[(u64, u32)]>),
+            /// First in, first out but for steps that wait for others: see [`Held`].
+            Holds(Arc<[Hold]>),
+        }
+
+        $(impl From<$strategy> for Strategy {
+            fn from(strategy: $strategy) -> Self {
+                Self::$strategy(strategy)
+            }
+        })*
+
+        /// How the strategies that have a name are written.
+        const FORMS: &[&str] = &[$(<$strategy as Named>::FORM,)*];
+
+        impl Strategy {
+            /// What chooses, drawing from `rng`.
+            #[must_use]
+            pub fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
+                match self {
+                    $(Self::$strategy(it) => it.scheduler(rng),)*
+                    Self::Replay(schedule) => Box::new(Exact::new(Arc::clone(schedule))),
+                    Self::Deviations(deviations) => {
+                        Box::new(Deviations::new(Arc::clone(deviations)))
+                    }
+                    Self::Holds(holds) => Box::new(Held::new(holds)),
+                }
+            }
+
+            /// The same for a run of about so many steps, where that is a setting.
+            #[must_use]
+            pub fn for_steps(self, steps: u64) -> Self {
+                match self {
+                    $(Self::$strategy(it) => it.for_steps(steps).into(),)*
+                    other => other,
+                }
+            }
+
+            /// Its name, and its settings.
+            fn written(&self) -> (&'static str, Vec<(&'static str, u64)>) {
+                match self {
+                    $(Self::$strategy(it) => {
+                        (name_in(<$strategy as Named>::FORM), it.settings())
+                    })*
+                    Self::Replay(_) => ("replay", Vec::new()),
+                    Self::Deviations(_) => ("deviations", Vec::new()),
+                    Self::Holds(_) => ("holds", Vec::new()),
+                }
+            }
+        }
+
+        /// The strategy of this name, which takes its settings; none without a name.
+        fn named(name: &str, settings: &mut Settings<'_>) -> Option<Result<Strategy, String>> {
+            $(if name == name_in(<$strategy as Named>::FORM) {
+                return Some(<$strategy as Named>::read(settings).map(Strategy::from));
+            })*
+            None
+        }
+    };
+}
+
+strategies! {
+    Fifo,
+    Random,
+    Pct,
+    Pos,
+    Starve,
+    Defer,
+    Delays,
+}
 
 impl Strategy {
-    /// The scheduler of this name, drawing from `rng`.
+    /// First in, first out: see [`Fifo`].
     #[must_use]
-    pub fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
-        match self {
-            Self::Fifo => Box::new(Fifo),
-            Self::Random => Box::new(Random::new(rng)),
-            Self::Pct { depth, steps } => Box::new(Pct::new(*depth, *steps, rng)),
-            Self::Pos => Box::new(Pos::new(rng)),
-            Self::Starve { steps } => Box::new(Starve::new(*steps, rng)),
-            Self::Defer { percent } => Box::new(Defer::new(*percent, rng)),
-            Self::Replay(schedule) => Box::new(Exact::new(Arc::clone(schedule))),
-            Self::Deviations(deviations) => Box::new(Deviations::new(Arc::clone(deviations))),
-            Self::Holds(holds) => Box::new(Held::new(holds)),
-        }
+    pub const fn fifo() -> Self {
+        Self::Fifo(Fifo)
+    }
+
+    /// Each runnable task with equal probability: see [`Random`].
+    #[must_use]
+    pub const fn random() -> Self {
+        Self::Random(Random)
+    }
+}
+
+impl Default for Strategy {
+    fn default() -> Self {
+        Self::random()
     }
 }
 
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fifo => f.write_str("fifo"),
-            Self::Random => f.write_str("random"),
-            Self::Pct { depth, steps } => write!(f, "pct:depth={depth},steps={steps}"),
-            Self::Pos => f.write_str("pos"),
-            Self::Starve { steps } => write!(f, "starve:steps={steps}"),
-            Self::Defer { percent } => write!(f, "defer:percent={percent}"),
-            Self::Replay(_) => f.write_str("replay"),
-            Self::Deviations(_) => f.write_str("deviations"),
-            Self::Holds(_) => f.write_str("holds"),
+        let (name, settings) = self.written();
+        f.write_str(name)?;
+        for (place, (key, value)) in settings.iter().enumerate() {
+            let sign = if place == 0 { ':' } else { ',' };
+            write!(f, "{sign}{key}={value}")?;
         }
+        Ok(())
     }
 }
 
 /// A strategy's text does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "strategy `{text}`: {problem}; write fifo, random, pct[:depth=3,steps=10000], pos, starve[:steps=100] or defer[:percent=10]"
-)]
+#[error("strategy `{text}`: {problem}; write {}", forms())]
 pub struct StrategyError {
     text: String,
     problem: String,
 }
 
-/// The strategies that have a name to write.
-const NAMES: [&str; 6] = ["fifo", "random", "pct", "pos", "starve", "defer"];
+/// How all strategies are written, as a part of a sentence.
+fn forms() -> String {
+    match FORMS {
+        [forms @ .., last] => format!("{} or {last}", forms.join(", ")),
+        [] => String::new(),
+    }
+}
 
 impl FromStr for Strategy {
     type Err = StrategyError;
 
     fn from_str(text: &str) -> Result<Self, StrategyError> {
-        let error = |problem: String| StrategyError {
+        parse(text).map_err(|problem| StrategyError {
             text: text.to_owned(),
             problem,
-        };
-        let (name, rest) = text.split_once(':').unwrap_or((text, ""));
-        let mut settings = Vec::new();
-        for setting in rest.split(',').filter(|setting| !setting.is_empty()) {
-            let (key, value) = setting
-                .split_once('=')
-                .ok_or_else(|| error(format!("`{setting}` is not of the form name=number")))?;
-            let value: u64 = value
-                .parse()
-                .map_err(|_| error(format!("`{value}` is not a whole number")))?;
-            settings.push((key, value));
-        }
-        let mut take = |key: &str, default: u64, range: std::ops::RangeInclusive<u64>| {
-            let value = match settings.iter().position(|(name, _)| *name == key) {
-                Some(place) => settings.remove(place).1,
-                None => default,
-            };
-            if range.contains(&value) {
-                Ok(value)
-            } else {
-                Err(error(format!(
-                    "{key} must be from {} to {}",
-                    range.start(),
-                    range.end()
-                )))
-            }
-        };
-        let strategy = match name {
-            "fifo" => Self::Fifo,
-            "random" => Self::Random,
-            "pct" => Self::Pct {
-                depth: take("depth", DEFAULT_PCT_DEPTH.into(), 1..=1_000)? as u32,
-                steps: take("steps", DEFAULT_PCT_STEPS, 1..=u64::MAX)?,
-            },
-            "pos" => Self::Pos,
-            "starve" => Self::Starve {
-                steps: take("steps", DEFAULT_STARVE_STEPS, 1..=1_000_000_000)?,
-            },
-            "defer" => Self::Defer {
-                percent: take("percent", DEFAULT_DEFER_PERCENT.into(), 0..=100)? as u32,
-            },
-            "replay" | "deviations" | "holds" => {
-                return Err(error(format!(
-                    "`{name}` needs a recorded run; use `retake replay FILE`"
-                )));
-            }
-            _ => {
-                let near = did_you_mean(name, NAMES.into_iter().chain(["mix"]));
-                return Err(error(format!(
-                    "there is no such strategy{near}; there are {}, and mix for campaigns",
-                    NAMES.join(", ")
-                )));
-            }
-        };
-        match settings.first() {
-            Some((key, _)) => {
-                let near = did_you_mean(key, ["depth", "steps", "percent"]);
-                Err(error(format!("`{name}` has no setting `{key}`{near}")))
-            }
-            None => Ok(strategy),
-        }
+        })
     }
+}
+
+fn parse(text: &str) -> Result<Strategy, String> {
+    let (name, rest) = text.split_once(':').unwrap_or((text, ""));
+    let mut settings = Settings::parse(rest)?;
+    let Some(strategy) = named(name, &mut settings) else {
+        if matches!(name, "replay" | "deviations" | "holds") {
+            let problem = format!("`{name}` needs a recorded run; use `retake replay FILE`");
+            return Err(problem);
+        }
+        let names: Vec<&str> = FORMS.iter().map(|form| name_in(form)).collect();
+        let near = did_you_mean(name, names.iter().copied().chain(["mix"]));
+        let names = names.join(", ");
+        return Err(format!(
+            "there is no such strategy{near}; there are {names}, and mix for campaigns"
+        ));
+    };
+    let strategy = strategy?;
+    let Some((key, _)) = settings.0.first() else {
+        return Ok(strategy);
+    };
+    let near = did_you_mean(key, ["depth", "steps", "percent", "count"]);
+    Err(format!("`{name}` has no setting `{key}`{near}"))
 }
 
 #[cfg(test)]
@@ -258,17 +331,29 @@ mod tests {
     }
 
     #[test]
+    fn how_a_strategy_is_written_gives_its_usual_settings() {
+        for form in FORMS {
+            let name = name_in(form);
+            let written = form.replace(['[', ']'], "");
+            let usual: Strategy = name.parse().unwrap();
+            assert_eq!(written.parse(), Ok(usual), "{form}");
+        }
+    }
+
+    #[test]
     fn a_strategy_parses_from_what_it_prints() {
+        let pct = Pct {
+            depth: 2,
+            steps: 77,
+        };
         for strategy in [
-            Strategy::Fifo,
-            Strategy::Random,
-            Strategy::Pct {
-                depth: 2,
-                steps: 77,
-            },
-            Strategy::Pos,
-            Strategy::Starve { steps: 9 },
-            Strategy::Defer { percent: 25 },
+            Strategy::fifo(),
+            Strategy::random(),
+            pct.into(),
+            Pos.into(),
+            Starve { steps: 9 }.into(),
+            Defer { percent: 25 }.into(),
+            Delays { count: 3, steps: 4 }.into(),
         ] {
             assert_eq!(strategy.to_string().parse(), Ok(strategy));
         }

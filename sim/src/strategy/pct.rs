@@ -11,15 +11,46 @@ use std::collections::BinaryHeap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use super::Scheduler;
+use super::{Named, Scheduler, Settings};
 use crate::runnable::Runnable;
 
 /// Initial priorities lie above this, dropped ones below.
 const DROPPED: u64 = 1 << 32;
 
 /// Runs the runnable task of the highest priority, see the module documentation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pct {
+    /// Number of ordering constraints that the sought bug needs, at least 1.
+    pub depth: u32,
+    /// Expected number of steps of a run, at least 1.
+    pub steps: u64,
+}
+
+impl Named for Pct {
+    const FORM: &'static str = "pct[:depth=3,steps=10000]";
+
+    fn read(settings: &mut Settings<'_>) -> Result<Self, String> {
+        Ok(Self {
+            depth: settings.take("depth", 3, 1..=1_000)? as u32,
+            steps: settings.take("steps", 10_000, 1..=u64::MAX)?,
+        })
+    }
+
+    fn settings(&self) -> Vec<(&'static str, u64)> {
+        vec![("depth", self.depth.into()), ("steps", self.steps)]
+    }
+
+    fn for_steps(self, steps: u64) -> Self {
+        Self { steps, ..self }
+    }
+
+    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
+        Box::new(Priorities::new(*self, rng))
+    }
+}
+
+#[derive(Debug)]
+struct Priorities {
     rng: ChaCha8Rng,
     /// By slot.
     priorities: Vec<u64>,
@@ -30,10 +61,8 @@ pub struct Pct {
     next_dropped: u64,
 }
 
-impl Pct {
-    /// For bugs of `depth` (at least 1) in runs of about `steps` (at least 1) steps.
-    #[must_use]
-    pub fn new(depth: u32, steps: u64, mut rng: ChaCha8Rng) -> Self {
+impl Priorities {
+    fn new(Pct { depth, steps }: Pct, mut rng: ChaCha8Rng) -> Self {
         let mut changes: Vec<u64> = (1..depth)
             .map(|_| 1 + rng.next_u64() % steps.max(1))
             .collect();
@@ -58,7 +87,7 @@ impl Pct {
     }
 }
 
-impl Scheduler for Pct {
+impl Scheduler for Priorities {
     fn started(&mut self, slot: u32, _serial: u32) {
         let place = slot as usize;
         if place >= self.priorities.len() {

@@ -10,12 +10,27 @@ use std::collections::BinaryHeap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng as _;
 
-use super::Scheduler;
+use super::{Named, Scheduler, Settings};
 use crate::runnable::Runnable;
 
 /// Runs the step of the highest priority, see the module documentation.
-#[derive(Clone, Debug)]
-pub struct Pos {
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pos;
+
+impl Named for Pos {
+    const FORM: &'static str = "pos";
+
+    fn read(_: &mut Settings<'_>) -> Result<Self, String> {
+        Ok(Self)
+    }
+
+    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
+        Box::new(Priorities::new(rng))
+    }
+}
+
+#[derive(Debug)]
+struct Priorities {
     rng: ChaCha8Rng,
     /// By slot.
     priorities: Vec<u64>,
@@ -25,10 +40,8 @@ pub struct Pos {
     heap: BinaryHeap<(u64, u32)>,
 }
 
-impl Pos {
-    /// Draws from `rng`.
-    #[must_use]
-    pub fn new(rng: ChaCha8Rng) -> Self {
+impl Priorities {
+    fn new(rng: ChaCha8Rng) -> Self {
         Self {
             rng,
             priorities: Vec::new(),
@@ -38,7 +51,7 @@ impl Pos {
     }
 }
 
-impl Scheduler for Pos {
+impl Scheduler for Priorities {
     fn arrived(&mut self, slot: u32) {
         self.arriving.push(slot);
     }
@@ -75,7 +88,7 @@ mod tests {
     #[test]
     fn the_order_of_arrival_does_not_matter() {
         let picks = |arrivals: &[&[u32]]| {
-            let mut pos = Pos::new(stream(7, "schedule"));
+            let mut pos = Priorities::new(stream(7, "schedule"));
             let mut runnable = Runnable::default();
             let mut picks = Vec::new();
             for round in arrivals {

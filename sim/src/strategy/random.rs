@@ -2,25 +2,32 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::Scheduler;
+use super::{Named, Scheduler, Settings};
 use crate::rng::below;
 use crate::runnable::Runnable;
 
 /// Runs each runnable task with equal probability.
-#[derive(Clone, Debug)]
-pub struct Random {
-    rng: ChaCha8Rng,
-}
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Random;
 
-impl Random {
-    /// Draws from `rng`.
-    #[must_use]
-    pub fn new(rng: ChaCha8Rng) -> Self {
-        Self { rng }
+impl Named for Random {
+    const FORM: &'static str = "random";
+
+    fn read(_: &mut Settings<'_>) -> Result<Self, String> {
+        Ok(Self)
+    }
+
+    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
+        Box::new(Uniform { rng })
     }
 }
 
-impl Scheduler for Random {
+#[derive(Debug)]
+struct Uniform {
+    rng: ChaCha8Rng,
+}
+
+impl Scheduler for Uniform {
     fn pick(&mut self, _step: u64, runnable: &mut Runnable) -> Option<u32> {
         // A single choice needs no draw.
         let rank = match runnable.len() {

@@ -2,34 +2,48 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::Scheduler;
+use super::{Named, Scheduler, Settings};
 use crate::rng::below;
 use crate::runnable::Runnable;
 
 /// Starves one task for a while, then another; the others run with equal probability.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Starve {
+    /// Steps for which a task starves on average, at least 1.
+    pub steps: u64,
+}
+
+impl Named for Starve {
+    const FORM: &'static str = "starve[:steps=100]";
+
+    fn read(settings: &mut Settings<'_>) -> Result<Self, String> {
+        let steps = settings.take("steps", 100, 1..=1_000_000_000)?;
+        Ok(Self { steps })
+    }
+
+    fn settings(&self) -> Vec<(&'static str, u64)> {
+        vec![("steps", self.steps)]
+    }
+
+    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
+        Box::new(Starving {
+            rng,
+            steps: self.steps.max(1),
+            victim: None,
+            until: 0,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Starving {
     rng: ChaCha8Rng,
-    /// Steps for which a task starves, on average.
     steps: u64,
     victim: Option<u32>,
     until: u64,
 }
 
-impl Starve {
-    /// Each victim starves for `steps` (at least 1) steps on average.
-    #[must_use]
-    pub fn new(steps: u64, rng: ChaCha8Rng) -> Self {
-        Self {
-            rng,
-            steps: steps.max(1),
-            victim: None,
-            until: 0,
-        }
-    }
-}
-
-impl Scheduler for Starve {
+impl Scheduler for Starving {
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
         let count = runnable.len();
         if step > self.until || self.victim.is_none() {

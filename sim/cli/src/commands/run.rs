@@ -29,7 +29,7 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Who chooses the next step: fifo, random, pct[:depth=3,steps=10000], pos,
-    /// starve[:steps=100] or defer[:percent=10].
+    /// starve[:steps=100], defer[:percent=10] or delays[:count=2,steps=10000].
     #[arg(long, default_value_t = Strategy::default())]
     strategy: Strategy,
     /// Record the run in this file.
