@@ -97,7 +97,7 @@ impl Actor for Debtor {
             Ask::End(End::Stop, _) => myself.stop(None),
             Ask::End(End::Kill, is_waiting) => {
                 is_waiting.notify_one();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
         Ok(())
