@@ -267,6 +267,11 @@ fn a_command_whose_run_hangs_can_be_interrupted() {
         &["why", &case],
         &["replay", &case],
         &["replay", "forged.retake", "--from-seed"],
+        &["export", &case, "--format", "jsonl", "-o", "made.jsonl"],
+        &["view", &case, "-o", "made.html"],
+        &["view", &case, "--serve"],
+        &["debug", &case, "--print", "why"],
+        &["debug", "forged.retake", "--print", "why"],
     ] {
         let child = start(folder.path(), arguments);
         let id = child.id();
@@ -274,7 +279,9 @@ fn a_command_whose_run_hangs_can_be_interrupted() {
         assert_eq!(code, Some(130), "{arguments:?}: {text}");
         assert!(text.contains("interrupted "), "{arguments:?}: {text}");
     }
-    assert!(!folder.path().join("small.json").exists());
+    for file in ["small.json", "made.jsonl", "made.html"] {
+        assert!(!folder.path().join(file).exists(), "{file}");
+    }
 }
 
 #[cfg(target_os = "linux")]

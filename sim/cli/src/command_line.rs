@@ -137,6 +137,11 @@ impl Program {
             Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
                 ExitCode::SUCCESS
             }
+            Err(Error::Interrupted) => {
+                let _ = out.flush();
+                eprintln!("{}", Error::Interrupted);
+                ExitCode::from(Error::Interrupted.code())
+            }
             Err(error) => {
                 // What was printed so far comes before the error.
                 let _ = out.flush();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use retake_sim::isolate::{self, Workers};
 
-use crate::status::Status;
+use crate::status::{Error, Status};
 
 /// Ready on the first signal to end.
 pub async fn stop_requested() {
@@ -34,6 +34,8 @@ pub async fn stop_requested() {
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     is_asked: Arc<AtomicBool>,
+    /// There is nothing to end in good order any more.
+    ends_at_once: Arc<AtomicBool>,
     /// Runs in these are ended at once.
     cancelled: Arc<Mutex<Vec<Weak<Workers>>>>,
 }
@@ -57,7 +59,8 @@ impl Interrupt {
                 )]
                 std::thread::spawn(move || {
                     for _ in signals.forever() {
-                        if heard.is_asked.swap(true, Ordering::SeqCst) {
+                        let is_second = heard.is_asked.swap(true, Ordering::SeqCst);
+                        if is_second || heard.ends_at_once.load(Ordering::SeqCst) {
                             isolate::kill_all();
                             std::process::exit(Status::Interrupted.code().into());
                         }
@@ -74,6 +77,21 @@ impl Interrupt {
     #[must_use]
     pub fn is_asked(&self) -> bool {
         self.is_asked.load(Ordering::SeqCst)
+    }
+
+    /// An error once it was asked, for a command that has nothing to show of a part of a run.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.is_asked() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// The runs are over: from now on the first signal ends the process, as where none is
+    /// listened to. An error if it was asked before.
+    pub(crate) fn end_at_once(&self) -> Result<(), Error> {
+        self.ends_at_once.store(true, Ordering::SeqCst);
+        self.check()
     }
 
     /// Resolves once it is asked.

@@ -45,6 +45,8 @@ pub enum Error {
     Case(String),
     /// Output went nowhere: exit code 1.
     Output(io::Error),
+    /// By Ctrl-C, before there was anything to print or write: exit code 130.
+    Interrupted,
     /// Anything else, with an exit code that the command's help explains.
     Other {
         /// The exit code.
@@ -62,6 +64,7 @@ impl Error {
             Self::Usage(_) => 2,
             Self::File(_) | Self::Case(_) => 3,
             Self::Output(_) => 1,
+            Self::Interrupted => Status::Interrupted.code(),
             Self::Other { code, .. } => *code,
         }
     }
@@ -72,7 +75,7 @@ impl std::error::Error for Error {
         match self {
             Self::File(error) => Some(error),
             Self::Output(error) => Some(error),
-            Self::Usage(_) | Self::Case(_) | Self::Other { .. } => None,
+            Self::Usage(_) | Self::Case(_) | Self::Interrupted | Self::Other { .. } => None,
         }
     }
 }
@@ -84,6 +87,7 @@ impl fmt::Display for Error {
             Self::File(error) => error.fmt(f),
             Self::Case(what) => f.write_str(what),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
+            Self::Interrupted => f.write_str("interrupted before the run came to its end"),
         }
     }
 }

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use retake_sim::explore;
 use retake_sim::isolate::{Launch, Workers};
-
-use crate::scenario::Scenario;
 
 /// The largest address space of a run, in megabytes, where a command has no setting for it.
 pub(crate) const MEMORY_LIMIT_MB: u64 = 4096;
@@ -30,9 +27,4 @@ pub fn workers(timeout: Duration, memory_limit_mb: Option<u64>) -> Arc<Workers> 
 /// Workers of a command that has no setting for them.
 pub(crate) fn run_workers() -> Arc<Workers> {
     workers(RUN_TIMEOUT, Some(MEMORY_LIMIT_MB))
-}
-
-/// A scenario with each run in a process of its own.
-pub(crate) fn isolated(scenario: &Scenario) -> explore::Scenario {
-    scenario.isolated(run_workers())
 }

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use clap::Args;
 use retake_sim::explore::{self, Case, signature};
 use retake_sim::isolate::Workers;
-use retake_traces::TraceReader;
+use retake_sim::{Drawn, Run};
 use retake_traces::counted;
 use retake_traces::file::{check_output, open_regular, refuse_input};
+use retake_traces::{Header, TraceReader, TraceWriter};
 use serde_json::json;
 
 use crate::output::{print_json, terminal_width, wrap};
 use crate::program::Program;
+use crate::scenario::Scenario;
 use crate::signals::Interrupt;
 use crate::status::{Error, Status};
 use crate::workers::run_workers;
@@ -74,6 +76,25 @@ fn load(program: &Program, file: &Path, workers: &Arc<Workers>) -> Result<Case, 
     case.signature = signature(&run.outcome);
     case.outcome = run.outcome.to_string();
     Ok(case)
+}
+
+/// Run a case into a trace of this header with all layers and its explanation, in a process
+/// that ends when the command is asked to.
+pub(crate) fn record(
+    case: &Case,
+    scenario: &Scenario,
+    mut header: Header,
+    path: &Path,
+    interrupt: &Interrupt,
+) -> Result<Run<()>, Error> {
+    let workers = run_workers();
+    interrupt.cancels(&workers);
+    let scenario = scenario.isolated(workers);
+    explore::explain(case, scenario.clone()).note_in(&mut header);
+    interrupt.check()?;
+    let run = case.run_into(&scenario, TraceWriter::create(path, &header)?, true);
+    interrupt.check()?;
+    Ok(run)
 }
 
 pub(crate) fn shrink(

@@ -7,14 +7,14 @@ use clap::Args;
 use retake_inspect::export::{ExportError, Format, Selection};
 use retake_sim::did_you_mean;
 use retake_sim::explore::Case;
+use retake_traces::Header;
 use retake_traces::file::{FileError, OutputFile, check_output, refuse_input};
-use retake_traces::{Header, TraceWriter};
 use tempfile::TempDir;
 
-use super::case::is_case;
+use super::case::{self, is_case};
 use crate::program::Program;
+use crate::signals::Interrupt;
 use crate::status::{Error, Status};
-use crate::workers::isolated;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
@@ -69,11 +69,8 @@ pub(crate) fn export(
         refuse_input(path, [&*args.file])?;
         check_output(path)?;
     }
-    let recorded = if is_case(&args.file) {
-        Some(record(program, &args.file)?)
-    } else {
-        None
-    };
+    let recorded = is_case(&args.file).then(|| record(program, &args.file));
+    let recorded = recorded.transpose()?;
     let trace = recorded.as_ref().map_or(&*args.file, |(_, path)| path);
     // So that nothing is written of a file that is damaged.
     retake_traces::verify(trace)?;
@@ -103,7 +100,7 @@ pub(crate) fn record(program: &Program, file: &Path) -> Result<(TempDir, PathBuf
     let scenario = program.named(&case.scenario)?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("case.retake");
-    let mut header = Header {
+    let header = Header {
         program: program.name_and_version(),
         scenario: case.scenario.clone(),
         seed: case.seed,
@@ -118,8 +115,8 @@ pub(crate) fn record(program: &Program, file: &Path) -> Result<(TempDir, PathBuf
         states: true,
         ..Header::default()
     };
-    retake_sim::explore::explain(&case, isolated(scenario)).note_in(&mut header);
-    let writer = TraceWriter::create(&path, &header)?;
-    case.run_into(&isolated(scenario), writer, true);
+    let interrupt = Interrupt::listen();
+    case::record(&case, scenario, header, &path, &interrupt)?;
+    interrupt.end_at_once()?;
     Ok((folder, path))
 }

@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use retake_sim::explore::Case;
+use retake_traces::TraceReader;
 use retake_traces::counted;
 use retake_traces::file::{FileError, OutputFile, check_output, refuse_input};
-use retake_traces::{TraceReader, TraceWriter};
 
 use super::{case, live};
 use crate::program::Program;
 use crate::run::Settings;
-use crate::signals::stop_requested;
+use crate::signals::{Interrupt, stop_requested};
 use crate::status::{Error, Status};
 use crate::view::{self, Limits, Page, Part, Source, ViewError};
-use crate::workers::isolated;
 
 #[derive(Debug, Args)]
 pub(crate) struct ViewArgs {
@@ -86,17 +85,17 @@ pub(crate) fn view(
         check_output(path)?;
     }
     let folder = tempfile::tempdir()?;
+    let files = || {
+        [Some(&args.file), args.other.as_ref()]
+            .into_iter()
+            .flatten()
+    };
+    let runs = files().any(|file| case::is_case(&live::find(file)));
+    let interrupt = runs.then(Interrupt::listen).unwrap_or_default();
     let mut sources = Vec::new();
-    for (number, file) in [Some(&args.file), args.other.as_ref()]
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
-        sources.push(source(
-            program,
-            file,
-            &folder.path().join(format!("{number}.retake")),
-        )?);
+    for (number, file) in files().enumerate() {
+        let place = folder.path().join(format!("{number}.retake"));
+        sources.push(source(program, file, &place, &interrupt)?);
     }
     let part = Part {
         from: args.from,
@@ -104,6 +103,10 @@ pub(crate) fn view(
     };
     let page = Page::load(&sources, part, Limits::PAGE)?;
     drop(folder);
+    if args.serve.is_none() {
+        interrupt.end_at_once()?;
+    }
+    interrupt.check()?;
     if let Some(path) = &path
         && let Some(size) = write(&page, path)?
     {
@@ -130,7 +133,12 @@ pub(crate) fn view(
 }
 
 /// The trace of a file; that of a case is recorded in `place`.
-fn source(program: &Program, file: &Path, place: &Path) -> Result<Source, Error> {
+fn source(
+    program: &Program,
+    file: &Path,
+    place: &Path,
+    interrupt: &Interrupt,
+) -> Result<Source, Error> {
     let file = &*live::find(file);
     let mut source = Source::new(file);
     if !case::is_case(file) {
@@ -158,15 +166,14 @@ fn source(program: &Program, file: &Path, place: &Path) -> Result<Source, Error>
         Some(holds) => format!("fifo with {} holds", holds.len()),
         None => case.strategy.clone(),
     };
-    retake_sim::explore::explain(&case, isolated(scenario)).note_in(&mut header);
-    let writer = TraceWriter::create(place, &header)?;
-    let run = case.run_into(&isolated(scenario), writer, true);
+    let code = header.code.clone();
+    let run = case::record(&case, scenario, header, place, interrupt)?;
     if let Some(error) = run.trace_error {
         return Err(error.into());
     }
     source.path = place.to_owned();
     source.note_if_unexplained = Some(how_to_explain(program, &source.name));
-    if case.code != header.code {
+    if case.code != code {
         source
             .notes
             .push("the program has changed since the case was saved".to_owned());

@@ -14,6 +14,7 @@ use super::super::export;
 use super::super::progress::{shown, spinner};
 use crate::program::Program;
 use crate::run::{ReplayError, Runner};
+use crate::signals::Interrupt;
 use crate::status::Error;
 
 /// A trace that is open.
@@ -132,9 +133,13 @@ fn execute_again(
     }
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("again.retake");
+    let runner = Runner::new(program);
+    let interrupt = Interrupt::listen();
+    runner.workers().iter().for_each(|it| interrupt.cancels(it));
     let done = shown(found.expected_time(), |progress| {
-        Runner::new(program).record_again(file, &path, progress)
+        runner.record_again(file, &path, progress)
     });
+    interrupt.end_at_once()?;
     let (expected, finished) = match done {
         Err(ReplayError::Trace(error)) if error.is_damage() => {
             return Ok(Err("what is left of a run is not executed again".to_owned()));
