@@ -2,6 +2,7 @@
 //! itself again. Here it does so with tests that are ignored otherwise.
 #![allow(missing_docs)]
 
+use std::io::Write as _;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::Command;
@@ -142,6 +143,66 @@ fn a_failing_test_lists_the_calls_of_a_panic_if_asked_for_and_says_how_otherwise
         assert!(!report.contains("settle at "), "{report}");
         std::fs::remove_dir_all(&cases).unwrap();
     }
+}
+
+/// Whether this process has read the debug information of its program, which maps its file once
+/// more.
+#[cfg(target_os = "linux")]
+fn has_read_debug_information() -> bool {
+    let program = std::env::current_exe().unwrap();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let starts = maps.lines().filter(|line| {
+        let of_program = line.ends_with(program.to_str().unwrap());
+        of_program
+            && line
+                .split(' ')
+                .nth(2)
+                .is_some_and(|offset| offset == "00000000")
+    });
+    starts.count() > 1
+}
+
+/// Notes it down for each run, after the panic.
+#[cfg(target_os = "linux")]
+struct Note;
+
+#[cfg(target_os = "linux")]
+impl Drop for Note {
+    fn drop(&mut self) {
+        let file = Path::new(&std::env::var_os(FOLDER).unwrap()).join("runs");
+        let file = std::fs::OpenOptions::new().append(true).open(file);
+        let has_read = has_read_debug_information();
+        file.unwrap()
+            .write_all(if has_read { b"+" } else { b"-" })
+            .unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by other tests"]
+fn tried_debug_information() {
+    run("tried_debug_information", 3, || {
+        Box::pin(async {
+            let _note = Note;
+            settle(None);
+        })
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn calls_are_listed_of_the_runs_that_are_shown_and_not_of_trials() {
+    let folder = folder();
+    let runs = folder.path().join("runs");
+    std::fs::write(&runs, "").unwrap();
+    let setting = [("RUST_BACKTRACE", "1")];
+    let (passed, text) = tried(folder.path(), "tried_debug_information", &setting);
+    assert!(!passed, "{text}");
+    line(&text, "settle at ");
+    let runs = std::fs::read_to_string(runs).unwrap();
+    let with = runs.matches('+').count();
+    assert!((1..=3).contains(&with) && runs.len() > 50, "{runs}");
 }
 
 #[test]

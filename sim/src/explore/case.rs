@@ -76,7 +76,6 @@ fn with_story(states: bool) -> Recording {
         causality: true,
         story: true,
         states,
-        calls: true,
         ..Recording::default()
     }
 }
@@ -222,9 +221,28 @@ impl Case {
 
     /// Run it in a process of its own, if the scenario has such.
     pub fn run(&self, scenario: &Scenario) -> Run<()> {
-        let (place, mut record) = (Place::fresh(), Recording::default());
-        record.calls = true;
+        let record = Recording {
+            calls: true,
+            ..Recording::default()
+        };
+        let ran = self.run_in(scenario, &Place::fresh(), record, HashSink::new());
+        ran.run.without_output()
+    }
+
+    /// The same for the outcome alone, without the calls that led to it: one of many trials.
+    pub(super) fn trial(&self, scenario: &Scenario) -> Run<()> {
+        let (place, record) = (Place::fresh(), Recording::default());
         let ran = self.run_in(scenario, &place, record, HashSink::new());
+        ran.run.without_output()
+    }
+
+    /// A trial with its story and causes.
+    pub(super) fn trial_into(
+        &self,
+        scenario: &Scenario,
+        sink: impl Sink + Send + 'static,
+    ) -> Run<()> {
+        let ran = self.run_in(scenario, &Place::fresh(), with_story(false), sink);
         ran.run.without_output()
     }
 
@@ -263,7 +281,11 @@ impl Case {
         sink: impl Sink + Send + 'static,
         states: bool,
     ) -> Run<()> {
-        let ran = self.run_in(scenario, &Place::fresh(), with_story(states), sink);
+        let record = Recording {
+            calls: true,
+            ..with_story(states)
+        };
+        let ran = self.run_in(scenario, &Place::fresh(), record, sink);
         ran.run.without_output()
     }
 

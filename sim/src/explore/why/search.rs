@@ -113,7 +113,7 @@ impl<'a> Finder<'a> {
             return Verdict::Unknown;
         }
         let limited = self.limited(candidate);
-        let run = limited.run(self.scenario);
+        let run = limited.trial(self.scenario);
         self.count(&run);
         self.verdict_of(&limited, &run)
     }
@@ -123,7 +123,7 @@ impl<'a> Finder<'a> {
         let sink = MemorySink::new();
         let run = self
             .limited(candidate)
-            .run_into(self.scenario, sink.clone(), false);
+            .trial_into(self.scenario, sink.clone());
         self.count(&run);
         let lines: Vec<Line> = story::lines(&sink.records());
         Steps::new(&lines)

@@ -107,7 +107,7 @@ impl Finder<'_> {
                 holds: None,
                 ..self.case.clone()
             };
-            let run = self.limited(&other).run(self.scenario);
+            let run = self.limited(&other).trial(self.scenario);
             self.count(&run);
             found.runs += 1;
             if run.passed() {
