@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use retake_sim::Run;
 use retake_sim::explore::{self, Case, signature};
 use retake_sim::isolate::Workers;
-use retake_sim::{Drawn, Run};
 use retake_traces::counted;
 use retake_traces::file::{check_output, open_regular, refuse_input};
 use retake_traces::{Header, TraceReader, TraceWriter};
