@@ -64,6 +64,8 @@ pub(crate) struct WrongClock {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) pending: Vec<Pending>,
+    /// The list of faults is complete: the scenario and what it adds inject none.
+    pub(crate) only_planned: bool,
     /// Some fault waits for a step.
     pub(crate) wait_for_steps: bool,
     /// Until when tasks are delayed, by serial.

@@ -67,6 +67,7 @@ pub mod fs;
 #[cfg(feature = "history")]
 pub mod history;
 mod inject;
+mod injector;
 mod inputs;
 pub mod interpose;
 pub mod isolate;
@@ -95,6 +96,7 @@ pub use retake_traces::fault::{self, Fault, FaultError, Skew, Target, When, kind
 pub use retake_traces::time::parse_duration;
 
 pub use environment::Environment;
+pub use injector::{Injector, RunView, TaskView, add_injector};
 pub use outcome::{Coverage, Messages, Outcome, Place, Run, Stats, UngatedTask, Waiting};
 pub use plan::FaultPlan;
 pub use retake_macros::test;

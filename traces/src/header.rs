@@ -26,6 +26,8 @@ pub struct Header {
     pub story: bool,
     /// The faults that were planned.
     pub faults: Vec<Fault>,
+    /// True when the scenario's own faults are among them, and it injects no others.
+    pub only_planned_faults: bool,
     /// Name and version of the crates that matter to a replay.
     pub versions: Vec<(String, String)>,
     /// A hash of the recording program's sources; empty when unknown.

@@ -28,6 +28,8 @@ pub struct Settings {
     pub states: bool,
     /// Faults to inject.
     pub faults: Vec<Fault>,
+    /// Inject no others.
+    pub only_planned_faults: bool,
     /// Let the run start threads.
     pub allow_threads: bool,
 }
@@ -48,6 +50,7 @@ impl Settings {
             causality: false,
             states: false,
             faults: Vec::new(),
+            only_planned_faults: false,
             allow_threads: false,
         }
     }
@@ -62,6 +65,7 @@ impl Settings {
             .causality(self.causality)
             .states(self.states)
             .faults(self.faults.iter().cloned())
+            .only_planned_faults(self.only_planned_faults)
             .allow_threads(self.allow_threads)
     }
 
@@ -73,6 +77,7 @@ impl Settings {
             strategy: self.strategy.to_string(),
             holds: None,
             faults: self.faults.clone(),
+            only_planned_faults: self.only_planned_faults,
             strict: false,
             allow_threads: self.allow_threads,
             horizon_ns: self.horizon_ns(),
@@ -102,6 +107,7 @@ impl Settings {
             causality: self.causality,
             story: self.story,
             faults: self.faults.clone(),
+            only_planned_faults: self.only_planned_faults,
             versions: program.library_versions().to_vec(),
             code: program.identity().to_owned(),
             states: self.states,
@@ -126,6 +132,7 @@ impl Settings {
             causality: header.causality,
             states: header.states,
             faults: header.faults.clone(),
+            only_planned_faults: header.only_planned_faults,
             allow_threads: false,
         })
     }

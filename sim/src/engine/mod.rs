@@ -38,6 +38,7 @@ use crate::core::{Core, Mode, Next as Pick};
 use crate::deadlock::Findings;
 use crate::ends::Ends;
 use crate::environment::Environment;
+use crate::injector::Injector;
 use crate::name_conflict::hold_name;
 use crate::outcome::Outcome;
 use retake_traces::fault::Effect;
@@ -61,6 +62,9 @@ pub(crate) fn current() -> Option<Rc<Engine>> {
 pub(crate) struct Engine {
     pub(crate) core: RefCell<Core>,
     environment: RefCell<Option<Box<dyn Environment>>>,
+    injectors: RefCell<Vec<Box<dyn Injector>>>,
+    /// The step that they were last asked before.
+    injectors_asked: Cell<u64>,
     /// The number of steps when it acted last.
     environment_acted: Cell<u64>,
     /// The virtual time when it acted last.
@@ -107,6 +111,8 @@ impl Engine {
         Self {
             core: RefCell::new(core),
             environment: RefCell::new(None),
+            injectors: RefCell::default(),
+            injectors_asked: Cell::new(0),
             environment_acted: Cell::new(0),
             environment_instant: Cell::new(0),
             sentinel: RefCell::new(None),
@@ -212,7 +218,8 @@ impl Engine {
                 core.rounds -= 1;
                 None
             } else {
-                Some(core.pick())
+                drop(core);
+                Some(self.pick())
             }
         };
         self.act_on(next);
@@ -300,7 +307,9 @@ impl Engine {
                 self.fire_due();
                 return;
             }
-            (!core.runnable.is_empty() && !core.is_paused()).then(|| core.pick())
+            let can_pick = !core.runnable.is_empty() && !core.is_paused();
+            drop(core);
+            can_pick.then(|| self.pick())
         };
         match picked {
             Some(picked) => self.act_on(Some(picked)),

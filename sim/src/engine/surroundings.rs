@@ -3,9 +3,51 @@
 use std::time::Duration;
 
 use super::{Engine, nanos};
+use retake_traces::fault::When;
+
+use crate::core::Next;
 use crate::environment::Environment;
+use crate::injector::Injector;
 
 impl Engine {
+    /// Choose the next task, after what chooses faults.
+    #[inline]
+    pub(super) fn pick(&self) -> Next {
+        if !self.injectors.borrow().is_empty() {
+            self.ask_injectors();
+        }
+        self.core.borrow_mut().pick()
+    }
+
+    /// Plan the faults that injectors choose, once for each step.
+    fn ask_injectors(&self) {
+        let (view, step) = {
+            let core = self.core.borrow();
+            let step = core.stats.steps + 1;
+            if core.runnable.is_empty() || self.injectors_asked.replace(step) == step {
+                return;
+            }
+            (core.run_view(), step)
+        };
+        let mut faults = Vec::new();
+        for injector in &mut *self.injectors.borrow_mut() {
+            faults.extend(injector.before_step(&view));
+        }
+        let mut core = self.core.borrow_mut();
+        for mut fault in faults {
+            if matches!(fault.when, When::Step(at) if at < step) {
+                fault = fault.at_step(step);
+            }
+            core.plan(fault);
+        }
+    }
+
+    pub(crate) fn add_injector(&self, injector: Box<dyn Injector>) {
+        if !self.core.borrow().faults.only_planned {
+            self.injectors.borrow_mut().push(injector);
+        }
+    }
+
     pub(crate) fn set_environment(&self, environment: Option<Box<dyn Environment>>) {
         self.environment.replace(environment);
     }

@@ -38,6 +38,10 @@ pub struct Case {
     /// Faults, by their texts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
+    /// Whether these are all faults, those of the scenario's own included, see
+    /// [`Sim::only_planned_faults`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_planned_faults: bool,
     /// Whether a task outside the scheduler fails the run, see [`Sim::strict`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
@@ -171,7 +175,7 @@ impl Case {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let is_fifo = self.holds.is_none() && self.strategy == "fifo";
-        is_fifo && self.faults.is_empty()
+        is_fifo && self.faults.is_empty() && !self.only_planned_faults
     }
 
     /// How many of its faults do harm.
@@ -215,6 +219,7 @@ impl Case {
             .horizon(horizon.clamp(Duration::from_nanos(1), crate::HORIZON_MAX))
             .step_limit(self.step_limit)
             .faults(self.faults.iter().cloned())
+            .only_planned_faults(self.only_planned_faults)
             .strict(self.strict)
             .allow_threads(self.allow_threads)
     }

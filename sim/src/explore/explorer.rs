@@ -170,6 +170,7 @@ impl Explorer {
             strategy: "fifo".to_owned(),
             holds: None,
             faults: Vec::new(),
+            only_planned_faults: false,
             strict: self.strict,
             allow_threads: self.allow_threads,
             horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),

@@ -205,6 +205,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         // What a strategy ran eagerly cannot be expressed by holds: such a case may stay as it is.
         if !self.accept(Case {
             faults: injected,
+            only_planned_faults: true,
             ..by_holds.clone()
         }) {
             self.accept(by_holds);

@@ -68,6 +68,7 @@ pub struct Sim {
     strict: bool,
     allow_threads: bool,
     faults: Vec<Fault>,
+    only_planned_faults: bool,
     monitor: Option<MakeMonitor>,
     /// Behind a mutex only so that a plan can be shared with the run's thread.
     sink: Mutex<Option<MakeSink>>,
@@ -111,6 +112,7 @@ impl Sim {
             strict: false,
             allow_threads: false,
             faults: Vec::new(),
+            only_planned_faults: false,
             monitor: None,
             sink: Mutex::new(None),
             follow: Mutex::new(None),
@@ -285,6 +287,15 @@ impl Sim {
         self
     }
 
+    /// Inject the faults that were given and no others: not those of [`inject`] and of an
+    /// [`Injector`](crate::Injector). A case that was made small has all of them in its list.
+    pub fn only_planned_faults(self, on: bool) -> Self {
+        Self {
+            only_planned_faults: on,
+            ..self
+        }
+    }
+
     /// Let places marked with `retake::buggify!` misbehave from the start: the fault
     /// `buggify @step 1`.
     pub fn buggify(self) -> Self {
@@ -389,10 +400,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Inject a fault into the simulation that runs on this thread. Outside one
-/// nothing happens.
+/// nothing happens, and neither in the run of a case whose list of faults is complete, see
+/// [`Sim::only_planned_faults`].
 pub fn inject(fault: Fault) {
     if let Some(engine) = current() {
-        engine.core.borrow_mut().plan(fault);
+        let mut core = engine.core.borrow_mut();
+        if !core.faults.only_planned {
+            core.plan(fault);
+        }
     }
 }
 

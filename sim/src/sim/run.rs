@@ -148,6 +148,7 @@ impl Sim {
         );
         core.progress = Arc::clone(progress);
         core.strict = self.strict;
+        core.faults.only_planned = self.only_planned_faults;
         core.monitor = self.monitor.as_ref().map(|make| make());
         let plan = lock(&self.follow).take();
         core.follow = plan.map(|plan| Box::new(Follow::new(plan)));

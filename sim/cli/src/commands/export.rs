@@ -110,6 +110,7 @@ pub(crate) fn record(program: &Program, file: &Path) -> Result<(TempDir, PathBuf
         causality: true,
         story: true,
         faults: case.faults.clone(),
+        only_planned_faults: case.only_planned_faults,
         versions: Vec::new(),
         code: program.identity().to_owned(),
         states: true,

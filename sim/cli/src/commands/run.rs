@@ -145,6 +145,7 @@ pub(crate) fn run(program: &Program, args: &RunArgs, out: &mut dyn Write) -> Res
         causality: story,
         states: args.states,
         faults: args.faults.clone(),
+        only_planned_faults: false,
         allow_threads: args.allow_threads,
     };
     let (runner, interrupt) = runner(program);

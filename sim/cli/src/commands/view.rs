@@ -156,6 +156,7 @@ fn source(
         causality: true,
         states: true,
         faults: case.faults.clone(),
+        only_planned_faults: case.only_planned_faults,
         allow_threads: case.allow_threads,
         step_limit: case.step_limit,
         ..Settings::new()

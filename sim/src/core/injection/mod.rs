@@ -8,6 +8,9 @@ mod lasting;
 mod points;
 mod supervision;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use ractor::ActorCell;
 use retake_traces::fault::{Action, Effect, Fault, Moment, Target, When};
 use retake_traces::record::{Injected, Record};
@@ -15,6 +18,7 @@ use retake_traces::time::nanos;
 
 use super::Core;
 use crate::inject::{Armed, Pending};
+use crate::injector::{RunView, TaskView};
 use crate::timers;
 
 impl Core {
@@ -35,6 +39,33 @@ impl Core {
             has_come: false,
             is_over: false,
         });
+    }
+
+    /// What an injector sees.
+    pub(crate) fn run_view(&self) -> RunView {
+        let mut tasks: Vec<_> = self.tasks.iter().collect();
+        tasks.sort_unstable_by_key(|(_, task)| task.serial);
+        let mut labels = BTreeMap::new();
+        let mut seen = Vec::with_capacity(tasks.len());
+        for (slot, task) in tasks {
+            if task.is_actor() && !task.is_live_actor() {
+                continue;
+            }
+            let label = self.labels.text(task.label);
+            labels.insert(task.serial, label.clone());
+            let supervisor = self.supervisor_serial(slot);
+            seen.push(TaskView {
+                label,
+                is_actor: task.is_actor(),
+                is_runnable: self.runnable.contains(slot),
+                supervisor: supervisor.and_then(|serial| labels.get(&serial).cloned()),
+            });
+        }
+        RunView {
+            step: self.stats.steps + 1,
+            now: Duration::from_nanos(self.now_ns),
+            tasks: seen,
+        }
     }
 
     /// The time of a fault has come.

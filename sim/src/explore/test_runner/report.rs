@@ -207,6 +207,7 @@ pub(super) fn write_trace(
             story: true,
             states: true,
             faults: case.faults.clone(),
+            only_planned_faults: case.only_planned_faults,
             code: case.code.clone(),
             ..Header::default()
         };

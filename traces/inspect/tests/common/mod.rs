@@ -23,6 +23,7 @@ pub(crate) fn header() -> Header {
         causality: true,
         story: true,
         faults: vec!["kill pool @2ms".parse().unwrap()],
+        only_planned_faults: false,
         versions: vec![("ractor".into(), "1.0".into())],
         code: "00ff".into(),
         states: true,
