@@ -47,14 +47,14 @@ pub enum Effect {
     },
     /// Each step of the task comes later than it could.
     Slow {
-        /// By so much.
+        /// By how much.
         by_ns: u64,
         /// Until this time.
         until_ns: u64,
     },
     /// The actor takes longer to start.
     StartLate {
-        /// By so much.
+        /// By how much.
         by_ns: u64,
     },
     /// The actor's name is taken as soon as it is free.
@@ -118,9 +118,9 @@ pub enum Effect {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Skew {
-    /// By so much.
+    /// By a constant.
     Step(i64),
-    /// By so much more each second.
+    /// By as much more each second.
     Drift(i64),
     /// Back and forth.
     Wave {

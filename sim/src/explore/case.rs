@@ -9,7 +9,7 @@ use retake_inspect::compare;
 use retake_traces::fault::Fault;
 use retake_traces::file::{FileError, OutputFile, read_text};
 use retake_traces::sink::Sink;
-use retake_traces::{HashSink, MemorySink};
+use retake_traces::{HashSink, Header, MemorySink};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -188,6 +188,27 @@ impl Case {
     #[must_use]
     pub fn size(&self) -> usize {
         self.holds().len() + self.harmful_faults()
+    }
+
+    /// The header of a trace of its run with all layers, recorded by this program from sources
+    /// of this identity.
+    #[must_use]
+    pub fn header(&self, program: impl Into<String>, code: impl Into<String>) -> Header {
+        Header {
+            program: program.into(),
+            scenario: self.scenario.clone(),
+            seed: self.seed,
+            strategy: self.strategy.clone(),
+            horizon_ns: self.horizon_ns,
+            step_limit: self.step_limit,
+            causality: true,
+            story: true,
+            states: true,
+            faults: self.faults.clone(),
+            only_planned_faults: self.only_planned_faults,
+            code: code.into(),
+            ..Header::default()
+        }
     }
 
     /// The strategy.

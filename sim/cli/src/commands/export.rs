@@ -7,7 +7,6 @@ use clap::Args;
 use retake_inspect::export::{ExportError, Format, Selection};
 use retake_sim::did_you_mean;
 use retake_sim::explore::Case;
-use retake_traces::Header;
 use retake_traces::file::{FileError, OutputFile, check_output, refuse_input};
 use tempfile::TempDir;
 
@@ -100,22 +99,7 @@ pub(crate) fn record(program: &Program, file: &Path) -> Result<(TempDir, PathBuf
     let scenario = program.named(&case.scenario)?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("case.retake");
-    let header = Header {
-        program: program.name_and_version(),
-        scenario: case.scenario.clone(),
-        seed: case.seed,
-        strategy: case.strategy.clone(),
-        horizon_ns: case.horizon_ns,
-        step_limit: case.step_limit,
-        causality: true,
-        story: true,
-        faults: case.faults.clone(),
-        only_planned_faults: case.only_planned_faults,
-        versions: Vec::new(),
-        code: program.identity().to_owned(),
-        states: true,
-        ..Header::default()
-    };
+    let header = case.header(program.name_and_version(), program.identity());
     let interrupt = Interrupt::listen();
     case::record(&case, scenario, header, &path, &interrupt)?;
     interrupt.end_at_once()?;

@@ -12,7 +12,6 @@ use retake_traces::file::{FileError, OutputFile, check_output, refuse_input};
 
 use super::{case, live};
 use crate::program::Program;
-use crate::run::Settings;
 use crate::signals::{Interrupt, stop_requested};
 use crate::status::{Error, Status};
 use crate::view::{self, Limits, Page, Part, Source, ViewError};
@@ -150,23 +149,11 @@ fn source(
     }
     let case = Case::load(file)?;
     let scenario = program.named(&case.scenario)?;
-    let settings = Settings {
-        seed: case.seed,
-        story: true,
-        causality: true,
-        states: true,
-        faults: case.faults.clone(),
-        only_planned_faults: case.only_planned_faults,
-        allow_threads: case.allow_threads,
-        step_limit: case.step_limit,
-        ..Settings::new()
-    };
-    let mut header = settings.header(program, scenario);
-    header.horizon_ns = case.horizon_ns;
-    header.strategy = match &case.holds {
-        Some(holds) => format!("fifo with {} holds", holds.len()),
-        None => case.strategy.clone(),
-    };
+    let mut header = case.header(program.name_and_version(), program.identity());
+    header.versions = program.library_versions().to_vec();
+    if let Some(holds) = &case.holds {
+        header.strategy = format!("fifo with {} holds", holds.len());
+    }
     let code = header.code.clone();
     let run = case::record(&case, scenario, header, place, interrupt)?;
     if let Some(error) = run.trace_error {

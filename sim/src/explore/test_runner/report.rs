@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use retake_traces::HashSink;
-use retake_traces::header::Header;
 use retake_traces::writer::TraceWriter;
 
 use super::{SHRINK_STEPS_MAX, Test};
@@ -196,21 +195,8 @@ pub(super) fn write_trace(
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let mut header = Header {
-            program: format!("retake-sim {}", env!("CARGO_PKG_VERSION")),
-            scenario: case.scenario.clone(),
-            seed: case.seed,
-            strategy: case.strategy.clone(),
-            horizon_ns: case.horizon_ns,
-            step_limit: case.step_limit,
-            causality: true,
-            story: true,
-            states: true,
-            faults: case.faults.clone(),
-            only_planned_faults: case.only_planned_faults,
-            code: case.code.clone(),
-            ..Header::default()
-        };
+        let program = format!("retake-sim {}", env!("CARGO_PKG_VERSION"));
+        let mut header = case.header(program, case.code.clone());
         explanation.note_in(&mut header);
         Ok(TraceWriter::create(path, &header)?)
     };
