@@ -42,66 +42,37 @@
 //! assert_eq!(run.expect_passed(), 1);
 //! ```
 //!
-//! The modules, in reading order: `sim` builds and runs; [`outcome`] is what comes
-//! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
-//! what goes wrong on purpose, `inject` does it; `engine` and `core` are the scheduler itself,
-//! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
-//! `ends` who has ended, `deadlock` who waits for whom; `environment`, `net` and `fs` are what
-//! moves in addition to the tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
-//! [`isolate`] has runs take place in processes of their own; [`memory`] counts what is
-//! allocated, [`panics`] is where code panics, [`watchdog`] which step does not end;
-//! [`did_you_mean`] helps with mistyped names. On top of all of it, [`explore`] runs many seeds
-//! and makes failures small, with faults that a [`plan`] draws.
+//! How one simulation runs is the crate `retake-engine`, all of whose public items are here.
+//! On top of it, [`explore`] runs many seeds and makes failures small, with faults that a
+//! [`plan`] draws; [`isolate`] has runs take place in processes of their own;
+//! [`did_you_mean`] helps with mistyped names.
 
-mod awaits;
-mod causes;
-mod core;
-mod deadlock;
-mod ends;
-mod engine;
-mod environment;
 pub mod explore;
-mod follow;
-#[cfg(feature = "fs")]
-pub mod fs;
-#[cfg(feature = "history")]
-pub mod history;
-mod inject;
-mod injector;
-mod inputs;
-pub mod interpose;
 pub mod isolate;
-mod limits;
-pub mod memory;
-mod name_conflict;
-#[cfg(feature = "net")]
-pub mod net;
-pub mod outcome;
-pub mod panics;
 pub mod plan;
-pub mod recording;
-pub mod rng;
-pub mod runnable;
-mod sim;
-pub mod strategy;
-mod task;
-mod timers;
-mod view;
-pub mod watchdog;
 
-use retake_record::identity;
+#[cfg(feature = "fs")]
+#[doc(inline)]
+pub use retake_engine::fs;
+#[cfg(feature = "history")]
+#[doc(inline)]
+pub use retake_engine::history;
+#[cfg(feature = "net")]
+#[doc(inline)]
+pub use retake_engine::net;
+#[doc(inline)]
+pub use retake_engine::{
+    Coverage, Environment, Fault, FaultError, HORIZON_MAX, Injector, Isolation, Messages, Outcome,
+    Place, Run, RunView, Scheduler, Sim, Skew, Stats, Strategy, StrategyError, Target, TaskView,
+    UngatedTask, Waiting, When, add_environment, add_injector, fault, inject, interpose, kinds,
+    memory, outcome, panics, recording, rng, runnable, strategy, watchdog,
+};
 
 pub use retake_traces::did_you_mean;
-pub use retake_traces::fault::{self, Fault, FaultError, Skew, Target, When, kinds};
 pub use retake_traces::time::parse_duration;
 
-pub use environment::Environment;
-pub use injector::{Injector, RunView, TaskView, add_injector};
-pub use outcome::{Coverage, Messages, Outcome, Place, Run, Stats, UngatedTask, Waiting};
 pub use plan::FaultPlan;
 pub use retake_macros::test;
-pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, inject};
-pub use strategy::{Scheduler, Strategy, StrategyError};
 
 /// The example of the repository's README, as a test.
 #[cfg(doctest)]

@@ -22,7 +22,7 @@ use retake_traces::fault::swarm::Swarm;
 use retake_traces::file::{FileError, read_text};
 use serde::{Deserialize, Serialize};
 
-use crate::rng::{below, stream};
+use retake_engine::rng::{below, stream};
 
 /// The faults of a run: see the module documentation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use retake_traces::counted;
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, signature};
-use crate::outcome::{Coverage, Outcome};
+use retake_engine::outcome::{Coverage, Outcome};
 
 /// What one seed gave.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -16,11 +16,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::determinism::{DEPENDS_ON_HISTORY, NOT_DETERMINISTIC};
 use super::remote::{self, HANGS, Job, Listener, Place, Ran, Recording};
 use super::scenario::{Code, Scenario};
-use crate::core::COUNTED;
-use crate::outcome::{Outcome, Run};
-use crate::rng::stream;
-use crate::sim::Sim;
-use crate::strategy::{Hold, Recorded, Recorder, Strategy};
+use retake_engine::Sim;
+use retake_engine::internal::COUNTED;
+use retake_engine::outcome::{Outcome, Run};
+use retake_engine::rng::stream;
+use retake_engine::strategy::{Hold, RecordedHolds, Recorder, Strategy};
 
 /// One run of a scenario: what makes it, and how it failed. Kept as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,7 +237,7 @@ impl Case {
         };
         sim.seed(self.seed)
             .strategy(self.chooser())
-            .horizon(horizon.clamp(Duration::from_nanos(1), crate::HORIZON_MAX))
+            .horizon(horizon.clamp(Duration::from_nanos(1), retake_engine::HORIZON_MAX))
             .step_limit(self.step_limit)
             .faults(self.faults.iter().cloned())
             .only_planned_faults(self.only_planned_faults)
@@ -394,8 +394,8 @@ impl Case {
         &self,
         record: Recording,
         schedule: Option<Strategy>,
-    ) -> (Sim, Recorded) {
-        let recorded = Recorded::default();
+    ) -> (Sim, RecordedHolds) {
+        let recorded = RecordedHolds::default();
         let mut sim = self
             .sim()
             .story(record.story)

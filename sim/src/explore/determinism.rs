@@ -6,9 +6,9 @@ use retake_traces::counted;
 use super::Scenario;
 use super::case::Case;
 use super::remote::{Place, Recording};
-use crate::core::COUNTED;
 use crate::isolate::Where;
-use crate::outcome::{Outcome, Run};
+use retake_engine::internal::COUNTED;
+use retake_engine::outcome::{Outcome, Run};
 
 /// The signature of a seed of which two runs differ.
 pub(super) const NOT_DETERMINISTIC: &str = "not deterministic";

@@ -10,7 +10,7 @@ use retake_traces::sink::Sink;
 
 use super::remote::{self, Job, Listener, Place, Position, Recording};
 use super::{Case, Scenario};
-use crate::outcome::Run;
+use retake_engine::outcome::Run;
 
 /// A run of a case: what is recorded of it, and which schedule it follows.
 ///

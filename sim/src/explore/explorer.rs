@@ -12,9 +12,9 @@ use super::determinism::{self, Finding};
 use super::remote::{Place, Recording};
 use super::{Scenario, Search};
 use crate::isolate::{Where, WorkerError};
-use crate::outcome::Run;
 use crate::plan::FaultPlan;
-use crate::rng::{below, stream};
+use retake_engine::outcome::Run;
+use retake_engine::rng::{below, stream};
 
 /// How a scenario is explored.
 #[derive(Clone, Debug)]

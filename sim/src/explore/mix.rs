@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use rand_core::Rng as _;
 
-use crate::rng::{below, stream};
-use crate::strategy::{Pct, Pos, Random, Starve, Strategy, StrategyError};
+use retake_engine::rng::{below, stream};
+use retake_engine::strategy::{Pct, Pos, Random, Starve, Strategy, StrategyError};
 
 /// How a campaign chooses the strategy of each seed. Parses from and prints as `mix`
 /// or a strategy.

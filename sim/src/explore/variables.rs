@@ -4,7 +4,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{did_you_mean, isolate};
+use retake_traces::did_you_mean;
+use retake_traces::time::parse_duration;
+
+use crate::isolate;
 
 /// Variables that tests read.
 const SEEDS: &str = "RETAKE_SEEDS";
@@ -78,7 +81,7 @@ impl Variables {
                         "invalid {ISOLATION} `{value}`: write `process` or `shared`"
                     ));
                 }
-                TIMEOUT => match crate::parse_duration(&value) {
+                TIMEOUT => match parse_duration(&value) {
                     Ok(timeout) if !timeout.is_zero() => variables.timeout = Some(timeout),
                     Ok(_) => return Err(format!("invalid {TIMEOUT} `{value}`: it is zero")),
                     Err(error) => return Err(format!("invalid {TIMEOUT}: {error}")),

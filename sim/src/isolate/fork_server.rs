@@ -85,7 +85,7 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
     reason = "a worker prepares itself, outside any simulation"
 )]
 fn prepare() {
-    crate::interpose::prepare();
+    retake_engine::internal::prepare();
     // The C library keeps the memory of a thread that has ended, for its stack and its
     // allocations, and gives it to the next one: to that of a run. The second of these
     // threads is the first one that gets it, which takes another way through the library.

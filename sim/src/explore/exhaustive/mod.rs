@@ -24,8 +24,8 @@ pub(super) use self::walk::{NewChoice, Walk, Walker};
 use super::remote::{self, Job, Listener, Place, Ran, Recording};
 use super::{Campaign, Case, Explorer, Scenario};
 use crate::isolate::Where;
-use crate::outcome::Outcome;
-use crate::strategy::Recorded;
+use retake_engine::outcome::Outcome;
+use retake_engine::strategy::{Hold, RecordedHolds};
 
 /// A search through all schedules.
 #[derive(Clone, Debug)]
@@ -193,7 +193,7 @@ impl Exhaustive {
         scenario: &Scenario,
         case: &Case,
         search: &Arc<Mutex<Search>>,
-    ) -> Vec<crate::strategy::Hold> {
+    ) -> Vec<Hold> {
         let walk = Walk {
             path: lock(search).path.iter().map(|it| it.taken).collect(),
             delays: self.delays,
@@ -239,7 +239,7 @@ fn run_here(scenario: &Scenario, case: &Case, walk: Walk, search: Arc<Mutex<Sear
         !search.is_known
     };
     let walker = Walker::new(walk, Some(Box::new(on_choice)));
-    let (recorded, code) = (Recorded::default(), Arc::clone(scenario.code()));
+    let (recorded, code) = (RecordedHolds::default(), Arc::clone(scenario.code()));
     let run = walker.sim(case, &recorded).run(move || code());
     Ran {
         interleaving: (!walker.is_cut()).then(|| walker.interleaving()),

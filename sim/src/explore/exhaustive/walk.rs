@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Case;
 use super::histories::Histories;
-use crate::runnable::Runnable;
-use crate::sim::Sim;
-use crate::strategy::{Recorded, Recorder, Scheduler};
+use retake_engine::Sim;
+use retake_engine::runnable::Runnable;
+use retake_engine::strategy::{RecordedHolds, Recorder, Scheduler};
 
 /// The path that a run follows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ impl Walker {
     }
 
     /// The simulation of the case on this walk, with its schedule in `recorded`.
-    pub(in crate::explore) fn sim(&self, case: &Case, recorded: &Recorded) -> Sim {
+    pub(in crate::explore) fn sim(&self, case: &Case, recorded: &RecordedHolds) -> Sim {
         let (walker, recorded) = (self.clone(), recorded.clone());
         let sink = HistorySink {
             walker: self.clone(),

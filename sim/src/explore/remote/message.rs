@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::super::Case;
 use super::super::exhaustive::Walk;
 use super::Recording;
-use crate::outcome::{Coverage, Messages, Outcome, Run, Stats};
-use crate::strategy::Hold;
+use retake_engine::outcome::{Coverage, Messages, Outcome, Run, Stats};
+use retake_engine::strategy::Hold;
 
 /// What comes before the answer of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

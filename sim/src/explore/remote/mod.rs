@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use retake_engine::internal;
 use retake_traces::error::TraceError;
 use retake_traces::sink::{HashSink, Sink};
 use retake_traces::{Schedule, TraceReader};
@@ -20,10 +21,9 @@ pub(super) use self::parts::Position;
 use self::parts::{Receiver, Reporter, Sender};
 use super::exhaustive::{NewChoice, Walk, Walker};
 use super::{Case, Scenario};
-use crate::deadlock;
 use crate::isolate::{self, Done, Limits, Lost, Parts, Where, Workers};
-use crate::outcome::{Coverage, Outcome, Run, Stats};
-use crate::strategy::{Hold, Recorded, Strategy};
+use retake_engine::outcome::{Coverage, Outcome, Run, Stats};
+use retake_engine::strategy::{Hold, RecordedHolds, Strategy};
 
 /// By how much longer a run may take whose records are wanted.
 const RECORDED_TIMES: u32 = 4;
@@ -174,7 +174,7 @@ fn answer(request: Request<'_>, parts: Parts<'_>, scenario: &Scenario) -> Result
                 _ => None,
             };
             let walker = Walker::new(walk.clone().into_owned(), on_choice);
-            let recorded = Recorded::default();
+            let recorded = RecordedHolds::default();
             (walker.sim(case, &recorded), recorded, Some(walker))
         }
         None => {
@@ -190,7 +190,7 @@ fn answer(request: Request<'_>, parts: Parts<'_>, scenario: &Scenario) -> Result
         }
     };
     let code = Arc::clone(scenario.code());
-    let (run, is_unresolved) = sim.run_once(request.probes_reversed, &move || code());
+    let (run, is_unresolved) = internal::run_once(&sim, request.probes_reversed, &move || code());
     let mut answer = Answer::new(run, recorded.holds());
     answer.is_unresolved = is_unresolved;
     answer.report = scenario.take_report();
@@ -240,7 +240,7 @@ impl Job<'_> {
         };
         let done = workers.run(&request, self.place.process, limits, |_| {});
         if let Ok(answer) = read(done.answer) {
-            deadlock::complete(run, &answer.into_run());
+            internal::complete_deadlock(run, &answer.into_run());
         }
     }
 }

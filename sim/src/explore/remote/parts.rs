@@ -5,7 +5,7 @@ use retake_traces::record::{End, Record};
 use retake_traces::sink::{HashSink, Sink};
 
 use crate::isolate::{PartSender, Parts};
-use crate::outcome::Run;
+use retake_engine::outcome::Run;
 
 /// Records are sent in parts of about this size, in bytes.
 const PART_SIZE: usize = 64 << 10;

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use retake_engine::{HORIZON_MAX, StrategyError};
+use retake_traces::time::parse_duration;
+
 use super::binary::{Binary, CASES};
 use super::variables::Variables;
 use super::{Case, Explorer, Scenario, Search};
@@ -60,7 +63,7 @@ const SHRINK_STEPS_MAX: u64 = 5_000_000;
 /// Panics inside simulations are part of their outcomes: thousands of them on the
 /// terminal help nobody.
 pub(super) fn quiet_panics() {
-    crate::panics::quiet();
+    retake_engine::panics::quiet();
 }
 
 impl Test {
@@ -95,8 +98,8 @@ impl Test {
     }
 
     fn horizon(&self) -> Result<Duration, String> {
-        match crate::parse_duration(self.horizon) {
-            Ok(horizon) if !horizon.is_zero() && horizon <= crate::HORIZON_MAX => Ok(horizon),
+        match parse_duration(self.horizon) {
+            Ok(horizon) if !horizon.is_zero() && horizon <= HORIZON_MAX => Ok(horizon),
             _ => Err(format!(
                 "the horizon `{}` is no time up to a year: write 60s, 1500ms or 2h",
                 self.horizon
@@ -109,7 +112,7 @@ impl Test {
         if let Some(timeout) = variables.timeout {
             return Ok(timeout);
         }
-        match crate::parse_duration(self.timeout) {
+        match parse_duration(self.timeout) {
             Ok(timeout) if !timeout.is_zero() => Ok(timeout),
             _ => Err(format!(
                 "invalid timeout `{}`: write a time above zero, such as 120s or 5m",
@@ -179,7 +182,7 @@ impl Test {
         let strategy = variables.strategy.as_deref().unwrap_or(self.strategy);
         let search: Search = strategy
             .parse()
-            .map_err(|error: crate::StrategyError| error.to_string())?;
+            .map_err(|error: StrategyError| error.to_string())?;
         let explorer = Explorer::new(self.path())
             .search(search)
             .faults(self.faults()?)

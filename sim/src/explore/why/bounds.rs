@@ -4,7 +4,7 @@ use super::deliveries::{Steps, swapped};
 use super::reason::{Order, Verdict};
 use super::search::{Finder, with_holds};
 use crate::explore::Case;
-use crate::strategy::{Hold, StepOf};
+use retake_engine::strategy::{Hold, StepOf};
 
 /// So many steps are tried as a bound one after the other, farther ones in leaps.
 const BOUNDS_LINEAR: usize = 24;

@@ -7,7 +7,7 @@ use retake_traces::record::{Record, StepKind};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::reason::Delivery;
-use crate::strategy::StepOf;
+use retake_engine::strategy::StepOf;
 
 /// Longer texts of messages are cut.
 const MESSAGE_MAX: usize = 60;

@@ -24,7 +24,7 @@ use retake_traces::sink::MemorySink;
 use self::deliveries::Steps;
 use self::search::Finder;
 use super::{Case, Scenario};
-use crate::strategy::StepOf;
+use retake_engine::strategy::StepOf;
 
 pub use self::reason::{
     Delivery, DifferentFailure, Order, Ordering, OtherSeeds, Reason, Verdict, WithoutFaults,

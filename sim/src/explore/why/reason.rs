@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::explore::Case;
-use crate::strategy::StepOf;
+use retake_engine::strategy::StepOf;
 use retake_traces::fault::Fault;
 
 /// A change after which a failing case passes.

@@ -6,8 +6,8 @@ use retake_traces::sink::MemorySink;
 use super::deliveries::{Steps, in_words};
 use super::reason::{DifferentFailure, Ordering, OtherSeeds, Reason, Verdict, WithoutFaults};
 use crate::explore::{Case, Scenario};
-use crate::outcome::{Outcome, Run};
-use crate::strategy::Hold;
+use retake_engine::outcome::{Outcome, Run};
+use retake_engine::strategy::Hold;
 
 /// Runs, and steps in all, that may be spent on changes that could avoid the failure.
 const RUNS_MAX: usize = 400;

@@ -6,7 +6,7 @@ use retake_traces::sink::HashSink;
 use super::reason::{Ordering, OtherSeeds, Reason, Verdict};
 use super::search::{Finder, ORDERS_MAX, with_holds};
 use crate::explore::{Case, Search};
-use crate::strategy::Hold;
+use retake_engine::strategy::Hold;
 
 /// Other seeds, and other schedules of the same seed, that are run.
 const SEEDS_MAX: u64 = 100;

@@ -93,13 +93,14 @@ impl Scheduler for Held {
     }
 }
 
-/// What a [`Recorder`] saw.
+/// The schedule that a [`Recorder`] saw, as holds. A clone shows the same schedule.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Recorded(Arc<Mutex<BTreeMap<StepOf, StepOf>>>);
+pub struct RecordedHolds(Arc<Mutex<BTreeMap<StepOf, StepOf>>>);
 
-impl Recorded {
+impl RecordedHolds {
     /// Holds that make the same schedule.
-    pub(crate) fn holds(&self) -> Vec<Hold> {
+    #[must_use]
+    pub fn holds(&self) -> Vec<Hold> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let holds = seen.iter();
         holds
@@ -113,19 +114,27 @@ impl Recorded {
 
 /// Lets another scheduler choose, and tells its schedule by holds: a step is held until
 /// the last one by which it is overtaken.
-pub(crate) struct Recorder {
+pub struct Recorder {
     inner: Box<dyn Scheduler>,
     steps: Steps,
-    recorded: Recorded,
+    recorded: RecordedHolds,
 }
 
 impl Recorder {
-    pub(crate) fn new(inner: Box<dyn Scheduler>, recorded: &Recorded) -> Self {
+    /// Records into `recorded` what `inner` chooses.
+    #[must_use]
+    pub fn new(inner: Box<dyn Scheduler>, recorded: &RecordedHolds) -> Self {
         Self {
             inner,
             steps: Steps::default(),
             recorded: recorded.clone(),
         }
+    }
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").finish_non_exhaustive()
     }
 }
 

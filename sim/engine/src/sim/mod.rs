@@ -246,7 +246,8 @@ impl Sim {
     }
 
     /// List the calls that lead to a panic or a standstill, if `RUST_BACKTRACE` asks for it.
-    pub(crate) fn lists_calls(self, on: bool) -> Self {
+    /// On unless turned off: each list costs a backtrace.
+    pub fn lists_calls(self, on: bool) -> Self {
         Self {
             lists_calls: on,
             ..self

@@ -145,7 +145,7 @@ pub(crate) struct Findings {
 /// Add to a run that has ended in a deadlock what a repetition shows in which the actors
 /// were killed in the opposite order. One that is another run, because something is not a
 /// function of the seed, adds nothing.
-pub(crate) fn complete<T, U>(run: &mut Run<T>, again: &Run<U>) {
+pub fn complete<T, U>(run: &mut Run<T>, again: &Run<U>) {
     let is_same =
         run.stats.steps == again.stats.steps && run.stats.virtual_time == again.stats.virtual_time;
     if let Outcome::Deadlock { waiting, .. } = &mut run.outcome

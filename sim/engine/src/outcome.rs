@@ -402,7 +402,9 @@ impl<T> Run<T> {
         }
     }
 
-    pub(crate) fn without_output(self) -> Run<()> {
+    /// The same without what the scenario gave.
+    #[must_use]
+    pub fn without_output(self) -> Run<()> {
         Run {
             seed: self.seed,
             strategy: self.strategy,

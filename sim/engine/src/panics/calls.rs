@@ -84,14 +84,14 @@ fn module(place: &str) -> Option<String> {
 
 /// A place in the source of the gates, whether it was built in a workspace or in a registry.
 fn is_gate(place: &str) -> bool {
-    const GATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gate/src/gate.rs");
+    const GATE: &str = "/gate/src/gate.rs";
     const PACKAGED: &str = concat!("/retake-", env!("CARGO_PKG_VERSION"), "/src/gate.rs");
     let place = place.replace('\\', "/");
     let Some((file, _)) = place.split_once(".rs:") else {
         return false;
     };
     let file = format!("{file}.rs");
-    file.ends_with(PACKAGED) || whole_path(&file) == GATE.replace('\\', "/")
+    file.ends_with(PACKAGED) || whole_path(&file) == sim_folder() + GATE
 }
 
 /// The name of a function without closures; of a method of a trait, the type that has it.
@@ -125,13 +125,6 @@ pub(super) fn user_frames(backtrace: &str) -> Vec<String> {
 /// a dependency's, the standard library's or the simulator's. A file of the workspace that is
 /// not below the current directory has its whole path there.
 fn users_place(place: &str) -> Option<String> {
-    /// Sources of the simulator, where it was built in a workspace.
-    const OWN: [&str; 4] = [
-        concat!(env!("CARGO_MANIFEST_DIR"), "/src/"),
-        concat!(env!("CARGO_MANIFEST_DIR"), "/cli/src/"),
-        concat!(env!("CARGO_MANIFEST_DIR"), "/gate/src/"),
-        concat!(env!("CARGO_MANIFEST_DIR"), "/record/src/"),
-    ];
     let plain = place.replace('\\', "/");
     let is_others = ["/registry/src/", "/git/checkouts/", "/rustc/", "/rustlib/"]
         .iter()
@@ -142,8 +135,23 @@ fn users_place(place: &str) -> Option<String> {
     }
     let relative = plain.strip_prefix("./").unwrap_or(&plain);
     let whole = whole_path(relative);
-    let is_own = OWN.iter().any(|own| whole.starts_with(own));
-    (!is_own).then(|| short_path(relative))
+    (!is_own_source(&whole)).then(|| short_path(relative))
+}
+
+/// A source of the simulator, where it was built in a workspace.
+fn is_own_source(whole: &str) -> bool {
+    const ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+    const OTHERS: [&str; 4] = ["/src/", "/cli/src/", "/gate/src/", "/record/src/"];
+    let below = whole.strip_prefix(&*sim_folder());
+    let is_other = |below: &str| OTHERS.iter().any(|folder| below.starts_with(folder));
+    whole.starts_with(ENGINE) || below.is_some_and(is_other)
+}
+
+/// The folder of `retake-sim`, which has the others of the simulator's crates in it.
+fn sim_folder() -> String {
+    let engine = env!("CARGO_MANIFEST_DIR").replace('\\', "/");
+    let folder = engine.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    folder.unwrap_or(engine)
 }
 
 /// A path of a backtrace, which is relative where it is below the current directory.
@@ -156,9 +164,14 @@ fn whole_path(path: &str) -> String {
 /// Of the simulator, whose calls are around every step.
 fn is_own(function: &str) -> bool {
     let function = function.trim_start_matches('<');
-    ["retake_sim::", "retake_cli::", "retake::"]
-        .iter()
-        .any(|module| function.starts_with(module))
+    [
+        "retake_engine::",
+        "retake_sim::",
+        "retake_cli::",
+        "retake::",
+    ]
+    .iter()
+    .any(|module| function.starts_with(module))
 }
 
 /// A path without what only this machine has: where the standard library, the packages of
@@ -208,7 +221,7 @@ fn of_package(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{awaited, short_path, user_frames, users_place};
+    use super::{awaited, short_path, sim_folder, user_frames, users_place};
 
     #[test]
     fn a_path_has_nothing_of_the_machine() {
@@ -256,6 +269,7 @@ mod tests {
             ("<unknown>", None),
             ("./nptl/pthread_create.c:442:8", None),
             (concat!(env!("CARGO_MANIFEST_DIR"), "/src/sim.rs:5:5"), None),
+            (&(sim_folder() + "/src/explore/case.rs:5:5"), None),
         ] {
             assert_eq!(users_place(place).as_deref(), shown, "{place}");
         }
@@ -264,7 +278,7 @@ mod tests {
     #[test]
     fn what_is_awaited_is_the_future_that_the_users_code_polls() {
         let backtrace = "   0: <std::backtrace::Backtrace>::force_capture\n   \
-             1: retake_sim::awaits::table::clone\n             at ./sim/src/awaits.rs:9:9\n   \
+             1: retake_engine::awaits::table::clone\n             at ./sim/engine/src/awaits.rs:9:9\n   \
              2: tokio::sync::batch_semaphore::Acquire::poll\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/a.rs:1:1\n   \
              3: tokio::sync::mutex::Mutex<T>::lock::{{closure}}\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/b.rs:1:1\n   \
              4: <core::pin::Pin<P> as core::future::future::Future>::poll\n             at /rustc/01/library/core/src/pin.rs:1:1\n   \
@@ -300,13 +314,12 @@ mod tests {
             awaited(&lock).as_deref(),
             Some("tokio::sync::mutex at app/src/bank.rs:42:10")
         );
-        let own = concat!(
-            "   0: poll<()>\n             at /home/me/.cargo/registry/src/x/a-1.2.3/src/lib.rs:1:1\n   ",
-            "1: look<()>\n             at ",
-            env!("CARGO_MANIFEST_DIR"),
-            "/gate/src/gate.rs:1:1\n   2: main\n             at ./app/src/main.rs:7:5\n"
+        let own = format!(
+            "   0: poll<()>\n             at /home/me/.cargo/registry/src/x/a-1.2.3/src/lib.rs:1:1\n   \
+             1: look<()>\n             at {}/gate/src/gate.rs:1:1\n   2: main\n             at ./app/src/main.rs:7:5\n",
+            sim_folder()
         );
-        assert_eq!(awaited(own), None, "it is below the step");
+        assert_eq!(awaited(&own), None, "it is below the step");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use rand_core::Rng;
 
 pub use retake_record::rng::stream;
 
-/// A number below `bound`, which is not 0. The bias is below 2⁻³² times `bound`.
-pub(crate) fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
+/// A number below `bound`; 0 if that is 0. The bias is below 2⁻³² times `bound`.
+#[must_use]
+pub fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
     ((u64::from(rng.next_u32()) * bound as u64) >> 32) as usize
 }

@@ -68,7 +68,7 @@ pub fn sees_threads() -> bool {
 }
 
 /// Do now what the first run of a process would do: it is the same for all runs.
-pub(crate) fn prepare() {
+pub fn prepare() {
     #[cfg(all(feature = "interpose", target_os = "linux"))]
     symbols::prepare();
 }

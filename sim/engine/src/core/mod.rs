@@ -59,7 +59,7 @@ const ROUNDS_AFTER_EXIT: u32 = 2;
 /// not gated, such as ractor's `send_after`, whose message is due at that instant as well.
 const ROUNDS_AFTER_MOVE: u32 = 2;
 /// Who is told to have failed where a count of messages does.
-pub(crate) const COUNTED: &str = "messages";
+pub const COUNTED: &str = "messages";
 
 /// Limits of a run.
 #[derive(Clone, Copy, Debug)]

@@ -132,10 +132,10 @@ mod tests {
     const TRACE: &str = "\
    0: std::backtrace::Backtrace::create
              at /rustc/59807616/library/std/src/backtrace.rs:331:13
-   1: retake_sim::interpose::symbols::glibc::place::of_caller_of
-             at /home/me/retake/sim/src/interpose/symbols/glibc/place.rs:30:17
+   1: retake_engine::interpose::symbols::glibc::place::of_caller_of
+             at /home/me/retake/sim/engine/src/interpose/symbols/glibc/place.rs:30:17
    2: pthread_create
-             at /home/me/retake/sim/src/interpose/symbols/glibc/threads.rs:57:17
+             at /home/me/retake/sim/engine/src/interpose/symbols/glibc/threads.rs:57:17
    3: <std::sys::thread::unix::Thread>::new
              at /rustc/59807616/library/std/src/sys/thread/unix.rs:92:19
    4: new<rayon_core::registry::DefaultSpawn>

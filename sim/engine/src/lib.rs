@@ -1,0 +1,56 @@
+//! Runs one simulation. Users depend on `retake-sim`, which has all of this crate and the
+//! search for failures on top of it.
+//!
+//! The modules, in reading order: `sim` builds and runs; [`outcome`] is what comes
+//! out; [`strategy`] chooses; [`runnable`] is what it chooses from; [`fault`] is
+//! what goes wrong on purpose, `inject` does it; `engine` and `core` are the scheduler itself,
+//! `timers` its time, `task` and `identity` who is who, `causes` who sent what,
+//! `ends` who has ended, `deadlock` who waits for whom; `environment`, `net` and `fs` are what
+//! moves in addition to the tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
+//! `follow` and [`recording`] run what a live process has done; [`memory`] counts what is
+//! allocated, [`panics`] is where code panics, [`watchdog`] which step does not end.
+
+mod awaits;
+mod causes;
+mod core;
+mod deadlock;
+mod ends;
+mod engine;
+mod environment;
+mod follow;
+#[cfg(feature = "fs")]
+pub mod fs;
+#[cfg(feature = "history")]
+pub mod history;
+mod inject;
+mod injector;
+mod inputs;
+#[doc(hidden)]
+pub mod internal;
+pub mod interpose;
+mod limits;
+pub mod memory;
+mod name_conflict;
+#[cfg(feature = "net")]
+pub mod net;
+pub mod outcome;
+pub mod panics;
+pub mod recording;
+pub mod rng;
+pub mod runnable;
+mod sim;
+pub mod strategy;
+mod task;
+mod timers;
+mod view;
+pub mod watchdog;
+
+use retake_record::identity;
+
+pub use retake_traces::fault::{self, Fault, FaultError, Skew, Target, When, kinds};
+
+pub use environment::Environment;
+pub use injector::{Injector, RunView, TaskView, add_injector};
+pub use outcome::{Coverage, Messages, Outcome, Place, Run, Stats, UngatedTask, Waiting};
+pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, inject};
+pub use strategy::{Scheduler, Strategy, StrategyError};
