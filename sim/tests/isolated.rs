@@ -12,6 +12,7 @@ use rand::Rng as _;
 use retake_sim::Outcome;
 use retake_sim::explore::{self, Case, Exhausted, Exhaustive, Explorer, Scenario, shrink};
 use retake_sim::isolate::{self, Launch, Workers};
+use retake_traces::MemorySink;
 
 type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -243,12 +244,13 @@ fn where_things_are() -> Body {
     static SOMETHING: AtomicU32 = AtomicU32::new(7);
     Box::pin(async {
         let code = where_things_are as *const () as usize;
-        let heap = Box::new(AtomicU32::new(7));
-        let addresses = [
-            code,
-            &raw const SOMETHING as usize,
-            &raw const *heap as usize,
-        ];
+        // Of all sizes that the allocator keeps apart.
+        let heap: Vec<Vec<u8>> = (1..64).map(|size| Vec::with_capacity(16 * size)).collect();
+        let heap = heap.iter().map(|it| it.as_ptr() as usize);
+        let heap = heap.fold(0_usize, |all, it| all.wrapping_mul(31).wrapping_add(it));
+        let on_stack = 7_u8;
+        let stack = std::hint::black_box(&raw const on_stack) as usize;
+        let addresses = [code, &raw const SOMETHING as usize, heap, stack];
         three_tasks(|_| {}).await;
         // The mapping that the text is in, which may change, has to be executable.
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();

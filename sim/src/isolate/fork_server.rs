@@ -3,7 +3,6 @@
 //! The worker reads nothing but headers and allocates nothing for a request, so the state
 //! from which its children start stays what it was. The child reads the request.
 
-use std::hint::black_box;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +26,8 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
             os::exit(2);
         }
     };
-    prepare();
+    // Once, instead of in each child.
+    retake_engine::internal::prepare();
     if let Err(what) = os::others_sleep(REST) {
         let _ = wire::send(&socket, wire::REFUSAL, what.as_bytes());
         os::exit(2);
@@ -75,24 +75,6 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
                 let _ = wire::send(&socket, wire::REFUSAL, what.as_bytes());
                 os::exit(2);
             }
-        }
-    }
-}
-
-/// Do once what each child would have to do before its run, and what depends on no request.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a worker prepares itself, outside any simulation"
-)]
-fn prepare() {
-    retake_engine::internal::prepare();
-    // The C library keeps the memory of a thread that has ended, for its stack and its
-    // allocations, and gives it to the next one: to that of a run. The second of these
-    // threads is the first one that gets it, which takes another way through the library.
-    for _ in 0..2 {
-        let thread = std::thread::Builder::new().spawn(|| drop(black_box(Box::new(0))));
-        if let Ok(thread) = thread {
-            let _ = thread.join();
         }
     }
 }
