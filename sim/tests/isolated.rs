@@ -12,7 +12,6 @@ use rand::Rng as _;
 use retake_sim::Outcome;
 use retake_sim::explore::{self, Case, Exhausted, Exhaustive, Explorer, Scenario, shrink};
 use retake_sim::isolate::{self, Launch, Workers};
-use retake_traces::MemorySink;
 
 type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -287,6 +286,9 @@ fn everything_stays_at_its_address_however_many_children_a_worker_has_made() {
         failure.case.outcome.contains("things are at ["),
         "{failure:?}"
     );
+    // Also where it is run alone.
+    let again = failure.case.run(&scenario);
+    assert_eq!(again.outcome.to_string(), failure.case.outcome);
 }
 
 /// Systems without `fork` start a process for each run. The variable has this one do so.
