@@ -304,7 +304,8 @@ fn parse(text: &str) -> Result<Strategy, String> {
     let Some((key, _)) = settings.0.first() else {
         return Ok(strategy);
     };
-    let near = did_you_mean(key, ["depth", "steps", "percent", "count"]);
+    let (_, known) = strategy.written();
+    let near = did_you_mean(key, known.iter().map(|(key, _)| *key));
     Err(format!("`{name}` has no setting `{key}`{near}"))
 }
 

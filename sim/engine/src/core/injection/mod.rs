@@ -8,7 +8,6 @@ mod lasting;
 mod points;
 mod supervision;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ractor::ActorCell;
@@ -19,6 +18,7 @@ use retake_traces::time::nanos;
 use super::Core;
 use crate::inject::{Armed, Pending};
 use crate::injector::{RunView, TaskView};
+use crate::task::Task;
 use crate::timers;
 
 impl Core {
@@ -45,26 +45,20 @@ impl Core {
     pub(crate) fn run_view(&self) -> RunView {
         let mut tasks: Vec<_> = self.tasks.iter().collect();
         tasks.sort_unstable_by_key(|(_, task)| task.serial);
-        let mut labels = BTreeMap::new();
-        let mut seen = Vec::with_capacity(tasks.len());
-        for (slot, task) in tasks {
-            if task.is_actor() && !task.is_live_actor() {
-                continue;
-            }
-            let label = self.labels.text(task.label);
-            labels.insert(task.serial, label.clone());
-            let supervisor = self.supervisor_serial(slot);
-            seen.push(TaskView {
-                label,
-                is_actor: task.is_actor(),
-                is_runnable: self.runnable.contains(slot),
-                supervisor: supervisor.and_then(|serial| labels.get(&serial).cloned()),
-            });
-        }
+        let alive = tasks
+            .into_iter()
+            .filter(|(_, task)| task.is_live_actor() || !task.is_actor());
+        let label = |task: &Task| self.labels.text(task.label);
+        let seen = alive.map(|(slot, task)| TaskView {
+            label: label(task),
+            is_actor: task.is_actor(),
+            is_runnable: self.runnable.contains(slot),
+            supervisor: self.supervisor(slot).map(label),
+        });
         RunView {
             step: self.stats.steps + 1,
             now: Duration::from_nanos(self.now_ns),
-            tasks: seen,
+            tasks: seen.collect(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::core::Core;
 use crate::inject::Tolerance;
+use crate::task::Task;
 
 impl Core {
     /// A supervisor says how many ends of children it survives within how long.
@@ -19,15 +20,19 @@ impl Core {
         }
     }
 
-    /// The number of a task's supervisor. One that starts is not linked to it yet: it is
-    /// the actor in whose step it starts.
-    pub(super) fn supervisor_serial(&self, child: u32) -> Option<u32> {
+    /// A task's supervisor. One that starts is not linked to it yet: it is the actor in whose
+    /// step it starts.
+    pub(super) fn supervisor(&self, child: u32) -> Option<&Task> {
         let slot = match self.supervisor_of(child) {
             Some(supervisor) => self.tasks.slot_of_actor(supervisor.get_id().pid())?,
             None => self.current_slot().filter(|current| *current != child)?,
         };
-        let task = self.tasks.get(slot)?;
-        task.is_actor().then_some(task.serial)
+        self.tasks.get(slot).filter(|task| task.is_actor())
+    }
+
+    /// The number of a task's supervisor.
+    pub(super) fn supervisor_serial(&self, child: u32) -> Option<u32> {
+        Some(self.supervisor(child)?.serial)
     }
 
     pub(super) fn tolerance_of(&mut self, child: u32) -> Option<&mut Tolerance> {
