@@ -1,4 +1,4 @@
-//! What a fault does to a run, and when: all that a simulator knows of it.
+//! What a fault does to a run, and when. A simulator needs to know no more of it.
 //!
 //! The kinds of faults with the words for them are in `retake-traces`. A simulator executes
 //! [`Effect`]s, each of them at a [`Moment`].

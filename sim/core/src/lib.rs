@@ -1,4 +1,4 @@
-//! What all of Retake's simulators have in common, and all that reads what they record.
+//! What Retake's simulators share with each other and with the readers of their traces.
 //!
 //! [`step`] has the kinds of steps, [`fault`] what a fault does and when, [`time`] durations
 //! as people write them. Nothing here knows a runtime or actors, and there are no

@@ -84,7 +84,7 @@ pub(crate) struct State {
 /// Has the turn while actors end that were killed.
 const NOBODY: u32 = u32::MAX;
 
-/// What becomes of the turn when a gate was dropped.
+/// What happens to the turn when a gate is dropped.
 pub(crate) enum Cancelled {
     /// Its actor was killed: nobody runs before it has ended.
     Killed(Until),

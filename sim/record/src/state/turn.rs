@@ -194,7 +194,7 @@ impl State {
         None
     }
 
-    /// A gate was dropped. Gives what becomes of the turn, and a waker to drop.
+    /// A gate was dropped. Gives what happens to the turn, and a waker to drop.
     pub(crate) fn cancelled(&mut self, ticket: &mut Ticket) -> (Cancelled, Option<Waker>) {
         let was_waiting = std::mem::take(&mut ticket.waiting);
         let place = ticket.task.0;
