@@ -36,7 +36,7 @@ impl Progress {
     }
 
     fn set(&self, steps: u64, now: Duration) {
-        let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let now_ns = retake_traces::time::nanos(now);
         self.0.steps.store(steps, Ordering::Relaxed);
         self.0.now_ns.store(now_ns, Ordering::Relaxed);
     }

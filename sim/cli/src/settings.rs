@@ -91,7 +91,7 @@ impl Settings {
     }
 
     fn horizon_ns(&self) -> u64 {
-        u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX)
+        retake_traces::time::nanos(self.horizon)
     }
 
     /// The header of a trace of this.

@@ -427,7 +427,7 @@ impl Case {
         self.signature = signature(&run.outcome);
         self.outcome = run.outcome.to_string();
         self.steps = run.stats.steps;
-        self.virtual_time_ns = u64::try_from(run.stats.virtual_time.as_nanos()).unwrap_or(u64::MAX);
+        self.virtual_time_ns = retake_traces::time::nanos(run.stats.virtual_time);
     }
 
     /// The name of its file: the same for all cases of one signature.

@@ -173,7 +173,7 @@ impl Explorer {
             only_planned_faults: false,
             strict: self.strict,
             allow_threads: self.allow_threads,
-            horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
+            horizon_ns: retake_traces::time::nanos(self.horizon),
             step_limit: self.step_limit,
             signature: String::new(),
             outcome: String::new(),

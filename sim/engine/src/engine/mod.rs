@@ -42,6 +42,7 @@ use crate::injector::Injector;
 use crate::name_conflict::hold_name;
 use crate::outcome::Outcome;
 use retake_traces::fault::Effect;
+use retake_traces::time::nanos;
 pub(crate) use standstill::Standstill;
 use time::Anchor;
 
@@ -316,10 +317,6 @@ impl Engine {
             None => self.idle(),
         }
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Queued behind everything that a step woke, see the module documentation.

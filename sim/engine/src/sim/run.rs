@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use retake_traces::record::{TaskKind, Unhandled};
 use retake_traces::sink::HashSink;
+use retake_traces::time::nanos;
 use tokio::runtime::Runtime;
 
 use super::{Isolation, MakeSink, Sim, lock};
@@ -135,7 +136,7 @@ impl Sim {
             sink,
             self.seed,
             Limits {
-                horizon_ns: u64::try_from(self.horizon.as_nanos()).unwrap_or(u64::MAX),
+                horizon_ns: nanos(self.horizon),
                 steps: self.step_limit,
                 steps_at_one_time: self.livelock_steps,
             },

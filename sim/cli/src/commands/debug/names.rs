@@ -83,7 +83,7 @@ pub(super) fn step_of(
         "end" => Ok(Ok(steps)),
         time => match parse_duration(time) {
             Ok(time) => {
-                let now_ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+                let now_ns = retake_traces::time::nanos(time);
                 if now_ns > timeline.end().now_ns {
                     let end_s = timeline.end().now_ns as f64 / 1e9;
                     return Ok(Err(format!("the run ends after {end_s} s")));
