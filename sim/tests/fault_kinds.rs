@@ -566,6 +566,7 @@ async fn everything() {
         }
         numbers.cast(number).unwrap();
         retake::event!("jams: {}", retake::buggify!("the door jams"));
+        retake::event!("the till: {:?}", retake::service("till"));
         retake::event!("it is {:?}", retake::unix_time());
         retake::sleep(10 * MS).await;
     }
@@ -573,7 +574,7 @@ async fn everything() {
 }
 
 /// Texts of faults that strike there. What has to come before is in the same line.
-const KINDS: [&str; 32] = [
+const KINDS: [&str; 33] = [
     "kill one @15ms",
     "kill one in await @15ms",
     "kill two with 2 siblings @15ms",
@@ -605,6 +606,7 @@ const KINDS: [&str; 32] = [
     "duplicate numbers @15ms",
     "point the door jams @step 9",
     "buggify @15ms",
+    "break till timeout rate 50% @15ms",
     "heal @30ms within 5s; delay one @15ms until 10s",
 ];
 

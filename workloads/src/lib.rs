@@ -12,6 +12,7 @@ pub mod bench;
 mod commands;
 #[cfg(test)]
 mod documented;
+mod live_faults;
 pub mod load;
 mod program;
 pub mod recover;

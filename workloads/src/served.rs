@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use retake::{ServiceFailure, Share};
 use retake_sim::recording::Input;
-use retake_system::failures::{Failure, FailureKind, Service};
 use retake_system::ledger::{Disk, Durability, ReplayedDisk};
 use retake_system::{
-    EntitlementState, Ingress, IngressConfig, PlannedFailure, ServiceTime, Store, System,
+    EntitlementState, Ingress, IngressConfig, PlannedFailure, Service, ServiceTime, Store, System,
     SystemConfig,
 };
 use retake_traces::counted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::live_faults;
 use retake_cli::{Findings, Follower};
 
 /// The scenario's name in recordings.
@@ -53,7 +54,7 @@ pub struct Setup {
     pub tenants: Vec<String>,
     /// Share of the actions whose worker dies.
     pub fail_workers: f64,
-    /// What else fails on purpose, as [`PlannedFailure`]s.
+    /// What else fails on purpose: texts of faults.
     #[serde(default)]
     pub failures: Vec<String>,
 }
@@ -95,21 +96,19 @@ impl Setup {
             let entitled = system.entitle(tenant, true).await;
             entitled.map_err(|error| format!("--entitle {tenant}: {error}"))?;
         }
-        if self.fail_workers > 0.0 {
-            let failure = Failure {
+        if self.fail_workers != 0.0 {
+            let share = share_of(self.fail_workers);
+            system.failures().plan(PlannedFailure {
                 service: Service::Worker,
-                kind: FailureKind::Unavailable,
-                rate: self.fail_workers,
-                duration: FOR_EVER,
-            };
-            let injected = system.failures().inject(failure);
-            injected.map_err(|error| format!("--fail-workers: {error}"))?;
+                failure: ServiceFailure::Unavailable,
+                share: share.map_err(|error| format!("--fail-workers: {error}"))?,
+                after: Duration::ZERO,
+                until: None,
+            });
         }
         for text in &self.failures {
-            let planned: Result<PlannedFailure, _> = text.parse();
-            let planned = planned.map_err(|error| format!("--fail: {error}"))?;
-            let injected = planned.inject(system.failures());
-            injected.map_err(|error| format!("--fail {text}: {error}"))?;
+            let fault = live_faults::parse(text).map_err(|error| format!("--fail: {error}"))?;
+            system.failures().plan(live_faults::planned(&fault)?);
         }
         Ok(system)
     }
@@ -131,8 +130,13 @@ fn may_entitle(state: EntitlementState) -> bool {
     matches!(state, Unentitled | PendingReview | Entitled)
 }
 
-/// Longer than any server is up.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// A share that is given as a number from 0 to 1, exact to a millionth.
+fn share_of(part: f64) -> Result<Share, String> {
+    let millionths = (part * 1e6).round();
+    // Casts saturate, and what is no number becomes 0.
+    let share = Share::of_millionths(millionths as u32);
+    share.ok_or_else(|| format!("the share {part} is not between 0 and 1"))
+}
 
 /// Stop a system that was served.
 pub async fn stop(system: System) {

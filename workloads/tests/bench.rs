@@ -121,19 +121,19 @@ fn what_is_broken_on_purpose_is_found_where_it_is() {
     assert_eq!(with(&["--save-baseline", "good"]).status.code(), Some(0));
     for (failure, failing, untouched, grown) in [
         (
-            "worker:slow=60ms",
+            "break worker slow by 60ms @0s",
             &["executor/pool_throughput"][..],
             &["ledger/write_latency", "governor/signal_processing"][..],
             ("http/pubsub", "work of actions"),
         ),
         (
-            "ledger:slow=2ms",
+            "break ledger slow by 2ms @0s",
             &["ledger/write_latency"],
             &["executor/pool_throughput", "executor/pool_concurrent"],
             ("http/pubsub", "ledger"),
         ),
         (
-            "check-in:unavailable,rate=0.2",
+            "break check-in unavailable rate 20% @0s",
             &["executor/pool_throughput", "executor/pool_concurrent"],
             &["ledger/write_latency", "governor/signal_processing"],
             ("executor/pool_concurrent", "wait for a worker"),
@@ -178,7 +178,7 @@ fn what_is_broken_on_purpose_is_found_where_it_is() {
 #[test]
 fn a_failure_for_a_while_is_marked_on_the_report_and_over_before_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    let failure = "ingress:unavailable,rate=0.5,at=2s,for=2s";
+    let failure = "break ingress unavailable rate 50% @2s until 4s";
     let more = [
         "stress/recovery",
         "--scale",
@@ -190,7 +190,7 @@ fn a_failure_for_a_while_is_marked_on_the_report_and_over_before_the_end() {
     let output = bench(&more, folder.path());
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
-    for mark in ["ingress:unavailable", "end of ingress:unavailable", "spike"] {
+    for mark in ["ingress unavailable", "end of ingress unavailable", "spike"] {
         // One in the chart of each series; drawn texts are lines of their own.
         let found = page.lines().filter(|line| *line == mark).count();
         assert!(found >= 3, "{mark}: {found}");
@@ -385,7 +385,14 @@ fn mistakes_are_named() {
             vec!["--costs", "nothing.json"],
             "cannot open `nothing.json`",
         ),
-        (vec!["--fail", "disk:full"], "`disk` cannot fail"),
+        (
+            vec!["--fail", "break disk timeout @0s"],
+            "no service `disk`",
+        ),
+        (
+            vec!["--fail", "ledger:timeout"],
+            "write a fault, such as `break ledger",
+        ),
     ] {
         let output = bench(&arguments, folder.path());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -425,8 +425,6 @@ fn a_mistyped_name_is_answered_with_the_one_that_is_near() {
         ("zoo zoo/rft", "zoo/raft", "`retake list`"),
         ("bench ledgr", "ledger", "`retake bench --list`"),
         ("bench http/helth", "http/health", "`retake bench --list`"),
-        ("bench --fail ledgr:timeout", "ledger", "check-in"),
-        ("bench --fail ledger:timout", "timeout", "unavailable"),
         ("run recovery/chaos --strategy rnadom", "random", "starve"),
         ("explore recovery/chaos --strategy mxi", "mix", "starve"),
         ("run recovery/chaos --strategy pct:dpth=3", "depth", ""),
@@ -442,9 +440,29 @@ fn a_mistyped_name_is_answered_with_the_one_that_is_near() {
         assert_eq!((code, &*out), (2, ""), "{command}: {err}");
         assert!(err.contains(near) && err.contains(list), "{command}: {err}");
     }
-    let fault = ["run", "recovery/chaos", "--fault", "kil ledger @1s"];
-    let (code, _, err) = told(retake(folder.path(), &fault));
-    assert!(code == 2 && err.contains("did you mean `kill`?"), "{err}");
+    for (command, fault, near, list) in [
+        ("run recovery/chaos --fault", "kil ledger @1s", "kill", ""),
+        (
+            "bench --fail",
+            "break ledgr timeout @0s",
+            "ledger",
+            "check-in",
+        ),
+        (
+            "bench --fail",
+            "break ledger timout @0s",
+            "timeout",
+            "unavailable",
+        ),
+    ] {
+        let arguments: Vec<&str> = command.split(' ').chain([fault]).collect();
+        let (code, _, err) = told(retake(folder.path(), &arguments));
+        let near = format!("did you mean `{near}`?");
+        assert!(
+            code == 2 && err.contains(&near) && err.contains(list),
+            "{err}"
+        );
+    }
 }
 
 #[test]

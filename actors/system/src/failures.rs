@@ -1,22 +1,29 @@
 //! Fault injection: a part of the system refuses, hangs or returns invalid data for
 //! a while, always or at a rate.
 //!
-//! Inside a simulation the rate's coin is part of the seed. This is for failures
-//! that the code itself has to deal with; killing actors, delaying them and
-//! panicking in them is the simulator's business.
+//! This is for failures that the code itself has to deal with; killing actors, delaying them
+//! and panicking in them is the simulator's business. Inside a simulation the parts ask it by
+//! [`retake::service`], under the names of [`Service`]: `break ledger quota rate 10% @20s`. In
+//! a live process, where nothing else injects faults, [`Failures`] has those that are planned.
 //!
 //! ```
 //! use std::time::Duration;
+//! use retake::{ServiceFailure, Share};
 //! use retake_system::ledger::{Draft, Ledger, LedgerArguments, LedgerRef, ReceiptKind};
-//! use retake_system::{Failure, FailureKind, Failures, Service};
+//! use retake_system::{Failures, PlannedFailure, Service};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let failures = Failures::default();
 //! let arguments = LedgerArguments { failures: failures.clone(), ..LedgerArguments::default() };
 //! ractor::Actor::spawn(Some("ledger".to_owned()), Ledger, arguments).await?;
-//! let (service, kind) = (Service::Ledger, FailureKind::QuotaExceeded);
-//! failures.inject(Failure { service, kind, rate: 1.0, duration: Duration::from_secs(60) })?;
+//! failures.plan(PlannedFailure {
+//!     service: Service::Ledger,
+//!     failure: ServiceFailure::QuotaExceeded,
+//!     share: Share::ALL,
+//!     after: Duration::ZERO,
+//!     until: None,
+//! });
 //!
 //! let kind = ReceiptKind::Attempt { action: "scale".to_owned() };
 //! let draft = Draft { tenant: "acme".to_owned(), kind, payload: String::new(), signal: None, key: None };
@@ -28,11 +35,11 @@
 //! # }
 //! ```
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rand_distr::{Bernoulli, Distribution as _};
+use rand_distr::{Distribution as _, StandardUniform};
+use retake::{ServiceFailure, Share};
 
 /// Which part fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,68 +52,80 @@ pub enum Service {
     Ingress,
     /// The ledger's wall clock: it cannot be read, or (corrupt) is an hour slow.
     Clock,
-    /// The return of a worker to its pool, which is lost whatever the kind.
+    /// The return of a worker to its pool, which is lost whatever the failure.
     CheckIn,
 }
 
-/// How it fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// It is not there: a worker dies, the ledger refuses.
-    Unavailable,
-    /// It does not answer.
-    Timeout,
-    /// It refuses, because too much was asked of it.
-    QuotaExceeded,
-    /// It refuses, because it may not.
-    PermissionDenied,
-    /// What it was to do is damaged: a worker has done a part, the ledger refuses.
-    Corrupt,
-    /// It does what it should, this much later.
-    Slow(Duration),
-}
+impl Service {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Ledger,
+        Self::Worker,
+        Self::Ingress,
+        Self::Clock,
+        Self::CheckIn,
+    ];
 
-impl fmt::Display for FailureKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Slow(time) => return write!(f, "slow by {time:?}"),
-            Self::Unavailable => "unavailable",
-            Self::Timeout => "timeout",
-            Self::QuotaExceeded => "quota exceeded",
-            Self::PermissionDenied => "permission denied",
-            Self::Corrupt => "corrupt",
-        })
+    /// The name that faults have for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ledger => "ledger",
+            Self::Worker => "worker",
+            Self::Ingress => "ingress",
+            Self::Clock => "clock",
+            Self::CheckIn => "check-in",
+        }
+    }
+
+    /// The service of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
     }
 }
 
-/// A failure to inject.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Failure {
+/// A failure of a live process, and when it begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedFailure {
     /// Which part fails.
     pub service: Service,
     /// How it fails.
-    pub kind: FailureKind,
-    /// Share of the requests that fail, from 0 to 1.
-    pub rate: f64,
-    /// For so long from now on.
-    pub duration: Duration,
+    pub failure: ServiceFailure,
+    /// How many of its requests fail.
+    pub share: Share,
+    /// From its planning to its beginning.
+    pub after: Duration,
+    /// From its planning to its end; without it, to the end of the process.
+    pub until: Option<Duration>,
 }
 
-/// A rate that is no probability.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("the rate {0} is not between 0 and 1")]
-pub struct RateError(f64);
-
-/// The failures of one system. Clones share them.
+/// The failures of one live system. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Failures(Arc<Mutex<Vec<Active>>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Active {
-    failure: Failure,
-    coin: Bernoulli,
-    from: retake::Instant,
-    until: retake::Instant,
+    planned: PlannedFailure,
+    since: retake::Instant,
+}
+
+impl Active {
+    /// Whether it affects a request of now.
+    fn affects_one(&self) -> bool {
+        let PlannedFailure {
+            share,
+            after,
+            until,
+            ..
+        } = self.planned;
+        let time = self.since.elapsed();
+        if time < after || until.is_some_and(|until| time >= until) {
+            return false;
+        }
+        // A coin is drawn only where it decides: draws of live processes are recorded.
+        share.is_all() || share.has(StandardUniform.sample(&mut retake::rng()))
+    }
 }
 
 impl Failures {
@@ -114,52 +133,28 @@ impl Failures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Inject a failure, in addition to those that are active.
-    ///
-    /// # Errors
-    /// If its rate is not between 0 and 1.
-    pub fn inject(&self, failure: Failure) -> Result<(), RateError> {
-        self.inject_after(Duration::ZERO, failure)
+    /// Plan a failure, counted from now, in addition to those that are planned.
+    pub fn plan(&self, planned: PlannedFailure) {
+        let since = retake::now();
+        self.active().push(Active { planned, since });
     }
 
-    /// Inject a failure that begins after a time.
-    ///
-    /// # Errors
-    /// If its rate is not between 0 and 1.
-    pub fn inject_after(&self, time: Duration, failure: Failure) -> Result<(), RateError> {
-        let coin = Bernoulli::new(failure.rate).map_err(|_| RateError(failure.rate))?;
-        let from = retake::now() + time;
-        self.active().push(Active {
-            failure,
-            coin,
-            from,
-            until: from + failure.duration,
-        });
-        Ok(())
-    }
-
-    /// End all failures.
+    /// End all failures that were planned here.
     pub fn heal(&self) {
         self.active().clear();
     }
 
-    /// How this request to a service fails, if it does.
-    pub fn injected(&self, service: Service) -> Option<FailureKind> {
-        let mut active = self.active();
-        if active.is_empty() {
-            return None;
-        }
-        let now = retake::now();
-        active.retain(|active| active.until > now);
-        let of_service = active
-            .iter()
-            .filter(|active| active.failure.service == service && active.from <= now);
-        let injected = of_service
-            .filter(|active| active.coin.sample(&mut retake::rng()))
-            .map(|active| active.failure.kind)
-            .next();
-        if let Some(kind) = injected {
-            retake::event!("injected failure of {service:?}: {kind}");
+    /// How this request of a service fails, if it does.
+    pub fn injected(&self, service: Service) -> Option<ServiceFailure> {
+        let planned = {
+            let active = self.active();
+            let mut of_service = active.iter().filter(|it| it.planned.service == service);
+            let found = of_service.find(|it| it.affects_one());
+            found.map(|it| it.planned.failure)
+        };
+        let injected = planned.or_else(|| retake::service(service.name()));
+        if let Some(failure) = injected {
+            retake::event!("injected failure of {service:?}: {failure}");
         }
         injected
     }

@@ -18,9 +18,10 @@
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use retake::ServiceFailure;
 
 use crate::action::Action;
-use crate::failures::{FailureKind, Failures, Service};
+use crate::failures::{Failures, Service};
 use crate::service_time::ServiceTime;
 
 /// The actor.
@@ -86,16 +87,16 @@ impl Actor for ActionWorker {
         }
         let work = match arguments.failures.injected(Service::Worker) {
             None => Work::Done,
-            Some(FailureKind::Slow(time)) => {
+            Some(ServiceFailure::Slow(time)) => {
                 retake::sleep(time).await;
                 Work::Done
             }
-            Some(FailureKind::Unavailable) => return Err("injected failure".into()),
-            Some(FailureKind::Timeout) => {
+            Some(ServiceFailure::Unavailable) => return Err("injected failure".into()),
+            Some(ServiceFailure::Timeout) => {
                 retake::sleep(HANGS).await;
                 return Ok(());
             }
-            Some(kind @ FailureKind::Corrupt) => Work::Partial(kind.to_string()),
+            Some(kind @ ServiceFailure::Corrupt) => Work::Partial(kind.to_string()),
             Some(kind) => Work::Failed(kind.to_string()),
         };
         // The client may have given up.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use broken::{Broken, break_service};
+use retake::ServiceFailure;
 use retake_otp::Names;
 use retake_otp::statem::StateMachine;
 use retake_sim::{Fault, Sim};
@@ -12,9 +14,11 @@ use retake_system::entitlement::{
 use retake_system::ledger::ReceiptKind;
 use retake_system::system::EntitleError;
 use retake_system::{
-    Change, EntitlementState, Entitlements, Failure, FailureKind, GovernorState, Service, Signal,
-    System, SystemConfig, Verdict,
+    Change, EntitlementState, Entitlements, GovernorState, Service, Signal, System, SystemConfig,
+    Verdict,
 };
+
+mod broken;
 
 const CHANGES: [Change; 7] = [
     Change::Grant,
@@ -300,13 +304,8 @@ fn nothing_changes_without_a_receipt_and_an_expiry_is_tried_until_it_has_one() {
         let system = system(terms).await;
         go(&system, &[Change::Grant, Change::Approve]).await;
         system.signal(calm()).await.unwrap();
-        let failure = Failure {
-            service: Service::Ledger,
-            kind: FailureKind::Unavailable,
-            rate: 1.0,
-            duration: Duration::from_secs(15),
-        };
-        system.failures().inject(failure).unwrap();
+        let (ledger, kind) = (Service::Ledger, ServiceFailure::Unavailable);
+        break_service(Broken::new(ledger, kind, 100, Duration::from_secs(15)));
         let answer = system.change_entitlement("acme", Change::Revoke).await;
         assert!(matches!(answer, Err(EntitleError::Call(_))), "{answer:?}");
         assert_eq!(go(&system, &[]).await, EntitlementState::Entitled);

@@ -4,20 +4,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use broken::{Broken, break_service};
+use retake::ServiceFailure;
 use retake_sim::{Isolation, Sim};
 use retake_system::ledger::{Draft, ReceiptKind};
 use retake_system::{
-    Failure, FailureKind, GovernorState, Service, ServiceTime, Signal, System, SystemConfig,
+    Failures, GovernorState, PlannedFailure, Service, ServiceTime, Signal, System, SystemConfig,
     Verdict,
 };
 
-const KINDS: [FailureKind; 6] = [
-    FailureKind::Unavailable,
-    FailureKind::Timeout,
-    FailureKind::QuotaExceeded,
-    FailureKind::PermissionDenied,
-    FailureKind::Corrupt,
-    FailureKind::Slow(Duration::from_millis(30)),
+mod broken;
+
+const KINDS: [ServiceFailure; 6] = [
+    ServiceFailure::Unavailable,
+    ServiceFailure::Timeout,
+    ServiceFailure::QuotaExceeded,
+    ServiceFailure::PermissionDenied,
+    ServiceFailure::Corrupt,
+    ServiceFailure::Slow(Duration::from_millis(30)),
 ];
 const TENANTS: u32 = 3;
 const SECOND: Duration = Duration::from_secs(1);
@@ -87,11 +91,11 @@ fn outcomes(system: &System) -> BTreeMap<String, u32> {
     outcomes
 }
 
-async fn fails_and_recovers(failure: Failure) -> BTreeMap<String, u32> {
+async fn fails_and_recovers(broken: Broken) -> BTreeMap<String, u32> {
     let system = start().await;
     load(&system, SECOND).await;
-    system.failures().inject(failure).unwrap();
-    load(&system, failure.duration).await;
+    break_service(broken);
+    load(&system, broken.time).await;
     // Time for whatever hangs to time out.
     retake::sleep(30 * SECOND).await;
     let ends = outcomes(&system);
@@ -110,27 +114,18 @@ async fn fails_and_recovers(failure: Failure) -> BTreeMap<String, u32> {
     ends
 }
 
-fn run(failure: Failure, seed: u64) -> BTreeMap<String, u32> {
+fn run(broken: Broken, seed: u64) -> BTreeMap<String, u32> {
     let sim = Sim::new().seed(seed).isolation(Isolation::Inline);
-    sim.run(move || fails_and_recovers(failure)).expect_passed()
+    sim.run(move || fails_and_recovers(broken)).expect_passed()
 }
 
 #[test]
 fn every_kind_of_failure_of_every_service_heals() {
     for service in [Service::Worker, Service::Ledger, Service::Clock] {
         for kind in KINDS {
-            for rate in [0.3, 1.0] {
+            for percent in [30, 100] {
                 for seed in 0..2 {
-                    let duration = 5 * SECOND;
-                    run(
-                        Failure {
-                            service,
-                            kind,
-                            rate,
-                            duration,
-                        },
-                        seed,
-                    );
+                    run(Broken::new(service, kind, percent, 5 * SECOND), seed);
                 }
             }
         }
@@ -142,14 +137,8 @@ fn a_clock_that_fails_or_goes_back_leaves_the_receipts_in_order_of_time() {
     for kind in KINDS {
         let run = Sim::new().seed(1).run(move || async move {
             let system = start().await;
-            let failure = Failure {
-                service: Service::Clock,
-                kind,
-                rate: 0.5,
-                duration: 5 * SECOND,
-            };
             load(&system, SECOND).await;
-            system.failures().inject(failure).unwrap();
+            break_service(Broken::new(Service::Clock, kind, 50, 5 * SECOND));
             load(&system, 10 * SECOND).await;
             outcomes(&system);
             system.store().all()
@@ -172,26 +161,26 @@ fn a_clock_that_fails_or_goes_back_leaves_the_receipts_in_order_of_time() {
 #[test]
 fn a_failing_ledger_takes_nothing_and_says_how() {
     for (kind, expected) in [
-        (FailureKind::Unavailable, "the ledger refuses: unavailable"),
         (
-            FailureKind::QuotaExceeded,
+            ServiceFailure::Unavailable,
+            "the ledger refuses: unavailable",
+        ),
+        (
+            ServiceFailure::QuotaExceeded,
             "the ledger refuses: quota exceeded",
         ),
         (
-            FailureKind::PermissionDenied,
+            ServiceFailure::PermissionDenied,
             "the ledger refuses: permission denied",
         ),
-        (FailureKind::Corrupt, "the ledger refuses: corrupt"),
-        (FailureKind::Timeout, "the ledger did not answer within 5s"),
+        (ServiceFailure::Corrupt, "the ledger refuses: corrupt"),
+        (
+            ServiceFailure::Timeout,
+            "the ledger did not answer within 5s",
+        ),
     ] {
         let run = Sim::new().run(move || async move {
             let system = start().await;
-            let failure = Failure {
-                service: Service::Ledger,
-                kind,
-                rate: 1.0,
-                duration: 60 * SECOND,
-            };
             let draft = Draft {
                 tenant: "acme".to_owned(),
                 kind: ReceiptKind::Refusal {
@@ -201,12 +190,12 @@ fn a_failing_ledger_takes_nothing_and_says_how() {
                 signal: None,
                 key: None,
             };
-            system.failures().inject(failure).unwrap();
+            break_service(Broken::new(Service::Ledger, kind, 100, 60 * SECOND));
             let before = system.store().len();
             let one = system.ledger().append(draft.clone()).await;
             let all = system.ledger().append_all(vec![draft.clone()]).await;
             assert_eq!(system.store().len(), before);
-            system.failures().heal();
+            retake::sleep(60 * SECOND).await;
             system.ledger().append(draft).await.unwrap();
             assert_eq!(system.store().len(), before + 1);
             [one.unwrap_err().to_string(), all.unwrap_err().to_string()]
@@ -218,19 +207,13 @@ fn a_failing_ledger_takes_nothing_and_says_how() {
 #[test]
 fn a_failing_worker_is_told_from_one_that_hangs_refuses_or_does_half() {
     for (kind, expected) in [
-        (FailureKind::Unavailable, "error"),
-        (FailureKind::Timeout, "timeout"),
-        (FailureKind::QuotaExceeded, "error"),
-        (FailureKind::PermissionDenied, "error"),
-        (FailureKind::Corrupt, "partial"),
+        (ServiceFailure::Unavailable, "error"),
+        (ServiceFailure::Timeout, "timeout"),
+        (ServiceFailure::QuotaExceeded, "error"),
+        (ServiceFailure::PermissionDenied, "error"),
+        (ServiceFailure::Corrupt, "partial"),
     ] {
-        let failure = Failure {
-            service: Service::Worker,
-            kind,
-            rate: 0.5,
-            duration: 10 * SECOND,
-        };
-        let ends = run(failure, 1);
+        let ends = run(Broken::new(Service::Worker, kind, 50, 10 * SECOND), 1);
         let ways: Vec<_> = ends.keys().map(String::as_str).collect();
         assert_eq!(
             ways,
@@ -246,60 +229,55 @@ fn a_failing_worker_is_told_from_one_that_hangs_refuses_or_does_half() {
     }
 }
 
+/// What a live process holds, and the same in a simulation, where time can be looked at.
 #[test]
-fn a_failure_ends_after_its_duration_or_when_it_is_healed_and_is_part_of_the_seed() {
+fn a_planned_failure_ends_at_its_time_or_when_it_is_healed_and_is_part_of_the_seed() {
     let scenario = || async {
-        let failures = retake_system::Failures::default();
-        let failure = Failure {
+        let failures = Failures::default();
+        let planned = PlannedFailure {
             service: Service::Ledger,
-            kind: FailureKind::Unavailable,
-            rate: 0.5,
-            duration: SECOND,
+            failure: ServiceFailure::Unavailable,
+            share: retake::Share::parse("50%").unwrap(),
+            after: SECOND,
+            until: Some(2 * SECOND),
         };
-        failures.inject(failure).unwrap();
-        let strikes: Vec<bool> = (0..40)
-            .map(|_| failures.injected(Service::Ledger).is_some())
-            .collect();
+        failures.plan(planned);
+        let fail = |failures: &Failures| -> Vec<bool> {
+            let asked = (0..40).map(|_| failures.injected(Service::Ledger).is_some());
+            asked.collect()
+        };
+        assert!(!fail(&failures).contains(&true), "it has not begun");
+        retake::sleep(SECOND).await;
+        let failed = fail(&failures);
         assert_eq!(failures.injected(Service::Worker), None);
         retake::sleep(SECOND - Duration::from_nanos(1)).await;
-        assert!((0..40).any(|_| failures.injected(Service::Ledger).is_some()));
+        assert!(fail(&failures).contains(&true));
         retake::sleep(Duration::from_nanos(1)).await;
-        assert!((0..40).all(|_| failures.injected(Service::Ledger).is_none()));
-        failures
-            .inject(Failure {
-                rate: 1.0,
-                ..failure
-            })
-            .unwrap();
+        assert!(!fail(&failures).contains(&true), "it is over");
+        let share = retake::Share::ALL;
+        let after = Duration::ZERO;
+        failures.plan(PlannedFailure {
+            share,
+            after,
+            ..planned
+        });
         assert!(failures.injected(Service::Ledger).is_some());
         failures.heal();
         assert_eq!(failures.injected(Service::Ledger), None);
-        let error = failures.inject(Failure {
-            rate: 1.5,
-            ..failure
-        });
-        assert!(
-            error
-                .unwrap_err()
-                .to_string()
-                .contains("1.5 is not between")
-        );
-        strikes
+        failed
     };
-    let strikes = |seed| Sim::new().seed(seed).run(scenario).expect_passed();
-    assert_eq!(strikes(1), strikes(1));
-    assert_ne!(strikes(1), strikes(2));
-    let struck = strikes(1).into_iter().filter(|struck| *struck).count();
-    assert!((8..=32).contains(&struck), "{struck} of 40");
+    let failed = |seed| Sim::new().seed(seed).run(scenario).expect_passed();
+    assert_eq!(failed(1), failed(1));
+    assert_ne!(failed(1), failed(2));
+    let count = failed(1).into_iter().filter(|failed| *failed).count();
+    assert!((8..=32).contains(&count), "{count} of 40");
 }
 
 #[test]
 fn a_slow_ledger_holds_every_receipt_up_for_so_long_and_no_longer_than_planned() {
     let scenario = || async {
         let system = start().await;
-        let planned: retake_system::PlannedFailure =
-            "ledger:slow=250ms,at=1s,for=2s".parse().unwrap();
-        planned.inject(system.failures()).unwrap();
+        retake_sim::inject("break ledger slow by 250ms @1s until 3s".parse().unwrap());
         // One with an id leaves a receipt before its verdict.
         let calm = |number: u32| Signal {
             id: Some(number.to_string()),
@@ -323,16 +301,12 @@ fn a_slow_ledger_holds_every_receipt_up_for_so_long_and_no_longer_than_planned()
 
 #[test]
 fn a_check_in_that_is_lost_leaves_the_worker_lent() {
-    let lent = |kind: FailureKind, rate: f64| {
+    let lent = |kind: Option<ServiceFailure>| {
         let scenario = move || async move {
             let system = start().await;
-            let failure = Failure {
-                service: Service::CheckIn,
-                kind,
-                rate,
-                duration: SECOND,
-            };
-            system.failures().inject(failure).unwrap();
+            if let Some(kind) = kind {
+                break_service(Broken::new(Service::CheckIn, kind, 100, SECOND));
+            }
             let verdict = system.signal(signal(0)).await;
             assert!(matches!(verdict, Ok(Verdict::Acting(_))), "{verdict:?}");
             retake::sleep(SECOND).await;
@@ -344,7 +318,7 @@ fn a_check_in_that_is_lost_leaves_the_worker_lent() {
             .expect_passed()
     };
     for kind in KINDS {
-        assert_eq!(lent(kind, 1.0), 1, "{kind}");
-        assert_eq!(lent(kind, 0.0), 0, "{kind}");
+        assert_eq!(lent(Some(kind)), 1, "{kind}");
     }
+    assert_eq!(lent(None), 0);
 }

@@ -3,16 +3,20 @@
 
 use std::time::Duration;
 
+use broken::{Broken, break_service};
 use ractor::Actor;
+use retake::ServiceFailure;
 use retake_otp::statem::StateMachine as _;
 use retake_otp::{Names, PoolConfig};
 use retake_sim::Sim;
 use retake_system::governor::{GovernorArguments, GovernorEvent, GovernorRef};
 use retake_system::ledger::{Ledger, LedgerArguments, ReceiptKind};
 use retake_system::{
-    ActionKind, ActionResult, Change, Entitlements, Failure, FailureKind, Governor, GovernorState,
-    Receipt, Service, ServiceTime, Signal, Store, System, SystemConfig, Verdict,
+    ActionKind, ActionResult, Change, Entitlements, Governor, GovernorState, Receipt, Service,
+    ServiceTime, Signal, Store, System, SystemConfig, Verdict,
 };
+
+mod broken;
 
 const SECOND: Duration = Duration::from_secs(1);
 const WORK: Duration = Duration::from_millis(20);
@@ -321,13 +325,8 @@ fn an_end_that_the_ledger_refuses_is_tried_again_each_second_until_it_has_its_re
         let system = start(1000 * SECOND).await;
         system.signal(cpu(90.0)).await.unwrap();
         retake::sleep(25 * SECOND).await;
-        let failure = Failure {
-            service: Service::Ledger,
-            kind: FailureKind::Unavailable,
-            rate: 1.0,
-            duration: Duration::from_millis(8_500),
-        };
-        system.failures().inject(failure).unwrap();
+        let (ledger, kind) = (Service::Ledger, ServiceFailure::Unavailable);
+        break_service(Broken::new(ledger, kind, 100, Duration::from_millis(8_500)));
         retake::sleep(8 * SECOND).await;
         assert_eq!(state(&system).await, GovernorState::Intervening);
         retake::sleep(2 * SECOND).await;

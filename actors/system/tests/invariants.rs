@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use broken::{Broken, break_service};
+use retake::ServiceFailure;
 use retake_otp::statem::StateMachine as _;
 use retake_sim::{Fault, Isolation, Sim};
 use retake_system::governor::GovernorEventKind;
@@ -11,11 +13,11 @@ use retake_system::invariants::{
     sequence, tree_at_rest,
 };
 use retake_system::ledger::{Draft, Receipt, ReceiptKind};
-use retake_system::{
-    Failure, FailureKind, Governor, Service, ServiceTime, Signal, Store, System, SystemConfig,
-};
+use retake_system::{Governor, Service, ServiceTime, Signal, Store, System, SystemConfig};
 use retake_traces::MemorySink;
 use retake_traces::record::{Record, Task, TaskKind};
+
+mod broken;
 
 fn numbers(violations: &[Violation]) -> Vec<u32> {
     violations
@@ -97,22 +99,8 @@ fn they_hold_whoever_is_killed_and_whatever_fails() {
     for (service, late) in [(Service::Ledger, HEALS), (Service::Worker, Duration::ZERO)] {
         let run = Sim::new().seed(1).run(move || async move {
             let config = config();
-            let failure = Failure {
-                service,
-                kind: FailureKind::Unavailable,
-                rate: 0.3,
-                duration: Duration::from_secs(3600),
-            };
-            config.failures.inject(failure).unwrap();
-            // Entitling and the ledger's own work continue.
-            let failures = config.failures.clone();
-            let healing = retake::spawn(async move {
-                retake::sleep(HEALS).await;
-                failures.heal();
-            });
-            let violations = run_system(config, late).await;
-            healing.await.unwrap();
-            violations
+            break_service(Broken::new(service, ServiceFailure::Unavailable, 30, HEALS));
+            run_system(config, late).await
         });
         assert_eq!(run.expect_passed(), [], "{service:?}");
     }

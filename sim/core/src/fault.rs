@@ -3,6 +3,7 @@
 //! The kinds of faults with the words for them are in `retake-traces`. A simulator executes
 //! [`Effect`]s, each of them at a [`Moment`].
 
+use crate::service::{ServiceFailure, Share};
 use crate::step::StepKind;
 
 /// What is to happen before a fault has its effect.
@@ -20,6 +21,8 @@ pub enum Moment {
     Start,
     /// The run reaches the marked place of this fault.
     Place,
+    /// The run makes a request that is affected: of a service, or of a disk.
+    Request,
 }
 
 /// What a fault does. Times are nanoseconds of virtual time; those that end something are
@@ -105,6 +108,17 @@ pub enum Effect {
     },
     /// Marked places misbehave now and then; which and when the seed draws.
     Buggify,
+    /// Requests of a service fail.
+    BreakService {
+        /// Its name; none means the first one that is asked.
+        service: Option<String>,
+        /// How they fail.
+        failure: ServiceFailure,
+        /// How many of them; which ones, the seed draws.
+        share: Share,
+        /// Until this time; without it, to the end of the run.
+        until_ns: Option<u64>,
+    },
     /// Lasting effects end, and no further fault has one.
     Heal {
         /// The scenario has to return within this time.

@@ -1,9 +1,10 @@
 //! What Retake's simulators share with each other and with the readers of their traces.
 //!
-//! [`step`] has the kinds of steps, [`fault`] what a fault does and when, [`time`] durations
-//! as people write them. Nothing here knows a runtime or actors, and there are no
+//! [`step`] has the kinds of steps, [`fault`] what a fault does and when, [`service`] how
+//! requests fail and how many of them, [`time`] durations as people write them. Nothing here knows a runtime or actors, and there are no
 //! dependencies: these sources are also compiled as a part of other crates.
 
 pub mod fault;
+pub mod service;
 pub mod step;
 pub mod time;

@@ -3,14 +3,16 @@
 //! Nothing here changes a run: the core injects, and hands actors to be killed or stopped and
 //! wakers to be woken to the engine.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::mem;
 use std::task::Waker;
 
 use ractor::ActorCell;
 use rand_chacha::ChaCha8Rng;
+use retake_traces::did_you_mean;
 use retake_traces::fault::{Effect, Fault, Moment, Skew, Target, When};
+use retake_traces::time::nanos;
 
 use crate::rng::{below, stream};
 
@@ -60,6 +62,31 @@ pub(crate) struct WrongClock {
     pub(crate) until_ns: u64,
 }
 
+/// What was asked, and how often, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Requests(BTreeMap<String, u64>);
+
+/// Names that are kept.
+const NAMES_MAX: usize = 1 << 12;
+
+impl Requests {
+    /// The number of the next request of this name, from 0.
+    pub(crate) fn next(&mut self, name: &str) -> u64 {
+        if let Some(next) = self.0.get_mut(name) {
+            *next += 1;
+            return *next - 1;
+        }
+        if self.0.len() < NAMES_MAX {
+            self.0.insert(name.to_owned(), 1);
+        }
+        0
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
 /// All about the faults of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
@@ -68,6 +95,12 @@ pub(crate) struct Faults {
     pub(crate) only_planned: bool,
     /// Some fault waits for a step.
     pub(crate) wait_for_steps: bool,
+    /// Some fault is about requests.
+    pub(crate) has_requests: bool,
+    /// Of services.
+    pub(crate) requests: Requests,
+    /// Faults about requests that have had their first effect.
+    pub(crate) lasting: BTreeSet<usize>,
     /// Until when tasks are delayed, by serial.
     pub(crate) delays: BTreeMap<u32, u64>,
     /// By how much each step of a task is, and until when, by serial.
@@ -112,17 +145,39 @@ impl Faults {
             .filter(|pending| !pending.is_over && !pending.fault.heals());
         pending
             .map(|pending| {
-                let why = match pending.moment {
-                    Moment::Place => "that place was not reached from then on",
-                    Moment::Callback(_) | Moment::Start => "no such callback ran from then on",
-                    _ if pending.fault.target == Target::Supervised => {
-                        "no supervised actor ran whose supervisor survives it"
-                    }
-                    _ => "no such task was alive then",
-                };
+                let why = self.why_not(pending);
                 format!("fault `{}` was not injected: {why}", pending.fault)
             })
             .collect()
+    }
+
+    fn why_not(&self, pending: &Pending) -> String {
+        let why = match pending.moment {
+            Moment::Place => "that place was not reached from then on",
+            Moment::Request => return self.why_no_request(&pending.effect),
+            Moment::Callback(_) | Moment::Start => "no such callback ran from then on",
+            _ if pending.fault.target == Target::Supervised => {
+                "no supervised actor ran whose supervisor survives it"
+            }
+            _ => "no such task was alive then",
+        };
+        why.to_owned()
+    }
+
+    fn why_no_request(&self, effect: &Effect) -> String {
+        let Effect::BreakService { service, .. } = effect else {
+            return "no such request was made from then on".to_owned();
+        };
+        match service {
+            Some(name) if self.requests.0.contains_key(name) => {
+                "it affected no request from then on".to_owned()
+            }
+            Some(name) => {
+                let near = did_you_mean(name, self.requests.names());
+                format!("no service of this name was asked{near}")
+            }
+            None => "no service was asked from then on".to_owned(),
+        }
     }
 
     /// Some fault may let an actor start otherwise than it would.
@@ -139,6 +194,16 @@ impl Faults {
         // Eager steps may have passed the exact number.
         let has_come = matches!(pending.fault.when, When::Step(at) if at <= step);
         (has_come || pending.has_come) && !pending.is_over
+    }
+
+    /// Whether the time of a fault has come that is asked for when it could have its effect.
+    pub(crate) fn has_begun(&self, place: usize, step: u64, now_ns: u64) -> bool {
+        let pending = &self.pending[place];
+        let has_come = match pending.fault.when {
+            When::Step(at) => at <= step,
+            When::At(time) => nanos(time) <= now_ns,
+        };
+        has_come && !pending.is_over
     }
 
     /// The deadline of a timer that is set to this one.

@@ -22,6 +22,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ractor::ActorCell;
+use retake_core::service::ServiceFailure;
 
 use crate::engine;
 
@@ -111,6 +112,31 @@ pub fn goal(name: &'static str, reached: bool) {
 #[must_use]
 pub fn buggify(site: &'static str) -> bool {
     engine::with(|engine| engine.buggify(site)).unwrap_or(false)
+}
+
+/// How this request of the service of that name fails on purpose, if it does. The code then
+/// does what the failure is called: it refuses, does not answer, or takes longer.
+///
+/// A simulation breaks a service by a fault, `break ledger timeout rate 10% @2s until 5s`.
+/// Nothing fails outside a simulation, nor outside its steps.
+///
+/// ```
+/// use retake::ServiceFailure;
+///
+/// # async fn write(_: &str) {}
+/// async fn append(text: &str) -> Result<(), ServiceFailure> {
+///     match retake::service("ledger") {
+///         None => {}
+///         Some(ServiceFailure::Slow(time)) => retake::sleep(time).await,
+///         Some(failure) => return Err(failure),
+///     }
+///     write(text).await;
+///     Ok(())
+/// }
+/// ```
+#[must_use]
+pub fn service(name: &str) -> Option<ServiceFailure> {
+    engine::with(|engine| engine.service(name)).flatten()
 }
 
 /// Wait for something that must happen within this time; a violated check if it does

@@ -15,6 +15,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ractor::{ActorCell, SupervisionEvent};
+use retake_core::service::ServiceFailure;
 use tokio::task::AbortHandle;
 
 /// The simulation's own number of an actor or task, given in the order of starting.
@@ -192,6 +193,11 @@ pub trait Engine {
     fn goal(&self, name: &'static str, reached: bool);
     /// Whether the marked place is to misbehave now.
     fn buggify(&self, site: &'static str) -> bool;
+    /// How this request of a service fails, if it does.
+    fn service(&self, name: &str) -> Option<ServiceFailure> {
+        let _ = name;
+        None
+    }
     /// How much of a load to make that is `full` otherwise.
     fn workload(&self, full: u32) -> u32 {
         full

@@ -57,9 +57,10 @@ use std::future::Future;
 
 use tokio::task::JoinHandle;
 
-pub use checks::{coverable, covered, eventually, healed, restart_intensity, workload};
+pub use checks::{coverable, covered, eventually, healed, restart_intensity, service, workload};
 pub use gate::Simulated;
 pub use random::{Rng, rng};
+pub use retake_core::service::{ServiceFailure, Share};
 pub use retake_macros::simulated;
 pub use time::{
     Elapsed, Instant, SIMULATED_UNIX_START, Sleep, now, send_after, sleep, sleep_until, timeout,

@@ -354,7 +354,7 @@ fn faults(records: &[Record]) -> Vec<Fault> {
                 };
                 // Within the last step, or before the next one.
                 let step = match action.moment() {
-                    Moment::Place | Moment::Start => steps.max(1),
+                    Moment::Place | Moment::Request | Moment::Start => steps.max(1),
                     _ => steps + 1,
                 };
                 faults.push(Fault::new(target, action.clone()).at_step(step));

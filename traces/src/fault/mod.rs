@@ -14,6 +14,7 @@
 //! | timers | `late`, `coalesce`, `pause` (a backlog of ticks), `kill` before one fires |
 //! | clock | `clock`: a step, a drift, a wave of the wall clock |
 //! | load | `load` (bursts), `slow` (slow consumers), `delay` (growing mailboxes) |
+//! | services | `break`: requests of a service fail, are slow, or are not answered |
 //! | named places | `point`: what only code inside can do; `buggify`: all of them, now and then |
 //! | end of chaos | `heal`: nothing goes wrong any more |
 //!
@@ -63,6 +64,7 @@ pub use text::FaultError;
 /// | `clock +5s @WHEN`, `clock drift +10ms @WHEN`, `clock wave 2s per 60s @WHEN` | the wall clock is wrong: by this; by this more each second; back and forth. Optionally `until TIME` |
 /// | `load x4 @WHEN`, `load at most 3 @WHEN` | `retake::workload` gives four times as much; no more than 3 |
 /// | `point PLACE @WHEN` | the marked place of this name misbehaves the next time |
+/// | `break SERVICE KIND [rate 10%] @WHEN [until TIME]` | requests of this service (`retake::service`; `*`: of the first that is asked), or a share of them, end as KIND: `unavailable`, `timeout`, `quota`, `denied`, `corrupt` or `slow by 50ms` |
 /// | `buggify @WHEN` | marked places misbehave now and then from there on, which and when the seed draws |
 /// | `heal @WHEN [within TIME]` | lasting faults end, and no further one is injected; `within`: the scenario has to return within this time |
 ///

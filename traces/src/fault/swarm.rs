@@ -16,6 +16,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use retake_core::service::Share;
 use retake_core::step::StepKind;
 use retake_core::time::{nanos, parse_duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -203,6 +204,12 @@ impl<'a> Dice<'a> {
     /// A fault of a child, at the step.
     pub(super) fn fault(&self, action: impl Into<Action>) -> Fault {
         Fault::new(self.child.clone(), action).at_step(self.at)
+    }
+
+    /// How much of something goes wrong: 1 % to all of it.
+    pub(super) fn share(&mut self) -> Share {
+        let percent = [1, 5, 20, 50, 100][self.below(5)];
+        Share::of_millionths(percent * 10_000).unwrap_or(Share::ALL)
     }
 
     /// A callback that goes wrong: mostly a handler.

@@ -3,17 +3,21 @@
 //! ```text
 //! VERB [TARGET] [what the kind adds] [with N siblings] @WHEN [until TIME | within TIME]
 //! ```
+//!
+//! A verb may have two words, `lose packets 5%`. Without more it is the verb of one word, and
+//! the second is its target: an actor may be called `packets`.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use retake_core::fault::Moment;
+use retake_core::service::Share;
 use retake_core::step::StepKind;
 use retake_core::time::{Exact, nanos, parse_duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::kinds::VERBS;
+use super::kinds::{Parse, VERBS};
 use super::{Fault, Target, When};
 use crate::near::did_you_mean;
 
@@ -102,6 +106,15 @@ impl<'a> Words<'a> {
         parse_duration(time.trim())
     }
 
+    /// Take the share after `rate`: all where nothing is said.
+    pub(super) fn rate(&mut self) -> Result<Share, String> {
+        let Some((before, share)) = self.rest.rsplit_once(" rate ") else {
+            return Ok(Share::ALL);
+        };
+        self.rest = before.trim();
+        Share::parse(share.trim())
+    }
+
     /// Take what follows the name after `in`, if it is a callback or `await`; else it is a
     /// part of the name.
     pub(super) fn part(&mut self) -> Option<Part> {
@@ -169,9 +182,36 @@ impl Tail {
         Self { last, ..self }
     }
 
+    pub(super) fn maybe_until(self, ns: Option<u64>) -> Self {
+        match ns {
+            Some(ns) => self.until(ns),
+            None => self,
+        }
+    }
+
+    /// A share after `rate`, if it is not all.
+    pub(super) fn rate(mut self, share: Share) -> Self {
+        if !share.is_all() {
+            self.words.push_str(&format!(" rate {share}"));
+        }
+        self
+    }
+
     pub(super) fn within(self, ns: u64) -> Self {
         let last = Some(("within", ns));
         Self { last, ..self }
+    }
+}
+
+/// In the place of a name: the first that there is.
+pub(super) const ANY: &str = "*";
+
+/// The name of what a fault is about; none for the first that there is.
+pub(super) fn name_of(text: &str) -> Result<Option<String>, String> {
+    match text.trim() {
+        "" => Err("the name of what fails is missing".to_owned()),
+        ANY => Ok(None),
+        name => Ok(Some(name.to_owned())),
     }
 }
 
@@ -198,15 +238,10 @@ fn parse(text: &str) -> Result<Fault, String> {
     let (head, tail) = text
         .split_once('@')
         .ok_or("`@` with a step or time is missing")?;
-    let (verb, rest) = head.trim().split_once(' ').unwrap_or((head.trim(), ""));
+    let (verb, rest, kind) = split_verb(head.trim())?;
     let (when, last) = split_when(tail)?;
-    let rest = rest.trim();
     let mut words = Words { verb, rest, last };
     let siblings = words.siblings()?;
-    let Some((_, kind)) = VERBS.iter().find(|(it, _)| *it == verb) else {
-        let near = did_you_mean(verb, VERBS.iter().map(|(verb, _)| *verb));
-        return Err(format!("there is no such fault as `{verb}`{near}"));
-    };
     let action = kind(&mut words)?;
     if let Some((word, _)) = words.last {
         return Err(format!("a {verb} has no `{word}`"));
@@ -232,6 +267,26 @@ fn parse(text: &str) -> Result<Fault, String> {
         action,
         when,
         siblings,
+    })
+}
+
+/// The verb, the rest, and what reads it.
+fn split_verb(head: &str) -> Result<(&str, &str, Parse), String> {
+    let after = |verb: &str| match head.strip_prefix(verb)? {
+        "" => Some(""),
+        rest => rest.strip_prefix(' ').map(str::trim),
+    };
+    let of_verb = |(verb, kind): &(&'static str, Parse)| Some((*verb, after(verb)?, *kind));
+    let found = VERBS.iter().filter_map(of_verb);
+    let found = found.max_by_key(|(verb, rest, _)| (!rest.is_empty(), verb.len()));
+    found.ok_or_else(|| {
+        let (word, _) = head.split_once(' ').unwrap_or((head, ""));
+        let near = did_you_mean(head, VERBS.iter().map(|(verb, _)| *verb));
+        let near = match &*near {
+            "" => did_you_mean(word, VERBS.iter().map(|(verb, _)| *verb)),
+            _ => near,
+        };
+        format!("there is no such fault as `{word}`{near}")
     })
 }
 
@@ -317,6 +372,23 @@ mod tests {
             ("point @1s", "name of the place is missing"),
             ("heal @1s until 2s", "a heal has no `until`"),
             ("buggify it @1s", "`buggify` is about the whole run"),
+            ("break timeout @1s", "write `break SERVICE KIND [rate 10%]`"),
+            ("break ledger @1s", "write `break SERVICE KIND [rate 10%]`"),
+            ("break ledger timout @1s", "did you mean `timeout`?"),
+            ("break ledger slow @1s", "`slow by TIME`"),
+            ("break ledger slow by 5 @1s", "`5` lacks a unit"),
+            (
+                "break ledger quota rate 0.1 @1s",
+                "a percentage such as `5%`",
+            ),
+            ("break ledger quota rate 0% @1s", "from 0.0001% to 100%"),
+            ("break ledger quota rate 101% @1s", "from 0.0001% to 100%"),
+            (
+                "break ledger quota @1s within 5s",
+                "a break has no `within`",
+            ),
+            ("break ledger quota @1s until soon", "`soon`"),
+            ("braek ledger quota @1s", "did you mean `break`?"),
             ("freeze a @1s", "no such fault"),
             (
                 "panik a @1s",
@@ -363,6 +435,12 @@ mod tests {
             "load at most 3 @step 1",
             "buggify @1s",
             "point pool: checks in twice @step 9",
+            "break ledger unavailable @step 1",
+            "break ledger timeout rate 0.5% @1s",
+            "break check-in quota @1s until 2s",
+            "break a b denied @1s",
+            "break * corrupt @1s",
+            "break ledger slow by 50ms rate 10% @1s until 2s",
             "heal @step 9",
             "heal @1s within 60s",
         ] {

@@ -242,7 +242,7 @@ mod tests {
             scale: 1.0,
             costs: None,
             think_ms: None,
-            failures: vec!["ledger:slow=5ms".to_owned()],
+            failures: vec!["break ledger slow by 5ms @0s".to_owned()],
             rows: vec![
                 row("http/health", Measured::new()),
                 row("ledger/x", measured),

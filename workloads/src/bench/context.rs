@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use retake_otp::Names;
-use retake_system::{Failures, PlannedFailure, ServiceTime, System, SystemConfig};
+use retake_sim::Fault;
+use retake_system::{Failures, ServiceTime, System, SystemConfig};
 use serde::{Deserialize, Serialize};
 
 use super::costs::{Cost, Costs};
+use crate::live_faults;
 
 /// Where a benchmark runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -46,7 +48,7 @@ pub struct Context {
     /// What operations cost, in a simulation.
     pub costs: Costs,
     /// What fails on purpose.
-    pub failures: Vec<PlannedFailure>,
+    pub failures: Vec<Fault>,
     /// Mean pause of HTTP clients before each request, in place of the benchmarks' own.
     pub think: Option<Duration>,
     /// Where live benchmarks keep their files while they run.
@@ -54,13 +56,23 @@ pub struct Context {
 }
 
 impl Context {
-    /// What is planned to fail, counted from now.
+    /// Plan what fails on purpose, counted from now: in a simulation its engine injects it.
     #[must_use]
     pub fn failures(&self) -> Failures {
         let failures = Failures::default();
-        for planned in &self.failures {
-            // Its rate was checked when it was read.
-            let _ = planned.inject(&failures);
+        for fault in &self.failures {
+            match self.mode {
+                Mode::Sim => {
+                    let since_start = Duration::from_nanos(retake::now().as_nanos());
+                    retake_sim::inject(live_faults::shifted(fault, since_start));
+                }
+                // Others were refused when they were read.
+                Mode::Live => {
+                    if let Ok(planned) = live_faults::planned(fault) {
+                        failures.plan(planned);
+                    }
+                }
+            }
         }
         failures
     }

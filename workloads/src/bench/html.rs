@@ -4,7 +4,6 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use retake_system::PlannedFailure;
 
 use super::analysis::{bottleneck, bottlenecks, waited_ns};
 use super::baseline::Compared;
@@ -14,6 +13,7 @@ use super::measure::{Distribution, Figure, Measured, Series, Stage};
 use super::runner::{Results, Row};
 use super::table::{misses, show};
 use super::target::{Status, Target, Unit};
+use crate::live_faults;
 
 /// What reports show in addition to the results.
 #[derive(Clone, Debug, Default)]
@@ -283,12 +283,12 @@ fn failures(results: &Results) -> Vec<(f64, String)> {
     let mut marks = Vec::new();
     for text in &results.failures {
         // Only what was read is kept.
-        let Ok(planned) = text.parse::<PlannedFailure>() else {
+        let span = text.parse().ok().and_then(|it| live_faults::span(&it));
+        let Some((name, start, end)) = span else {
             continue;
         };
-        let name = text.split(',').next().unwrap_or(text);
-        marks.push((planned.after.as_secs_f64(), name.to_owned()));
-        if let Some(end) = planned.end() {
+        marks.push((start.as_secs_f64(), name.clone()));
+        if let Some(end) = end {
             marks.push((end.as_secs_f64(), format!("end of {name}")));
         }
     }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use retake_inspect::{Comparer, Divergence};
+use retake_sim::Fault;
 use retake_sim::{HORIZON_MAX, Sim, Strategy};
-use retake_system::PlannedFailure;
 use retake_system::alerts::{self, Figures, Limits};
 use retake_traces::counted;
 use retake_traces::{HashSink, Header, Sink, TraceError, TraceReader, TraceWriter};
@@ -35,7 +35,7 @@ pub struct Settings {
     /// What operations cost, in a simulation.
     pub costs: Costs,
     /// What fails on purpose.
-    pub failures: Vec<PlannedFailure>,
+    pub failures: Vec<Fault>,
     /// Mean pause of HTTP clients before each request, in place of the benchmarks' own.
     pub think: Option<Duration>,
     /// Where live benchmarks keep their files while they run.

@@ -1,6 +1,5 @@
 //! The commands of `retake` that are about the system, its benchmarks and the zoo.
 
-mod arguments;
 pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod checklist;

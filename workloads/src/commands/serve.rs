@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use retake_record::{Config, Recording, StartError};
+use retake_sim::Fault;
+use retake_system::IngressConfig;
 use retake_system::ingress::{Secret, Token, check_name};
 use retake_system::ledger::{DataFolder, Disk, FolderError};
-use retake_system::{IngressConfig, PlannedFailure};
 use retake_traces::counted;
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::arguments::planned_failure;
 use super::keys::{open_to_others, read_key};
+use crate::live_faults;
 use crate::served::{self, Mode, SCENARIO, Setup};
 use retake_cli::Program;
 use retake_cli::command::{Error, Status, partial, stop_requested};
@@ -69,10 +70,11 @@ pub(crate) struct ServeArgs {
     /// order changes that. May be given several times.
     #[arg(long = "entitle", value_name = "TENANT")]
     tenants: Vec<String>,
-    /// Let something fail on purpose: SERVICE:KIND[,rate=SHARE][,at=TIME][,for=TIME], as
+    /// Let something fail on purpose: `break SERVICE KIND [rate 10%] @TIME [until TIME]`, as
     /// `retake bench --fail`. May be given several times.
-    #[arg(long = "fail", value_name = "FAILURE", value_parser = planned_failure)]
-    failures: Vec<PlannedFailure>,
+    #[arg(long = "fail", visible_alias = "fault", value_name = "FAULT",
+          value_parser = live_faults::parse)]
+    failures: Vec<Fault>,
     /// Lines of the log: people's or JSON.
     #[arg(long, value_enum, default_value_t = Log::Text)]
     log: Log,

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt as _;
+use retake::ServiceFailure;
 use serde_json::json;
 
 use super::front::{Ingress, Shared};
@@ -17,7 +18,7 @@ use super::limits::Admitted;
 use super::request::{Endpoint, RecordedRequest};
 use super::response::{closing, compared, json_body, refusal, too_many, unavailable};
 use super::secret::Token;
-use crate::failures::{FailureKind, Service};
+use crate::failures::Service;
 use crate::stages::Stage;
 
 pub(super) fn router(ingress: &Ingress) -> Router {
@@ -235,20 +236,20 @@ impl Shared {
     async fn fail_on_purpose(&self) -> Option<Response> {
         let what = "a failure on purpose";
         Some(match self.system.failures().injected(Service::Ingress)? {
-            FailureKind::Slow(time) => {
+            ServiceFailure::Slow(time) => {
                 retake::sleep(time).await;
                 return None;
             }
-            FailureKind::Unavailable => unavailable("unavailable", what),
-            FailureKind::Timeout => {
+            ServiceFailure::Unavailable => unavailable("unavailable", what),
+            ServiceFailure::Timeout => {
                 retake::sleep(self.config.request_timeout).await;
                 unavailable("timeout", what)
             }
-            FailureKind::QuotaExceeded => too_many(what),
-            FailureKind::PermissionDenied => {
+            ServiceFailure::QuotaExceeded => too_many(what),
+            ServiceFailure::PermissionDenied => {
                 refusal(StatusCode::FORBIDDEN, "permission_denied", what, None)
             }
-            FailureKind::Corrupt => refusal(StatusCode::BAD_REQUEST, "broken_body", what, None),
+            ServiceFailure::Corrupt => refusal(StatusCode::BAD_REQUEST, "broken_body", what, None),
         })
     }
 }

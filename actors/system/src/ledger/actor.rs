@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ractor::concurrency::JoinHandle;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use retake::ServiceFailure;
 
 use super::disk::Disk;
 use super::log::{Log, LogError, Recovered};
@@ -14,7 +15,7 @@ use super::message::{Answer, DRAFT_BYTES_MAX, DRAFTS_BYTES_MAX, LedgerError, Led
 use super::receipt::{Draft, Receipt, ReceiptKind};
 use super::refusals::{self, Refusals};
 use super::store::Store;
-use crate::failures::{FailureKind, Failures, Service};
+use crate::failures::{Failures, Service};
 use crate::service_time::ServiceTime;
 
 /// The actor.
@@ -225,11 +226,11 @@ impl LedgerState {
         }
         match self.arguments.failures.injected(Service::Ledger) {
             None => return Some(reply),
-            Some(FailureKind::Slow(time)) => {
+            Some(ServiceFailure::Slow(time)) => {
                 retake::sleep(time).await;
                 return Some(reply);
             }
-            Some(FailureKind::Timeout) => self.unanswered.push(Box::new(reply)),
+            Some(ServiceFailure::Timeout) => self.unanswered.push(Box::new(reply)),
             Some(kind) => drop(reply.send(Err(LedgerError::Refused(kind)))),
         }
         None
@@ -238,8 +239,8 @@ impl LedgerState {
     /// The wall clock, unless it fails on purpose.
     fn read_clock(&self) -> Option<Duration> {
         match self.arguments.failures.injected(Service::Clock) {
-            None | Some(FailureKind::Slow(_)) => Some(retake::unix_time()),
-            Some(FailureKind::Corrupt) => Some(retake::unix_time().saturating_sub(CLOCK_LEAP)),
+            None | Some(ServiceFailure::Slow(_)) => Some(retake::unix_time()),
+            Some(ServiceFailure::Corrupt) => Some(retake::unix_time().saturating_sub(CLOCK_LEAP)),
             Some(_) => None,
         }
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use ractor::RpcReplyPort;
+use retake::ServiceFailure;
 
 use super::log::RECEIPT_MAX;
 use super::receipt::{Draft, Receipt, ReceiptId};
-use crate::failures::FailureKind;
 
 /// Why a ledger did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum LedgerError {
     Timeout(Duration),
     /// An injected failure.
     #[error("the ledger refuses: {0}")]
-    Refused(FailureKind),
+    Refused(ServiceFailure),
     /// There is no room on its disk; nothing was appended.
     #[error("the ledger's disk is full")]
     Full,

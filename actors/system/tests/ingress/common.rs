@@ -1,6 +1,8 @@
 //! What these tests share.
 
+pub(crate) use crate::broken::{Broken, break_service};
 pub(crate) use crate::files::SimulatedFile;
+pub(crate) use retake::ServiceFailure;
 pub(crate) use retake_inspect::compare;
 pub(crate) use retake_sim::net::{self, TcpListener, TcpStream};
 pub(crate) use retake_sim::{Fault, Sim, Strategy, fs};
@@ -9,8 +11,7 @@ pub(crate) use retake_system::ledger::{
     DiskFault, Durability, FileDisk, ReceiptKind, SimulatedDisk,
 };
 pub(crate) use retake_system::{
-    Failure, FailureKind, Ingress, IngressConfig, Service, ServiceTime, Signal, System,
-    SystemConfig, invariants,
+    Ingress, IngressConfig, Service, ServiceTime, Signal, System, SystemConfig, invariants,
 };
 pub(crate) use retake_traces::record::Record;
 pub(crate) use retake_traces::{MemorySink, Schedule};

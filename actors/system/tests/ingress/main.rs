@@ -1,6 +1,8 @@
 //! The HTTP ingress answers as it says, on simulated sockets and on real ones.
 #![allow(missing_docs)]
 
+#[path = "../broken/mod.rs"]
+mod broken;
 #[path = "../files/mod.rs"]
 mod files;
 

@@ -144,24 +144,20 @@ fn a_shutdown_finishes_what_was_accepted() {
 #[test]
 fn an_ingress_fails_on_purpose_in_every_way() {
     simulate(|| async {
-        let stage = start(small()).await;
+        let _stage = start(small()).await;
         let mut client = connect().await;
         for (kind, status) in [
-            (FailureKind::Unavailable, 503),
-            (FailureKind::Timeout, 503),
-            (FailureKind::QuotaExceeded, 429),
-            (FailureKind::PermissionDenied, 403),
-            (FailureKind::Corrupt, 400),
+            (ServiceFailure::Unavailable, 503),
+            (ServiceFailure::Timeout, 503),
+            (ServiceFailure::QuotaExceeded, 429),
+            (ServiceFailure::PermissionDenied, 403),
+            (ServiceFailure::Corrupt, 400),
         ] {
-            let failure = Failure {
-                service: Service::Ingress,
-                kind,
-                rate: 1.0,
-                duration: 60 * SECOND,
-            };
-            stage.system.failures().inject(failure).unwrap();
+            break_service(Broken::new(Service::Ingress, kind, 100, 60 * SECOND));
             assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, status, "{kind}");
-            stage.system.failures().heal();
+            retake::sleep(60 * SECOND).await;
+            // An idle connection is closed meanwhile.
+            client = connect().await;
         }
         assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, 200);
     });
@@ -173,13 +169,8 @@ fn an_alert_is_raised_when_clients_are_failed_and_ends_with_the_failures() {
         let stage = start(small()).await;
         let observations = stage.system.observations().clone();
         let mut client = connect().await;
-        let failure = Failure {
-            service: Service::Ingress,
-            kind: FailureKind::Unavailable,
-            rate: 1.0,
-            duration: 5 * SECOND,
-        };
-        stage.system.failures().inject(failure).unwrap();
+        let (ingress, kind) = (Service::Ingress, ServiceFailure::Unavailable);
+        break_service(Broken::new(ingress, kind, 100, 5 * SECOND));
         let (status, _) = client.ask(push("acme", "m", 1.0)).await;
         assert_eq!(status, 503);
         // Its observer dies with the window open.

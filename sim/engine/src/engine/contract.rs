@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ractor::{ActorCell, ActorStatus, SupervisionEvent};
 use rand_core::Rng;
+use retake::ServiceFailure;
 use retake::engine::{Engine as Contract, Outside, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
 use retake_traces::record::TaskKind;
 use tokio::task::AbortHandle;
@@ -257,6 +258,10 @@ impl Contract for Engine {
 
     fn buggify(&self, site: &'static str) -> bool {
         self.core.borrow_mut().buggify(site)
+    }
+
+    fn service(&self, name: &str) -> Option<ServiceFailure> {
+        self.core.borrow_mut().service(name)
     }
 
     fn workload(&self, full: u32) -> u32 {

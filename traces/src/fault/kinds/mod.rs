@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::swarm::Recipe;
 use super::text::{Tail, Words};
 
+mod break_service;
 mod buggify;
 mod clock;
 mod coalesce;
@@ -33,6 +34,7 @@ mod slow;
 mod squat;
 mod stop;
 
+pub use break_service::BreakService;
 pub use buggify::Buggify;
 pub use clock::Clock;
 pub use coalesce::Coalesce;
@@ -82,7 +84,7 @@ trait Kind: Sized {
 }
 
 /// Reads a fault of one kind.
-type Parse = fn(&mut Words<'_>) -> Result<Action, String>;
+pub(super) type Parse = fn(&mut Words<'_>) -> Result<Action, String>;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident,)*) => {
@@ -197,6 +199,8 @@ kinds! {
     Buggify,
     /// Nothing goes wrong any more.
     Heal,
+    /// Requests of a service fail.
+    BreakService,
 }
 
 bincode::impl_borrow_decode!(Action);
@@ -216,11 +220,16 @@ impl Action {
     /// True where a fault has a task for its target.
     #[must_use]
     pub fn has_target(&self) -> bool {
-        !matches!(self.moment(), Moment::Run | Moment::Place)
+        !matches!(self.moment(), Moment::Run | Moment::Place | Moment::Request)
     }
 }
 
 /// `until 3.000000000 s`.
 fn until(until_ns: u64) -> String {
     format!("until {} s", retake_core::time::Seconds(until_ns))
+}
+
+/// The same after a sentence, where there is such a time.
+fn and_until(until_ns: Option<u64>) -> String {
+    until_ns.map_or_else(String::new, |ns| format!(" {}", until(ns)))
 }

@@ -11,15 +11,14 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::FalseyValueParser;
-use retake_sim::did_you_mean;
-use retake_system::PlannedFailure;
+use retake_sim::{Fault, did_you_mean};
 use retake_traces::counted;
 
-use super::arguments::planned_failure;
 use super::progress::progress_bar;
 use crate::bench::baseline::{Baseline, BaselineError, Compared, Verdict};
 use crate::bench::runner::{self, Results, Row, Settings};
 use crate::bench::{Benchmark, Costs, Mode, QUICK, SUITES, all, machine, select, table};
+use crate::live_faults;
 use retake_cli::Program;
 use retake_cli::command::{Error, Interrupt, Status, print_json, terminal_width};
 
@@ -62,17 +61,19 @@ pub(crate) struct BenchArgs {
     /// What operations cost in a simulation.
     #[arg(long, value_name = "FILE", env = "RETAKE_BENCH_COSTS")]
     costs: Option<PathBuf>,
-    /// Let something fail on purpose: SERVICE:KIND[,rate=SHARE][,at=TIME][,for=TIME].
+    /// Let something fail on purpose: `break SERVICE KIND [rate 10%] @TIME [until TIME]`.
     /// Services are ledger, worker, ingress, clock and check-in; kinds are unavailable,
-    /// timeout, quota, denied, corrupt and slow=TIME. May be given several times.
+    /// timeout, quota, denied, corrupt and `slow by TIME`. May be given several times, in the
+    /// environment variable with a semicolon between them.
     #[arg(
         long = "fail",
-        value_name = "FAILURE",
+        visible_alias = "fault",
+        value_name = "FAULT",
         env = "RETAKE_BENCH_FAIL",
-        value_parser = planned_failure,
-        value_delimiter = ' '
+        value_parser = live_faults::parse,
+        value_delimiter = ';'
     )]
-    failures: Vec<PlannedFailure>,
+    failures: Vec<Fault>,
     /// Where results, reports, baselines, and the files of live ledgers are written.
     #[arg(
         long,

@@ -204,7 +204,11 @@ mod tests {
     #[test]
     fn a_word_of_a_command_is_quoted_where_a_shell_would_split_it() {
         for (word, text) in [
-            ("ledger:slow=5ms,rate=0.1", "ledger:slow=5ms,rate=0.1"),
+            ("ledger/write_latency", "ledger/write_latency"),
+            (
+                "break ledger slow by 5ms @0s",
+                "'break ledger slow by 5ms @0s'",
+            ),
             ("my costs.json", "'my costs.json'"),
             ("it's", r"'it'\''s'"),
             ("", "''"),

@@ -163,6 +163,7 @@ impl Core {
         faults.slows.clear();
         faults.armed.clear();
         faults.starts.clear();
+        faults.lasting.clear();
         faults.name_conflicts.clear();
         faults.paused_until_ns = 0;
         (faults.late, faults.coalesce) = ((0, 0), (0, 0));

@@ -6,6 +6,7 @@
 mod callbacks;
 mod lasting;
 mod points;
+mod requests;
 mod supervision;
 
 use std::time::Duration;
@@ -25,7 +26,10 @@ impl Core {
     /// Remember a fault until its time.
     pub(crate) fn plan(&mut self, fault: Fault) {
         let place = self.faults.pending.len();
+        let moment = fault.action.moment();
         match fault.when {
+            // The request asks when it is made.
+            _ if moment == Moment::Request => self.faults.has_requests = true,
             When::Step(_) => self.faults.wait_for_steps = true,
             When::At(time) => {
                 self.timers.add(nanos(time), timers::Action::Fault(place));
@@ -33,7 +37,7 @@ impl Core {
         }
         self.faults.awaits_heal |= fault.heals();
         self.faults.pending.push(Pending {
-            moment: fault.action.moment(),
+            moment,
             effect: fault.action.effect(),
             fault,
             has_come: false,
@@ -143,8 +147,8 @@ impl Core {
         let (target, moment) = (fault.target.clone(), *moment);
         match moment {
             Moment::Run => self.inject_into_run(place),
-            // The place asks when it is reached.
-            Moment::Place => false,
+            // The place asks when it is reached, and the request when it is made.
+            Moment::Place | Moment::Request => false,
             Moment::Start => {
                 if !self.faults.starts.contains(&place) {
                     self.faults.starts.push(place);

@@ -1,0 +1,91 @@
+//! Faults of what the run makes requests of: services.
+//!
+//! Such a fault lasts, and is recorded at the first request that it affects, with the name of
+//! what was asked. Which requests a share of them has depends on their numbers and the seed,
+//! and not on when the fault begins: a recorded fault, which begins at the request that it
+//! affected first, affects the same ones.
+
+use rand_core::Rng as _;
+use retake::{ServiceFailure, Share};
+use retake_traces::fault::Effect;
+use retake_traces::fault::kinds::{Action, BreakService};
+
+use crate::core::Core;
+use crate::rng::stream;
+
+impl Core {
+    /// How this request of a service fails, if it does.
+    pub(crate) fn service(&mut self, name: &str) -> Option<ServiceFailure> {
+        if !self.in_step() {
+            // What is dropped at an actor's end is dropped in no certain order.
+            return None;
+        }
+        let number = self.faults.requests.next(name);
+        if !self.faults.has_requests {
+            return None;
+        }
+        let broken = |effect: &Effect| match effect {
+            Effect::BreakService {
+                service,
+                failure,
+                share,
+                until_ns,
+            } if service.as_deref().is_none_or(|it| it == name) => {
+                Some((*failure, *share, *until_ns))
+            }
+            _ => None,
+        };
+        for place in 0..self.faults.pending.len() {
+            let found = broken(&self.faults.pending[place].effect);
+            let Some((failure, share, until_ns)) = found else {
+                continue;
+            };
+            let purpose = || format!("service {name} {}", failure.word());
+            if !self.is_in_force(place, until_ns) || !self.affects(share, number, purpose) {
+                continue;
+            }
+            let named = BreakService {
+                service: Some(name.to_owned()),
+                failure,
+                share,
+                until_ns,
+            };
+            self.note_first(place, named);
+            return Some(failure);
+        }
+        None
+    }
+
+    /// Whether a fault that is asked for at each request lasts now.
+    fn is_in_force(&self, place: usize, until_ns: Option<u64>) -> bool {
+        let is_over = until_ns.is_some_and(|until_ns| until_ns <= self.now_ns);
+        let faults = &self.faults;
+        !is_over
+            && (faults.lasting.contains(&place)
+                || faults.has_begun(place, self.stats.steps, self.now_ns))
+    }
+
+    /// Whether a share of the requests has the one of this number.
+    fn affects(&self, share: Share, number: u64, purpose: impl FnOnce() -> String) -> bool {
+        if share.is_all() {
+            return true;
+        }
+        let mut rng = stream(self.seed(), &purpose());
+        // Two words of 32 bits for each.
+        rng.set_word_pos(u128::from(number) * 2);
+        share.has(rng.next_u64())
+    }
+
+    /// Record a fault that lasts when it has its first effect.
+    fn note_first(&mut self, place: usize, named: impl Into<Action>) {
+        if self.faults.lasting.insert(place) {
+            let action = named.into();
+            let pending = &mut self.faults.pending[place];
+            // From now on it is about that alone.
+            pending.effect = action.effect();
+            pending.is_over = true;
+            let serial = self.current_serial();
+            self.record_fault(serial, action);
+        }
+    }
+}
