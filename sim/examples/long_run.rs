@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use retake_sim::{Outcome, Sim};
-use retake_traces::{Header, TraceWriter, verify};
+use retake_traces::{Header, Layers, RunConfig, TraceWriter, verify};
 
 /// Passes a number on to a new actor every so often, so that actors come and go as well.
 struct Relay;
@@ -73,10 +73,12 @@ fn main() -> ExitCode {
     let writer = match TraceWriter::create(
         &path,
         &Header {
-            story: true,
-            causality: true,
-            states: true,
-            seed,
+            config: RunConfig {
+                seed,
+                step_limit: steps,
+                ..RunConfig::default()
+            },
+            layers: Layers::ALL,
             ..Header::default()
         },
     ) {
@@ -89,9 +91,7 @@ fn main() -> ExitCode {
     let run = Sim::new()
         .seed(seed)
         .step_limit(steps)
-        .story(true)
-        .causality(true)
-        .states(true)
+        .record(Layers::ALL)
         .trace(writer)
         .run(|| async {
             for number in 0..RELAYS {

@@ -62,10 +62,11 @@ pub use retake_engine::history;
 pub use retake_engine::net;
 #[doc(inline)]
 pub use retake_engine::{
-    Coverage, Environment, Fault, FaultError, HORIZON_MAX, Injector, Isolation, Messages, Outcome,
-    Place, Run, RunView, Scheduler, Sim, Skew, Stats, Strategy, StrategyError, Target, TaskView,
-    UngatedTask, Waiting, When, add_environment, add_injector, fault, inject, interpose, kinds,
-    memory, outcome, panics, recording, rng, runnable, strategy, watchdog,
+    Coverage, Environment, Fault, FaultError, HORIZON_MAX, Injector, Isolation, Layers, Messages,
+    Outcome, Place, Run, RunConfig, RunView, Scheduler, Sim, Skew, Stats, Strategy, StrategyError,
+    Target, TaskView, UngatedTask, Waiting, Watch, When, add_environment, add_injector, fault,
+    inject, interpose, kinds, memory, outcome, panics, recording, rng, runnable, strategy,
+    watchdog,
 };
 
 pub use retake_traces::did_you_mean;

@@ -77,7 +77,7 @@ fn a_check_in_a_childs_pre_start_is_the_childs() {
 #[test]
 fn what_is_spawned_in_pre_start_is_named_after_its_actor_and_not_after_the_scenario() {
     let sink = MemorySink::new();
-    let run = Sim::new().strategy(retake_sim::Strategy::fifo());
+    let run = Sim::new().strategy(retake_sim::Strategy::Fifo);
     run.trace(sink.clone()).run(|| nested(true)).expect_passed();
     let records = sink.records();
     let tasks = records.iter().filter_map(|record| match record {

@@ -16,7 +16,7 @@ use tracing::{Metadata, Subscriber};
 
 #[test]
 fn a_chain_of_messages_is_a_chain_of_causes() {
-    for strategy in [Strategy::fifo(), "defer:percent=50".parse().unwrap()] {
+    for strategy in [Strategy::Fifo, "defer:percent=50".parse().unwrap()] {
         let sink = MemorySink::new();
         let run = Sim::new()
             .strategy(strategy)

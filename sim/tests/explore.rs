@@ -76,7 +76,7 @@ fn failures_are_grouped_and_the_smallest_story_is_told_with_its_reason() {
     assert_eq!(campaign.runs, 200);
     assert_eq!(campaign.failures.len(), 1);
     let failure = &campaign.failures[0];
-    assert!(failure.count > 5 && failure.seeds[0] == failure.case.seed);
+    assert!(failure.count > 5 && failure.seeds[0] == failure.case.config.seed);
     assert_eq!(
         failure.case.signature,
         "violated: scenario: the last is first"
@@ -106,7 +106,7 @@ fn a_load_is_made_small_too() {
     assert_eq!(case.signature, "violated: scenario: # of #");
     let shrunk = shrink(case, lost_update, |_| {}).unwrap();
     let limit = "load at most 1 @step 1".parse().unwrap();
-    assert_eq!(shrunk.case.faults, [limit]);
+    assert_eq!(shrunk.case.config.faults, [limit]);
     assert!(shrunk.case.steps < case.steps, "{shrunk:?}");
     let why = explain(&shrunk.case, lost_update).to_string();
     let plain = "it fails first in, first out, without any fault\n";
@@ -320,7 +320,7 @@ fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
         "{failure:?}"
     );
     let shrunk = shrink(&failure.case, common::fragile_family, |_| {}).unwrap();
-    let [fault, heal] = &shrunk.case.faults[..] else {
+    let [fault, heal] = &shrunk.case.config.faults[..] else {
         panic!("{:?}", shrunk.case);
     };
     assert!(heal.heals() && shrunk.case.harmful_faults() == 1);
@@ -344,7 +344,7 @@ fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
             .run(common::lonely_actor)
             .passed()
     );
-    assert_eq!(Strategy::default(), Strategy::random());
+    assert_eq!(Strategy::default(), Strategy::Random);
 }
 
 fn a_test() -> Test {
@@ -357,11 +357,9 @@ fn a_test() -> Test {
         seeds: 500,
         strategy: "mix",
         faults: "none",
-        steps: 10_000,
+        config: |config| config.step_limit = 10_000,
         horizon: "1h",
         isolation: "shared",
-        strict: false,
-        allow_threads: false,
         timeout: "120s",
         memory_mb: 4096,
     }
@@ -508,9 +506,9 @@ fn a_shrunk_case_waits_for_its_heal_as_the_whole_one_did() {
     let shrunk = shrink(&failure.case, count_to_three, |_| {}).unwrap();
     // Without the heal the delay alone would do, which is another story.
     assert!(
-        shrunk.case.faults.iter().any(Fault::heals),
+        shrunk.case.config.faults.iter().any(Fault::heals),
         "{:?}",
-        shrunk.case.faults
+        shrunk.case.config.faults
     );
     let why = explain(&shrunk.case, count_to_three).to_string();
     assert!(why.contains("passes without the fault `point"), "{why}");

@@ -219,7 +219,13 @@ fn a_fault_that_decides_is_kept_and_others_are_left_out() {
         .run(fails_by_the_till);
     let case = &campaign.failures[0].case;
     let shrunk = shrink(case, fails_by_the_till, |_| {}).expect("it fails");
-    let kept: Vec<String> = shrunk.case.faults.iter().map(ToString::to_string).collect();
+    let kept: Vec<String> = shrunk
+        .case
+        .config
+        .faults
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let [kept] = &kept[..] else {
         panic!("{kept:?}");
     };

@@ -52,12 +52,12 @@ fn what_an_injector_chooses_is_recorded_and_replayed() {
     };
     let mut some = 0;
     for seed in 0..20 {
-        let (first, records) = run(Strategy::random(), seed);
+        let (first, records) = run(Strategy::Random, seed);
         let count = faults(&records).len();
         assert_eq!(count as u64, first.stats.faults);
         some += usize::from(count > 0);
         let schedule = Schedule::read(records.iter().cloned().map(Ok)).unwrap();
-        for again in [Strategy::random(), Strategy::Replay(Arc::new(schedule))] {
+        for again in [Strategy::Random, Strategy::Replay(Arc::new(schedule))] {
             let (again, replayed) = run(again, seed);
             assert_eq!(again.event_hash, first.event_hash, "{again}");
             assert_eq!(replayed, records);
@@ -71,8 +71,8 @@ fn a_failure_by_an_injector_is_made_small_and_needs_it_no_more() {
     let campaign = Explorer::new("killed").seeds(0..100).run(killed);
     let failure = &campaign.failures[0];
     let shrunk = shrink(&failure.case, killed, |_| {}).unwrap();
-    assert!(shrunk.case.only_planned_faults, "{:?}", shrunk.case);
-    let [fault] = &shrunk.case.faults[..] else {
+    assert!(shrunk.case.config.only_planned_faults, "{:?}", shrunk.case);
+    let [fault] = &shrunk.case.config.faults[..] else {
         panic!("{:?}", shrunk.case);
     };
     assert!(fault.to_string().starts_with("kill child-"), "{fault}");

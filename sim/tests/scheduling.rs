@@ -165,8 +165,8 @@ fn family(seed: u64, strategy: Strategy) -> (Vec<String>, u64) {
 #[test]
 fn one_seed_gives_one_run_although_ractor_keeps_children_in_a_random_map() {
     for strategy in [
-        Strategy::fifo(),
-        Strategy::random(),
+        Strategy::Fifo,
+        Strategy::Random,
         "pct:depth=3,steps=100".parse().unwrap(),
     ] {
         let first = family(9, strategy.clone());
@@ -179,7 +179,7 @@ fn one_seed_gives_one_run_although_ractor_keeps_children_in_a_random_map() {
 #[test]
 fn seeds_give_different_runs() {
     let mut hashes: Vec<u64> = (0..20)
-        .map(|seed| family(seed, Strategy::random()).1)
+        .map(|seed| family(seed, Strategy::Random).1)
         .collect();
     hashes.sort_unstable();
     hashes.dedup();
@@ -188,10 +188,10 @@ fn seeds_give_different_runs() {
 
 #[test]
 fn runs_on_many_threads_at_once_do_not_meet() {
-    let alone = family(4, Strategy::random());
+    let alone = family(4, Strategy::Random);
     std::thread::scope(|scope| {
         let runs: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| family(4, Strategy::random())))
+            .map(|_| scope.spawn(|| family(4, Strategy::Random)))
             .collect();
         for run in runs {
             assert_eq!(run.join().unwrap(), alone);

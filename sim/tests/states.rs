@@ -65,7 +65,7 @@ fn a_state_is_recorded_where_the_next_callback_finds_it_and_at_the_end() {
 #[test]
 fn an_actor_that_waits_for_its_turn_at_the_end_has_a_state() {
     let sink = MemorySink::new();
-    let sim = Sim::new().strategy(retake_sim::Strategy::fifo());
+    let sim = Sim::new().strategy(retake_sim::Strategy::Fifo);
     sim.states(true).trace(sink.clone()).run(|| async {
         let a = servant("a").await;
         a.cast(Order::Note(1)).unwrap();

@@ -234,7 +234,7 @@ fn two_messages_of_timers_to_one_actor_come_in_both_orders() {
 #[test]
 fn two_messages_of_ractors_timers_to_one_actor_come_in_the_order_of_setting() {
     // No schedule can change it: see docs/determinism.md.
-    let in_order = share(&Strategy::random(), || {
+    let in_order = share(&Strategy::Random, || {
         first_set_first(|actor, number, to| actor.send_after(10 * MS, move || (number, to)))
     });
     assert_eq!(in_order, SEEDS);
@@ -260,7 +260,7 @@ fn a_deadline_between_two_milliseconds_is_kept_to_the_nanosecond() {
 fn what_is_due_runs_before_what_it_would_wake_later() {
     // Two that are due now, and one that the first of them starts: with `fifo` the second
     // is older.
-    let run = Sim::new().strategy(Strategy::fifo()).run(|| async {
+    let run = Sim::new().strategy(Strategy::Fifo).run(|| async {
         let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
         let (to_late, to_due) = (send.clone(), send.clone());
         retake::spawn(async move {
@@ -288,7 +288,7 @@ fn a_sleep_of_no_time_lets_others_run() {
         first_of(false, yields, yields_too)
     });
     // Without it nothing could come between.
-    let between = share(&Strategy::random(), || async {
+    let between = share(&Strategy::Random, || async {
         let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
         retake::spawn(async move { send.send(()).unwrap() });
         retake::sleep(Duration::ZERO).await;

@@ -76,8 +76,8 @@ fn what_is_left_in_mailboxes_is_recorded_in_the_order_of_handling() {
         ("late", "scenario", "Note(4)"),
     ]);
     for strategy in [
-        Strategy::fifo(),
-        Strategy::random(),
+        Strategy::Fifo,
+        Strategy::Random,
         "defer:percent=100".parse().unwrap(),
     ] {
         let sink = MemorySink::new();
@@ -217,8 +217,7 @@ fn a_mailbox_shows_what_was_never_handled_up_to_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.retake");
     let header = retake_traces::Header {
-        story: true,
-        causality: true,
+        layers: retake_traces::Layers::STORY,
         ..Default::default()
     };
     let writer = TraceWriter::create(&path, &header).unwrap();

@@ -11,7 +11,7 @@ use retake_cli::{Program, Scenario};
 use retake_inspect::notes::annotate;
 use retake_inspect::story::lines;
 use retake_inspect::{Line, compare};
-use retake_traces::{MemorySink, Record};
+use retake_traces::{Layers, MemorySink, Record};
 
 /// The program whose runs are looked at: the `retake` command.
 #[must_use]
@@ -43,10 +43,8 @@ pub fn record(name: &str, settings: &Settings) -> (Finished, Vec<Record>) {
 #[must_use]
 pub fn story(name: &str, seed: u64) -> Vec<Line> {
     let settings = Settings {
-        seed,
-        story: true,
-        causality: true,
-        ..Settings::new()
+        layers: Layers::STORY,
+        ..Settings::of_seed(seed)
     };
     annotate(lines(&record(name, &settings).1))
 }
@@ -62,8 +60,7 @@ pub fn text<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
 #[must_use]
 pub fn explain_divergence(name: &str, settings: &Settings) -> String {
     let settings = Settings {
-        story: true,
-        causality: true,
+        layers: Layers::STORY,
         ..settings.clone()
     };
     let (first, second) = (record(name, &settings).1, record(name, &settings).1);

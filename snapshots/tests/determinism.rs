@@ -26,11 +26,9 @@ fn settings(seed: u64) -> Settings {
     let strategy: Strategy = strategies[seed as usize % strategies.len()]
         .parse()
         .unwrap();
-    Settings {
-        seed,
-        strategy,
-        ..Settings::new()
-    }
+    let mut settings = Settings::of_seed(seed);
+    settings.config.strategy = strategy;
+    settings
 }
 
 fn hash(seed: u64) -> String {
@@ -105,11 +103,9 @@ fn a_seed_gives_the_same_run_in_another_process() {
 #[test]
 fn a_seed_gives_the_same_states_of_actors() {
     let states = || {
-        let settings = Settings {
-            states: true,
-            horizon: std::time::Duration::from_secs(5),
-            ..settings(1)
-        };
+        let mut settings = settings(1);
+        settings.layers.states = true;
+        settings.config.horizon_ns = 5_000_000_000;
         let (_, mut records) = record(SCENARIO, &settings);
         records.retain(|record| matches!(record, Record::State(_)));
         records

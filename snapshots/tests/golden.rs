@@ -17,10 +17,7 @@ fn golden() -> std::path::PathBuf {
 #[test]
 fn the_golden_trace_replays_to_the_last_record() {
     for from_seed in [false, true] {
-        let how = Replaying {
-            from_seed,
-            ..Replaying::default()
-        };
+        let how = Replaying { from_seed };
         let replayed = Runner::here(program()).replay(&golden(), how, &Progress::default());
         let replayed = replayed.unwrap();
         if let Some(divergence) = replayed.divergence {

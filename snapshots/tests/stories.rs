@@ -7,10 +7,7 @@ use retake_traces::record::Record;
 
 #[test]
 fn summary_of_a_run_with_crashes() {
-    let settings = Settings {
-        seed: 42,
-        ..Settings::new()
-    };
+    let settings = Settings::of_seed(42);
     let finished = Runner::here(program()).run(
         scenario("recovery/worker_crash"),
         &settings,
@@ -22,10 +19,7 @@ fn summary_of_a_run_with_crashes() {
 
 #[test]
 fn text_of_a_report() {
-    let settings = Settings {
-        seed: 42,
-        ..Settings::new()
-    };
+    let settings = Settings::of_seed(42);
     let finished = Runner::here(program()).run(
         scenario("recovery/worker_crash"),
         &settings,

@@ -17,9 +17,9 @@
 use bincode::{Decode, Encode};
 
 pub(crate) const MAGIC: [u8; 6] = *b"RETAKE";
-/// What is read and written. The next one has to differ in two bits, so that the flip of one
-/// does not make a file of another.
-pub(crate) const VERSION: u16 = 8;
+/// The version of the format that is read and written. The next one has to differ in two bits,
+/// so that the flip of one does not make a file of another.
+pub const VERSION: u16 = 11;
 pub(crate) const END_MAGIC: [u8; 8] = *b"RETAKEND";
 
 /// Longest payload of a frame, in bytes.

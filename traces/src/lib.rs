@@ -22,8 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The modules, in reading order: [`fault`] is what goes wrong on purpose, [`header`] and
-//! [`record`] are what a trace says; `format`
+//! The modules, in reading order: [`fault`] is what goes wrong on purpose, [`strategy`] who
+//! chooses, [`run`] all that makes a run; [`header`] and [`record`] are what a trace says; `format`
 //! is how it says it in bytes; [`sink`], [`writer`] and [`reader`] take records in and give
 //! them back; [`schedule`] is what a replay needs of them; [`live`] is what recordings of live
 //! processes add; [`mod@clean`] escapes what a terminal would obey in texts of others; [`error`]
@@ -42,18 +42,22 @@ pub mod live;
 mod near;
 pub mod reader;
 pub mod record;
+pub mod run;
 pub mod schedule;
 pub mod sink;
+pub mod strategy;
 pub mod writer;
 
 pub use counted::counted;
 pub use error::TraceError;
-pub use format::TEXT_MAX;
+pub use format::{TEXT_MAX, VERSION};
 pub use header::Header;
 pub use near::did_you_mean;
 pub use reader::{Summary, TraceReader, verify};
 pub use record::Record;
 pub use retake_core::time;
+pub use run::{Layers, RunConfig, Watch};
 pub use schedule::Schedule;
 pub use sink::{HashSink, MemorySink, Sink};
+pub use strategy::{Strategy, StrategyError};
 pub use writer::TraceWriter;

@@ -8,9 +8,6 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
-/// The strategy in the header of a live recording.
-pub const STRATEGY: &str = "live";
-
 /// Pieces of values that came from outside are at most this long, in bytes.
 pub const PIECE_MAX: usize = 256 << 10;
 

@@ -1,10 +1,12 @@
 //! What a replay needs of a trace: who ran at each step.
 
+use bincode::{Decode, Encode};
+
 use crate::error::TraceError;
 use crate::record::{Choice, Record};
 
 /// The choices of a run, in four bytes a step.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Schedule {
     /// By step: the task, with the highest bit set when it ran eagerly.
     steps: Vec<u32>,

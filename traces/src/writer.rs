@@ -10,12 +10,13 @@ use crate::codec::encode;
 use crate::error::TraceError;
 use crate::file::OutputFile;
 use crate::format::{
-    BLOCK_TARGET, BlockHead, FRAME_HEAD, Footer, FrameKind, Index, MAGIC, TEXT_MAX, VERSION,
-    frame_head, trailer,
+    BLOCK_TARGET, BlockHead, FRAME_HEAD, FRAME_MAX, Footer, FrameKind, Index, MAGIC, TEXT_MAX,
+    VERSION, frame_head, trailer,
 };
 use crate::header::Header;
 use crate::record::{End, Ended, Panic, Record, State, Unhandled};
 use crate::sink::{EventHash, Sink};
+use crate::strategy::Strategy;
 
 /// Writes a trace file.
 ///
@@ -95,6 +96,13 @@ impl TraceWriter {
         writer.write(&start)?;
         let mut payload = Vec::new();
         encode(header, &mut payload);
+        if payload.len() > FRAME_MAX as usize {
+            // A schedule as data may be as long as the run. The records have it as well.
+            let mut short = header.clone();
+            short.config.strategy = Strategy::Custom(short.config.strategy.to_string());
+            payload.clear();
+            encode(&short, &mut payload);
+        }
         writer.write_frame(FrameKind::Header, &payload)?;
         Ok(writer)
     }

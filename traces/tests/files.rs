@@ -13,7 +13,8 @@ use retake_traces::record::{
     Choice, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{
-    HashSink, Header, MemorySink, Schedule, Sink, TraceError, TraceReader, TraceWriter, verify,
+    HashSink, Header, MemorySink, Schedule, Sink, TraceError, TraceReader, TraceWriter, VERSION,
+    verify,
 };
 use small::{end, header, small, step, task, write};
 use tempfile::TempDir;
@@ -126,11 +127,11 @@ fn what_is_no_trace_or_of_another_version_is_named() {
     assert!(matches!(verify(&path), Err(TraceError::NotATrace { .. })));
     let path = write(&folder, "b", &small());
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[6] = 9;
+    bytes[6] = 8;
     std::fs::write(&path, bytes).unwrap();
     let error = verify(&path).unwrap_err().to_string();
     assert!(
-        error.contains("version 9; this program reads version 8"),
+        error.contains(&format!("version 8; this program reads version {VERSION}")),
         "{error}"
     );
 }

@@ -5,6 +5,9 @@
 mod command;
 
 use command::{retake, stderr, stdout};
+use retake_sim::explore::Case;
+use retake_traces::{TraceReader, TraceWriter};
+use retake_workloads::zoo;
 use serde_json::Value;
 
 #[test]
@@ -291,4 +294,43 @@ fn mistakes_are_told() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
         assert!(text.contains(what), "{arguments:?}: {text}");
     }
+}
+
+#[test]
+fn a_trace_of_a_shrunk_case_is_run_again_with_its_schedule() {
+    let folder = tempfile::tempdir().unwrap();
+    let explored = ["explore", "zoo/raft/buggy", "--seeds", "0..200"];
+    let found = stdout(&retake(folder.path(), &explored));
+    let case = found
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("case: "));
+    let case = Case::load(&folder.path().join(case.unwrap())).unwrap();
+    assert!(!case.holds().is_empty(), "{case:?}");
+    let buggy = zoo::find("zoo/raft/buggy").unwrap();
+    let header = case.header("retake 1", "");
+    let writer = TraceWriter::create(folder.path().join("a.retake"), &header).unwrap();
+    let run = case.run_into(&buggy.run.into(), writer, true);
+    assert_eq!(run.outcome.to_string(), case.outcome);
+
+    let arguments = ["shrink", "a.retake", "-o", "again.json"];
+    let shrunk = retake(folder.path(), &arguments);
+    assert_eq!(shrunk.status.code(), Some(0), "{}", stdout(&shrunk));
+    let again = Case::load(&folder.path().join("again.json")).unwrap();
+    assert_eq!(again.signature, case.signature);
+    let why = stdout(&retake(folder.path(), &["why", "a.retake"]));
+    assert!(why.contains("passes if "), "{why}");
+    let replayed = retake(folder.path(), &["replay", "a.retake", "--from-seed"]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", stdout(&replayed));
+}
+
+#[test]
+fn a_strict_run_is_strict_when_it_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = ["run", "recovery/one_action", "--horizon", "5s", "--trace"];
+    let arguments = [&run[..], &["a.retake", "--strict"]].concat();
+    retake(folder.path(), &arguments);
+    let header = TraceReader::open(folder.path().join("a.retake"));
+    assert!(header.unwrap().header().config.strict);
+    let replayed = stdout(&retake(folder.path(), &["replay", "a.retake"]));
+    assert!(replayed.starts_with("identical: "), "{replayed}");
 }

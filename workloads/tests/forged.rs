@@ -16,7 +16,7 @@ use retake_traces::fault::Fault;
 use retake_traces::fault::kinds::Delay;
 use retake_traces::live::{Live, Piece, StepEnd};
 use retake_traces::record::{Choice, Record, StepKind, Unhandled};
-use retake_traces::{Header, Sink, TraceReader, TraceWriter};
+use retake_traces::{Header, Sink, Strategy, TraceReader, TraceWriter};
 use tempfile::TempDir;
 
 use command::retake;
@@ -95,7 +95,7 @@ fn forgeries() -> Vec<(&'static str, Forge)> {
             }
         }),
         ("faults", |header, records| {
-            header.faults = vec![
+            header.config.faults = vec![
                 Fault::kill(""),
                 Fault::delay("x", std::time::Duration::MAX).with_siblings(9),
             ];
@@ -109,15 +109,15 @@ fn forgeries() -> Vec<(&'static str, Forge)> {
             );
         }),
         ("header", |header, _| {
-            header.strategy = "chaos:depth=x".into();
-            header.horizon_ns = 0;
-            header.step_limit = 0;
+            header.config.strategy = Strategy::Custom("chaos:depth=x".into());
+            header.config.horizon_ns = 0;
+            header.config.step_limit = 0;
         }),
         ("scenario", |header, _| {
             header.scenario = "zoo/../raft".into();
         }),
         ("live", |header, _| {
-            header.strategy = "live".into();
+            header.config.strategy = Strategy::Live;
         }),
         ("left", |_, records| {
             let left = |place: u64| {
@@ -250,7 +250,9 @@ fn live_forgeries() -> Vec<(&'static str, Forge)> {
             }
         }),
         ("backwards", |_, records| records[1..].reverse()),
-        ("simulated", |header, _| header.strategy = "random".into()),
+        ("simulated", |header, _| {
+            header.config.strategy = Strategy::Random;
+        }),
     ]
 }
 

@@ -28,11 +28,12 @@ fn run(name: &'static str, seeds: u64, scenario: fn() -> Body) {
         seeds,
         strategy: "mix",
         faults: "none",
-        steps: 10_000,
+        config: match name {
+            "tried_strict" => |config| (config.step_limit, config.strict) = (10_000, true),
+            _ => |config| config.step_limit = 10_000,
+        },
         horizon: "1h",
         isolation: "process",
-        strict: name == "tried_strict",
-        allow_threads: false,
         timeout: "120s",
         memory_mb: 4096,
     };
@@ -517,11 +518,9 @@ fn a_binary_that_is_no_worker_is_an_error_that_names_the_way_out() {
         seeds: 5,
         strategy: "mix",
         faults: "none",
-        steps: 10_000,
+        config: |config| config.step_limit = 10_000,
         horizon: "1h",
         isolation: "process",
-        strict: false,
-        allow_threads: false,
         timeout: "120s",
         memory_mb: 4096,
     };

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use command::{retake, stderr, stdout};
 #[cfg(target_os = "linux")]
-use retake_traces::{Header, Sink as _, TraceReader, TraceWriter};
+use retake_traces::{Header, RunConfig, Sink as _, TraceReader, TraceWriter};
 use serde_json::Value;
 
 fn parse(text: &str) -> Value {
@@ -243,8 +243,11 @@ fn forge_hanging_trace(folder: &Path, seed: &str, strategy: &str) {
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     let reader = TraceReader::open(&file).unwrap();
     let header = Header {
-        seed: seed.parse().unwrap(),
-        strategy: strategy.to_owned(),
+        config: RunConfig {
+            seed: seed.parse().unwrap(),
+            strategy: strategy.parse().unwrap(),
+            ..reader.header().config.clone()
+        },
         ..reader.header().clone()
     };
     let mut writer = TraceWriter::create(folder.join("forged.retake"), &header).unwrap();

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use retake_traces::clean::is_harmful;
 use retake_traces::record::Record;
-use retake_traces::{Header, Sink as _, TraceReader, TraceWriter};
+use retake_traces::{Header, Sink as _, Strategy, TraceReader, TraceWriter};
 use tempfile::TempDir;
 
 use command::retake;
@@ -95,8 +95,9 @@ fn forge(header: &mut Header, records: &mut [Record], is_everywhere: bool) {
     if is_everywhere {
         // With these it is no scenario of ours any more, and cannot be replayed.
         header.scenario.push_str(HOSTILE);
-        header.strategy.push_str(HOSTILE);
+        header.config.strategy = Strategy::Custom(HOSTILE.to_owned());
         header
+            .config
             .faults
             .push(retake_traces::fault::Fault::kill(HOSTILE));
     }

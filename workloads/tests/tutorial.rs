@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use retake_sim::explore::{Case, Explorer, explain, shrink};
-use retake_traces::{Header, TraceWriter};
+use retake_traces::{Header, Layers, TraceWriter};
 use retake_workloads::zoo;
 
 const TUTORIAL: &str = include_str!("../../docs/tutorial.md");
@@ -46,15 +46,12 @@ fn record(case: &Case, path: &Path) {
     let buggy = zoo::find("zoo/queued_job/buggy").expect("it is one of the zoo's");
     let header = Header {
         scenario: case.scenario.clone(),
-        seed: case.seed,
-        strategy: case.strategy.clone(),
-        causality: true,
-        story: true,
-        states: true,
+        config: case.config.clone(),
+        layers: Layers::ALL,
         ..Header::default()
     };
     let writer = TraceWriter::create(path, &header).expect("the folder is there");
-    let sim = case.sim().causality(true).story(true).states(true);
+    let sim = case.sim().record(Layers::ALL);
     assert!(!sim.trace(writer).run(buggy.run).passed());
 }
 

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use retake_cli::view::{Limits, Page, Part, Source, ViewError};
 use retake_traces::record::{Choice, End, Panic, Record, State, Step, StepKind, Task, TaskKind};
-use retake_traces::{Header, Sink as _, TraceWriter};
+use retake_traces::{Header, Layers, RunConfig, Sink as _, TraceWriter};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -59,10 +59,11 @@ fn end(steps: u64, now_ns: u64) -> Record {
 fn write(path: &Path, records: &[Record]) {
     let header = Header {
         scenario: EVIL.to_owned(),
-        seed: u64::MAX,
-        story: true,
-        causality: true,
-        states: true,
+        config: RunConfig {
+            seed: u64::MAX,
+            ..RunConfig::default()
+        },
+        layers: Layers::ALL,
         ..Header::default()
     };
     let mut writer = TraceWriter::create(path, &header).unwrap();

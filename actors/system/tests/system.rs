@@ -149,7 +149,7 @@ fn a_tenant_that_is_not_entitled_is_refused_until_it_is() {
 #[test]
 fn signals_are_postponed_while_an_action_is_in_flight_and_taken_up_in_order() {
     Sim::new()
-        .strategy(retake_sim::Strategy::fifo())
+        .strategy(retake_sim::Strategy::Fifo)
         .run(|| async {
             let system = entitled().await;
             system.signal(signal("acme", 90.0)).await.unwrap();

@@ -197,14 +197,14 @@ where
 
 /// The `Random` strategy, without anything recorded but the event hash.
 pub(crate) fn random() -> Sim {
-    Sim::new().seed(1).strategy(Strategy::random())
+    Sim::new().seed(1).strategy(Strategy::Random)
 }
 
 /// The strategy that defers one step in ten.
 pub(crate) fn defer() -> Sim {
     Sim::new()
         .seed(1)
-        .strategy(retake_sim::strategy::Defer { percent: 10 }.into())
+        .strategy(retake_sim::Strategy::Defer { percent: 10 })
 }
 
 /// Units of work a second.

@@ -8,15 +8,18 @@ use std::time::Duration;
 use retake_inspect::{Comparer, Divergence};
 use retake_sim::explore::{self, Execution};
 use retake_sim::isolate::Workers;
-use retake_sim::{Outcome, Run, Stats, Strategy};
-use retake_traces::{HashSink, Header, Sink, TraceError, TraceReader, TraceWriter, verify};
+use retake_sim::{Outcome, Run, Sim, Stats, Strategy};
+use retake_traces::clean::one_line;
+use retake_traces::{
+    HashSink, Header, Layers, RunConfig, Sink, TraceError, TraceReader, TraceWriter, verify,
+};
 use serde::Serialize;
 
 use crate::program::Program;
 use crate::scenario::{RecordedReport, ReportSlot, Scenario};
 use crate::workers::workers;
 
-pub use crate::settings::{STEP_LIMIT, Settings};
+pub use crate::settings::Settings;
 
 /// How far a run is, for display.
 #[derive(Clone, Debug, Default)]
@@ -161,15 +164,13 @@ impl<'p> Runner<'p> {
         settings: &Settings,
         progress: &Progress,
     ) -> u64 {
-        let plain = Settings {
+        let plain = RunConfig {
             seed: 0,
-            strategy: Strategy::fifo(),
-            horizon: settings.horizon,
-            step_limit: settings.step_limit,
-            allow_threads: settings.allow_threads,
-            ..Settings::new()
+            strategy: Strategy::Fifo,
+            faults: Vec::new(),
+            ..settings.config.clone()
         };
-        let case = plain.case(scenario);
+        let case = explore::Case::new(scenario.name(), plain);
         let placed = self.place(scenario);
         let progress = progress.clone();
         let execution = Execution::of(&case).silent();
@@ -205,10 +206,7 @@ impl<'p> Runner<'p> {
     ) -> Finished {
         let case = settings.case(scenario);
         let placed = self.place(scenario);
-        let mut execution = Execution::of(&case)
-            .causality(settings.causality)
-            .story(settings.story)
-            .states(settings.states);
+        let mut execution = Execution::of(&case).record(settings.layers);
         if let Some(trace) = schedule_of {
             execution = execution.schedule_of(trace);
         }
@@ -235,9 +233,9 @@ pub fn run_with_sink(
 ) -> Finished {
     let slot = ReportSlot::default();
     let report = slot.clone();
-    let sim = settings.sim().trace(sink);
+    let sim = Sim::of(settings.config.clone()).record(settings.layers);
     let code = scenario.clone();
-    let run = sim.run(move || code.run(report.clone()));
+    let run = sim.trace(sink).run(move || code.run(report.clone()));
     Finished::new(scenario, run, slot.take())
 }
 
@@ -258,8 +256,6 @@ pub struct Replaying {
     /// Make the schedule from the trace's seed and strategy, instead of taking it from the
     /// trace.
     pub from_seed: bool,
-    /// Let the run start threads. A trace does not say whether its run could.
-    pub allow_threads: bool,
 }
 
 /// What a replay gave.
@@ -288,9 +284,8 @@ impl Runner<'_> {
         let summary = verify(trace)?;
         let scenario = self.scenario_of(&summary.header)?;
         let mut settings = Settings::of_header(&summary.header).map_err(ReplayError::Unfit)?;
-        (settings.story, settings.causality, settings.states) = (true, true, true);
+        settings.layers = Layers::ALL;
         let header = Header {
-            strategy: summary.header.strategy,
             reasons: summary.header.reasons,
             decisive: summary.header.decisive,
             ..settings.header(self.program, scenario)
@@ -322,15 +317,15 @@ impl Runner<'_> {
         // Nothing is run from a damaged file.
         let header = verify(path)?.header;
         let scenario = self.scenario_of(&header)?;
-        let mut settings = Settings::of_header(&header).map_err(ReplayError::Unfit)?;
-        settings.allow_threads = how.allow_threads;
-        if how.from_seed {
-            let strategy = header.strategy.parse();
-            settings.strategy = strategy.map_err(|error: retake_sim::StrategyError| {
-                ReplayError::Unfit(format!(
-                    "{error}; replay it from its schedule, without --from-seed"
-                ))
-            })?;
+        let settings = Settings::of_header(&header).map_err(ReplayError::Unfit)?;
+        if let (true, Strategy::Live | Strategy::Custom(_)) =
+            (how.from_seed, &header.config.strategy)
+        {
+            return Err(ReplayError::Unfit(format!(
+                "no strategy of this program chose its steps, but `{}`; replay it from its \
+                 schedule, without --from-seed",
+                one_line(&header.config.strategy.to_string())
+            )));
         }
         let ours = settings.header(self.program, scenario);
         let name = path.display().to_string();

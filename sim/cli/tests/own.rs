@@ -157,7 +157,7 @@ fn a_report_keeps_the_order_of_its_fields_also_where_a_check_fails() {
     let program = Program::new("shop", "0").with_scenarios([rush]);
     let scenario = program.find("shop/rush").unwrap();
     let runner = Runner::here(&program);
-    let finished = runner.run(scenario, &Settings::new(), &Default::default());
+    let finished = runner.run(scenario, &Settings::default(), &Default::default());
     assert!(!finished.passed());
     let report = finished.report.unwrap();
     assert_eq!(report.to_string(), "sold 3 of 4");

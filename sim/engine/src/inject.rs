@@ -91,8 +91,6 @@ impl Requests {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) pending: Vec<Pending>,
-    /// The list of faults is complete: the scenario and what it adds inject none.
-    pub(crate) only_planned: bool,
     /// Some fault waits for a step.
     pub(crate) wait_for_steps: bool,
     /// Some fault is about requests.

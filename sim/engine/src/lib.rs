@@ -48,6 +48,7 @@ pub mod watchdog;
 use retake_record::identity;
 
 pub use retake_traces::fault::{self, Fault, FaultError, Skew, Target, When, kinds};
+pub use retake_traces::run::{Layers, RunConfig, Watch};
 
 pub use environment::Environment;
 pub use injector::{Injector, RunView, TaskView, add_injector};

@@ -72,6 +72,8 @@ pub enum Outcome {
     Lost {
         /// How it ended.
         how: String,
+        /// It did not end in time.
+        hangs: bool,
     },
     /// The run could not follow the schedule that it was to replay.
     Diverged {
@@ -178,7 +180,7 @@ impl Outcome {
                 ) + &shares(busy)
             }
             Self::Escaped { what, remedy } => format!("{what}\n{remedy}"),
-            Self::Lost { how } => how.clone(),
+            Self::Lost { how, .. } => how.clone(),
             Self::Diverged { reason } => reason.clone(),
         }
     }

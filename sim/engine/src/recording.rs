@@ -62,9 +62,9 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retake_traces::live::{Live, STRATEGY, Start};
+use retake_traces::live::{Live, Start};
 use retake_traces::record::Record;
-use retake_traces::{Header, Sink, TraceError, TraceReader};
+use retake_traces::{Header, Layers, Sink, Strategy, TraceError, TraceReader};
 
 pub use crate::follow::Followed;
 use crate::follow::{Mailboxes, Plan, Report, Script};
@@ -114,7 +114,8 @@ impl Recording {
         let header = reader.header().clone();
         let first = reader.next().transpose();
         let start = match first {
-            Ok(Some(Record::Live(live))) if header.strategy == STRATEGY => match *live {
+            Ok(Some(Record::Live(live))) if header.config.strategy == Strategy::Live => match *live
+            {
                 Live::Start(start) => start,
                 _ => return Err(RecordingError::NotLive(path)),
             },
@@ -184,11 +185,7 @@ impl Recording {
         Done: Future<Output = ()> + Send + 'static,
     {
         let sim = match trace {
-            Some(sink) => Sim::new()
-                .story(true)
-                .causality(true)
-                .states(true)
-                .trace_boxed(sink),
+            Some(sink) => Sim::new().record(Layers::ALL).trace_boxed(sink),
             None => Sim::new(),
         };
         let on_input: OnInput = Arc::new(move |input| Box::pin(on_input(input)));
@@ -215,7 +212,7 @@ impl Recording {
             unix_ns: self.start.unix_ns,
         };
         let run = sim
-            .seed(self.header.seed)
+            .seed(self.header.config.seed)
             .horizon(HORIZON_MAX)
             .follow(plan, on_input)
             .run(scenario);

@@ -81,6 +81,13 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
         .into()
 }
 
+/// Settings of each run, with their fields of `RunConfig`.
+const OF_RUNS: [(&str, &str); 3] = [
+    ("steps", "step_limit"),
+    ("strict", "strict"),
+    ("allow_threads", "allow_threads"),
+];
+
 /// Settings of tests that are on where they are named without a value.
 const FLAGS: [&str; 2] = ["strict", "allow_threads"];
 
@@ -92,31 +99,32 @@ fn simulated_test(
         ("seeds", quote!(200)),
         ("strategy", quote!("mix")),
         ("faults", quote!("none")),
-        ("steps", quote!(1_000_000)),
         ("horizon", quote!("1h")),
         ("isolation", quote!("process")),
-        ("strict", quote!(false)),
-        ("allow_threads", quote!(false)),
         ("timeout", quote!("120s")),
         ("memory_mb", quote!(4096)),
     ];
+    let mut of_runs = Vec::new();
     for setting in settings {
-        let field = fields
-            .iter_mut()
-            .find(|(name, _)| setting.path().is_ident(name));
-        let Some((name, value)) = field else {
+        let is_named = |name: &str| setting.path().is_ident(name);
+        let of_run = OF_RUNS.iter().find(|(name, _)| is_named(name));
+        let field = fields.iter_mut().find(|(name, _)| is_named(name));
+        let Some(name) = of_run
+            .map(|(name, _)| *name)
+            .or(field.as_ref().map(|it| it.0))
+        else {
             return Err(Error::new(
                 setting.path().span(),
                 "there is no such setting: write seeds, strategy, faults, steps, horizon, \
                  isolation, strict, allow_threads, timeout or memory_mb",
             ));
         };
-        *value = match setting {
+        let given = match setting {
             syn::Meta::NameValue(setting) => {
                 let given = &setting.value;
                 quote!(#given)
             }
-            syn::Meta::Path(_) if FLAGS.contains(name) => quote!(true),
+            syn::Meta::Path(_) if FLAGS.contains(&name) => quote!(true),
             other => {
                 return Err(Error::new(
                     other.span(),
@@ -124,6 +132,14 @@ fn simulated_test(
                 ));
             }
         };
+        match (of_run, field) {
+            (Some((_, field)), _) => {
+                let field = format_ident!("{field}");
+                of_runs.push(quote!(config.#field = #given;));
+            }
+            (None, Some((_, value))) => *value = given,
+            (None, None) => {}
+        }
     }
     let signature = &function.sig;
     if signature.asyncness.is_none() || !signature.inputs.is_empty() {
@@ -150,6 +166,10 @@ fn simulated_test(
                 module: ::core::module_path!(),
                 name: #text,
                 #(#field: #value,)*
+                config: |config| {
+                    let _ = &config;
+                    #(#of_runs)*
+                },
             }
             .run(#name);
         }

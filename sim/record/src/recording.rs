@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use retake::engine;
-use retake_traces::live::{STRATEGY, Start};
-use retake_traces::{Header, TraceError, TraceWriter};
+use retake_traces::live::Start;
+use retake_traces::{Header, Layers, RunConfig, Strategy, TraceError, TraceWriter};
 
 use crate::recorder::Recorder;
 
@@ -105,9 +105,15 @@ pub fn start(path: impl AsRef<Path>, config: Config) -> Result<Recording, StartE
     let header = Header {
         program: config.program.0,
         scenario: config.scenario,
-        seed,
-        strategy: STRATEGY.to_owned(),
-        story: config.texts,
+        config: RunConfig {
+            seed,
+            strategy: Strategy::Live,
+            ..RunConfig::default()
+        },
+        layers: Layers {
+            story: config.texts,
+            ..Layers::default()
+        },
         code: config.program.1,
         ..Header::default()
     };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use retake_traces::counted;
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, signature};
+use super::{Case, signature};
 use retake_engine::outcome::{Coverage, Outcome};
 
 /// What one seed gave.
@@ -118,7 +118,7 @@ impl Campaign {
     pub(super) fn add_case(&mut self, case: Option<Case>) {
         if let Some(case) = case {
             self.add_failure(Failure {
-                seeds: vec![case.seed],
+                seeds: vec![case.config.seed],
                 case,
                 count: 1,
             });
@@ -161,12 +161,13 @@ impl Campaign {
                 known.seeds.sort_unstable();
                 known.seeds.dedup();
                 known.seeds.truncate(SEEDS_LISTED);
-                if failure.case.seed < known.case.seed {
+                if failure.case.config.seed < known.case.config.seed {
                     known.case = failure.case;
                 }
             }
         }
-        self.failures.sort_by_key(|failure| failure.case.seed);
+        self.failures
+            .sort_by_key(|failure| failure.case.config.seed);
     }
 
     /// Add what another part of the campaign found.

@@ -1,26 +1,19 @@
 //! One failing run, as data.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use retake_inspect::compare;
-use retake_traces::fault::Fault;
-use retake_traces::file::{FileError, OutputFile, read_text};
 use retake_traces::sink::Sink;
-use retake_traces::{HashSink, Header, MemorySink};
+use retake_traces::{HashSink, Header, Layers, MemorySink, RunConfig};
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::determinism::{DEPENDS_ON_HISTORY, NOT_DETERMINISTIC};
-use super::remote::{self, HANGS, Job, Listener, Place, Ran, Recording};
+use super::failure::{FailureKind, signature};
+use super::remote::{self, Job, Listener, Place, Ran, Recording};
 use super::scenario::{Code, Scenario};
 use retake_engine::Sim;
-use retake_engine::internal::COUNTED;
-use retake_engine::outcome::{Outcome, Run};
+use retake_engine::outcome::Run;
 use retake_engine::rng::stream;
-use retake_engine::strategy::{Hold, RecordedHolds, Recorder, Strategy};
+use retake_engine::strategy::{Hold, RecordedHolds, Recorder, Strategy, scheduler};
 
 /// One run of a scenario: what makes it, and how it failed. Kept as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,30 +21,12 @@ use retake_engine::strategy::{Hold, RecordedHolds, Recorder, Strategy};
 pub struct Case {
     /// Of what.
     pub scenario: String,
-    /// From which every random stream derives.
-    pub seed: u64,
-    /// Who chooses each step. With holds it is `fifo` but for these.
-    pub strategy: String,
-    /// Steps that wait for others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holds: Option<Vec<Hold>>,
-    /// Faults, by their texts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub faults: Vec<Fault>,
-    /// Whether these are all faults, those of the scenario's own included, see
-    /// [`Sim::only_planned_faults`].
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub only_planned_faults: bool,
-    /// Whether a task outside the scheduler fails the run, see [`Sim::strict`].
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub strict: bool,
-    /// Whether the run may start threads, see [`Sim::allow_threads`].
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub allow_threads: bool,
-    /// End of virtual time, in nanoseconds.
-    pub horizon_ns: u64,
-    /// Largest number of steps.
-    pub step_limit: u64,
+    /// What makes the run. A shrunk case has its schedule as holds.
+    #[serde(flatten)]
+    pub config: RunConfig,
+    /// The kind of its failure; none before it has run, and in files of earlier versions.
+    #[serde(default)]
+    pub failure: Option<FailureKind>,
     /// What failed, without what differs from run to run.
     pub signature: String,
     /// How the run ended, in full.
@@ -65,8 +40,6 @@ pub struct Case {
     pub code: String,
 }
 
-/// The largest file of a case, in bytes.
-const CASE_BYTES_MAX: u64 = 64 << 20;
 /// The longest run of which two are compared, in steps: some ten megabytes each.
 const COMPARED_STEPS_MAX: u64 = 100_000;
 /// Pairs of runs that are compared until one differs.
@@ -74,114 +47,88 @@ const COMPARED_PAIRS_MAX: u32 = 5;
 /// Of the lines that show where two runs part.
 const COMPARED_WIDTH: usize = 100;
 
-/// Texts and causes are recorded, and states if asked for.
-fn with_story(states: bool) -> Recording {
+/// These layers are recorded.
+fn layers(layers: Layers) -> Recording {
     Recording {
-        causality: true,
-        story: true,
-        states,
+        layers,
         ..Recording::default()
     }
 }
 
-/// Why a case cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CaseError {
-    /// The file cannot be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The file is something else.
-    #[error("{0} is no saved case: {1}")]
-    Malformed(PathBuf, String),
-}
-
-/// What failed, without what differs from run to run: numbers become `#`, lists and quoted
-/// words `[…]` and `"…"`, and who waits where is left out.
-#[must_use]
-pub fn signature(outcome: &Outcome) -> String {
-    let base = |label: &str| label.split('#').next().unwrap_or(label).to_owned();
-    let what = match outcome {
-        Outcome::Passed => return outcome.name().to_owned(),
-        Outcome::Panicked { task, message, .. } => format!("{}: {message}", base(task)),
-        Outcome::Violated { task, what, check } => {
-            let check = super::shape::of_format(check);
-            format!("{}: {}", base(task), check.as_ref().unwrap_or(what))
-        }
-        Outcome::Deadlock { waiting, cycle } => {
-            let who = if cycle.is_empty() {
-                waiting.iter().map(|wait| base(&wait.task)).collect()
-            } else {
-                cycle.clone()
-            };
-            let mut who: Vec<String> = who.iter().map(|label| base(label)).collect();
-            who.sort_unstable();
-            who.dedup();
-            who.join(", ")
-        }
-        Outcome::Escaped { what, .. } => what.clone(),
-        Outcome::Lost { how } => how.clone(),
-        Outcome::Livelock { busy, .. } => {
-            // One with a small share only comes by now and then.
-            let busy = busy.iter().filter(|(_, share)| *share >= 10);
-            let mut who: Vec<String> = busy.map(|(task, _)| base(task)).collect();
-            who.sort_unstable();
-            who.dedup();
-            who.join(", ")
-        }
-        Outcome::Horizon { .. } | Outcome::StepLimit { .. } | Outcome::Diverged { .. } => {
-            String::new()
-        }
-    };
-    let text = format!("{}: {what}", outcome.name());
-    let line = text.lines().next().unwrap_or_default();
-    let signature = super::shape::shape(line);
-    let signature = signature.trim_end_matches([':', ' ']);
-    match outcome {
-        // Two places that panic with one message are two failures. A column tells less of
-        // them, and changes by formatting.
-        Outcome::Panicked {
-            place: Some(place), ..
-        } => format!("{signature} ({}:{})", place.file, place.line),
-        _ => signature.to_owned(),
-    }
-}
-
 impl Case {
-    /// The holds; none where a strategy chooses.
+    /// A run that did not take place yet.
+    #[must_use]
+    pub fn new(scenario: impl Into<String>, config: RunConfig) -> Self {
+        Self {
+            scenario: scenario.into(),
+            config,
+            failure: None,
+            signature: String::new(),
+            outcome: String::new(),
+            steps: 0,
+            virtual_time_ns: 0,
+            code: String::new(),
+        }
+    }
+
+    /// The same with another strategy.
+    #[must_use]
+    pub fn with_strategy(&self, strategy: Strategy) -> Self {
+        let mut case = self.clone();
+        case.config.strategy = strategy;
+        case
+    }
+
+    /// The steps that wait for others; none where another strategy chooses.
     #[must_use]
     pub fn holds(&self) -> &[Hold] {
-        self.holds.as_deref().unwrap_or_default()
+        match &self.config.strategy {
+            Strategy::Holds(holds) => holds,
+            _ => &[],
+        }
+    }
+
+    /// True if its schedule is written down as steps that wait for others.
+    #[must_use]
+    pub fn has_holds(&self) -> bool {
+        matches!(self.config.strategy, Strategy::Holds(_))
     }
 
     /// False if what failed is that two runs of its seed differ.
     #[must_use]
     pub fn is_deterministic(&self) -> bool {
-        ![NOT_DETERMINISTIC, DEPENDS_ON_HISTORY].contains(&&*self.signature)
+        let differs = [FailureKind::NotDeterministic, FailureKind::DependsOnHistory];
+        self.failure.is_none_or(|kind| !differs.contains(&kind))
     }
 
     /// True if what failed is that the run did not end.
     #[must_use]
     pub fn hangs(&self) -> bool {
-        self.is_lost() && self.outcome.ends_with(HANGS)
+        self.failure == Some(FailureKind::Hangs)
     }
 
     /// True if what failed is that its process did not survive the run.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.signature.starts_with("lost: ")
+        matches!(self.failure, Some(FailureKind::Lost | FailureKind::Hangs))
     }
 
     /// True for the plain run of a scenario: first in, first out, without any fault.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let is_fifo = self.holds.is_none() && self.strategy == "fifo";
-        is_fifo && self.faults.is_empty() && !self.only_planned_faults
+        let config = &self.config;
+        let is_fifo = config.strategy == Strategy::Fifo;
+        is_fifo && config.faults.is_empty() && !config.only_planned_faults
     }
 
     /// How many of its faults do harm.
     #[must_use]
     pub fn harmful_faults(&self) -> usize {
-        self.faults.iter().filter(|it| it.is_harmful()).count()
+        self.config
+            .faults
+            .iter()
+            .filter(|it| it.is_harmful())
+            .count()
     }
 
     /// How many things make it differ from a plain run: holds, and faults that do harm.
@@ -197,52 +144,16 @@ impl Case {
         Header {
             program: program.into(),
             scenario: self.scenario.clone(),
-            seed: self.seed,
-            strategy: self.strategy.clone(),
-            horizon_ns: self.horizon_ns,
-            step_limit: self.step_limit,
-            causality: true,
-            story: true,
-            states: true,
-            faults: self.faults.clone(),
-            only_planned_faults: self.only_planned_faults,
+            config: self.config.clone(),
+            layers: Layers::ALL,
             code: code.into(),
             ..Header::default()
         }
     }
 
-    /// The strategy.
-    ///
-    /// An unknown one, of a later version, is first in, first out.
-    fn chooser(&self) -> Strategy {
-        match &self.holds {
-            Some(holds) => Strategy::Holds(Arc::from(holds.as_slice())),
-            None => self.strategy.parse().unwrap_or(Strategy::fifo()),
-        }
-    }
-
-    /// Whether what failed is the count of messages.
-    fn counts_messages(&self) -> bool {
-        self.signature
-            .starts_with(&format!("violated: {COUNTED}: "))
-    }
-
-    /// The simulation of this case. It counts messages where that is what failed.
+    /// The simulation of this case.
     pub fn sim(&self) -> Sim {
-        let horizon = Duration::from_nanos(self.horizon_ns);
-        let sim = if self.counts_messages() {
-            Sim::new().conservation()
-        } else {
-            Sim::new()
-        };
-        sim.seed(self.seed)
-            .strategy(self.chooser())
-            .horizon(horizon.clamp(Duration::from_nanos(1), retake_engine::HORIZON_MAX))
-            .step_limit(self.step_limit)
-            .faults(self.faults.iter().cloned())
-            .only_planned_faults(self.only_planned_faults)
-            .strict(self.strict)
-            .allow_threads(self.allow_threads)
+        Sim::of(self.config.clone())
     }
 
     /// Run it in a process of its own, if the scenario has such.
@@ -268,7 +179,7 @@ impl Case {
         scenario: &Scenario,
         sink: impl Sink + Send + 'static,
     ) -> Run<()> {
-        let ran = self.run_in(scenario, &Place::fresh(), with_story(false), sink);
+        let ran = self.run_in(scenario, &Place::fresh(), layers(Layers::STORY), sink);
         ran.run.without_output()
     }
 
@@ -293,7 +204,12 @@ impl Case {
         }
         let [one, other] = [0, 1].map(|number: usize| {
             let sink = MemorySink::new();
-            self.run_in(scenario, &places[number], with_story(false), sink.clone());
+            self.run_in(
+                scenario,
+                &places[number],
+                layers(Layers::STORY),
+                sink.clone(),
+            );
             sink.records()
         });
         let divergence = compare(names, &one, &other)?;
@@ -309,7 +225,10 @@ impl Case {
     ) -> Run<()> {
         let record = Recording {
             calls: true,
-            ..with_story(states)
+            ..layers(Layers {
+                states,
+                ..Layers::STORY
+            })
         };
         let ran = self.run_in(scenario, &Place::fresh(), record, sink);
         ran.run.without_output()
@@ -335,19 +254,22 @@ impl Case {
         sink: impl Sink + Send + 'static,
         story: bool,
     ) -> (Run<()>, Vec<Hold>) {
-        let schedule = Some((strategy.to_string(), schedule_seed));
+        let schedule = Some((strategy.clone(), schedule_seed));
         self.run_holding(scenario, schedule, sink, story)
     }
 
     fn run_holding(
         &self,
         scenario: &Scenario,
-        schedule: Option<(String, u64)>,
+        schedule: Option<(Strategy, u64)>,
         sink: impl Sink + Send + 'static,
         story: bool,
     ) -> (Run<()>, Vec<Hold>) {
         let record = Recording {
-            story,
+            layers: Layers {
+                story,
+                ..Layers::default()
+            },
             holds: true,
             schedule,
             ..Recording::default()
@@ -396,26 +318,15 @@ impl Case {
         schedule: Option<Strategy>,
     ) -> (Sim, RecordedHolds) {
         let recorded = RecordedHolds::default();
-        let mut sim = self
-            .sim()
-            .story(record.story)
-            .causality(record.causality)
-            .states(record.states)
-            .lists_calls(record.calls);
-        if record.counts_messages || self.counts_messages() {
-            sim = sim.conservation();
-        }
+        let mut sim = self.sim().record(record.layers).lists_calls(record.calls);
         if let Some(schedule) = schedule {
             sim = sim.strategy(schedule);
         } else if record.holds {
-            let (strategy, schedule_seed) = match record.schedule {
-                // An unknown one, of a later version, is first in, first out.
-                Some((text, seed)) => (text.parse().unwrap_or(Strategy::fifo()), seed),
-                None => (self.chooser(), self.seed),
-            };
+            let own = || (self.config.strategy.clone(), self.config.seed);
+            let (strategy, schedule_seed) = record.schedule.unwrap_or_else(own);
             let seen = recorded.clone();
             sim = sim.scheduler(strategy.to_string(), move |_| {
-                let inner = strategy.scheduler(stream(schedule_seed, "schedule"));
+                let inner = scheduler(&strategy, stream(schedule_seed, "schedule"));
                 Box::new(Recorder::new(inner, &seen))
             });
         }
@@ -423,69 +334,11 @@ impl Case {
     }
 
     /// Note how a run of it ended.
-    pub(super) fn note<T>(&mut self, run: &Run<T>) {
+    pub fn note<T>(&mut self, run: &Run<T>) {
+        self.failure = FailureKind::of(&run.outcome);
         self.signature = signature(&run.outcome);
         self.outcome = run.outcome.to_string();
         self.steps = run.stats.steps;
         self.virtual_time_ns = retake_traces::time::nanos(run.stats.virtual_time);
-    }
-
-    /// The name of its file: the same for all cases of one signature.
-    #[must_use]
-    pub fn file_name(&self) -> String {
-        let word: String = self
-            .signature
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .take(40)
-            .collect();
-        let hash = xxh3_64(self.signature.as_bytes()) as u32;
-        format!("{}-{hash:08x}.json", word.trim_end_matches('-'))
-    }
-
-    /// Write it to a file, as a whole or not at all.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), CaseError> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(FileError::of("create", folder))?;
-        }
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|error| CaseError::Malformed(path.to_owned(), error.to_string()))?;
-        Ok(OutputFile::write_all_to(path, text + "\n")?)
-    }
-
-    /// Read it from a file.
-    ///
-    /// # Errors
-    /// If it cannot be read, or is no case.
-    pub fn load(path: &Path) -> Result<Self, CaseError> {
-        let text = read_text(path, CASE_BYTES_MAX)?;
-        let malformed = |what: String| CaseError::Malformed(path.to_owned(), what);
-        let case: Self =
-            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        if case.holds.is_none() {
-            let strategy = case.strategy.parse::<Strategy>();
-            strategy.map_err(|error| malformed(error.to_string()))?;
-        }
-        Ok(case)
-    }
-
-    /// The cases in a folder, by name; none if there is no such folder.
-    ///
-    /// # Errors
-    /// If one cannot be read.
-    pub fn load_all(folder: &Path) -> Result<Vec<(PathBuf, Self)>, CaseError> {
-        let Ok(entries) = fs::read_dir(folder) else {
-            return Ok(Vec::new());
-        };
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|it| it == "json"))
-            .collect();
-        paths.sort_unstable();
-        let load = |path: PathBuf| Ok((path.clone(), Self::load(&path)?));
-        paths.into_iter().map(load).collect()
     }
 }

@@ -1,20 +1,20 @@
 //! Whether a run is a function of its seed: run it again where things differ, and compare.
 
-use retake_traces::HashSink;
-use retake_traces::counted;
+use retake_traces::{HashSink, Watch, counted};
 
 use super::Scenario;
 use super::case::Case;
+use super::failure::FailureKind;
 use super::remote::{Place, Recording};
 use crate::isolate::Where;
 use retake_engine::internal::COUNTED;
 use retake_engine::outcome::{Outcome, Run};
 
 /// The signature of a seed of which two runs differ.
-pub(super) const NOT_DETERMINISTIC: &str = "not deterministic";
+const NOT_DETERMINISTIC: &str = "not deterministic";
 
 /// The signature of a seed whose run depends on what its process has run before.
-pub(super) const DEPENDS_ON_HISTORY: &str = "depends on earlier runs";
+const DEPENDS_ON_HISTORY: &str = "depends on earlier runs";
 
 /// Times that a seed is run again alone, to tell what its difference comes from.
 const REPEATS: usize = 2;
@@ -71,23 +71,23 @@ pub(super) fn check(
         // This process has run others already.
         others.clear();
     }
-    let count = Recording {
-        counts_messages: true,
-        ..Recording::default()
-    };
-    let in_place = |before: &[Case], record: Recording| {
+    let mut counted = case.clone();
+    counted.config.watch.get_or_insert(Watch::Conservation);
+    let in_place = |before: &[Case]| {
         let place = Place {
             process: Where::Elsewhere,
             before: before.to_vec(),
             prints: false,
         };
         (
-            case.run_in(scenario, &place, record, HashSink::new()).run,
+            counted
+                .run_in(scenario, &place, Recording::default(), HashSink::new())
+                .run,
             place,
         )
     };
     let (again, used) = loop {
-        let (again, used) = in_place(&others, count.clone());
+        let (again, used) = in_place(&others);
         // One of the others may have ended the process.
         if others.is_empty() || !is_lost(&again) {
             break (again, used);
@@ -96,9 +96,8 @@ pub(super) fn check(
     };
     let is_count = matches!(&again.outcome, Outcome::Violated { task, .. } if task == COUNTED);
     if is_count && first.passed() {
-        let mut case = case.clone();
-        case.note(&again);
-        return Some(Finding::Failure(Box::new(case)));
+        counted.note(&again);
+        return Some(Finding::Failure(Box::new(counted)));
     }
     let difference = difference(first, &again).filter(|_| !is_count)?;
     if scenario.workers().is_none() {
@@ -215,17 +214,24 @@ fn not_deterministic(
     failure(
         case,
         run,
-        NOT_DETERMINISTIC,
+        (FailureKind::NotDeterministic, NOT_DETERMINISTIC),
         &with_divergence(text, divergence),
     )
 }
 
 fn depends_on_history(case: &Case, run: &Run<String>, text: &str) -> Finding {
-    failure(case, run, DEPENDS_ON_HISTORY, text)
+    let kind = FailureKind::DependsOnHistory;
+    failure(case, run, (kind, DEPENDS_ON_HISTORY), text)
 }
 
-fn failure(case: &Case, run: &Run<String>, signature: &str, text: &str) -> Finding {
+fn failure(
+    case: &Case,
+    run: &Run<String>,
+    (kind, signature): (FailureKind, &str),
+    text: &str,
+) -> Finding {
     let mut case = noted(case, run);
+    case.failure = Some(kind);
     case.signature = signature.to_owned();
     case.outcome = format!("{signature}: {text}");
     Finding::Failure(Box::new(case))

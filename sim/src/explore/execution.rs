@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use retake_traces::Layers;
 use retake_traces::error::TraceError;
 use retake_traces::record::Record;
 use retake_traces::sink::Sink;
@@ -59,21 +60,9 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Record which step sent each message.
-    pub fn causality(mut self, on: bool) -> Self {
-        self.record.causality = on;
-        self
-    }
-
-    /// Record texts of messages and events.
-    pub fn story(mut self, on: bool) -> Self {
-        self.record.story = on;
-        self
-    }
-
-    /// Record states of actors.
-    pub fn states(mut self, on: bool) -> Self {
-        self.record.states = on;
+    /// Record these layers.
+    pub fn record(mut self, layers: Layers) -> Self {
+        self.record.layers = layers;
         self
     }
 

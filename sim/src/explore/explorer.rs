@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use retake_traces::HashSink;
+use retake_traces::{HashSink, RunConfig, Strategy};
 
 use super::campaign::{Campaign, SeedRun};
 use super::case::Case;
@@ -24,16 +24,17 @@ pub struct Explorer {
     seeds: Range<u64>,
     search: Search,
     faults: FaultPlan,
-    horizon: Duration,
-    step_limit: u64,
+    /// What all runs have in common; its seed, strategy and faults are those of each seed.
+    config: RunConfig,
     jobs: usize,
     keep_going: bool,
     determinism: f64,
     code: String,
     has_plain: bool,
-    strict: bool,
-    allow_threads: bool,
 }
+
+/// Steps that a run of a campaign may take, if nothing else is said.
+pub const STEP_LIMIT: u64 = 1_000_000;
 
 /// Seeds that a process has run before the one that is compared.
 const SEEDS_BEFORE: u64 = 3;
@@ -63,15 +64,16 @@ impl Explorer {
             seeds: 0..1000,
             search: Search::Mix,
             faults: FaultPlan::default(),
-            horizon: Duration::from_secs(3600),
-            step_limit: 1_000_000,
+            config: RunConfig {
+                strategy: Strategy::Fifo,
+                step_limit: STEP_LIMIT,
+                ..RunConfig::default()
+            },
             jobs: 1,
             keep_going: false,
             determinism: 0.0,
             code: String::new(),
             has_plain: true,
-            strict: false,
-            allow_threads: false,
         }
     }
 
@@ -90,17 +92,23 @@ impl Explorer {
         Self { faults, ..self }
     }
 
+    /// What all runs have in common, but for their seeds, strategies and faults.
+    pub fn config(self, mut config: RunConfig) -> Self {
+        config.strategy = Strategy::Fifo;
+        config.faults.clear();
+        Self { config, ..self }
+    }
+
     /// End of virtual time; reaching it is a failure.
-    pub fn horizon(self, horizon: Duration) -> Self {
-        Self { horizon, ..self }
+    pub fn horizon(mut self, horizon: Duration) -> Self {
+        self.config.horizon_ns = retake_traces::time::nanos(horizon);
+        self
     }
 
     /// Largest number of steps of a run; reaching it is a failure.
-    pub fn step_limit(self, steps: u64) -> Self {
-        Self {
-            step_limit: steps,
-            ..self
-        }
+    pub fn step_limit(mut self, steps: u64) -> Self {
+        self.config.step_limit = steps;
+        self
     }
 
     /// So many runs at a time.
@@ -133,16 +141,15 @@ impl Explorer {
     }
 
     /// A task outside the scheduler fails the run, see [`crate::Sim::strict`].
-    pub fn strict(self, on: bool) -> Self {
-        Self { strict: on, ..self }
+    pub fn strict(mut self, on: bool) -> Self {
+        self.config.strict = on;
+        self
     }
 
     /// Let runs start threads, see [`crate::Sim::allow_threads`].
-    pub fn allow_threads(self, on: bool) -> Self {
-        Self {
-            allow_threads: on,
-            ..self
-        }
+    pub fn allow_threads(mut self, on: bool) -> Self {
+        self.config.allow_threads = on;
+        self
     }
 
     /// Whether the plain run, first in, first out without any fault, is part of the campaign.
@@ -164,32 +171,22 @@ impl Explorer {
 
     /// The plain run, without deviations and faults.
     pub(super) fn plain(&self, seed: u64) -> Case {
-        Case {
-            scenario: self.scenario.clone(),
+        let config = RunConfig {
             seed,
-            strategy: "fifo".to_owned(),
-            holds: None,
-            faults: Vec::new(),
-            only_planned_faults: false,
-            strict: self.strict,
-            allow_threads: self.allow_threads,
-            horizon_ns: retake_traces::time::nanos(self.horizon),
-            step_limit: self.step_limit,
-            signature: String::new(),
-            outcome: String::new(),
-            steps: 0,
-            virtual_time_ns: 0,
+            ..self.config.clone()
+        };
+        Case {
             code: self.code.clone(),
+            ..Case::new(&self.scenario, config)
         }
     }
 
     /// The case of a seed, for a scenario of about so many steps.
     fn draw(&self, seed: u64, steps: u64) -> Case {
-        Case {
-            strategy: self.search.strategy(seed, steps).to_string(),
-            faults: self.faults.draw(seed, steps),
-            ..self.plain(seed)
-        }
+        let mut case = self.plain(seed);
+        case.config.strategy = self.search.strategy(seed, steps);
+        case.config.faults = self.faults.draw(seed, steps);
+        case
     }
 
     /// The plain run, which also measures how many steps a run takes. Its seed is always the
@@ -336,7 +333,7 @@ struct Progress<S> {
 fn seed_run(case: Case, run: &Run<String>, failed: bool) -> SeedRun {
     let goals = run.goals.iter();
     SeedRun {
-        seed: case.seed,
+        seed: case.config.seed,
         steps: run.stats.steps,
         deviations: run.stats.deviations,
         faults: run.stats.faults,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rand_core::Rng as _;
 
 use retake_engine::rng::{below, stream};
-use retake_engine::strategy::{Pct, Pos, Random, Starve, Strategy, StrategyError};
+use retake_engine::strategy::{Strategy, StrategyError};
 
 /// How a campaign chooses the strategy of each seed. Parses from and prints as `mix`
 /// or a strategy.
@@ -30,16 +30,15 @@ impl Search {
             Self::Mix => {
                 let rng = &mut stream(seed, "strategy");
                 match below(rng, 10) {
-                    0..4 => Random.into(),
+                    0..4 => Strategy::Random,
                     4..7 => {
                         let depth = [2, 3, 5][(rng.next_u32() % 3) as usize];
-                        Pct { depth, steps }.into()
+                        Strategy::Pct { depth, steps }
                     }
-                    7..9 => Pos.into(),
-                    _ => Starve {
+                    7..9 => Strategy::Pos,
+                    _ => Strategy::Starve {
                         steps: (steps / 4).max(4),
-                    }
-                    .into(),
+                    },
                 }
             }
         }

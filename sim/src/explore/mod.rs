@@ -69,10 +69,12 @@
 mod binary;
 mod campaign;
 mod case;
+mod case_file;
 mod determinism;
 mod execution;
 mod exhaustive;
 mod explorer;
+mod failure;
 mod mix;
 mod remote;
 mod scenario;
@@ -83,10 +85,12 @@ mod variables;
 mod why;
 
 pub use campaign::{Campaign, Failure, History, SeedRun};
-pub use case::{Case, CaseError, signature};
+pub use case::Case;
+pub use case_file::CaseError;
 pub use execution::{Executed, Execution};
 pub use exhaustive::{Exhausted, Exhaustive};
-pub use explorer::{Explorer, Watch};
+pub use explorer::{Explorer, STEP_LIMIT, Watch};
+pub use failure::{FailureKind, signature};
 pub use mix::Search;
 pub use remote::serve;
 pub use scenario::{Returned, Scenario};

@@ -14,13 +14,12 @@ use retake_traces::fault::kinds::Load;
 use retake_traces::fault::{Action, Fault, Moment, Target};
 use retake_traces::record::{Injected, Record};
 use retake_traces::sink::{HashSink, MemorySink};
+use retake_traces::strategy::Strategy;
 
-use super::{Case, Scenario};
+use super::{Case, FailureKind, Scenario};
 
 /// Runs that a shrinking may take.
 const RUNS_MAX: u32 = 2_000;
-/// How the signature of a livelock begins.
-const LIVELOCK: &str = "livelock";
 /// Runs of a livelock that a shrinking may take, about.
 const LIVELOCK_RUNS: u64 = 5;
 
@@ -142,7 +141,7 @@ pub(super) fn shrink_boxed(
     progress: impl FnMut(Shrinking),
 ) -> Result<Shrunk, ShrinkError> {
     // The loop of a livelock explains it, and is the same in every schedule that has it.
-    let steps_max = if case.signature.starts_with(LIVELOCK) {
+    let steps_max = if case.failure == Some(FailureKind::Livelock) {
         steps_max.min(case.steps.saturating_mul(LIVELOCK_RUNS))
     } else {
         steps_max
@@ -193,21 +192,22 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         self.best.note(&run);
         self.deviations = run.stats.deviations as usize;
         self.has_loads = run.stats.loads > 0;
-        let by_holds = Case {
-            holds: Some(holds),
-            ..self.best.clone()
-        };
+        let by_holds = self.best.with_strategy(Strategy::holds(&holds));
         let mut injected = faults(&sink.records());
         // A run that failed before its heal waits for that still.
         if !injected.iter().any(Fault::heals) {
-            injected.extend(case.faults.iter().filter(|fault| fault.heals()).cloned());
+            injected.extend(
+                case.config
+                    .faults
+                    .iter()
+                    .filter(|fault| fault.heals())
+                    .cloned(),
+            );
         }
         // What a strategy ran eagerly cannot be expressed by holds: such a case may stay as it is.
-        if !self.accept(Case {
-            faults: injected,
-            only_planned_faults: true,
-            ..by_holds.clone()
-        }) {
+        let mut planned = by_holds.clone();
+        (planned.config.faults, planned.config.only_planned_faults) = (injected, true);
+        if !self.accept(planned) {
             self.accept(by_holds);
         }
         Ok(())
@@ -229,11 +229,11 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         let mut is_better = self.best.fails_alike(&run.outcome);
         if is_better {
             candidate.note(&run);
-            if candidate.holds.is_some() && !candidate.is_lost() {
+            if candidate.has_holds() && !candidate.is_lost() {
                 // Those that took effect. A process that was lost has not sent them.
-                candidate.holds = Some(holds);
+                candidate.config.strategy = Strategy::holds(&holds);
             }
-            is_better = self.best.holds.is_none() || candidate.size() <= self.best.size();
+            is_better = !self.best.has_holds() || candidate.size() <= self.best.size();
         }
         if is_better {
             self.deviations = run.stats.deviations as usize;
@@ -264,17 +264,16 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
     fn shrink_faults(&mut self) {
         self.shrink_parts(Case::harmful_faults, |case, left_out| {
             let mut place = 0;
-            case.faults.retain(|fault| {
+            case.config.faults.retain(|fault| {
                 let is_left_out = fault.is_harmful() && left_out.contains(&place);
                 place += usize::from(fault.is_harmful());
                 !is_left_out
             });
         });
-        if self.best.harmful_faults() == 0 && !self.best.faults.is_empty() {
-            self.accept(Case {
-                faults: Vec::new(),
-                ..self.best.clone()
-            });
+        if self.best.harmful_faults() == 0 && !self.best.config.faults.is_empty() {
+            let mut without = self.best.clone();
+            without.config.faults.clear();
+            self.accept(without);
         }
     }
 
@@ -287,15 +286,18 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         if !self.has_loads {
             return;
         }
-        let best = self.best.faults.iter().find_map(limit);
+        let best = self.best.config.faults.iter().find_map(limit);
         for most in [1, 2, 4, 8, 16, 32, 64] {
             if best.is_some_and(|best| most >= best) {
                 break;
             }
             let mut candidate = self.best.clone();
-            candidate.faults.retain(|fault| limit(fault).is_none());
+            candidate
+                .config
+                .faults
+                .retain(|fault| limit(fault).is_none());
             let limited = Fault::new(Target::Run, Load::AtMost(most));
-            candidate.faults.insert(0, limited);
+            candidate.config.faults.insert(0, limited);
             if self.accept(candidate) {
                 break;
             }
@@ -306,9 +308,9 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
         self.shrink_parts(
             |case| case.holds().len(),
             |case, left_out| {
-                if let Some(holds) = &mut case.holds {
-                    holds.drain(left_out);
-                }
+                let mut holds = case.holds().to_vec();
+                holds.drain(left_out);
+                case.config.strategy = Strategy::Holds(holds.into());
             },
         );
     }

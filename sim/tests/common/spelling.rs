@@ -85,11 +85,7 @@ pub(crate) use program;
 /// every other spelling, with and without the feature `async-trait`.
 pub(crate) fn check_schedules<F: Future<Output = u32> + Send + 'static>(program: fn() -> F) {
     let mut text = String::new();
-    for strategy in [
-        Strategy::fifo(),
-        Strategy::random(),
-        Strategy::from(retake_sim::strategy::Pos),
-    ] {
+    for strategy in [Strategy::Fifo, Strategy::Random, Strategy::Pos] {
         for seed in 0..4 {
             let run = Sim::new()
                 .seed(seed)

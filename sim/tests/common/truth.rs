@@ -7,7 +7,7 @@ use retake_inspect::story::{self, Line};
 use retake_sim::explore::{
     Case, Delivery, Explanation, Order, Reason, Verdict, explain, signature,
 };
-use retake_sim::strategy::StepOf;
+use retake_sim::strategy::{StepOf, Strategy};
 use retake_traces::Record;
 use retake_traces::sink::MemorySink;
 
@@ -117,12 +117,11 @@ where
         return;
     };
     for (step, _) in &failing[end.saturating_sub(EARLIER_MAX)..end] {
-        let mut earlier = order.fails.clone();
-        for held in earlier.holds.iter_mut().flatten() {
-            if held == hold {
-                held.until = *step;
-            }
+        let mut holds = order.fails.holds().to_vec();
+        for held in holds.iter_mut().filter(|held| *held == hold) {
+            held.until = *step;
         }
+        let earlier = order.fails.with_strategy(Strategy::holds(&holds));
         let (passed, ..) = steps(&earlier, scenario.clone());
         assert!(
             passed,
@@ -172,10 +171,9 @@ where
     let text = why.to_string();
     if text.contains("no single change") {
         for place in 0..why.case.holds().len() {
-            let mut without = why.case.clone();
-            if let Some(holds) = &mut without.holds {
-                holds.remove(place);
-            }
+            let mut holds = why.case.holds().to_vec();
+            holds.remove(place);
+            let without = why.case.with_strategy(Strategy::holds(&holds));
             assert!(!passes(&without), "{name}: {why}");
         }
     }

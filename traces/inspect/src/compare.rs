@@ -1,6 +1,6 @@
 //! Comparing runs: two recorded ones, or a recorded one with one that runs now.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::Path;
 
@@ -129,7 +129,7 @@ impl fmt::Display for Divergence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HeaderDifference {
     /// Its name.
-    pub field: &'static str,
+    pub field: String,
     /// The first side's value.
     pub left: String,
     /// The second side's value.
@@ -170,8 +170,8 @@ pub fn diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Diff, Tra
     );
     let (left, right) = (TraceReader::open(left)?, TraceReader::open(right)?);
     let header = compare_headers(left.header(), right.header());
-    let story_compared = left.header().story == right.header().story
-        && left.header().causality == right.header().causality;
+    let (one, other) = (left.header().layers, right.header().layers);
+    let story_compared = one.story == other.story && one.causality == other.causality;
     let (same_steps, divergence) = first_divergence(
         names,
         Lines::new(left, story_compared),
@@ -286,37 +286,40 @@ impl Before {
     }
 }
 
+/// What of a header is not about the run itself but about its explanation.
+const EXPLANATION: [&str; 2] = ["reasons", "decisive"];
+
 fn compare_headers(left: &Header, right: &Header) -> Vec<HeaderDifference> {
-    let fields = |header: &Header| {
-        [
-            ("program", header.program.clone()),
-            ("scenario", header.scenario.clone()),
-            ("seed", header.seed.to_string()),
-            ("strategy", header.strategy.clone()),
-            ("horizon_ns", header.horizon_ns.to_string()),
-            ("step_limit", header.step_limit.to_string()),
-            ("causality", header.causality.to_string()),
-            ("story", header.story.to_string()),
-            ("faults", header.fault_lines().join("; ")),
-            (
-                "versions",
-                header
-                    .versions
-                    .iter()
-                    .map(|(name, version)| format!("{name} {version}"))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            ),
-            ("code", header.code.clone()),
-            ("states", header.states.to_string()),
-        ]
+    let (left, mut right) = (fields(left), fields(right));
+    let pairs = left.into_iter().map(|(field, left)| {
+        let right = right.remove(&field).unwrap_or_default();
+        HeaderDifference { field, left, right }
+    });
+    pairs.filter(|pair| pair.left != pair.right).collect()
+}
+
+/// The fields of a header by name, each as text.
+fn fields(header: &Header) -> BTreeMap<String, String> {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(header) else {
+        return BTreeMap::new();
     };
-    fields(left)
-        .into_iter()
-        .zip(fields(right))
-        .filter(|((_, left), (_, right))| left != right)
-        .map(|((field, left), (_, right))| HeaderDifference { field, left, right })
+    let fields = fields.into_iter();
+    fields
+        .filter(|(name, _)| !EXPLANATION.contains(&&**name))
+        .map(|(name, value)| (name, in_words(&value)))
         .collect()
+}
+
+fn in_words(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(in_words).collect();
+            items.join("; ")
+        }
+        serde_json::Value::Null => "none".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// A sink that compares the run with a recorded one, record by record, in bounded memory.

@@ -9,8 +9,8 @@ use common::{any_run, detail, end, event, header, shop, step, task, write, write
 use proptest::prelude::*;
 use retake_inspect::causal::Verdict;
 use retake_inspect::{CausalDiff, causal_diff};
-use retake_traces::Header;
 use retake_traces::record::{Record, StepKind, TaskKind};
+use retake_traces::{Header, Layers};
 use tempfile::TempDir;
 
 fn compare(left: &[Record], right: &[Record]) -> CausalDiff {
@@ -220,8 +220,10 @@ fn runs_with_and_without_texts_and_causes_are_compared_by_the_rest() {
         .filter(Record::is_schedule)
         .collect();
     let bare = Header {
-        story: false,
-        causality: false,
+        layers: Layers {
+            states: true,
+            ..Layers::default()
+        },
         ..header()
     };
     let diff = compare_with(&header(), &pool(false), &bare, &schedule);

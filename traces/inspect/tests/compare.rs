@@ -5,8 +5,9 @@
 mod small;
 
 use retake_inspect::{Comparer, Divergence, Line, compare as compare_records, diff, story};
+use retake_traces::fault::Fault;
 use retake_traces::record::{Choice, Record};
-use retake_traces::{Sink as _, TraceReader};
+use retake_traces::{Header, Sink as _, Strategy, TraceReader, TraceWriter, Watch};
 use small::{small, step, write};
 use tempfile::TempDir;
 
@@ -78,4 +79,38 @@ fn a_run_that_ends_early_or_late_diverges() {
     let mut other = small();
     other[2] = Record::Detail("Append { payload: 13 }".into());
     assert_eq!(compare(&other), Some((5, 5)));
+}
+
+#[test]
+fn two_headers_that_differ_in_any_setting_say_in_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let finish = |name: &str, header: &Header| {
+        let path = folder.path().join(name);
+        let mut writer = TraceWriter::create(&path, header).unwrap();
+        for record in small() {
+            writer.record(&record).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    };
+    let usual = small::header();
+    let one = finish("one", &usual);
+    let fields = |change: fn(&mut Header)| -> Vec<(String, String)> {
+        let mut other = usual.clone();
+        change(&mut other);
+        let found = diff(&one, finish("other", &other)).unwrap().header;
+        found.into_iter().map(|it| (it.field, it.right)).collect()
+    };
+    let of = |field: &str, value: &str| vec![(field.to_owned(), value.to_owned())];
+    assert_eq!(fields(|_| {}), []);
+    assert_eq!(fields(|it| it.config.strict = true), of("strict", "true"));
+    let only = fields(|it| it.config.only_planned_faults = true);
+    assert_eq!(only, of("only_planned_faults", "true"));
+    let lossless = fields(|it| it.config.watch = Some(Watch::Lossless));
+    assert_eq!(lossless, of("watch", "lossless"));
+    let fifo = fields(|it| it.config.strategy = Strategy::Fifo);
+    assert_eq!(fifo, of("strategy", "fifo"));
+    let faults = fields(|it| it.config.faults.push(Fault::kill("b")));
+    assert_eq!(faults, of("faults", "kill b @step 1"));
+    assert_eq!(fields(|it| it.reasons.push("it passes".into())), []);
 }

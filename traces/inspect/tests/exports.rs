@@ -500,7 +500,7 @@ proptest! {
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let lines = story::lines(&records);
         prop_assert_eq!(objects.len(), 1 + lines.len());
-        prop_assert_eq!(&objects[0]["seed"], header().seed);
+        prop_assert_eq!(&objects[0]["seed"], header().config.seed);
         for (object, line) in objects[1..].iter().zip(&lines) {
             prop_assert_eq!(&object["step"], line.step);
             prop_assert_eq!(&object["time_ns"], line.now_ns);

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use retake_traces::fault::kinds::{Delay, Kill};
 use retake_traces::record::{Choice, End, Injected, Panic, Record, Step, StepKind, Task, TaskKind};
-use retake_traces::{Header, Sink as _, TraceWriter};
+use retake_traces::{Header, RunConfig, Sink as _, TraceWriter};
 use tempfile::TempDir;
 
 pub(crate) fn header() -> Header {
     Header {
         program: "test 1".into(),
         scenario: "two".into(),
-        seed: 7,
-        strategy: "random".into(),
+        config: RunConfig {
+            seed: 7,
+            ..RunConfig::default()
+        },
         ..Header::default()
     }
 }

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use retake_inspect::{Comparer, Divergence};
-use retake_sim::Fault;
-use retake_sim::{HORIZON_MAX, Sim, Strategy};
+use retake_sim::{Fault, HORIZON_MAX, Sim};
 use retake_system::alerts::{self, Figures, Limits};
 use retake_traces::counted;
-use retake_traces::{HashSink, Header, Sink, TraceError, TraceReader, TraceWriter};
+use retake_traces::time::nanos;
+use retake_traces::{HashSink, Header, RunConfig, Sink, TraceError, TraceReader, TraceWriter};
 use serde::{Deserialize, Serialize};
 
 use super::Benchmark;
@@ -204,10 +204,12 @@ pub fn run_traced(
     let header = Header {
         program: format!("retake {}", env!("CARGO_PKG_VERSION")),
         scenario: format!("bench {} --scale {}", benchmark.id, settings.scale),
-        seed: settings.seed,
-        strategy: Strategy::default().to_string(),
-        horizon_ns: u64::try_from(HORIZON_MAX.as_nanos()).unwrap_or(u64::MAX),
-        step_limit: u64::MAX,
+        config: RunConfig {
+            seed: settings.seed,
+            horizon_ns: nanos(HORIZON_MAX),
+            step_limit: u64::MAX,
+            ..RunConfig::default()
+        },
         code: env!("RETAKE_CODE").to_owned(),
         ..Header::default()
     };

@@ -164,7 +164,7 @@ fn campaigns(
             return Ok(None);
         };
         let failure = found.failures.first();
-        schedules.push(failure.map(|failure| failure.case.seed - first + 1));
+        schedules.push(failure.map(|failure| failure.case.config.seed - first + 1));
     }
     // What was not found comes last.
     schedules.sort_by_key(|schedules| schedules.unwrap_or(u64::MAX));

@@ -197,7 +197,7 @@ fn each_fault_of_network_and_disk_is_told_in_the_trace_and_replayed() {
             });
             (run.event_hash, sink.records())
         };
-        let (hash, recorded) = run(Strategy::random(), true);
+        let (hash, recorded) = run(Strategy::Random, true);
         let is_told = |record: &Record| matches!(record, Record::Event(it) if it.contains(told));
         assert!(recorded.iter().any(is_told), "{told}");
         let schedule = Schedule::read(recorded.iter().cloned().map(Ok)).unwrap();
@@ -205,7 +205,7 @@ fn each_fault_of_network_and_disk_is_told_in_the_trace_and_replayed() {
         if let Some(divergence) = compare(("recorded", "replayed"), &recorded, &replayed) {
             panic!("{told}: {divergence}");
         }
-        assert_eq!(run(Strategy::random(), false).0, hash, "{told}");
+        assert_eq!(run(Strategy::Random, false).0, hash, "{told}");
     }
 }
 

@@ -60,7 +60,7 @@ impl Keeper {
                  it again",
                 self.program,
                 scenario.name(),
-                case.seed
+                case.config.seed
             )),
         }
         lines
@@ -76,7 +76,10 @@ impl Keeper {
         let workers = isolated.workers().map_or_else(Weak::new, Arc::downgrade);
         let shrunk = explore::shrink(&failure.case, isolated.clone(), |far| {
             interrupt.pass_on(&workers);
-            bar.set_message(format!("shrinking seed {}: {far}", failure.case.seed));
+            bar.set_message(format!(
+                "shrinking seed {}: {far}",
+                failure.case.config.seed
+            ));
             bar.tick();
         });
         bar.finish_and_clear();

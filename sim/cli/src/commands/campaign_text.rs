@@ -115,7 +115,7 @@ pub(super) fn print_campaign(
         wrap(
             &format!(
                 "  seed {}{others}: {}",
-                failure.case.seed, failure.case.outcome
+                failure.case.config.seed, failure.case.outcome
             ),
             out,
         )?;

@@ -57,25 +57,11 @@ fn load(program: &Program, file: &Path, workers: &Arc<Workers>) -> Result<Case, 
     let header = TraceReader::open(file)?.header().clone();
     let scenario = program.named(&header.scenario)?;
     let mut case = Case {
-        scenario: header.scenario,
-        seed: header.seed,
-        strategy: header.strategy,
-        holds: None,
-        faults: header.faults,
-        only_planned_faults: header.only_planned_faults,
-        strict: false,
-        allow_threads: false,
-        horizon_ns: header.horizon_ns,
-        step_limit: header.step_limit,
-        signature: String::new(),
-        outcome: String::new(),
-        steps: 0,
-        virtual_time_ns: 0,
         code: header.code,
+        ..Case::new(header.scenario, header.config)
     };
     let run = case.run(&scenario.isolated(Arc::clone(workers)));
-    case.signature = signature(&run.outcome);
-    case.outcome = run.outcome.to_string();
+    case.note(&run);
     Ok(case)
 }
 
@@ -158,7 +144,13 @@ pub(crate) fn shrink(
     row("holds", shrunk.holds_before, shrunk.case.holds().len())?;
     row("faults", shrunk.faults_before, shrunk.case.harmful_faults())?;
     row("steps", case.steps as usize, shrunk.case.steps as usize)?;
-    for limit in shrunk.case.faults.iter().filter(|it| it.limits_load()) {
+    for limit in shrunk
+        .case
+        .config
+        .faults
+        .iter()
+        .filter(|it| it.limits_load())
+    {
         writeln!(out, "{}", limit.action.describe())?;
     }
     writeln!(

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use retake_sim::explore::{Campaign, Exhausted, Exhaustive, Explorer, Search};
+use retake_sim::explore::{Campaign, Exhausted, Exhaustive, Explorer, STEP_LIMIT, Search};
 use retake_sim::{FaultPlan, parse_duration};
 use retake_traces::counted;
 use retake_traces::file::{OutputFile, check_folder, check_output, read_text, refuse_input};
 
-use super::arguments::{Isolation, horizon};
+use super::arguments::{Isolation, RunFlags};
 use super::campaign::{Keeper, Progress};
 use super::campaign_text::{print_campaign, print_figures};
 use crate::output::{print_json, wrap};
@@ -32,12 +32,8 @@ struct Explored {
     /// Faults of each run: none, swarm, or a fault plan in a TOML file.
     #[arg(long, default_value = "none")]
     faults: String,
-    /// End of virtual time; reaching it is a failure.
-    #[arg(long, default_value = "1h", value_parser = horizon)]
-    horizon: Duration,
-    /// Largest number of steps of a run; reaching it is a failure.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    step_limit: u64,
+    #[command(flatten)]
+    flags: RunFlags<{ STEP_LIMIT }>,
     /// Run this share of the seeds twice and compare, from 0 to 1.
     #[arg(long, default_value_t = 0.01, value_parser = share, value_name = "RATE")]
     check_determinism: f64,
@@ -49,10 +45,6 @@ struct Explored {
     /// one leaves in statics, the next one meets.
     #[arg(long, value_enum, default_value_t = Isolation::Process)]
     isolation: Isolation,
-    /// Let the scenario start threads: they run outside the simulation, so a seed may not
-    /// repeat. Saved cases keep this.
-    #[arg(long)]
-    allow_threads: bool,
 }
 
 #[derive(Debug, Args)]
@@ -161,11 +153,9 @@ impl Explored {
     fn explorer(&self, program: &Program) -> Result<Explorer, Error> {
         let faults = FaultPlan::named(&self.faults);
         Ok(Explorer::new(&self.scenario)
+            .config(self.flags.config())
             .search(self.strategy.clone())
             .faults(faults.map_err(|error| Error::Usage(error.to_string()))?)
-            .horizon(self.horizon)
-            .step_limit(self.step_limit)
-            .allow_threads(self.allow_threads)
             .check_determinism(self.check_determinism)
             .code(program.identity()))
     }

@@ -106,16 +106,16 @@ fn print_header(reader: &TraceReader, out: &mut dyn Write) -> Result<(), Error> 
         out,
         "{}, seed {}, strategy {}",
         one_line(&header.scenario),
-        header.seed,
-        one_line(&header.strategy)
+        header.config.seed,
+        one_line(&header.config.strategy.to_string())
     )?;
-    for fault in &header.faults {
+    for fault in &header.config.faults {
         writeln!(out, "with fault: {}", one_line(&fault.to_string()))?;
     }
     for reason in &header.reasons {
         wrap(reason, out)?;
     }
-    if !header.story {
+    if !header.layers.story {
         writeln!(
             out,
             "(the schedule alone: recorded without texts and causes)"
@@ -193,8 +193,8 @@ pub(crate) fn verify(file: &Path, json: bool, out: &mut dyn Write) -> Result<Sta
         out,
         "scenario     {}, seed {}, strategy {}",
         one_line(&header.scenario),
-        header.seed,
-        one_line(&header.strategy)
+        header.config.seed,
+        one_line(&header.config.strategy.to_string())
     )?;
     writeln!(
         out,

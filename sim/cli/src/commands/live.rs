@@ -8,8 +8,9 @@ use retake_sim::recording::{Followed, Recording, RecordingError};
 use retake_sim::{Outcome, Stats};
 use retake_traces::clean::one_line;
 use retake_traces::counted;
-use retake_traces::live::STRATEGY;
-use retake_traces::{Header, Sink, TraceError, TraceReader, TraceWriter};
+use retake_traces::{
+    Header, Layers, RunConfig, Sink, Strategy, TraceError, TraceReader, TraceWriter,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -46,7 +47,7 @@ fn younger(file: &Path) -> Vec<PathBuf> {
 
 /// True for a recording of a live process.
 pub(crate) fn is_live(file: &Path) -> Result<bool, Error> {
-    Ok(TraceReader::open(file)?.header().strategy == STRATEGY)
+    Ok(TraceReader::open(file)?.header().config.strategy == Strategy::Live)
 }
 
 /// The strategy in traces of replays.
@@ -101,10 +102,11 @@ fn follow(program: &Program, file: &Path, trace: Option<&Path>) -> Result<Replay
         None => None,
         Some(path) => {
             let header = Header {
-                strategy: FOLLOWED.to_owned(),
-                story: true,
-                causality: true,
-                states: true,
+                config: RunConfig {
+                    strategy: Strategy::Custom(FOLLOWED.to_owned()),
+                    ..header.config.clone()
+                },
+                layers: Layers::ALL,
                 ..header.clone()
             };
             let writer = TraceWriter::create(path, &header)?;

@@ -2,24 +2,27 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use retake_sim::{Fault, FaultPlan, Strategy};
 use retake_traces::clean::{clean, one_line};
-use retake_traces::counted;
 use retake_traces::file::{check_output, refuse_input};
+use retake_traces::{Layers, RunConfig, counted};
 use serde_json::json;
 
-use super::arguments::horizon;
+use super::arguments::RunFlags;
 use super::progress::shown;
 use super::{case, live};
 use crate::output::{partial, print_json, terminal_width, wrap};
 use crate::program::Program;
-use crate::run::{Finished, ReplayError, Replaying, Runner, STEP_LIMIT, Settings};
+use crate::run::{Finished, ReplayError, Replaying, Runner, Settings};
 use crate::scenario::Scenario;
 use crate::signals::Interrupt;
 use crate::status::{Error, Status};
+
+/// Steps that a run may take, if nothing else is said.
+const STEP_LIMIT: u64 = 100_000_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -54,16 +57,8 @@ pub(crate) struct RunArgs {
         value_name = "none|swarm|FILE"
     )]
     plan: String,
-    /// End of virtual time, for example 90s or 2h.
-    #[arg(long, default_value = "1h", value_parser = horizon)]
-    horizon: Duration,
-    /// Largest number of steps.
-    #[arg(long, default_value_t = STEP_LIMIT, value_parser = clap::value_parser!(u64).range(1..))]
-    step_limit: u64,
-    /// Let the scenario start threads: they run outside the simulation, so the run may not
-    /// repeat.
-    #[arg(long)]
-    allow_threads: bool,
+    #[command(flatten)]
+    flags: RunFlags<{ STEP_LIMIT }>,
     /// Print JSON. It is the same whenever the run is repeated.
     #[arg(long)]
     json: bool,
@@ -80,10 +75,6 @@ pub(crate) struct ReplayArgs {
     /// from the trace.
     #[arg(long)]
     from_seed: bool,
-    /// Let the run start threads, if it was recorded with this. A saved case says so
-    /// itself.
-    #[arg(long)]
-    allow_threads: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -134,20 +125,21 @@ pub(crate) fn run(program: &Program, args: &RunArgs, out: &mut dyn Write) -> Res
         refuse_input(path, [Path::new(&args.plan)])?;
         check_output(path)?;
     }
-    let story = args.trace.is_some() && !args.schedule_only;
     let plan = FaultPlan::named(&args.plan).map_err(|error| Error::Usage(error.to_string()))?;
-    let mut settings = Settings {
+    let config = RunConfig {
         seed: args.seed,
         strategy: args.strategy.clone(),
-        horizon: args.horizon,
-        step_limit: args.step_limit,
-        story,
-        causality: story,
-        states: args.states,
         faults: args.faults.clone(),
-        only_planned_faults: false,
-        allow_threads: args.allow_threads,
+        ..args.flags.config()
     };
+    let layers = match args.trace.is_some() && !args.schedule_only {
+        true => Layers {
+            states: args.states,
+            ..Layers::STORY
+        },
+        false => Layers::default(),
+    };
+    let mut settings = Settings { config, layers };
     let (runner, interrupt) = runner(program);
     let steps = match &plan.swarm {
         Some(_) => shown(scenario.expected_time(), |progress| {
@@ -155,7 +147,8 @@ pub(crate) fn run(program: &Program, args: &RunArgs, out: &mut dyn Write) -> Res
         }),
         None => 0,
     };
-    settings.faults.extend(plan.draw(settings.seed, steps));
+    let drawn = plan.draw(args.seed, steps);
+    settings.config.faults.extend(drawn);
     let start = wall_clock();
     let finished = shown(scenario.expected_time(), |progress| match &args.trace {
         Some(path) => runner.run_traced(scenario, &settings, path, progress),
@@ -285,7 +278,6 @@ pub(crate) fn replay(
 ) -> Result<Status, Error> {
     let how = Replaying {
         from_seed: args.from_seed,
-        allow_threads: args.allow_threads,
     };
     let (trace, json) = (args.trace.as_deref(), args.json);
     let file = &*live::find(&args.file);

@@ -151,9 +151,6 @@ fn source(
     let scenario = program.named(&case.scenario)?;
     let mut header = case.header(program.name_and_version(), program.identity());
     header.versions = program.library_versions().to_vec();
-    if let Some(holds) = &case.holds {
-        header.strategy = format!("fifo with {} holds", holds.len());
-    }
     let code = header.code.clone();
     let run = case::record(&case, scenario, header, place, interrupt)?;
     if let Some(error) = run.trace_error {

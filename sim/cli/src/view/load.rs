@@ -81,9 +81,9 @@ pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded
         });
     }
     let mut notes = source.notes.clone();
-    if !header.story {
+    if !header.layers.story {
         notes.push("recorded without texts and causes: the schedule alone".to_owned());
-    } else if !header.causality {
+    } else if !header.layers.causality {
         notes.push("recorded without causes: no arrows".to_owned());
     }
     let has_failed = end.as_ref().is_some_and(|end| end.outcome != "passed");
@@ -104,16 +104,16 @@ pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded
         "program": header.program,
         "scenario": header.scenario,
         // A browser's numbers are not exact up there.
-        "seed": header.seed.to_string(),
-        "strategy": header.strategy,
-        "faults": header.faults,
+        "seed": header.config.seed.to_string(),
+        "strategy": header.config.strategy.to_string(),
+        "faults": header.config.faults,
         "versions": header.versions,
         "code": header.code,
         "reasons": header.reasons,
         "decisive": header.decisive,
-        "story": header.story,
-        "causality": header.causality,
-        "states": header.states,
+        "story": header.layers.story,
+        "causality": header.layers.causality,
+        "states": header.layers.states,
         "outcome": end.as_ref().map(|end| &end.outcome),
         "detail": end.as_ref().map(|end| &end.detail),
         "steps": end.as_ref().map(|end| end.steps),

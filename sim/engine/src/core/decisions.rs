@@ -11,8 +11,8 @@ impl Core {
     #[inline]
     pub(super) fn must_stop(&mut self) -> bool {
         let steps = self.stats.steps;
-        let within = self.now_ns <= self.limits.horizon_ns
-            && steps < self.limits.steps
+        let within = self.now_ns <= self.config.horizon_ns
+            && steps < self.config.step_limit
             && !self.may_be_livelock();
         // An outcome that is set already stops every step.
         self.outcome.is_some() || (!within && self.stop_at_limit())
@@ -20,11 +20,11 @@ impl Core {
 
     #[cold]
     fn stop_at_limit(&mut self) -> bool {
-        if self.now_ns > self.limits.horizon_ns {
+        if self.now_ns > self.config.horizon_ns {
             let waiting = self.waiting();
             let busy = self.busy();
             self.finish(Outcome::Horizon { waiting, busy });
-        } else if self.stats.steps >= self.limits.steps {
+        } else if self.stats.steps >= self.config.step_limit {
             let busy = self.busy();
             self.finish(Outcome::StepLimit { busy });
         } else {

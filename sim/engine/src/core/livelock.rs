@@ -177,7 +177,7 @@ impl Core {
     /// Whether steps have gone on at one instant for long.
     #[inline]
     pub(super) fn may_be_livelock(&self) -> bool {
-        let limit = self.limits.steps_at_one_time;
+        let limit = self.config.livelock_steps;
         let steps = self.stats.steps;
         self.turns.since_new(steps) >= limit
             || steps - self.step_of_last_move >= limit.saturating_mul(WITH_NEWS)
@@ -185,7 +185,7 @@ impl Core {
 
     /// More steps than usual have been taken at one instant: end the run if it is a livelock.
     pub(super) fn look_for_livelock(&mut self) {
-        let limit = self.limits.steps_at_one_time;
+        let limit = self.config.livelock_steps;
         let steps = self.stats.steps;
         let turns = &self.turns;
         let since_new = turns.since_new(steps);

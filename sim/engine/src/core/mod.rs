@@ -49,7 +49,7 @@ pub(crate) use buggify::Buggify;
 pub(crate) use livelock::Deeds;
 use livelock::Turns;
 pub(crate) use mode::{Leftovers, Mode};
-use retake_traces::fault::Fault;
+use retake_traces::{Layers, RunConfig};
 use ungated::Spawns;
 
 /// Rounds that the sentinel waits after an actor ended: its exit takes hops
@@ -61,28 +61,8 @@ const ROUNDS_AFTER_MOVE: u32 = 2;
 /// Who is told to have failed where a count of messages does.
 pub const COUNTED: &str = "messages";
 
-/// Limits of a run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) horizon_ns: u64,
-    pub(crate) steps: u64,
-    /// Steps without virtual time moving and without anything new that are a livelock.
-    pub(crate) steps_at_one_time: u64,
-}
-
-/// Which records are made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layers {
-    pub(crate) story: bool,
-    pub(crate) causality: bool,
-    pub(crate) states: bool,
-}
-
 /// The stream that the user draws from; made for the first draw.
-struct UserRandom {
-    seed: u64,
-    rng: Option<Box<ChaCha8Rng>>,
-}
+type UserRandom = Option<Box<ChaCha8Rng>>;
 
 pub(crate) struct Core {
     pub(crate) tasks: Tasks,
@@ -94,7 +74,7 @@ pub(crate) struct Core {
     sink: Box<dyn Sink>,
     pub(crate) trace_error: Option<TraceError>,
     user_random: UserRandom,
-    limits: Limits,
+    pub(crate) config: RunConfig,
     pub(crate) layers: Layers,
     /// The task that runs its step now.
     current: Option<u32>,
@@ -115,8 +95,6 @@ pub(crate) struct Core {
     pub(crate) rounds: u32,
     /// The last step ended at an await, which may be a `yield_now`.
     pub(crate) may_have_yielded: bool,
-    /// A task that no gate guards fails the run.
-    pub(crate) strict: bool,
     /// Threads that were started, where they are allowed, and who started the first.
     pub(crate) threads: u64,
     pub(crate) first_thread: Option<String>,
@@ -167,15 +145,6 @@ pub(crate) struct Last {
 /// Sees who told which event; what it says is wrong fails the run.
 pub(crate) type Monitor = Box<dyn FnMut(&str, &str) -> Result<(), String>>;
 
-/// What has to hold for messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watch {
-    /// None is lost but by the end of an actor.
-    Conservation,
-    /// None is lost.
-    Lossless,
-}
-
 /// What the engine is to do after letting go of the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -194,11 +163,9 @@ impl Core {
     )]
     pub(crate) fn new(
         scheduler: Box<dyn Scheduler>,
-        faults: Vec<Fault>,
-        sink: Box<dyn Sink>,
-        seed: u64,
-        limits: Limits,
+        config: &RunConfig,
         layers: Layers,
+        sink: Box<dyn Sink>,
         run_number: u64,
     ) -> Self {
         let mut core = Self {
@@ -210,8 +177,8 @@ impl Core {
             faults: Faults::default(),
             sink,
             trace_error: None,
-            user_random: UserRandom { seed, rng: None },
-            limits,
+            user_random: None,
+            config: config.clone(),
             layers,
             current: None,
             within: None,
@@ -223,7 +190,6 @@ impl Core {
             turns: Turns::default(),
             rounds: 0,
             may_have_yielded: false,
-            strict: false,
             threads: 0,
             first_thread: None,
             progress: Arc::default(),
@@ -245,14 +211,10 @@ impl Core {
             monitor: None,
             follow: None,
         };
-        for fault in faults {
-            core.plan(fault);
+        for fault in &config.faults {
+            core.plan(fault.clone());
         }
         core
-    }
-
-    pub(crate) fn limits(&self) -> Limits {
-        self.limits
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -426,12 +388,13 @@ impl Core {
     }
 
     pub(crate) fn seed(&self) -> u64 {
-        self.user_random.seed
+        self.config.seed
     }
 
     pub(crate) fn user_random(&mut self) -> &mut ChaCha8Rng {
-        let UserRandom { seed, rng } = &mut self.user_random;
-        rng.get_or_insert_with(|| Box::new(stream(*seed, "user")))
+        let seed = self.config.seed;
+        self.user_random
+            .get_or_insert_with(|| Box::new(stream(seed, "user")))
     }
 
     /// Nothing can run, and time moves to look for timers of tokio's.
@@ -447,7 +410,7 @@ impl Core {
         match (&self.outcome, self.still) {
             // Time went on to see that there is no timer at all.
             (Some(Outcome::Deadlock { .. }), Some((_, still_ns))) => still_ns,
-            _ => self.now_ns.min(self.limits.horizon_ns),
+            _ => self.now_ns.min(self.config.horizon_ns),
         }
     }
 

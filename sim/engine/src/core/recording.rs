@@ -4,7 +4,9 @@ use retake_traces::TEXT_MAX;
 use retake_traces::record::{End, Panic, Record, State as StateRecord};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{COUNTED, Core, Last, Mode, Watch};
+use retake_traces::Watch;
+
+use super::{COUNTED, Core, Last, Mode};
 use crate::outcome::{Messages, Outcome, Place, Waiting};
 use crate::panics::Seen;
 

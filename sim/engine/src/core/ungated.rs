@@ -88,7 +88,7 @@ impl Core {
             },
         };
         let first = self.stats.first_ungated.get_or_insert(first).clone();
-        if self.strict {
+        if self.config.strict {
             self.finish(Outcome::Escaped {
                 what: format!(
                     "{count} tokio task{} no gate guards, from {first}",

@@ -50,7 +50,7 @@ impl Engine {
         };
         // The time of a recording is that of its steps.
         let is_fixed = core.is_over() || core.follow.is_some();
-        let (now_ns, horizon_ns) = (core.now_ns, core.limits().horizon_ns);
+        let (now_ns, horizon_ns) = (core.now_ns, core.config.horizon_ns);
         drop(core);
         // Short of where time is sent when nothing waits for it.
         let ns = ns.min(FAR_NS.saturating_sub(now_ns + 1));

@@ -43,7 +43,7 @@ impl Engine {
     }
 
     pub(crate) fn add_injector(&self, injector: Box<dyn Injector>) {
-        if !self.core.borrow().faults.only_planned {
+        if !self.core.borrow().config.only_planned_faults {
             self.injectors.borrow_mut().push(injector);
         }
     }

@@ -64,14 +64,18 @@ impl Engine {
         if self.fire_due() || self.environment_acts() {
             return;
         }
-        let (now_ns, next_ns, limits) = {
+        let (now_ns, next_ns, horizon_ns) = {
             let mut core = self.core.borrow_mut();
             core.stats.idles += 1;
-            (core.now_ns, core.timers.next_deadline_ns(), core.limits())
+            (
+                core.now_ns,
+                core.timers.next_deadline_ns(),
+                core.config.horizon_ns,
+            )
         };
         let next_ns = next_ns.into_iter().chain(self.environment_next_ns()).min();
         let target_ns = match next_ns {
-            Some(next_ns) => next_ns.min(limits.horizon_ns),
+            Some(next_ns) => next_ns.min(horizon_ns),
             // Nothing of ours is pending: if nothing of tokio's is, time gets there.
             None => {
                 self.core.borrow_mut().stands_still();
@@ -81,14 +85,14 @@ impl Engine {
         if now_ns >= FAR_NS {
             return self.standstill();
         }
-        let past_horizon = if now_ns > limits.horizon_ns {
+        let past_horizon = if now_ns > horizon_ns {
             self.idles_past_horizon.get() + 1
         } else {
             0
         };
         self.idles_past_horizon.set(past_horizon);
         let has_next = next_ns.is_some() || past_horizon > IDLES_PAST_HORIZON;
-        if now_ns >= limits.horizon_ns && has_next {
+        if now_ns >= horizon_ns && has_next {
             let (waiting, busy) = {
                 let core = self.core.borrow();
                 (core.waiting(), core.busy())

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use retake_traces::sink::{HashSink, Sink};
+use retake_traces::time::nanos;
+use retake_traces::{Layers, RunConfig, Watch};
 
-use crate::core::{Monitor, Watch};
+use crate::core::Monitor;
 use crate::deadlock;
 use crate::engine::{Standstill, current};
 use crate::environment::Environment;
@@ -19,9 +21,6 @@ use crate::outcome::{Outcome, Run};
 use crate::strategy::{Scheduler, Strategy};
 use retake_traces::fault::{Fault, Target, kinds};
 
-const DEFAULT_HORIZON: Duration = Duration::from_secs(3600);
-const DEFAULT_STEP_LIMIT: u64 = 100_000_000;
-const DEFAULT_LIVELOCK_STEPS: u64 = 10_000;
 const DEFAULT_STEP_TIME: Duration = Duration::from_secs(10);
 
 /// Where a run takes place.
@@ -52,23 +51,13 @@ type MakeSink = Box<dyn Sink + Send>;
 /// ```
 #[must_use = "a simulation does nothing until it is run"]
 pub struct Sim {
-    seed: u64,
-    strategy: Strategy,
-    custom: Option<(String, MakeScheduler)>,
-    horizon: Duration,
-    step_limit: u64,
-    livelock_steps: u64,
+    config: RunConfig,
+    layers: Layers,
+    /// The scheduler of a strategy that is not data.
+    scheduler: Option<MakeScheduler>,
     step_time: Duration,
     isolation: Isolation,
-    causality: bool,
-    watch: Option<Watch>,
-    story: bool,
-    states: bool,
     lists_calls: bool,
-    strict: bool,
-    allow_threads: bool,
-    faults: Vec<Fault>,
-    only_planned_faults: bool,
     monitor: Option<MakeMonitor>,
     /// Behind a mutex only so that a plan can be shared with the run's thread.
     sink: Mutex<Option<MakeSink>>,
@@ -85,9 +74,8 @@ impl Default for Sim {
 impl std::fmt::Debug for Sim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sim")
-            .field("seed", &self.seed)
-            .field("strategy", &self.strategy_name())
-            .field("faults", &self.faults)
+            .field("config", &self.config)
+            .field("layers", &self.layers)
             .finish_non_exhaustive()
     }
 }
@@ -95,24 +83,23 @@ impl std::fmt::Debug for Sim {
 impl Sim {
     /// Seed 0, strategy `random`, an hour of virtual time, 100 million steps.
     pub fn new() -> Self {
+        Self::of(RunConfig::default())
+    }
+
+    /// The simulation with these settings. A horizon that is zero or longer than
+    /// [`HORIZON_MAX`] is moved into that range.
+    pub fn of(config: RunConfig) -> Self {
+        let horizon = config.horizon().clamp(Duration::from_nanos(1), HORIZON_MAX);
         Self {
-            seed: 0,
-            strategy: Strategy::default(),
-            custom: None,
-            horizon: DEFAULT_HORIZON,
-            step_limit: DEFAULT_STEP_LIMIT,
-            livelock_steps: DEFAULT_LIVELOCK_STEPS,
+            config: RunConfig {
+                horizon_ns: nanos(horizon),
+                ..config
+            },
+            layers: Layers::default(),
+            scheduler: None,
             step_time: DEFAULT_STEP_TIME,
             isolation: Isolation::default(),
-            causality: false,
-            watch: None,
-            story: false,
-            states: false,
             lists_calls: true,
-            strict: false,
-            allow_threads: false,
-            faults: Vec::new(),
-            only_planned_faults: false,
             monitor: None,
             sink: Mutex::new(None),
             follow: Mutex::new(None),
@@ -120,50 +107,53 @@ impl Sim {
         }
     }
 
+    /// All that makes its runs, for the header of a trace.
+    #[must_use]
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
     /// The seed from which every random stream of the run derives.
-    pub fn seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
     }
 
     /// Who chooses the next step.
-    pub fn strategy(self, strategy: Strategy) -> Self {
-        Self {
-            strategy,
-            custom: None,
-            ..self
-        }
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.config.strategy = strategy;
+        self.scheduler = None;
+        self
     }
 
     /// A scheduler of your own, under a name for reports, made from the seed.
     pub fn scheduler(
-        self,
+        mut self,
         name: impl Into<String>,
         make: impl Fn(u64) -> Box<dyn Scheduler> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            custom: Some((name.into(), Arc::new(make))),
-            ..self
-        }
+        self.config.strategy = Strategy::Custom(name.into());
+        self.scheduler = Some(Arc::new(make));
+        self
     }
 
     /// End the run when virtual time would pass this.
     ///
     /// # Panics
     /// If `horizon` is zero or longer than [`HORIZON_MAX`].
-    pub fn horizon(self, horizon: Duration) -> Self {
+    pub fn horizon(mut self, horizon: Duration) -> Self {
         assert!(
             !horizon.is_zero() && horizon <= HORIZON_MAX,
             "the horizon must be above zero and at most {HORIZON_MAX:?}, not {horizon:?}"
         );
-        Self { horizon, ..self }
+        self.config.horizon_ns = nanos(horizon);
+        self
     }
 
     /// End the run after this many steps.
-    pub fn step_limit(self, steps: u64) -> Self {
-        Self {
-            step_limit: steps,
-            ..self
-        }
+    pub fn step_limit(mut self, steps: u64) -> Self {
+        self.config.step_limit = steps;
+        self
     }
 
     /// Call it a livelock when this many steps, 10,000 if nothing else is said, pass at one
@@ -171,11 +161,9 @@ impl Sim {
     /// `loop { yield_now().await }`; 25 times as many where they handle messages as well. Steps
     /// that a task has not taken before at that instant begin the count again, so a burst of
     /// many actors and messages is no livelock.
-    pub fn livelock_after(self, steps: u64) -> Self {
-        Self {
-            livelock_steps: steps,
-            ..self
-        }
+    pub fn livelock_after(mut self, steps: u64) -> Self {
+        self.config.livelock_steps = steps;
+        self
     }
 
     /// Say on standard error, once, which step it is when one takes longer than this in real
@@ -193,28 +181,28 @@ impl Sim {
         Self { isolation, ..self }
     }
 
+    /// What is recorded of the run in addition to its schedule.
+    pub fn record(self, layers: Layers) -> Self {
+        Self { layers, ..self }
+    }
+
     /// Record which step sent each message, and put it into the trace. Needs
     /// ractor's feature `message_span_propogation`, which is on by default.
-    pub fn causality(self, on: bool) -> Self {
-        Self {
-            causality: on,
-            ..self
-        }
+    pub fn causality(mut self, on: bool) -> Self {
+        self.layers.causality = on;
+        self
     }
 
     /// Count the fate of every message: [`Run::messages`]. Each one that is sent has to be
     /// handled, refused by an actor that has ended, lost in the mailbox of one that ends,
     /// or in a mailbox still: a message that is lost although no actor has ended fails the
-    /// run. Turns causality on.
+    /// run. Causes are recorded as well.
     ///
     /// A message is known by the `tracing` span that ractor keeps with it, so code that
     /// takes `tracing::Span::current()` itself counts as sending.
-    pub fn conservation(self) -> Self {
-        Self {
-            watch: self.watch.or(Some(Watch::Conservation)),
-            causality: true,
-            ..self
-        }
+    pub fn conservation(mut self) -> Self {
+        self.config.watch.get_or_insert(Watch::Conservation);
+        self
     }
 
     /// Fail the run also when a message is lost in the mailbox of an actor that ends: for
@@ -223,17 +211,15 @@ impl Sim {
     /// A run in which tasks that no gate guards send messages fails as well: ractor's
     /// `OutputPort` drops messages of slow subscribers before they are sent to them, where
     /// nothing can count them.
-    pub fn lossless(self) -> Self {
-        Self {
-            watch: Some(Watch::Lossless),
-            causality: true,
-            ..self
-        }
+    pub fn lossless(mut self) -> Self {
+        self.config.watch = Some(Watch::Lossless);
+        self
     }
 
     /// Record texts of messages and events for people to read.
-    pub fn story(self, on: bool) -> Self {
-        Self { story: on, ..self }
+    pub fn story(mut self, on: bool) -> Self {
+        self.layers.story = on;
+        self
     }
 
     /// Record the states of actors whose `State` is `Debug`, where they change.
@@ -241,8 +227,17 @@ impl Sim {
     /// The text is made at every callback, so a run is slower by the cost of that. It is
     /// the same whenever the run is repeated if what `Debug` gives is: a `HashMap` in a
     /// state needs the feature `interpose`.
-    pub fn states(self, on: bool) -> Self {
-        Self { states: on, ..self }
+    pub fn states(mut self, on: bool) -> Self {
+        self.layers.states = on;
+        self
+    }
+
+    /// What is recorded: counting messages needs their causes.
+    fn layers(&self) -> Layers {
+        Layers {
+            causality: self.layers.causality || self.config.watch.is_some(),
+            ..self.layers
+        }
     }
 
     /// List the calls that lead to a panic or a standstill, if `RUST_BACKTRACE` asks for it.
@@ -258,8 +253,9 @@ impl Sim {
     /// counting and reporting it ([`Stats::ungated`](crate::Stats::ungated)). Off unless
     /// asked for: ractor's own helpers, such as `send_after`, output ports and forwarders,
     /// are such tasks as well.
-    pub fn strict(self, on: bool) -> Self {
-        Self { strict: on, ..self }
+    pub fn strict(mut self, on: bool) -> Self {
+        self.config.strict = on;
+        self
     }
 
     /// Let the run start threads, which otherwise fail it. They run outside the simulation,
@@ -269,32 +265,27 @@ impl Sim {
     /// Threads are seen with the feature `interpose` on Linux with glibc, see
     /// [`interpose::sees_threads`](crate::interpose::sees_threads). Elsewhere they start,
     /// and nothing reports them.
-    pub fn allow_threads(self, on: bool) -> Self {
-        Self {
-            allow_threads: on,
-            ..self
-        }
+    pub fn allow_threads(mut self, on: bool) -> Self {
+        self.config.allow_threads = on;
+        self
     }
 
     /// Inject a fault.
-    pub fn fault(mut self, fault: Fault) -> Self {
-        self.faults.push(fault);
-        self
+    pub fn fault(self, fault: Fault) -> Self {
+        self.faults([fault])
     }
 
     /// Inject faults.
     pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
-        self.faults.extend(faults);
+        self.config.faults.extend(faults);
         self
     }
 
     /// Inject the faults that were given and no others: not those of [`inject`] and of an
     /// [`Injector`](crate::Injector). A case that was made small has all of them in its list.
-    pub fn only_planned_faults(self, on: bool) -> Self {
-        Self {
-            only_planned_faults: on,
-            ..self
-        }
+    pub fn only_planned_faults(mut self, on: bool) -> Self {
+        self.config.only_planned_faults = on;
+        self
     }
 
     /// Let places marked with `retake::buggify!` misbehave from the start: the fault
@@ -335,14 +326,7 @@ impl Sim {
         Self {
             follow: Mutex::new(Some(plan)),
             on_input,
-            ..self.strategy(Strategy::fifo())
-        }
-    }
-
-    fn strategy_name(&self) -> String {
-        match &self.custom {
-            Some((name, _)) => name.clone(),
-            None => self.strategy.to_string(),
+            ..self.strategy(Strategy::Live)
         }
     }
 
@@ -406,7 +390,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn inject(fault: Fault) {
     if let Some(engine) = current() {
         let mut core = engine.core.borrow_mut();
-        if !core.faults.only_planned {
+        if !core.config.only_planned_faults {
             core.plan(fault);
         }
     }

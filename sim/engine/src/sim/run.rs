@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use retake_traces::RunConfig;
 use retake_traces::record::{TaskKind, Unhandled};
 use retake_traces::sink::HashSink;
-use retake_traces::time::nanos;
 use tokio::runtime::Runtime;
 
 use super::{Isolation, MakeSink, Sim, lock};
 use crate::causes::{self, Causes};
-use crate::core::{Core, Last, Layers, Limits};
+use crate::core::{Core, Last};
 use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::follow::Follow;
 use crate::inputs::drive;
@@ -21,6 +21,7 @@ use crate::limits::NO_STACK;
 use crate::outcome::{Outcome, Run};
 use crate::panics;
 use crate::rng::stream;
+use crate::strategy;
 use crate::watchdog::Progress;
 
 /// The slot of the scenario, which starts first.
@@ -50,7 +51,7 @@ impl Sim {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        let progress = Progress::new(self.seed, self.strategy_name());
+        let progress = Progress::new(self.config.seed, self.config.strategy.to_string());
         match self.isolation {
             Isolation::Inline => self.run_here(sink, standstill, scenario, &progress),
             // A run inside a run has a thread as well.
@@ -87,7 +88,7 @@ impl Sim {
         Fut::Output: Send + 'static,
     {
         // First of all: whatever makes a `HashMap` on this thread draws the keys of all.
-        let interposed = Interposed::start(self.seed, self.allow_threads);
+        let interposed = Interposed::start(self.config.seed, self.config.allow_threads);
         let core = self.core(sink, progress);
         let _shown = progress.show();
         let is_probed = !matches!(standstill, Standstill::Leave);
@@ -97,9 +98,9 @@ impl Sim {
         // From here on this thread's gates are the simulation's.
         let on_thread = OnThread::install(&engine);
         let panics = panics::Watch::start(self.lists_calls);
-        let causes = self.causality.then(|| {
+        let causes = self.layers().causality.then(|| {
             causes::reset();
-            causes::watch_messages(self.watch.is_some());
+            causes::watch_messages(self.config.watch.is_some());
             tracing::subscriber::set_default(Causes::new())
         });
         let runtime = runtime();
@@ -126,30 +127,19 @@ impl Sim {
     /// The state of a run that has not started.
     fn core(&self, sink: MakeSink, progress: &Arc<Progress>) -> Core {
         static RUNS: AtomicU64 = AtomicU64::new(0);
-        let scheduler = match &self.custom {
-            Some((_, make)) => make(self.seed),
-            None => self.strategy.scheduler(stream(self.seed, "schedule")),
+        let RunConfig { seed, strategy, .. } = &self.config;
+        let scheduler = match &self.scheduler {
+            Some(make) => make(*seed),
+            None => strategy::scheduler(strategy, stream(*seed, "schedule")),
         };
         let mut core = Core::new(
             scheduler,
-            self.faults.clone(),
+            &self.config,
+            self.layers(),
             sink,
-            self.seed,
-            Limits {
-                horizon_ns: nanos(self.horizon),
-                steps: self.step_limit,
-                steps_at_one_time: self.livelock_steps,
-            },
-            Layers {
-                story: self.story,
-                causality: self.causality,
-                states: self.states,
-            },
             RUNS.fetch_add(1, Ordering::Relaxed),
         );
         core.progress = Arc::clone(progress);
-        core.strict = self.strict;
-        core.faults.only_planned = self.only_planned_faults;
         core.monitor = self.monitor.as_ref().map(|make| make());
         let plan = lock(&self.follow).take();
         core.follow = plan.map(|plan| Box::new(Follow::new(plan)));
@@ -183,13 +173,14 @@ impl Sim {
 
     /// Whether what is left in mailboxes is recorded: texts and senders describe it.
     fn has_mailboxes(&self) -> bool {
-        self.story && self.causality
+        let layers = self.layers();
+        layers.story && layers.causality
     }
 
     /// The run has its outcome: see what became of messages, and what is in mailboxes and
     /// states. Gives what was in mailboxes.
     async fn inspect(&self, engine: &Engine) -> Vec<Unhandled> {
-        if let Some(watch) = self.watch {
+        if let Some(watch) = self.config.watch {
             let messages = causes::watched_messages();
             engine.core.borrow_mut().check_messages(messages, watch);
         }
@@ -199,7 +190,7 @@ impl Sim {
             Vec::new()
         };
         causes::watch_messages(false);
-        if self.states {
+        if self.layers.states {
             engine.look_at_states().await;
         }
         unhandled
@@ -223,7 +214,7 @@ impl Sim {
         let is_deadlock = matches!(core.outcome, Some(Outcome::Deadlock { .. }));
         let steps = core.stats.steps;
         drop(core);
-        if is_probed && is_deadlock && (self.states || self.has_mailboxes()) {
+        if is_probed && is_deadlock && (self.layers.states || self.has_mailboxes()) {
             // The search for who waits for whom has killed all actors: look at them in a
             // run that ends before it.
             let sink = Box::new(HashSink::new());
@@ -258,8 +249,8 @@ impl Sim {
         warnings.extend(core.stats.ungated_warning());
         let findings = engine.findings.borrow_mut().take();
         let run = Run {
-            seed: self.seed,
-            strategy: self.strategy_name(),
+            seed: self.config.seed,
+            strategy: self.config.strategy.to_string(),
             outcome: core
                 .outcome
                 .clone()

@@ -11,42 +11,25 @@
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use super::{Named, Scheduler, Settings};
+use super::Scheduler;
 use crate::rng::below;
 use crate::runnable::Runnable;
 
 /// Runs tasks as they come, deferring each with a probability until no eager work is left.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Defer {
-    /// Probability of deferring, in percent, 0 to 100.
-    pub percent: u32,
-}
-
-impl Named for Defer {
-    const FORM: &'static str = "defer[:percent=10]";
-
-    fn read(settings: &mut Settings<'_>) -> Result<Self, String> {
-        let percent = settings.take("percent", 10, 0..=100)? as u32;
-        Ok(Self { percent })
-    }
-
-    fn settings(&self) -> Vec<(&'static str, u64)> {
-        vec![("percent", self.percent.into())]
-    }
-
-    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
-        Box::new(Deferring {
-            threshold: (u64::from(self.percent) << 32) / 100,
-            rng,
-        })
-    }
-}
-
 #[derive(Debug)]
-struct Deferring {
+pub(super) struct Deferring {
     /// A draw below this defers.
     threshold: u64,
     rng: ChaCha8Rng,
+}
+
+impl Deferring {
+    pub(super) fn new(percent: u64, rng: ChaCha8Rng) -> Self {
+        Self {
+            threshold: (percent.min(100) << 32) / 100,
+            rng,
+        }
+    }
 }
 
 impl Scheduler for Deferring {

@@ -8,43 +8,12 @@
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng as _;
 
-use super::{Named, Scheduler, Settings};
+use super::Scheduler;
 use crate::runnable::Runnable;
 
 /// Runs tasks first in, first out but for some delays, see the module documentation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Delays {
-    /// The number of delays, at least 1.
-    pub count: u32,
-    /// Expected number of steps of a run, at least 1.
-    pub steps: u64,
-}
-
-impl Named for Delays {
-    const FORM: &'static str = "delays[:count=2,steps=10000]";
-
-    fn read(settings: &mut Settings<'_>) -> Result<Self, String> {
-        Ok(Self {
-            count: settings.take("count", 2, 1..=1_000)? as u32,
-            steps: settings.take("steps", 10_000, 1..=u64::MAX)?,
-        })
-    }
-
-    fn settings(&self) -> Vec<(&'static str, u64)> {
-        vec![("count", self.count.into()), ("steps", self.steps)]
-    }
-
-    fn for_steps(self, steps: u64) -> Self {
-        Self { steps, ..self }
-    }
-
-    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
-        Box::new(Delaying::new(*self, rng))
-    }
-}
-
 #[derive(Debug)]
-struct Delaying {
+pub(super) struct Delaying {
     /// Steps before which a task is delayed, the earliest last; twice means two tasks.
     delays: Vec<u64>,
     /// Tasks that wait, the one that has waited longest first.
@@ -52,7 +21,7 @@ struct Delaying {
 }
 
 impl Delaying {
-    fn new(Delays { count, steps }: Delays, mut rng: ChaCha8Rng) -> Self {
+    pub(super) fn new(count: u64, steps: u64, mut rng: ChaCha8Rng) -> Self {
         let mut delays: Vec<u64> = (0..count)
             .map(|_| 1 + rng.next_u64() % steps.max(1))
             .collect();
@@ -94,9 +63,8 @@ mod tests {
     use crate::rng::stream;
 
     /// The order in which four tasks take three turns each.
-    fn order(count: u32, seed: u64) -> Vec<u32> {
-        let delays = Delays { count, steps: 12 };
-        let mut scheduler = delays.scheduler(stream(seed, "schedule"));
+    fn order(count: u64, seed: u64) -> Vec<u32> {
+        let mut scheduler = Delaying::new(count, 12, stream(seed, "schedule"));
         let mut runnable = Runnable::default();
         let mut turns = [0; 4];
         (0..4).for_each(|slot| runnable.insert(slot));
@@ -136,7 +104,7 @@ mod tests {
 
     #[test]
     fn more_delays_give_more_orders() {
-        let orders = |count: u32| {
+        let orders = |count: u64| {
             let orders = (0..300).map(|seed| order(count, seed));
             orders.collect::<std::collections::BTreeSet<_>>().len()
         };

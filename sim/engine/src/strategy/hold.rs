@@ -8,23 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
-use super::Scheduler;
+use super::{Hold, Scheduler, StepOf};
 use crate::runnable::Runnable;
-
-/// A step of a task: the task's number in traces, and which of its steps, from 1.
-pub type StepOf = (u32, u32);
-
-/// One step waits for another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hold {
-    /// This one is not taken ...
-    pub step: StepOf,
-    /// ... before this one.
-    pub until: StepOf,
-}
 
 /// Which step each task takes next.
 #[derive(Clone, Debug, Default)]

@@ -11,46 +11,15 @@ use std::collections::BinaryHeap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use super::{Named, Scheduler, Settings};
+use super::Scheduler;
 use crate::runnable::Runnable;
 
 /// Initial priorities lie above this, dropped ones below.
 const DROPPED: u64 = 1 << 32;
 
 /// Runs the runnable task of the highest priority, see the module documentation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pct {
-    /// Number of ordering constraints that the sought bug needs, at least 1.
-    pub depth: u32,
-    /// Expected number of steps of a run, at least 1.
-    pub steps: u64,
-}
-
-impl Named for Pct {
-    const FORM: &'static str = "pct[:depth=3,steps=10000]";
-
-    fn read(settings: &mut Settings<'_>) -> Result<Self, String> {
-        Ok(Self {
-            depth: settings.take("depth", 3, 1..=1_000)? as u32,
-            steps: settings.take("steps", 10_000, 1..=u64::MAX)?,
-        })
-    }
-
-    fn settings(&self) -> Vec<(&'static str, u64)> {
-        vec![("depth", self.depth.into()), ("steps", self.steps)]
-    }
-
-    fn for_steps(self, steps: u64) -> Self {
-        Self { steps, ..self }
-    }
-
-    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
-        Box::new(Priorities::new(*self, rng))
-    }
-}
-
 #[derive(Debug)]
-struct Priorities {
+pub(super) struct Priorities {
     rng: ChaCha8Rng,
     /// By slot.
     priorities: Vec<u64>,
@@ -62,7 +31,7 @@ struct Priorities {
 }
 
 impl Priorities {
-    fn new(Pct { depth, steps }: Pct, mut rng: ChaCha8Rng) -> Self {
+    pub(super) fn new(depth: u64, steps: u64, mut rng: ChaCha8Rng) -> Self {
         let mut changes: Vec<u64> = (1..depth)
             .map(|_| 1 + rng.next_u64() % steps.max(1))
             .collect();

@@ -10,27 +10,12 @@ use std::collections::BinaryHeap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng as _;
 
-use super::{Named, Scheduler, Settings};
+use super::Scheduler;
 use crate::runnable::Runnable;
 
 /// Runs the step of the highest priority, see the module documentation.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Pos;
-
-impl Named for Pos {
-    const FORM: &'static str = "pos";
-
-    fn read(_: &mut Settings<'_>) -> Result<Self, String> {
-        Ok(Self)
-    }
-
-    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
-        Box::new(Priorities::new(rng))
-    }
-}
-
 #[derive(Debug)]
-struct Priorities {
+pub(super) struct Priorities {
     rng: ChaCha8Rng,
     /// By slot.
     priorities: Vec<u64>,
@@ -41,7 +26,7 @@ struct Priorities {
 }
 
 impl Priorities {
-    fn new(rng: ChaCha8Rng) -> Self {
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
         Self {
             rng,
             priorities: Vec::new(),

@@ -2,29 +2,20 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Named, Scheduler, Settings};
+use super::Scheduler;
 use crate::rng::below;
 use crate::runnable::Runnable;
 
 /// Runs each runnable task with equal probability.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Random;
-
-impl Named for Random {
-    const FORM: &'static str = "random";
-
-    fn read(_: &mut Settings<'_>) -> Result<Self, String> {
-        Ok(Self)
-    }
-
-    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
-        Box::new(Uniform { rng })
-    }
+#[derive(Debug)]
+pub(super) struct Uniform {
+    rng: ChaCha8Rng,
 }
 
-#[derive(Debug)]
-struct Uniform {
-    rng: ChaCha8Rng,
+impl Uniform {
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+        Self { rng }
+    }
 }
 
 impl Scheduler for Uniform {

@@ -2,45 +2,28 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Named, Scheduler, Settings};
+use super::Scheduler;
 use crate::rng::below;
 use crate::runnable::Runnable;
 
 /// Starves one task for a while, then another; the others run with equal probability.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Starve {
-    /// Steps for which a task starves on average, at least 1.
-    pub steps: u64,
-}
-
-impl Named for Starve {
-    const FORM: &'static str = "starve[:steps=100]";
-
-    fn read(settings: &mut Settings<'_>) -> Result<Self, String> {
-        let steps = settings.take("steps", 100, 1..=1_000_000_000)?;
-        Ok(Self { steps })
-    }
-
-    fn settings(&self) -> Vec<(&'static str, u64)> {
-        vec![("steps", self.steps)]
-    }
-
-    fn scheduler(&self, rng: ChaCha8Rng) -> Box<dyn Scheduler> {
-        Box::new(Starving {
-            rng,
-            steps: self.steps.max(1),
-            victim: None,
-            until: 0,
-        })
-    }
-}
-
 #[derive(Debug)]
-struct Starving {
+pub(super) struct Starving {
     rng: ChaCha8Rng,
     steps: u64,
     victim: Option<u32>,
     until: u64,
+}
+
+impl Starving {
+    pub(super) fn new(steps: u64, rng: ChaCha8Rng) -> Self {
+        Self {
+            rng,
+            steps: steps.max(1),
+            victim: None,
+            until: 0,
+        }
+    }
 }
 
 impl Scheduler for Starving {
@@ -49,7 +32,7 @@ impl Scheduler for Starving {
         if step > self.until || self.victim.is_none() {
             // A task that could run now and does not is the next victim.
             self.victim = Some(runnable.nth(below(&mut self.rng, count)));
-            let most = usize::try_from(2 * self.steps).unwrap_or(usize::MAX);
+            let most = usize::try_from(self.steps.saturating_mul(2)).unwrap_or(usize::MAX);
             self.until = step + below(&mut self.rng, most.max(1)) as u64;
         }
         let hungry = self.victim.filter(|victim| runnable.contains(*victim));

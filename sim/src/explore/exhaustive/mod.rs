@@ -25,7 +25,7 @@ use super::remote::{self, Job, Listener, Place, Ran, Recording};
 use super::{Campaign, Case, Explorer, Scenario};
 use crate::isolate::Where;
 use retake_engine::outcome::Outcome;
-use retake_engine::strategy::{Hold, RecordedHolds};
+use retake_engine::strategy::{Hold, RecordedHolds, Strategy};
 
 /// A search through all schedules.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ impl Exhaustive {
             ..Search::default()
         }));
         loop {
-            let (mut case, ran) = self.run_one(&scenario, &search);
+            let (case, ran) = self.run_one(&scenario, &search);
             if ran.is_refused {
                 break;
             }
@@ -135,7 +135,6 @@ impl Exhaustive {
                 found.schedules += 1;
                 interleavings.extend(ran.interleaving);
                 let failed = ran.run.outcome != Outcome::Passed;
-                case.strategy = "fifo".to_owned();
                 found.found.add(super::SeedRun {
                     seed: self.seed,
                     steps: ran.run.stats.steps,
@@ -183,7 +182,7 @@ impl Exhaustive {
         if is_lost && !ran.is_refused && !lock(search).is_known {
             ran.holds = self.holds_of_lost(scenario, &case, search);
         }
-        case.holds = Some(std::mem::take(&mut ran.holds));
+        case.config.strategy = Strategy::Holds(std::mem::take(&mut ran.holds).into());
         (case, ran)
     }
 

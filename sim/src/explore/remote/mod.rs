@@ -13,7 +13,7 @@ use std::sync::Arc;
 use retake_engine::internal;
 use retake_traces::error::TraceError;
 use retake_traces::sink::{HashSink, Sink};
-use retake_traces::{Schedule, TraceReader};
+use retake_traces::{Layers, Schedule, TraceReader};
 use serde::{Deserialize, Serialize};
 
 use self::message::{Answer, Request, Sends};
@@ -28,27 +28,17 @@ use retake_engine::strategy::{Hold, RecordedHolds, Strategy};
 /// By how much longer a run may take whose records are wanted.
 const RECORDED_TIMES: u32 = 4;
 
-/// How the outcome of a run ends that did not end in time.
-pub(super) const HANGS: &str = "it hangs";
-
 /// What is recorded of a run, and how.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Recording {
-    /// Count the fates of messages.
-    pub(super) counts_messages: bool,
-    /// Texts of messages and events, and which step sent each message.
-    pub(super) causality: bool,
-    /// Texts of messages and events.
-    pub(super) story: bool,
-    /// States of actors.
-    pub(super) states: bool,
+    pub(super) layers: Layers,
     /// The calls that lead to a panic, and what tasks await at a deadlock, if `RUST_BACKTRACE`
     /// asks for them: too slow for the many runs of a campaign.
     pub(super) calls: bool,
     /// The schedule as ordering constraints.
     pub(super) holds: bool,
     /// With these, the schedule of this strategy and seed instead of the case's own.
-    pub(super) schedule: Option<(String, u64)>,
+    pub(super) schedule: Option<(Strategy, u64)>,
 }
 
 /// Which process a run takes place in, and where its prints go.
@@ -330,13 +320,15 @@ pub(super) fn run(
 
 /// The result of a run whose process was lost.
 fn lost_run(case: &Case, lost: Lost, reached: Position) -> Run<String> {
+    let hangs = matches!(lost, Lost::Hangs(_));
     let how = match lost {
         Lost::Ended(how) => format!("its process ended: {how}"),
-        Lost::Hangs(timeout) => format!("it did not end within {timeout:?}: {HANGS}"),
+        Lost::Hangs(timeout) => format!("it did not end within {timeout:?}: it hangs"),
         Lost::Stopped => "it was stopped".to_owned(),
         Lost::NotStarted(what) | Lost::Refused(what) => what,
     };
-    let mut run = no_run(case, how);
+    let mut run = no_run(case, String::new());
+    run.outcome = Outcome::Lost { how, hangs };
     run.stats.steps = reached.steps;
     run.stats.virtual_time = std::time::Duration::from_nanos(reached.now_ns);
     run
@@ -345,9 +337,9 @@ fn lost_run(case: &Case, lost: Lost, reached: Position) -> Run<String> {
 /// The result of a case that is not run.
 pub(super) fn no_run(case: &Case, how: String) -> Run<String> {
     Run {
-        seed: case.seed,
-        strategy: case.strategy.clone(),
-        outcome: Outcome::Lost { how },
+        seed: case.config.seed,
+        strategy: case.config.strategy.to_string(),
+        outcome: Outcome::Lost { how, hangs: false },
         output: None,
         stats: Stats::default(),
         event_hash: 0,

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use retake_engine::{HORIZON_MAX, StrategyError};
-use retake_traces::time::parse_duration;
+use retake_traces::RunConfig;
+use retake_traces::time::{nanos, parse_duration};
 
 use super::binary::{Binary, CASES};
 use super::variables::Variables;
-use super::{Case, Explorer, Scenario, Search};
+use super::{Case, Explorer, STEP_LIMIT, Scenario, Search};
 use crate::isolate::{self, Launch, WorkerError, Workers};
 use crate::plan::FaultPlan;
 use report::{for_shell, say, write_trace};
@@ -37,16 +38,12 @@ pub struct Test {
     pub strategy: &'static str,
     /// `none`, `swarm`, or a file relative to the crate's manifest.
     pub faults: &'static str,
-    /// Largest number of steps of a run.
-    pub steps: u64,
     /// End of virtual time, such as `60s`.
     pub horizon: &'static str,
     /// `process`: each run in a process of its own; `shared`: all in the test's process.
     pub isolation: &'static str,
-    /// A task outside the scheduler fails the test.
-    pub strict: bool,
-    /// Runs may start threads.
-    pub allow_threads: bool,
+    /// Sets what else the attribute says of each run.
+    pub config: fn(&mut RunConfig),
     /// How long a run may take in real time, such as `120s`: one that takes longer hangs.
     pub timeout: &'static str,
     /// The largest address space of a run, in megabytes.
@@ -95,6 +92,17 @@ impl Test {
         let is_kept = name(folder.and_then(Path::parent)).is_some_and(|name| name == CASES);
         case.scenario == self.path()
             && (!is_kept || name(folder).is_some_and(|name| name == *self.folder_name()))
+    }
+
+    /// What all runs have in common.
+    fn run_config(&self) -> Result<RunConfig, String> {
+        let mut config = RunConfig {
+            horizon_ns: nanos(self.horizon()?),
+            step_limit: STEP_LIMIT,
+            ..RunConfig::default()
+        };
+        (self.config)(&mut config);
+        Ok(config)
     }
 
     fn horizon(&self) -> Result<Duration, String> {
@@ -184,13 +192,10 @@ impl Test {
             .parse()
             .map_err(|error: StrategyError| error.to_string())?;
         let explorer = Explorer::new(self.path())
+            .config(self.run_config()?)
             .search(search)
             .faults(self.faults()?)
-            .step_limit(self.steps)
-            .horizon(self.horizon()?)
             .check_determinism(DETERMINISM_SHARE)
-            .strict(self.strict)
-            .allow_threads(self.allow_threads)
             .plain_run(variables.has_plain_run());
         let seeds = variables.seeds.unwrap_or(0..self.seeds);
         let (campaign, error) = explorer.run_seeds(&scenario, seeds, &());

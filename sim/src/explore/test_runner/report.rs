@@ -57,11 +57,11 @@ impl Test {
 
     /// Shrink, save and explain a failure.
     pub(super) fn report(&self, case: &Case, scenario: &Scenario) -> String {
-        let seed = case.seed;
+        let seed = case.config.seed;
         let mut head = if case.is_plain() {
             "the plain run fails (first in, first out, without faults)".to_owned()
         } else {
-            format!("seed {seed} fails (strategy {})", case.strategy)
+            format!("seed {seed} fails (strategy {})", case.config.strategy)
         };
         if case.hangs() {
             // Each further run would take as long.

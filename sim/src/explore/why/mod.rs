@@ -77,12 +77,12 @@ fn first_line(text: &str) -> String {
 }
 
 pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
-    let small = match case.holds {
-        Some(_) => None,
-        None => super::shrink::shrink_boxed(case, scenario, SHRINK_STEPS_MAX, |_| {}).ok(),
+    let small = match case.has_holds() {
+        true => None,
+        false => super::shrink::shrink_boxed(case, scenario, SHRINK_STEPS_MAX, |_| {}).ok(),
     };
     // What a strategy ran eagerly cannot be written as holds.
-    let small = small.filter(|small| small.case.holds.is_some());
+    let small = small.filter(|small| small.case.has_holds());
     let is_smaller = small.is_some();
     let case = small.map_or_else(|| case.clone(), |small| small.case);
     let sink = MemorySink::new();
@@ -97,7 +97,7 @@ pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
         untried: 0,
         slice: Vec::new(),
         steps: lines.last().map_or(0, |line| line.step),
-        is_plain: case.holds.is_some() && case.size() == 0,
+        is_plain: case.has_holds() && case.size() == 0,
         is_smaller,
         is_thorough: false,
         case,

@@ -193,7 +193,7 @@ impl fmt::Display for OtherSeeds {
         } = self;
         match &self.example {
             Some(case) => {
-                let (seed, strategy) = (case.seed, &case.strategy);
+                let (seed, strategy) = (case.config.seed, &case.config.strategy);
                 let s = if *passed == 1 { "es" } else { "" };
                 write!(
                     f,

@@ -5,9 +5,9 @@ use retake_traces::sink::MemorySink;
 
 use super::deliveries::{Steps, in_words};
 use super::reason::{DifferentFailure, Ordering, OtherSeeds, Reason, Verdict, WithoutFaults};
-use crate::explore::{Case, Scenario};
+use crate::explore::{Case, FailureKind, Scenario};
 use retake_engine::outcome::{Outcome, Run};
-use retake_engine::strategy::Hold;
+use retake_engine::strategy::{Hold, Strategy};
 
 /// Runs, and steps in all, that may be spent on changes that could avoid the failure.
 const RUNS_MAX: usize = 400;
@@ -41,10 +41,7 @@ pub(super) struct Finder<'a> {
 
 /// The case with these holds.
 pub(super) fn with_holds(case: &Case, holds: Vec<Hold>) -> Case {
-    Case {
-        holds: Some(holds),
-        ..case.clone()
-    }
+    case.with_strategy(Strategy::Holds(holds.into()))
 }
 
 impl<'a> Finder<'a> {
@@ -83,15 +80,12 @@ impl<'a> Finder<'a> {
 
     /// A changed run may take longer, but not without bound.
     pub(super) fn limited(&self, candidate: &Case) -> Case {
-        let is_limit = self.case.signature.starts_with("step limit");
         let most = self.case.steps.saturating_mul(8).saturating_add(10_000);
-        Case {
-            step_limit: match is_limit {
-                true => candidate.step_limit,
-                false => candidate.step_limit.min(most),
-            },
-            ..candidate.clone()
+        let mut limited = candidate.clone();
+        if self.case.failure != Some(FailureKind::StepLimit) {
+            limited.config.step_limit = limited.config.step_limit.min(most);
         }
+        limited
     }
 
     fn verdict_of(&self, limited: &Case, run: &Run<()>) -> Verdict {
@@ -100,7 +94,7 @@ impl<'a> Finder<'a> {
         } else if self.case.fails_alike(&run.outcome) {
             Verdict::FailsAlike
         } else if matches!(run.outcome, Outcome::StepLimit { .. })
-            && limited.step_limit < self.case.step_limit
+            && limited.config.step_limit < self.case.config.step_limit
         {
             Verdict::Unknown
         } else {
@@ -144,12 +138,12 @@ impl<'a> Finder<'a> {
 
     /// Leave out each fault.
     fn faults(&mut self) {
-        for place in 0..self.case.faults.len() {
-            if !self.case.faults[place].is_harmful() {
+        for place in 0..self.case.config.faults.len() {
+            if !self.case.config.faults[place].is_harmful() {
                 continue;
             }
             let mut without = self.case.clone();
-            let fault = without.faults.remove(place);
+            let fault = without.config.faults.remove(place);
             match self.run(&without) {
                 Verdict::Passes => self.findings.reasons.push(Reason::Faults(WithoutFaults {
                     faults: vec![fault],
@@ -211,22 +205,27 @@ impl<'a> Finder<'a> {
             self.all_faults();
         }
         // Also where a strategy chooses that cannot be written as holds.
-        if self.case.holds.is_none() || self.case.holds().len() > 1 {
+        if !self.case.has_holds() || self.case.holds().len() > 1 {
             self.all_holds();
         }
     }
 
     fn all_faults(&mut self) {
         let mut passes = self.case.clone();
-        passes.faults.retain(|fault| !fault.is_harmful());
+        passes.config.faults.retain(|fault| !fault.is_harmful());
         if self.run(&passes) != Verdict::Passes {
             return;
         }
         let mut left_out = Vec::new();
-        let harmful = self.case.faults.iter().filter(|fault| fault.is_harmful());
+        let harmful = self
+            .case
+            .config
+            .faults
+            .iter()
+            .filter(|fault| fault.is_harmful());
         for fault in harmful {
             let mut with = passes.clone();
-            with.faults.push(fault.clone());
+            with.config.faults.push(fault.clone());
             match self.run(&with) {
                 Verdict::Passes => passes = with,
                 _ => left_out.push(fault.clone()),

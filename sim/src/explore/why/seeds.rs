@@ -95,18 +95,14 @@ impl Finder<'_> {
         };
         // These have a budget of their own: without them a reason may be missing.
         let steps_max = self.steps.saturating_add(SEED_STEPS_MAX);
-        let seeds = (0..=SEEDS_MAX).filter(|seed| *seed != self.case.seed);
+        let seeds = (0..=SEEDS_MAX).filter(|seed| *seed != self.case.config.seed);
         for seed in seeds.take(SEEDS_MAX as usize) {
             if self.steps >= steps_max {
                 break;
             }
             let strategy = Search::Mix.strategy(seed, self.case.steps);
-            let other = Case {
-                seed,
-                strategy: strategy.to_string(),
-                holds: None,
-                ..self.case.clone()
-            };
+            let mut other = self.case.with_strategy(strategy);
+            other.config.seed = seed;
             let run = self.limited(&other).trial(self.scenario);
             self.count(&run);
             found.runs += 1;

@@ -142,9 +142,9 @@ pub fn causal_diff(
     let by_line = diff(paths[0], paths[1])?;
     let headers = [header(paths[0])?, header(paths[1])?];
     let compared = Compared {
-        texts: headers.iter().all(|header| header.story),
-        causes: headers.iter().all(|header| header.causality),
-        states: headers.iter().all(|header| header.states),
+        texts: headers.iter().all(|header| header.layers.story),
+        causes: headers.iter().all(|header| header.layers.causality),
+        states: headers.iter().all(|header| header.layers.states),
     };
     let mut result = CausalDiff {
         names: (

@@ -180,24 +180,20 @@ fn unix(ns: u64) -> String {
 
 impl Run {
     fn new(header: &Header, start_ns: u64) -> Self {
-        let identity = serde_json::to_vec(&(
-            &header.scenario,
-            header.seed,
-            &header.strategy,
-            &header.faults,
-            header.horizon_ns,
-            &header.code,
-        ));
-        let faults = header.fault_lines().join("; ");
+        let identity = serde_json::to_vec(&(&header.scenario, &header.config, &header.code));
+        let faults = header.config.fault_lines().join("; ");
         let (program, version) = header
             .program
             .split_once(' ')
             .unwrap_or((&header.program, ""));
         let mut resource = vec![
             text("service.name", &*header.scenario),
-            text("service.instance.id", format!("seed {}", header.seed)),
+            text(
+                "service.instance.id",
+                format!("seed {}", header.config.seed),
+            ),
             text("retake.program", program),
-            text("retake.strategy", &*header.strategy),
+            text("retake.strategy", header.config.strategy.to_string()),
             text("retake.faults", faults),
             text("retake.code", &*header.code),
         ];
@@ -207,7 +203,7 @@ impl Run {
         Self {
             // An id of zeros means none.
             trace_id: xxh3_128(&identity.unwrap_or_default()).max(1),
-            seed: header.seed,
+            seed: header.config.seed,
             start_ns,
             resource,
             version: version.to_owned(),

@@ -354,7 +354,7 @@ impl Exporter for Perfetto {
             r#"{{"displayTimeUnit":"ns","otherData":{facts},"traceEvents":["#
         )?;
         self.is_first = true;
-        let name = format!("{}, seed {}", header.scenario, header.seed);
+        let name = format!("{}, seed {}", header.scenario, header.config.seed);
         self.event(
             format_args!(
                 r#""ph":"M","pid":{PROCESS},"tid":0,"name":"process_name","args":{{"name":{}}}"#,

@@ -16,7 +16,7 @@
 //! # use retake_traces::record::{Choice, End, State, Step, StepKind, Task, TaskKind};
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("a.retake");
-//! # let header = Header { causality: true, story: true, states: true, ..Header::default() };
+//! # let header = Header { layers: Layers::ALL, ..Header::default() };
 //! # let mut writer = TraceWriter::create(&path, &header)?;
 //! # let step = |task, kind| Step { elapsed_ns: 5, task, kind, message: 0, choice: Choice::Fifo };
 //! # for record in [

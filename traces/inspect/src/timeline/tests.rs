@@ -11,6 +11,7 @@ use retake_traces::fault::kinds::{self, Kill};
 use retake_traces::record::{
     Choice, Injected, Panic, Record, State, Step, StepKind, Task, Unhandled,
 };
+use retake_traces::run::Layers;
 use retake_traces::sink::Sink;
 use retake_traces::writer::TraceWriter;
 
@@ -122,9 +123,7 @@ fn records(deeds: &[Deed]) -> Vec<Record> {
 
 fn timeline(folder: &TempDir, records: &[Record], block: usize, limits: &Limits) -> Timeline {
     let header = Header {
-        causality: true,
-        story: true,
-        states: true,
+        layers: Layers::ALL,
         ..Header::default()
     };
     let path = folder.path().join("a");

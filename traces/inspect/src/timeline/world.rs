@@ -280,7 +280,7 @@ impl Timeline {
         let Some(life) = self.tasks.get(task as usize).cloned() else {
             return Ok(None);
         };
-        if life.started > step || !self.header.states {
+        if life.started > step || !self.header.layers.states {
             return Ok(None);
         }
         // The callback after the step has found it.

@@ -14,11 +14,11 @@ use retake_inspect::export::{ExportError, Format, Selection, export};
 use retake_inspect::timeline::Direction;
 use retake_inspect::{Teller, Timeline, causal_diff, diff};
 use retake_traces::fault::kinds::{self, Delay, Kill};
-use retake_traces::live::{Live, Piece, STRATEGY, Start, StepEnd};
+use retake_traces::live::{Live, Piece, Start, StepEnd};
 use retake_traces::record::{
     Choice, End, Ended, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
-use retake_traces::{Header, Schedule, Sink, TraceReader, TraceWriter, verify};
+use retake_traces::{Header, Schedule, Sink, Strategy, TraceReader, TraceWriter, verify};
 
 /// Records of an input that are used.
 const RECORDS_MAX: usize = 4_000;
@@ -69,8 +69,7 @@ pub(crate) fn repair(bytes: &mut [u8]) {
         return;
     }
     bytes[..6].copy_from_slice(b"RETAKE");
-    bytes[6] = 8;
-    bytes[7] = 0;
+    bytes[6..8].copy_from_slice(&retake_traces::VERSION.to_le_bytes());
     let end = bytes.len().saturating_sub(TRAILER);
     let (mut place, mut last) = (8, 8);
     while place + HEAD <= end {
@@ -541,13 +540,18 @@ fn mutate_records(header: &mut Header, records: &mut Vec<Record>, numbers: &mut 
             records.splice(to..to, part);
         }
         7 => {
-            header.causality ^= numbers.below(3) == 0;
-            header.story ^= numbers.below(3) == 0;
-            header.states ^= numbers.below(3) == 0;
-            header.seed = unusual(numbers);
+            header.layers.causality ^= numbers.below(3) == 0;
+            header.layers.story ^= numbers.below(3) == 0;
+            header.layers.states ^= numbers.below(3) == 0;
+            header.config.seed = unusual(numbers);
             header.scenario = text(numbers);
             if numbers.below(3) == 0 {
-                header.strategy = [STRATEGY, "random"][numbers.below(2)].to_owned();
+                let live = numbers.below(2) == 0;
+                header.config.strategy = if live {
+                    Strategy::Live
+                } else {
+                    Strategy::Random
+                };
             }
         }
         8 => records.truncate(place),

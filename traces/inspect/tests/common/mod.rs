@@ -10,23 +10,22 @@ use retake_traces::fault::kinds::{Delay, Kill};
 use retake_traces::record::{
     Choice, End, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
-use retake_traces::{Header, Sink, TraceWriter};
+use retake_traces::{Header, Layers, RunConfig, Sink, TraceWriter};
 
 pub(crate) fn header() -> Header {
     Header {
         program: "retake 1".into(),
         scenario: "shop".into(),
-        seed: 7,
-        strategy: "random".into(),
-        horizon_ns: 60_000_000_000,
-        step_limit: 1_000,
-        causality: true,
-        story: true,
-        faults: vec!["kill pool @2ms".parse().unwrap()],
-        only_planned_faults: false,
+        config: RunConfig {
+            seed: 7,
+            horizon_ns: 60_000_000_000,
+            step_limit: 1_000,
+            faults: vec!["kill pool @2ms".parse().unwrap()],
+            ..RunConfig::default()
+        },
+        layers: Layers::ALL,
         versions: vec![("ractor".into(), "1.0".into())],
         code: "00ff".into(),
-        states: true,
         reasons: vec!["passes without the fault `kill pool @2ms`".into()],
         decisive: vec![2],
     }

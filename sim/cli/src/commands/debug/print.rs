@@ -196,8 +196,8 @@ impl Answers {
         let header = timeline.header().clone();
         Ok(Self {
             scenario: header.scenario,
-            seed: header.seed,
-            strategy: header.strategy,
+            seed: header.config.seed,
+            strategy: header.config.strategy.to_string(),
             steps: timeline.steps(),
             outcome: timeline.end().outcome.clone(),
             notes: source.notes.clone(),
@@ -332,7 +332,7 @@ pub(super) fn actor_state(
             ended.step,
             ended.how.name()
         )),
-        (None, _) if !timeline.header().states => {
+        (None, _) if !timeline.header().layers.states => {
             Some("states were not recorded: record the trace with --states".to_owned())
         }
         (None, _) if life.is_some_and(|life| life.started > step) => {
@@ -359,7 +359,7 @@ pub(super) fn actor_state(
 fn state_of_step(timeline: &mut Timeline, step: u64) -> Result<Option<ActorState>, TraceError> {
     let line = timeline.step(step)?;
     match line.map(|line| line.record) {
-        Some(Record::Step(it)) if timeline.header().states => {
+        Some(Record::Step(it)) if timeline.header().layers.states => {
             let state = actor_state(timeline, it.task, step)?;
             Ok(state.state.is_some().then_some(state))
         }

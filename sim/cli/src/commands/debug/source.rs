@@ -99,9 +99,9 @@ impl Source {
 /// The layers that a trace was recorded without.
 fn lacking(header: &Header) -> Vec<&'static str> {
     [
-        (header.story, "texts"),
-        (header.causality, "causes"),
-        (header.states, "states"),
+        (header.layers.story, "texts"),
+        (header.layers.causality, "causes"),
+        (header.layers.states, "states"),
     ]
     .into_iter()
     .filter_map(|(has, name)| (!has).then_some(name))
@@ -128,7 +128,7 @@ fn execute_again(
             "this program is not the one that recorded it, so it is not executed again".to_owned(),
         ));
     }
-    if header.strategy == retake_traces::live::STRATEGY {
+    if header.config.strategy == retake_traces::Strategy::Live {
         return Ok(Err("a live recording is not executed again".to_owned()));
     }
     let folder = tempfile::tempdir()?;

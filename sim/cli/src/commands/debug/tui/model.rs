@@ -137,7 +137,7 @@ impl Model {
             folder,
         } = source;
         let header = timeline.header();
-        let title = format!("{}, seed {}", header.scenario, header.seed);
+        let title = format!("{}, seed {}", header.scenario, header.config.seed);
         let notes: Vec<String> = header.reasons.iter().cloned().chain(notes).collect();
         let world = timeline.world(step)?;
         let mut model = Self {
