@@ -12,6 +12,7 @@ use rand::Rng as _;
 use retake_sim::Outcome;
 use retake_sim::explore::{self, Case, Exhausted, Exhaustive, Explorer, Scenario, shrink};
 use retake_sim::isolate::{self, Launch, Workers};
+use retake_traces::MemorySink;
 
 type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -289,6 +290,124 @@ fn everything_stays_at_its_address_however_many_children_a_worker_has_made() {
     // Also where it is run alone.
     let again = failure.case.run(&scenario);
     assert_eq!(again.outcome.to_string(), failure.case.outcome);
+}
+
+/// Keeps what it is sent on the heap, and the addresses of that.
+struct Keeper;
+
+#[derive(Debug, Default)]
+struct Kept {
+    texts: Vec<String>,
+    /// In an order that depends on the addresses, as that of `ahash` does.
+    by_address: std::collections::BTreeMap<usize, Arc<str>>,
+}
+
+#[derive(Debug)]
+enum Keep {
+    Text(String),
+    Addresses(ractor::RpcReplyPort<Vec<usize>>),
+}
+
+#[retake::simulated]
+impl ractor::Actor for Keeper {
+    type Msg = Keep;
+    type State = Kept;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: ractor::ActorRef<Keep>,
+        (): (),
+    ) -> Result<Kept, ractor::ActorProcessingErr> {
+        Ok(Kept::default())
+    }
+
+    async fn handle(
+        &self,
+        _: ractor::ActorRef<Keep>,
+        message: Keep,
+        kept: &mut Kept,
+    ) -> Result<(), ractor::ActorProcessingErr> {
+        match message {
+            Keep::Text(text) => {
+                retake::event!("keeps a text of {} bytes", text.len());
+                let shared: Arc<str> = Arc::from(&*text);
+                kept.by_address.insert(shared.as_ptr() as usize, shared);
+                kept.texts.push(text);
+            }
+            Keep::Addresses(reply) => {
+                let texts = kept.texts.iter().map(|it| it.as_ptr() as usize);
+                let _ = reply.send(texts.chain(kept.by_address.keys().copied()).collect());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fails, and says in letters at which addresses two actors have kept what they were sent.
+fn where_actors_keep_things() -> Body {
+    Box::pin(async {
+        let mut keepers = Vec::new();
+        for name in ["one", "two"] {
+            let keeper = ractor::Actor::spawn(Some(name.to_owned()), Keeper, ());
+            keepers.push(keeper.await.unwrap().0);
+        }
+        let senders = [0, 1, 2].map(|sender: usize| {
+            let keepers = keepers.clone();
+            retake::spawn(async move {
+                for size in 1..20 {
+                    let text = "x".repeat(sender * 100 + size * 7);
+                    keepers[size % 2].cast(Keep::Text(text)).unwrap();
+                    let wait = Duration::from_millis(retake::rng().next_u64() % 3);
+                    retake::sleep(wait).await;
+                }
+            })
+        });
+        for sender in senders {
+            sender.await.unwrap();
+        }
+        let mut all = 0_usize;
+        for keeper in keepers {
+            for address in ractor::call!(keeper, Keep::Addresses).unwrap() {
+                all = all.wrapping_mul(31).wrapping_add(address);
+            }
+        }
+        let digits = (0..16).map(|place| (all >> (4 * place)) as u8 & 15);
+        let letters: String = digits.map(|it| char::from(b'a' + it)).collect();
+        retake::always!(false, "things are at [{letters:?}]");
+    })
+}
+
+/// Recording allocates: texts, states, causes, the trace itself.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn addresses_are_the_same_whatever_is_recorded_of_a_run() {
+    let name = "addresses_are_the_same_whatever_is_recorded_of_a_run";
+    let scenario = isolated(name, where_actors_keep_things);
+    let explorer = Explorer::new("addresses").jobs(1).seeds(0..1);
+    let campaign = explorer.keep_going(true).run(scenario.clone());
+    check(&scenario);
+    let found = &campaign.failures[0].case;
+    let mut outcomes = std::collections::BTreeSet::new();
+    for seed in 0..4 {
+        let strategy = "random".to_owned();
+        let case = Case {
+            seed,
+            strategy,
+            ..found.clone()
+        };
+        let outcome = case.run(&scenario).outcome.to_string();
+        assert!(outcome.contains("things are at ["), "{outcome}");
+        for states in [false, true] {
+            let recorded = case.run_into(&scenario, MemorySink::new(), states);
+            assert_eq!(recorded.outcome.to_string(), outcome);
+        }
+        outcomes.insert(outcome);
+    }
+    // Where things are is a function of the seed, and no constant.
+    assert!(outcomes.len() > 2, "{outcomes:?}");
+    let recorded = found.run_into(&scenario, MemorySink::new(), true);
+    assert_eq!(recorded.outcome.to_string(), found.outcome);
 }
 
 /// Systems without `fork` start a process for each run. The variable has this one do so.

@@ -18,6 +18,7 @@ use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use tracing_core::span::Current;
 
+use crate::interpose::heap::LibraryHeap;
 use crate::outcome::Messages;
 
 /// Ids with this bit stand for steps; the user's subscriber does not see them.
@@ -119,6 +120,7 @@ impl Watched {
 
 /// Do something with the messages that are watched.
 fn watched<T>(work: impl FnOnce(&mut Watched) -> T) -> Option<T> {
+    let _library = LibraryHeap::enter();
     // What is dropped while the thread ends is not watched any more.
     let done = WATCHED.try_with(|watched| {
         let mut watched = watched.try_borrow_mut().ok()?;
@@ -156,6 +158,7 @@ pub(crate) fn spawned_before(id: tokio::task::Id, step: u64) {
 
 /// The step that spawned the task which runs now, if no gate guards it: ids of tasks count up.
 fn spawner() -> Option<u64> {
+    let _library = LibraryHeap::enter();
     SPAWNED.with_borrow(|spawned| {
         let (last, _) = spawned.last()?;
         let id = tokio::task::try_id().map(number).filter(|id| id < last)?;

@@ -124,6 +124,15 @@ pub struct TimerId {
 
 /// A simulation, as gates see it. Every method is called on the simulation's thread.
 pub trait Engine {
+    /// What follows on this thread is the engine's own work, until [`Engine::leave`] is called
+    /// with what this gives. Called around every question, so that it is cheap.
+    fn enter(&self) -> u8 {
+        0
+    }
+    /// What follows on this thread is the user's code again.
+    fn leave(&self, entered: u8) {
+        let _ = entered;
+    }
     /// An actor is about to run its `pre_start`.
     fn actor_starting(&self, actor: &ActorCell, type_name: &'static str) -> TaskId;
     /// The task of an actor that has started; one that is not known yet becomes known.
@@ -317,11 +326,40 @@ impl Drop for Installed {
     }
 }
 
+/// Says that the user's code continues when it is dropped.
+struct Asked<'a> {
+    engine: &'a (dyn Engine + 'static),
+    entered: u8,
+}
+
+impl<'a> Asked<'a> {
+    #[inline]
+    fn ask<R>(
+        engine: &'a (dyn Engine + 'static),
+        ask: impl FnOnce(&(dyn Engine + 'static)) -> R,
+    ) -> R {
+        let entered = engine.enter();
+        let _asked = Self { engine, entered };
+        ask(engine)
+    }
+}
+
+impl Drop for Asked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.engine.leave(self.entered);
+    }
+}
+
 /// Ask the engine of this thread, if there is one.
 #[inline]
 pub fn with<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
     ENGINE
-        .try_with(|slot| slot.borrow().as_deref().map(ask))
+        .try_with(|slot| {
+            slot.borrow()
+                .as_deref()
+                .map(|engine| Asked::ask(engine, ask))
+        })
         .ok()
         .flatten()
 }
@@ -358,7 +396,7 @@ pub fn uninstall_recorder() {
 #[inline]
 pub fn gating<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
     let asked = ENGINE.try_with(|slot| match slot.borrow().as_deref() {
-        Some(engine) => Some(ask(engine)),
+        Some(engine) => Some(Asked::ask(engine, ask)),
         None if IS_RECORDING.load(Ordering::Relaxed) => ask_recorder(ask),
         None => None,
     });

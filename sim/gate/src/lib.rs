@@ -214,14 +214,19 @@ macro_rules! event {
 /// What [`event!`] expands to.
 #[doc(hidden)]
 pub fn log_event(text: impl FnOnce() -> String, module: &'static str) {
-    match engine::with(|engine| engine.wants().messages) {
-        None => tracing::info!(target: "retake::event", module, "{}", text()),
-        Some(false) => {}
-        Some(true) => {
-            let text = text();
-            engine::with(|engine| engine.event(text));
-            // A monitor may have found it wrong.
-            gate::stop_step();
+    let mut text = Some(text);
+    let is_wanted = engine::with(|engine| {
+        let is_wanted = engine.wants().messages;
+        // As the engine's own work: a run that is recorded allocates no more than others do.
+        if is_wanted && let Some(text) = text.take() {
+            engine.event(text());
         }
+        is_wanted
+    });
+    match (is_wanted, text) {
+        (None, Some(text)) => tracing::info!(target: "retake::event", module, "{}", text()),
+        // A monitor may have found it wrong.
+        (Some(true), _) => gate::stop_step(),
+        _ => {}
     }
 }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use super::time::{FAR_NS, advance};
 use super::{CURRENT, Engine};
+use crate::interpose::heap::LibraryHeap;
 use crate::outcome::Outcome;
 
 /// The engine on this thread, also while the thread ends.
@@ -29,6 +30,7 @@ pub(crate) fn steps_taken() -> u64 {
 
 /// The step on this thread blocks it for so long: virtual time moves on.
 pub(crate) fn block(ns: u64) {
+    let _library = LibraryHeap::enter();
     if let Some(engine) = current() {
         // Should tokio's clock have been resumed by hand, moving it panics, and the caller
         // is C.
@@ -38,6 +40,7 @@ pub(crate) fn block(ns: u64) {
 
 /// The step on this thread starts another one; `place` says by which code.
 pub(crate) fn starts_thread(is_allowed: bool, place: impl FnOnce() -> Option<String>) {
+    let _library = LibraryHeap::enter();
     if let Some(engine) = current() {
         engine.starts_thread(is_allowed, place);
     }

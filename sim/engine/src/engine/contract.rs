@@ -18,6 +18,7 @@ use super::ungated::note_spawner;
 use crate::core::{Core, Mode};
 use crate::identity::scope;
 use crate::inject;
+use crate::interpose::heap;
 use crate::outcome::Outcome;
 use crate::timers::Action;
 
@@ -25,6 +26,16 @@ const ESCAPED_TASK: &str = "a task that no gate guards uses the simulation's tim
 const ESCAPED_TASK_REMEDY: &str = "spawn it with `retake::spawn` instead of `tokio::spawn`";
 
 impl Contract for Engine {
+    #[inline]
+    fn enter(&self) -> u8 {
+        heap::enter()
+    }
+
+    #[inline]
+    fn leave(&self, entered: u8) {
+        heap::leave(entered);
+    }
+
     fn actor_starting(&self, actor: &ActorCell, type_name: &'static str) -> TaskId {
         let (slot, swept, watched) = {
             let mut core = self.core.borrow_mut();

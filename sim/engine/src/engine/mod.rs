@@ -39,6 +39,7 @@ use crate::deadlock::Findings;
 use crate::ends::Ends;
 use crate::environment::Environment;
 use crate::injector::Injector;
+use crate::interpose::heap::LibraryHeap;
 use crate::name_conflict::hold_name;
 use crate::outcome::Outcome;
 use retake_traces::fault::Effect;
@@ -278,6 +279,7 @@ impl Engine {
 
     /// Called by tokio when no task is queued.
     pub(crate) fn on_park(&self) {
+        let _library = LibraryHeap::enter();
         if self.core.borrow().is_over() {
             return;
         }
@@ -327,6 +329,7 @@ impl Future for Sentinel {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let _library = LibraryHeap::enter();
         CURRENT.with_borrow(|engine| {
             if let Some(engine) = engine {
                 engine.poll_sentinel(context);

@@ -14,6 +14,7 @@ use std::cell::{Cell, RefCell};
 
 use rand_chacha::ChaCha8Rng;
 
+pub(crate) mod heap;
 #[cfg(all(feature = "interpose", target_os = "linux"))]
 mod symbols;
 
@@ -100,7 +101,31 @@ impl Drop for Interposed {
     }
 }
 
-/// Do something of the simulator's own with the system's entropy, clocks and threads.
+/// The heap of a run, on which this thread allocates until it is dropped.
+#[derive(Debug)]
+pub(crate) struct RunHeap(u8);
+
+impl RunHeap {
+    /// Take one that no other run uses. Where there is none, the run has that of the C library.
+    pub(crate) fn start() -> Self {
+        #[cfg(all(feature = "interpose", target_os = "linux"))]
+        let number = symbols::take_heap();
+        #[cfg(not(all(feature = "interpose", target_os = "linux")))]
+        let number = heap::LIBRARY;
+        heap::leave(number);
+        Self(number)
+    }
+}
+
+impl Drop for RunHeap {
+    fn drop(&mut self) {
+        heap::enter();
+        #[cfg(all(feature = "interpose", target_os = "linux"))]
+        symbols::give_heap_back(self.0);
+    }
+}
+
+/// Do something of the simulator's own with the system's entropy, clocks, threads and heap.
 pub(crate) fn outside<T>(work: impl FnOnce() -> T) -> T {
     struct Restore(bool);
     impl Drop for Restore {
@@ -109,6 +134,7 @@ pub(crate) fn outside<T>(work: impl FnOnce() -> T) -> T {
         }
     }
     let _restore = Restore(ACTIVE.replace(false));
+    let _library = heap::LibraryHeap::enter();
     work()
 }
 

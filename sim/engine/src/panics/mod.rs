@@ -11,6 +11,7 @@ use std::panic::{Location, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::interpose::heap::LibraryHeap;
 use crate::outcome::Place;
 pub(crate) use calls::awaited;
 use calls::{short_path, user_frames};
@@ -172,6 +173,7 @@ impl Hooks {
 
 /// Keep what the simulation on this thread, if there is one, has to know. True if there is.
 fn see(panic: &PanicHookInfo<'_>) -> bool {
+    let _library = LibraryHeap::enter();
     let watched = SEEN.try_with(|seen| {
         let mut seen = seen.try_borrow_mut().ok()?;
         let seen = seen.as_mut()?;

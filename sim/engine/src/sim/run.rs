@@ -16,7 +16,7 @@ use crate::core::{Core, Last};
 use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::follow::Follow;
 use crate::inputs::drive;
-use crate::interpose::{Interposed, outside};
+use crate::interpose::{Interposed, RunHeap, outside};
 use crate::limits::NO_STACK;
 use crate::outcome::{Outcome, Run};
 use crate::panics;
@@ -103,6 +103,8 @@ impl Sim {
             causes::watch_messages(self.config.watch.is_some());
             tracing::subscriber::set_default(Causes::new())
         });
+        // From here on memory is that of what is simulated, but for what the engine is asked.
+        let heap = RunHeap::start();
         let runtime = runtime();
         let unhandled = runtime.block_on(async {
             self.start(&engine, scenario, &output);
@@ -113,6 +115,7 @@ impl Sim {
         // but no gate opens any more.
         engine.release();
         drop(runtime);
+        drop(heap);
         engine.set_environment(None);
         drop(causes);
         drop(interposed);

@@ -55,6 +55,7 @@ symbols! {
     GETTIMEOFDAY c"gettimeofday",
     GET_NPROCS c"get_nprocs",
     GET_NPROCS_CONF c"get_nprocs_conf",
+    MALLOC_USABLE_SIZE c"malloc_usable_size",
     PTHREAD_CREATE c"pthread_create",
     PTHREAD_GETAFFINITY_NP c"pthread_getaffinity_np",
     SCHED_GETCPU c"sched_getcpu",

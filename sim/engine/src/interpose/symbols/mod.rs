@@ -41,6 +41,29 @@ pub(super) fn prepare() {
     library::look_up_all();
 }
 
+/// A heap for the run that begins on this thread: that of the C library if there is no other.
+pub(super) fn take_heap() -> u8 {
+    #[cfg(all(
+        target_env = "gnu",
+        not(target_feature = "crt-static"),
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    return glibc::memory::take();
+    #[allow(unreachable_code, reason = "where the line above is not")]
+    super::heap::LIBRARY
+}
+
+/// The run that had this heap is over.
+pub(super) fn give_heap_back(number: u8) {
+    #[cfg(all(
+        target_env = "gnu",
+        not(target_feature = "crt-static"),
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    glibc::memory::give_back(number);
+    let _ = number;
+}
+
 /// Give an error as functions of the C library do.
 fn fail(error: libc::c_int) -> libc::c_int {
     // SAFETY: the place of this thread's `errno` is always valid.

@@ -1,12 +1,14 @@
 //! What needs glibc, on processors whose functions with a variable number of arguments
 //! take them as others do.
 //!
-//! `devices` has the files that give random bytes, `waits` what blocks a thread, `host`
+//! `memory` is what is allocated, `devices` has the files that give random bytes, `waits` what blocks a thread, `host`
 //! the processors and the names of process and machine, `threads` what starts a thread,
 //! and `place` who did.
 
 mod devices;
 mod host;
+#[cfg(not(target_feature = "crt-static"))]
+pub(super) mod memory;
 mod place;
 mod threads;
 mod waits;
@@ -14,6 +16,8 @@ mod waits;
 /// A run begins on this thread.
 pub(super) fn start() {
     devices::keep();
+    #[cfg(not(target_feature = "crt-static"))]
+    memory::keep();
     threads::keep();
     waits::keep();
     host::start();
