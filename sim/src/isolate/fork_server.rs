@@ -28,6 +28,7 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
     };
     // Once, instead of in each child.
     retake_engine::internal::prepare();
+    os::share_one_arena();
     if let Err(what) = os::others_sleep(REST) {
         let _ = wire::send(&socket, wire::REFUSAL, what.as_bytes());
         os::exit(2);

@@ -7,7 +7,7 @@
 //! process, while the engine uses that of the C library: addresses are then a function of the
 //! run alone.
 //!
-//! `symbols::glibc::memory` has the functions of the C library. A thread says here on which
+//! `symbols::glibc` has the heaps and the functions of the C library. A thread says here on which
 //! heap it is.
 
 use std::cell::Cell;

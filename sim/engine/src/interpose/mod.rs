@@ -120,8 +120,10 @@ impl RunHeap {
 impl Drop for RunHeap {
     fn drop(&mut self) {
         heap::enter();
+        let number = self.0;
         #[cfg(all(feature = "interpose", target_os = "linux"))]
-        symbols::give_heap_back(self.0);
+        symbols::give_heap_back(number);
+        let _ = number;
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn take_heap() -> u8 {
         not(target_feature = "crt-static"),
         any(target_arch = "x86_64", target_arch = "aarch64")
     ))]
-    return glibc::memory::take();
+    return glibc::heaps::take();
     #[allow(unreachable_code, reason = "where the line above is not")]
     super::heap::LIBRARY
 }
@@ -60,7 +60,7 @@ pub(super) fn give_heap_back(number: u8) {
         not(target_feature = "crt-static"),
         any(target_arch = "x86_64", target_arch = "aarch64")
     ))]
-    glibc::memory::give_back(number);
+    glibc::heaps::give_back(number);
     let _ = number;
 }
 

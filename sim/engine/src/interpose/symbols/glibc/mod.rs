@@ -1,14 +1,16 @@
 //! What needs glibc, on processors whose functions with a variable number of arguments
 //! take them as others do.
 //!
-//! `memory` is what is allocated, `devices` has the files that give random bytes, `waits` what blocks a thread, `host`
-//! the processors and the names of process and machine, `threads` what starts a thread,
-//! and `place` who did.
+//! `memory` has what allocates, `heaps` where; `devices` has the files that give random bytes,
+//! `waits` what blocks a thread, `host` the processors and the names of process and machine,
+//! `threads` what starts a thread, and `place` who did.
 
 mod devices;
+#[cfg(not(target_feature = "crt-static"))]
+pub(super) mod heaps;
 mod host;
 #[cfg(not(target_feature = "crt-static"))]
-pub(super) mod memory;
+mod memory;
 mod place;
 mod threads;
 mod waits;
