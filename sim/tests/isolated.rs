@@ -239,15 +239,20 @@ fn a_deadlock_is_probed_again_in_a_process_of_its_own() {
     assert!(!cycle(Scenario::from(waits_in_the_first_run)));
 }
 
+/// A number for where memory is that is allocated now, of all sizes that an allocator may keep
+/// apart: any other allocation before changes it.
+fn addresses_of_all_sizes() -> usize {
+    let heap: Vec<Vec<u8>> = (1..64).map(|size| Vec::with_capacity(16 * size)).collect();
+    let heap = heap.iter().map(|it| it.as_ptr() as usize);
+    heap.fold(0_usize, |all, it| all.wrapping_mul(31).wrapping_add(it))
+}
+
 /// Fails, and says where things are, in letters, as failures that differ in digits count as one.
 fn where_things_are() -> Body {
     static SOMETHING: AtomicU32 = AtomicU32::new(7);
     Box::pin(async {
         let code = where_things_are as *const () as usize;
-        // Of all sizes that the allocator keeps apart.
-        let heap: Vec<Vec<u8>> = (1..64).map(|size| Vec::with_capacity(16 * size)).collect();
-        let heap = heap.iter().map(|it| it.as_ptr() as usize);
-        let heap = heap.fold(0_usize, |all, it| all.wrapping_mul(31).wrapping_add(it));
+        let heap = addresses_of_all_sizes();
         let on_stack = 7_u8;
         let stack = std::hint::black_box(&raw const on_stack) as usize;
         let addresses = [code, &raw const SOMETHING as usize, heap, stack];
@@ -408,6 +413,49 @@ fn addresses_are_the_same_whatever_is_recorded_of_a_run() {
     assert!(outcomes.len() > 2, "{outcomes:?}");
     let recorded = found.run_into(&scenario, MemorySink::new(), true);
     assert_eq!(recorded.outcome.to_string(), found.outcome);
+}
+
+/// Fails, and says where it has put the first things.
+fn where_the_first_things_are() -> Body {
+    Box::pin(async {
+        let address = addresses_of_all_sizes();
+        let digits = (0..12).map(|place| (address >> (4 * place)) as u8 & 15);
+        let letters: String = digits.map(|it| char::from(b'a' + it)).collect();
+        retake::always!(false, "they are at [{letters:?}]");
+    })
+}
+
+/// What chooses the steps, and which faults there are, is the engine's own.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn addresses_are_the_same_whatever_chooses_the_steps() {
+    let name = "addresses_are_the_same_whatever_chooses_the_steps";
+    let scenario = isolated(name, where_the_first_things_are);
+    let campaign = Explorer::new("first").seeds(0..1).run(scenario.clone());
+    check(&scenario);
+    let found = &campaign.failures[0].case;
+    assert!(found.outcome.contains("they are at ["), "{found:?}");
+    for strategy in [
+        "fifo",
+        "random",
+        "pct:depth=5,steps=100",
+        "pos",
+        "delays",
+        "starve",
+    ] {
+        for faults in [vec![], vec![retake_sim::Fault::kill("nobody"); 20]] {
+            let case = Case {
+                seed: 7,
+                strategy: strategy.to_owned(),
+                faults,
+                ..found.clone()
+            };
+            let outcome = case.run(&scenario).outcome;
+            assert_eq!(outcome.to_string(), found.outcome, "{strategy}");
+            let recorded = case.run_into(&scenario, MemorySink::new(), true);
+            assert_eq!(recorded.outcome.to_string(), found.outcome, "{strategy}");
+        }
+    }
 }
 
 /// Systems without `fork` start a process for each run. The variable has this one do so.

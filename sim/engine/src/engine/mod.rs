@@ -134,6 +134,7 @@ impl Engine {
 
     /// Called on the runtime, before the scenario is spawned.
     pub(crate) fn start(&self) {
+        let _library = LibraryHeap::enter();
         self.base.set(Some(tokio::time::Instant::now()));
         self.metrics
             .replace(Some(tokio::runtime::Handle::current().metrics()));

@@ -9,6 +9,7 @@ use retake_traces::RunConfig;
 use retake_traces::record::{TaskKind, Unhandled};
 use retake_traces::sink::HashSink;
 use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
 
 use super::{Isolation, MakeSink, Sim, lock};
 use crate::causes::{self, Causes};
@@ -16,6 +17,7 @@ use crate::core::{Core, Last};
 use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::follow::Follow;
 use crate::inputs::drive;
+use crate::interpose::heap::LibraryHeap;
 use crate::interpose::{Interposed, RunHeap, outside};
 use crate::limits::NO_STACK;
 use crate::outcome::{Outcome, Run};
@@ -168,7 +170,7 @@ impl Sim {
             let value = body.await;
             *lock(&output) = Some(value);
         }));
-        engine.core.borrow_mut().spawned(SCENARIO).handle = Some(scenario.abort_handle());
+        engine.set_scenario(scenario.abort_handle());
         if let Some(on_input) = &self.on_input {
             tokio::spawn(engine.gate_driver(drive(Arc::clone(on_input))));
         }
@@ -296,17 +298,25 @@ fn runtime() -> Runtime {
 }
 
 impl Engine {
+    /// How the scenario is ended.
+    fn set_scenario(&self, handle: AbortHandle) {
+        let _library = LibraryHeap::enter();
+        self.core.borrow_mut().spawned(SCENARIO).handle = Some(handle);
+    }
+
     /// The task that starts what a recording has from outside.
     fn gate_driver<F>(&self, body: F) -> impl Future<Output = ()> + Send + 'static + use<F>
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        let library = LibraryHeap::enter();
         let mut core = self.core.borrow_mut();
         let slot = core.start_task(TaskKind::Task, "driver");
         if let Some(follow) = &mut core.follow {
             follow.set_driver(slot);
         }
         drop(core);
+        drop(library);
         retake::gate::existing_task(retake::engine::TaskId(slot), body)
     }
 
@@ -315,10 +325,12 @@ impl Engine {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        let library = LibraryHeap::enter();
         let slot = self
             .core
             .borrow_mut()
             .start_task(TaskKind::Scenario, "scenario");
+        drop(library);
         retake::gate::existing_task(retake::engine::TaskId(slot), body)
     }
 }
