@@ -18,6 +18,7 @@ use std::path::Path;
 
 use retake_traces::did_you_mean;
 use retake_traces::fault::Fault;
+pub use retake_traces::fault::swarm::PlainRun;
 use retake_traces::fault::swarm::Swarm;
 use retake_traces::file::{FileError, read_text};
 use serde::{Deserialize, Serialize};
@@ -93,14 +94,14 @@ impl FaultPlan {
             .map_err(|error: toml::de::Error| PlanError::Malformed(name, error.to_string()))
     }
 
-    /// The faults of the run of this seed, which takes about so many steps. One run in
-    /// eight of a swarm has none of the swarm.
+    /// The faults of the run of this seed, which takes about as long as the plain one. One run
+    /// in eight of a swarm has none of the swarm.
     #[must_use]
-    pub fn draw(&self, seed: u64, steps: u64) -> Vec<Fault> {
+    pub fn draw(&self, seed: u64, plain: PlainRun) -> Vec<Fault> {
         let mut faults = self.faults.clone();
         if let Some(swarm) = &self.swarm {
             let rng = &mut stream(seed, "swarm");
-            faults.extend(swarm.draw(steps, &mut |bound| below(rng, bound.max(1))));
+            faults.extend(swarm.draw(plain, &mut |bound| below(rng, bound.max(1))));
         }
         faults
     }
@@ -112,6 +113,42 @@ mod tests {
     use retake_traces::fault::kinds::Heal;
 
     use super::*;
+
+    const PLAIN: PlainRun = PlainRun {
+        steps: 300,
+        time: std::time::Duration::from_secs(9),
+        packets: 0,
+    };
+
+    #[test]
+    fn a_swarm_draws_faults_of_the_network_where_there_is_one_and_no_others_there() {
+        let plan: FaultPlan = toml::from_str("[swarm]\nkinds = [\"network\"]\n").unwrap();
+        let mut verbs = std::collections::BTreeSet::new();
+        for seed in 0..1000 {
+            assert_eq!(plan.draw(seed, PLAIN), []);
+            let usual = FaultPlan::swarm().draw(seed, PLAIN);
+            assert!(
+                usual
+                    .iter()
+                    .all(|fault| !fault.to_string().contains("packets"))
+            );
+            let plain = PlainRun {
+                packets: 7,
+                ..PLAIN
+            };
+            for fault in plan.draw(seed, plain) {
+                assert_eq!(fault.to_string().parse(), Ok(fault.clone()));
+                verbs.insert(fault.action.verb());
+                if let When::At(time) = fault.when {
+                    assert!(time < std::time::Duration::from_secs(6), "{fault}");
+                }
+            }
+        }
+        let verbs: Vec<&str> = verbs.into_iter().collect();
+        let expected =
+            "cut delay packets duplicate packets heal lose packets reorder packets reset";
+        assert_eq!(verbs.join(" "), expected);
+    }
 
     #[test]
     fn a_plan_in_a_file_is_read_and_a_wrong_one_refused() {
@@ -146,8 +183,8 @@ mod tests {
         let mut quiet = 0;
         let mut verbs = std::collections::BTreeSet::new();
         for seed in 0..1000 {
-            let drawn = plan.draw(seed, 300);
-            assert_eq!(drawn, plan.draw(seed, 300));
+            let drawn = plan.draw(seed, PLAIN);
+            assert_eq!(drawn, plan.draw(seed, PLAIN));
             quiet += u32::from(drawn.is_empty());
             let step = |fault: &Fault| match fault.when {
                 When::Step(at) => at,
@@ -182,7 +219,7 @@ mod tests {
                     beyond_intensity = true\n";
         let plan: FaultPlan = toml::from_str(text).unwrap();
         for seed in 0..100 {
-            let faults = plan.draw(seed, 300);
+            let faults = plan.draw(seed, PLAIN);
             assert!(faults.len() <= 3);
             let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
             if let Some((heal, kills)) = text.split_last() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use retake_inspect::{Comparer, Divergence};
 use retake_sim::explore::{self, Execution};
 use retake_sim::isolate::Workers;
+use retake_sim::plan::PlainRun;
 use retake_sim::{Outcome, Run, Sim, Stats, Strategy};
 use retake_traces::clean::one_line;
 use retake_traces::{
@@ -155,15 +156,15 @@ impl<'p> Runner<'p> {
         self.execute(scenario, settings, None, HashSink::new(), progress)
     }
 
-    /// The number of steps of a scenario's plain run, first in, first out without faults, by
-    /// which a campaign draws the faults of its seeds.
+    /// What a scenario's plain run, first in, first out without faults, says about others: by
+    /// it a campaign draws the faults of its seeds.
     #[must_use]
-    pub fn plain_steps(
+    pub fn plain_run(
         &self,
         scenario: &Scenario,
         settings: &Settings,
         progress: &Progress,
-    ) -> u64 {
+    ) -> PlainRun {
         let plain = RunConfig {
             seed: 0,
             strategy: Strategy::Fifo,
@@ -177,7 +178,7 @@ impl<'p> Runner<'p> {
         let executed = execution.run(&placed, HashSink::new(), move |steps, now| {
             progress.set(steps, now);
         });
-        executed.run.stats.steps
+        executed.run.stats.plain()
     }
 
     /// Run a scenario and record it in a file.

@@ -3,6 +3,7 @@
 //! The kinds of faults with the words for them are in `retake-traces`. A simulator executes
 //! [`Effect`]s, each of them at a [`Moment`].
 
+use crate::packet::{Link, PacketChange};
 use crate::service::{ServiceFailure, Share};
 use crate::step::StepKind;
 
@@ -23,6 +24,8 @@ pub enum Moment {
     Place,
     /// The run makes a request that is affected: of a service, or of a disk.
     Request,
+    /// A packet that is affected goes from one host to another.
+    Packet,
 }
 
 /// What a fault does. Times are nanoseconds of virtual time; those that end something are
@@ -114,6 +117,17 @@ pub enum Effect {
         service: Option<String>,
         /// How they fail.
         failure: ServiceFailure,
+        /// How many of them; which ones, the seed draws.
+        share: Share,
+        /// Until this time; without it, to the end of the run.
+        until_ns: Option<u64>,
+    },
+    /// Something becomes of packets between hosts.
+    ChangePackets {
+        /// Of those of this link; none means all links.
+        link: Option<Link>,
+        /// What becomes of them.
+        change: PacketChange,
         /// How many of them; which ones, the seed draws.
         share: Share,
         /// Until this time; without it, to the end of the run.

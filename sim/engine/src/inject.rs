@@ -11,7 +11,7 @@ use std::task::Waker;
 use ractor::ActorCell;
 use rand_chacha::ChaCha8Rng;
 use retake_traces::did_you_mean;
-use retake_traces::fault::{Effect, Fault, Moment, Skew, Target, When};
+use retake_traces::fault::{Effect, Fault, Link, Moment, Skew, Target, When};
 use retake_traces::time::nanos;
 
 use crate::rng::{below, stream};
@@ -87,6 +87,14 @@ impl Requests {
     }
 }
 
+/// The network of a run.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) hosts: Vec<String>,
+    /// It sends again what is lost.
+    pub(crate) resends: bool,
+}
+
 /// All about the faults of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
@@ -97,7 +105,10 @@ pub(crate) struct Faults {
     pub(crate) has_requests: bool,
     /// Of services.
     pub(crate) requests: Requests,
-    /// Faults about requests that have had their first effect.
+    /// Some fault is about packets.
+    pub(crate) has_packets: bool,
+    pub(crate) network: Option<Network>,
+    /// Faults about requests or packets that have had their first effect.
     pub(crate) lasting: BTreeSet<usize>,
     /// Until when tasks are delayed, by serial.
     pub(crate) delays: BTreeMap<u32, u64>,
@@ -153,6 +164,7 @@ impl Faults {
         let why = match pending.moment {
             Moment::Place => "that place was not reached from then on",
             Moment::Request => return self.why_no_request(&pending.effect),
+            Moment::Packet => return self.why_no_packet(&pending.effect),
             Moment::Callback(_) | Moment::Start => "no such callback ran from then on",
             _ if pending.fault.target == Target::Supervised => {
                 "no supervised actor ran whose supervisor survives it"
@@ -176,6 +188,27 @@ impl Faults {
             }
             None => "no service was asked from then on".to_owned(),
         }
+    }
+
+    fn why_no_packet(&self, effect: &Effect) -> String {
+        let Some(network) = &self.network else {
+            return "the run has no network".to_owned();
+        };
+        let Effect::ChangePackets { link, change, .. } = effect else {
+            return "no such packet was sent from then on".to_owned();
+        };
+        let hosts = || network.hosts.iter().map(String::as_str);
+        let mut named = link.iter().flat_map(Link::hosts);
+        if let Some(unknown) = named.find(|name| !hosts().any(|host| host == *name)) {
+            let near = did_you_mean(unknown, hosts());
+            let hosts = network.hosts.join(", ");
+            return format!("the network has no host `{unknown}`{near}; it has {hosts}");
+        }
+        if change.loses() && !network.resends {
+            return "the network sends nothing again: plan the fault before it is started, or                     start it with `Network::resends`"
+                .to_owned();
+        }
+        "it affected no packet from then on".to_owned()
     }
 
     /// Some fault may let an actor start otherwise than it would.

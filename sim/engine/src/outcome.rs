@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use retake_traces::counted;
 use retake_traces::error::TraceError;
+use retake_traces::fault::swarm::PlainRun;
 use serde::{Deserialize, Serialize};
 
 /// How a run ended.
@@ -278,6 +279,9 @@ pub struct Stats {
     pub faults: u64,
     /// Times at which the scenario asked how much of a load to make.
     pub loads: u64,
+    /// Packets that went from one simulated host to another.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub packets: u64,
     /// Times at which nothing was runnable and virtual time moved on.
     pub idles: u64,
     /// Virtual time at the end.
@@ -289,6 +293,12 @@ pub struct Stats {
     pub ungated: u64,
     /// Where the first of them came from.
     pub first_ungated: Option<UngatedTask>,
+}
+
+/// So that runs without a network say nothing of packets.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Where a tokio task that no gate guards came from.
@@ -307,6 +317,16 @@ impl fmt::Display for UngatedTask {
 }
 
 impl Stats {
+    /// What a plain run says about others of its scenario, for faults that are drawn.
+    #[must_use]
+    pub fn plain(&self) -> PlainRun {
+        PlainRun {
+            steps: self.steps,
+            time: self.virtual_time,
+            packets: self.packets,
+        }
+    }
+
     /// What to know of the tasks that no gate guards, if there were any.
     #[must_use]
     pub fn ungated_warning(&self) -> Option<String> {

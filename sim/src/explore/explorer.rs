@@ -12,7 +12,7 @@ use super::determinism::{self, Finding};
 use super::remote::{Place, Recording};
 use super::{Scenario, Search};
 use crate::isolate::{Where, WorkerError};
-use crate::plan::FaultPlan;
+use crate::plan::{FaultPlan, PlainRun};
 use retake_engine::outcome::Run;
 use retake_engine::rng::{below, stream};
 
@@ -181,17 +181,17 @@ impl Explorer {
         }
     }
 
-    /// The case of a seed, for a scenario of about so many steps.
-    fn draw(&self, seed: u64, steps: u64) -> Case {
+    /// The case of a seed, for a scenario whose runs take about as long as the plain one.
+    fn draw(&self, seed: u64, plain: PlainRun) -> Case {
         let mut case = self.plain(seed);
-        case.config.strategy = self.search.strategy(seed, steps);
-        case.config.faults = self.faults.draw(seed, steps);
+        case.config.strategy = self.search.strategy(seed, plain.steps);
+        case.config.faults = self.faults.draw(seed, plain);
         case
     }
 
     /// The plain run, which also measures how many steps a run takes. Its seed is always the
     /// same, so that what a seed does depends on no other one.
-    fn run_plain(&self, scenario: &Scenario) -> SeedRun {
+    fn run_plain(&self, scenario: &Scenario) -> (SeedRun, PlainRun) {
         let mut case = self.plain(0);
         let place = Place {
             prints: self.has_plain,
@@ -200,7 +200,8 @@ impl Explorer {
         let ran = case.run_in(scenario, &place, Recording::default(), HashSink::new());
         case.note(&ran.run);
         let failed = !ran.run.passed();
-        seed_run(case, &ran.run, failed)
+        let plain = ran.run.stats.plain();
+        (seed_run(case, &ran.run, failed), plain)
     }
 
     fn is_sampled(&self, seed: u64) -> bool {
@@ -209,9 +210,9 @@ impl Explorer {
         self.determinism > 0.0 && (drawn as f64) < self.determinism * most as f64
     }
 
-    /// Run one seed of a scenario that takes about so many steps.
-    fn run_seed(&self, seed: u64, steps: u64, scenario: &Scenario) -> SeedRun {
-        let case = self.draw(seed, steps);
+    /// Run one seed of a scenario whose runs take about as long as the plain one.
+    fn run_seed(&self, seed: u64, plain: PlainRun, scenario: &Scenario) -> SeedRun {
+        let case = self.draw(seed, plain);
         let has_shared_worker = scenario.is_shared() && scenario.workers().is_some();
         let place = Place {
             process: if has_shared_worker {
@@ -232,7 +233,7 @@ impl Explorer {
             finding = determinism::repeat_alone(&case, &ran.run, ran.history, scenario);
         }
         if finding.is_none() && self.is_sampled(seed) {
-            let others = (1..=SEEDS_BEFORE).map(|more| self.draw(seed.wrapping_add(more), steps));
+            let others = (1..=SEEDS_BEFORE).map(|more| self.draw(seed.wrapping_add(more), plain));
             finding = determinism::check(&case, &ran.run, others.collect(), scenario);
         }
         match finding {
@@ -263,8 +264,7 @@ impl Explorer {
         seeds: impl Iterator<Item = u64> + Send,
         watch: &impl Watch,
     ) -> (Campaign, Result<(), WorkerError>) {
-        let plain = self.run_plain(scenario);
-        let steps = plain.steps;
+        let (plain, about) = self.run_plain(scenario);
         let mut campaign = Campaign::default();
         let mut is_over = false;
         if self.has_plain {
@@ -287,7 +287,7 @@ impl Explorer {
         };
         let work = || {
             while let Some(seed) = next() {
-                let run = self.run_seed(seed, steps, scenario);
+                let run = self.run_seed(seed, about, scenario);
                 if has_error() {
                     break;
                 }

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use retake_traces::counted;
 use retake_traces::fault::kinds::Load;
@@ -340,15 +341,25 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
 /// The faults that were injected, by the names of the tasks that they affected.
 fn faults(records: &[Record]) -> Vec<Fault> {
     let mut labels = Vec::new();
-    let mut steps = 0;
+    let (mut steps, mut now_ns) = (0, 0_u64);
     let mut faults: Vec<Fault> = Vec::new();
     for record in records {
         match record {
             Record::Task(task) => labels.push(&task.label),
-            Record::Step(_) => steps += 1,
-            // Each place at which it let something misbehave is recorded too.
-            Record::Fault(fault) if matches!(fault.action, Action::Buggify(_)) => {}
-            Record::Fault(Injected { task, action, .. }) => {
+            Record::Step(step) => {
+                steps += 1;
+                now_ns = now_ns.saturating_add(step.elapsed_ns);
+            }
+            Record::Fault(Injected {
+                elapsed_ns,
+                task,
+                action,
+            }) => {
+                now_ns = now_ns.saturating_add(*elapsed_ns);
+                if matches!(action, Action::Buggify(_)) {
+                    // Each place at which it let something misbehave is recorded too.
+                    continue;
+                }
                 let target = match labels.get(*task as usize) {
                     _ if !action.has_target() => Target::Run,
                     Some(label) => Target::Named((*label).clone()),
@@ -359,7 +370,12 @@ fn faults(records: &[Record]) -> Vec<Fault> {
                     Moment::Place | Moment::Request | Moment::Start => steps.max(1),
                     _ => steps + 1,
                 };
-                faults.push(Fault::new(target, action.clone()).at_step(step));
+                let fault = Fault::new(target, action.clone());
+                faults.push(match action.moment() {
+                    // Packets go between steps.
+                    Moment::Packet => fault.at(Duration::from_nanos(now_ns)),
+                    _ => fault.at_step(step),
+                });
             }
             _ => {}
         }

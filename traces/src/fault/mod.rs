@@ -15,6 +15,7 @@
 //! | clock | `clock`: a step, a drift, a wave of the wall clock |
 //! | load | `load` (bursts), `slow` (slow consumers), `delay` (growing mailboxes) |
 //! | services | `break`: requests of a service fail, are slow, or are not answered |
+//! | network | `cut`, `reset`, `lose packets`, `delay packets`, `duplicate packets`, `reorder packets` |
 //! | named places | `point`: what only code inside can do; `buggify`: all of them, now and then |
 //! | end of chaos | `heal`: nothing goes wrong any more |
 //!
@@ -35,6 +36,8 @@ use retake_core::time::nanos;
 
 pub use kinds::Action;
 pub use retake_core::fault::{Effect, Moment, Skew};
+pub use retake_core::packet::{Link, PacketChange};
+pub use retake_core::service::{ServiceFailure, Share};
 pub use text::FaultError;
 
 /// A fault: what, to whom, when.
@@ -65,6 +68,12 @@ pub use text::FaultError;
 /// | `load x4 @WHEN`, `load at most 3 @WHEN` | `retake::workload` gives four times as much; no more than 3 |
 /// | `point PLACE @WHEN` | the marked place of this name misbehaves the next time |
 /// | `break SERVICE KIND [rate 10%] @WHEN [until TIME]` | requests of this service (`retake::service`; `*`: of the first that is asked), or a share of them, end as KIND: `unavailable`, `timeout`, `quota`, `denied`, `corrupt` or `slow by 50ms` |
+/// | `cut LINK @WHEN [until TIME]` | packets of this link are lost: `client -> server`, or both ways `client - server`; `*` for the host of the first packet |
+/// | `reset LINK @WHEN` | the next packet of this link becomes a reset of its connection, which both ends hear |
+/// | `lose packets 5% [on LINK] @WHEN [until TIME]` | a share of the packets is lost, and sent again later |
+/// | `delay packets by 5ms [rate 10%] [on LINK] @WHEN [until TIME]` | packets take longer |
+/// | `duplicate packets 5% [on LINK] @WHEN [until TIME]` | they come twice |
+/// | `reorder packets 5% [on LINK] @WHEN [until TIME]` | later ones may overtake them |
 /// | `buggify @WHEN` | marked places misbehave now and then from there on, which and when the seed draws |
 /// | `heal @WHEN [within TIME]` | lasting faults end, and no further one is injected; `within`: the scenario has to return within this time |
 ///

@@ -31,6 +31,8 @@ pub struct Recipe {
     is_usual: bool,
     /// It is drawn once for a run, at its first step, and counts as no fault of the budget.
     is_once: bool,
+    /// It is drawn only for runs that have a network.
+    needs_network: bool,
     draw: fn(&mut Dice<'_>) -> Vec<Fault>,
 }
 
@@ -40,6 +42,7 @@ impl Recipe {
             name,
             is_usual: true,
             is_once: false,
+            needs_network: false,
             draw,
         }
     }
@@ -53,6 +56,17 @@ impl Recipe {
     pub(super) const fn unusual(name: &'static str, draw: fn(&mut Dice<'_>) -> Vec<Fault>) -> Self {
         Self {
             is_usual: false,
+            ..Self::new(name, draw)
+        }
+    }
+
+    /// One that every system with a network has to survive.
+    pub(super) const fn of_network(
+        name: &'static str,
+        draw: fn(&mut Dice<'_>) -> Vec<Fault>,
+    ) -> Self {
+        Self {
+            needs_network: true,
             ..Self::new(name, draw)
         }
     }
@@ -168,10 +182,23 @@ impl Default for Swarm {
     }
 }
 
+/// What the plain run, without faults, says about other runs of its scenario.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlainRun {
+    /// How many steps it took.
+    pub steps: u64,
+    /// How much virtual time it took.
+    pub time: Duration,
+    /// How many packets went from one host to another.
+    pub packets: u64,
+}
+
 /// What recipes draw from. The times are drawn for each recipe, whether it needs them or not.
 pub(super) struct Dice<'a> {
     below: &'a mut dyn FnMut(usize) -> usize,
     child: Target,
+    /// Virtual time in which faults may be injected.
+    chaos: Duration,
     /// The step at which the first of its faults is injected.
     pub(super) at: u64,
     /// From 1 ms to 2 s.
@@ -182,13 +209,19 @@ pub(super) struct Dice<'a> {
 }
 
 impl<'a> Dice<'a> {
-    fn new(child: Target, at: u64, below: &'a mut dyn FnMut(usize) -> usize) -> Self {
+    fn new(
+        child: Target,
+        at: u64,
+        chaos: Duration,
+        below: &'a mut dyn FnMut(usize) -> usize,
+    ) -> Self {
         let until_ns = 1_000_000 << below(12);
         let by_ns = 1_000 << below(15);
         let coin = below(2) == 0;
         Self {
             below,
             child,
+            chaos,
             at,
             until_ns,
             by_ns,
@@ -204,6 +237,12 @@ impl<'a> Dice<'a> {
     /// A fault of a child, at the step.
     pub(super) fn fault(&self, action: impl Into<Action>) -> Fault {
         Fault::new(self.child.clone(), action).at_step(self.at)
+    }
+
+    /// A time at which faults may be injected, in milliseconds.
+    pub(super) fn time(&mut self) -> Duration {
+        let bound = usize::try_from(self.chaos.as_millis()).unwrap_or(usize::MAX);
+        Duration::from_millis(self.below(bound.max(1)) as u64)
     }
 
     /// How much of something goes wrong: 1 % to all of it.
@@ -224,14 +263,17 @@ impl<'a> Dice<'a> {
 }
 
 impl Swarm {
-    /// The faults of a run that takes about so many steps, drawn from numbers below a bound.
-    /// One run in eight has none.
-    pub fn draw(&self, steps: u64, below: &mut dyn FnMut(usize) -> usize) -> Vec<Fault> {
+    /// The faults of a run that takes about as long as the plain one, drawn from numbers below
+    /// a bound. One run in eight has none.
+    pub fn draw(&self, plain: PlainRun, below: &mut dyn FnMut(usize) -> usize) -> Vec<Fault> {
         let mut drawn = Vec::new();
         if below(8) == 0 {
             return drawn;
         }
-        let active = self.kinds.iter().filter(|_| below(2) == 0);
+        // What is never drawn for a scenario shifts nothing of what is.
+        let kinds = self.kinds.iter();
+        let kinds = kinds.filter(|kind| !kind.0.needs_network || plain.packets > 0);
+        let active = kinds.filter(|_| below(2) == 0);
         let (once, others): (Vec<SwarmKind>, Vec<SwarmKind>) =
             active.copied().partition(|kind| kind.0.is_once);
         let child = if self.beyond_intensity {
@@ -240,14 +282,14 @@ impl Swarm {
             Target::Supervised
         };
         let draw = |kind: SwarmKind, at: u64, below: &mut dyn FnMut(usize) -> usize| {
-            let mut dice = Dice::new(child.clone(), at, below);
+            let mut dice = Dice::new(child.clone(), at, plain.time * 2 / 3, below);
             (kind.0.draw)(&mut dice)
         };
         for kind in once {
             // From no stream: there is nothing to draw.
             drawn.extend(draw(kind, 1, &mut |_| 0));
         }
-        let chaos = (steps * 2 / 3).max(1);
+        let chaos = (plain.steps * 2 / 3).max(1);
         let mut earliest = 0;
         if !others.is_empty() && self.budget > 0 {
             let count = 1 + below(self.budget as usize);

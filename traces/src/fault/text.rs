@@ -106,13 +106,16 @@ impl<'a> Words<'a> {
         parse_duration(time.trim())
     }
 
+    /// Take what follows this word, which has a space before and after it.
+    pub(super) fn after(&mut self, word: &str) -> Option<&'a str> {
+        let (before, after) = self.rest.rsplit_once(word)?;
+        self.rest = before.trim();
+        Some(after.trim())
+    }
+
     /// Take the share after `rate`: all where nothing is said.
     pub(super) fn rate(&mut self) -> Result<Share, String> {
-        let Some((before, share)) = self.rest.rsplit_once(" rate ") else {
-            return Ok(Share::ALL);
-        };
-        self.rest = before.trim();
-        Share::parse(share.trim())
+        self.after(" rate ").map_or(Ok(Share::ALL), Share::parse)
     }
 
     /// Take what follows the name after `in`, if it is a callback or `await`; else it is a
@@ -389,6 +392,16 @@ mod tests {
             ),
             ("break ledger quota @1s until soon", "`soon`"),
             ("braek ledger quota @1s", "did you mean `break`?"),
+            ("cut a @1s", "`a` is no link: write `A -> B`"),
+            ("cut a - b @1s within 2s", "a cut has no `within`"),
+            ("reset a -> b @1s until 2s", "a reset has no `until`"),
+            ("lose packets 5 @1s", "`5` is no share"),
+            ("lose packets on a - b @1s", "`on a - b` is no share"),
+            ("lose packets 5% on a @1s", "`a` is no link"),
+            ("delay packets 5ms @1s", "write `delay packets by TIME`"),
+            ("duplicate packets 0% @1s", "from 0.0001% to 100%"),
+            ("reorder @1s", "did you mean `reorder packets`?"),
+            ("loose packets 5% @1s", "did you mean `lose packets`?"),
             ("freeze a @1s", "no such fault"),
             (
                 "panik a @1s",
@@ -441,6 +454,18 @@ mod tests {
             "break a b denied @1s",
             "break * corrupt @1s",
             "break ledger slow by 50ms rate 10% @1s until 2s",
+            "cut client -> server @1s",
+            "cut client - server @1s until 2s",
+            "cut * - server @step 3",
+            "reset client - server @1s",
+            "lose packets 5% @1s until 2s",
+            "lose packets 0.1% on a -> b @1s",
+            "delay packets by 5ms @1s",
+            "delay packets by 5ms rate 10% on a - b @1s until 2s",
+            "duplicate packets 5% @1s",
+            "reorder packets 5% on * -> b @1s",
+            "lose packets @1s",
+            "delay packets @1s until 2s",
             "heal @step 9",
             "heal @1s within 60s",
         ] {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use retake_sim::plan::PlainRun;
 use retake_sim::{Fault, FaultPlan, Strategy};
 use retake_traces::clean::{clean, one_line};
 use retake_traces::file::{check_output, refuse_input};
@@ -141,13 +142,13 @@ pub(crate) fn run(program: &Program, args: &RunArgs, out: &mut dyn Write) -> Res
     };
     let mut settings = Settings { config, layers };
     let (runner, interrupt) = runner(program);
-    let steps = match &plan.swarm {
+    let plain = match &plan.swarm {
         Some(_) => shown(scenario.expected_time(), |progress| {
-            runner.plain_steps(scenario, &settings, progress)
+            runner.plain_run(scenario, &settings, progress)
         }),
-        None => 0,
+        None => PlainRun::default(),
     };
-    let drawn = plan.draw(args.seed, steps);
+    let drawn = plan.draw(args.seed, plain);
     settings.config.faults.extend(drawn);
     let start = wall_clock();
     let finished = shown(scenario.expected_time(), |progress| match &args.trace {

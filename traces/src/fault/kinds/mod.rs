@@ -18,18 +18,25 @@ mod break_service;
 mod buggify;
 mod clock;
 mod coalesce;
+mod cut;
 mod delay;
+mod delay_packets;
 mod drain;
 mod duplicate;
+mod duplicate_packets;
 mod fail;
 mod heal;
 mod kill;
 mod late;
 mod load;
 mod lose;
+mod lose_packets;
+mod packets;
 mod panic;
 mod pause;
 mod point;
+mod reorder_packets;
+mod reset;
 mod slow;
 mod squat;
 mod stop;
@@ -38,18 +45,25 @@ pub use break_service::BreakService;
 pub use buggify::Buggify;
 pub use clock::Clock;
 pub use coalesce::Coalesce;
+pub use cut::Cut;
 pub use delay::Delay;
+pub use delay_packets::DelayPackets;
 pub use drain::Drain;
 pub use duplicate::Duplicate;
+pub use duplicate_packets::DuplicatePackets;
 pub use fail::Fail;
 pub use heal::Heal;
 pub use kill::Kill;
 pub use late::Late;
 pub use load::Load;
 pub use lose::Lose;
+pub use lose_packets::LosePackets;
+pub use packets::Packets;
 pub use panic::Panic;
 pub use pause::Pause;
 pub use point::Point;
+pub use reorder_packets::ReorderPackets;
+pub use reset::Reset;
 pub use slow::Slow;
 pub use squat::Squat;
 pub use stop::Stop;
@@ -201,6 +215,18 @@ kinds! {
     Heal,
     /// Requests of a service fail.
     BreakService,
+    /// A link between hosts is cut.
+    Cut,
+    /// A connection is reset.
+    Reset,
+    /// Packets are lost.
+    LosePackets,
+    /// Packets take longer.
+    DelayPackets,
+    /// Packets come twice.
+    DuplicatePackets,
+    /// Packets may be overtaken.
+    ReorderPackets,
 }
 
 bincode::impl_borrow_decode!(Action);
@@ -214,13 +240,14 @@ impl Action {
     /// True where the whole run is affected.
     #[must_use]
     pub fn is_about_the_run(&self) -> bool {
-        self.moment() == Moment::Run
+        matches!(self.moment(), Moment::Run | Moment::Packet)
     }
 
     /// True where a fault has a task for its target.
     #[must_use]
     pub fn has_target(&self) -> bool {
-        !matches!(self.moment(), Moment::Run | Moment::Place | Moment::Request)
+        use Moment::{Packet, Place, Request, Run};
+        !matches!(self.moment(), Run | Place | Request | Packet)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod callbacks;
 mod lasting;
+mod packets;
 mod points;
 mod requests;
 mod supervision;
@@ -30,6 +31,7 @@ impl Core {
         match fault.when {
             // The request asks when it is made.
             _ if moment == Moment::Request => self.faults.has_requests = true,
+            _ if moment == Moment::Packet => self.faults.has_packets = true,
             When::Step(_) => self.faults.wait_for_steps = true,
             When::At(time) => {
                 self.timers.add(nanos(time), timers::Action::Fault(place));
@@ -148,7 +150,7 @@ impl Core {
         match moment {
             Moment::Run => self.inject_into_run(place),
             // The place asks when it is reached, and the request when it is made.
-            Moment::Place | Moment::Request => false,
+            Moment::Place | Moment::Request | Moment::Packet => false,
             Moment::Start => {
                 if !self.faults.starts.contains(&place) {
                     self.faults.starts.push(place);

@@ -5,6 +5,7 @@
 //! and not on when the fault begins: a recorded fault, which begins at the request that it
 //! affected first, affects the same ones.
 
+use rand_chacha::ChaCha8Rng;
 use rand_core::Rng as _;
 use retake::{ServiceFailure, Share};
 use retake_traces::fault::Effect;
@@ -41,7 +42,9 @@ impl Core {
                 continue;
             };
             let purpose = || format!("service {name} {}", failure.word());
-            if !self.is_in_force(place, until_ns) || !self.affects(share, number, purpose) {
+            let is_affected = self.is_in_force(place, until_ns)
+                && (share.is_all() || self.drawn(share, number, purpose).is_some());
+            if !is_affected {
                 continue;
             }
             let named = BreakService {
@@ -50,14 +53,15 @@ impl Core {
                 share,
                 until_ns,
             };
-            self.note_first(place, named);
+            let serial = self.current_serial();
+            self.note_first(place, serial, named);
             return Some(failure);
         }
         None
     }
 
     /// Whether a fault that is asked for at each request lasts now.
-    fn is_in_force(&self, place: usize, until_ns: Option<u64>) -> bool {
+    pub(super) fn is_in_force(&self, place: usize, until_ns: Option<u64>) -> bool {
         let is_over = until_ns.is_some_and(|until_ns| until_ns <= self.now_ns);
         let faults = &self.faults;
         !is_over
@@ -65,26 +69,28 @@ impl Core {
                 || faults.has_begun(place, self.stats.steps, self.now_ns))
     }
 
-    /// Whether a share of the requests has the one of this number.
-    fn affects(&self, share: Share, number: u64, purpose: impl FnOnce() -> String) -> bool {
-        if share.is_all() {
-            return true;
-        }
+    /// If a share of the requests has the one of this number: what else to draw from for it.
+    pub(super) fn drawn(
+        &self,
+        share: Share,
+        number: u64,
+        purpose: impl FnOnce() -> String,
+    ) -> Option<ChaCha8Rng> {
+        /// Words of 32 bits that each request has: two for whether, two for how.
+        const WORDS: u128 = 4;
         let mut rng = stream(self.seed(), &purpose());
-        // Two words of 32 bits for each.
-        rng.set_word_pos(u128::from(number) * 2);
-        share.has(rng.next_u64())
+        rng.set_word_pos(u128::from(number) * WORDS);
+        share.has(rng.next_u64()).then_some(rng)
     }
 
     /// Record a fault that lasts when it has its first effect.
-    fn note_first(&mut self, place: usize, named: impl Into<Action>) {
+    pub(super) fn note_first(&mut self, place: usize, serial: u32, named: impl Into<Action>) {
         if self.faults.lasting.insert(place) {
             let action = named.into();
             let pending = &mut self.faults.pending[place];
             // From now on it is about that alone.
             pending.effect = action.effect();
             pending.is_over = true;
-            let serial = self.current_serial();
             self.record_fault(serial, action);
         }
     }

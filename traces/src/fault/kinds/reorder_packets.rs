@@ -1,0 +1,39 @@
+use bincode::{Decode, Encode};
+use retake_core::fault::{Effect, Moment};
+use retake_core::packet::PacketChange;
+use serde::Serialize;
+
+use super::packets::Packets;
+use super::{Kind, and_until};
+use crate::fault::text::{Tail, Words};
+
+/// Later packets of its link may overtake a share of the packets.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct ReorderPackets(
+    /// Which ones.
+    pub Packets,
+);
+
+impl Kind for ReorderPackets {
+    const VERB: &'static str = "reorder packets";
+
+    fn parse(words: &mut Words<'_>) -> Result<Self, String> {
+        Packets::parse_share(words, "reorder packets 5%").map(Self)
+    }
+
+    fn tail(&self) -> Tail {
+        self.0.tail(&format!(" {}", self.0.share))
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::Packet
+    }
+
+    fn effect(&self) -> Effect {
+        self.0.effect(PacketChange::Overtaken)
+    }
+
+    fn describe(&self) -> String {
+        format!("{} may be overtaken{}", self.0, and_until(self.0.until_ns))
+    }
+}
