@@ -395,12 +395,9 @@ fn addresses_are_the_same_whatever_is_recorded_of_a_run() {
     let found = &campaign.failures[0].case;
     let mut outcomes = std::collections::BTreeSet::new();
     for seed in 0..4 {
-        let strategy = "random".to_owned();
-        let case = Case {
-            seed,
-            strategy,
-            ..found.clone()
-        };
+        let mut case = found.clone();
+        case.config.seed = seed;
+        case.config.strategy = "random".parse().unwrap();
         let outcome = case.run(&scenario).outcome.to_string();
         assert!(outcome.contains("things are at ["), "{outcome}");
         for states in [false, true] {
@@ -444,12 +441,10 @@ fn addresses_are_the_same_whatever_chooses_the_steps() {
         "starve",
     ] {
         for faults in [vec![], vec![retake_sim::Fault::kill("nobody"); 20]] {
-            let case = Case {
-                seed: 7,
-                strategy: strategy.to_owned(),
-                faults,
-                ..found.clone()
-            };
+            let mut case = found.clone();
+            case.config.seed = 7;
+            case.config.strategy = strategy.parse().unwrap();
+            case.config.faults = faults;
             let outcome = case.run(&scenario).outcome;
             assert_eq!(outcome.to_string(), found.outcome, "{strategy}");
             let recorded = case.run_into(&scenario, MemorySink::new(), true);
