@@ -81,7 +81,7 @@ fn what_is_spawned_in_pre_start_is_named_after_its_actor_and_not_after_the_scena
     run.trace(sink.clone()).run(|| nested(true)).expect_passed();
     let records = sink.records();
     let tasks = records.iter().filter_map(|record| match record {
-        Record::Task(task) => Some((task.label.clone(), task.parent)),
+        Record::Task(task) => Some((task.label.to_string(), task.parent)),
         _ => None,
     });
     let tasks: Vec<_> = tasks.collect();

@@ -65,7 +65,7 @@ fn a_reply_a_spawn_and_a_join_are_causes_and_time_is_none() {
     let of_event = |text: &str| {
         let told = lines
             .iter()
-            .find(|line| matches!(&line.record, Event(it) if it == text));
+            .find(|line| matches!(&line.record, Event(it) if it.text == text));
         let step = told.unwrap_or_else(|| panic!("{text}: {lines:?}")).step;
         let is_step = |line: &&Line| line.step == step && matches!(line.record, Step(_));
         (step, lines.iter().find(is_step).unwrap().cause)

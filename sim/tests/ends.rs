@@ -41,7 +41,7 @@ fn ends(lines: &[Line]) -> Vec<(String, String, Option<String>)> {
         .filter_map(|line| match &line.record {
             Record::Ended(ended) => Some((
                 line.who.to_string(),
-                ended.how.clone(),
+                ended.how.to_string(),
                 line.cause.and_then(by),
             )),
             _ => None,

@@ -111,6 +111,7 @@ fn a_panic_in_an_actor_without_a_supervisor_fails_the_run() {
         run.outcome,
         Outcome::Panicked {
             task: "alone".to_owned(),
+            is_dropped: false,
             message: "injected panic".to_owned(),
             place: None,
         }

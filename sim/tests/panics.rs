@@ -148,10 +148,15 @@ fn a_panic_in_a_drop_has_its_place_within_a_step_and_outside() {
         task.abort();
         retake::sleep(MS).await;
     });
-    let Outcome::Panicked { task, .. } = &outside.outcome else {
+    let Outcome::Panicked {
+        task, is_dropped, ..
+    } = &outside.outcome
+    else {
         panic!("{outside}")
     };
-    assert_eq!(task, "holder, dropped at an await");
+    assert_eq!((&**task, *is_dropped), ("holder", true));
+    let shown = outside.outcome.to_string();
+    assert!(shown.contains("holder, dropped at an await"), "{shown}");
     place(&outside);
 }
 

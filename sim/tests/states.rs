@@ -14,7 +14,7 @@ fn states(sink: &MemorySink) -> Vec<(String, String)> {
     let records = sink.records();
     let label = |id: u32| {
         let task = records.iter().find_map(|record| match record {
-            Record::Task(task) if task.id == id => Some(task.label.clone()),
+            Record::Task(task) if task.id == id => Some(task.label.to_string()),
             _ => None,
         });
         task.unwrap()

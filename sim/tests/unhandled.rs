@@ -25,7 +25,7 @@ fn left(sink: &MemorySink) -> Vec<(String, String, String)> {
     let lines = lines(&records);
     let label = |task: u32| {
         let mut tasks = records.iter().filter_map(|record| match record {
-            Record::Task(it) if it.id == task => Some(it.label.clone()),
+            Record::Task(it) if it.id == task => Some(it.label.to_string()),
             _ => None,
         });
         tasks.next().unwrap()

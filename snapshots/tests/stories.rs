@@ -38,7 +38,7 @@ fn story_of_one_action() {
 fn recovery_of_a_killed_worker() {
     let lines = story("recovery/worker_crash", 42);
     let is_error =
-        |record: &Record| matches!(record, Record::Event(text) if text.contains(": error"));
+        |record: &Record| matches!(record, Record::Event(event) if event.text.contains(": error"));
     let end = lines
         .iter()
         .position(|line| is_error(&line.record))

@@ -23,7 +23,7 @@
 //! ```
 //!
 //! The modules, in reading order: [`fault`] is what goes wrong on purpose, [`strategy`] who
-//! chooses, [`run`] all that makes a run; [`header`] and [`record`] are what a trace says; `format`
+//! chooses, [`label`] who tasks are, [`run`] all that makes a run; [`header`] and [`record`] are what a trace says; `format`
 //! is how it says it in bytes; [`sink`], [`writer`] and [`reader`] take records in and give
 //! them back; [`schedule`] is what a replay needs of them; [`live`] is what recordings of live
 //! processes add; [`mod@clean`] escapes what a terminal would obey in texts of others; [`error`]
@@ -38,6 +38,7 @@ pub mod fault;
 pub mod file;
 mod format;
 pub mod header;
+pub mod label;
 pub mod live;
 mod near;
 pub mod reader;
@@ -52,6 +53,7 @@ pub use counted::counted;
 pub use error::TraceError;
 pub use format::{TEXT_MAX, VERSION};
 pub use header::Header;
+pub use label::Label;
 pub use near::did_you_mean;
 pub use reader::{Summary, TraceReader, verify};
 pub use record::Record;

@@ -6,11 +6,14 @@
 //! their causes, what is left in mailboxes, states of actors, lines logged by user code. A run recorded with or without its
 //! story has the same event hash.
 
+use std::fmt;
+
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use crate::codec;
 use crate::fault::Action;
+use crate::label::Label;
 use crate::live::Live;
 
 pub use retake_core::step::StepKind;
@@ -33,8 +36,8 @@ pub enum Record {
     Detail(String),
     /// The step that sent the message which the preceding step handles (story layer).
     Cause(u64),
-    /// A line that user code logged during the preceding step (story layer).
-    Event(String),
+    /// Something that happened during the preceding step (story layer).
+    Event(Event),
     /// What only a recording of a live process has.
     Live(Box<Live>),
     /// The state of an actor as text, where it changed (story layer).
@@ -44,6 +47,8 @@ pub enum Record {
     /// An actor has ended, and no step of its own tells (story layer). A
     /// [`Cause`](Self::Cause) follows where a step ended it.
     Ended(Ended),
+    /// What the supervisor learns of a child in the preceding step (story layer).
+    Child(Child),
 }
 
 impl Record {
@@ -59,6 +64,7 @@ impl Record {
                 | Self::State(_)
                 | Self::Unhandled(_)
                 | Self::Ended(_)
+                | Self::Child(_)
         )
     }
 
@@ -111,7 +117,7 @@ pub struct Task {
     /// What the task is.
     pub kind: TaskKind,
     /// Stable name, for example `ledger#2` for the second incarnation.
-    pub label: String,
+    pub label: Label,
     /// The task in whose step this one was started.
     pub parent: Option<u32>,
 }
@@ -187,8 +193,95 @@ pub struct Unhandled {
 pub struct Ended {
     /// The actor.
     pub task: u32,
-    /// How, in words: `killed`, `killed with its supervisor root`, `did not start`.
-    pub how: String,
+    /// How.
+    pub how: EndKind,
+}
+
+/// How an actor ends of which no step of its own tells.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndKind {
+    /// It was killed.
+    Killed,
+    /// It was killed since its supervisor has ended.
+    KilledWith(Label),
+    /// It did not start.
+    NotStarted,
+}
+
+impl fmt::Display for EndKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Killed => f.write_str("killed"),
+            Self::KilledWith(supervisor) => write!(f, "killed with its supervisor {supervisor}"),
+            Self::NotStarted => f.write_str("did not start"),
+        }
+    }
+}
+
+/// Something that happened in a step.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Event {
+    /// What it is.
+    pub kind: EventKind,
+    /// The line that was logged, the error, or what is wrong.
+    pub text: String,
+}
+
+impl Event {
+    /// A line that was logged.
+    pub fn log(text: impl Into<String>) -> Self {
+        Self {
+            kind: EventKind::Log,
+            text: text.into(),
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.kind {
+            EventKind::Log => "",
+            EventKind::Failed => "failed: ",
+            EventKind::Violated => "violated: ",
+        };
+        write!(f, "{word}{}", self.text)
+    }
+}
+
+/// What an [`Event`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// User code logged a line.
+    Log,
+    /// The step returned an error: an actor ends by that.
+    Failed,
+    /// A check failed.
+    Violated,
+}
+
+/// What a supervisor learns of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Child {
+    /// The child.
+    pub task: u32,
+    /// What has become of it.
+    pub news: ChildNews,
+}
+
+/// What has become of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildNews {
+    /// It has started.
+    Started,
+    /// It has stopped without a reason.
+    Stopped,
+    /// It has ended for a reason.
+    Ended,
+    /// It has failed or panicked.
+    Failed,
 }
 
 /// How a run ended.

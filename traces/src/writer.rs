@@ -14,7 +14,7 @@ use crate::format::{
     VERSION, frame_head, trailer,
 };
 use crate::header::Header;
-use crate::record::{End, Ended, Panic, Record, State, Unhandled};
+use crate::record::{End, Event, Panic, Record, State, Unhandled};
 use crate::sink::{EventHash, Sink};
 use crate::strategy::Strategy;
 
@@ -241,53 +241,42 @@ impl Drop for TraceWriter {
 /// The record with texts of bounded length.
 #[doc(hidden)]
 pub fn with_short_text(record: &Record) -> Cow<'_, Record> {
-    let text = match record {
-        Record::Step(_) | Record::Fault(_) | Record::Cause(_) | Record::Live(_) => {
-            return Cow::Borrowed(record);
+    let is_long = |text: &str| text.len() > TEXT_MAX;
+    match record {
+        Record::Step(_) | Record::Fault(_) | Record::Cause(_) | Record::Live(_) => {}
+        Record::Child(_) | Record::Ended(_) => {}
+        Record::Task(task) if is_long(&task.label.name) => {
+            let mut task = task.clone();
+            task.label.name = short(&task.label.name).into();
+            return Cow::Owned(Record::Task(task));
         }
-        Record::Task(task) => &task.label,
-        Record::Panic(panic) => &panic.message,
-        Record::End(end) => &end.detail,
-        Record::Detail(text) | Record::Event(text) => text,
-        Record::State(state) => &state.text,
-        Record::Unhandled(message) => &message.text,
-        Record::Ended(ended) => &ended.how,
-    };
-    if text.len() <= TEXT_MAX {
-        return Cow::Borrowed(record);
+        Record::Task(_) => {}
+        Record::Panic(Panic { message: text, .. })
+        | Record::End(End { detail: text, .. })
+        | Record::Detail(text)
+        | Record::Event(Event { text, .. })
+        | Record::State(State { text, .. })
+        | Record::Unhandled(Unhandled { text, .. }) => {
+            if is_long(text) {
+                let mut record = record.clone();
+                if let Record::Panic(Panic { message: text, .. })
+                | Record::End(End { detail: text, .. })
+                | Record::Detail(text)
+                | Record::Event(Event { text, .. })
+                | Record::State(State { text, .. })
+                | Record::Unhandled(Unhandled { text, .. }) = &mut record
+                {
+                    *text = short(text);
+                }
+                return Cow::Owned(record);
+            }
+        }
     }
-    let short = format!(
-        "{}… ({} bytes)",
-        &text[..text.floor_char_boundary(TEXT_MAX - 32)],
-        text.len()
-    );
-    Cow::Owned(match record.clone() {
-        Record::Task(task) => Record::Task(crate::record::Task {
-            label: short,
-            ..task
-        }),
-        Record::Panic(panic) => Record::Panic(Panic {
-            message: short,
-            ..panic
-        }),
-        Record::End(end) => Record::End(End {
-            detail: short,
-            ..end
-        }),
-        Record::Detail(_) => Record::Detail(short),
-        Record::Event(_) => Record::Event(short),
-        Record::State(state) => Record::State(State {
-            text: short,
-            ..state
-        }),
-        Record::Ended(ended) => Record::Ended(Ended {
-            how: short,
-            ..ended
-        }),
-        Record::Unhandled(message) => Record::Unhandled(Unhandled {
-            text: short,
-            ..message
-        }),
-        other => other,
-    })
+    Cow::Borrowed(record)
+}
+
+/// A text that is too long, cut at the limit.
+fn short(text: &str) -> String {
+    let start = &text[..text.floor_char_boundary(TEXT_MAX - 32)];
+    format!("{start}… ({} bytes)", text.len())
 }

@@ -6,11 +6,12 @@ mod small;
 use std::path::Path;
 
 use proptest::prelude::*;
+use retake_traces::Label;
 use retake_traces::fault::kinds::Delay;
 use retake_traces::file::FileError;
 use retake_traces::live::{Live, Piece};
 use retake_traces::record::{
-    Choice, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
+    Choice, Event, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{
     HashSink, Header, MemorySink, Schedule, Sink, TraceError, TraceReader, TraceWriter, VERSION,
@@ -191,13 +192,14 @@ fn a_jump_lands_before_its_step_and_knows_earlier_tasks() {
             Record::Task(task) => Some(&task.label),
             _ => None,
         });
-        let known: Vec<&String> = position
+        let known: Vec<&Label> = position
             .tasks
             .iter()
             .map(|it| &it.label)
             .chain(later)
             .collect();
         let expected = format!("task-{}", target.max(1).saturating_sub(1) / 150);
+        let expected = Label::new(expected, 1);
         assert!(known.contains(&&expected), "{target}");
     }
 }
@@ -267,13 +269,13 @@ fn any_record() -> impl Strategy<Value = Record> {
             Record::Task(Task {
                 id,
                 kind: TaskKind::Task,
-                label,
+                label: Label::new(label, id),
                 parent,
             })
         }),
         any::<String>().prop_map(Record::Detail),
         any::<u64>().prop_map(Record::Cause),
-        any::<String>().prop_map(Record::Event),
+        any::<String>().prop_map(|text| Record::Event(Event::log(text))),
         (any::<String>(), any::<Vec<u8>>(), any::<bool>()).prop_map(|(name, bytes, more)| {
             Record::Live(Box::new(Live::External(Piece { name, bytes, more })))
         }),
@@ -322,11 +324,11 @@ fn a_text_beyond_the_limit_is_cut_and_says_so() {
     let path = write(
         &folder,
         "a",
-        &[Record::Event("ä".repeat(1 << 20)), end(0, 0)],
+        &[Record::Event(Event::log("ä".repeat(1 << 20))), end(0, 0)],
     );
     let (records, error) = read(&path);
     assert!(error.is_none());
-    let Record::Event(text) = &records[0] else {
+    let Record::Event(Event { text, .. }) = &records[0] else {
         panic!("{records:?}")
     };
     assert!(text.len() <= 64 << 10 && text.ends_with("… (2097152 bytes)"));

@@ -88,7 +88,7 @@ fn forgeries() -> Vec<(&'static str, Forge)> {
         ("texts", |_, records| {
             for record in records {
                 match record {
-                    Record::Task(task) => task.label = "\u{0}#\n<\"".repeat(99),
+                    Record::Task(task) => task.label.name = "\u{0}#\n<\"".repeat(99).into(),
                     Record::Detail(text) => *text = String::new(),
                     _ => {}
                 }
@@ -237,7 +237,7 @@ fn live_forgeries() -> Vec<(&'static str, Forge)> {
             for record in records {
                 match record {
                     Record::Step(step) => step.task ^= 1,
-                    Record::Task(task) => task.label.push_str("#2"),
+                    Record::Task(task) => task.label.incarnation += 1,
                     _ => {}
                 }
             }

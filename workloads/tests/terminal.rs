@@ -7,7 +7,7 @@ mod command;
 use std::path::Path;
 
 use retake_traces::clean::is_harmful;
-use retake_traces::record::Record;
+use retake_traces::record::{Event, Record};
 use retake_traces::{Header, Sink as _, Strategy, TraceReader, TraceWriter};
 use tempfile::TempDir;
 
@@ -74,13 +74,16 @@ fn write(path: &Path, header: &Header, records: &[Record]) {
 fn forge(header: &mut Header, records: &mut [Record], is_everywhere: bool) {
     for record in records {
         let text = match record {
-            Record::Task(task) => &mut task.label,
+            Record::Task(task) => {
+                task.label.name = format!("{}{HOSTILE}", task.label.name).into();
+                continue;
+            }
             Record::Panic(panic) => &mut panic.message,
             Record::End(end) => {
                 end.outcome.push_str(HOSTILE);
                 &mut end.detail
             }
-            Record::Detail(text) | Record::Event(text) => text,
+            Record::Detail(text) | Record::Event(Event { text, .. }) => text,
             Record::State(state) => &mut state.text,
             Record::Unhandled(message) => &mut message.text,
             _ => continue,

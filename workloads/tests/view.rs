@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use retake_cli::view::{Limits, Page, Part, Source, ViewError};
-use retake_traces::record::{Choice, End, Panic, Record, State, Step, StepKind, Task, TaskKind};
+use retake_traces::record::{
+    Choice, End, Event, Panic, Record, State, Step, StepKind, Task, TaskKind,
+};
 use retake_traces::{Header, Layers, RunConfig, Sink as _, TraceWriter};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -42,7 +44,7 @@ fn task(id: u32, kind: TaskKind, label: &str) -> Record {
     Record::Task(Task {
         id,
         kind,
-        label: label.to_owned(),
+        label: label.into(),
         parent: id.checked_sub(1),
     })
 }
@@ -87,7 +89,7 @@ fn evil(path: &Path) {
             text: "[]".to_owned(),
             at_end: false,
         }),
-        Record::Event(EVIL.to_owned()),
+        Record::Event(Event::log(EVIL)),
         Record::Panic(Panic {
             task: 1,
             message: EVIL.to_owned(),

@@ -116,7 +116,7 @@ fn disturbed(fault: Option<Fault>) -> usize {
     // Each action has a runner of its own, all of which are called so.
     let is_again = |task: &Task| {
         let label = &task.label;
-        task.kind == TaskKind::Actor && label.contains('#') && !label.contains("Runner#")
+        task.kind == TaskKind::Actor && label.incarnation > 1 && !label.name.ends_with("Runner")
     };
     let records = sink.records();
     let again = records

@@ -3,7 +3,6 @@
 
 use std::future::Future;
 
-pub use crate::core::COUNTED;
 pub use crate::deadlock::complete as complete_deadlock;
 pub use crate::interpose::prepare;
 use crate::{Run, Sim};

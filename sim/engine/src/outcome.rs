@@ -20,6 +20,9 @@ pub enum Outcome {
     Panicked {
         /// The label of the task.
         task: String,
+        /// It was dropped at an await: what it drops has panicked.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_dropped: bool,
         /// The panic's message.
         message: String,
         /// Where in the sources it panicked, if its hook was called there.
@@ -35,6 +38,9 @@ pub enum Outcome {
         /// empty where it has none. It tells failures of one check from those of others.
         #[serde(skip)]
         check: String,
+        /// It is the count of messages that is wrong, and no task has done it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_count: bool,
     },
     /// Nothing can run and no timer is pending.
     Deadlock {
@@ -142,11 +148,18 @@ impl Outcome {
             Self::Passed => String::new(),
             Self::Panicked {
                 task,
+                is_dropped,
                 message,
-                place: Some(place),
-            } => format!("{task} at {place}: {message}{}", remedy(message)),
-            Self::Panicked { task, message, .. } => {
-                format!("{task}: {message}{}", remedy(message))
+                place,
+            } => {
+                let dropped = if *is_dropped {
+                    ", dropped at an await"
+                } else {
+                    ""
+                };
+                let place = place.as_ref().map(|place| format!(" at {place}"));
+                let place = place.unwrap_or_default();
+                format!("{task}{dropped}{place}: {message}{}", remedy(message))
             }
             Self::Violated { task, what, .. } => format!("{task}: {what}"),
             Self::Deadlock { waiting, cycle } => {

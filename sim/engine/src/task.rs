@@ -7,17 +7,18 @@ use std::task::Waker;
 
 use ractor::{ActorCell, ActorStatus};
 use retake::engine::Part;
+use retake_traces::record::Child;
 use tokio::task::AbortHandle;
 
 use crate::core::Deeds;
-use crate::identity::Label;
+use crate::identity::LabelId;
 
 /// One task: an actor, the scenario, or a task that it spawned.
 #[derive(Debug)]
 pub(crate) struct Task {
     /// Its number in traces.
     pub(crate) serial: u32,
-    pub(crate) label: Label,
+    pub(crate) label: LabelId,
     /// Of an actor: to kill it, and to tell whether it has ended.
     pub(crate) cell: Option<ActorCell>,
     pub(crate) waker: Option<Waker>,
@@ -52,8 +53,10 @@ pub(crate) struct About {
     pub(crate) state: Option<Box<Seen>>,
     /// Of an actor: slot and number of its supervisor.
     pub(crate) supervisor: Option<(u32, u32)>,
-    /// How its last callback ended, if that ends the actor.
-    pub(crate) last: Option<&'static str>,
+    /// Its last callback has ended the actor.
+    pub(crate) is_over: bool,
+    /// Of a supervisor: what it is about to hear.
+    pub(crate) child: Option<Child>,
     /// The step of its `post_start`.
     pub(crate) started_at: Option<NonZeroU64>,
 }
@@ -190,7 +193,7 @@ impl Tasks {
         self.actors + self.others
     }
 
-    pub(crate) fn add(&mut self, label: Label, cell: Option<ActorCell>) -> u32 {
+    pub(crate) fn add(&mut self, label: LabelId, cell: Option<ActorCell>) -> u32 {
         let task = Task {
             serial: self.started,
             label,

@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::identity::Label;
+use crate::identity::LabelId;
+use retake_traces::Label;
 
 /// Looks at a simulation within the time that a step may take.
 const LOOKS: u32 = 4;
@@ -73,7 +74,7 @@ impl Progress {
     }
 
     /// A task of this label exists, the first one of its base with this text.
-    pub(crate) fn started(&self, label: Label, text: &str) {
+    pub(crate) fn started(&self, label: LabelId, text: &str) {
         let (base, number) = label.parts();
         if number == 1 {
             lock(&self.labels).insert(base, text.to_owned());
@@ -81,7 +82,7 @@ impl Progress {
     }
 
     #[inline]
-    pub(crate) fn begin(&self, step: u64, label: Label) {
+    pub(crate) fn begin(&self, step: u64, label: LabelId) {
         let (base, number) = label.parts();
         self.task
             .store(u64::from(base) << 32 | u64::from(number), Ordering::Relaxed);
@@ -97,10 +98,9 @@ impl Progress {
     fn look(&self) -> InProgress {
         let task = self.task.load(Ordering::Relaxed);
         let base = lock(&self.labels).get(&((task >> 32) as u32)).cloned();
-        let task = match (base.unwrap_or_default(), task & u64::from(u32::MAX)) {
-            (base, 0 | 1) => base,
-            (base, number) => format!("{base}#{number}"),
-        };
+        // No task has run yet where there is no base.
+        let number = (task & u64::from(u32::MAX)) as u32;
+        let task = base.map_or_else(String::new, |base| Label::new(base, number).to_string());
         InProgress {
             seed: self.seed,
             strategy: self.strategy.clone(),

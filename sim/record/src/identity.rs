@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use retake::engine::{Part, Ticket};
+use retake_traces::Label;
 use retake_traces::record::StepKind;
 
 /// What the step is that a gate waits for.
@@ -33,14 +34,14 @@ fn unscope(name: &str) -> &str {
     name.split_once(SCOPE).map_or(name, |(name, _)| name)
 }
 
-/// The name of a task: a base, and the number of the incarnation.
+/// A label by number: of the base, and of the incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Label {
+pub struct LabelId {
     base: u32,
     number: u32,
 }
 
-impl Label {
+impl LabelId {
     /// The number of the base, and of the incarnation, from 1.
     #[must_use]
     pub fn parts(self) -> (u32, u32) {
@@ -75,8 +76,8 @@ impl Labels {
         &mut self,
         name: Option<&str>,
         type_name: &'static str,
-        parent: Option<Label>,
-    ) -> Label {
+        parent: Option<LabelId>,
+    ) -> LabelId {
         let base = match name {
             Some(name) => self.base(unscope(name)),
             None => self.base_of_unnamed(parent.map(|parent| parent.base), type_name),
@@ -85,29 +86,33 @@ impl Labels {
     }
 
     /// Of a task with this name.
-    pub fn of_task(&mut self, name: &str) -> Label {
+    pub fn of_task(&mut self, name: &str) -> LabelId {
         let base = self.base(name);
         self.next(base)
     }
 
-    /// As text, with the number of the incarnation from the second on.
-    pub fn text(&self, label: Label) -> String {
-        let base = self.base_text(label);
-        match label.number {
-            1 => base.to_owned(),
-            number => format!("{base}#{number}"),
+    /// The label itself.
+    pub fn label(&self, label: LabelId) -> Label {
+        Label {
+            name: Arc::clone(&self.bases[label.base as usize].text),
+            incarnation: label.number,
         }
     }
 
+    /// As text, with the number of the incarnation from the second on.
+    pub fn text(&self, label: LabelId) -> String {
+        self.label(label).to_string()
+    }
+
     /// The text without the number.
-    pub fn base_text(&self, label: Label) -> &str {
+    pub fn base_text(&self, label: LabelId) -> &str {
         &self.bases[label.base as usize].text
     }
 
-    fn next(&mut self, base: u32) -> Label {
+    fn next(&mut self, base: u32) -> LabelId {
         let incarnations = &mut self.bases[base as usize].incarnations;
         *incarnations += 1;
-        Label {
+        LabelId {
             base,
             number: *incarnations,
         }

@@ -7,7 +7,6 @@ use super::case::Case;
 use super::failure::FailureKind;
 use super::remote::{Place, Recording};
 use crate::isolate::Where;
-use retake_engine::internal::COUNTED;
 use retake_engine::outcome::{Outcome, Run};
 
 /// The signature of a seed of which two runs differ.
@@ -94,7 +93,7 @@ pub(super) fn check(
         }
         others.clear();
     };
-    let is_count = matches!(&again.outcome, Outcome::Violated { task, .. } if task == COUNTED);
+    let is_count = matches!(again.outcome, Outcome::Violated { is_count: true, .. });
     if is_count && first.passed() {
         counted.note(&again);
         return Some(Finding::Failure(Box::new(counted)));

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use retake_engine::outcome::Outcome;
+use retake_traces::label;
 
 /// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,11 +59,13 @@ impl FailureKind {
 /// words `[…]` and `"…"`, and who waits where is left out.
 #[must_use]
 pub fn signature(outcome: &Outcome) -> String {
-    let base = |label: &str| label.split('#').next().unwrap_or(label).to_owned();
+    let base = |label: &str| label::parts(label).0.to_owned();
     let what = match outcome {
         Outcome::Passed => return outcome.name().to_owned(),
         Outcome::Panicked { task, message, .. } => format!("{}: {message}", base(task)),
-        Outcome::Violated { task, what, check } => {
+        Outcome::Violated {
+            task, what, check, ..
+        } => {
             let check = super::shape::of_format(check);
             format!("{}: {}", base(task), check.as_ref().unwrap_or(what))
         }

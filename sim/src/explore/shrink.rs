@@ -362,7 +362,7 @@ fn faults(records: &[Record]) -> Vec<Fault> {
                 }
                 let target = match labels.get(*task as usize) {
                     _ if !action.has_target() => Target::Run,
-                    Some(label) => Target::Named((*label).clone()),
+                    Some(label) => Target::Named(label.to_string()),
                     None => continue,
                 };
                 // Within the last step, or before the next one.

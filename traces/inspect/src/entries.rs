@@ -165,6 +165,7 @@ impl<'a> Entries<'a> {
             who: self.teller.label(state.task),
             detail: None,
             cause: None,
+            child: None,
             record: Record::State(state),
             note: None,
         };
@@ -188,7 +189,7 @@ impl<'a> Entries<'a> {
             Record::Fault(fault) => Some(fault.task),
             Record::Panic(panic) => Some(panic.task),
             Record::Event(_) | Record::Live(_) => running,
-            Record::End(_) | Record::Detail(_) | Record::Cause(_) => None,
+            Record::End(_) | Record::Detail(_) | Record::Cause(_) | Record::Child(_) => None,
         };
         let shown = self.selection.shows(&line);
         Entry { line, task, shown }

@@ -167,6 +167,7 @@ mod tests {
             }),
             detail: Some(text.to_owned()),
             cause: None,
+            child: None,
             note: None,
         }
     }

@@ -263,7 +263,7 @@ impl Names {
 
 fn size(line: &Line) -> usize {
     let text = match &line.record {
-        Record::Event(text) => text.len(),
+        Record::Event(event) => event.text.len(),
         Record::Unhandled(message) => message.text.len(),
         _ => 0,
     };
@@ -292,6 +292,7 @@ mod tests {
             }),
             detail: (kind == StepKind::Handle).then(|| format!("Order({number})")),
             cause,
+            child: None,
             note: None,
         }
     }

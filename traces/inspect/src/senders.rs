@@ -88,6 +88,7 @@ mod tests {
                 }),
                 detail: None,
                 cause,
+                child: None,
                 note: None,
             },
             task: Some(0),

@@ -1,14 +1,16 @@
 //! Lines for people: what happened, in stable names.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use retake_traces::clean::one_line;
 use retake_traces::counted;
+use retake_traces::label;
 use retake_traces::live::{Live, Piece, StepEnd};
 use retake_traces::reader::Position;
-use retake_traces::record::{Choice, Record, StepKind, Task, TaskKind};
+use retake_traces::record::{Child, Choice, Record, StepKind, Task, TaskKind};
 
 /// One line of a story: a record of the schedule layer or a logged event, with
 /// the text and the cause that belong to it.
@@ -26,6 +28,9 @@ pub struct Line {
     pub detail: Option<String>,
     /// The step that sent the message.
     pub cause: Option<u64>,
+    /// What the step of a supervisor learns of a child.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub child: Option<Child>,
     /// Of a step that resumes after an await, where it is known: what ended the wait, and what
     /// the step sends. See [`mod@crate::notes`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,16 +142,35 @@ impl Line {
         }
     }
 
+    /// The text of what a step runs: a message has one in any case.
+    fn text_of_step(&self) -> Option<Cow<'_, str>> {
+        match (&self.detail, &self.record) {
+            (Some(detail), _) => Some(detail.into()),
+            (None, Record::Step(step)) if step.kind == StepKind::Handle => {
+                Some(format!("message {}", step.message).into())
+            }
+            (None, _) => None,
+        }
+    }
+
+    /// The message that a step handles, on one line.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
+        let is_message =
+            matches!(&self.record, Record::Step(step) if step.kind == StepKind::Handle);
+        let text = self.text_of_step().filter(|_| is_message)?;
+        Some(one_line(&text))
+    }
+
     /// What happened, without when and to whom.
     #[must_use]
     pub fn what(&self) -> String {
         let text = match &self.record {
             Record::Step(step) => {
                 let verb = step.kind.verb();
-                match (&self.detail, step.kind) {
-                    (Some(detail), _) => format!("{verb} {detail}"),
-                    (None, StepKind::Handle) => format!("{verb} message {}", step.message),
-                    (None, _) => verb.to_owned(),
+                match self.text_of_step() {
+                    Some(text) => format!("{verb} {text}"),
+                    None => verb.to_owned(),
                 }
             }
             Record::Task(task) => {
@@ -174,12 +198,13 @@ impl Line {
                 let steps = counted(end.steps, "step");
                 format!("END: {} after {steps}: {detail}", end.outcome)
             }
-            Record::Event(text) => format!("| {text}"),
+            Record::Event(event) => format!("| {event}"),
             // These belong to a step and make no line of their own.
             Record::State(state) => format!("state: {}", state.text),
             Record::Unhandled(message) => format!("never handled: {}", message.text),
             Record::Ended(ended) => format!("ENDS: {}", ended.how),
             Record::Detail(text) => text.clone(),
+            Record::Child(child) => format!("child {}", child.task),
             Record::Cause(step) => format!("<- {step}"),
             Record::Live(live) => what_live(live),
         };
@@ -189,11 +214,8 @@ impl Line {
     /// True when the label is `name`, or an incarnation of it where `name` has no number.
     #[must_use]
     pub fn is_about(&self, name: &str) -> bool {
-        &*self.who == name
-            || self
-                .who
-                .split_once('#')
-                .is_some_and(|(base, _)| base == name)
+        let (base, incarnation) = label::parts(&self.who);
+        label::is_meant(base, incarnation, name)
     }
 }
 
@@ -303,7 +325,7 @@ impl Teller {
         let place = task.id as usize;
         // Numbers are given in order; a forged one must not reserve memory.
         if place == self.labels.len() && self.known.is_none() {
-            self.labels.push(task.label.as_str().into());
+            self.labels.push(task.label.to_string().into());
         }
     }
 
@@ -332,6 +354,12 @@ impl Teller {
             Record::Detail(text) => {
                 if let Some(open) = &mut self.open {
                     open.detail = Some(text.clone());
+                }
+                return None;
+            }
+            Record::Child(child) => {
+                if let Some(open) = &mut self.open {
+                    open.child = Some(*child);
                 }
                 return None;
             }
@@ -383,6 +411,7 @@ impl Teller {
                 Record::Unhandled(message) => Some(message.sent),
                 _ => None,
             },
+            child: None,
             note: None,
         };
         self.open.replace(line)

@@ -240,7 +240,7 @@ fn every_line_fits_into_its_width_whatever_the_names_are() {
     let rename = |mut records: Vec<Record>| {
         for record in &mut records {
             match record {
-                Record::Task(task) => task.label += &long,
+                Record::Task(task) => task.label.name = format!("{}{long}", task.label.name).into(),
                 Record::Detail(text) => *text += &long,
                 _ => {}
             }

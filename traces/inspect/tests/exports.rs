@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use retake_inspect::export::{ExportError, Format, Selection, export, shiviz};
 use retake_inspect::story;
-use retake_traces::record::{Ended, Record, StepKind, TaskKind};
+use retake_traces::record::{EndKind, Ended, Record, StepKind, TaskKind};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -70,7 +70,7 @@ fn each_object_of_json_lines_has_only_properties_that_the_schema_names() {
         records.len() - 1,
         Record::Ended(Ended {
             task: 1,
-            how: "killed".to_owned(),
+            how: EndKind::Killed,
         }),
     );
     let mut seen = 0;
@@ -313,7 +313,7 @@ fn the_official_types_read_spans_whose_parents_are_the_senders() {
     let spans = spans(&exported(&shop(), Format::Otlp));
     check_spans(&spans).unwrap();
     let find = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
-    let client = find("client \"one\"; <b>#1 begins");
+    let client = find("client \"one\"; <b>#2 begins");
     let (first, check_in) = (find("pool CheckOut"), find("pool CheckIn"));
     assert_eq!(first.parent_span_id, client.span_id);
     assert_eq!(check_in.parent_span_id, client.span_id);
@@ -428,7 +428,7 @@ fn clocks_know_what_a_task_that_was_started_could_know() {
     let restarted = clock_of("pool#2");
     // The scenario started it when it had heard of the death.
     assert!(restarted["pool"] >= 5, "{restarted:?}");
-    assert_eq!(clock_of("client%20\"one\";%20<b>#1")["scenario"], 1);
+    assert_eq!(clock_of("client%20\"one\";%20<b>#2")["scenario"], 1);
 }
 
 proptest! {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use retake_traces::fault::kinds::{Delay, Kill};
-use retake_traces::record::{Choice, End, Injected, Panic, Record, Step, StepKind, Task, TaskKind};
+use retake_traces::record::{
+    Choice, End, Event, Injected, Panic, Record, Step, StepKind, Task, TaskKind,
+};
 use retake_traces::{Header, RunConfig, Sink as _, TraceWriter};
 use tempfile::TempDir;
 
@@ -55,7 +57,7 @@ pub(crate) fn small() -> Vec<Record> {
         Record::Detail("Append { payload: 12 }".into()),
         Record::Cause(1),
         task(1, "pool/worker", Some(0)),
-        Record::Event("receipt 1\nsecond line".into()),
+        Record::Event(Event::log("receipt 1\nsecond line")),
         step(1, 1_500_000, Choice::Deviation),
         Record::Fault(Injected {
             elapsed_ns: 10,

@@ -198,7 +198,8 @@ fn each_fault_of_network_and_disk_is_told_in_the_trace_and_replayed() {
             (run.event_hash, sink.records())
         };
         let (hash, recorded) = run(Strategy::Random, true);
-        let is_told = |record: &Record| matches!(record, Record::Event(it) if it.contains(told));
+        let is_told =
+            |record: &Record| matches!(record, Record::Event(it) if it.text.contains(told));
         assert!(recorded.iter().any(is_told), "{told}");
         let schedule = Schedule::read(recorded.iter().cloned().map(Ok)).unwrap();
         let (_, replayed) = run(Strategy::Replay(Arc::new(schedule)), true);

@@ -20,8 +20,9 @@ describe("a failed run opens", () => {
   });
 
   it("at the step in which a check failed", () => {
-    const check = { kind: Kind.Log, task: 0, text: "violated: too late" };
-    const events = [...ticks(9), handle(0, "Get"), check, { kind: Kind.End }];
+    const check = { kind: Kind.Violated, task: 0, text: "violated: too late" };
+    const log = { kind: Kind.Log, task: 0, text: "violated: so it says" };
+    const events = [...ticks(9), handle(0, "Get"), check, ...ticks(3), log, { kind: Kind.End }];
     expect(opened("violated", events)).toBe(9);
   });
 

@@ -13,6 +13,15 @@ use super::run::wall_clock;
 use crate::scenario::Scenario;
 use crate::signals::Interrupt;
 
+/// A line that is said of a failure.
+#[derive(Debug)]
+pub(super) enum Remark {
+    /// Words, which are wrapped.
+    Words(String),
+    /// A command or a path, which is copied as it is.
+    Exact(String),
+}
+
 /// Where failures are kept, and how.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -36,32 +45,35 @@ impl Keeper {
         isolated: &explore::Scenario,
         interrupt: &Interrupt,
         failure: &mut Failure,
-    ) -> Vec<String> {
+    ) -> Vec<Remark> {
         let mut lines = Vec::new();
         if failure.case.is_plain() {
-            lines.push("found by the plain run: first in, first out, without faults".to_owned());
+            let what = "found by the plain run: first in, first out, without faults";
+            lines.push(Remark::Words(what.to_owned()));
         }
         let case = &failure.case;
         if self.shrinks && !case.hangs() && case.is_deterministic() && !interrupt.is_asked() {
-            lines.extend(self.shrink(isolated, interrupt, failure));
+            let shrunk = self.shrink(isolated, interrupt, failure);
+            lines.extend(shrunk.into_iter().map(Remark::Words));
         }
         let case = &failure.case;
         let path = self.path(case);
         match case.save(&path) {
             Ok(()) => {
-                lines.push(format!("case: {}", path.display()));
+                lines.push(Remark::Exact(format!("case: {}", path.display())));
                 if !case.is_lost() {
                     let program = self.program;
-                    lines.push(format!("why:  {program} why {}", path.display()));
+                    let command = format!("why:  {program} why {}", path.display());
+                    lines.push(Remark::Exact(command));
                 }
             }
-            Err(error) => lines.push(format!(
+            Err(error) => lines.push(Remark::Words(format!(
                 "not saved: {error}; `{} explore {} --seeds {2}..={2}` with the same settings finds \
                  it again",
                 self.program,
                 scenario.name(),
                 case.config.seed
-            )),
+            ))),
         }
         lines
     }

@@ -5,6 +5,7 @@ use std::io::Write;
 use retake_sim::explore::Campaign;
 use retake_traces::counted;
 
+use super::campaign::Remark;
 use crate::output::wrap;
 use crate::status::Error;
 
@@ -58,7 +59,7 @@ pub(super) fn print_figures(
 /// Goals, coverage and failures.
 pub(super) fn print_campaign(
     found: &Campaign,
-    told: &[Vec<String>],
+    remarks: &[Vec<Remark>],
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     for (goal, reached) in &found.goals {
@@ -119,12 +120,10 @@ pub(super) fn print_campaign(
             ),
             out,
         )?;
-        for line in told.get(place).into_iter().flatten() {
-            // A command or a path is copied as it is.
-            if line.starts_with("case: ") || line.starts_with("why: ") {
-                writeln!(out, "    {line}")?;
-            } else {
-                wrap(&format!("    {line}"), out)?;
+        for remark in remarks.get(place).into_iter().flatten() {
+            match remark {
+                Remark::Exact(line) => writeln!(out, "    {line}")?,
+                Remark::Words(line) => wrap(&format!("    {line}"), out)?,
             }
         }
     }

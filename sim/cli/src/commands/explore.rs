@@ -12,7 +12,7 @@ use retake_traces::counted;
 use retake_traces::file::{OutputFile, check_folder, check_output, read_text, refuse_input};
 
 use super::arguments::{Isolation, RunFlags};
-use super::campaign::{Keeper, Progress};
+use super::campaign::{Keeper, Progress, Remark};
 use super::campaign_text::{print_campaign, print_figures};
 use crate::output::{print_json, wrap};
 use crate::program::Program;
@@ -234,11 +234,11 @@ pub(crate) fn explore(
         print_figures(&found, seconds, workers.is_randomized(), out)?;
         out.flush()?;
     }
-    let mut told = Vec::new();
+    let mut remarks = Vec::new();
     for failure in &mut found.failures {
-        told.push(keeper.keep(scenario, &isolated, &interrupt, failure));
+        remarks.push(keeper.keep(scenario, &isolated, &interrupt, failure));
     }
-    finish(args, &found, &told, out)?;
+    finish(args, &found, &remarks, out)?;
     error.map_err(|error| Error::Usage(format!("the campaign was given up: {error}")))?;
     Ok(if interrupt.is_asked() {
         Status::Interrupted
@@ -253,7 +253,7 @@ pub(crate) fn explore(
 fn finish(
     args: &ExploreArgs,
     found: &Campaign,
-    told: &[Vec<String>],
+    remarks: &[Vec<Remark>],
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let written = args
@@ -263,7 +263,7 @@ fn finish(
     if args.json {
         print_json(found, out)?;
     } else {
-        print_campaign(found, told, out)?;
+        print_campaign(found, remarks, out)?;
     }
     written
 }
@@ -298,9 +298,9 @@ fn exhaust(
             bar.tick();
         });
     bar.finish_and_clear();
-    let mut told = Vec::new();
+    let mut remarks = Vec::new();
     for failure in &mut all.found.failures {
-        told.push(keeper.keep(scenario, &isolated, &interrupt, failure));
+        remarks.push(keeper.keep(scenario, &isolated, &interrupt, failure));
     }
     let written = args
         .out
@@ -333,7 +333,7 @@ fn exhaust(
             ),
             out,
         )?;
-        print_campaign(&all.found, &told, out)?;
+        print_campaign(&all.found, &remarks, out)?;
     }
     written?;
     if let Some(error) = workers.error() {

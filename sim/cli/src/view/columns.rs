@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use retake_inspect::Teller;
 use retake_traces::counted;
-use retake_traces::record::{End, Record, State, StepKind, TaskKind};
+use retake_traces::record::{End, EventKind, Record, State, StepKind, TaskKind};
 use serde::Serialize;
 use serde_json::json;
 
@@ -29,10 +29,12 @@ mod kind {
     pub(super) const LOG: u8 = 10;
     pub(super) const END: u8 = 11;
     pub(super) const UNHANDLED: u8 = 12;
+    pub(super) const FAILED: u8 = 13;
+    pub(super) const VIOLATED: u8 = 14;
 }
 
 /// The names of the kinds, by number.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 15] = [
     "pre_start",
     "post_start",
     "handle",
@@ -46,6 +48,8 @@ const KINDS: [&str; 13] = [
     "log",
     "end",
     "unhandled",
+    "failed",
+    "violated",
 ];
 
 fn step_kind(kind: StepKind) -> u8 {
@@ -195,7 +199,8 @@ impl Columns {
         if task.id as usize != self.task_label.len() {
             return;
         }
-        self.task_label.push(self.texts.number(&task.label));
+        self.task_label
+            .push(self.texts.number(&task.label.to_string()));
         self.task_kind.push(match task.kind {
             TaskKind::Scenario => 0,
             TaskKind::Actor => 1,
@@ -241,9 +246,14 @@ impl Columns {
                 self.told(&panic.message);
                 self.panic = Some(panic.message.clone());
             }
-            Record::Event(text) => {
-                self.event(kind::LOG, self.running, 0)?;
-                self.told(text);
+            Record::Event(event) => {
+                let kind = match event.kind {
+                    EventKind::Log => kind::LOG,
+                    EventKind::Failed => kind::FAILED,
+                    EventKind::Violated => kind::VIOLATED,
+                };
+                self.event(kind, self.running, 0)?;
+                self.told(&event.to_string());
             }
             Record::State(state) => self.state(state)?,
             Record::Ended(ended) => {
@@ -259,6 +269,8 @@ impl Columns {
                     *cause = u32::try_from(back).unwrap_or_default();
                 }
             }
+            // The text of the step says it as well.
+            Record::Child(_) => {}
             // Some parts of a live recording are for a replay alone.
             Record::Live(_) => {
                 let mut teller = Teller::new();

@@ -10,7 +10,7 @@
 use retake_traces::record::StepKind;
 
 use super::Core;
-use crate::identity::Label;
+use crate::identity::LabelId;
 use crate::outcome::Outcome;
 
 /// Steps that are kept, to tell which tasks took turns before the end.
@@ -33,7 +33,7 @@ const NAMED_MAX: usize = 5;
 /// What a step contributes to recognising a livelock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Taken {
-    label: Label,
+    label: LabelId,
     kind: StepKind,
     message: u16,
 }
@@ -164,7 +164,7 @@ impl Core {
     }
 
     /// What a task did in a step, in words.
-    fn turn(&self, label: Label, kind: StepKind, message: u16, text: Option<String>) -> String {
+    fn turn(&self, label: LabelId, kind: StepKind, message: u16, text: Option<String>) -> String {
         let who = self.labels.text(label);
         let what = kind.verb();
         match (kind, text) {
@@ -226,7 +226,7 @@ impl Core {
 
     /// The tasks that took most of the last steps, with their share in percent.
     pub(crate) fn busy(&self) -> Vec<(String, u32)> {
-        let mut counts: Vec<(Label, u32)> = Vec::new();
+        let mut counts: Vec<(LabelId, u32)> = Vec::new();
         for taken in self.turns.in_order() {
             match counts.iter_mut().find(|(label, _)| *label == taken.label) {
                 Some((_, count)) => *count += 1,

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use ractor::SupervisionEvent;
 use retake::engine::{Part, StepEnd};
-use retake_traces::record::{Ended, Record};
+use retake_traces::record::{Child, ChildNews, EndKind, Ended, Record};
 
 use super::{Core, Mode};
 
@@ -18,11 +18,10 @@ impl Core {
 
     /// A step of an actor is over.
     pub(super) fn note_life(&mut self, slot: u32, part: Part, end: &StepEnd) {
-        let last = match end {
-            StepEnd::Panicked(_) => Some("panicked"),
-            StepEnd::Failed(_) => Some("failed"),
-            StepEnd::Returned if part == Part::PostStop => Some("stopped"),
-            StepEnd::Returned | StepEnd::Pending => None,
+        let is_last = match end {
+            StepEnd::Panicked(_) | StepEnd::Failed(_) => true,
+            StepEnd::Returned => part == Part::PostStop,
+            StepEnd::Pending => false,
         };
         let step = NonZeroU64::new(self.stats.steps);
         let supervisor = match part {
@@ -38,7 +37,7 @@ impl Core {
             return;
         };
         let about = task.about.get_or_insert_default();
-        about.last = last.or(about.last);
+        about.is_over |= is_last;
         if part == Part::PostStart {
             about.started_at = step;
             about.supervisor = supervisor;
@@ -59,16 +58,13 @@ impl Core {
             let task = self.tasks.get(slot);
             task.filter(|task| task.serial == serial)
         });
-        let last = about.and_then(|about| about.last);
-        let how = match (last, supervisor) {
-            (Some(last), _) => last.to_owned(),
-            (None, Some(supervisor)) if !supervisor.is_live_actor() => {
-                format!("killed with its supervisor {}", self.label(supervisor))
+        let is_over = about.is_some_and(|about| about.is_over);
+        let how = match supervisor {
+            Some(supervisor) if !supervisor.is_live_actor() => {
+                EndKind::KilledWith(self.labels.label(supervisor.label))
             }
-            (None, _) if about.is_none_or(|about| about.started_at.is_none()) => {
-                "did not start".to_owned()
-            }
-            (None, _) => "killed".to_owned(),
+            _ if about.is_none_or(|about| about.started_at.is_none()) => EndKind::NotStarted,
+            _ => EndKind::Killed,
         };
         let pid = task.cell.as_ref().map(|cell| cell.get_id().pid());
         let step = self.woken_by.map_or(0, |(_, step)| step.get());
@@ -76,11 +72,34 @@ impl Core {
             self.ended_by.insert(pid, step);
         }
         // Of an end in a callback the step of that tells.
-        if self.layers.story && last.is_none() {
+        if self.layers.story && !is_over {
             self.write(&Record::Ended(Ended { task: serial, how }));
             if self.layers.causality && step > 0 {
                 self.write(&Record::Cause(step));
             }
+        }
+    }
+
+    /// A supervisor is about to hear of a child: keep what, for the story.
+    pub(crate) fn news_of_child(&mut self, supervisor: u32, event: &SupervisionEvent) {
+        if !self.layers.story {
+            return;
+        }
+        let (child, news) = match event {
+            SupervisionEvent::ActorStarted(child) => (child, ChildNews::Started),
+            SupervisionEvent::ActorTerminated(child, _, None) => (child, ChildNews::Stopped),
+            SupervisionEvent::ActorTerminated(child, ..) => (child, ChildNews::Ended),
+            SupervisionEvent::ActorFailed(child, _) => (child, ChildNews::Failed),
+            _ => return,
+        };
+        let slot = self.tasks.slot_of_actor(child.get_id().pid());
+        let child = slot.and_then(|slot| self.tasks.get(slot));
+        let child = child.map(|child| Child {
+            task: child.serial,
+            news,
+        });
+        if let Some(task) = self.tasks.get_mut(supervisor) {
+            task.about.get_or_insert_default().child = child;
         }
     }
 

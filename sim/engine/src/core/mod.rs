@@ -35,7 +35,7 @@ use retake_traces::record::{
 use retake_traces::sink::Sink;
 
 use crate::follow::Follow;
-use crate::identity::{Label, Labels};
+use crate::identity::{LabelId, Labels};
 use crate::inject::Faults;
 use crate::outcome::{Coverage, Messages, Outcome, Stats};
 use crate::rng::stream;
@@ -59,7 +59,7 @@ const ROUNDS_AFTER_EXIT: u32 = 2;
 /// not gated, such as ractor's `send_after`, whose message is due at that instant as well.
 const ROUNDS_AFTER_MOVE: u32 = 2;
 /// Who is told to have failed where a count of messages does.
-pub const COUNTED: &str = "messages";
+pub(crate) const COUNTED: &str = "messages";
 
 /// The stream that the user draws from; made for the first draw.
 type UserRandom = Option<Box<ChaCha8Rng>>;
@@ -116,7 +116,7 @@ pub(crate) struct Core {
     /// The steps that ended actors, by ractor's number, for supervisors that hear of it.
     ended_by: BTreeMap<u64, u64>,
     /// Whose code was dropped last before it returned.
-    cancelled: Option<(u32, Label)>,
+    cancelled: Option<(u32, LabelId)>,
     pub(crate) stats: Stats,
     pub(crate) mode: Mode,
     pub(crate) run_number: u64,
@@ -275,7 +275,7 @@ impl Core {
         self.start(kind, label, None)
     }
 
-    fn start(&mut self, kind: TaskKind, label: Label, cell: Option<ractor::ActorCell>) -> u32 {
+    fn start(&mut self, kind: TaskKind, label: LabelId, cell: Option<ractor::ActorCell>) -> u32 {
         let slot = self.tasks.add(label, cell);
         let parent = self.actor_or_current().map(|task| task.serial);
         let serial = self.tasks.get(slot).map_or(0, |task| task.serial);
@@ -287,7 +287,7 @@ impl Core {
         self.write(&Record::Task(TaskRecord {
             id: serial,
             kind,
-            label: self.labels.text(label),
+            label: self.labels.label(label),
             parent,
         }));
         slot

@@ -1,7 +1,7 @@
 //! What is recorded of a run, its checks and its end.
 
 use retake_traces::TEXT_MAX;
-use retake_traces::record::{End, Panic, Record, State as StateRecord};
+use retake_traces::record::{End, Event, EventKind, Panic, Record, State as StateRecord};
 use xxhash_rust::xxh3::xxh3_64;
 
 use retake_traces::Watch;
@@ -74,17 +74,16 @@ impl Core {
         let Some(panic) = seen.into_iter().next() else {
             return;
         };
+        let is_dropped = self.cancelled.is_some();
         let (serial, task) = match self.cancelled {
-            Some((serial, label)) => {
-                let label = self.labels.text(label);
-                (serial, format!("{label}, dropped at an await"))
-            }
+            Some((serial, label)) => (serial, self.labels.text(label)),
             None => (0, UNGATED.to_owned()),
         };
         let message = self.clean(panic.message.clone());
         let place = self.write_panic(serial, &message, vec![panic]);
         self.finish(Outcome::Panicked {
             task,
+            is_dropped,
             message,
             place,
         });
@@ -93,7 +92,7 @@ impl Core {
     /// Add an event to the story.
     pub(crate) fn log(&mut self, text: String) {
         if self.layers.story && !self.is_over() {
-            self.write(&Record::Event(text));
+            self.write(&Record::Event(Event::log(text)));
         }
     }
 
@@ -102,6 +101,14 @@ impl Core {
         if let Some(text) = about.and_then(|about| about.text.clone()) {
             let text = self.clean(text);
             self.write(&Record::Detail(text));
+        }
+    }
+
+    /// Record what a supervisor learns of a child in the step that begins.
+    pub(super) fn write_child(&mut self, slot: u32) {
+        let about = self.tasks.get_mut(slot).and_then(|it| it.about.as_mut());
+        if let Some(child) = about.and_then(|about| about.child.take()) {
+            self.write(&Record::Child(child));
         }
     }
 
@@ -249,7 +256,11 @@ impl Core {
             // The line is the spawner's, whose step it is.
             let of = self.within.map(|_| format!(" (in pre_start of `{task}`)"));
             let of = of.unwrap_or_default();
-            self.write(&Record::Event(format!("violated: {what}{of}")));
+            let event = Event {
+                kind: EventKind::Violated,
+                text: format!("{what}{of}"),
+            };
+            self.write(&Record::Event(event));
         }
         if let Some(follow) = &mut self.follow {
             // The recorded process went on.
@@ -257,7 +268,12 @@ impl Core {
             return;
         }
         let check = check.to_owned();
-        self.finish(Outcome::Violated { task, what, check });
+        self.finish(Outcome::Violated {
+            task,
+            what,
+            check,
+            is_count: false,
+        });
     }
 
     pub(crate) fn show_to_monitor(&mut self, text: &str) {
@@ -322,6 +338,7 @@ impl Core {
                 task: COUNTED.to_owned(),
                 what: wrong,
                 check: String::new(),
+                is_count: true,
             });
         }
     }

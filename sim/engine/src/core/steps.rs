@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::task::Waker;
 
 use retake::engine::{Part, StepEnd, Ticket, Turn};
-use retake_traces::record::{Choice, Record, Step, Unhandled};
+use retake_traces::record::{Choice, Event, EventKind, Record, Step, Unhandled};
 
 use super::{Core, Mode, ROUNDS_AFTER_EXIT};
 use crate::causes;
@@ -220,6 +220,7 @@ impl Core {
         self.write(&Record::Step(step));
         if self.layers.story && !ticket.resumed {
             self.write_detail(slot);
+            self.write_child(slot);
         }
         if self.layers.causality {
             causes::set_running(self.stats.steps);
@@ -289,8 +290,11 @@ impl Core {
             StepEnd::Failed(error) => {
                 self.rounds = ROUNDS_AFTER_EXIT;
                 if self.layers.story {
-                    let error = self.clean(format!("failed: {error}"));
-                    self.write(&Record::Event(error));
+                    let event = Event {
+                        kind: EventKind::Failed,
+                        text: self.clean(error),
+                    };
+                    self.write(&Record::Event(event));
                 }
             }
             StepEnd::Panicked(message) => {
@@ -337,6 +341,7 @@ impl Core {
         } else if !supervised && self.follow.is_none() {
             self.finish(Outcome::Panicked {
                 task: label,
+                is_dropped: false,
                 message,
                 place,
             });

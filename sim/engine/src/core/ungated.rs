@@ -6,7 +6,7 @@
 //! its first gate only when the next task is picked, and is taken off again then.
 
 use super::Core;
-use crate::identity::Label;
+use crate::identity::LabelId;
 use crate::outcome::{Outcome, UngatedTask};
 
 /// What steps spawn.
@@ -21,7 +21,7 @@ pub(crate) struct Spawns {
     /// Actors that have come to a gate since, outside a step.
     pub(crate) announced: usize,
     /// The last step that spawned past the gates, or the last step.
-    suspect: Option<(Label, u64)>,
+    suspect: Option<(LabelId, u64)>,
 }
 
 impl Spawns {

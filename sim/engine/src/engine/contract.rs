@@ -163,6 +163,7 @@ impl Contract for Engine {
         }
         self.note_ends();
         self.core.borrow_mut().caused_by_child(supervisor.0, event);
+        self.core.borrow_mut().news_of_child(supervisor.0, event);
         let core = self.core.borrow();
         if !core.layers.story && core.follow.is_none() {
             return;

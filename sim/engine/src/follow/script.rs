@@ -23,6 +23,8 @@ pub(crate) struct Act {
     pub(crate) input: Option<Named>,
     pub(crate) external: VecDeque<Named>,
     pub(crate) output: VecDeque<Named>,
+    /// Further pieces belong to the last external value, and to the last output.
+    is_open: [bool; 2],
     pub(crate) end: StepEnd,
 }
 
@@ -136,10 +138,11 @@ impl Script {
                         input: None,
                         external: VecDeque::new(),
                         output: VecDeque::new(),
+                        is_open: [false; 2],
                         end: StepEnd::Pending,
                     });
                 }
-                Record::Task(task) => self.started.push(task.label),
+                Record::Task(task) => self.started.push(task.label.to_string()),
                 Record::Detail(text) => {
                     if let Some(act) = &mut act {
                         act.text = Some(text);
@@ -172,30 +175,55 @@ impl Script {
                 *name = piece.name;
                 bytes.extend(piece.bytes);
             }
-            (Live::External(piece), Some(act)) => append(&mut act.external, piece),
-            (Live::Output(piece), Some(act)) => append(&mut act.output, piece),
+            (Live::External(piece), Some(act)) => {
+                append(&mut act.external, &mut act.is_open[0], piece);
+            }
+            (Live::Output(piece), Some(act)) => append(&mut act.output, &mut act.is_open[1], piece),
             (Live::Start(_) | Live::Input(_) | Live::External(_) | Live::Output(_), _) => {}
         }
         None
     }
 }
 
-/// Add a piece to the value that it continues, or as a new one. A value that others
-/// follow in pieces is separated from the next by its last piece, which ends with a mark.
-fn append(values: &mut VecDeque<Named>, piece: Piece) {
+/// Add a piece to the last value, if that is open, or as a new one.
+fn append(values: &mut VecDeque<Named>, is_open: &mut bool, piece: Piece) {
     match values.back_mut() {
-        Some((name, bytes)) if name.ends_with(OPEN) => {
-            bytes.extend(piece.bytes);
-            if !piece.more {
-                name.truncate(name.len() - OPEN.len());
-            }
-        }
-        _ => {
-            let mark = if piece.more { OPEN } else { "" };
-            values.push_back((piece.name + mark, piece.bytes));
-        }
+        Some((_, bytes)) if *is_open => bytes.extend(piece.bytes),
+        _ => values.push_back((piece.name, piece.bytes)),
     }
+    *is_open = piece.more;
 }
 
-/// At the end of the name of a value of which pieces are missing.
-const OPEN: &str = "\0more";
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_put_together_of_their_pieces_whatever_their_names() {
+        let piece = |name: &str, byte: u8, more: bool| Piece {
+            name: name.to_owned(),
+            bytes: vec![byte],
+            more,
+        };
+        let (mut values, mut is_open) = (VecDeque::new(), false);
+        for piece in [
+            piece("a\0more", 1, false),
+            piece("b", 2, true),
+            piece("b", 3, true),
+            piece("b", 4, false),
+            piece("a\0more", 5, true),
+            piece("a\0more", 6, false),
+            piece("", 7, false),
+        ] {
+            append(&mut values, &mut is_open, piece);
+        }
+        let value = |name: &str, bytes: &[u8]| (name.to_owned(), bytes.to_vec());
+        let expected = [
+            value("a\0more", &[1]),
+            value("b", &[2, 3, 4]),
+            value("a\0more", &[5, 6]),
+            value("", &[7]),
+        ];
+        assert_eq!(values, expected);
+    }
+}

@@ -18,7 +18,7 @@ use retake_traces::{TraceError, TraceWriter};
 use tokio::task::AbortHandle;
 
 use crate::after_poll::Until;
-use crate::identity::{Label, Labels};
+use crate::identity::{LabelId, Labels};
 use crate::recording::Recorded;
 
 /// The task that starts everything has this place and this number.
@@ -28,7 +28,7 @@ pub(crate) const SCENARIO: u32 = 0;
 pub(crate) struct Slot {
     /// Its number in the recording, from its first part in it.
     serial: Option<u32>,
-    label: Option<Label>,
+    label: Option<LabelId>,
     who: Who,
     waker: Option<Waker>,
     /// It is among those who wait.

@@ -75,7 +75,7 @@ impl State {
         self.recorded.tasks += 1;
         slot.serial = Some(serial);
         slot.label = Some(label);
-        let label = self.labels.text(label);
+        let label = self.labels.label(label);
         let parent = parent.map(|(serial, _)| serial);
         let task = Task {
             id: serial,

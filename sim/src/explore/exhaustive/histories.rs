@@ -69,7 +69,9 @@ impl Histories {
                 let cause = cause.and_then(|it| self.steps.get(it)).copied();
                 self.does(self.running, cause.unwrap_or_default());
             }
-            Record::Detail(text) | Record::Event(text) => {
+            Record::Detail(text) => self.does(self.running, xxh3_64(text.as_bytes())),
+            Record::Event(event) => {
+                let text = event.to_string();
                 self.does(self.running, xxh3_64(text.as_bytes()));
             }
             Record::Fault(fault) => {
@@ -81,7 +83,8 @@ impl Histories {
             | Record::Live(_)
             | Record::State(_)
             | Record::Unhandled(_)
-            | Record::Ended(_) => {}
+            | Record::Ended(_)
+            | Record::Child(_) => {}
         }
     }
 }

@@ -144,16 +144,16 @@ impl Steps {
 
     fn delivery(&self, index: usize, shown: &Self) -> Delivery {
         let line = &self.lines[index];
-        let what = line.what();
-        let is_message = matches!(line.record, Record::Step(step) if step.kind == StepKind::Handle);
+        let message = line.message().map(|text| format!("`{}`", shorten(&text)));
         let sender = line.cause.and_then(|cause| self.by_number.get(&cause));
-        let sender = sender.filter(|_| is_message);
+        let sender = sender.filter(|_| message.is_some());
         Delivery {
             who: line.who.to_string(),
-            what: match what.strip_prefix("handles ") {
-                Some(message) => format!("handles `{}`", shorten(message)),
-                None => what,
+            what: match &message {
+                Some(message) => format!("{} {message}", StepKind::Handle.verb()),
+                None => line.what(),
             },
+            message,
             sender: sender.map(|sender| self.lines[*sender].who.to_string()),
             step: shown
                 .by_key

@@ -53,6 +53,8 @@ pub struct Delivery {
     pub who: String,
     /// What it does, in words, for example "handles `Set(1)`".
     pub what: String,
+    /// The message, where one is handled, for example "`Set(1)`".
+    pub message: Option<String>,
     /// The label of the task that sent the message, where a message is handled.
     pub sender: Option<String>,
     /// The step's number in the failing run that is shown; missing where that run does not
@@ -112,16 +114,16 @@ pub struct OtherSeeds {
 
 impl fmt::Display for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {}", self.who, self.message())
+        write!(f, "`{}` {}", self.who, self.of_sender(&self.what))
     }
 }
 
 impl Delivery {
-    /// What it does, and whose message it is.
-    fn message(&self) -> String {
+    /// What it does or handles, and whose message it is.
+    fn of_sender(&self, what: &str) -> String {
         match &self.sender {
-            Some(sender) => format!("{} of `{sender}`", self.what),
-            None => self.what.clone(),
+            Some(sender) => format!("{what} of `{sender}`"),
+            None => what.to_owned(),
         }
     }
 
@@ -141,9 +143,8 @@ impl fmt::Display for Order {
         if first.who != second.who {
             return write!(f, "{} before {}", first.with_step(), second.with_step());
         }
-        let message = second.message();
-        let message = message.strip_prefix("handles ").unwrap_or(&message);
-        write!(f, "{first} before {message}")?;
+        let message = second.message.as_ref().unwrap_or(&second.what);
+        write!(f, "{first} before {}", second.of_sender(message))?;
         match (first.step, second.step) {
             (Some(first), Some(second)) => write!(f, " (steps {first} and {second})"),
             (Some(step), None) => write!(f, " (step {step}; the latter is not reached)"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use retake_inspect::fold::{Passage, fold};
 use retake_inspect::story::Line;
-use retake_traces::record::{Record, StepKind, TaskKind};
+use retake_traces::record::{ChildNews, EventKind, Record, StepKind, TaskKind};
 
 /// Lines that an explanation has at most, where nothing that must be shown needs more.
 pub(super) const LINES_MAX: usize = 40;
@@ -17,9 +17,6 @@ const KEYS_MAX: usize = 50;
 /// So many steps in a row that are not shown are mentioned.
 const GAP_MIN: usize = 20;
 
-/// The text of a callback that returned an error starts so.
-const FAILED: &str = "failed: ";
-
 fn is_step(line: &Line) -> bool {
     matches!(line.record, Record::Step(_))
 }
@@ -27,7 +24,7 @@ fn is_step(line: &Line) -> bool {
 /// Whether a callback failed or panicked here, or a check did.
 fn tells_failure(line: &Line) -> bool {
     match &line.record {
-        Record::Event(text) => text.starts_with(FAILED) || text.starts_with("violated: "),
+        Record::Event(event) => event.kind != EventKind::Log,
         Record::Panic(_) => true,
         _ => false,
     }
@@ -42,23 +39,19 @@ const NEAR: u32 = 2;
 /// The rank of a line for what it is: faults and failures, what ends and starts again and
 /// which supervisor receives that, then what starts for the first time.
 fn rank(line: &Line, has_started: bool) -> Option<u32> {
-    let text = line.detail.as_deref().unwrap_or_default();
     match &line.record {
         Record::Step(step) if step.kind == StepKind::PostStop => Some(KEY),
         Record::Step(step) if step.kind == StepKind::Supervision => {
-            let is_failure = text.starts_with("ActorFailed");
-            // Of what has started there is a line already, and a normal end is usual.
-            let is_start = text.starts_with("ActorStarted");
-            let is_normal = text.ends_with(", normal)");
-            Some(match (is_failure, is_start || is_normal) {
-                (true, _) => MUST,
-                (false, true) => NEAR + 1,
-                (false, false) => KEY,
+            Some(match line.child.map(|child| child.news) {
+                Some(ChildNews::Failed) => MUST,
+                // Of what has started there is a line already, and a normal end is usual.
+                Some(ChildNews::Started | ChildNews::Stopped) => NEAR + 1,
+                Some(ChildNews::Ended) | None => KEY,
             })
         }
         // The tasks of a start are many, and known.
         Record::Task(task) if task.kind == TaskKind::Actor => {
-            let is_successor = task.label.contains('#');
+            let is_successor = task.label.incarnation > 1;
             (has_started || is_successor).then_some(if is_successor { KEY } else { NEAR })
         }
         Record::Fault(_) | Record::End(_) => Some(MUST),
@@ -66,7 +59,7 @@ fn rank(line: &Line, has_started: bool) -> Option<u32> {
         Record::Event(_) | Record::Panic(_) => tells_failure(line).then_some(MUST),
         Record::Task(_) | Record::Step(_) => None,
         Record::Unhandled(_) | Record::State(_) | Record::Live(_) => None,
-        Record::Detail(_) | Record::Cause(_) => None,
+        Record::Detail(_) | Record::Cause(_) | Record::Child(_) => None,
     }
 }
 
@@ -148,7 +141,7 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
                 .copied()
                 .unwrap_or(u32::MAX - NEAR);
             let rank = rank.unwrap_or(u32::MAX).min(NEAR + far);
-            chosen.push(Chosen::Line(line.clone(), rank));
+            chosen.push(Chosen::Line(line, rank));
         } else {
             skipped += usize::from(is_step(line));
         }
@@ -158,13 +151,13 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
 
 /// A line that is shown if there is room, and how far from the failure it is; or a number of
 /// lines that it does not depend on.
-enum Chosen {
-    Line(Line, u32),
+enum Chosen<'a> {
+    Line(&'a Line, u32),
     Gap(usize),
 }
 
 /// Not more passages than one reads, and the numbers of lines that are missing.
-fn abridge(chosen: Vec<Chosen>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
+fn abridge(chosen: Vec<Chosen<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
     let mut far: Vec<u32> = Vec::new();
     let mut passages = Vec::new();
     let mut run = Vec::new();
@@ -176,7 +169,7 @@ fn abridge(chosen: Vec<Chosen>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
     for it in chosen {
         match it {
             Chosen::Line(line, distance) => {
-                run.push(line);
+                run.push(line.clone());
                 far.push(distance);
             }
             Chosen::Gap(count) => {

@@ -95,10 +95,6 @@ fn hash(parts: &[&[u8]]) -> u64 {
     hasher.digest()
 }
 
-fn base(label: &str) -> &str {
-    label.split_once('#').map_or(label, |(base, _)| base)
-}
-
 /// What the first reading of a run finds out.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Survey {
@@ -112,10 +108,10 @@ impl Survey {
         self.senders.survey(entry);
         self.events += 1;
         if let Record::Task(task) = &entry.line.record
-            && let Some((base, _)) = task.label.split_once('#')
-            && !self.plural.contains(base)
+            && task.label.incarnation > 1
+            && !self.plural.contains(&*task.label.name)
         {
-            self.plural.insert(base.to_owned());
+            self.plural.insert(task.label.name.to_string());
         }
     }
 }
@@ -136,7 +132,7 @@ impl Identifier {
     fn begin(&mut self, task: &Task) {
         let parent = task.parent.and_then(|parent| self.tasks.get(&parent));
         let taint = parent.map_or(CLEAN, |parent| parent.taint);
-        let base = base(&task.label);
+        let base = &*task.label.name;
         let mut name = hash(&[b"task", base.as_bytes()]);
         if self.plural.contains(base) {
             let step = parent.map_or(0, |parent| parent.step);
@@ -247,7 +243,7 @@ fn id_of(
             let text = panic.message.as_bytes();
             hash(&[b"panic", &name, &task.step.to_le_bytes(), text])
         }
-        Record::Event(text) if compared.texts => logged(task, text),
+        Record::Event(event) if compared.texts => logged(task, &event.to_string()),
         Record::Live(live) => match &**live {
             Live::Input(piece) | Live::External(piece) | Live::Output(piece) => {
                 let text = xxhash_rust::xxh3::xxh3_64(&piece.bytes);
@@ -266,6 +262,7 @@ fn id_of(
         | Record::Task(_)
         | Record::End(_)
         | Record::Detail(_)
-        | Record::Cause(_) => return None,
+        | Record::Cause(_)
+        | Record::Child(_) => return None,
     })
 }

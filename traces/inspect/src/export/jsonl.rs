@@ -8,7 +8,7 @@ use super::{Entry, ExportError, Exporter, Start};
 use retake_traces::clean::Form;
 use retake_traces::fault::Action;
 use retake_traces::header::Header;
-use retake_traces::record::{Choice, Record, StepKind, TaskKind};
+use retake_traces::record::{Choice, EventKind, Record, StepKind, TaskKind};
 
 /// Writes JSON lines. The first object is the run; the fields of the others depend on
 /// what `record` says.
@@ -53,6 +53,7 @@ enum Object<'a> {
     Event {
         #[serde(flatten)]
         at: At<'a>,
+        kind: EventKind,
         text: &'a str,
     },
     State {
@@ -64,7 +65,7 @@ enum Object<'a> {
     Ended {
         #[serde(flatten)]
         at: At<'a>,
-        how: &'a str,
+        how: String,
         cause: Option<u64>,
     },
     Unhandled {
@@ -118,7 +119,7 @@ impl Exporter for Jsonl {
                 step: 0,
                 time_ns: 0,
                 task: Some(task.id),
-                who: &task.label,
+                who: &task.label.to_string(),
             };
             let (kind, parent) = (task.kind, task.parent);
             write(&Object::Task { at, kind, parent }, out)?;
@@ -160,7 +161,11 @@ impl Exporter for Jsonl {
                 text: &panic.message,
                 place: line.detail.as_deref(),
             },
-            Record::Event(text) => Object::Event { at, text },
+            Record::Event(event) => Object::Event {
+                at,
+                kind: event.kind,
+                text: &event.text,
+            },
             Record::Live(_) => {
                 let text = line.what();
                 return write(&Object::Live { at, text: &text }, out);
@@ -178,7 +183,7 @@ impl Exporter for Jsonl {
             },
             Record::Ended(ended) => Object::Ended {
                 at,
-                how: &ended.how,
+                how: ended.how.to_string(),
                 cause: line.cause,
             },
             Record::Unhandled(message) => Object::Unhandled {
@@ -187,7 +192,7 @@ impl Exporter for Jsonl {
                 sent: message.sent,
             },
             // They belong to a step and make no line of their own.
-            Record::Detail(_) | Record::Cause(_) => return Ok(()),
+            Record::Detail(_) | Record::Cause(_) | Record::Child(_) => return Ok(()),
         };
         write(&object, out)
     }

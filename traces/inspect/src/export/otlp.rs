@@ -493,7 +493,7 @@ impl Exporter for Otlp {
                 ];
                 self.add(span, out)
             }
-            Record::Detail(_) | Record::Cause(_) => Ok(()),
+            Record::Detail(_) | Record::Cause(_) | Record::Child(_) => Ok(()),
         }
     }
 

@@ -73,7 +73,7 @@ impl Perfetto {
     }
 
     fn name_task(&mut self, task: &Task, out: &mut dyn Write) -> Result<(), ExportError> {
-        let (id, label) = (thread(task.id), Quoted(&task.label));
+        let (id, label) = (thread(task.id), Quoted(&task.label.to_string()));
         for (name, key, value) in [
             ("thread_name", "name", label.to_string()),
             ("thread_sort_index", "sort_index", id.to_string()),
@@ -278,7 +278,11 @@ impl Perfetto {
                 self.stays(entry, place, out)?;
                 "unhandled"
             }
-            Record::Step(_) | Record::Detail(_) | Record::Cause(_) | Record::State(_) => {
+            Record::Step(_)
+            | Record::Detail(_)
+            | Record::Cause(_)
+            | Record::Child(_)
+            | Record::State(_) => {
                 return Ok(());
             }
         };

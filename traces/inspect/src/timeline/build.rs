@@ -1,6 +1,5 @@
 //! One pass over the file.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::checkpoint::{Checkpoints, Entry, Message, is_queued};
@@ -10,7 +9,9 @@ use super::{
 };
 use retake_traces::error::TraceError;
 use retake_traces::reader::TraceReader;
-use retake_traces::record::{End, Record, StepKind, Task, TaskKind};
+use retake_traces::record::{
+    Child, ChildNews, End, EndKind, EventKind, Record, StepKind, Task, TaskKind,
+};
 
 /// What may be kept.
 #[derive(Clone, Debug)]
@@ -104,7 +105,6 @@ struct Pass {
     blocks: u64,
     checkpoints: Checkpoints,
     tasks: Vec<Life>,
-    task_of_label: BTreeMap<Arc<str>, u32>,
     marks: Vec<Mark>,
     more_marks: bool,
     last_panic: Option<u64>,
@@ -123,7 +123,6 @@ impl Pass {
             blocks: 0,
             checkpoints: Checkpoints::new(limits.checkpoints, limits.size),
             tasks: Vec::new(),
-            task_of_label: BTreeMap::new(),
             marks: Vec::new(),
             more_marks: false,
             last_panic: None,
@@ -164,7 +163,8 @@ impl Pass {
 
     fn take(&mut self, record: &Record, block_offset: u64) {
         match record {
-            Record::Detail(text) => return self.detail(text),
+            Record::Detail(_) => return,
+            Record::Child(child) => return self.child(*child),
             Record::Cause(cause) => {
                 if let Some(open) = &mut self.open {
                     open.cause = Some(*cause);
@@ -210,15 +210,16 @@ impl Pass {
                 self.ended(panic.task, HowEnded::Panicked);
             }
             Record::Ended(ended) => {
-                let how = match ended.how.split(' ').next() {
-                    Some("killed") => HowEnded::Killed,
-                    _ => HowEnded::Gone,
+                let how = match ended.how {
+                    EndKind::Killed | EndKind::KilledWith(_) => HowEnded::Killed,
+                    EndKind::NotStarted => HowEnded::Gone,
                 };
                 self.ended(ended.task, how);
             }
-            Record::Event(text) => {
+            Record::Event(event) => {
                 // An actor ends by the error that its callback returns.
-                let running = self.running.filter(|_| text.starts_with("failed: "));
+                let has_failed = event.kind == EventKind::Failed;
+                let running = self.running.filter(|_| has_failed);
                 if let Some(task) = running.filter(|task| self.is_actor(*task)) {
                     self.ended(task, HowEnded::Failed);
                 }
@@ -235,6 +236,7 @@ impl Pass {
             }),
             Record::End(_)
             | Record::Detail(_)
+            | Record::Child(_)
             | Record::Cause(_)
             | Record::Live(_)
             | Record::Unhandled(_) => {}
@@ -246,17 +248,10 @@ impl Pass {
         life.is_some_and(|life| life.kind == TaskKind::Actor)
     }
 
-    /// A supervisor's text names the child that is gone.
-    fn detail(&mut self, text: &str) {
-        let is_supervision = matches!(&self.open, Some(open) if open.kind == StepKind::Supervision);
-        let gone = ["ActorTerminated(", "ActorFailed("]
-            .iter()
-            .find_map(|start| text.strip_prefix(start))
-            .and_then(|rest| Some(rest.split_once(", ")?.0));
-        if let (true, Some(label)) = (is_supervision, gone)
-            && let Some(task) = self.task_of_label.get(label).copied()
-        {
-            self.ended(task, HowEnded::Gone);
+    /// A supervisor learns that a child is gone.
+    fn child(&mut self, child: Child) {
+        if child.news != ChildNews::Started {
+            self.ended(child.task, HowEnded::Gone);
         }
     }
 
@@ -265,8 +260,7 @@ impl Pass {
         if task.id as usize != self.tasks.len() {
             return;
         }
-        let label: Arc<str> = task.label.as_str().into();
-        self.task_of_label.insert(Arc::clone(&label), task.id);
+        let label: Arc<str> = task.label.to_string().into();
         self.tasks.push(Life {
             id: task.id,
             kind: task.kind,

@@ -8,8 +8,8 @@
 //!
 //! Steps are numbered from 1. What is said of a step is said of the moment after it; step
 //! 0 is the beginning. What the layers of a trace do not hold is not known: mailboxes
-//! need causes ([`Header::causality`]), states of actors need [`Header::states`], texts
-//! need [`Header::story`].
+//! need causes ([`Layers::causality`]), states of actors need [`Layers::states`], texts
+//! need [`Layers::story`].
 //!
 //! ```
 //! # use retake_traces::{Header, Record, Sink, TraceWriter};

@@ -155,7 +155,7 @@ impl Segments {
             };
             // A step's text and state may be in the next block: they are read with the step.
             let of_step = match &record {
-                Record::Detail(_) | Record::Cause(_) => true,
+                Record::Detail(_) | Record::Cause(_) | Record::Child(_) => true,
                 Record::State(state) => !state.at_end,
                 _ => false,
             };

@@ -7,9 +7,11 @@ use tempfile::TempDir;
 use super::build::{Limits, build};
 use super::*;
 use crate::story::{Line, lines};
+use retake_traces::Label;
 use retake_traces::fault::kinds::{self, Kill};
 use retake_traces::record::{
-    Choice, Injected, Panic, Record, State, Step, StepKind, Task, Unhandled,
+    Child, ChildNews, Choice, Event, EventKind, Injected, Panic, Record, State, Step, StepKind,
+    Task, Unhandled,
 };
 use retake_traces::run::Layers;
 use retake_traces::sink::Sink;
@@ -55,7 +57,7 @@ fn records(deeds: &[Deed]) -> Vec<Record> {
         records.push(Record::Task(Task {
             id: tasks,
             kind: TaskKind::Actor,
-            label: format!("task-{tasks}"),
+            label: Label::new(format!("task-{tasks}"), 1),
             parent: None,
         }));
         tasks += 1;
@@ -88,7 +90,7 @@ fn records(deeds: &[Deed]) -> Vec<Record> {
                     records.push(Record::State(State { task, text, at_end }));
                 }
             }
-            Deed::Event => records.push(Record::Event("told".to_owned())),
+            Deed::Event => records.push(Record::Event(Event::log("told"))),
             Deed::Fault(task) => records.push(Record::Fault(Injected {
                 elapsed_ns: 0,
                 task: *task as u32 % count,
@@ -368,7 +370,7 @@ fn a_trace_without_its_end_is_cut_short_there() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a");
     let mut writer = TraceWriter::create(&path, &Header::default()).unwrap();
-    writer.record(&Record::Event("x".to_owned())).unwrap();
+    writer.record(&Record::Event(Event::log("x"))).unwrap();
     writer.finish().unwrap();
     let timeline = Timeline::open(&path).unwrap();
     assert_eq!(timeline.end().outcome, CUT_SHORT);
@@ -523,7 +525,7 @@ fn a_task_ends_as_the_trace_tells() {
         told.push(Record::Task(Task {
             id: id as u32,
             kind: TaskKind::Actor,
-            label: label.to_owned(),
+            label: label.into(),
             parent: None,
         }));
     }
@@ -536,19 +538,29 @@ fn a_task_ends_as_the_trace_tells() {
             message: String::new(),
         }),
         step(2, StepKind::Handle),
-        Record::Event("failed: it".to_owned()),
+        // What user code logs ends nobody, whatever it says.
+        Record::Event(Event::log("failed: it")),
+        step(2, StepKind::Resume),
+        Record::Event(Event {
+            kind: EventKind::Failed,
+            text: "it".to_owned(),
+        }),
         Record::Fault(Injected {
             elapsed_ns: 0,
             task: 3,
             action: Kill { awaiting: false }.into(),
         }),
         step(5, StepKind::Supervision),
-        Record::Detail("ActorTerminated(child, killed)".to_owned()),
+        Record::Detail("ActorTerminated(lives, killed)".to_owned()),
+        Record::Child(Child {
+            task: 4,
+            news: ChildNews::Ended,
+        }),
         Record::End(End {
             outcome: "passed".to_owned(),
             detail: String::new(),
-            steps: 5,
-            now_ns: 5,
+            steps: 6,
+            now_ns: 6,
         }),
     ]);
     let folder = TempDir::new().unwrap();
@@ -563,9 +575,9 @@ fn a_task_ends_as_the_trace_tells() {
         [
             Some((2, HowEnded::Stopped)),
             Some((3, HowEnded::Panicked)),
-            Some((4, HowEnded::Failed)),
-            Some((4, HowEnded::Killed)),
-            Some((5, HowEnded::Gone)),
+            Some((5, HowEnded::Failed)),
+            Some((5, HowEnded::Killed)),
+            Some((6, HowEnded::Gone)),
             None
         ]
     );
@@ -575,7 +587,8 @@ fn a_task_ends_as_the_trace_tells() {
         (alive, world.ended)
     };
     assert_eq!(alive(&mut timeline, 3), (vec![2, 3, 4, 5], 2));
-    assert_eq!(alive(&mut timeline, 5), (vec![5], 5));
+    assert_eq!(alive(&mut timeline, 4), (vec![2, 3, 4, 5], 2));
+    assert_eq!(alive(&mut timeline, 6), (vec![5], 5));
     assert_eq!(timeline.failure_step(), None);
 }
 
@@ -607,7 +620,7 @@ fn a_step_with_very_many_states_is_searched_in_one_pass() {
         Record::Task(Task {
             id: 0,
             kind: TaskKind::Actor,
-            label: "a".to_owned(),
+            label: "a".into(),
             parent: None,
         }),
         Record::Step(Step {

@@ -13,10 +13,12 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use retake_inspect::export::{ExportError, Format, Selection, export};
 use retake_inspect::timeline::Direction;
 use retake_inspect::{Teller, Timeline, causal_diff, diff};
+use retake_traces::Label;
 use retake_traces::fault::kinds::{self, Delay, Kill};
 use retake_traces::live::{Live, Piece, Start, StepEnd};
 use retake_traces::record::{
-    Choice, End, Ended, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
+    Child, ChildNews, Choice, End, EndKind, Ended, Event, EventKind, Injected, Panic, Record,
+    State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{Header, Schedule, Sink, Strategy, TraceReader, TraceWriter, verify};
 
@@ -422,9 +424,28 @@ fn elapsed(numbers: &mut Numbers) -> u64 {
     }
 }
 
+fn any_event(numbers: &mut Numbers) -> Event {
+    Event {
+        kind: [EventKind::Log, EventKind::Failed, EventKind::Violated][numbers.below(3)],
+        text: text(numbers),
+    }
+}
+
+fn any_label(numbers: &mut Numbers) -> Label {
+    Label::new(text(numbers), unusual(numbers) as u32)
+}
+
+fn any_end(numbers: &mut Numbers) -> EndKind {
+    match numbers.below(3) {
+        0 => EndKind::Killed,
+        1 => EndKind::NotStarted,
+        _ => EndKind::KilledWith(any_label(numbers)),
+    }
+}
+
 fn any_record(numbers: &mut Numbers) -> Record {
     let task = numbers.below(5) as u32;
-    match numbers.below(16) {
+    match numbers.below(17) {
         0..4 => Record::Step(Step {
             elapsed_ns: elapsed(numbers),
             task,
@@ -443,11 +464,11 @@ fn any_record(numbers: &mut Numbers) -> Record {
         4 => Record::Cause(numbers.next() % 40),
         5 => Record::Cause(unusual(numbers)),
         6 => Record::Detail(text(numbers)),
-        7 => Record::Event(text(numbers)),
+        7 => Record::Event(any_event(numbers)),
         8 => Record::Task(Task {
             id: task,
             kind: [TaskKind::Actor, TaskKind::Task, TaskKind::Scenario][numbers.below(3)],
-            label: text(numbers),
+            label: any_label(numbers),
             parent: (numbers.below(2) == 0).then(|| numbers.below(5) as u32),
         }),
         9 => Record::Fault(Injected {
@@ -479,7 +500,11 @@ fn any_record(numbers: &mut Numbers) -> Record {
         }),
         14 => Record::Ended(Ended {
             task,
-            how: text(numbers),
+            how: any_end(numbers),
+        }),
+        15 => Record::Child(Child {
+            task: unusual(numbers) as u32,
+            news: [ChildNews::Started, ChildNews::Ended, ChildNews::Failed][numbers.below(3)],
         }),
         _ if numbers.below(2) == 0 => Record::Panic(Panic {
             task,
@@ -577,17 +602,19 @@ fn mutate_record(record: &mut Record, numbers: &mut Numbers) {
         Record::Task(task) => match numbers.below(3) {
             0 => task.id = unusual(numbers) as u32,
             1 => task.parent = Some(unusual(numbers) as u32),
-            _ => task.label = text(numbers),
+            _ => task.label = any_label(numbers),
         },
         Record::Fault(fault) => fault.elapsed_ns = elapsed(numbers),
         Record::Panic(panic) => panic.message = text(numbers),
         Record::End(end) => end.steps = unusual(numbers),
-        Record::Detail(old) | Record::Event(old) => *old = text(numbers),
+        Record::Detail(old) => *old = text(numbers),
+        Record::Event(event) => *event = any_event(numbers),
+        Record::Child(child) => child.task = unusual(numbers) as u32,
         Record::Cause(cause) => *cause = unusual(numbers),
         Record::State(state) => state.text = text(numbers),
         Record::Ended(ended) => match numbers.below(2) {
             0 => ended.task = unusual(numbers) as u32,
-            _ => ended.how = text(numbers),
+            _ => ended.how = any_end(numbers),
         },
         Record::Unhandled(message) => match numbers.below(3) {
             0 => message.task = unusual(numbers) as u32,

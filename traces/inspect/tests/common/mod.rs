@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use retake_traces::fault::kinds::{Delay, Kill};
 use retake_traces::record::{
-    Choice, End, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
+    Choice, End, Event, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{Header, Layers, RunConfig, Sink, TraceWriter};
 
@@ -63,7 +63,7 @@ pub(crate) fn detail(text: &str) -> Record {
 }
 
 pub(crate) fn event(text: &str) -> Record {
-    Record::Event(text.into())
+    Record::Event(Event::log(text))
 }
 
 pub(crate) fn end(outcome: &str, steps: u64, now_ns: u64) -> Record {
@@ -88,7 +88,7 @@ pub(crate) fn shop() -> Vec<Record> {
         task(0, TaskKind::Scenario, "scenario", None),
         step(0, 0, Begin),
         task(1, TaskKind::Actor, "pool", Some(0)),
-        task(2, TaskKind::Task, "client \"one\"; <b>#1", Some(0)),
+        task(2, TaskKind::Task, "client \"one\"; <b>#2", Some(0)),
         step(1, 0, PostStart),
         step(2, 0, Begin),
         step(1, 1_500, Handle),

@@ -2,9 +2,6 @@
 
 import { Kind, NONE, type Trace } from "./trace";
 
-/** How the line of a check that failed starts. */
-const VIOLATED = "violated: ";
-
 /**
  * The row that a failed run is to be understood from, or NONE of a run that passed or has no
  * end: its last panic, the step in which a check failed, the last step that decided how it
@@ -16,7 +13,7 @@ export function failingRow(trace: Trace): number {
   for (let row = trace.rows - 1; row >= 0; row--) {
     const kind = trace.kind[row];
     if (kind === Kind.Panic && outcome === "panicked") return row;
-    if (kind === Kind.Log && trace.textOf(row).startsWith(VIOLATED)) {
+    if (kind === Kind.Violated) {
       const step = trace.rowAtStep(trace.step[row]);
       return step === NONE ? row : step;
     }

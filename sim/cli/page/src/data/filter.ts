@@ -25,6 +25,7 @@ export const KIND_WORDS: [string, number[]][] = [
   ["fault", [Kind.Fault]],
   ["panic", [Kind.Panic]],
   ["log", [Kind.Log]],
+  ["failure", [Kind.Failed, Kind.Violated]],
   ["end", [Kind.End]],
   ["unhandled", [Kind.Unhandled]],
 ];

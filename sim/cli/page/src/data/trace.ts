@@ -17,6 +17,8 @@ export const Kind = {
   Log: 10,
   End: 11,
   Unhandled: 12,
+  Failed: 13,
+  Violated: 14,
 } as const;
 
 export const Choice = { Fifo: 0, Deviation: 1, Eager: 2 } as const;
@@ -26,7 +28,7 @@ export const NONE = 0xffffffff;
 
 const VERBS = [
   "starts", "started", "handles", "supervises", "stops", "begins", "resumes",
-  "new", "FAULT:", "PANIC:", "|", "END:", "never handled:",
+  "new", "FAULT:", "PANIC:", "|", "END:", "never handled:", "|", "|",
 ];
 const TASK_KINDS = ["scenario", "actor", "task"];
 

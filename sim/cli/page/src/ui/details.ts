@@ -13,7 +13,7 @@ import { waterfall } from "./waterfall";
 export const KIND_NAMES = [
   "start (pre_start)", "start (post_start)", "handles a message", "supervision", "stop (post_stop)",
   "task begins", "resumes after an await", "new task", "injected fault", "panic", "log line", "end of the run",
-  "in the mailbox at the end, never handled",
+  "in the mailbox at the end, never handled", "returns an error", "a check fails",
 ];
 const CHOICES = [
   "first in, first out",

@@ -23,14 +23,14 @@ export interface Palette {
 /** The name of the colour of each kind. */
 export const KIND_COLOURS = [
   "start", "start", "handle", "supervision", "stop", "task", "resume",
-  "new", "fault", "panic", "log", "end", "unhandled",
+  "new", "fault", "panic", "log", "end", "unhandled", "log", "log",
 ];
 
 /** The shape of each kind. Colour alone tells nothing to some. */
 export type Shape = "triangle" | "disc" | "ring" | "diamond" | "square" | "pill" | "plus" | "bolt" | "cross" | "dash" | "bar" | "empty";
 export const KIND_SHAPES: Shape[] = [
   "triangle", "triangle", "disc", "diamond", "square", "pill", "ring",
-  "plus", "bolt", "cross", "dash", "bar", "empty",
+  "plus", "bolt", "cross", "dash", "bar", "empty", "dash", "dash",
 ];
 
 export function rgb(colour: string): Rgb {

@@ -3,7 +3,7 @@
 use retake_inspect::Timeline;
 use retake_sim::parse_duration;
 use retake_traces::TraceError;
-use retake_traces::counted;
+use retake_traces::{counted, label};
 
 use crate::status::Error;
 
@@ -14,8 +14,8 @@ const SUGGESTED_MAX: usize = 6;
 /// has started by `step`, or else the first.
 pub(super) fn find_task(timeline: &Timeline, name: &str, step: u64) -> Result<u32, String> {
     let is_meant = |label: &str| {
-        let base = label.split_once('#').map_or(label, |(base, _)| base);
-        label == name || (!name.contains('#') && base == name)
+        let (base, incarnation) = label::parts(label);
+        label::is_meant(base, incarnation, name)
     };
     let tasks = timeline.tasks();
     let mut meant = tasks.iter().filter(|life| is_meant(&life.label));

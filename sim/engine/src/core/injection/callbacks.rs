@@ -91,7 +91,7 @@ impl Core {
     pub(super) fn inject_into_start(&mut self, slot: u32) -> Option<Effect> {
         let task = self.tasks.get(slot)?;
         let (serial, label) = (task.serial, task.label);
-        let is_restart = self.labels.text(label).contains('#');
+        let is_restart = label.parts().1 > 1;
         let found = self.faults.starts.iter().position(|place| {
             let target = &self.faults.pending[*place].fault.target;
             match target {

@@ -189,6 +189,7 @@ impl Core {
             task: "scenario".to_owned(),
             what: format!("not live: it has not returned within {within:?} after the last fault"),
             check: String::new(),
+            is_count: false,
         });
     }
 }

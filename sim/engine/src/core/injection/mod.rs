@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use ractor::ActorCell;
 use retake_traces::fault::{Action, Effect, Fault, Moment, Target, When};
+use retake_traces::label::is_meant;
 use retake_traces::record::{Injected, Record};
 use retake_traces::time::nanos;
 
@@ -132,12 +133,10 @@ impl Core {
     }
 
     /// Whether a target names this label.
-    fn is_meant(&self, label: crate::identity::Label, target: &Target) -> bool {
+    fn is_meant(&self, label: crate::identity::LabelId, target: &Target) -> bool {
         let base = self.labels.base_text(label);
         match target {
-            Target::Named(name) => {
-                base == name || (name.starts_with(base) && self.labels.text(label) == *name)
-            }
+            Target::Named(name) => is_meant(base, label.parts().1, name),
             Target::All(prefix) => base.starts_with(&**prefix),
             Target::Run | Target::Next | Target::Child | Target::Supervised => false,
         }
