@@ -418,14 +418,3 @@ fn ask_recorder<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> 
     let recorder = recorder.clone()?;
     Some(ask(&*recorder))
 }
-
-/// Nanoseconds since the origin that times outside simulations have.
-#[must_use]
-pub fn live_now_ns() -> u64 {
-    crate::time::live_now_ns()
-}
-
-/// Randomness of the operating system.
-pub fn live_random(bytes: &mut [u8]) {
-    crate::random::live(bytes);
-}

@@ -44,11 +44,12 @@
 //!
 //! The modules, in reading order: [`engine`] is the contract with a simulation,
 //! [`gate`] puts code under it, [`checks`] says what must hold, and time and randomness
-//! are re-exported here.
+//! are re-exported here; [`live`] is what they are outside simulations.
 
 pub mod checks;
 pub mod engine;
 pub mod gate;
+pub mod live;
 mod random;
 pub mod record;
 mod time;

@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 
-use rand_core::{Rng as _, TryRng};
+use rand_core::TryRng;
 
-use crate::engine;
+use crate::{engine, live};
 
 /// A source of random numbers: the run's own stream inside a simulation, the
 /// operating system's generator outside. Works with everything of the `rand`
@@ -41,16 +41,8 @@ impl TryRng for Rng {
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
         if engine::gating(|engine| engine.fill_random(bytes)).is_none() {
-            live(bytes);
+            live::random(bytes);
         }
         Ok(())
     }
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "outside a simulation this is the source"
-)]
-pub(crate) fn live(bytes: &mut [u8]) {
-    rand::rng().fill_bytes(bytes);
 }

@@ -4,7 +4,6 @@
 use std::future::Future;
 use std::ops::{Add, Sub};
 use std::pin::{Pin, pin};
-use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use ractor::{ActorRef, Message};
 use tokio::task::JoinHandle;
 
 use crate::engine::{self, TimerId};
+use crate::live;
 
 /// A point in monotonic time: nanoseconds since the simulation, or outside one
 /// since the first use in this process.
@@ -57,28 +57,10 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "outside a simulation this is the clock"
-)]
-fn live_now() -> std::time::Instant {
-    std::time::Instant::now()
-}
-
-fn live_origin() -> std::time::Instant {
-    static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
-    *ORIGIN.get_or_init(live_now)
-}
-
 /// The current time: virtual inside a simulation.
 #[must_use]
 pub fn now() -> Instant {
-    Instant(engine::gating(engine::Engine::now_ns).unwrap_or_else(live_now_ns))
-}
-
-pub(crate) fn live_now_ns() -> u64 {
-    let origin = live_origin();
-    nanos(live_now().saturating_duration_since(origin))
+    Instant(engine::gating(engine::Engine::now_ns).unwrap_or_else(live::now_ns))
 }
 
 /// Unix time at the start of every simulation: 2020-01-01 00:00:00 UTC.
@@ -135,7 +117,7 @@ pub async fn yield_point() {
 /// Sleep until a point in time.
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let live = engine::with(|_| ()).is_none().then(|| {
-        tokio::time::sleep_until((live_origin() + Duration::from_nanos(deadline.0)).into())
+        tokio::time::sleep_until((live::origin() + Duration::from_nanos(deadline.0)).into())
     });
     Sleep {
         deadline,

@@ -8,7 +8,7 @@ use syn::{
     ReturnType, Type, TypeParamBound, parse_quote,
 };
 
-use crate::simulated::{BOXED, metas};
+use crate::attributes::{BOXED, NOT_ASYNC_TRAIT, metas};
 use crate::variants::variants;
 
 /// Attributes that do not look at the signature that they are on. All others are macros, such as
@@ -156,10 +156,7 @@ fn check(function: &ImplItemFn, parameters: usize) -> Result<()> {
         .lifetimes()
         .any(|parameter| parameter.lifetime.ident == "async_trait");
     if is_async_trait && !BOXED {
-        return Err(Error::new(
-            function.sig.span(),
-            crate::simulated::NOT_ASYNC_TRAIT,
-        ));
+        return Err(Error::new(function.sig.span(), NOT_ASYNC_TRAIT));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The attribute macro of Retake: puts every callback of a `ractor` actor behind
 //! the simulation's gate. Use it as `#[retake::simulated]`.
 
+mod attributes;
 mod callback;
 mod callbacks;
 mod simulated;

@@ -1,15 +1,12 @@
 //! `#[retake::simulated]`: which blocks it takes, and which callbacks they have.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream as Tokens, TokenTree};
-use quote::{ToTokens, quote};
-use syn::punctuated::Punctuated;
+use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Ident, ImplItem, ImplItemFn, ItemImpl, Meta, Result, parse_quote};
+use syn::{Attribute, Error, Ident, ImplItem, ImplItemFn, ItemImpl, Result, parse_quote};
 
+use crate::attributes::{BOXED, NOT_ASYNC_TRAIT, applies, conditional, is_named};
 use crate::callback::gate_callback;
-
-/// Whether ractor's trait is `#[async_trait]`: its callbacks return boxed futures.
-pub(crate) const BOXED: bool = cfg!(feature = "async-trait");
 
 /// The gated callbacks, with the number of their parameters after `&self`.
 const CALLBACKS: [(&str, usize); 5] = [
@@ -28,9 +25,6 @@ const PLACE: &str = "#[retake::simulated] belongs above an `impl Actor for …` 
 const THREAD_LOCAL: &str = "a `ThreadLocalActor` runs on a thread of its own, which no \
                             simulation schedules: make it an `Actor`, or leave it out of what \
                             is simulated and remove #[retake::simulated]";
-pub(crate) const NOT_ASYNC_TRAIT: &str = "ractor's `Actor` is no async trait here: turn on the feature \
-                               `async-trait` of `retake`, or remove #[async_trait]";
-
 pub(crate) fn expand(arguments: &Tokens, item: Tokens) -> Result<Tokens> {
     let generated = arguments.to_string() == GENERATED;
     if !arguments.is_empty() && !generated {
@@ -131,32 +125,6 @@ fn condition(attributes: &[Attribute]) -> Result<Option<Tokens>> {
         }
     }
     Ok((!conditions.is_empty()).then(|| quote!(all(#(#conditions),*))))
-}
-
-/// The condition and the attributes of a `#[cfg_attr(…)]`.
-fn conditional(attribute: &Attribute) -> Option<(Tokens, Vec<Meta>)> {
-    if !attribute.path().is_ident("cfg_attr") {
-        return None;
-    }
-    let metas = attribute.parse_args_with(Punctuated::<Meta, syn::Token![,]>::parse_terminated);
-    let mut metas = metas.ok()?.into_iter();
-    let when = metas.next()?.to_token_stream();
-    Some((when, metas.collect()))
-}
-
-/// The attributes that this one replaces, with or without a condition.
-pub(crate) fn metas(attribute: &Attribute) -> Vec<Meta> {
-    conditional(attribute).map_or_else(|| vec![attribute.meta.clone()], |(_, metas)| metas)
-}
-
-fn applies(attribute: &Attribute, name: &str) -> bool {
-    metas(attribute)
-        .iter()
-        .any(|meta| is_named(meta.path(), name))
-}
-
-fn is_named(path: &syn::Path, name: &str) -> bool {
-    path.segments.last().is_some_and(|last| last.ident == name)
 }
 
 /// The same tokens without the invisible groups that `macro_rules!` puts around a `$body:block`:

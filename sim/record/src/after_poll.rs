@@ -12,8 +12,6 @@ use ractor::{ActorCell, ActorStatus};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use crate::recorder::Recorder;
-
 /// What has come about when the poll is over.
 pub(crate) enum Until {
     /// The actor has this status, or a later one.
@@ -31,26 +29,13 @@ impl Until {
     }
 }
 
-/// What has the turn until the poll is over.
-#[derive(Clone, Copy)]
-pub(crate) enum Holder {
-    /// The step that ran; the actor is gone with it if `exits`.
-    Step { exits: bool },
-    /// An actor that was killed.
-    Killed,
-}
+/// Does its work when it is dropped, in whatever way that comes about.
+struct OnDrop(Option<Box<dyn FnOnce() + Send>>);
 
-/// Gives the turn back when it is dropped, in whatever way that comes about.
-struct Release {
-    recorder: Arc<Recorder>,
-    holder: Holder,
-}
-
-impl Drop for Release {
+impl Drop for OnDrop {
     fn drop(&mut self) {
-        match self.holder {
-            Holder::Step { exits } => self.recorder.release(exits),
-            Holder::Killed => self.recorder.exited(),
+        if let Some(work) = self.0.take() {
+            work();
         }
     }
 }
@@ -58,7 +43,7 @@ impl Drop for Release {
 /// Runs as a task of its own, since tokio allows its waker little.
 struct AfterPoll {
     runtime: Handle,
-    release: Mutex<Option<(Release, Option<Until>)>>,
+    work: Mutex<Option<(OnDrop, Option<Until>)>>,
 }
 
 impl Wake for AfterPoll {
@@ -67,10 +52,10 @@ impl Wake for AfterPoll {
         reason = "it is no code of the recorded program"
     )]
     fn wake(self: Arc<Self>) {
-        let mut release = self.release.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((release, until)) = release.take() {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((work, until)) = work.take() {
             self.runtime.spawn(async move {
-                let _release = release;
+                let _work = work;
                 if let Some(until) = until {
                     wait_for(&until).await;
                 }
@@ -84,21 +69,21 @@ impl Wake for AfterPoll {
 const UNSEEN_POLL_MAX_NS: u64 = 1_000_000_000;
 
 async fn wait_for(until: &Until) {
-    let start_ns = retake::engine::live_now_ns();
-    while !until.has_come() && retake::engine::live_now_ns() - start_ns < UNSEEN_POLL_MAX_NS {
+    let start_ns = retake::live::now_ns();
+    while !until.has_come() && retake::live::now_ns() - start_ns < UNSEEN_POLL_MAX_NS {
         tokio::task::yield_now().await;
     }
 }
 
-/// End a turn when the poll that runs on this thread is over.
-pub(crate) fn release(recorder: Arc<Recorder>, holder: Holder, until: Option<Until>) {
-    let release = Release { recorder, holder };
+/// Do this work when the poll that runs on this thread is over.
+pub(crate) fn call(until: Option<Until>, work: impl FnOnce() + Send + 'static) {
+    let work = OnDrop(Some(Box::new(work)));
     let Ok(runtime) = Handle::try_current() else {
         // Its runtime is gone.
         return;
     };
-    let release = Mutex::new(Some((release, until)));
-    let waker = Waker::from(Arc::new(AfterPoll { runtime, release }));
+    let work = Mutex::new(Some((work, until)));
+    let waker = Waker::from(Arc::new(AfterPoll { runtime, work }));
     // Who yields is woken by the thread that polls it, behind that poll. A flag or a message to
     // another task would not do: that task runs on another thread at the same time.
     let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));

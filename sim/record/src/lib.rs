@@ -51,4 +51,5 @@ mod recording;
 pub mod rng;
 mod state;
 
-pub use recording::{Config, Recorded, Recording, StartError, start};
+pub use recording::{Config, Recording, StartError, start};
+pub use state::Recorded;

@@ -13,10 +13,9 @@ use retake_traces::live::{Live, Piece, Start};
 use retake_traces::{TraceError, TraceWriter};
 use tokio::task::AbortHandle;
 
-use crate::after_poll::{self, Holder, Until};
-use crate::recording::Recorded;
+use crate::after_poll::{self, Until};
 use crate::rng::stream;
-use crate::state::{Cancelled, Polled, State};
+use crate::state::{Cancelled, Polled, Recorded, State};
 
 thread_local! {
     /// The time of the step that runs on this thread.
@@ -25,6 +24,15 @@ thread_local! {
 
 pub(crate) fn in_step() -> bool {
     STEP_NS.get().is_some()
+}
+
+/// What has the turn until the poll is over.
+#[derive(Clone, Copy)]
+enum Holder {
+    /// The step that ran; the actor is gone with it if `exits`.
+    Step { exits: bool },
+    /// An actor that was killed.
+    Killed,
 }
 
 pub(crate) struct Recorder {
@@ -100,7 +108,10 @@ impl Recorder {
     /// End a turn when the poll that runs on this thread is over.
     fn release_after_poll(&self, holder: Holder, until: Option<Until>) {
         if let Some(recorder) = self.myself.upgrade() {
-            after_poll::release(recorder, holder, until);
+            after_poll::call(until, move || match holder {
+                Holder::Step { exits } => recorder.release(exits),
+                Holder::Killed => recorder.exited(),
+            });
         }
     }
 }
@@ -134,7 +145,7 @@ impl Engine for Recorder {
             // Part of the step that runs: `pre_start` of a child, for example.
             return Turn::Pass;
         }
-        let now_ns = retake::engine::live_now_ns;
+        let now_ns = retake::live::now_ns;
         let (polled, stale) = self.state().poll(ticket, waker, now_ns);
         drop(stale);
         match polled {
@@ -227,7 +238,7 @@ impl Engine for Recorder {
     fn event(&self, _: String) {}
 
     fn now_ns(&self) -> u64 {
-        STEP_NS.get().unwrap_or_else(retake::engine::live_now_ns)
+        STEP_NS.get().unwrap_or_else(retake::live::now_ns)
     }
 
     fn timer(&self, _: u64, _: &Waker) -> TimerId {
@@ -244,7 +255,7 @@ impl Engine for Recorder {
         if in_step() {
             self.state().rng.fill_bytes(bytes);
         } else {
-            retake::engine::live_random(bytes);
+            retake::live::random(bytes);
         }
     }
 

@@ -11,6 +11,7 @@ use retake_traces::live::Start;
 use retake_traces::{Header, Layers, RunConfig, Strategy, TraceError, TraceWriter};
 
 use crate::recorder::Recorder;
+use crate::state::Recorded;
 
 /// The longest that something recorded stays in this process alone.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
@@ -61,19 +62,6 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
-/// What a recording came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// Steps in it.
-    pub steps: u64,
-    /// Actors and other tasks that took part.
-    pub tasks: u32,
-    /// Size of the file.
-    pub bytes: u64,
-    /// Why it stopped before the process did, if so.
-    pub gap: Option<String>,
-}
-
 /// A recording that runs. Finished when it is dropped; [`Recording::finish`] says how it went.
 #[derive(Debug)]
 #[must_use = "a recording ends when it is dropped"]
@@ -99,7 +87,7 @@ pub fn start(path: impl AsRef<Path>, config: Config) -> Result<Recording, StartE
     }
     let seed = config.seed.unwrap_or_else(|| {
         let mut bytes = [0; 8];
-        engine::live_random(&mut bytes);
+        retake::live::random(&mut bytes);
         u64::from_le_bytes(bytes)
     });
     let header = Header {
@@ -119,7 +107,7 @@ pub fn start(path: impl AsRef<Path>, config: Config) -> Result<Recording, StartE
     };
     let start = Start {
         unix_ns: u64::try_from(retake::unix_time().as_nanos()).unwrap_or(u64::MAX),
-        origin_ns: engine::live_now_ns(),
+        origin_ns: retake::live::now_ns(),
         config: config.config,
     };
     let file = TraceWriter::create_recording(&path, &header)?;

@@ -82,6 +82,7 @@ mod shape;
 mod shrink;
 pub mod test_runner;
 mod variables;
+mod walk;
 mod why;
 
 pub use campaign::{Campaign, Failure, History, SeedRun};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::client::{Kept, Killer, Link, Message, now, own_program, understand};
+use super::link::{Kept, Killer, Link, Message, now, own_program, understand};
 use super::{Launch, PADDING, VARIABLE, os, wire};
 
 /// Bytes read at once.

@@ -13,8 +13,8 @@
 //! Where there is no `fork`, each run starts a process of its own instead: slower, and without
 //! limits of memory and fixed addresses, but from the same state as well.
 //!
-//! The modules, in reading order: `wire` is the form of requests and answers, `client`
-//! asks one worker, `pool` keeps the workers of a campaign, `server` is the worker. `forking`,
+//! The modules, in reading order: `wire` is the form of requests and answers, `link`
+//! the way to one worker, `client` asks one, `pool` keeps the workers of a campaign, `server` is the worker. `forking`,
 //! `fork_server` and `os` do the forking, `portable` is the other way. What a request says
 //! is the business of `explore`.
 
@@ -23,6 +23,7 @@ mod client;
 mod fork_server;
 #[cfg(unix)]
 mod forking;
+mod link;
 #[cfg(unix)]
 mod os;
 mod pool;
@@ -33,7 +34,7 @@ mod text;
 mod wire;
 
 pub use pool::Workers;
-pub(crate) use server::{PartSender, Parts, serve};
+pub(crate) use server::{PartSender, Parts};
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -72,6 +73,16 @@ pub fn kill_all() {
     #[cfg(unix)]
     forking::kill_all();
     portable::kill_all();
+}
+
+/// Serve the process that started this one, until it ends.
+pub(crate) fn serve(run: server::Runner<'_>) -> ! {
+    let value = std::env::var(VARIABLE).unwrap_or_default();
+    #[cfg(unix)]
+    if !portable::is_address(&value) {
+        fork_server::serve(&value, run)
+    }
+    portable::serve(&value, run)
 }
 
 /// True in a process that was started as a worker.

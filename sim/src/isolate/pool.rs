@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::client::{Client, Killer};
+use super::client::Client;
+use super::link::Killer;
 use super::wire::Prefix;
 use super::{Done, Launch, Limits, Lost, Where, WorkerError};
 

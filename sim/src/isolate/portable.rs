@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::client::{Kept, Killer, Link, Message, START, now, own_program, understand};
+use super::link::{Kept, Killer, Link, Message, START, now, own_program, understand};
 use super::server::{self, Runner};
 use super::{Launch, PADDING, VARIABLE, wire};
 

@@ -6,24 +6,14 @@ use std::net::TcpStream;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 
+use super::VARIABLE;
 use super::wire::{self, Prefix};
-use super::{VARIABLE, portable};
 
 /// Sends one part.
 pub(crate) type PartSender = Box<dyn FnMut(&[u8]) + Send>;
 
 /// Runs one request and gives its answer, or says why it cannot be run.
 pub(crate) type Runner<'a> = &'a dyn Fn(&[u8], Parts<'_>) -> Result<Vec<u8>, String>;
-
-/// Serve the process that started this one, until it ends.
-pub(crate) fn serve(run: Runner<'_>) -> ! {
-    let value = std::env::var(VARIABLE).unwrap_or_default();
-    #[cfg(unix)]
-    if !portable::is_address(&value) {
-        super::fork_server::serve(&value, run)
-    }
-    portable::serve(&value, run)
-}
 
 /// Say that the variable of workers has a value that leads to nobody.
 pub(super) fn refuse_variable(value: &str, error: &dyn Display) {

@@ -19,7 +19,19 @@ use tokio::task::AbortHandle;
 
 use crate::after_poll::Until;
 use crate::identity::{LabelId, Labels};
-use crate::recording::Recorded;
+
+/// What a recording came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Steps in it.
+    pub steps: u64,
+    /// Actors and other tasks that took part.
+    pub tasks: u32,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Why it stopped before the process did, if so.
+    pub gap: Option<String>,
+}
 
 /// The task that starts everything has this place and this number.
 pub(crate) const SCENARIO: u32 = 0;

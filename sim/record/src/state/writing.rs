@@ -6,8 +6,8 @@ use retake_traces::live::Live;
 use retake_traces::record::{End, Record};
 use retake_traces::{Sink as _, TraceError, TraceWriter};
 
+use super::Recorded;
 use super::State;
-use crate::recording::Recorded;
 
 impl State {
     pub(crate) fn write_live(&mut self, live: Live) {

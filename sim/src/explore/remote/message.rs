@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::super::Case;
-use super::super::exhaustive::Walk;
+use super::super::walk::Walk;
 use super::Recording;
 use retake_engine::outcome::{Coverage, Messages, Outcome, Run, Stats};
 use retake_engine::strategy::Hold;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::message::{Answer, Request, Sends};
 pub(super) use self::parts::Position;
 use self::parts::{Receiver, Reporter, Sender};
-use super::exhaustive::{NewChoice, Walk, Walker};
+use super::walk::{NewChoice, Walk, Walker};
 use super::{Case, Scenario};
 use crate::isolate::{self, Done, Limits, Lost, Parts, Where, Workers};
 use retake_engine::outcome::{Coverage, Outcome, Run, Stats};
@@ -135,7 +135,8 @@ impl Ran {
 /// Call it where [`isolate::is_worker`], and early: what this process has done before is the
 /// state from which every run starts.
 pub fn serve(find: impl Fn(&str) -> Result<Scenario, String>) -> ! {
-    super::test_runner::quiet_panics();
+    // Thousands of them on the terminal help nobody.
+    retake_engine::panics::quiet();
     isolate::serve(&|request, parts| {
         let request: Request = serde_json::from_slice(request)
             .map_err(|error| format!("it does not understand the request: {error}"))?;

@@ -57,12 +57,6 @@ const MEMORY_MB_MIN: u64 = 64;
 /// each million. Who waits for a test wants to know what failed.
 const SHRINK_STEPS_MAX: u64 = 5_000_000;
 
-/// Panics inside simulations are part of their outcomes: thousands of them on the
-/// terminal help nobody.
-pub(super) fn quiet_panics() {
-    retake_engine::panics::quiet();
-}
-
 impl Test {
     /// `module::name` without the crate.
     fn path(&self) -> String {
@@ -169,7 +163,8 @@ impl Test {
                 }
             });
         }
-        quiet_panics();
+        // They are part of outcomes: thousands of them on the terminal help nobody.
+        retake_engine::panics::quiet();
         if let Err(what) = self.check(scenario) {
             panic!("{what}");
         }

@@ -1,4 +1,7 @@
-//! One run of a search: follows a path of choices, and takes the first alternative from there.
+//! One run of an exhaustive search: follows a path of choices, and takes the first alternative from there.
+//! `histories` tells interleavings and states apart.
+
+mod histories;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,15 +10,15 @@ use retake_traces::record::Record;
 use retake_traces::sink::{HashSink, Sink};
 use serde::{Deserialize, Serialize};
 
-use super::super::Case;
-use super::histories::Histories;
+use self::histories::Histories;
+use super::Case;
 use retake_engine::Sim;
 use retake_engine::runnable::Runnable;
 use retake_engine::strategy::{RecordedHolds, Recorder, Scheduler};
 
 /// The path that a run follows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in crate::explore) struct Walk {
+pub(super) struct Walk {
     /// The alternative at each choice that has one, from 0.
     pub(super) path: Vec<u32>,
     /// The largest number of delays, if there is a bound.
@@ -28,7 +31,7 @@ pub(in crate::explore) struct Walk {
 
 /// A choice behind the path of a walk, where the first alternative was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::explore) struct NewChoice {
+pub(super) struct NewChoice {
     /// The number of alternatives.
     pub(super) of: u32,
     /// A hash over the state in which it was made; 0 unless states are wanted.
@@ -36,14 +39,14 @@ pub(in crate::explore) struct NewChoice {
 }
 
 impl NewChoice {
-    pub(in crate::explore) fn to_bytes(self) -> [u8; 12] {
+    pub(super) fn to_bytes(self) -> [u8; 12] {
         let mut bytes = [0; 12];
         bytes[..4].copy_from_slice(&self.of.to_le_bytes());
         bytes[4..].copy_from_slice(&self.state.to_le_bytes());
         bytes
     }
 
-    pub(in crate::explore) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (of, state) = bytes.split_first_chunk::<4>()?;
         Some(Self {
             of: u32::from_le_bytes(*of),
@@ -57,7 +60,7 @@ type OnChoice = Box<dyn FnMut(NewChoice) -> bool + Send>;
 
 /// Takes a walk. Clones share it.
 #[derive(Clone)]
-pub(in crate::explore) struct Walker(Arc<Mutex<State>>);
+pub(super) struct Walker(Arc<Mutex<State>>);
 
 struct State {
     /// Grows by the new choices.
@@ -71,7 +74,7 @@ struct State {
 }
 
 impl Walker {
-    pub(in crate::explore) fn new(mut walk: Walk, on_choice: Option<OnChoice>) -> Self {
+    pub(super) fn new(mut walk: Walk, on_choice: Option<OnChoice>) -> Self {
         Self(Arc::new(Mutex::new(State {
             path: std::mem::take(&mut walk.path),
             walk,
@@ -87,7 +90,7 @@ impl Walker {
     }
 
     /// The simulation of the case on this walk, with its schedule in `recorded`.
-    pub(in crate::explore) fn sim(&self, case: &Case, recorded: &RecordedHolds) -> Sim {
+    pub(super) fn sim(&self, case: &Case, recorded: &RecordedHolds) -> Sim {
         let (walker, recorded) = (self.clone(), recorded.clone());
         let sink = HistorySink {
             walker: self.clone(),
@@ -113,7 +116,7 @@ impl Walker {
 
     /// A hash over what each task has done: the same for schedules that differ only by the
     /// order of independent steps.
-    pub(in crate::explore) fn interleaving(&self) -> u64 {
+    pub(super) fn interleaving(&self) -> u64 {
         self.lock().histories.state()
     }
 

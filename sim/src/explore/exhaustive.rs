@@ -11,17 +11,14 @@
 //! causes, and tells the same events. With [`Exhaustive::reduce`] what leads into the
 //! same state is gone through once.
 
-mod histories;
-mod walk;
-
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retake_traces::sink::HashSink;
 use serde::Serialize;
 
-pub(super) use self::walk::{NewChoice, Walk, Walker};
 use super::remote::{self, Job, Listener, Place, Ran, Recording};
+use super::walk::{NewChoice, Walk, Walker};
 use super::{Campaign, Case, Explorer, Scenario};
 use crate::isolate::Where;
 use retake_engine::outcome::Outcome;
