@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use retake_inspect::export::{ExportError, Format, Selection, export, shiviz};
 use retake_inspect::story;
-use retake_traces::record::{EndKind, Ended, Record, StepKind, TaskKind};
+use retake_traces::record::{EndKind, Ended, Event, Record, StepKind, TaskKind};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -509,4 +509,18 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_span_has_what_was_logged_whatever_it_begins_with() {
+    let mut records = shop();
+    let place = records
+        .iter()
+        .position(|record| matches!(record, Record::Event(_)));
+    records[place.unwrap()] = Record::Event(Event::log("| | failed: not at all"));
+    let spans = exported(&records, Format::Otlp);
+    assert!(
+        spans.contains(r#""name":"| | failed: not at all""#),
+        "{spans}"
+    );
 }

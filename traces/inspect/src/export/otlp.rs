@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 use super::json::variant;
 use super::{Entry, ExportError, Exporter, Start};
 use crate::senders::Senders;
-use retake_traces::clean::Form;
+use retake_traces::clean::{Form, one_line};
 use retake_traces::header::Header;
 use retake_traces::record::{Record, StepKind};
 
@@ -463,7 +463,11 @@ impl Exporter for Otlp {
                     out,
                 )
             }
-            Record::Event(_) | Record::Live(_) | Record::Ended(_) => {
+            Record::Event(logged) => {
+                let text = one_line(&logged.to_string());
+                self.happened(entry, event(text, Vec::new()), Status::default(), out)
+            }
+            Record::Live(_) | Record::Ended(_) => {
                 let text = line.what().trim_start_matches("| ").to_owned();
                 self.happened(entry, event(text, Vec::new()), Status::default(), out)
             }

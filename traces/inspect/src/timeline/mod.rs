@@ -11,8 +11,12 @@
 //! need causes ([`Layers::causality`]), states of actors need [`Layers::states`], texts
 //! need [`Layers::story`].
 //!
+//! [`Layers::causality`]: retake_traces::Layers::causality
+//! [`Layers::states`]: retake_traces::Layers::states
+//! [`Layers::story`]: retake_traces::Layers::story
+//!
 //! ```
-//! # use retake_traces::{Header, Record, Sink, TraceWriter};
+//! # use retake_traces::{Header, Layers, Record, Sink, TraceWriter};
 //! # use retake_traces::record::{Choice, End, State, Step, StepKind, Task, TaskKind};
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("a.retake");
