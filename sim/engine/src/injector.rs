@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use retake_traces::fault::Fault;
 
-use crate::engine::current;
-
 /// Chooses faults by what it sees of a run: to kill the actor that was started last, or
 /// to delay a task whenever another one runs.
 ///
@@ -62,15 +60,4 @@ pub struct TaskView {
     pub is_runnable: bool,
     /// The label of the actor that supervises it.
     pub supervisor: Option<String>,
-}
-
-/// Add what chooses faults to the simulation that runs on this thread. `make` is given the
-/// run's seed, for streams of its own. Outside a simulation nothing happens, and neither in the
-/// run of a case whose list of faults is complete, see
-/// [`Sim::only_planned_faults`](crate::Sim::only_planned_faults).
-pub fn add_injector<I: Injector + 'static>(make: impl FnOnce(u64) -> I) {
-    if let Some(engine) = current() {
-        let seed = engine.core.borrow().seed();
-        engine.add_injector(Box::new(make(seed)));
-    }
 }

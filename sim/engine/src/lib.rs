@@ -35,6 +35,7 @@ mod name_conflict;
 pub mod net;
 pub mod outcome;
 pub mod panics;
+mod place;
 pub mod recording;
 pub mod rng;
 pub mod runnable;
@@ -51,7 +52,8 @@ pub use retake_traces::fault::{self, Fault, FaultError, Skew, Target, When, kind
 pub use retake_traces::run::{Layers, RunConfig, Watch};
 
 pub use environment::Environment;
-pub use injector::{Injector, RunView, TaskView, add_injector};
-pub use outcome::{Coverage, Messages, Outcome, Place, Run, Stats, UngatedTask, Waiting};
-pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, inject};
+pub use injector::{Injector, RunView, TaskView};
+pub use outcome::{Coverage, Messages, Outcome, Run, Stats, UngatedTask, Waiting};
+pub use place::Place;
+pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, add_injector, inject};
 pub use strategy::{Scheduler, Strategy, StrategyError};

@@ -10,7 +10,6 @@ use retake::engine::Part;
 use retake_traces::record::Child;
 use tokio::task::AbortHandle;
 
-use crate::core::Deeds;
 use crate::identity::LabelId;
 
 /// One task: an actor, the scenario, or a task that it spawned.
@@ -34,6 +33,15 @@ pub(crate) struct Task {
     pub(crate) deeds: Deeds,
     /// Of a task that is no actor.
     pub(crate) spawned: Option<Spawned>,
+}
+
+/// What a task has done at this instant.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Deeds {
+    pub(crate) instant: u32,
+    pub(crate) window: u32,
+    /// One bit for each kind of step and message, by chance shared by several.
+    pub(crate) kinds: u32,
 }
 
 /// What is known of a task's spawning.

@@ -58,15 +58,6 @@ pub(crate) struct Turns {
     sample: Option<Vec<String>>,
 }
 
-/// What a task has done at this instant.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Deeds {
-    instant: u32,
-    window: u32,
-    /// One bit for each kind of step and message, by chance shared by several.
-    kinds: u32,
-}
-
 impl Turns {
     pub(crate) fn time_moved(&mut self, steps: u64) {
         self.instant = self.instant.wrapping_add(1);

@@ -46,7 +46,6 @@ use crate::timers::{Action, Timers};
 use crate::view::View;
 use crate::watchdog::Progress;
 pub(crate) use buggify::Buggify;
-pub(crate) use livelock::Deeds;
 use livelock::Turns;
 pub(crate) use mode::{Leftovers, Mode};
 use retake_traces::{Layers, RunConfig};

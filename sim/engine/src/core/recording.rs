@@ -7,8 +7,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use retake_traces::Watch;
 
 use super::{COUNTED, Core, Last, Mode};
-use crate::outcome::{Messages, Outcome, Place, Waiting};
+use crate::outcome::{Messages, Outcome, Waiting};
 use crate::panics::Seen;
+use crate::place::Place;
 
 /// How the message of a panic begins that a fault made.
 const INJECTED: &str = "injected panic";

@@ -12,8 +12,16 @@ use std::rc::Rc;
 
 use super::time::{FAR_NS, advance};
 use super::{CURRENT, Engine};
+use crate::interpose::Asked;
 use crate::interpose::heap::LibraryHeap;
 use crate::outcome::Outcome;
+
+/// What interposed functions ask.
+pub(super) static ASKED: Asked = Asked {
+    steps_taken,
+    block,
+    starts_thread,
+};
 
 /// The engine on this thread, also while the thread ends.
 fn current() -> Option<Rc<Engine>> {
@@ -23,13 +31,13 @@ fn current() -> Option<Rc<Engine>> {
 }
 
 /// Steps of the run on this thread so far.
-pub(crate) fn steps_taken() -> u64 {
+fn steps_taken() -> u64 {
     let steps = |engine: Rc<Engine>| Some(engine.core.try_borrow().ok()?.stats.steps);
     current().and_then(steps).unwrap_or(0)
 }
 
 /// The step on this thread blocks it for so long: virtual time moves on.
-pub(crate) fn block(ns: u64) {
+fn block(ns: u64) {
     let _library = LibraryHeap::enter();
     if let Some(engine) = current() {
         // Should tokio's clock have been resumed by hand, moving it panics, and the caller
@@ -39,7 +47,7 @@ pub(crate) fn block(ns: u64) {
 }
 
 /// The step on this thread starts another one; `place` says by which code.
-pub(crate) fn starts_thread(is_allowed: bool, place: impl FnOnce() -> Option<String>) {
+fn starts_thread(is_allowed: bool, place: &dyn Fn() -> Option<String>) {
     let _library = LibraryHeap::enter();
     if let Some(engine) = current() {
         engine.starts_thread(is_allowed, place);
@@ -72,7 +80,7 @@ impl Engine {
         }
     }
 
-    fn starts_thread(&self, is_allowed: bool, place: impl FnOnce() -> Option<String>) {
+    fn starts_thread(&self, is_allowed: bool, place: &dyn Fn() -> Option<String>) {
         let Ok(mut core) = self.core.try_borrow_mut() else {
             return;
         };

@@ -47,11 +47,6 @@ use retake_traces::time::nanos;
 pub(crate) use standstill::Standstill;
 use time::Anchor;
 
-#[cfg(all(feature = "interpose", target_os = "linux"))]
-pub(crate) use blocking::starts_thread;
-#[cfg(all(feature = "interpose", target_os = "linux"))]
-pub(crate) use blocking::{block, steps_taken};
-
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Engine>>> = const { RefCell::new(None) };
 }
@@ -98,6 +93,8 @@ impl OnThread {
     pub(crate) fn install(engine: &Rc<Engine>) -> Self {
         let facade = retake::engine::install(Rc::clone(engine) as Rc<dyn Contract>);
         CURRENT.set(Some(Rc::clone(engine)));
+        #[cfg(all(feature = "interpose", target_os = "linux"))]
+        crate::interpose::ask(&blocking::ASKED);
         Self { _facade: facade }
     }
 }

@@ -52,6 +52,39 @@ thread_local! {
     static CLOCK_READS: Cell<(u32, u64)> = const { Cell::new((0, 0)) };
 }
 
+/// What interposed functions ask of the engine on their thread, where nothing else happens
+/// if there is none.
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+pub(crate) struct Asked {
+    /// Steps of the run so far.
+    pub(crate) steps_taken: fn() -> u64,
+    /// The step blocks its thread for so long: virtual time moves on.
+    pub(crate) block: fn(u64),
+    /// The step starts another thread; the function says by which code.
+    #[cfg_attr(
+        not(target_env = "gnu"),
+        allow(dead_code, reason = "threads are seen with glibc only")
+    )]
+    pub(crate) starts_thread: fn(bool, &dyn Fn() -> Option<String>),
+}
+
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+thread_local! {
+    static ASKED: Cell<Option<&'static Asked>> = const { Cell::new(None) };
+}
+
+/// From now on interposed functions on this thread ask these.
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+pub(crate) fn ask(asked: &'static Asked) {
+    ASKED.set(Some(asked));
+}
+
+/// What interposed functions on this thread ask, if a run has been on it.
+#[cfg(all(feature = "interpose", target_os = "linux"))]
+fn asked() -> Option<&'static Asked> {
+    ASKED.try_with(Cell::get).ok().flatten()
+}
+
 /// True in a program whose entropy and clocks are interposed.
 #[must_use]
 pub fn is_active() -> bool {

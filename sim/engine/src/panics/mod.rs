@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::interpose::heap::LibraryHeap;
-use crate::outcome::Place;
+use crate::place::Place;
 pub(crate) use calls::awaited;
 use calls::{short_path, user_frames};
 

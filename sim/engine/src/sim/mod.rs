@@ -15,6 +15,7 @@ use crate::deadlock;
 use crate::engine::{Standstill, current};
 use crate::environment::Environment;
 use crate::follow::Plan;
+use crate::injector::Injector;
 use crate::inputs::OnInput;
 pub use crate::limits::HORIZON_MAX;
 use crate::outcome::{Outcome, Run};
@@ -404,6 +405,17 @@ pub fn add_environment<E: Environment + 'static>(make: impl FnOnce(u64) -> E) {
         let seed = engine.core.borrow().seed();
         engine.set_environment(None);
         engine.set_environment(Some(Box::new(make(seed))));
+    }
+}
+
+/// Add what chooses faults to the simulation that runs on this thread. `make` is given the
+/// run's seed, for streams of its own. Outside a simulation nothing happens, and neither in the
+/// run of a case whose list of faults is complete, see
+/// [`Sim::only_planned_faults`](crate::Sim::only_planned_faults).
+pub fn add_injector<I: Injector + 'static>(make: impl FnOnce(u64) -> I) {
+    if let Some(engine) = current() {
+        let seed = engine.core.borrow().seed();
+        engine.add_injector(Box::new(make(seed)));
     }
 }
 

@@ -9,7 +9,7 @@ use libc::{pthread_attr_t, pthread_t};
 use super::super::is_simulated;
 use super::super::library::library;
 use super::place;
-use crate::interpose::{ALLOWS_THREADS, HAS_THREADS, outside};
+use crate::interpose::{ALLOWS_THREADS, HAS_THREADS, asked, outside};
 
 type Routine = extern "C" fn(*mut c_void) -> *mut c_void;
 
@@ -55,9 +55,10 @@ unsafe extern "C" fn pthread_create(
         let is_allowed = ALLOWS_THREADS.try_with(Cell::get).unwrap_or(false);
         // Nothing may unwind from here into C.
         let _ = std::panic::catch_unwind(|| {
-            crate::engine::starts_thread(is_allowed, || {
-                outside(|| place::of_caller_of("pthread_create"))
-            });
+            let place = || outside(|| place::of_caller_of("pthread_create"));
+            if let Some(asked) = asked() {
+                (asked.starts_thread)(is_allowed, &place);
+            }
         });
         if !is_allowed {
             return libc::EAGAIN;

@@ -13,7 +13,7 @@ use libc::{clockid_t, timespec};
 
 use super::super::{clocks, entropy, fail, is_simulated};
 use super::host;
-use crate::interpose::HAS_THREADS;
+use crate::interpose::{HAS_THREADS, asked};
 
 const NS_PER_S: i64 = 1_000_000_000;
 
@@ -62,7 +62,14 @@ fn sleep_for(nanoseconds: u64) {
         };
     }
     // No sleep is over at once.
-    crate::engine::block(nanoseconds.max(1));
+    block(nanoseconds.max(1));
+}
+
+/// The step blocks its thread for so long.
+fn block(nanoseconds: u64) {
+    if let Some(asked) = asked() {
+        (asked.block)(nanoseconds);
+    }
 }
 
 fn time_of(nanoseconds: u64) -> timespec {
@@ -189,7 +196,7 @@ unsafe fn wait_on_futex(arguments: [usize; 6]) -> Option<isize> {
     };
     if result == -(libc::ETIMEDOUT as isize) {
         // A wait that is over at once is asked for again and again.
-        crate::engine::block(wait.max(1));
+        block(wait.max(1));
     }
     Some(result)
 }
