@@ -2,8 +2,11 @@
 //! changes no explanation and no outcome, whatever words of ours it uses.
 #![allow(missing_docs)]
 
+mod common;
+
 use std::sync::{Arc, Mutex};
 
+use common::{child, servant};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use retake_inspect::Timeline;
 use retake_sim::explore::{Case, Explorer, Reason, explain, shrink};
@@ -12,7 +15,8 @@ use retake_traces::clean::one_line;
 use retake_traces::{Header, Label, Layers, TraceWriter};
 
 /// Words that stories and outcomes of ours use.
-const WORDS: [&str; 8] = [
+const WORDS: [&str; 9] = [
+    "it, normal",
     "failed: it",
     "handles it",
     "violated: messages: it",
@@ -53,11 +57,26 @@ impl Actor for Keeper {
     }
 }
 
+/// Logs the word so often that an explanation has to leave out most of it.
+async fn noise(word: &'static str) {
+    for _ in 0..60 {
+        retake::event!("{word}");
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Two clients of an actor of this name send this word. The order of their messages matters.
 async fn race(word: &'static str) {
+    let parent = servant("parent").await;
+    // More ends than an explanation shows of what is of no importance.
+    for number in 0..30 {
+        let stops = child(&format!("{word} {number}"), &parent).await;
+        stops.stop(Some(word.to_owned()));
+    }
+    retake::spawn_named("noise", noise(word)).await.unwrap();
     let numbers = Arc::new(Mutex::new(Vec::new()));
     let keeper = Keeper(word, Arc::clone(&numbers));
-    let (keeper, _) = Actor::spawn(Some(word.to_owned()), keeper, ())
+    let (keeper, _) = Actor::spawn(Some(retake::scoped_name(word)), keeper, ())
         .await
         .unwrap();
     let clients: Vec<_> = (1..=2)
