@@ -23,6 +23,7 @@ describe("lanes", () => {
 
   it("know names and families", () => {
     expect([baseOf("ledger#12"), baseOf("a#b"), baseOf("#1")]).toEqual(["ledger", "a#b", "#1"]);
+    expect([baseOf("a#2#1"), baseOf("a#02")]).toEqual(["a#2", "a#02"]);
     expect([familyOf("pool/worker-1"), familyOf("client-10"), familyOf("7"), familyOf("ledger")]).toEqual([
       "pool/*", "client-*", "7", "ledger",
     ]);

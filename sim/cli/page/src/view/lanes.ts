@@ -23,10 +23,10 @@ export interface Lane {
 /** More lanes than this are folded at first. */
 const LANES_AT_FIRST = 24;
 
-/** `ledger` of `ledger#2`. */
+/** The name in a label, `ledger` of `ledger#2`: by the rule of `traces/src/label.rs`. */
 export function baseOf(label: string): string {
   const hash = label.lastIndexOf("#");
-  return hash > 0 && /^\d+$/.test(label.slice(hash + 1)) ? label.slice(0, hash) : label;
+  return hash > 0 && /^[1-9]\d*$/.test(label.slice(hash + 1)) ? label.slice(0, hash) : label;
 }
 
 /** `pool/*` of `pool/worker-1`, `client-*` of `client-7`; else the name itself. */
