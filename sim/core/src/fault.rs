@@ -3,6 +3,7 @@
 //! The kinds of faults with the words for them are in `retake-traces`. A simulator executes
 //! [`Effect`]s, each of them at a [`Moment`].
 
+use crate::disk::{DiskFailureKind, DiskOperation};
 use crate::packet::{Link, PacketChange};
 use crate::service::{ServiceFailure, Share};
 use crate::step::StepKind;
@@ -128,6 +129,19 @@ pub enum Effect {
         link: Option<Link>,
         /// What becomes of them.
         change: PacketChange,
+        /// How many of them; which ones, the seed draws.
+        share: Share,
+        /// Until this time; without it, to the end of the run.
+        until_ns: Option<u64>,
+    },
+    /// Operations on a disk go wrong.
+    BreakDisk {
+        /// Its name; none means all disks.
+        disk: Option<String>,
+        /// Which operations; none means the next one, once for each disk.
+        operation: Option<DiskOperation>,
+        /// What becomes of them.
+        failure: DiskFailureKind,
         /// How many of them; which ones, the seed draws.
         share: Share,
         /// Until this time; without it, to the end of the run.

@@ -1,9 +1,10 @@
 //! What Retake's simulators share with each other and with the readers of their traces.
 //!
 //! [`step`] has the kinds of steps, [`fault`] what a fault does and when, [`service`] how
-//! requests fail and how many of them, [`packet`] what becomes of packets, [`time`] durations as people write them. Nothing here knows a runtime or actors, and there are no
+//! requests fail and how many of them, [`packet`] what becomes of packets, [`disk`] of operations on disks, [`time`] durations as people write them. Nothing here knows a runtime or actors, and there are no
 //! dependencies: these sources are also compiled as a part of other crates.
 
+pub mod disk;
 pub mod fault;
 pub mod packet;
 pub mod service;

@@ -24,9 +24,18 @@
 //! assert_eq!(run.expect_passed(), "kept");
 //! ```
 //!
-//! What [`FsConfig`] can do: tear what is written at block boundaries, sync at
-//! random, run out of space, fail reads and writes, flip bits of what is read. What
-//! `turmoil-fs` 0.1 does not do: fail a sync, misdirect or repeat a write.
+//! What [`FsConfig`] can do, in each run: tear what is written at block boundaries when the disk
+//! crashes, sync at random, run out of space, fail reads and writes, flip bits of what is read.
+//!
+//! Faults of a run are `crash disk @2s`, `fill disk`, `fail disk syncs rate 5%`, `shorten disk
+//! writes` and `corrupt disk reads`, see [`Fault`](crate::Fault): they are recorded and can be
+//! left out one by one. A crash comes at the next operation on the disk, which is when anybody
+//! can see it. Of files, reads, writes, syncs and changes of length can fail; making folders and
+//! opening files cannot. What was not synced because a sync failed is still there to be synced:
+//! some systems lose it.
+//!
+//! What `turmoil-fs` 0.1 does not do: tear at a crash where no [`FsConfig::block_size`] was set
+//! at the start, misdirect or repeat a write.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -35,6 +44,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rand_core::Rng as _;
+use retake::{DiskFailure, DiskFailureKind, DiskOperation};
 use turmoil_fs::Fs;
 use turmoil_fs::shim::std::fs as shim;
 
@@ -46,6 +56,8 @@ use crate::rng::stream;
 #[derive(Clone)]
 pub struct FileSystem {
     fs: Fs,
+    /// As faults call it.
+    name: Arc<str>,
     /// Crashes so far.
     crashes: Arc<AtomicU64>,
 }
@@ -66,8 +78,33 @@ impl FileSystem {
         let seed = stream(seed, "disk").next_u64();
         Self {
             fs: Fs::builder().config(config).seed(seed).build(),
+            name: Arc::from("disk"),
             crashes: Arc::default(),
         }
+    }
+
+    /// The same one with a name for faults, where a run has several; else it is `disk`.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        let name = Arc::from(name);
+        Self { name, ..self }
+    }
+
+    /// What becomes of an operation, if it does not succeed. A crash is made here.
+    fn ask(&self, operation: DiskOperation) -> Option<DiskFailure> {
+        let failure = retake::disk(&self.name, operation)?;
+        let what = match failure.kind() {
+            DiskFailureKind::Crash => {
+                self.crash();
+                return None;
+            }
+            DiskFailureKind::Error => "fails",
+            DiskFailureKind::Full => "finds no room",
+            DiskFailureKind::Short => "is short",
+            DiskFailureKind::Corrupt => "has a wrong bit",
+        };
+        retake::event!("{}: one of its {} {what}", self.name, operation.word());
+        Some(failure)
     }
 
     /// Work on it, at the present time.
@@ -85,6 +122,7 @@ impl FileSystem {
     /// # Errors
     /// If there is a file of that name.
     pub fn create_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.ask(DiskOperation::Open);
         self.work(|| {
             shim::create_dir_all(&path)?;
             let parent = path.as_ref().parent();
@@ -97,6 +135,7 @@ impl FileSystem {
     /// # Errors
     /// If its folder is not there.
     pub fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        self.ask(DiskOperation::Open);
         let file = self.work(|| {
             let mut options = shim::OpenOptions::new();
             let file = options.read(true).append(true).create(true).open(&path)?;
@@ -121,6 +160,11 @@ impl FileSystem {
     }
 }
 
+/// How many of so many bytes are read or written.
+fn part_of(failure: Option<DiskFailure>, length: usize) -> usize {
+    failure.map_or(length, |failure| failure.part_of(length))
+}
+
 /// A file of a simulated file system.
 #[derive(Debug)]
 pub struct File {
@@ -131,14 +175,23 @@ pub struct File {
 }
 
 impl File {
-    fn work<T>(&mut self, work: impl FnOnce(&mut shim::File) -> io::Result<T>) -> io::Result<T> {
+    /// Work on it, unless the operation fails; what is short or corrupt is for the work.
+    fn work<T>(
+        &mut self,
+        operation: DiskOperation,
+        work: impl FnOnce(&mut shim::File, Option<DiskFailure>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let failure = self.system.ask(operation);
         if self.system.crashes.load(Ordering::Relaxed) != self.opened_at {
             return Err(io::Error::other("the machine has crashed"));
         }
         let Some(file) = &mut self.file else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        self.system.work(|| work(file))
+        match failure.map(|failure| (failure, failure.kind())) {
+            Some((failure, DiskFailureKind::Error | DiskFailureKind::Full)) => Err(failure.into()),
+            _ => self.system.work(|| work(file, failure)),
+        }
     }
 
     /// As [`std::fs::File::sync_data`].
@@ -146,7 +199,7 @@ impl File {
     /// # Errors
     /// After a crash.
     pub fn sync_data(&mut self) -> io::Result<()> {
-        self.work(|file| file.sync_data())
+        self.work(DiskOperation::Sync, |file, _| file.sync_data())
     }
 
     /// As [`std::fs::File::sync_all`].
@@ -154,7 +207,7 @@ impl File {
     /// # Errors
     /// After a crash.
     pub fn sync_all(&mut self) -> io::Result<()> {
-        self.work(|file| file.sync_all())
+        self.work(DiskOperation::Sync, |file, _| file.sync_all())
     }
 
     /// As [`std::fs::File::set_len`].
@@ -162,7 +215,7 @@ impl File {
     /// # Errors
     /// After a crash.
     pub fn set_len(&mut self, length: u64) -> io::Result<()> {
-        self.work(|file| file.set_len(length))
+        self.work(DiskOperation::Write, |file, _| file.set_len(length))
     }
 }
 
@@ -175,22 +228,33 @@ impl Drop for File {
 
 impl Read for File {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.work(|file| file.read(bytes))
+        self.work(DiskOperation::Read, |file, failure| {
+            let is = |kind| failure.filter(|failure| failure.kind() == kind);
+            let length = part_of(is(DiskFailureKind::Short), bytes.len());
+            let read = file.read(&mut bytes[..length])?;
+            if let Some(failure) = is(DiskFailureKind::Corrupt) {
+                failure.flip_bit(&mut bytes[..read]);
+            }
+            Ok(read)
+        })
     }
 }
 
 impl Write for File {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.work(|file| file.write(bytes))
+        self.work(DiskOperation::Write, |file, failure| {
+            file.write(&bytes[..part_of(failure, bytes.len())])
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.work(Write::flush)
+        // Nothing is buffered, so nothing is written.
+        self.work(DiskOperation::Open, |file, _| file.flush())
     }
 }
 
 impl Seek for File {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        self.work(|file| file.seek(position))
+        self.work(DiskOperation::Open, |file, _| file.seek(position))
     }
 }

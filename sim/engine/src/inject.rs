@@ -11,7 +11,7 @@ use std::task::Waker;
 use ractor::ActorCell;
 use rand_chacha::ChaCha8Rng;
 use retake_traces::did_you_mean;
-use retake_traces::fault::{Effect, Fault, Link, Moment, Skew, Target, When};
+use retake_traces::fault::{DiskOperation, Effect, Fault, Link, Moment, Skew, Target, When};
 use retake_traces::time::nanos;
 
 use crate::rng::{below, stream};
@@ -105,6 +105,10 @@ pub(crate) struct Faults {
     pub(crate) has_requests: bool,
     /// Of services.
     pub(crate) requests: Requests,
+    /// On disks, which count each kind of operation by itself.
+    pub(crate) operations: BTreeMap<DiskOperation, Requests>,
+    /// Which faults have crashed which disks.
+    pub(crate) crashed: BTreeSet<(usize, String)>,
     /// Some fault is about packets.
     pub(crate) has_packets: bool,
     pub(crate) network: Option<Network>,
@@ -175,18 +179,23 @@ impl Faults {
     }
 
     fn why_no_request(&self, effect: &Effect) -> String {
-        let Effect::BreakService { service, .. } = effect else {
-            return "no such request was made from then on".to_owned();
+        let (name, asked, what): (_, BTreeSet<&str>, _) = match effect {
+            Effect::BreakDisk { disk, .. } => {
+                let names = self.operations.values().flat_map(Requests::names);
+                (disk, names.collect(), "disk")
+            }
+            Effect::BreakService { service, .. } => {
+                (service, self.requests.names().collect(), "service")
+            }
+            _ => return "no such request was made from then on".to_owned(),
         };
-        match service {
-            Some(name) if self.requests.0.contains_key(name) => {
-                "it affected no request from then on".to_owned()
+        match name {
+            Some(name) if !asked.contains(&**name) => {
+                let near = did_you_mean(name, asked);
+                format!("no {what} of this name was asked{near}")
             }
-            Some(name) => {
-                let near = did_you_mean(name, self.requests.names());
-                format!("no service of this name was asked{near}")
-            }
-            None => "no service was asked from then on".to_owned(),
+            None if asked.is_empty() => format!("no {what} was asked"),
+            _ => "it affected no request from then on".to_owned(),
         }
     }
 

@@ -22,6 +22,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ractor::ActorCell;
+use retake_core::disk::{DiskFailure, DiskOperation};
 use retake_core::service::ServiceFailure;
 
 use crate::engine;
@@ -137,6 +138,16 @@ pub fn buggify(site: &'static str) -> bool {
 #[must_use]
 pub fn service(name: &str) -> Option<ServiceFailure> {
     engine::with(|engine| engine.service(name)).flatten()
+}
+
+/// What becomes of this operation on the disk of that name on purpose, if it does not succeed:
+/// for disks that simulate one. Those of `retake_sim::fs` ask by themselves.
+///
+/// A simulation lets disks fail by faults, such as `fail disk writes rate 5% @2s until 5s`.
+/// Nothing fails outside a simulation, nor outside its steps.
+#[must_use]
+pub fn disk(name: &str, operation: DiskOperation) -> Option<DiskFailure> {
+    engine::with(|engine| engine.disk(name, operation)).flatten()
 }
 
 /// Wait for something that must happen within this time; a violated check if it does

@@ -15,6 +15,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ractor::{ActorCell, SupervisionEvent};
+use retake_core::disk::{DiskFailure, DiskOperation};
 use retake_core::service::ServiceFailure;
 use tokio::task::AbortHandle;
 
@@ -205,6 +206,11 @@ pub trait Engine {
     /// How this request of a service fails, if it does.
     fn service(&self, name: &str) -> Option<ServiceFailure> {
         let _ = name;
+        None
+    }
+    /// What becomes of this operation on a disk, if it does not succeed.
+    fn disk(&self, name: &str, operation: DiskOperation) -> Option<DiskFailure> {
+        let _ = (name, operation);
         None
     }
     /// How much of a load to make that is `full` otherwise.

@@ -58,9 +58,12 @@ use std::future::Future;
 
 use tokio::task::JoinHandle;
 
-pub use checks::{coverable, covered, eventually, healed, restart_intensity, service, workload};
+pub use checks::{
+    coverable, covered, disk, eventually, healed, restart_intensity, service, workload,
+};
 pub use gate::Simulated;
 pub use random::{Rng, rng};
+pub use retake_core::disk::{DiskFailure, DiskFailureKind, DiskOperation};
 pub use retake_core::service::{ServiceFailure, Share};
 pub use retake_macros::simulated;
 pub use time::{

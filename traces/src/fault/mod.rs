@@ -16,6 +16,7 @@
 //! | load | `load` (bursts), `slow` (slow consumers), `delay` (growing mailboxes) |
 //! | services | `break`: requests of a service fail, are slow, or are not answered |
 //! | network | `cut`, `reset`, `lose packets`, `delay packets`, `duplicate packets`, `reorder packets` |
+//! | disk | `crash disk`, `fill disk`, `fail disk`, `shorten disk`, `corrupt disk` |
 //! | named places | `point`: what only code inside can do; `buggify`: all of them, now and then |
 //! | end of chaos | `heal`: nothing goes wrong any more |
 //!
@@ -35,6 +36,7 @@ use bincode::{Decode, Encode};
 use retake_core::time::nanos;
 
 pub use kinds::Action;
+pub use retake_core::disk::{DiskFailure, DiskFailureKind, DiskOperation};
 pub use retake_core::fault::{Effect, Moment, Skew};
 pub use retake_core::packet::{Link, PacketChange};
 pub use retake_core::service::{ServiceFailure, Share};
@@ -74,6 +76,11 @@ pub use text::FaultError;
 /// | `delay packets by 5ms [rate 10%] [on LINK] @WHEN [until TIME]` | packets take longer |
 /// | `duplicate packets 5% [on LINK] @WHEN [until TIME]` | they come twice |
 /// | `reorder packets 5% [on LINK] @WHEN [until TIME]` | later ones may overtake them |
+/// | `crash disk [NAME] @WHEN` | this disk, or each one, loses what was not synced, at its next operation |
+/// | `fill disk [NAME] @WHEN [until TIME]` | writes fail, there is no room |
+/// | `fail disk [NAME] reads [rate 5%] @WHEN [until TIME]` | these operations fail: `reads`, `writes` or `syncs` |
+/// | `shorten disk [NAME] writes [rate 5%] @WHEN [until TIME]` | a part of the bytes is read or written: `reads` or `writes` |
+/// | `corrupt disk [NAME] reads [rate 5%] @WHEN [until TIME]` | a bit of what is read is wrong |
 /// | `buggify @WHEN` | marked places misbehave now and then from there on, which and when the seed draws |
 /// | `heal @WHEN [within TIME]` | lasting faults end, and no further one is injected; `within`: the scenario has to return within this time |
 ///

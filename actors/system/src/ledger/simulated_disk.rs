@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand_distr::Distribution as _;
+use retake::{DiskFailureKind, DiskOperation};
 
 use super::disk::{Contents, Disk, DiskResult};
 use crate::service_time::ServiceTime;
@@ -27,6 +28,10 @@ pub enum DiskFault {
 }
 
 /// A disk in memory. Clones are the same disk.
+///
+/// Faults of a simulation call it `ledger`: `crash disk ledger @2s` cuts its power at the next
+/// operation, `fill disk`, `fail disk writes`, `fail disk syncs`, `shorten disk writes` and
+/// `corrupt disk reads` do what [`DiskFault`]s do.
 #[derive(Clone, Default)]
 pub struct SimulatedDisk(Arc<Mutex<Platter>>);
 
@@ -158,13 +163,16 @@ impl SimulatedDisk {
         let due = platter
             .fault
             .filter(|(at, fault)| *at <= platter.operations && fault.strikes(what));
-        let result = match due {
+        let injected = DiskFault::injected(what);
+        let result = match due.map(|(_, fault)| fault).or(injected) {
             _ if platter.is_off => Err(DiskFault::PowerCut),
             None => Ok(()),
-            Some((_, fault)) => {
+            Some(fault) => {
                 let number = platter.operations;
                 retake::event!("disk: {fault:?} at operation {number}, {what:?}");
-                platter.fault = None;
+                if due.is_some() {
+                    platter.fault = None;
+                }
                 platter.is_off = fault == DiskFault::PowerCut;
                 Err(fault)
             }
@@ -180,7 +188,26 @@ enum Operation {
     Truncate,
 }
 
+/// What faults call a ledger's disk.
+const NAME: &str = "ledger";
+
 impl DiskFault {
+    /// What a fault of the simulation makes of an operation.
+    fn injected(what: Operation) -> Option<Self> {
+        let asked = match what {
+            Operation::Append | Operation::Truncate => DiskOperation::Write,
+            Operation::Sync => DiskOperation::Sync,
+        };
+        let fault = match retake::disk(NAME, asked)?.kind() {
+            DiskFailureKind::Crash => Self::PowerCut,
+            DiskFailureKind::Error if what == Operation::Sync => Self::LostSync,
+            DiskFailureKind::Full => Self::OutOfSpace,
+            DiskFailureKind::Short => Self::ShortWrite,
+            DiskFailureKind::Error | DiskFailureKind::Corrupt => Self::Error,
+        };
+        fault.strikes(what).then_some(fault)
+    }
+
     fn strikes(self, what: Operation) -> bool {
         match self {
             Self::PowerCut | Self::Error => true,
@@ -210,9 +237,21 @@ fn draw(most: usize) -> usize {
 impl Disk for SimulatedDisk {
     fn read(&self) -> DiskResult<'_, Contents> {
         Box::pin(async {
-            let platter = self.platter();
+            let mut platter = self.platter();
+            let failure = retake::disk(NAME, DiskOperation::Read);
+            let mut bytes = platter.bytes.clone();
+            match failure.map(|failure| (failure, failure.kind())) {
+                Some((_, DiskFailureKind::Crash)) => {
+                    platter.is_off = true;
+                    return Err(DiskFault::PowerCut.into());
+                }
+                Some((_, DiskFailureKind::Error)) => return Err(DiskFault::Error.into()),
+                Some((failure, DiskFailureKind::Corrupt)) => failure.flip_bit(&mut bytes),
+                // A reader of all of it asks again for what is missing.
+                Some((_, DiskFailureKind::Short | DiskFailureKind::Full)) | None => {}
+            }
             Ok(Contents {
-                bytes: platter.bytes.clone(),
+                bytes,
                 durable_min: platter.mark,
             })
         })

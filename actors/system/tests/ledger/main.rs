@@ -6,5 +6,6 @@ mod files;
 
 mod chains;
 mod common;
+mod disk_faults;
 mod disks;
 mod writing;

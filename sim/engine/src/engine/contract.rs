@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ractor::{ActorCell, ActorStatus, SupervisionEvent};
 use rand_core::Rng;
-use retake::ServiceFailure;
 use retake::engine::{Engine as Contract, Outside, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
+use retake::{DiskFailure, DiskOperation, ServiceFailure};
 use retake_traces::record::TaskKind;
 use tokio::task::AbortHandle;
 
@@ -274,6 +274,10 @@ impl Contract for Engine {
 
     fn service(&self, name: &str) -> Option<ServiceFailure> {
         self.core.borrow_mut().service(name)
+    }
+
+    fn disk(&self, name: &str, operation: DiskOperation) -> Option<DiskFailure> {
+        self.core.borrow_mut().disk(name, operation)
     }
 
     fn workload(&self, full: u32) -> u32 {

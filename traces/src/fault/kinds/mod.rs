@@ -18,13 +18,18 @@ mod break_service;
 mod buggify;
 mod clock;
 mod coalesce;
+mod corrupt_disk;
+mod crash_disk;
 mod cut;
 mod delay;
 mod delay_packets;
+mod disks;
 mod drain;
 mod duplicate;
 mod duplicate_packets;
 mod fail;
+mod fail_disk;
+mod fill_disk;
 mod heal;
 mod kill;
 mod late;
@@ -37,6 +42,7 @@ mod pause;
 mod point;
 mod reorder_packets;
 mod reset;
+mod shorten_disk;
 mod slow;
 mod squat;
 mod stop;
@@ -45,13 +51,18 @@ pub use break_service::BreakService;
 pub use buggify::Buggify;
 pub use clock::Clock;
 pub use coalesce::Coalesce;
+pub use corrupt_disk::CorruptDisk;
+pub use crash_disk::CrashDisk;
 pub use cut::Cut;
 pub use delay::Delay;
 pub use delay_packets::DelayPackets;
+pub use disks::Operations;
 pub use drain::Drain;
 pub use duplicate::Duplicate;
 pub use duplicate_packets::DuplicatePackets;
 pub use fail::Fail;
+pub use fail_disk::FailDisk;
+pub use fill_disk::FillDisk;
 pub use heal::Heal;
 pub use kill::Kill;
 pub use late::Late;
@@ -64,6 +75,7 @@ pub use pause::Pause;
 pub use point::Point;
 pub use reorder_packets::ReorderPackets;
 pub use reset::Reset;
+pub use shorten_disk::ShortenDisk;
 pub use slow::Slow;
 pub use squat::Squat;
 pub use stop::Stop;
@@ -227,6 +239,16 @@ kinds! {
     DuplicatePackets,
     /// Packets may be overtaken.
     ReorderPackets,
+    /// A disk loses what was not synced.
+    CrashDisk,
+    /// A disk is full.
+    FillDisk,
+    /// Operations on a disk fail.
+    FailDisk,
+    /// A part of the bytes is read or written.
+    ShortenDisk,
+    /// A bit of what is read is wrong.
+    CorruptDisk,
 }
 
 bincode::impl_borrow_decode!(Action);

@@ -1,4 +1,4 @@
-//! Faults of what the run makes requests of: services.
+//! Faults of what the run makes requests of: services and disks.
 //!
 //! Such a fault lasts, and is recorded at the first request that it affects, with the name of
 //! what was asked. Which requests a share of them has depends on their numbers and the seed,
@@ -7,7 +7,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng as _;
-use retake::{ServiceFailure, Share};
+use retake::{DiskFailure, DiskOperation, ServiceFailure, Share};
 use retake_traces::fault::Effect;
 use retake_traces::fault::kinds::{Action, BreakService};
 
@@ -56,6 +56,48 @@ impl Core {
             let serial = self.current_serial();
             self.note_first(place, serial, named);
             return Some(failure);
+        }
+        None
+    }
+
+    /// What becomes of an operation on a disk, if it does not succeed.
+    pub(crate) fn disk(&mut self, name: &str, asked: DiskOperation) -> Option<DiskFailure> {
+        if !self.in_step() {
+            return None;
+        }
+        let number = self.faults.operations.entry(asked).or_default().next(name);
+        if !self.faults.has_requests {
+            return None;
+        }
+        for place in 0..self.faults.pending.len() {
+            let Effect::BreakDisk {
+                disk,
+                operation,
+                failure,
+                share,
+                until_ns,
+            } = &self.faults.pending[place].effect
+            else {
+                continue;
+            };
+            let is_meant = disk.as_deref().is_none_or(|it| it == name)
+                && operation.is_none_or(|it| it == asked);
+            let (failure, share, until_ns) = (*failure, *share, *until_ns);
+            let is_once = operation.is_none();
+            if !is_meant || !self.is_in_force(place, until_ns) {
+                continue;
+            }
+            let purpose = || format!("disk {name} {} {}", asked.word(), failure.word());
+            let Some(mut draws) = self.drawn(share, number, purpose) else {
+                continue;
+            };
+            if is_once && !self.faults.crashed.insert((place, name.to_owned())) {
+                continue;
+            }
+            let (serial, action) = (self.current_serial(), &self.faults.pending[place].fault);
+            let action = action.action.clone();
+            self.note_first(place, serial, action);
+            return Some(DiskFailure::new(failure, draws.next_u64()));
         }
         None
     }
