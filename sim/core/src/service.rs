@@ -20,7 +20,14 @@ pub enum ServiceFailure {
     /// What it does is damaged, or done in part.
     Corrupt,
     /// It does what it should, this much later.
-    Slow(Duration),
+    #[cfg_attr(feature = "serde", serde(rename = "slow_by_ns"))]
+    Slow(#[cfg_attr(feature = "serde", serde(serialize_with = "write_nanos"))] Duration),
+}
+
+/// As all other times of faults are written.
+#[cfg(feature = "serde")]
+fn write_nanos<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(crate::time::nanos(*time))
 }
 
 /// The words for failures without parameters.

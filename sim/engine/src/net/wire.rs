@@ -9,7 +9,7 @@ use rand_core::Rng as _;
 use retake_traces::fault::PacketChange;
 use turmoil_net::{EnterGuard, HostId, KernelConfig, Net, Packet, TcpFlags, TcpSegment, Transport};
 
-use super::Network;
+use super::settings::Network;
 use crate::core::Core;
 use crate::engine::current;
 use crate::environment::Environment;

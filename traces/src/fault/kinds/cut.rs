@@ -5,9 +5,16 @@ use retake_core::service::Share;
 use retake_core::time::nanos;
 use serde::Serialize;
 
-use super::{Kind, and_until};
-use crate::fault::swarm::Recipe;
+use super::delay_packets::DelayPackets;
+use super::duplicate_packets::DuplicatePackets;
+use super::lose_packets::LosePackets;
+use super::packets::Packets;
+use super::reorder_packets::ReorderPackets;
+use super::reset::Reset;
+use super::{Action, Kind, and_until};
+use crate::fault::swarm::{Dice, Recipe};
 use crate::fault::text::{Tail, Words};
+use crate::fault::{Fault, Target};
 
 /// Packets of a link are lost.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
@@ -21,7 +28,8 @@ pub struct Cut {
 
 impl Kind for Cut {
     const VERB: &'static str = "cut";
-    const RECIPES: &'static [Recipe] = super::packets::RECIPES;
+    // A network that fails, in runs that have one.
+    const RECIPES: &'static [Recipe] = &[Recipe::of_network("network", draw)];
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         let until_ns = words.last("until").map(nanos);
@@ -49,4 +57,32 @@ impl Kind for Cut {
     fn describe(&self) -> String {
         format!("{} is cut{}", self.link, and_until(self.until_ns))
     }
+}
+
+/// Let the network fail for a while. Its packets move between steps, so it has a time.
+fn draw(dice: &mut Dice<'_>) -> Vec<Fault> {
+    let any = |is_both_ways| Link {
+        from: None,
+        to: None,
+        is_both_ways,
+    };
+    let at = dice.time();
+    let until_ns = Some(nanos(at).saturating_add(2 * dice.until_ns));
+    let (by_ns, is_both_ways) = (64 * dice.by_ns, dice.coin);
+    let kind = dice.below(6);
+    let packets = Packets {
+        share: dice.share(),
+        link: None,
+        until_ns,
+    };
+    let link = any(is_both_ways);
+    let action: Action = match kind {
+        0 => Cut { link, until_ns }.into(),
+        1 => LosePackets(packets).into(),
+        2 => DelayPackets { by_ns, packets }.into(),
+        3 => DuplicatePackets(packets).into(),
+        4 => ReorderPackets(packets).into(),
+        _ => Reset { link }.into(),
+    };
+    vec![Fault::new(Target::Run, action).at(at)]
 }

@@ -33,6 +33,7 @@ mod fill_disk;
 mod heal;
 mod kill;
 mod late;
+mod links;
 mod load;
 mod lose;
 mod lose_packets;

@@ -9,16 +9,7 @@ use retake_core::service::Share;
 use retake_core::time::nanos;
 use serde::Serialize;
 
-use super::Action;
-use super::cut::Cut;
-use super::delay_packets::DelayPackets;
-use super::duplicate_packets::DuplicatePackets;
-use super::lose_packets::LosePackets;
-use super::reorder_packets::ReorderPackets;
-use super::reset::Reset;
-use crate::fault::swarm::{Dice, Recipe};
 use crate::fault::text::{Tail, Words};
-use crate::fault::{Fault, Target};
 
 /// Some of the packets between hosts.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
@@ -92,56 +83,4 @@ impl fmt::Display for Packets {
             None => Ok(()),
         }
     }
-}
-
-impl Action {
-    /// The same fault of the network, about the link that a packet takes.
-    #[must_use]
-    pub fn on_link_of(&self, from: &str, to: &str) -> Self {
-        let mut action = self.clone();
-        match &mut action {
-            Self::Cut(Cut { link, .. }) | Self::Reset(Reset { link }) => {
-                *link = link.named(from, to);
-            }
-            Self::LosePackets(LosePackets(packets))
-            | Self::DuplicatePackets(DuplicatePackets(packets))
-            | Self::ReorderPackets(ReorderPackets(packets))
-            | Self::DelayPackets(DelayPackets { packets, .. }) => {
-                packets.link = packets.link.take().map(|link| link.named(from, to));
-            }
-            _ => {}
-        }
-        action
-    }
-}
-
-/// A network that fails, in runs that have one.
-pub(super) const RECIPES: &[Recipe] = &[Recipe::of_network("network", draw)];
-
-/// Let the network fail for a while. Its packets move between steps, so it has a time.
-fn draw(dice: &mut Dice<'_>) -> Vec<Fault> {
-    let any = |is_both_ways| Link {
-        from: None,
-        to: None,
-        is_both_ways,
-    };
-    let at = dice.time();
-    let until_ns = Some(nanos(at).saturating_add(2 * dice.until_ns));
-    let (by_ns, is_both_ways) = (64 * dice.by_ns, dice.coin);
-    let kind = dice.below(6);
-    let packets = Packets {
-        share: dice.share(),
-        link: None,
-        until_ns,
-    };
-    let link = any(is_both_ways);
-    let action: Action = match kind {
-        0 => Cut { link, until_ns }.into(),
-        1 => LosePackets(packets).into(),
-        2 => DelayPackets { by_ns, packets }.into(),
-        3 => DuplicatePackets(packets).into(),
-        4 => ReorderPackets(packets).into(),
-        _ => Reset { link }.into(),
-    };
-    vec![Fault::new(Target::Run, action).at(at)]
 }
