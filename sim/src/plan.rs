@@ -151,6 +151,22 @@ mod tests {
     }
 
     #[test]
+    fn a_swarm_breaks_services_and_disks_where_it_is_asked_to() {
+        let text = "[swarm]\nkinds = [\"service\", \"disk\"]\n";
+        let plan: FaultPlan = toml::from_str(text).unwrap();
+        let mut verbs = std::collections::BTreeSet::new();
+        for seed in 0..1000 {
+            for fault in plan.draw(seed, PLAIN) {
+                assert_eq!(fault.to_string().parse(), Ok(fault.clone()));
+                verbs.insert(fault.action.verb());
+            }
+        }
+        let verbs: Vec<&str> = verbs.into_iter().collect();
+        let expected = "break crash disk fail disk fill disk heal shorten disk";
+        assert_eq!(verbs.join(" "), expected);
+    }
+
+    #[test]
     fn a_plan_in_a_file_is_read_and_a_wrong_one_refused() {
         let text = "faults = [\"kill a @1s\"]\n[swarm]\nkinds = [\"kill\"]\nbudget = 1\n";
         let plan: FaultPlan = toml::from_str(text).unwrap();

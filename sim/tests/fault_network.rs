@@ -121,7 +121,7 @@ fn without_faults_each_answer_comes_in_time() {
 
 #[test]
 fn a_cut_link_brings_nothing_until_its_time_one_way_or_both() {
-    for (fault, told) in [
+    for (fault, expected) in [
         (
             "cut client -> server @1s until 1500ms",
             "FAULT: client -> server is cut until 1.500000000 s",
@@ -136,7 +136,7 @@ fn a_cut_link_brings_nothing_until_its_time_one_way_or_both() {
         ),
     ] {
         let (run, records) = run(1, faults(&[fault]));
-        assert_eq!(injected(&records), [told]);
+        assert_eq!(injected(&records), [expected]);
         assert!(said(&records, "meets a cut link") > 0, "{fault}");
         let answers = run.expect_passed();
         let late: Vec<u64> = answers
@@ -229,8 +229,8 @@ fn a_heal_lets_all_packets_through() {
 #[test]
 fn a_cut_of_any_link_is_recorded_with_the_hosts_of_its_first_packet() {
     let (_, records) = run(1, faults(&["cut * -> * @1s until 1200ms"]));
-    let told = "FAULT: client -> server is cut until 1.200000000 s";
-    assert_eq!(injected(&records), [told]);
+    let expected = "FAULT: client -> server is cut until 1.200000000 s";
+    assert_eq!(injected(&records), [expected]);
 }
 
 #[test]

@@ -82,10 +82,10 @@ fn requests_of_a_broken_service_fail_as_they_are_asked_to_between_its_times() {
         let mut expected = vec![None; 10];
         expected[3..6].fill(Some(failure));
         assert_eq!(run.expect_passed(), expected, "{kind}");
-        let told = format!(
+        let expected = format!(
             "scenario FAULT: till is broken: its requests end as {failure} until 0.060000000 s"
         );
-        assert_eq!(injected(&records), [told]);
+        assert_eq!(injected(&records), [expected]);
     }
     assert_eq!(failing(1, &["break till quota @95ms"]), Vec::<usize>::new());
     assert_eq!(failing(1, &["break till quota @85ms"]), [9]);
@@ -134,8 +134,8 @@ fn a_heal_mends_what_is_broken() {
 fn the_first_service_that_is_asked_is_broken_and_recorded_by_its_name() {
     let (run, records) = run(1, faults(&["break * quota @65ms"]));
     assert!(run.passed(), "{run}");
-    let told = "scenario FAULT: till is broken: its requests end as quota exceeded";
-    assert_eq!(injected(&records), [told]);
+    let expected = "scenario FAULT: till is broken: its requests end as quota exceeded";
+    assert_eq!(injected(&records), [expected]);
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl Faults {
     }
 
     /// Whether the time of a fault has come that is asked for when it could have its effect.
-    pub(crate) fn has_begun(&self, place: usize, step: u64, now_ns: u64) -> bool {
+    pub(crate) fn has_started(&self, place: usize, step: u64, now_ns: u64) -> bool {
         let pending = &self.pending[place];
         let has_come = match pending.fault.when {
             When::Step(at) => at <= step,

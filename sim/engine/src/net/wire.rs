@@ -47,7 +47,7 @@ pub(super) struct Wire {
     passes_until: Duration,
     next_pass: Option<Duration>,
     outbound: Vec<Packet>,
-    told: Vec<String>,
+    events: Vec<String>,
 }
 
 impl Wire {
@@ -86,7 +86,7 @@ impl Wire {
             passes_until: Duration::ZERO,
             next_pass: None,
             outbound: Vec::new(),
-            told: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -202,7 +202,7 @@ impl Wire {
         let (from, to) = (name(&from), name(&to));
         // In the story it follows the step before it, whose time may be an earlier one.
         let text = format!("network: what goes from {from} to {to} at {now:?} {what}");
-        self.told.push(text);
+        self.events.push(text);
     }
 
     /// Let a packet arrive at this time.
@@ -303,7 +303,7 @@ impl Environment for Wire {
     }
 
     fn drain_events(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.told)
+        std::mem::take(&mut self.events)
     }
 }
 

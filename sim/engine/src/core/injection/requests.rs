@@ -108,7 +108,7 @@ impl Core {
         let faults = &self.faults;
         !is_over
             && (faults.lasting.contains(&place)
-                || faults.has_begun(place, self.stats.steps, self.now_ns))
+                || faults.has_started(place, self.stats.steps, self.now_ns))
     }
 
     /// If a share of the requests has the one of this number: what else to draw from for it.
