@@ -21,13 +21,16 @@
 //! | end of chaos | `heal`: nothing goes wrong any more |
 //!
 //! The modules, in reading order: [`kinds`] has one file for each kind, with how it is
-//! written, what it does, how it is drawn and what a person reads of it; `text` is the rest
-//! of the grammar; [`swarm`] draws the faults of a run.
+//! written, what it does, how it is drawn and what a person reads of it; `words` is what
+//! they read and write, `recipe` what they are drawn from; `text` is the rest of the grammar,
+//! and [`swarm`] draws the faults of a run.
 
+mod recipe;
 mod text;
 
 pub mod kinds;
 pub mod swarm;
+mod words;
 
 use std::fmt;
 use std::time::Duration;

@@ -5,8 +5,8 @@ use retake_core::time::{Exact, nanos, parse_duration};
 use serde::Serialize;
 
 use super::{Kind, and_until};
-use crate::fault::swarm::{Dice, Recipe};
-use crate::fault::text::{ANY, Tail, Words, name_of};
+use crate::fault::recipe::{Dice, Recipe};
+use crate::fault::words::{ANY, Tail, Words, name_of};
 use crate::fault::{Fault, Target};
 use crate::near::did_you_mean;
 

@@ -3,8 +3,8 @@ use retake_core::fault::{Effect, Moment};
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::swarm::Recipe;
-use crate::fault::text::Words;
+use crate::fault::recipe::Recipe;
+use crate::fault::words::Words;
 use crate::fault::{Fault, Target};
 
 /// Marked places misbehave now and then; which and when the seed draws.

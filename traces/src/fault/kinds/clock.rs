@@ -4,8 +4,8 @@ use retake_core::time::{Exact, Seconds, nanos, parse_duration};
 use serde::Serialize;
 
 use super::{Kind, until};
-use crate::fault::swarm::{Dice, Recipe};
-use crate::fault::text::{Tail, Words};
+use crate::fault::recipe::{Dice, Recipe};
+use crate::fault::words::{Tail, Words};
 use crate::fault::{Fault, Target};
 
 /// The wall clock is wrong; monotonic time never is.

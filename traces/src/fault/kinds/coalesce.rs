@@ -4,7 +4,7 @@ use retake_core::time::{Exact, Seconds, nanos};
 use serde::Serialize;
 
 use super::{Kind, until};
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// Timers fire at multiples of a time only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Kind;
 use super::disks::Operations;
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// A bit of what is read from a disk is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

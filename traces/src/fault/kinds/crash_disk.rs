@@ -9,8 +9,8 @@ use super::fail_disk::FailDisk;
 use super::fill_disk::FillDisk;
 use super::shorten_disk::ShortenDisk;
 use super::{Action, Kind};
-use crate::fault::swarm::{Dice, Recipe};
-use crate::fault::text::{Tail, Words};
+use crate::fault::recipe::{Dice, Recipe};
+use crate::fault::words::{Tail, Words};
 use crate::fault::{Fault, Target};
 
 /// The machine of a disk loses its power: what was not synced is lost.

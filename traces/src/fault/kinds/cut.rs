@@ -12,8 +12,8 @@ use super::packets::Packets;
 use super::reorder_packets::ReorderPackets;
 use super::reset::Reset;
 use super::{Action, Kind, and_until};
-use crate::fault::swarm::{Dice, Recipe};
-use crate::fault::text::{Tail, Words};
+use crate::fault::recipe::{Dice, Recipe};
+use crate::fault::words::{Tail, Words};
 use crate::fault::{Fault, Target};
 
 /// Packets of a link are lost.

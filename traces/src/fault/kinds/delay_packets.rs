@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::packets::Packets;
 use super::{Kind, and_until};
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// Packets take longer. Those of one link keep their order.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -8,7 +8,7 @@ use retake_core::time::nanos;
 use serde::Serialize;
 
 use super::and_until;
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// Some operations of one kind on a disk.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

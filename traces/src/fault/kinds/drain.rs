@@ -3,7 +3,7 @@ use retake_core::fault::{Effect, Moment};
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::text::Words;
+use crate::fault::words::Words;
 
 /// The actor stops after the messages that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

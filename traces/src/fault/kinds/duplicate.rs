@@ -4,8 +4,8 @@ use retake_core::step::StepKind;
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::swarm::Recipe;
-use crate::fault::text::Words;
+use crate::fault::recipe::Recipe;
+use crate::fault::words::Words;
 
 /// The actor's next message is sent to it once more, where it can be cloned: what a sender does that repeats a message after a timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -4,8 +4,8 @@ use retake_core::step::StepKind;
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::swarm::Recipe;
-use crate::fault::text::{Tail, Words, callback_moment, callback_words};
+use crate::fault::recipe::Recipe;
+use crate::fault::words::{Tail, Words, callback_moment, callback_words};
 
 /// A callback of the actor returns an error instead of running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Kind;
 use super::disks::Operations;
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// Operations on a disk fail.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -6,7 +6,7 @@ use retake_core::time::nanos;
 use serde::Serialize;
 
 use super::{Kind, and_until, disks};
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// There is no room on a disk: writes fail.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

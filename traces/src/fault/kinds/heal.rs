@@ -4,7 +4,7 @@ use retake_core::time::{Seconds, nanos};
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// Lasting faults end, and no further one is injected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::Kind;
 use crate::fault::Fault;
-use crate::fault::swarm::{Dice, Recipe};
-use crate::fault::text::{Part, Tail, Words};
+use crate::fault::recipe::{Dice, Recipe};
+use crate::fault::words::{Part, Tail, Words};
 
 /// Kill the actor: what it is doing is dropped at its await.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::coalesce::Coalesce;
 use super::{Kind, until};
-use crate::fault::swarm::{Dice, Recipe};
-use crate::fault::text::{Tail, Words};
+use crate::fault::recipe::{Dice, Recipe};
+use crate::fault::words::{Tail, Words};
 use crate::fault::{Fault, Target};
 
 /// Timers fire late.

@@ -3,8 +3,8 @@ use retake_core::fault::{Effect, Moment};
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::swarm::Recipe;
-use crate::fault::text::{Tail, Words};
+use crate::fault::recipe::Recipe;
+use crate::fault::words::{Tail, Words};
 use crate::fault::{Fault, Target};
 
 /// Loads (`retake::workload`) are larger, or limited.

@@ -4,8 +4,8 @@ use retake_core::step::StepKind;
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::swarm::Recipe;
-use crate::fault::text::Words;
+use crate::fault::recipe::Recipe;
+use crate::fault::words::Words;
 
 /// The actor's next message is dropped unhandled, with its reply port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -11,8 +11,8 @@ use bincode::{Decode, Encode};
 use retake_core::fault::{Effect, Moment};
 use serde::Serialize;
 
-use super::swarm::Recipe;
-use super::text::{Tail, Words};
+use super::recipe::Recipe;
+use super::words::{Tail, Words};
 
 mod break_service;
 mod buggify;

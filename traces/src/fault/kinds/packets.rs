@@ -9,7 +9,7 @@ use retake_core::service::Share;
 use retake_core::time::nanos;
 use serde::Serialize;
 
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// Some of the packets between hosts.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -4,8 +4,8 @@ use retake_core::time::nanos;
 use serde::Serialize;
 
 use super::{Kind, until};
-use crate::fault::swarm::Recipe;
-use crate::fault::text::{Tail, Words};
+use crate::fault::recipe::Recipe;
+use crate::fault::words::{Tail, Words};
 use crate::fault::{Fault, Target};
 
 /// Nothing runs, while time moves.

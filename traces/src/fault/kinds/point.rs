@@ -3,7 +3,7 @@ use retake_core::fault::{Effect, Moment};
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// The marked place of this name misbehaves the next time.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

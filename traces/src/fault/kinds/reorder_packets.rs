@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::packets::Packets;
 use super::{Kind, and_until};
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// Later packets of its link may overtake a share of the packets.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

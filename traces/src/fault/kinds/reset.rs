@@ -5,7 +5,7 @@ use retake_core::service::Share;
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// The next packet of a link becomes a reset of its connection, which both ends hear.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

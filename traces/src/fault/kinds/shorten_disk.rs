@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Kind;
 use super::disks::Operations;
-use crate::fault::text::{Tail, Words};
+use crate::fault::words::{Tail, Words};
 
 /// A part of the bytes is read or written.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -9,8 +9,8 @@ use super::kill::Kill;
 use super::panic::Panic;
 use super::{Kind, until};
 use crate::fault::Fault;
-use crate::fault::swarm::{Dice, Recipe};
-use crate::fault::text::{Part, Tail, Words};
+use crate::fault::recipe::{Dice, Recipe};
+use crate::fault::words::{Part, Tail, Words};
 
 /// Each step of the task comes later than it could, or its next incarnation starts late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::kill::Kill;
 use super::{Kind, until};
-use crate::fault::swarm::Recipe;
-use crate::fault::text::{Tail, Words};
+use crate::fault::recipe::Recipe;
+use crate::fault::words::{Tail, Words};
 
 /// The actor's name is taken as soon as it is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -3,8 +3,8 @@ use retake_core::fault::{Effect, Moment};
 use serde::Serialize;
 
 use super::Kind;
-use crate::fault::swarm::Recipe;
-use crate::fault::text::Words;
+use crate::fault::recipe::Recipe;
+use crate::fault::words::Words;
 
 /// The actor stops after its present message, whatever it still has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -5,6 +5,7 @@
 
 mod callbacks;
 mod lasting;
+#[cfg(feature = "net")]
 mod packets;
 mod points;
 mod requests;
