@@ -1,4 +1,4 @@
-//! Faults of disks: what becomes of reads, writes and syncs, what is recorded, replayed, kept and
+//! Faults of disks: what happens to reads, writes and syncs, what is recorded, replayed, kept and
 //! left out when a failure is made small.
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! Faults of the network: what becomes of packets, what is recorded, replayed, kept and left
+//! Faults of the network: what happens to packets, what is recorded, replayed, kept and left
 //! out when a failure is made small.
 #![allow(missing_docs)]
 

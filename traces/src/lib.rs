@@ -23,12 +23,13 @@
 //! ```
 //!
 //! The modules, in reading order: [`fault`] is what goes wrong on purpose, [`strategy`] who
-//! chooses, [`label`] who tasks are, [`run`] all that makes a run; [`header`] and [`record`] are what a trace says; `format`
-//! is how it says it in bytes; [`sink`], [`writer`] and [`reader`] take records in and give
-//! them back; [`schedule`] is what a replay needs of them; [`live`] is what recordings of live
-//! processes add; [`mod@clean`] escapes what a terminal would obey in texts of others; [`error`]
-//! is what can be wrong with a file, and [`mod@file`] how all files are opened and written.
-//! `retake-inspect` makes stories, comparisons and exports of traces.
+//! chooses, [`label`] who tasks are, [`run`] the settings of a run; [`header`] and [`record`]
+//! are what a trace says; `format` is how it says it in bytes; [`sink`], [`writer`] and
+//! [`reader`] take records in and give them back; [`schedule`] is what a replay needs of them;
+//! [`live`] is what recordings of live processes add; [`mod@clean`] escapes what a terminal
+//! would obey in texts of others; [`error`] is what can be wrong with a file, and [`mod@file`]
+//! how all files are opened and written. `retake-inspect` makes stories, comparisons and
+//! exports of traces.
 
 pub mod clean;
 mod codec;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::strategy::Strategy;
 
-/// All that makes a run of a scenario: the same program with the same settings takes the same
+/// The settings of a run of a scenario: the same program with the same settings takes the same
 /// steps.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct RunConfig {
@@ -100,7 +100,7 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// All that can be recorded.
+    /// Everything that can be recorded.
     pub const ALL: Self = Self {
         causality: true,
         story: true,

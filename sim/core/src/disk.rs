@@ -41,7 +41,7 @@ impl DiskOperation {
     }
 }
 
-/// What becomes of an operation.
+/// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskFailureKind {
     /// The machine loses its power before it: what was not synced is lost, and what was open
@@ -71,7 +71,7 @@ impl DiskFailureKind {
     }
 }
 
-/// What becomes of one operation, see [`DiskFailureKind`].
+/// How one operation fails, see [`DiskFailureKind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskFailure {
     kind: DiskFailureKind,
@@ -85,7 +85,7 @@ impl DiskFailure {
         Self { kind, drawn }
     }
 
-    /// What becomes of the operation.
+    /// How the operation fails.
     #[must_use]
     pub const fn kind(self) -> DiskFailureKind {
         self.kind

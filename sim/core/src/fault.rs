@@ -127,7 +127,7 @@ pub enum Effect {
     ChangePackets {
         /// Of those of this link; none means all links.
         link: Option<Link>,
-        /// What becomes of them.
+        /// What happens to them.
         change: PacketChange,
         /// How many of them; which ones, the seed draws.
         share: Share,
@@ -140,7 +140,7 @@ pub enum Effect {
         disk: Option<String>,
         /// Which operations; none means the next one, once for each disk.
         operation: Option<DiskOperation>,
-        /// What becomes of them.
+        /// What happens to them.
         failure: DiskFailureKind,
         /// How many of them; which ones, the seed draws.
         share: Share,

@@ -1,8 +1,8 @@
-//! What becomes of packets on purpose, and on which links.
+//! What faults do to packets, and on which links.
 
 use std::fmt;
 
-/// What becomes of a packet.
+/// What happens to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketChange {
     /// It meets a link that is cut, and is lost.

@@ -90,7 +90,7 @@ impl FileSystem {
         Self { name, ..self }
     }
 
-    /// What becomes of an operation, if it does not succeed. A crash is made here.
+    /// How an operation fails, if it does. A crash is made here.
     fn ask(&self, operation: DiskOperation) -> Option<DiskFailure> {
         let failure = retake::disk(&self.name, operation)?;
         let what = match failure.kind() {

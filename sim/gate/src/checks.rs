@@ -140,7 +140,7 @@ pub fn service(name: &str) -> Option<ServiceFailure> {
     engine::with(|engine| engine.service(name)).flatten()
 }
 
-/// What becomes of this operation on the disk of that name on purpose, if it does not succeed:
+/// How this operation on the disk of that name fails on purpose, if it does:
 /// for disks that simulate one. Those of `retake_sim::fs` ask by themselves.
 ///
 /// A simulation lets disks fail by faults, such as `fail disk writes rate 5% @2s until 5s`.

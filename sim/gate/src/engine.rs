@@ -208,7 +208,7 @@ pub trait Engine {
         let _ = name;
         None
     }
-    /// What becomes of this operation on a disk, if it does not succeed.
+    /// How this operation on a disk fails on purpose, if it does.
     fn disk(&self, name: &str, operation: DiskOperation) -> Option<DiskFailure> {
         let _ = (name, operation);
         None

@@ -101,7 +101,7 @@ fn former(text: &str) -> Option<Result<Case, String>> {
             find_again(&fields)
         )));
     }
-    // Holds had a field of their own beside the strategy, which they replaced.
+    // Holds had a field of their own next to the strategy, which they replaced.
     let holds = fields.remove("holds")?;
     fields.insert("strategy".to_owned(), json!({ "holds": holds }));
     let case = serde_json::from_value(Value::Object(fields));

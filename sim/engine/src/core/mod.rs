@@ -57,7 +57,7 @@ const ROUNDS_AFTER_EXIT: u32 = 2;
 /// Rounds that the sentinel waits after virtual time moved: a timer may wake a task that is
 /// not gated, such as ractor's `send_after`, whose message is due at that instant as well.
 const ROUNDS_AFTER_MOVE: u32 = 2;
-/// Who is told to have failed where a count of messages does.
+/// What is said to have failed where a count of messages is wrong.
 pub(crate) const COUNTED: &str = "messages";
 
 /// The stream that the user draws from; made for the first draw.
@@ -79,7 +79,7 @@ pub(crate) struct Core {
     current: Option<u32>,
     /// The actor of which `pre_start` runs as a part of the current step.
     pub(crate) within: Option<u32>,
-    /// The task that was chosen and has not begun its step, and how it was chosen.
+    /// The task that was chosen and has not started its step, and how it was chosen.
     granted: Option<(u32, Choice)>,
     /// Who woke the tasks that reach their gates now: the one step, with its task, that has
     /// run since the system was quiescent. None when it was time, a fault, or one of several.
@@ -137,11 +137,11 @@ pub(crate) struct Core {
 #[derive(Debug, Default)]
 pub(crate) struct Last {
     pub(crate) unhandled: Vec<Unhandled>,
-    /// States that no step has told.
+    /// States that no step has recorded.
     pub(crate) states: Vec<StateRecord>,
 }
 
-/// Sees who told which event; what it says is wrong fails the run.
+/// Sees each event and its task; what it reports fails the run.
 pub(crate) type Monitor = Box<dyn FnMut(&str, &str) -> Result<(), String>>;
 
 /// What the engine is to do after letting go of the core.
@@ -429,7 +429,7 @@ impl Core {
         self.current
     }
 
-    /// The number of whoever runs now, the scenario's if nobody does.
+    /// The number of the task that runs now, the scenario's if none does.
     pub(crate) fn current_serial(&self) -> u32 {
         let task = self.current.and_then(|slot| self.tasks.get(slot));
         task.map_or(0, |task| task.serial)
@@ -440,7 +440,7 @@ impl Core {
         self.tasks.get(self.within.or(self.current)?)
     }
 
-    /// The label of whoever runs now.
+    /// The label of the task that runs now.
     fn current_label(&self) -> String {
         let task = self.actor_or_current();
         task.map_or_else(|| "nobody".to_owned(), |task| self.label(task))

@@ -52,8 +52,8 @@ thread_local! {
     static CLOCK_READS: Cell<(u32, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// What interposed functions ask of the engine on their thread, where nothing else happens
-/// if there is none.
+/// What interposed functions ask of the engine on their thread. Without an engine they do
+/// nothing else.
 #[cfg(all(feature = "interpose", target_os = "linux"))]
 pub(crate) struct Asked {
     /// Steps of the run so far.
@@ -139,7 +139,7 @@ impl Drop for Interposed {
 pub(crate) struct RunHeap(u8);
 
 impl RunHeap {
-    /// Take one that no other run uses. Where there is none, the run has that of the C library.
+    /// Take one that no other run uses. If all are in use, the run has that of the C library.
     pub(crate) fn start() -> Self {
         #[cfg(all(feature = "interpose", target_os = "linux"))]
         let number = symbols::take_heap();

@@ -15,7 +15,7 @@ use crate::engine::current;
 use crate::environment::Environment;
 use crate::rng::stream;
 
-/// What becomes of packets that do not arrive.
+/// What happens to packets that do not arrive.
 const CUT: &str = "meets a cut link";
 const LOST: &str = "is lost";
 /// What is added to the latency of a second copy, and of a packet that others overtake,

@@ -108,7 +108,7 @@ impl Sim {
         }
     }
 
-    /// All that makes its runs, for the header of a trace.
+    /// Everything that makes its runs, for the header of a trace.
     #[must_use]
     pub fn config(&self) -> &RunConfig {
         &self.config

@@ -61,7 +61,7 @@ impl Operations {
         }
     }
 
-    /// What becomes of them, for a person.
+    /// What happens to them, for a person.
     pub(super) fn describe(&self, what: &str) -> String {
         let operations = match self.share {
             share if share.is_all() => self.operation.word().to_owned(),

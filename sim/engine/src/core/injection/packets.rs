@@ -1,4 +1,4 @@
-//! Faults of the network: what becomes of a packet.
+//! Faults of the network: what happens to a packet.
 //!
 //! As those of requests they last, and are recorded at the first packet that they affect.
 
@@ -30,7 +30,7 @@ impl Core {
         resends
     }
 
-    /// What becomes of a packet that goes from one host to another.
+    /// What happens to a packet that goes from one host to another.
     pub(crate) fn packet(&mut self, from: &str, to: &str, is_tcp: bool) -> PacketFate {
         let number = self.stats.packets;
         self.stats.packets += 1;

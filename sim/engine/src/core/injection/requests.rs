@@ -60,7 +60,7 @@ impl Core {
         None
     }
 
-    /// What becomes of an operation on a disk, if it does not succeed.
+    /// How an operation on a disk fails, if it does.
     pub(crate) fn disk(&mut self, name: &str, asked: DiskOperation) -> Option<DiskFailure> {
         if !self.in_step() {
             return None;

@@ -41,7 +41,7 @@ pub(super) fn prepare() {
     library::look_up_all();
 }
 
-/// A heap for the run that begins on this thread: that of the C library if there is no other.
+/// A heap for the run that begins on this thread: that of the C library if all others are in use.
 pub(super) fn take_heap() -> u8 {
     #[cfg(all(
         target_env = "gnu",

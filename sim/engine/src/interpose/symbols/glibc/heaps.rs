@@ -47,7 +47,7 @@ unsafe impl Allocator for Range {
             return none;
         }
         let start = (self.start + used) as *mut c_void;
-        // SAFETY: new memory at an address where there is none.
+        // SAFETY: new memory at an address that is not in use.
         let piece = unsafe {
             libc::mmap(
                 start,
@@ -134,7 +134,7 @@ static ALL: [Heap; HEAPS] = {
     all
 };
 
-/// Take a heap that no run uses: a number from 1, or that of the C library if there is none.
+/// Take a heap that no run uses: a number from 1, or that of the C library if all are in use.
 pub(in crate::interpose::symbols) fn take() -> u8 {
     let free = ALL
         .iter()
@@ -165,6 +165,6 @@ pub(super) fn of_memory(memory: *mut c_void) -> Option<&'static Heap> {
 pub(super) unsafe fn usable(memory: *mut c_void) -> usize {
     /// The lowest bits of a chunk's size are flags.
     const FLAGS: usize = 7;
-    // SAFETY: the size of a chunk stands before its memory, and is followed by the next one's.
+    // SAFETY: the size of a chunk is before its memory, and is followed by the next one's.
     unsafe { (memory.cast::<usize>().sub(1).read() & !FLAGS) - size_of::<usize>() }
 }

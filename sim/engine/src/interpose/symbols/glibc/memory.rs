@@ -257,7 +257,7 @@ mod tests {
             }
             drop(heap);
             for (memory, size) in all {
-                // It stays on its heap, whoever makes it larger.
+                // It stays on its heap when another thread or the engine makes it larger.
                 let larger = realloc(memory, size + 1000);
                 assert!(of_memory(larger).is_some());
                 let bytes = std::slice::from_raw_parts(larger.cast::<u8>(), size);
