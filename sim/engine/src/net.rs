@@ -10,7 +10,8 @@
 //! Within one host, over 127.0.0.1, packets are neither delayed nor lost.
 //!
 //! ```
-//! //! use retake_sim::{Sim, net};
+//! use std::time::Duration;
+//! use retake_sim::{Sim, net};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! let run = Sim::new().run(|| async {
@@ -37,7 +38,8 @@
 //!
 //! What `turmoil-net` 0.1 does not do: lost packets are sent again after a count of passes
 //! and not after a time, and a segment that overtakes another is dropped by its receiver
-//! and sent again as a lost one. A pass is made each millisecond while a packet may be lost.
+//! and sent again as a lost one. A pass is made each millisecond while a packet may be lost by
+//! the settings, and for some seconds after a fault has lost one.
 
 mod settings;
 mod wire;
