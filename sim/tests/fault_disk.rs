@@ -2,22 +2,22 @@
 //! left out when a failure is made small.
 #![allow(missing_docs)]
 
+#[path = "common/faulted.rs"]
+mod faulted;
+
 use std::collections::BTreeSet;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::sync::Arc;
 use std::time::Duration;
 
+use faulted::{each_changes_the_run_and_is_replayed, faults, injected, kept, said};
 use proptest::prelude::{prop_assert_eq, proptest};
 use retake::{DiskOperation, Share};
 use retake_inspect::compare;
-use retake_inspect::story::lines;
-use retake_sim::explore::{Explorer, Scenario, shrink};
 use retake_sim::kinds::{
     Action, CorruptDisk, CrashDisk, FailDisk, FillDisk, Operations, ShortenDisk,
 };
-use retake_sim::{Fault, FaultPlan, Run, Sim, Strategy, Target, fs};
+use retake_sim::{Fault, Run, Sim, Target, fs};
 use retake_traces::record::Record;
-use retake_traces::{MemorySink, Schedule};
 
 const MS: Duration = Duration::from_millis(1);
 const LINE: &str = "0123456789\n";
@@ -75,36 +75,14 @@ async fn log_on(disk: fs::FileSystem) -> Log {
     log
 }
 
-fn faults(texts: &[&str]) -> Vec<Fault> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
-}
-
 fn run(seed: u64, faults: Vec<Fault>) -> (Run<Log>, Vec<Record>) {
-    let sink = MemorySink::new();
-    let sim = Sim::new().seed(seed).story(true).faults(faults);
-    (sim.trace(sink.clone()).run(log), sink.records())
+    faulted::run(seed, faults, log)
 }
 
 fn logged(seed: u64, texts: &[&str]) -> Log {
     let (run, _) = run(seed, faults(texts));
     assert_eq!(run.warnings, Vec::<String>::new(), "{texts:?}");
     run.expect_passed()
-}
-
-fn injected(records: &[Record]) -> Vec<String> {
-    lines(records)
-        .iter()
-        .filter(|line| matches!(line.record, Record::Fault(_)))
-        .map(|line| format!("{} {}", line.who, line.what()))
-        .collect()
-}
-
-fn said(records: &[Record], what: &str) -> usize {
-    let lines = lines(records);
-    lines
-        .iter()
-        .filter(|line| line.what().contains(what))
-        .count()
 }
 
 fn expected_text() -> String {
@@ -266,26 +244,7 @@ const KINDS: [&str; 5] = [
 
 #[test]
 fn each_kind_is_in_the_trace_changes_the_run_and_is_replayed() {
-    let (_, plain) = run(3, Vec::new());
-    for text in KINDS {
-        let faults = faults(&[text]);
-        let (first, recorded) = run(3, faults.clone());
-        assert_eq!(injected(&recorded).len(), 1, "{text}");
-        assert!(
-            compare(("plain", "faulty"), &plain, &recorded).is_some(),
-            "{text}"
-        );
-        let schedule = Schedule::read(recorded.iter().cloned().map(Ok)).unwrap();
-        let replay = Strategy::Replay(Arc::new(schedule));
-        for strategy in [replay, Strategy::default()] {
-            let sink = MemorySink::new();
-            let sim = Sim::new().seed(3).story(true).faults(faults.clone());
-            let again = sim.strategy(strategy).trace(sink.clone()).run(log);
-            let divergence = compare(("first", "again"), &recorded, &sink.records());
-            assert!(divergence.is_none(), "{text}");
-            assert_eq!(first.event_hash, again.event_hash, "{text}");
-        }
-    }
+    each_changes_the_run_and_is_replayed(&KINDS, log);
     let verbs: BTreeSet<&str> = KINDS
         .iter()
         .map(|text| text.parse::<Fault>().unwrap().action.verb())
@@ -309,20 +268,8 @@ fn a_fault_that_decides_is_kept_and_others_are_left_out() {
         "break till quota @0s",
         "clock +5s @10ms",
     ];
-    let plan = FaultPlan {
-        faults: faults(&texts),
-        ..FaultPlan::default()
-    };
-    let campaign = Explorer::new("log").seeds(0..2).faults(plan).run(keeps_all);
-    let case = &campaign.failures[0].case;
-    let shrunk = shrink(case, keeps_all, |_| {}).expect("it fails");
-    let kept = &shrunk.case.config.faults;
-    let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
-    let [kept] = &kept[..] else {
-        panic!("{kept:?}");
-    };
+    let kept = kept(0..2, &texts, keeps_all);
     assert!(kept.starts_with("fill disk @step "), "{kept}");
-    assert!(!shrunk.case.run(&Scenario::from(keeps_all)).passed());
 }
 
 proptest! {

@@ -2,23 +2,24 @@
 //! out when a failure is made small.
 #![allow(missing_docs)]
 
+#[path = "common/faulted.rs"]
+mod faulted;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
+use faulted::{each_changes_the_run_and_is_replayed, faults, injected, kept, said};
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use proptest::strategy::Strategy as _;
 use retake::Share;
 use retake_inspect::compare;
-use retake_inspect::story::lines;
-use retake_sim::explore::{Explorer, Scenario, shrink};
+use retake_sim::explore::Explorer;
 use retake_sim::fault::Link;
 use retake_sim::kinds::{
     Action, Cut, DelayPackets, DuplicatePackets, LosePackets, Packets, ReorderPackets, Reset,
 };
-use retake_sim::{Fault, FaultPlan, Run, Sim, Strategy, Target, net};
+use retake_sim::{Fault, FaultPlan, Run, Sim, Target, net};
 use retake_traces::record::Record;
-use retake_traces::{MemorySink, Schedule};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const MS: Duration = Duration::from_millis(1);
@@ -79,36 +80,14 @@ async fn ask(stream: &mut Option<net::TcpStream>, number: u8) -> std::io::Result
     Ok(())
 }
 
-fn faults(texts: &[&str]) -> Vec<Fault> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
-}
-
 fn run(seed: u64, faults: Vec<Fault>) -> (Run<Answers>, Vec<Record>) {
-    let sink = MemorySink::new();
-    let sim = Sim::new().seed(seed).story(true).faults(faults);
-    (sim.trace(sink.clone()).run(echo), sink.records())
+    faulted::run(seed, faults, echo)
 }
 
 fn answers(seed: u64, texts: &[&str]) -> Answers {
     let (run, _) = run(seed, faults(texts));
     assert_eq!(run.warnings, Vec::<String>::new(), "{texts:?}");
     run.expect_passed()
-}
-
-fn injected(records: &[Record]) -> Vec<String> {
-    lines(records)
-        .iter()
-        .filter(|line| matches!(line.record, Record::Fault(_)))
-        .map(|line| format!("{} {}", line.who, line.what()).trim().to_owned())
-        .collect()
-}
-
-fn said(records: &[Record], what: &str) -> usize {
-    let lines = lines(records);
-    lines
-        .iter()
-        .filter(|line| line.what().contains(what))
-        .count()
 }
 
 #[test]
@@ -320,26 +299,7 @@ const KINDS: [&str; 6] = [
 
 #[test]
 fn each_kind_is_in_the_trace_changes_the_run_and_is_replayed() {
-    let (_, plain) = run(3, Vec::new());
-    for text in KINDS {
-        let faults = faults(&[text]);
-        let (first, recorded) = run(3, faults.clone());
-        assert_eq!(injected(&recorded).len(), 1, "{text}");
-        assert!(
-            compare(("plain", "faulty"), &plain, &recorded).is_some(),
-            "{text}"
-        );
-        let schedule = Schedule::read(recorded.iter().cloned().map(Ok)).unwrap();
-        let replay = Strategy::Replay(Arc::new(schedule));
-        for strategy in [replay, Strategy::default()] {
-            let sink = MemorySink::new();
-            let sim = Sim::new().seed(3).story(true).faults(faults.clone());
-            let again = sim.strategy(strategy).trace(sink.clone()).run(echo);
-            let divergence = compare(("first", "again"), &recorded, &sink.records());
-            assert!(divergence.is_none(), "{text}");
-            assert_eq!(first.event_hash, again.event_hash, "{text}");
-        }
-    }
+    each_changes_the_run_and_is_replayed(&KINDS, echo);
     let verbs: BTreeSet<&str> = KINDS
         .iter()
         .map(|text| text.parse::<Fault>().unwrap().action.verb())
@@ -364,27 +324,10 @@ fn a_fault_that_decides_is_kept_and_others_are_left_out() {
         "break till quota @0s",
         "clock +5s @10ms",
     ];
-    let plan = FaultPlan {
-        faults: faults(&texts),
-        ..FaultPlan::default()
-    };
-    let campaign = Explorer::new("echo").seeds(0..2).faults(plan).run(in_time);
-    let case = &campaign.failures[0].case;
-    let shrunk = shrink(case, in_time, |_| {}).expect("it fails");
-    let kept: Vec<String> = shrunk
-        .case
-        .config
-        .faults
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let [kept] = &kept[..] else {
-        panic!("{kept:?}");
-    };
+    let kept = kept(0..2, &texts, in_time);
     // It begins with the first packet that it has lost.
     assert!(kept.starts_with("cut server -> client @1"), "{kept}");
     assert!(kept.ends_with("s until 1300ms"), "{kept}");
-    assert!(!shrunk.case.run(&Scenario::from(in_time)).passed());
 }
 
 #[test]

@@ -3,21 +3,19 @@
 #![allow(missing_docs)]
 
 mod common;
+#[path = "common/faulted.rs"]
+mod faulted;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use common::MS;
+use faulted::{faults, injected, is_replayed, kept};
 use proptest::prelude::*;
 use retake::{ServiceFailure, Share};
 use retake_inspect::compare;
-use retake_inspect::story::lines;
-use retake_sim::explore::{Explorer, Scenario, shrink};
 use retake_sim::kinds::BreakService;
-use retake_sim::plan::FaultPlan;
-use retake_sim::{Fault, Run, Sim, Strategy, Target};
+use retake_sim::{Fault, Run, Target};
 use retake_traces::record::Record;
-use retake_traces::{MemorySink, Schedule};
 
 type Failures = Vec<Option<ServiceFailure>>;
 
@@ -38,14 +36,8 @@ async fn asks() -> Failures {
     failures
 }
 
-fn faults(texts: &[&str]) -> Vec<Fault> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
-}
-
 fn run(seed: u64, faults: Vec<Fault>) -> (Run<Failures>, Vec<Record>) {
-    let sink = MemorySink::new();
-    let sim = Sim::new().seed(seed).story(true).faults(faults);
-    (sim.trace(sink.clone()).run(asks), sink.records())
+    faulted::run(seed, faults, asks)
 }
 
 /// At which requests of the till something failed.
@@ -54,14 +46,6 @@ fn failing(seed: u64, texts: &[&str]) -> Vec<usize> {
     let failed = run.expect_passed();
     (0..failed.len())
         .filter(|it| failed[*it].is_some())
-        .collect()
-}
-
-fn injected(records: &[Record]) -> Vec<String> {
-    lines(records)
-        .iter()
-        .filter(|line| matches!(line.record, Record::Fault(_)))
-        .map(|line| format!("{} {}", line.who, line.what()))
         .collect()
 }
 
@@ -178,20 +162,12 @@ fn a_fault_whose_service_is_never_affected_changes_nothing() {
 
 #[test]
 fn a_recorded_run_is_replayed_with_the_same_failures() {
-    let faults = faults(&[
+    let texts = [
         "break till quota rate 40% @20ms",
         "break door timeout @30ms",
-    ]);
+    ];
     for seed in 0..10 {
-        let (first, recorded) = run(seed, faults.clone());
-        let schedule = Schedule::read(recorded.iter().cloned().map(Ok)).unwrap();
-        let sink = MemorySink::new();
-        let sim = Sim::new().seed(seed).story(true).faults(faults.clone());
-        let sim = sim.strategy(Strategy::Replay(Arc::new(schedule)));
-        let again = sim.trace(sink.clone()).run(asks);
-        assert!(compare(("first", "again"), &recorded, &sink.records()).is_none());
-        assert_eq!(first.event_hash, again.event_hash);
-        assert_eq!(first.expect_passed(), again.expect_passed());
+        is_replayed(seed, &texts, asks);
     }
 }
 
@@ -209,31 +185,11 @@ fn a_fault_that_decides_is_kept_and_others_are_left_out() {
         "break door slow by 5ms @20ms until 50ms",
         "clock +5s @10ms",
     ];
-    let plan = FaultPlan {
-        faults: faults(&texts),
-        ..FaultPlan::default()
-    };
-    let campaign = Explorer::new("till")
-        .seeds(0..10)
-        .faults(plan)
-        .run(fails_by_the_till);
-    let case = &campaign.failures[0].case;
-    let shrunk = shrink(case, fails_by_the_till, |_| {}).expect("it fails");
-    let kept: Vec<String> = shrunk
-        .case
-        .config
-        .faults
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let [kept] = &kept[..] else {
-        panic!("{kept:?}");
-    };
+    let kept = kept(0..10, &texts, fails_by_the_till);
     assert!(
         kept.starts_with("break till timeout rate 60% @step "),
         "{kept}"
     );
-    assert!(!shrunk.case.run(&Scenario::from(fails_by_the_till)).passed());
 }
 
 proptest! {
