@@ -230,7 +230,7 @@ impl Explorer {
         let mut result = seed_run(noted, &ran.run, failed);
         let mut finding = None;
         if failed && has_shared_worker {
-            finding = determinism::repeat_alone(&case, &ran.run, ran.history, scenario);
+            finding = determinism::repeat_alone(&case, &ran.run, ran.history.cases(), scenario);
         }
         if finding.is_none() && self.is_sampled(seed) {
             let others = (1..=SEEDS_BEFORE).map(|more| self.draw(seed.wrapping_add(more), plain));

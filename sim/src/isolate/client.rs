@@ -1,6 +1,7 @@
 //! One worker, seen from the process that started it, however it is reached.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::link::{Killer, Link, Message, START, now};
@@ -12,7 +13,7 @@ pub(super) struct Client {
     link: Box<dyn Link>,
     is_randomized: bool,
     /// What it has run in its own process, oldest first.
-    pub(super) history: Vec<Vec<u8>>,
+    pub(super) history: Vec<Arc<[u8]>>,
 }
 
 impl Client {

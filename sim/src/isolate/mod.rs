@@ -37,6 +37,7 @@ pub use pool::Workers;
 pub(crate) use server::{PartSender, Parts};
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The environment variable by which a worker finds its requests. Its value is the number of a
@@ -133,7 +134,7 @@ pub(crate) struct Done {
     /// What it printed, where that is kept.
     pub(crate) printed: String,
     /// What the same process had run before, oldest first.
-    pub(crate) history: Vec<Vec<u8>>,
+    pub(crate) history: Vec<Arc<[u8]>>,
 }
 
 impl Done {

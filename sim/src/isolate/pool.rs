@@ -167,7 +167,7 @@ impl Workers {
                 Err(lost) => Err(lost),
                 Ok(answer) => {
                     if !in_child {
-                        client.history.push(request.to_vec());
+                        client.history.push(request.into());
                     }
                     if client.serves_again(place) && client.history.len() < SHARED_RUNS_MAX {
                         lock(self.idle(place)).push(client);

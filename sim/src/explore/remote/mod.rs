@@ -97,6 +97,19 @@ pub(super) enum Listener<'a> {
     Choices(&'a mut dyn FnMut(NewChoice)),
 }
 
+/// What a process has been asked to run, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct History(Vec<Arc<[u8]>>);
+
+impl History {
+    /// Read it, which takes longer than a short run: for runs that fail.
+    pub(super) fn cases(&self) -> Vec<Case> {
+        let requests = self.0.iter();
+        let requests = requests.filter_map(|it| serde_json::from_slice::<Request>(it).ok());
+        requests.map(|it| it.case.into_owned()).collect()
+    }
+}
+
 /// What a run gives.
 #[derive(Debug)]
 pub(super) struct Ran {
@@ -105,7 +118,7 @@ pub(super) struct Ran {
     /// What it printed, where that is kept.
     pub(super) printed: String,
     /// What its process had run before, oldest first.
-    pub(super) history: Vec<Case>,
+    pub(super) history: History,
     /// What the scenario leaves in addition to its output.
     pub(super) report: Option<String>,
     /// A hash over what each task has done, of a walk that came to its end.
@@ -121,7 +134,7 @@ impl Ran {
             run,
             holds,
             printed: String::new(),
-            history: Vec::new(),
+            history: History::default(),
             report: None,
             interleaving: None,
             is_refused: false,
@@ -313,9 +326,7 @@ pub(super) fn run(
     };
     ran.run.trace_error = receiver.finish();
     ran.printed = printed;
-    let requests = history.iter();
-    let requests = requests.filter_map(|it| serde_json::from_slice::<Request>(it).ok());
-    ran.history = requests.map(|it| it.case.into_owned()).collect();
+    ran.history = History(history);
     ran
 }
 
