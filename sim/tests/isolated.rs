@@ -385,7 +385,10 @@ fn where_actors_keep_things() -> Body {
 
 /// Recording allocates: texts, states, causes, the trace itself.
 #[test]
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg_attr(
+    not(all(feature = "heap", target_os = "linux", target_env = "gnu")),
+    ignore = "what is simulated has no heap of its own"
+)]
 fn addresses_are_the_same_whatever_is_recorded_of_a_run() {
     let name = "addresses_are_the_same_whatever_is_recorded_of_a_run";
     let scenario = isolated(name, where_actors_keep_things);
@@ -424,7 +427,10 @@ fn where_the_first_things_are() -> Body {
 
 /// What chooses the steps, and which faults there are, is the engine's own.
 #[test]
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg_attr(
+    not(all(feature = "heap", target_os = "linux", target_env = "gnu")),
+    ignore = "what is simulated has no heap of its own"
+)]
 fn addresses_are_the_same_whatever_chooses_the_steps() {
     let name = "addresses_are_the_same_whatever_chooses_the_steps";
     let scenario = isolated(name, where_the_first_things_are);

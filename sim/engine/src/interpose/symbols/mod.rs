@@ -45,6 +45,7 @@ pub(super) fn prepare() {
 pub(super) fn take_heap() -> u8 {
     #[cfg(all(
         target_env = "gnu",
+        feature = "heap",
         not(target_feature = "crt-static"),
         any(target_arch = "x86_64", target_arch = "aarch64")
     ))]
@@ -57,6 +58,7 @@ pub(super) fn take_heap() -> u8 {
 pub(super) fn give_heap_back(number: u8) {
     #[cfg(all(
         target_env = "gnu",
+        feature = "heap",
         not(target_feature = "crt-static"),
         any(target_arch = "x86_64", target_arch = "aarch64")
     ))]

@@ -6,10 +6,10 @@
 //! `threads` what starts a thread, and `place` who did.
 
 mod devices;
-#[cfg(not(target_feature = "crt-static"))]
+#[cfg(all(feature = "heap", not(target_feature = "crt-static")))]
 pub(super) mod heaps;
 mod host;
-#[cfg(not(target_feature = "crt-static"))]
+#[cfg(all(feature = "heap", not(target_feature = "crt-static")))]
 mod memory;
 mod place;
 mod threads;
@@ -18,7 +18,7 @@ mod waits;
 /// A run begins on this thread.
 pub(super) fn start() {
     devices::keep();
-    #[cfg(not(target_feature = "crt-static"))]
+    #[cfg(all(feature = "heap", not(target_feature = "crt-static")))]
     memory::keep();
     threads::keep();
     waits::keep();
