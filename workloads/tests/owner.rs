@@ -52,6 +52,36 @@ fn take(server: &Server, name: &str, count: u64) -> u64 {
     receipt
 }
 
+/// Also of a server that runs, and under names that are not there yet.
+#[test]
+fn nothing_is_written_over_a_ledger_or_into_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let first = serve(&data, &[]);
+    take(&first, "before", 3);
+    let link = folder.path().join("link");
+    symlink(data.join("ledger.log"), &link).unwrap();
+    let before = files(&data);
+    let second = folder.path().join("second");
+    for target in [
+        &*data.join("ledger.log"),
+        &*data.join("ledger.mark"),
+        &*data.join("new.retake"),
+        &*link,
+    ] {
+        let target = target.to_str().unwrap();
+        let traced = ["run", "recovery/one_action", "--trace", target];
+        let (code, _, error) = told(retake(folder.path(), &traced));
+        assert_eq!(code, 3, "{error}");
+        assert!(error.contains("a ledger is here"), "{error}");
+        let (code, error) = refused(&second, &["--addr", "127.0.0.1:0", "--record", target]);
+        assert_ne!(code, 0, "{error}");
+        assert!(error.contains("a ledger is here"), "{error}");
+    }
+    assert_eq!(files(&data), before);
+    take(&first, "after", 1);
+}
+
 #[test]
 fn a_second_server_on_one_folder_is_refused_and_writes_no_byte() {
     let folder = tempfile::tempdir().unwrap();

@@ -198,6 +198,30 @@ fn has_run(of: u32) -> bool {
     })
 }
 
+/// As `timeout` sends them: to the process and to its group, in a row.
+#[cfg(unix)]
+#[test]
+fn two_signals_in_a_row_are_one_request_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["explore", "zoo/raft/buggy", "--seeds", "0..10000000"];
+    let more = ["--keep-going", "--out", "found.json"];
+    let child = start(folder.path(), &[&arguments[..], &more[..]].concat());
+    let id = child.id();
+    let (code, text) = {
+        while !has_run(id) {
+            std::thread::yield_now();
+        }
+        let twice = format!("kill -INT {id}; kill -INT {id}");
+        let kill = Command::new("sh").args(["-c", &twice]).status();
+        assert!(kill.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), stdout(&output) + &stderr(&output))
+    };
+    assert_eq!(code, Some(130), "{text}");
+    assert!(text.contains("stopping; once more ends at once"), "{text}");
+    assert!(folder.path().join("found.json").exists(), "{text}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_run_that_is_interrupted_leaves_the_part_of_its_trace() {

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use retake_sim::isolate::{self, Workers};
 
@@ -40,6 +40,10 @@ pub struct Interrupt {
     cancelled: Arc<Mutex<Vec<Weak<Workers>>>>,
 }
 
+/// Signals that come within this time are one request: `timeout` sends one to the process and
+/// one to its group.
+const SAME_REQUEST: Duration = Duration::from_millis(500);
+
 /// How long to wait before looking again whether to stop.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -58,14 +62,20 @@ impl Interrupt {
                     reason = "waits for signals, outside any simulation"
                 )]
                 std::thread::spawn(move || {
+                    let mut first = None;
                     for _ in signals.forever() {
-                        let is_second = heard.is_asked.swap(true, Ordering::SeqCst);
-                        if is_second || heard.ends_at_once.load(Ordering::SeqCst) {
+                        heard.is_asked.store(true, Ordering::SeqCst);
+                        let ends_at_once = heard.ends_at_once.load(Ordering::SeqCst);
+                        let now = Instant::now();
+                        let first = *first.get_or_insert(now);
+                        if ends_at_once || now - first > SAME_REQUEST {
                             isolate::kill_all();
                             std::process::exit(Status::Interrupted.code().into());
                         }
-                        eprintln!("stopping; once more ends at once");
-                        heard.cancel();
+                        if first == now {
+                            eprintln!("stopping; once more ends at once");
+                            heard.cancel();
+                        }
                     }
                 });
             }

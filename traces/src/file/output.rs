@@ -1,7 +1,7 @@
 //! Writing a file as a whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Component, Path, PathBuf};
 
 use tempfile::TempPath;
@@ -302,6 +302,7 @@ fn resolve(path: &Path) -> Result<Target, FileError> {
             // Who may not write to a file must not replace it either.
             let writable = OpenOptions::new().write(true).open(&target);
             writable.map_err(FileError::of("create", path))?;
+            refuse_ledger(path, &target)?;
             Ok(Target::Regular(target, Some(found.permissions())))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -317,10 +318,32 @@ fn resolve(path: &Path) -> Result<Target, FileError> {
                     folder.display()
                 )));
             }
+            refuse_ledger(path, &target)?;
             Ok(Target::Regular(target, None))
         }
         Err(error) => Err(FileError::of("create", path)(error)),
     }
+}
+
+/// How the log of a ledger begins, in any version of its form, and how its file is called: what
+/// `retake-system` keeps its receipts in.
+const LEDGER: (&[u8], &str) = (b"RTKLEDG", "ledger.log");
+
+/// Nothing is written over a ledger or into its folder, where a server may be at work: what it
+/// has acknowledged would be lost.
+fn refuse_ledger(path: &Path, target: &Path) -> Result<(), FileError> {
+    let (beginning, name) = LEDGER;
+    let is_ledger = |file: &Path| {
+        let mut bytes = [0; LEDGER.0.len()];
+        let is_file = fs::metadata(file).is_ok_and(|it| it.is_file());
+        let read = |bytes: &mut [u8]| File::open(file)?.read_exact(bytes);
+        is_file && read(&mut bytes).is_ok() && bytes == beginning
+    };
+    if is_ledger(target) || is_ledger(&folder_of(target).join(name)) {
+        let what = "a ledger is here: write to another folder";
+        return Err(FileError::refused("create", path, what));
+    }
+    Ok(())
 }
 
 /// Open what is there to write to its end.
