@@ -13,7 +13,9 @@ use faulted::{faults, injected, is_replayed, kept};
 use proptest::prelude::*;
 use retake::{ServiceFailure, Share};
 use retake_inspect::compare;
+use retake_sim::explore::Explorer;
 use retake_sim::kinds::BreakService;
+use retake_sim::plan::FaultPlan;
 use retake_sim::{Fault, Run, Target};
 use retake_traces::record::Record;
 
@@ -190,6 +192,27 @@ fn a_fault_that_decides_is_kept_and_others_are_left_out() {
         kept.starts_with("break till timeout rate 60% @step "),
         "{kept}"
     );
+}
+
+/// A plan that misses all that it is about must not look like a campaign under faults.
+#[test]
+fn a_fault_of_the_plan_that_no_run_injects_is_reported_by_the_campaign() {
+    let plan = FaultPlan {
+        faults: faults(&["break till quota rate 5% @0s", "break tlil quota @0s"]),
+        ..FaultPlan::default()
+    };
+    let campaign = Explorer::new("till").seeds(0..20).faults(plan);
+    let campaign = campaign.run(async || drop(asks().await));
+    assert_eq!(campaign.runs, 20);
+    let counted = |fault: &str| campaign.not_injected.get(fault).copied();
+    assert_eq!(counted("break tlil quota @0s"), Some(20));
+    // Some runs have no request that it affects.
+    let missed = counted("break till quota rate 5% @0s").unwrap_or(0);
+    assert!((1..20).contains(&missed), "{missed}");
+    let [warning] = &campaign.faults_without_effect()[..] else {
+        panic!("{:?}", campaign.not_injected);
+    };
+    assert!(warning.contains("`break tlil quota @0s` was not injected in any of 20 runs"));
 }
 
 proptest! {

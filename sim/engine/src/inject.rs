@@ -151,17 +151,12 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Faults that were not injected.
-    pub(crate) fn not_injected(&self) -> Vec<String> {
+    pub(crate) fn not_injected(&self) -> impl Iterator<Item = (&Fault, String)> {
         let pending = self
             .pending
             .iter()
             .filter(|pending| !pending.is_over && !pending.fault.heals());
-        pending
-            .map(|pending| {
-                let why = self.why_not(pending);
-                format!("fault `{}` was not injected: {why}", pending.fault)
-            })
-            .collect()
+        pending.map(|pending| (&pending.fault, self.why_not(pending)))
     }
 
     fn why_not(&self, pending: &Pending) -> String {

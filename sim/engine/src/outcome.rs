@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use retake_traces::counted;
 use retake_traces::error::TraceError;
+use retake_traces::fault::Fault;
 use retake_traces::fault::swarm::PlainRun;
 use serde::{Deserialize, Serialize};
 
@@ -361,6 +362,8 @@ pub struct Run<T> {
     pub messages: Option<Messages>,
     /// Things to know that do not fail the run.
     pub warnings: Vec<String>,
+    /// Faults that were planned and not injected. The warnings say why.
+    pub not_injected: Vec<Fault>,
     /// Frames of the user's code at the panic that ended the run, innermost first, or at a
     /// deadlock what each task awaits, if `RUST_BACKTRACE` asks for them. See
     /// [`calls`](Self::calls).
@@ -433,6 +436,7 @@ impl<T> Run<T> {
             coverage: self.coverage,
             messages: self.messages,
             warnings: self.warnings,
+            not_injected: self.not_injected,
             backtrace: self.backtrace,
             trace_error: self.trace_error,
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use retake_traces::counted;
+use retake_traces::fault::Fault;
 use serde::{Deserialize, Serialize};
 
 use super::{Case, signature};
@@ -32,6 +33,9 @@ pub struct SeedRun {
     /// Tasks that ran outside the scheduler, the most at one time.
     #[serde(default)]
     pub ungated_max: u64,
+    /// Faults of the plan, not those of its swarm, that were not injected.
+    #[serde(default)]
+    pub not_injected: Vec<Fault>,
     /// It was run in a process that had run other seeds as well, and differed: from where on.
     #[serde(default)]
     pub depends_on_history: Option<String>,
@@ -81,6 +85,9 @@ pub struct Campaign {
     /// Tasks that ran outside the scheduler, the most at one time of a run.
     #[serde(default)]
     pub ungated_max: u64,
+    /// Faults of the plan, by their texts, and in how many runs they were not injected.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_injected: BTreeMap<String, u64>,
     /// Seeds that depend on what their process has run before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
@@ -104,6 +111,9 @@ impl Campaign {
         self.add_coverage(run.coverage);
         self.add_schedules([run.event_hash]);
         self.ungated_max = self.ungated_max.max(run.ungated_max);
+        for fault in run.not_injected {
+            *self.not_injected.entry(fault.to_string()).or_default() += 1;
+        }
         if let Some(divergence) = run.depends_on_history {
             self.add_history(History {
                 seed: run.seed,
@@ -123,6 +133,21 @@ impl Campaign {
                 count: 1,
             });
         }
+    }
+
+    /// What to know of the faults of the plan that no run has injected, a sentence each.
+    #[must_use]
+    pub fn faults_without_effect(&self) -> Vec<String> {
+        let never = self.not_injected.iter();
+        let never = never.filter(|(_, runs)| **runs >= self.runs);
+        never
+            .map(|(fault, _)| {
+                format!(
+                    "the fault `{fault}` was not injected in any of {}: a run of it alone says why",
+                    counted(self.runs, "run")
+                )
+            })
+            .collect()
     }
 
     fn add_schedules(&mut self, hashes: impl IntoIterator<Item = u64>) {
@@ -181,6 +206,9 @@ impl Campaign {
         self.add_coverage(other.coverage);
         self.add_schedules(other.schedules);
         self.ungated_max = self.ungated_max.max(other.ungated_max);
+        for (fault, runs) in other.not_injected {
+            *self.not_injected.entry(fault).or_default() += runs;
+        }
         if let Some(history) = other.history {
             self.add_history(history);
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use retake_traces::fault::Fault;
 use retake_traces::{HashSink, RunConfig, Strategy};
 
 use super::campaign::{Campaign, SeedRun};
@@ -228,6 +229,14 @@ impl Explorer {
         let mut noted = case.clone();
         noted.note(&ran.run);
         let mut result = seed_run(noted, &ran.run, failed);
+        let planned = |fault: &Fault| self.faults.faults.contains(fault);
+        result.not_injected = ran
+            .run
+            .not_injected
+            .iter()
+            .filter(|it| planned(it))
+            .cloned()
+            .collect();
         let mut finding = None;
         if failed && has_shared_worker {
             finding = determinism::repeat_alone(&case, &ran.run, ran.history.cases(), scenario);
@@ -343,6 +352,7 @@ fn seed_run(case: Case, run: &Run<String>, failed: bool) -> SeedRun {
         coverage: run.coverage.clone(),
         event_hash: run.event_hash,
         ungated_max: run.stats.ungated_max as u64,
+        not_injected: Vec::new(),
         depends_on_history: None,
         case: failed.then_some(case),
     }

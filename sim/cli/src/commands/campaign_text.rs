@@ -36,6 +36,9 @@ pub(super) fn print_figures(
             out,
         )?;
     }
+    for warning in found.faults_without_effect() {
+        wrap(&format!("warning: {warning}"), out)?;
+    }
     if found.ungated_max > 0 {
         wrap(
             &format!(

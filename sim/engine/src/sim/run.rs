@@ -249,7 +249,14 @@ impl Sim {
             Last::default()
         };
         let event_hash = core.close(written);
-        let mut warnings = core.faults.not_injected();
+        let (not_injected, mut warnings): (Vec<_>, Vec<_>) = core
+            .faults
+            .not_injected()
+            .map(|(fault, why)| {
+                let warning = format!("fault `{fault}` was not injected: {why}");
+                (fault.clone(), warning)
+            })
+            .unzip();
         warnings.extend(core.threads_warning());
         warnings.extend(core.stats.ungated_warning());
         let findings = engine.findings.borrow_mut().take();
@@ -267,6 +274,7 @@ impl Sim {
             coverage: std::mem::take(&mut core.coverage),
             messages: core.messages.take(),
             warnings,
+            not_injected,
             backtrace: std::mem::take(&mut core.backtrace),
             trace_error: core.trace_error.take(),
         };

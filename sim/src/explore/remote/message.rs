@@ -12,6 +12,7 @@ use super::super::walk::Walk;
 use super::Recording;
 use retake_engine::outcome::{Coverage, Messages, Outcome, Run, Stats};
 use retake_engine::strategy::Hold;
+use retake_traces::fault::Fault;
 
 /// What comes before the answer of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,8 @@ pub(super) struct Answer {
     coverage: Coverage,
     messages: Option<Messages>,
     warnings: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    not_injected: Vec<Fault>,
     #[serde(default)]
     backtrace: Vec<String>,
     pub(super) holds: Vec<Hold>,
@@ -87,6 +90,7 @@ impl Answer {
             coverage: run.coverage,
             messages: run.messages,
             warnings: run.warnings,
+            not_injected: run.not_injected,
             backtrace: run.backtrace,
             holds,
             report: None,
@@ -114,6 +118,7 @@ impl Answer {
             coverage: self.coverage,
             messages: self.messages,
             warnings: self.warnings,
+            not_injected: self.not_injected,
             backtrace: self.backtrace,
             trace_error: None,
         }

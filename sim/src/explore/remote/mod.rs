@@ -359,6 +359,7 @@ pub(super) fn no_run(case: &Case, how: String) -> Run<String> {
         coverage: Coverage::new(),
         messages: None,
         warnings: Vec::new(),
+        not_injected: Vec::new(),
         backtrace: Vec::new(),
         trace_error: None,
     }

@@ -30,6 +30,9 @@ impl Test {
                 campaign.ungated_max
             ));
         }
+        for warning in campaign.faults_without_effect() {
+            say(&format!("{path}: {warning}"));
+        }
         if let Some(history) = &campaign.history {
             say(&format!(
                 "{path}: seed {} depends on earlier runs of its process, if there are any \
