@@ -24,6 +24,9 @@ const OF_TESTS: [&str; 7] = [SEEDS, SEED, STRATEGY, REPLAY, ISOLATION, TIMEOUT, 
 /// one of a build script, is left to its reader.
 const OTHERS: [&str; 3] = [isolate::VARIABLE, isolate::PADDING, isolate::PORTABLE];
 
+/// Settings that only the attribute of a test has.
+const OF_ATTRIBUTES: [&str; 5] = ["faults", "steps", "horizon", "strict", "allow_threads"];
+
 /// How all of them begin.
 const PREFIX: &str = "RETAKE_";
 
@@ -93,6 +96,13 @@ impl Variables {
                     })?);
                 }
                 name if OTHERS.contains(&name) => {}
+                name if OF_ATTRIBUTES.contains(&&*short(name).to_lowercase()) => {
+                    let setting = short(name).to_lowercase();
+                    return Err(format!(
+                        "there is no environment variable {name}: write `{setting} = …` in \
+                         `#[retake_sim::test(…)]`"
+                    ));
+                }
                 name => {
                     // By what makes it differ from the others.
                     let is_near = !did_you_mean(short(name), OF_TESTS.map(short)).is_empty();
@@ -193,6 +203,13 @@ mod tests {
             ("RETAKE_TIMEOUT", "0s", "it is zero"),
             ("RETAKE_MEMORY_MB", "1GB", "a number of megabytes"),
             ("RETAKE_MEMORY", "1", "did you mean `RETAKE_MEMORY_MB`"),
+            (
+                "RETAKE_STRICT",
+                "1",
+                "write `strict = …` in `#[retake_sim::test(…)]`",
+            ),
+            ("RETAKE_FAULTS", "swarm", "write `faults = …`"),
+            ("RETAKE_STEPS", "5", "write `steps = …`"),
         ] {
             let found = parse(&[("RETAKE_REPLAY", "a.json"), (name, value)]).unwrap_err();
             assert!(found.contains(part), "{name}: {found}");
