@@ -9,10 +9,12 @@ use std::collections::BTreeSet;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::time::Duration;
 
-use faulted::{each_changes_the_run_and_is_replayed, faults, injected, kept, said};
+use faulted::{
+    each_changes_the_run_and_is_replayed, each_is_reported_and_changes_nothing, faults, injected,
+    kept, said,
+};
 use proptest::prelude::{prop_assert_eq, proptest};
 use retake::{DiskOperation, Share};
-use retake_inspect::compare;
 use retake_sim::kinds::{
     Action, CorruptDisk, CrashDisk, FailDisk, FillDisk, Operations, ShortenDisk,
 };
@@ -203,8 +205,7 @@ fn a_share_of_the_operations_fails_which_ones_the_seed_says() {
 
 #[test]
 fn a_fault_of_a_disk_that_there_is_not_is_reported_and_changes_nothing() {
-    let (plain, before) = run(3, Vec::new());
-    for (fault, why) in [
+    let cases = [
         (
             "crash disk lgo @0s",
             "no disk of this name was asked: did you mean `log`?",
@@ -214,18 +215,8 @@ fn a_fault_of_a_disk_that_there_is_not_is_reported_and_changes_nothing() {
             "fail disk reads rate 0.0001% @0s",
             "it affected no request from then on",
         ),
-    ] {
-        let (faulty, after) = run(3, faults(&[fault]));
-        assert_eq!(
-            faulty.warnings,
-            [format!("fault `{fault}` was not injected: {why}")]
-        );
-        assert!(
-            compare(("plain", "faulty"), &before, &after).is_none(),
-            "{fault}"
-        );
-        assert_eq!(plain.event_hash, faulty.event_hash);
-    }
+    ];
+    each_is_reported_and_changes_nothing(&cases, log);
     let alone = Sim::new()
         .faults(faults(&["crash disk @1s"]))
         .run(|| async {});

@@ -194,7 +194,7 @@ fn a_fault_that_decides_is_kept_and_others_are_left_out() {
     );
 }
 
-/// A plan that misses all that it is about must not look like a campaign under faults.
+/// A campaign whose faults are never injected must not look like one under faults.
 #[test]
 fn a_fault_of_the_plan_that_no_run_injects_is_reported_by_the_campaign() {
     let plan = FaultPlan {

@@ -61,6 +61,26 @@ pub fn said(records: &[Record], what: &str) -> usize {
         .count()
 }
 
+/// Each of these faults is not injected, for the reason given, and leaves the run as it was.
+pub fn each_is_reported_and_changes_nothing<F, Fut>(cases: &[(&str, &str)], scenario: F)
+where
+    F: Fn() -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: Send + 'static,
+{
+    let (plain, before) = run(3, Vec::new(), scenario.clone());
+    for (fault, why) in cases {
+        let (faulty, after) = run(3, faults(&[fault]), scenario.clone());
+        assert_eq!(
+            faulty.warnings,
+            [format!("fault `{fault}` was not injected: {why}")]
+        );
+        let divergence = compare(("plain", "faulty"), &before, &after);
+        assert!(divergence.is_none(), "{fault}");
+        assert_eq!(plain.event_hash, faulty.event_hash);
+    }
+}
+
 /// A run with these faults is replayed by its schedule, and made again by its seed, to the
 /// last record.
 pub fn is_replayed<F, Fut>(seed: u64, texts: &[&str], scenario: F)
