@@ -90,8 +90,13 @@ impl FaultPlan {
     pub fn read(file: &Path) -> Result<Self, PlanError> {
         let name = file.display().to_string();
         let text = read_text(file, PLAN_BYTES_MAX)?;
-        toml::from_str(&text)
-            .map_err(|error: toml::de::Error| PlanError::Malformed(name, error.to_string()))
+        let malformed =
+            |error: &dyn ToString| PlanError::Malformed(name.clone(), error.to_string());
+        let plan: Self = toml::from_str(&text).map_err(|error| malformed(&error))?;
+        for fault in &plan.faults {
+            fault.check().map_err(|error| malformed(&error))?;
+        }
+        Ok(plan)
     }
 
     /// The faults of the run of this seed, which takes about as long as the plain one. One run

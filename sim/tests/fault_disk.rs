@@ -274,6 +274,8 @@ proptest! {
         until_ns in proptest::option::of(1..100_000_000_000_u64),
         at_ns in 0..100_000_000_000_u64,
     ) {
+        // It does not end before it begins.
+        let until_ns = until_ns.map(|ns| at_ns + ns);
         let share = Share::of_millionths(millionths).unwrap();
         let (read, write) = (DiskOperation::Read, DiskOperation::Write);
         let of = |operation| Operations { disk: disk.clone(), operation, share, until_ns };

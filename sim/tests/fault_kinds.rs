@@ -530,6 +530,25 @@ fn a_message_that_can_be_cloned_is_sent_once_more() {
 }
 
 #[test]
+fn a_place_that_is_not_reached_is_a_warning_with_the_names_that_are_near() {
+    for (fault, why) in [
+        (
+            "point the dor jams @step 1",
+            "no marked place of this name was reached: did you mean `the door jams`?",
+        ),
+        (
+            "point the door jams @5s",
+            "that place was not reached from then on",
+        ),
+    ] {
+        let (run, sink) = run(&[fault], || async { retake::buggify!("the door jams") });
+        assert_eq!(faults(&sink), Vec::<String>::new());
+        let warning = format!("fault `{fault}` was not injected: {why}");
+        assert_eq!(run.warnings, [warning]);
+    }
+}
+
+#[test]
 fn a_message_that_cannot_be_cloned_is_sent_once() {
     let (run, sink) = run(&["duplicate one @step 1"], || async {
         let one = servant("one").await;
@@ -539,8 +558,8 @@ fn a_message_that_cannot_be_cloned_is_sent_once() {
         ractor::call!(one, Order::Count).unwrap()
     });
     assert_eq!(faults(&sink), Vec::<String>::new());
-    let warning =
-        "fault `duplicate one @step 1` was not injected: no such callback ran from then on";
+    let warning = "fault `duplicate one @step 1` was not injected: the messages of this actor \
+                   cannot be cloned: derive `Clone` for their type";
     assert_eq!(run.warnings, [warning]);
     assert_eq!(run.expect_passed(), 3);
 }

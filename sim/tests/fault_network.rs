@@ -219,7 +219,7 @@ fn a_fault_that_meets_no_packet_is_reported_and_changes_nothing() {
     let cases = [
         (
             "cut client -> sever @1s",
-            "the network has no host `sever`: did you mean `server`?; it has server, client",
+            "the network has no host `sever`: did you mean `server`?",
         ),
         (
             "delay packets by 1ms @9s",
@@ -362,6 +362,8 @@ proptest! {
         until_ns in proptest::option::of(1..100_000_000_000_u64),
         at_ns in 0..100_000_000_000_u64,
     ) {
+        // It does not end before it begins.
+        let until_ns = until_ns.map(|ns| at_ns + ns);
         let share = Share::of_millionths(millionths).unwrap();
         let packets = Packets { share, link: on, until_ns };
         let action: Action = match kind {

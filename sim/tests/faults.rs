@@ -148,13 +148,31 @@ fn a_star_strikes_whoever_is_about_to_run() {
 }
 
 #[test]
-fn a_fault_without_a_target_is_a_warning() {
-    let (run, sink) = family(Fault::kill("three").at(MS));
-    assert!(run.passed() && faults(&sink).is_empty());
-    assert_eq!(
-        run.warnings,
-        ["fault `kill three @1ms` was not injected: no such task was alive then"]
-    );
+fn a_fault_without_a_target_is_a_warning_with_the_names_that_are_near() {
+    for (name, why) in [
+        (
+            "twoo",
+            "the run has no task of this name: did you mean `two`?",
+        ),
+        (
+            "two#3",
+            "the run has no task of this name: did you mean `two`?",
+        ),
+        (
+            "parnt*",
+            "the run has no task of this name: did you mean `parent`?",
+        ),
+        (
+            "xyz",
+            "the run has no task of this name: there is `one`, `parent`, `scenario`, `two`",
+        ),
+        ("scenario", "no such actor was alive then"),
+    ] {
+        let (run, sink) = family(Fault::kill(name).at(MS));
+        assert!(run.passed() && faults(&sink).is_empty());
+        let warning = format!("fault `kill {name} @1ms` was not injected: {why}");
+        assert_eq!(run.warnings, [warning]);
+    }
 }
 
 #[test]

@@ -53,6 +53,11 @@ impl StepKind {
         found.map(|(_, kind)| *kind)
     }
 
+    /// The names of all callbacks.
+    pub fn callbacks() -> impl Iterator<Item = &'static str> {
+        CALLBACKS.iter().map(|(word, _)| *word)
+    }
+
     /// The name of the callback; none of what is no callback.
     #[must_use]
     pub fn callback(self) -> Option<&'static str> {

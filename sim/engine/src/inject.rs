@@ -10,8 +10,7 @@ use std::task::Waker;
 
 use ractor::ActorCell;
 use rand_chacha::ChaCha8Rng;
-use retake_traces::did_you_mean;
-use retake_traces::fault::{DiskOperation, Effect, Fault, Link, Moment, Skew, Target, When};
+use retake_traces::fault::{DiskOperation, Effect, Fault, Moment, Skew, When};
 use retake_traces::time::nanos;
 
 use crate::rng::{below, stream};
@@ -82,7 +81,7 @@ impl Requests {
         0
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 }
@@ -119,6 +118,12 @@ pub(crate) struct Faults {
     /// By how much each step of a task is, and until when, by serial.
     pub(crate) slows: BTreeMap<u32, (u64, u64)>,
     pub(crate) armed: Vec<Armed>,
+    /// Faults that would send a message once more, which cannot be cloned.
+    pub(crate) uncloned: BTreeSet<usize>,
+    /// Some fault is about a marked place.
+    pub(crate) has_places: bool,
+    /// Marked places that were reached.
+    pub(crate) places: BTreeSet<&'static str>,
     /// What sends a message once more, by the actor's serial.
     pub(crate) copies: BTreeMap<u32, Send>,
     /// Of these, the one that is sent in the step that begins.
@@ -150,71 +155,6 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Faults that were not injected.
-    pub(crate) fn not_injected(&self) -> impl Iterator<Item = (&Fault, String)> {
-        let pending = self
-            .pending
-            .iter()
-            .filter(|pending| !pending.is_over && !pending.fault.heals());
-        pending.map(|pending| (&pending.fault, self.why_not(pending)))
-    }
-
-    fn why_not(&self, pending: &Pending) -> String {
-        let why = match pending.moment {
-            Moment::Place => "that place was not reached from then on",
-            Moment::Request => return self.why_no_request(&pending.effect),
-            Moment::Packet => return self.why_no_packet(&pending.effect),
-            Moment::Callback(_) | Moment::Start => "no such callback ran from then on",
-            _ if pending.fault.target == Target::Supervised => {
-                "no supervised actor ran whose supervisor survives it"
-            }
-            _ => "no such task was alive then",
-        };
-        why.to_owned()
-    }
-
-    fn why_no_request(&self, effect: &Effect) -> String {
-        let (name, asked, what): (_, BTreeSet<&str>, _) = match effect {
-            Effect::BreakDisk { disk, .. } => {
-                let names = self.operations.values().flat_map(Requests::names);
-                (disk, names.collect(), "disk")
-            }
-            Effect::BreakService { service, .. } => {
-                (service, self.requests.names().collect(), "service")
-            }
-            _ => return "no such request was made from then on".to_owned(),
-        };
-        match name {
-            Some(name) if !asked.contains(&**name) => {
-                let near = did_you_mean(name, asked);
-                format!("no {what} of this name was asked{near}")
-            }
-            None if asked.is_empty() => format!("no {what} was asked"),
-            _ => "it affected no request from then on".to_owned(),
-        }
-    }
-
-    fn why_no_packet(&self, effect: &Effect) -> String {
-        let Some(network) = &self.network else {
-            return "the run has no network".to_owned();
-        };
-        let Effect::ChangePackets { link, change, .. } = effect else {
-            return "no such packet was sent from then on".to_owned();
-        };
-        let hosts = || network.hosts.iter().map(String::as_str);
-        let mut named = link.iter().flat_map(Link::hosts);
-        if let Some(unknown) = named.find(|name| !hosts().any(|host| host == *name)) {
-            let near = did_you_mean(unknown, hosts());
-            let hosts = network.hosts.join(", ");
-            return format!("the network has no host `{unknown}`{near}; it has {hosts}");
-        }
-        if change.loses() && !network.resends {
-            return "the network sends nothing again: plan the fault before it is started, or                     start it with `Network::resends`"
-                .to_owned();
-        }
-        "it affected no packet from then on".to_owned()
-    }
-
     /// Some fault may let an actor start otherwise than it would.
     pub(crate) fn await_starts(&self) -> bool {
         !self.starts.is_empty() || !self.slow_starts.is_empty()

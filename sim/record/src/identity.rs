@@ -91,6 +91,17 @@ impl Labels {
         self.next(base)
     }
 
+    /// The latest label of each base.
+    pub fn all(&self) -> impl Iterator<Item = LabelId> {
+        let bases = self.bases.iter().enumerate();
+        bases
+            .filter(|(_, base)| base.incarnations > 0)
+            .map(|(place, base)| LabelId {
+                base: place as u32,
+                number: base.incarnations,
+            })
+    }
+
     /// The label itself.
     pub fn label(&self, label: LabelId) -> Label {
         Label {

@@ -23,8 +23,9 @@
 //! The modules, in reading order: [`kinds`] has one file for each kind, with how it is
 //! written, what it does, how it is drawn and what a person reads of it; `words` is what
 //! they read and write, `recipe` what they are drawn from; `text` is the rest of the grammar,
-//! and [`swarm`] draws the faults of a run.
+//! `mistakes` refuses what a person cannot have meant, and [`swarm`] draws the faults of a run.
 
+mod mistakes;
 mod recipe;
 mod text;
 

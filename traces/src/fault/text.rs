@@ -13,37 +13,60 @@ use std::str::FromStr;
 use retake_core::time::{Exact, nanos, parse_duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::kinds::{Parse, VERBS};
+use super::kinds::{self, GRAMMARS, Grammar};
 use super::words::{Last, Tail, Words};
 use super::{Fault, Target, When};
 use crate::near::did_you_mean;
 
-/// A fault's text does not parse.
+/// A fault's text does not parse, or is certainly a mistake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "fault `{text}`: {problem}; write `kill NAME @step 120`, `panic NAME in pre_start @1.5s` or \
-     `delay NAME @2s until 3s`, and see docs/faults.md for all of them"
-)]
+#[error("fault `{text}`: {problem}; {advice}")]
 pub struct FaultError {
     text: String,
     problem: String,
+    advice: String,
+}
+
+impl FaultError {
+    /// What is wrong with a text whose kind is written in this form, if its kind is known.
+    pub(super) fn new(text: String, problem: String, form: Option<&str>) -> Self {
+        let advice = match form {
+            Some(form) => {
+                let part = if form.contains("PART") {
+                    ", and PART is handle, pre_start, post_start, supervision or post_stop"
+                } else {
+                    ""
+                };
+                format!("write `{form}`, where WHEN is `step 120` or a time such as `1.5s`{part}")
+            }
+            None => {
+                let verbs: Vec<&str> = kinds::verbs().collect();
+                format!("there are {}: see docs/faults.md", verbs.join(", "))
+            }
+        };
+        Self {
+            text,
+            problem,
+            advice,
+        }
+    }
 }
 
 impl FromStr for Fault {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
-        parse(text).map_err(|problem| FaultError {
-            text: text.to_owned(),
-            problem,
-        })
+        let fault = parse(text)?;
+        fault.check()?;
+        Ok(fault)
     }
 }
 
+/// What a program has written is read as it is: [`Fault::check`] is for what people write.
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        text.parse().map_err(serde::de::Error::custom)
+        parse(&text).map_err(serde::de::Error::custom)
     }
 }
 
@@ -53,15 +76,25 @@ impl Serialize for Fault {
     }
 }
 
-fn parse(text: &str) -> Result<Fault, String> {
-    let (head, tail) = text
-        .split_once('@')
-        .ok_or("`@` with a step or time is missing")?;
-    let (verb, rest, kind) = split_verb(head.trim())?;
+fn parse(text: &str) -> Result<Fault, FaultError> {
+    // The time of a fault has no `@`; names may have one.
+    let (head, tail) = match text.rsplit_once('@') {
+        Some((head, tail)) => (head, Some(tail)),
+        None => (text, None),
+    };
+    let (grammar, rest) = split_verb(head.trim())
+        .map_err(|problem| FaultError::new(text.to_owned(), problem, None))?;
+    parse_kind(grammar, rest, tail)
+        .map_err(|problem| FaultError::new(text.to_owned(), problem, Some(grammar.form)))
+}
+
+fn parse_kind(grammar: &Grammar, rest: &str, tail: Option<&str>) -> Result<Fault, String> {
+    let tail = tail.ok_or("`@` with a step or time is missing")?;
+    let verb = grammar.verb;
     let (when, last) = split_when(tail)?;
     let mut words = Words { verb, rest, last };
     let siblings = words.siblings()?;
-    let action = kind(&mut words)?;
+    let action = (grammar.parse)(&mut words)?;
     if let Some((word, _)) = words.last {
         return Err(format!("a {verb} has no `{word}`"));
     }
@@ -89,44 +122,61 @@ fn parse(text: &str) -> Result<Fault, String> {
     })
 }
 
-/// The verb, the rest, and what reads it.
-fn split_verb(head: &str) -> Result<(&str, &str, Parse), String> {
+/// The verb, and the rest.
+fn split_verb(head: &str) -> Result<(&'static Grammar, &str), String> {
     let after = |verb: &str| match head.strip_prefix(verb)? {
         "" => Some(""),
         rest => rest.strip_prefix(' ').map(str::trim),
     };
-    let of_verb = |(verb, kind): &(&'static str, Parse)| Some((*verb, after(verb)?, *kind));
-    let found = VERBS.iter().filter_map(of_verb);
-    let found = found.max_by_key(|(verb, rest, _)| (!rest.is_empty(), verb.len()));
+    let of_verb = |grammar: &'static Grammar| Some((grammar, after(grammar.verb)?));
+    let found = GRAMMARS.iter().filter_map(of_verb);
+    let found = found.max_by_key(|(grammar, rest)| (!rest.is_empty(), grammar.verb.len()));
     found.ok_or_else(|| {
         let (word, _) = head.split_once(' ').unwrap_or((head, ""));
-        let near = did_you_mean(head, VERBS.iter().map(|(verb, _)| *verb));
-        let near = match &*near {
-            "" => did_you_mean(word, VERBS.iter().map(|(verb, _)| *verb)),
-            _ => near,
+        let near = match &*did_you_mean(head, kinds::verbs()) {
+            "" => did_you_mean(word, kinds::verbs()),
+            near => near.to_owned(),
         };
-        format!("there is no such fault as `{word}`{near}")
+        match word {
+            "" => "its kind is missing".to_owned(),
+            _ => format!("there is no such fault as `{word}`{near}"),
+        }
     })
 }
 
 /// When, and `until` or `within` with its time.
 fn split_when(tail: &str) -> Result<(When, Option<Last>), String> {
-    let mut tail = tail.trim();
-    let mut last = None;
-    for word in ["until", "within"] {
-        if let Some((when, time)) = tail.split_once(&format!(" {word} ")) {
-            last = Some((word, parse_duration(time.trim())?));
-            tail = when.trim();
+    const LAST: [&str; 2] = ["until", "within"];
+    let mut words = tail.split_whitespace();
+    let first = words.next().ok_or("there is no step or time after `@`")?;
+    let when = match first.strip_prefix("step") {
+        Some(step) => {
+            let step = match step {
+                "" => words.next().unwrap_or_default(),
+                step => step,
+            };
+            match step.parse() {
+                Ok(0) | Err(_) => return Err("the step must be a whole number from 1".to_owned()),
+                Ok(step) => When::Step(step),
+            }
         }
-    }
-    let when = match tail.strip_prefix("step") {
-        Some(step) => match step.trim().parse() {
-            Ok(0) | Err(_) => return Err("the step must be a whole number from 1".to_owned()),
-            Ok(step) => When::Step(step),
-        },
-        None => When::At(parse_duration(tail)?),
+        None => When::At(parse_duration(first)?),
     };
-    Ok((when, last))
+    let Some(word) = words.next() else {
+        return Ok((when, None));
+    };
+    let Some(last) = LAST.into_iter().find(|it| *it == word) else {
+        let near = did_you_mean(word, LAST);
+        return Err(format!("`{word}` has no meaning after the time{near}"));
+    };
+    let time = words
+        .next()
+        .ok_or_else(|| format!("there is no time after `{last}`"))?;
+    let time = parse_duration(time)?;
+    match words.next() {
+        Some(word) => Err(format!("`{word}` has no meaning at the end")),
+        None => Ok((when, Some((last, time)))),
+    }
 }
 
 impl fmt::Display for Fault {
@@ -160,18 +210,46 @@ mod tests {
     #[test]
     fn a_mistaken_fault_says_what_is_wrong() {
         for (text, expected) in [
-            ("kill a", "`@` with a step or time is missing"),
+            (
+                "kill a",
+                "`@` with a step or time is missing; write `kill NAME",
+            ),
+            ("kil a", "did you mean `kill`?"),
+            ("@3s", "its kind is missing; there are kill, panic"),
+            ("kill a @", "there is no step or time after `@`"),
             ("kill @3s", "name of the target is missing"),
             ("kill a @3", "lacks a unit"),
             ("kill a @3x", "no unit of time"),
             ("kill a @step 0", "whole number from 1"),
+            ("kill a @step", "whole number from 1"),
             ("kill a @1s until 2s", "a kill has no `until`"),
             ("kill a in handle @1s", "`in await` only"),
             ("panic a in await @1s", "cannot be `in await`"),
+            (
+                "panic a in handel @1s",
+                "no callback is called `handel`: did you mean `handle`?",
+            ),
+            ("fail a in prestart @1s", "did you mean `pre_start`"),
+            ("kill a in awit @1s", "did you mean `await`?"),
+            ("panic @1s", "PART is handle, pre_start"),
             ("delay a @1s", "needs `until TIME`"),
+            (
+                "delay a @1s untl 2s",
+                "`untl` has no meaning after the time: did you mean `until`?",
+            ),
+            ("delay a @1s until", "no time after `until`"),
+            ("delay a @1s until 2s 3s", "`3s` has no meaning at the end"),
+            (
+                "delay a @2s until 1s",
+                "it ends at 1s, and begins no earlier than 2s",
+            ),
+            ("cut a -> b @2s until 2s", "it ends at 2s"),
             ("delay a in handle @1s until 2s", "has no `in`"),
             ("duplicate a in handle @1s", "has no `in`"),
-            ("slow a @1s until 2s", "write `slow NAME by TIME`"),
+            (
+                "slow a @1s until 2s",
+                "`by TIME` is missing; write `slow NAME [in pre_start] by TIME",
+            ),
             ("slow a by 5 @1s until 2s", "`5` lacks a unit"),
             ("slow by 5ms @1s until 2s", "name of the target is missing"),
             ("slow a in handle by 1ms @1s", "`in pre_start` only"),
@@ -181,20 +259,22 @@ mod tests {
                 "affects one task only",
             ),
             ("kill a with many siblings @1s", "no number of siblings"),
+            ("kill a with 2 @1s", "write `with 2 siblings`"),
             ("pause a @1s until 2s", "it has no target"),
             ("late a by 1ms @1s until 2s", "it has no target"),
-            ("late @1s until 2s", "write `late by TIME`"),
+            ("late @1s until 2s", "`by TIME` is missing"),
             ("clock 5 @1s", "lacks a unit"),
-            ("clock wave 5s @1s", "write `clock wave TIME per TIME`"),
+            ("clock wave 5s @1s", "`per TIME` is missing"),
             ("load x0 @1s", "from 1 to 1000"),
             ("load at most 0 @1s", "write `load at most 3`"),
             ("point @1s", "name of the place is missing"),
             ("heal @1s until 2s", "a heal has no `until`"),
             ("buggify it @1s", "`buggify` is about the whole run"),
-            ("break timeout @1s", "write `break SERVICE KIND [rate 10%]`"),
-            ("break ledger @1s", "write `break SERVICE KIND [rate 10%]`"),
+            ("break timeout @1s", "the name of what fails is missing"),
+            ("break ledger @1s", "how the service fails is missing"),
             ("break ledger timout @1s", "did you mean `timeout`?"),
-            ("break ledger slow @1s", "`slow by TIME`"),
+            ("break ledger slow @1s", "write `slow by 50ms`"),
+            ("break ledger slow 5ms @1s", "write `slow by 50ms`"),
             ("break ledger slow by 5 @1s", "`5` lacks a unit"),
             (
                 "break ledger quota rate 0.1 @1s",
@@ -214,14 +294,28 @@ mod tests {
             ("lose packets 5 @1s", "`5` is no share"),
             ("lose packets on a - b @1s", "`on a - b` is no share"),
             ("lose packets 5% on a @1s", "`a` is no link"),
-            ("delay packets 5ms @1s", "write `delay packets by TIME`"),
+            (
+                "lose packet 5% @1s",
+                "no `lose packet`: did you mean `lose packets`?",
+            ),
+            (
+                "delay pakets by 5ms @1s until 2s",
+                "did you mean `delay packets`?",
+            ),
+            ("fail disks reads @1s", "did you mean `fail disk`?"),
+            ("delay packets 5ms @1s", "`by TIME` is missing"),
             ("duplicate packets 0% @1s", "from 0.0001% to 100%"),
             ("reorder @1s", "did you mean `reorder packets`?"),
             ("loose packets 5% @1s", "did you mean `lose packets`?"),
             ("crash disk @1s until 2s", "a crash disk has no `until`"),
             ("fail disk files @1s", "write reads or syncs or writes"),
+            (
+                "fail disk writs @1s",
+                "`writs` is no kind of operation: did you mean `writes`?",
+            ),
             ("shorten disk syncs @1s", "write reads or writes"),
             ("corrupt disk writes @1s", "write reads,"),
+            ("corrupt disk reads 200% @1s", "a share comes after `rate`"),
             ("fail disk reads rate 5 @1s", "`5` is no share"),
             ("crash dsk @1s", "did you mean `crash disk`?"),
             ("freeze a @1s", "no such fault"),
@@ -242,6 +336,8 @@ mod tests {
         let mut verbs = std::collections::BTreeSet::new();
         for text in [
             "kill a/b#2 @step 7",
+            "kill a@b @1s",
+            "lose packet @1s",
             "kill a in await @1s",
             "kill pool/* @1s",
             "kill *supervised with 2 siblings @step 3",
@@ -306,7 +402,7 @@ mod tests {
             let again = serde_json::from_str::<Fault>(&serde_json::to_string(&fault).unwrap());
             assert_eq!(again.unwrap(), fault);
         }
-        let all: std::collections::BTreeSet<&str> = VERBS.iter().map(|(verb, _)| *verb).collect();
+        let all: std::collections::BTreeSet<&str> = kinds::verbs().collect();
         assert_eq!(verbs, all, "a kind has no example above");
     }
 }

@@ -16,6 +16,11 @@ pub(super) enum Part {
     Callback(StepKind),
 }
 
+/// The words for parts.
+pub(super) fn part_words() -> impl Iterator<Item = &'static str> {
+    StepKind::callbacks().chain(["await"])
+}
+
 /// What a fault's text says besides its verb and its time. A kind takes what it has a
 /// meaning for; what is left must be the target.
 pub(super) struct Words<'a> {
@@ -47,12 +52,12 @@ impl<'a> Words<'a> {
     }
 
     /// Take the time after `by`.
-    pub(super) fn by(&mut self, form: &str) -> Result<Duration, String> {
+    pub(super) fn by(&mut self) -> Result<Duration, String> {
         let (before, time) = self
             .rest
             .rsplit_once("by ")
             .filter(|(before, _)| before.is_empty() || before.ends_with(' '))
-            .ok_or_else(|| format!("write `{form}`"))?;
+            .ok_or("`by TIME` is missing")?;
         self.rest = before.trim();
         parse_duration(time.trim())
     }

@@ -133,7 +133,7 @@ impl Contract for Engine {
     }
 
     fn copies_message(&self, task: TaskId) -> bool {
-        self.core.borrow().copies_message(task.0)
+        self.core.borrow_mut().copies_message(task.0)
     }
 
     fn keep_copy(&self, task: TaskId, send: Box<dyn FnOnce()>) {

@@ -250,7 +250,6 @@ impl Sim {
         };
         let event_hash = core.close(written);
         let (not_injected, mut warnings): (Vec<_>, Vec<_>) = core
-            .faults
             .not_injected()
             .map(|(fault, why)| {
                 let warning = format!("fault `{fault}` was not injected: {why}");

@@ -24,10 +24,9 @@ pub struct BreakService {
     pub until_ns: Option<u64>,
 }
 
-const FORM: &str = "break SERVICE KIND [rate 10%]";
-
 impl Kind for BreakService {
     const VERB: &'static str = "break";
+    const FORM: &'static str = "break SERVICE KIND [rate 10%] @WHEN [until TIME]";
     // Whether a system survives a service that fails is for its scenario to say.
     const RECIPES: &'static [Recipe] = &[Recipe::unusual("service", draw)];
 
@@ -38,12 +37,11 @@ impl Kind for BreakService {
         let (service, failure) = if let Some((service, time)) = rest.rsplit_once(" slow by ") {
             (service, ServiceFailure::Slow(parse_duration(time.trim())?))
         } else {
-            let Some((service, word)) = rest.rsplit_once(' ') else {
-                return Err(format!(
-                    "a service and how it fails are needed: write `{FORM}`"
-                ));
-            };
-            let failure = ServiceFailure::of_word(word).ok_or_else(|| unknown(word))?;
+            let (service, word) = rest.rsplit_once(' ').unwrap_or(match rest {
+                word if ServiceFailure::words().any(|it| it == word) => ("", word),
+                service => (service, ""),
+            });
+            let failure = ServiceFailure::of_word(word).ok_or_else(|| unknown(rest, word))?;
             (service, failure)
         };
         Ok(Self {
@@ -96,12 +94,17 @@ impl Kind for BreakService {
     }
 }
 
-fn unknown(word: &str) -> String {
+fn unknown(text: &str, word: &str) -> String {
+    const SLOW: &str = "slow";
+    if text.split(' ').any(|it| it == SLOW) {
+        return "`slow` needs its time: write `slow by 50ms`".to_owned();
+    }
+    let words = "unavailable, timeout, quota, denied, corrupt or `slow by TIME`";
+    if word.is_empty() {
+        return format!("how the service fails is missing: write {words}");
+    }
     let near = did_you_mean(word, ServiceFailure::words());
-    format!(
-        "a service does not fail as `{word}`{near}; write unavailable, timeout, quota, denied, \
-         corrupt or `slow by TIME`"
-    )
+    format!("a service does not fail as `{word}`{near}; write {words}")
 }
 
 /// Break the service that is asked next, for a while.

@@ -13,6 +13,7 @@ pub struct Buggify;
 
 impl Kind for Buggify {
     const VERB: &'static str = "buggify";
+    const FORM: &'static str = "buggify @WHEN";
     const RECIPES: &'static [Recipe] = &[Recipe::once("buggify", |_| {
         vec![Fault::new(Target::Run, Buggify)]
     })];

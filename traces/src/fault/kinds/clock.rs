@@ -20,6 +20,7 @@ pub struct Clock {
 
 impl Kind for Clock {
     const VERB: &'static str = "clock";
+    const FORM: &'static str = "clock +TIME|-TIME|drift TIME|wave TIME per TIME @WHEN [until TIME]";
     const RECIPES: &'static [Recipe] = &[Recipe::usual("clock", draw)];
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
@@ -30,7 +31,7 @@ impl Kind for Clock {
         } else if let Some(wave) = rest.strip_prefix("wave ") {
             let (by, period) = wave
                 .split_once(" per ")
-                .ok_or("write `clock wave TIME per TIME`")?;
+                .ok_or("`per TIME` is missing after the time of the wave")?;
             Skew::Wave {
                 by_ns: nanos(parse_duration(by.trim())?),
                 period_ns: nanos(parse_duration(period.trim())?),

@@ -18,9 +18,10 @@ pub struct Coalesce {
 // Drawn with timers that are late.
 impl Kind for Coalesce {
     const VERB: &'static str = "coalesce";
+    const FORM: &'static str = "coalesce by TIME @WHEN until TIME";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
-        let (to_ns, until_ns) = (nanos(words.by("coalesce by TIME")?), nanos(words.until()?));
+        let (to_ns, until_ns) = (nanos(words.by()?), nanos(words.until()?));
         Ok(Self { to_ns, until_ns })
     }
 

@@ -16,6 +16,7 @@ pub struct CorruptDisk(
 
 impl Kind for CorruptDisk {
     const VERB: &'static str = "corrupt disk";
+    const FORM: &'static str = "corrupt disk [NAME] reads [rate 5%] @WHEN [until TIME]";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         Operations::parse(words, &[DiskOperation::Read]).map(Self)

@@ -22,6 +22,7 @@ pub struct CrashDisk {
 
 impl Kind for CrashDisk {
     const VERB: &'static str = "crash disk";
+    const FORM: &'static str = "crash disk [NAME] @WHEN";
     // Whether anything starts again after a crash is for the scenario to say.
     const RECIPES: &'static [Recipe] = &[Recipe::unusual("disk", draw)];
 

@@ -28,6 +28,7 @@ pub struct Cut {
 
 impl Kind for Cut {
     const VERB: &'static str = "cut";
+    const FORM: &'static str = "cut LINK @WHEN [until TIME]";
     // A network that fails, in runs that have one.
     const RECIPES: &'static [Recipe] = &[Recipe::of_network("network", draw)];
 

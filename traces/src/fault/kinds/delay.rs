@@ -17,6 +17,7 @@ pub struct Delay {
 
 impl Kind for Delay {
     const VERB: &'static str = "delay";
+    const FORM: &'static str = "delay NAME @WHEN until TIME";
     const RECIPES: &'static [Recipe] = &[
         // Keep a task from running for a while of virtual time.
         Recipe::usual("delay", |dice| {

@@ -19,10 +19,11 @@ pub struct DelayPackets {
 
 impl Kind for DelayPackets {
     const VERB: &'static str = "delay packets";
+    const FORM: &'static str = "delay packets by TIME [rate 10%] [on LINK] @WHEN [until TIME]";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         let packets = Packets::parse_rate(words)?;
-        let by_ns = nanos(words.by("delay packets by TIME")?);
+        let by_ns = nanos(words.by()?);
         Ok(Self { by_ns, packets })
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::and_until;
 use crate::fault::words::{Tail, Words};
+use crate::near::did_you_mean;
 
 /// Some operations of one kind on a disk.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
@@ -32,11 +33,7 @@ impl Operations {
         let rest = words.take_rest();
         let (disk, word) = rest.rsplit_once(' ').unwrap_or(("", rest));
         let operation = DiskOperation::of_word(word).filter(|it| may_be.contains(it));
-        let operation = operation.ok_or_else(|| {
-            let words: Vec<&str> = may_be.iter().map(|it| it.word()).collect();
-            let words = words.join(" or ");
-            format!("which operations is missing: write {words}, after the name of the disk if it has one")
-        })?;
+        let operation = operation.ok_or_else(|| unknown(word, may_be))?;
         Ok(Self {
             disk: name_of(disk),
             operation,
@@ -69,6 +66,21 @@ impl Operations {
         };
         let until = and_until(self.until_ns);
         format!("{}: {operations} {what}{until}", disk(&self.disk))
+    }
+}
+
+fn unknown(word: &str, may_be: &[DiskOperation]) -> String {
+    if let Some(share) = word.strip_suffix('%') {
+        return format!("a share comes after `rate`: write `rate {share}%`");
+    }
+    let words: Vec<&str> = may_be.iter().map(|it| it.word()).collect();
+    let near = did_you_mean(word, words.iter().copied());
+    let words = words.join(" or ");
+    match &*near {
+        "" => format!(
+            "which operations is missing: write {words}, after the name of the disk if it has one"
+        ),
+        near => format!("`{word}` is no kind of operation{near}"),
     }
 }
 

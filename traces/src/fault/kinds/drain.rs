@@ -11,6 +11,7 @@ pub struct Drain;
 
 impl Kind for Drain {
     const VERB: &'static str = "drain";
+    const FORM: &'static str = "drain NAME [with N siblings] @WHEN";
     const ENDS_AN_ACTOR: bool = true;
 
     fn parse(_: &mut Words<'_>) -> Result<Self, String> {

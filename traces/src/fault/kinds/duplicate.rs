@@ -13,6 +13,7 @@ pub struct Duplicate;
 
 impl Kind for Duplicate {
     const VERB: &'static str = "duplicate";
+    const FORM: &'static str = "duplicate NAME @WHEN";
     // Within a process nothing repeats a message on its own.
     const RECIPES: &'static [Recipe] = &[Recipe::unusual("duplicate", |dice| {
         vec![dice.fault(Duplicate)]

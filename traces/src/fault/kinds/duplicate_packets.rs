@@ -16,9 +16,10 @@ pub struct DuplicatePackets(
 
 impl Kind for DuplicatePackets {
     const VERB: &'static str = "duplicate packets";
+    const FORM: &'static str = "duplicate packets 5% [on LINK] @WHEN [until TIME]";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
-        Packets::parse_share(words, "duplicate packets 5%").map(Self)
+        Packets::parse_share(words).map(Self)
     }
 
     fn tail(&self) -> Tail {

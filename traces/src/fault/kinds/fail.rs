@@ -16,6 +16,7 @@ pub struct Fail {
 
 impl Kind for Fail {
     const VERB: &'static str = "fail";
+    const FORM: &'static str = "fail NAME [in PART] [with N siblings] @WHEN";
     const ENDS_AN_ACTOR: bool = true;
     const RECIPES: &'static [Recipe] = &[Recipe::usual("fail", |dice| {
         let callback = dice.callback();

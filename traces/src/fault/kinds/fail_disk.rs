@@ -16,6 +16,7 @@ pub struct FailDisk(
 
 impl Kind for FailDisk {
     const VERB: &'static str = "fail disk";
+    const FORM: &'static str = "fail disk [NAME] reads|writes|syncs [rate 5%] @WHEN [until TIME]";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         use DiskOperation::{Read, Sync, Write};

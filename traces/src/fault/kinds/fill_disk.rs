@@ -20,6 +20,7 @@ pub struct FillDisk {
 
 impl Kind for FillDisk {
     const VERB: &'static str = "fill disk";
+    const FORM: &'static str = "fill disk [NAME] @WHEN [until TIME]";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         let until_ns = words.last("until").map(nanos);

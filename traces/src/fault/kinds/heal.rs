@@ -16,6 +16,7 @@ pub struct Heal {
 // A swarm ends with one.
 impl Kind for Heal {
     const VERB: &'static str = "heal";
+    const FORM: &'static str = "heal @WHEN [within TIME]";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         let within_ns = words.last("within").map(nanos);

@@ -16,6 +16,7 @@ pub struct Kill {
 
 impl Kind for Kill {
     const VERB: &'static str = "kill";
+    const FORM: &'static str = "kill NAME [in await] [with N siblings] @WHEN";
     const ENDS_AN_ACTOR: bool = true;
     const RECIPES: &'static [Recipe] = &[
         // Kill a supervised actor.

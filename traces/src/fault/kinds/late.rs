@@ -20,10 +20,11 @@ pub struct Late {
 
 impl Kind for Late {
     const VERB: &'static str = "late";
+    const FORM: &'static str = "late by TIME @WHEN until TIME";
     const RECIPES: &'static [Recipe] = &[Recipe::usual("timers", timers)];
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
-        let (by_ns, until_ns) = (nanos(words.by("late by TIME")?), nanos(words.until()?));
+        let (by_ns, until_ns) = (nanos(words.by()?), nanos(words.until()?));
         Ok(Self { by_ns, until_ns })
     }
 

@@ -19,6 +19,7 @@ pub enum Load {
 
 impl Kind for Load {
     const VERB: &'static str = "load";
+    const FORM: &'static str = "load x4|at most 3 @WHEN";
     // A load is made when the scenario begins.
     const RECIPES: &'static [Recipe] = &[Recipe::usual("load", |dice| {
         let times = 2 + dice.below(3) as u32;

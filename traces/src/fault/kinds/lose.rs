@@ -13,6 +13,7 @@ pub struct Lose;
 
 impl Kind for Lose {
     const VERB: &'static str = "lose";
+    const FORM: &'static str = "lose NAME @WHEN";
     // Messages within a process are not lost.
     const RECIPES: &'static [Recipe] = &[Recipe::unusual("lose", |dice| vec![dice.fault(Lose)])];
 

@@ -16,9 +16,10 @@ pub struct LosePackets(
 
 impl Kind for LosePackets {
     const VERB: &'static str = "lose packets";
+    const FORM: &'static str = "lose packets 5% [on LINK] @WHEN [until TIME]";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
-        Packets::parse_share(words, "lose packets 5%").map(Self)
+        Packets::parse_share(words).map(Self)
     }
 
     fn tail(&self) -> Tail {

@@ -86,6 +86,9 @@ trait Kind: Sized {
     /// The word that its text begins with.
     const VERB: &'static str;
 
+    /// How its text is written: `[…]` may be left out, `|` is between alternatives.
+    const FORM: &'static str;
+
     /// Recipes by which a swarm draws faults of this kind.
     const RECIPES: &'static [Recipe] = &[];
 
@@ -110,8 +113,15 @@ trait Kind: Sized {
     fn describe(&self) -> String;
 }
 
-/// Reads a fault of one kind.
-pub(super) type Parse = fn(&mut Words<'_>) -> Result<Action, String>;
+/// How the text of one kind is read.
+pub(super) struct Grammar {
+    /// The word that it begins with.
+    pub(super) verb: &'static str,
+    /// How it is written.
+    pub(super) form: &'static str,
+    /// Reads what follows the word.
+    pub(super) parse: fn(&mut Words<'_>) -> Result<Action, String>,
+}
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident,)*) => {
@@ -144,9 +154,12 @@ macro_rules! kinds {
             }
         })*
 
-        /// What reads each kind, by the word that its text begins with.
-        pub(super) const VERBS: &[(&str, Parse)] =
-            &[$(($kind::VERB, |words| $kind::parse(words).map(Action::$kind)),)*];
+        /// How each kind is read.
+        pub(super) const GRAMMARS: &[Grammar] = &[$(Grammar {
+            verb: $kind::VERB,
+            form: $kind::FORM,
+            parse: |words| $kind::parse(words).map(Action::$kind),
+        },)*];
 
         /// Recipes of all kinds.
         pub(super) const RECIPES: &[&[Recipe]] = &[$($kind::RECIPES,)*];
@@ -156,6 +169,11 @@ macro_rules! kinds {
             #[must_use]
             pub fn verb(&self) -> &'static str {
                 match self { $(Self::$kind(_) => $kind::VERB,)* }
+            }
+
+            /// How its text is written.
+            pub(super) fn form(&self) -> &'static str {
+                match self { $(Self::$kind(_) => $kind::FORM,)* }
             }
 
             pub(super) fn tail(&self) -> Tail {
@@ -256,7 +274,13 @@ bincode::impl_borrow_decode!(Action);
 
 /// The words that texts of faults begin with, one for each kind.
 pub fn verbs() -> impl Iterator<Item = &'static str> {
-    VERBS.iter().map(|(verb, _)| *verb)
+    GRAMMARS.iter().map(|it| it.verb)
+}
+
+/// How texts of faults are written, one form for each kind: `[…]` may be left out, `|` is
+/// between alternatives.
+pub fn forms() -> impl Iterator<Item = &'static str> {
+    GRAMMARS.iter().map(|it| it.form)
 }
 
 impl Action {

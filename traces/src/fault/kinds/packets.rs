@@ -25,11 +25,11 @@ pub struct Packets {
 
 impl Packets {
     /// Of a text whose share is what it is about.
-    pub(super) fn parse_share(words: &mut Words<'_>, form: &str) -> Result<Self, String> {
+    pub(super) fn parse_share(words: &mut Words<'_>) -> Result<Self, String> {
         let (link, until_ns) = Self::parse_link(words)?;
         let share = words.take_rest();
         let share = Share::parse(share).map_err(|error| match share {
-            "" => format!("how many is missing: write `{form}`"),
+            "" => "how many is missing, such as `5%`".to_owned(),
             _ => error,
         })?;
         Ok(Self {

@@ -24,6 +24,7 @@ impl Default for Panic {
 
 impl Kind for Panic {
     const VERB: &'static str = "panic";
+    const FORM: &'static str = "panic NAME [in PART] [with N siblings] @WHEN";
     const ENDS_AN_ACTOR: bool = true;
     const RECIPES: &'static [Recipe] = &[Recipe::usual("panic", |dice| {
         let callback = dice.callback();

@@ -17,6 +17,7 @@ pub struct Pause {
 
 impl Kind for Pause {
     const VERB: &'static str = "pause";
+    const FORM: &'static str = "pause @WHEN until TIME";
     const RECIPES: &'static [Recipe] = &[Recipe::usual("pause", |dice| {
         let until_ns = dice.until_ns;
         vec![Fault::new(Target::Run, Pause { until_ns }).at_step(dice.at)]

@@ -14,6 +14,7 @@ pub struct Point {
 
 impl Kind for Point {
     const VERB: &'static str = "point";
+    const FORM: &'static str = "point PLACE @WHEN";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         let place = words.take_rest().to_owned();

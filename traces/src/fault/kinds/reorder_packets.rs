@@ -16,9 +16,10 @@ pub struct ReorderPackets(
 
 impl Kind for ReorderPackets {
     const VERB: &'static str = "reorder packets";
+    const FORM: &'static str = "reorder packets 5% [on LINK] @WHEN [until TIME]";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
-        Packets::parse_share(words, "reorder packets 5%").map(Self)
+        Packets::parse_share(words).map(Self)
     }
 
     fn tail(&self) -> Tail {

@@ -16,6 +16,7 @@ pub struct Reset {
 
 impl Kind for Reset {
     const VERB: &'static str = "reset";
+    const FORM: &'static str = "reset LINK @WHEN";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         let link = Link::parse(words.take_rest())?;

@@ -16,6 +16,7 @@ pub struct ShortenDisk(
 
 impl Kind for ShortenDisk {
     const VERB: &'static str = "shorten disk";
+    const FORM: &'static str = "shorten disk [NAME] reads|writes [rate 5%] @WHEN [until TIME]";
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         use DiskOperation::{Read, Write};

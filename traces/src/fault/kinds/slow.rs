@@ -24,6 +24,7 @@ pub struct Slow {
 
 impl Kind for Slow {
     const VERB: &'static str = "slow";
+    const FORM: &'static str = "slow NAME [in pre_start] by TIME @WHEN [until TIME]";
     const RECIPES: &'static [Recipe] = &[
         Recipe::usual("restart", restart),
         // Let each step of a task take time.
@@ -34,7 +35,7 @@ impl Kind for Slow {
     ];
 
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
-        let by_ns = nanos(words.by("slow NAME by TIME")?);
+        let by_ns = nanos(words.by()?);
         let until_ns = match words.part() {
             Some(Part::Callback(StepKind::PreStart)) => None,
             None => Some(nanos(words.until()?)),

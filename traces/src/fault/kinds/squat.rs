@@ -17,6 +17,7 @@ pub struct Squat {
 
 impl Kind for Squat {
     const VERB: &'static str = "squat";
+    const FORM: &'static str = "squat NAME @WHEN until TIME";
     // A supervisor that tries again at once exceeds its intensity by it.
     const RECIPES: &'static [Recipe] = &[Recipe::unusual("squat", |dice| {
         let until_ns = dice.until_ns;

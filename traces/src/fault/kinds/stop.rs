@@ -12,6 +12,7 @@ pub struct Stop;
 
 impl Kind for Stop {
     const VERB: &'static str = "stop";
+    const FORM: &'static str = "stop NAME [with N siblings] @WHEN";
     const ENDS_AN_ACTOR: bool = true;
     const RECIPES: &'static [Recipe] = &[Recipe::usual("stop", |dice| vec![dice.fault(Stop)])];
 

@@ -39,22 +39,35 @@ impl Core {
     }
 
     /// Whether a fault sends this actor's next message once more.
-    pub(crate) fn copies_message(&self, slot: u32) -> bool {
+    pub(crate) fn copies_message(&mut self, slot: u32) -> bool {
         let Some(task) = self.tasks.get(slot).filter(|task| task.is_armed) else {
             return false;
         };
+        let Some(place) = self.copied_by(task.serial) else {
+            return false;
+        };
+        self.faults.uncloned.insert(place);
+        true
+    }
+
+    /// The fault that sends this actor's next message once more.
+    fn copied_by(&self, serial: u32) -> Option<usize> {
         let mut armed = self.faults.armed.iter();
-        armed.any(|armed| {
+        let found = armed.find(|armed| {
             let effect = &self.faults.pending[armed.place].effect;
-            armed.serial == task.serial && *effect == Effect::Duplicate
-        })
+            armed.serial == serial && *effect == Effect::Duplicate
+        })?;
+        Some(found.place)
     }
 
     /// Keep what sends it until the message is handled. Gives back what was kept before and
     /// is not needed: dropping it runs code of the user.
     pub(crate) fn keep_copy(&mut self, slot: u32, send: Send) -> Option<Send> {
-        let task = self.tasks.get(slot)?;
-        self.faults.copies.insert(task.serial, send)
+        let serial = self.tasks.get(slot)?.serial;
+        if let Some(place) = self.copied_by(serial) {
+            self.faults.uncloned.remove(&place);
+        }
+        self.faults.copies.insert(serial, send)
     }
 
     /// An actor is about to start, or resumes its start, as a part of a step.

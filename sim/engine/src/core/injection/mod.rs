@@ -5,6 +5,7 @@
 
 mod callbacks;
 mod lasting;
+mod missed;
 #[cfg(feature = "net")]
 mod packets;
 mod points;
@@ -39,6 +40,7 @@ impl Core {
                 self.timers.add(nanos(time), timers::Action::Fault(place));
             }
         }
+        self.faults.has_places |= moment == Moment::Place;
         self.faults.awaits_heal |= fault.heals();
         self.faults.pending.push(Pending {
             moment,

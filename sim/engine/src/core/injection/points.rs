@@ -12,6 +12,9 @@ impl Core {
             // What is dropped at an actor's end is dropped in no certain order.
             return false;
         }
+        if self.faults.has_places {
+            self.faults.places.insert(site);
+        }
         let step = self.stats.steps;
         let asked = (0..self.faults.pending.len()).find(|place| {
             let effect = &self.faults.pending[*place].effect;

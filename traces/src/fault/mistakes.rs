@@ -1,0 +1,77 @@
+//! What a fault's text says by mistake, although it parses.
+//!
+//! A name may be nearly anything, so a word that is spelt wrong becomes a part of a name.
+
+use retake_core::time::{Exact, nanos};
+
+use super::kinds;
+use super::words::part_words;
+use super::{Fault, FaultError, Target, When};
+use crate::near::did_you_mean;
+
+impl Fault {
+    /// Refuse what is certainly a mistake of a person who wrote it.
+    ///
+    /// # Errors
+    /// If it ends before it begins, or its name ends with what is nearly a word of the
+    /// grammar, as in `panic a in handel @1s`.
+    pub fn check(&self) -> Result<(), FaultError> {
+        let problem = self.wrong_end().or_else(|| match &self.target {
+            Target::Named(name) => self.wrong_word(name),
+            _ => None,
+        });
+        match problem {
+            None => Ok(()),
+            Some(problem) => {
+                let form = self.action.form();
+                Err(FaultError::new(self.to_string(), problem, Some(form)))
+            }
+        }
+    }
+
+    fn wrong_end(&self) -> Option<String> {
+        let (When::At(begin), Some(("until", end_ns))) = (self.when, self.action.tail().last)
+        else {
+            return None;
+        };
+        let begin_ns = nanos(begin);
+        (end_ns <= begin_ns).then(|| {
+            let (begin, end) = (Exact(begin_ns), Exact(end_ns));
+            format!("it ends at {end}, and begins no earlier than {begin}")
+        })
+    }
+
+    fn wrong_word(&self, name: &str) -> Option<String> {
+        if let Some((_, word)) = name.rsplit_once(" in ") {
+            let near = did_you_mean(word, part_words());
+            if !near.is_empty() {
+                return Some(format!("no callback is called `{word}`{near}"));
+            }
+        }
+        if let Some((_, count)) = name.rsplit_once(" with ")
+            && count.starts_with(|it: char| it.is_ascii_digit())
+        {
+            return Some(format!(
+                "`with {count}` lacks its word: write `with 2 siblings`"
+            ));
+        }
+        self.wrong_verb(name)
+    }
+
+    /// `lose packet 5%` is meant to be `lose packets 5%`.
+    fn wrong_verb(&self, name: &str) -> Option<String> {
+        let one = self.action.verb();
+        let (word, _) = name
+            .split_once([' ', '%'])
+            .filter(|(word, _)| !word.is_empty())?;
+        let mut longer = kinds::verbs().filter(|verb| {
+            verb.strip_prefix(one)
+                .and_then(|rest| rest.strip_prefix(' '))
+                .is_some_and(|second| second == word || !did_you_mean(word, [second]).is_empty())
+        });
+        let verb = longer.next()?;
+        Some(format!(
+            "there is no `{one} {word}`: did you mean `{verb}`?"
+        ))
+    }
+}
