@@ -100,7 +100,7 @@ fn a_seed_that_hangs_aborts_or_eats_all_memory_is_a_failure_and_the_others_go_on
         ("canary/abort", "it aborted", &[][..]),
         (
             "canary/memory",
-            "it aborted",
+            "it got no more memory",
             &["--memory-limit", "512"][..],
         ),
         ("canary/hang", "it hangs", &["--seed-timeout", "2s"][..]),
@@ -180,6 +180,15 @@ fn shards_put_together_are_the_whole() {
     assert_eq!(whole.status.code(), Some(1));
     let text = stdout(&retake(folder.path(), &["merge", "1.json"]));
     assert!(text.starts_with("67 seeds, "), "{text}");
+    // Nothing counts twice.
+    for (files, what) in [
+        (["1.json", "./1.json"], "./1.json is named twice"),
+        (["1.json", "whole.json"], "is in an earlier file as well"),
+    ] {
+        let merged = retake(folder.path(), &["merge", files[0], files[1]]);
+        assert_ne!(merged.status.code(), Some(0));
+        assert!(stderr(&merged).contains(what), "{}", stderr(&merged));
+    }
 }
 
 #[test]

@@ -291,6 +291,39 @@ fn tried_abort() {
 }
 
 #[test]
+#[ignore = "run by other tests"]
+fn tried_overflow() {
+    fn depth(of: u64) -> u64 {
+        match std::hint::black_box(of) {
+            u64::MAX => 0,
+            of => depth(of + 1) + 1,
+        }
+    }
+    run("tried_overflow", 1, || {
+        Box::pin(async {
+            let _ = depth(0);
+        })
+    });
+}
+
+/// All three raise the same signal.
+#[test]
+#[cfg(unix)]
+fn a_stack_overflow_a_lack_of_memory_and_an_abort_are_three_failures() {
+    let limit = ("RETAKE_MEMORY_MB", "512");
+    for (test, what) in [
+        ("tried_overflow", "a stack overflowed (SIGABRT)"),
+        ("tried_memory", "it got no more memory (SIGABRT)"),
+        ("tried_abort", "it aborted (SIGABRT)"),
+    ] {
+        let folder = folder();
+        let (passed, text) = tried(folder.path(), test, &[limit]);
+        assert!(!passed, "{text}");
+        line(&text, what);
+    }
+}
+
+#[test]
 fn a_seed_that_aborts_fails_its_test_and_is_saved() {
     let folder = folder();
     let (passed, text) = tried(folder.path(), "tried_abort", &[]);
@@ -396,7 +429,7 @@ fn the_time_and_the_memory_of_a_run_are_limited() {
     let limits = [("RETAKE_MEMORY_MB", "512")];
     let (passed, text) = tried(folder.path(), "tried_memory", &limits);
     assert!(!passed, "{text}");
-    line(&text, "memory above its limit");
+    line(&text, "it got no more memory (SIGABRT): see its limit");
 }
 
 /// Systems without `fork` start a process for each run. The variable has this one do so.

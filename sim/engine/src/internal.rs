@@ -4,6 +4,7 @@
 use std::future::Future;
 
 pub use crate::deadlock::complete as complete_deadlock;
+pub use crate::interpose::heap::lacked_memory;
 pub use crate::interpose::prepare;
 use crate::{Run, Sim};
 

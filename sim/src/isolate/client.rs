@@ -87,6 +87,7 @@ impl Client {
         }
         let deadline = now() + timeout;
         let mut is_started = false;
+        let mut cause = None;
         loop {
             match self.link.receive(deadline) {
                 Ok(Message::Part(wire::STARTED, _)) => is_started = true,
@@ -95,11 +96,13 @@ impl Client {
                 Ok(Message::Part(wire::REFUSAL, what)) => {
                     return Err(Lost::Refused(String::from_utf8_lossy(&what).into_owned()));
                 }
+                Ok(Message::Part(wire::ABORTS, why)) => cause = in_words(&why),
                 Ok(Message::Part(kind, _)) => {
                     return Err(Lost::Refused(format!("an unknown message, {kind}")));
                 }
                 Ok(Message::End) => {
                     let ending = self.link.ending();
+                    let ending = cause.map_or(ending, str::to_owned);
                     return Err(if is_started {
                         Lost::Ended(ending)
                     } else {
@@ -112,6 +115,15 @@ impl Client {
                 Err(error) => return Err(Lost::Refused(error.to_string())),
             }
         }
+    }
+}
+
+/// Why a process has aborted.
+fn in_words(cause: &[u8]) -> Option<&'static str> {
+    match cause {
+        [wire::NO_MEMORY] => Some("it got no more memory (SIGABRT): see its limit"),
+        [wire::STACK_OVERFLOW] => Some("a stack overflowed (SIGABRT)"),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! from which its children start stays what it was. The child reads the request.
 
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -83,6 +84,7 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
 /// Answer a request of this length, within its limits.
 fn respond(socket: &UnixStream, length: usize, run: Runner<'_>, is_child: bool) {
     server::answer(socket, length, run, |limits| {
+        os::explain_abort(socket.as_fd());
         if is_child {
             os::limit_life(limits.alarm_s);
         }

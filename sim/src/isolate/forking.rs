@@ -218,9 +218,7 @@ impl Output {
 /// How a process ended.
 pub(super) fn in_words(status: ExitStatus) -> String {
     match status.signal() {
-        Some(6) => {
-            "it aborted (SIGABRT): memory above its limit, a stack overflow, or `abort`".to_owned()
-        }
+        Some(6) => "it aborted (SIGABRT)".to_owned(),
         Some(9) => "it was killed (SIGKILL)".to_owned(),
         Some(11) => "it overflowed its stack or used invalid memory (SIGSEGV)".to_owned(),
         Some(14) => "it ran for too long (SIGALRM)".to_owned(),

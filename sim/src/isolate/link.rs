@@ -111,8 +111,8 @@ pub(super) fn own_program() -> PathBuf {
 
 #[allow(
     clippy::disallowed_methods,
-    reason = "the timeout of another process, outside any simulation"
+    reason = "the timeout of other processes, outside any simulation"
 )]
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

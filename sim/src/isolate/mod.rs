@@ -33,6 +33,7 @@ mod server;
 mod text;
 mod wire;
 
+pub(crate) use link::now;
 pub use pool::Workers;
 pub(crate) use server::{PartSender, Parts};
 

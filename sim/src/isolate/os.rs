@@ -10,12 +10,15 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, kill_process_group, setrlimit, waitpid,
 };
+
+use super::wire;
 
 /// Where a worker keeps its socket: far from the numbers that user code gets for its own
 /// files, which thus do not depend on it.
@@ -224,6 +227,42 @@ pub(super) fn limit_memory(megabytes: u64) {
         maximum: Some(bytes),
     };
     let _ = setrlimit(Resource::As, limit);
+}
+
+/// The socket on which a process says why it aborts.
+static ABORT_SOCKET: AtomicI32 = AtomicI32::new(-1);
+
+/// If this process aborts, say on this socket why, as far as it can be seen.
+pub(super) fn explain_abort(socket: BorrowedFd<'_>) {
+    ABORT_SOCKET.store(socket.as_raw_fd(), Ordering::Relaxed);
+    // SAFETY: all zeros are a valid action, whose fields are set below. The handler calls what
+    // may be called in one.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_abort as *const () as libc::sighandler_t;
+        libc::sigaction(libc::SIGABRT, &raw const action, std::ptr::null_mut());
+    }
+}
+
+/// Once it returns, `abort` ends the process by the signal's default action.
+extern "C" fn on_abort(_: libc::c_int) {
+    let has_no_memory = retake_engine::internal::lacked_memory()
+        || io::Error::last_os_error().raw_os_error() == Some(libc::ENOMEM);
+    // SAFETY: all zeros are a valid value, and both calls are allowed in a handler. Rust's
+    // handler of a stack overflow, which aborts, runs on the alternate stack.
+    unsafe {
+        let mut stack: libc::stack_t = std::mem::zeroed();
+        libc::sigaltstack(std::ptr::null(), &raw mut stack);
+        let cause = match has_no_memory {
+            _ if stack.ss_flags & libc::SS_ONSTACK != 0 => wire::STACK_OVERFLOW,
+            true => wire::NO_MEMORY,
+            false => return,
+        };
+        let [kind, a, b, c, d] = wire::header(wire::ABORTS, 1);
+        let bytes = [kind, a, b, c, d, cause];
+        let socket = ABORT_SOCKET.load(Ordering::Relaxed);
+        libc::write(socket, bytes.as_ptr().cast(), bytes.len());
+    }
 }
 
 /// Throw away what this process prints from now on.

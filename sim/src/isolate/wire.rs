@@ -21,6 +21,13 @@ pub(super) const PART: u8 = b'P';
 /// From a child: the answer, its last word.
 pub(super) const ANSWER: u8 = b'A';
 
+/// From a process that aborts: why, as one byte.
+pub(super) const ABORTS: u8 = b'C';
+/// It got no memory.
+pub(super) const NO_MEMORY: u8 = 1;
+/// A stack overflowed.
+pub(super) const STACK_OVERFLOW: u8 = 2;
+
 /// The exit code of a child that has answered.
 pub(super) const ANSWERED: i32 = 88;
 

@@ -11,10 +11,29 @@
 //! heap it is.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
     /// The heap on which this thread allocates: a number from 1, or that of the C library.
     pub(super) static HEAP: Cell<u8> = const { Cell::new(LIBRARY) };
+}
+
+/// An allocation of a run has failed.
+static LACKED: AtomicBool = AtomicBool::new(false);
+
+#[cfg_attr(
+    not(all(feature = "heap", target_os = "linux", target_env = "gnu")),
+    allow(dead_code, reason = "an own heap is with glibc only")
+)]
+pub(super) fn note_lack() {
+    LACKED.store(true, Ordering::Relaxed);
+}
+
+/// Whether an allocation of a run of this process has failed for lack of memory. False where
+/// runs have no heap of their own.
+#[must_use]
+pub fn lacked_memory() -> bool {
+    LACKED.load(Ordering::Relaxed)
 }
 
 /// The heap of the C library.

@@ -49,6 +49,7 @@ fn present() -> Option<&'static Heap> {
 }
 
 fn fail_null() -> *mut c_void {
+    crate::interpose::heap::note_lack();
     super::super::fail(libc::ENOMEM);
     ptr::null_mut()
 }
