@@ -147,6 +147,18 @@ fn a_run_that_aborts_ends_its_process_and_not_the_command() {
     assert!(stdout(&shown).contains("SIGABRT"), "{}", stdout(&shown));
 }
 
+#[test]
+fn of_a_run_that_passes_nothing_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["zoo/bank/fixed", "--trace", "a.retake"]);
+    let why = retake(folder.path(), &["why", "a.retake"]);
+    assert_eq!(why.status.code(), Some(0), "{}", stderr(&why));
+    assert_eq!(
+        stdout(&why),
+        "passed\nnothing failed: there is nothing to explain\n"
+    );
+}
+
 #[cfg(unix)]
 fn start(folder: &Path, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_retake"))

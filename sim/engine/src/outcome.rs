@@ -396,7 +396,8 @@ impl<T> Run<T> {
             return self.backtrace.clone();
         }
         vec![if crate::panics::wants_calls() {
-            "note: no call of your own code is in the backtrace: build with debug information"
+            "note: no call of your own code is in the backtrace: build with debug information \
+             (`debug = \"line-tables-only\"` in the profile)"
                 .to_owned()
         } else {
             format!("note: run with `RUST_BACKTRACE=1` to list {wanted}")

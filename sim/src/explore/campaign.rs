@@ -195,6 +195,21 @@ impl Campaign {
             .sort_by_key(|failure| failure.case.config.seed);
     }
 
+    /// A seed that has failed in both: they are no parts of one campaign, which run each seed
+    /// once. The plain run is of each part.
+    #[must_use]
+    pub fn failing_seed_of_both(&self, other: &Self) -> Option<u64> {
+        fn seeds(campaign: &Campaign) -> BTreeSet<(&str, u64)> {
+            let failures = campaign.failures.iter();
+            let failures = failures.filter(|failure| !failure.case.is_plain());
+            failures
+                .flat_map(|it| it.seeds.iter().map(|seed| (&*it.case.scenario, *seed)))
+                .collect()
+        }
+        let (these, others) = (seeds(self), seeds(other));
+        these.intersection(&others).next().map(|(_, seed)| *seed)
+    }
+
     /// Add what another part of the campaign found.
     pub fn merge(&mut self, other: Self) {
         self.runs += other.runs;

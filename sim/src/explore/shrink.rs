@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use retake_traces::counted;
 use retake_traces::fault::kinds::Load;
@@ -18,6 +18,7 @@ use retake_traces::sink::{HashSink, MemorySink};
 use retake_traces::strategy::Strategy;
 
 use super::{Case, FailureKind, Scenario};
+use crate::isolate::now;
 
 /// Runs that a shrinking may take.
 const RUNS_MAX: u32 = 2_000;
@@ -107,6 +108,22 @@ pub enum ShrinkError {
     },
 }
 
+/// What a shrinking may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Steps of all its runs.
+    pub(super) steps: u64,
+    /// Real time.
+    pub(super) until: Option<Instant>,
+}
+
+impl Limits {
+    const NONE: Self = Self {
+        steps: u64::MAX,
+        until: None,
+    };
+}
+
 struct Shrinker<F> {
     scenario: Scenario,
     best: Case,
@@ -115,9 +132,9 @@ struct Shrinker<F> {
     /// The scenario asks how much of a load to make.
     has_loads: bool,
     runs: u32,
-    /// Steps of these runs, and how many they may be.
+    /// Steps of these runs.
     steps: u64,
-    steps_max: u64,
+    limits: Limits,
     progress: F,
 }
 
@@ -132,21 +149,25 @@ pub fn shrink(
     scenario: impl Into<Scenario>,
     progress: impl FnMut(Shrinking),
 ) -> Result<Shrunk, ShrinkError> {
-    shrink_boxed(case, &scenario.into(), u64::MAX, progress)
+    shrink_boxed(case, &scenario.into(), Limits::NONE, progress)
+}
+
+/// Steps that may be spent on a case: of a livelock few runs, since its loop explains it, and
+/// is the same in every schedule that has it.
+pub(super) fn steps_max(case: &Case, most: u64) -> u64 {
+    match case.failure {
+        Some(FailureKind::Livelock) => most.min(case.steps.saturating_mul(LIVELOCK_RUNS)),
+        _ => most,
+    }
 }
 
 pub(super) fn shrink_boxed(
     case: &Case,
     scenario: &Scenario,
-    steps_max: u64,
+    mut limits: Limits,
     progress: impl FnMut(Shrinking),
 ) -> Result<Shrunk, ShrinkError> {
-    // The loop of a livelock explains it, and is the same in every schedule that has it.
-    let steps_max = if case.failure == Some(FailureKind::Livelock) {
-        steps_max.min(case.steps.saturating_mul(LIVELOCK_RUNS))
-    } else {
-        steps_max
-    };
+    limits.steps = steps_max(case, limits.steps);
     let mut shrinker = Shrinker {
         scenario: Scenario::clone(scenario),
         best: case.clone(),
@@ -154,7 +175,7 @@ pub(super) fn shrink_boxed(
         has_loads: false,
         runs: 0,
         steps: 0,
-        steps_max,
+        limits,
         progress,
     };
     shrinker.start(case)?;
@@ -216,7 +237,8 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
 
     /// Whether nothing more is to be tried.
     fn is_spent(&self) -> bool {
-        self.runs >= RUNS_MAX || self.steps >= self.steps_max
+        let Limits { steps, until } = self.limits;
+        self.runs >= RUNS_MAX || self.steps >= steps || until.is_some_and(|it| now() >= it)
     }
 
     /// Run a candidate; keep it if it fails alike and is no larger.
@@ -401,9 +423,13 @@ mod tests {
         let scenario = Scenario::from(three_tell);
         let campaign = Explorer::new("three").seeds(5..6).run(three_tell);
         let case = &campaign.failures[0].case;
-        let all = shrink_boxed(case, &scenario, u64::MAX, |_| {}).expect("it fails");
+        let all = shrink_boxed(case, &scenario, Limits::NONE, |_| {}).expect("it fails");
         assert!(!all.gave_up && all.runs > 1, "{all}");
-        let some = shrink_boxed(case, &scenario, 1, |_| {}).expect("it fails");
+        let few = Limits {
+            steps: 1,
+            until: None,
+        };
+        let some = shrink_boxed(case, &scenario, few, |_| {}).expect("it fails");
         assert!(some.gave_up && some.runs == 1, "{some}");
         assert!(
             some.to_string()

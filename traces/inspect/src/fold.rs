@@ -148,6 +148,22 @@ pub fn fold(lines: Vec<Line>, keep: impl Fn(&Line) -> bool) -> Vec<Passage> {
     passages
 }
 
+/// The lines as one passage: as further rounds, where they are nothing else, or as lines that
+/// are left out.
+#[must_use]
+pub fn left_out(lines: Vec<Line>) -> Passage {
+    let count = lines.len();
+    match &fold(lines, |_| false)[..] {
+        [first @ .., Passage::Repeated { round, times }] if first.len() == round.len() => {
+            Passage::Repeated {
+                round: round.clone(),
+                times: times + 1,
+            }
+        }
+        _ => Passage::LeftOut(count),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +221,23 @@ mod tests {
             told[2],
             "  (6 more times until 0.014 s, step 14: `a` handles Retry(6), `b` handles Refuse)"
         );
+    }
+
+    #[test]
+    fn what_is_left_out_and_repeats_is_named() {
+        let ticks = |who: [&'static str; 2]| -> Vec<Line> {
+            (1..=8)
+                .map(|step| line(step, who[step as usize % 2], "Tick"))
+                .collect()
+        };
+        let text = |lines| left_out(lines).to_text(100);
+        let one = "  (8 more times until 0.008 s, step 8: `a` handles Tick)";
+        assert_eq!(text(ticks(["a", "a"])), one);
+        let two = "  (4 more times until 0.008 s, step 8: `b` handles Tick, `a` handles Tick)";
+        assert_eq!(text(ticks(["a", "b"])), two);
+        let mut others = ticks(["a", "a"]);
+        others.push(line(9, "a", "Stop"));
+        assert_eq!(text(others), "  (9 lines left out)");
     }
 
     #[test]

@@ -271,7 +271,8 @@ pub(crate) fn zoo(program: &Program, args: &ZooArgs, out: &mut dyn Write) -> Res
         }
         writeln!(out, " {:>5} {:>9}", "fixed", "shrunk")?;
     }
-    let bar = progress_bar(programs.len());
+    let count = programs.len();
+    let bar = progress_bar(count);
     let mut rows = Vec::new();
     let mut passed = true;
     for program in programs {
@@ -288,6 +289,9 @@ pub(crate) fn zoo(program: &Program, args: &ZooArgs, out: &mut dyn Write) -> Res
         rows.push(row);
     }
     bar.finish_and_clear();
+    if interrupt.is_asked() {
+        eprintln!("interrupted after {} of {count} programs", rows.len());
+    }
     if args.json {
         print_json(&rows, out)?;
     } else {

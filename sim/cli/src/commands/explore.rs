@@ -1,5 +1,6 @@
 //! `explore` and `merge`.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -358,11 +359,24 @@ const CAMPAIGN_BYTES_MAX: u64 = 256 << 20;
 
 pub(crate) fn merge(files: &[PathBuf], json: bool, out: &mut dyn Write) -> Result<Status, Error> {
     let mut all = Campaign::default();
+    let mut read = BTreeSet::new();
     for path in files {
         let wrong = |what: String| Error::Case(format!("{}: {what}", path.display()));
+        if !read.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
+            return Err(Error::Usage(format!(
+                "{} is named twice: each part of a campaign counts once",
+                path.display()
+            )));
+        }
         let text = read_text(path, CAMPAIGN_BYTES_MAX)?;
         let part: Campaign = serde_json::from_str(&text)
             .map_err(|error| wrong(format!("this is not what `explore --out` writes: {error}")))?;
+        if let Some(seed) = all.failing_seed_of_both(&part) {
+            return Err(wrong(format!(
+                "seed {seed} is in an earlier file as well: parts of a campaign have seeds of \
+                 their own (see `explore --shard`)"
+            )));
+        }
         all.merge(part);
     }
     if json {

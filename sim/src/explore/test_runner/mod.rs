@@ -55,7 +55,9 @@ const MEMORY_MB_MIN: u64 = 64;
 
 /// Steps that may be spent on making a failure small: some ten seconds of a debug build for
 /// each million. Who waits for a test wants to know what failed.
-const SHRINK_STEPS_MAX: u64 = 5_000_000;
+const SHRINK_STEPS_MAX: u64 = 2_000_000;
+/// The same in real time, where runs are slow for their steps.
+const SHRINK_TIME_MAX: Duration = Duration::from_secs(20);
 
 impl Test {
     /// `module::name` without the crate.

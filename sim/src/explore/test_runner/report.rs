@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use retake_traces::HashSink;
 use retake_traces::writer::TraceWriter;
 
-use super::{SHRINK_STEPS_MAX, Test};
+use super::{SHRINK_STEPS_MAX, SHRINK_TIME_MAX, Test};
 use crate::explore::remote::{Place, Recording};
 use crate::explore::{Campaign, Case, Explanation, Scenario, shrink, why};
+use crate::isolate::now;
 
 impl Test {
     /// What is to be known of a test that has passed.
@@ -75,7 +76,11 @@ impl Test {
             };
             return format!("{head}\n{}: {}\n{footer}", self.path(), case.outcome);
         }
-        let case = match shrink::shrink_boxed(case, scenario, SHRINK_STEPS_MAX, |_| {}) {
+        let limits = shrink::Limits {
+            steps: SHRINK_STEPS_MAX,
+            until: Some(now() + SHRINK_TIME_MAX),
+        };
+        let case = match shrink::shrink_boxed(case, scenario, limits, |_| {}) {
             Ok(shrunk) => {
                 head.push_str(&format!("; {shrunk}"));
                 shrunk.case

@@ -12,6 +12,7 @@ mod slice;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use retake_inspect::export::mermaid;
 use retake_inspect::fold::Passage;
@@ -23,7 +24,9 @@ use retake_traces::sink::MemorySink;
 
 use self::deliveries::Steps;
 use self::search::Finder;
+use super::shrink::Limits;
 use super::{Case, Scenario};
+use crate::isolate::now;
 use retake_engine::strategy::StepOf;
 
 pub use self::reason::{
@@ -32,6 +35,10 @@ pub use self::reason::{
 
 /// Steps that may be spent on making a case small before it is explained.
 const SHRINK_STEPS_MAX: u64 = 1_000_000;
+/// Real time that may be spent on it, and then on changes that could avoid the failure. The
+/// limits of runs and steps are reached before, unless runs are slow for their steps.
+const SHRINK_TIME_MAX: Duration = Duration::from_secs(10);
+const CHANGES_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// Why a case fails.
 #[derive(Clone, Debug)]
@@ -41,6 +48,8 @@ pub struct Explanation {
     pub case: Case,
     /// How it ended.
     pub outcome: String,
+    /// It does not fail any more: there is nothing to explain.
+    pub passed: bool,
     /// The calls that led to a panic, see [`Run::calls`](crate::Run::calls).
     pub calls: Vec<String>,
     /// Changes of which each makes it pass.
@@ -67,7 +76,9 @@ pub struct Explanation {
 
 /// Explain a failing case; the smaller it is, the better.
 ///
-/// It costs a bounded number of runs and steps, and is the same whenever it is repeated.
+/// It costs a bounded number of runs and steps, and is the same whenever it is repeated,
+/// unless it is given up after half a minute: then fewer changes have been tried, and it says
+/// how many were not.
 pub fn explain(case: &Case, scenario: impl Into<Scenario>) -> Explanation {
     explain_boxed(case, &scenario.into())
 }
@@ -79,7 +90,13 @@ fn first_line(text: &str) -> String {
 pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
     let small = match case.has_holds() {
         true => None,
-        false => super::shrink::shrink_boxed(case, scenario, SHRINK_STEPS_MAX, |_| {}).ok(),
+        false => {
+            let limits = Limits {
+                steps: SHRINK_STEPS_MAX,
+                until: Some(now() + SHRINK_TIME_MAX),
+            };
+            super::shrink::shrink_boxed(case, scenario, limits, |_| {}).ok()
+        }
     };
     // What a strategy ran eagerly cannot be written as holds.
     let small = small.filter(|small| small.case.has_holds());
@@ -90,6 +107,7 @@ pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
     let lines: Vec<Line> = notes::annotate(story::lines(&sink.records()));
     let mut explanation = Explanation {
         outcome: run.outcome.to_string(),
+        passed: run.passed(),
         calls: run.calls(),
         reasons: Vec::new(),
         different: Vec::new(),
@@ -106,7 +124,8 @@ pub(super) fn explain_boxed(case: &Case, scenario: &Scenario) -> Explanation {
     if !run.passed() {
         let mut case = explanation.case.clone();
         case.note(&run);
-        let found = Finder::new(scenario, &case, &shown).find();
+        let until = now() + CHANGES_TIME_MAX;
+        let found = Finder::new(scenario, &case, &shown, until).find();
         explanation.is_thorough = found.tried > 0 && found.untried == 0;
         explanation.reasons = found.reasons;
         explanation.different = found.different;
@@ -186,6 +205,10 @@ impl Explanation {
     #[must_use]
     pub fn to_text(&self, width: usize) -> String {
         let mut lines: Vec<String> = self.outcome.lines().map(str::to_owned).collect();
+        if self.passed {
+            lines.push("nothing failed: there is nothing to explain".to_owned());
+            return lines.join("\n");
+        }
         lines.extend(self.calls.iter().map(|call| format!("  {call}")));
         for sentence in self.sentences() {
             lines.extend(wrapped(&sentence, width));

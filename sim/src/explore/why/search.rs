@@ -1,11 +1,14 @@
 //! Looks for changes that avoid a failure, by running them, within a budget.
 
+use std::time::Instant;
+
 use retake_inspect::story::{self, Line};
 use retake_traces::sink::MemorySink;
 
 use super::deliveries::{Steps, in_words};
 use super::reason::{DifferentFailure, Ordering, OtherSeeds, Reason, Verdict, WithoutFaults};
 use crate::explore::{Case, FailureKind, Scenario};
+use crate::isolate::now;
 use retake_engine::outcome::{Outcome, Run};
 use retake_engine::strategy::{Hold, Strategy};
 
@@ -36,6 +39,8 @@ pub(super) struct Finder<'a> {
     pub(super) shown: &'a Steps,
     runs: usize,
     pub(super) steps: u64,
+    steps_max: u64,
+    until: Instant,
     pub(super) findings: Findings,
 }
 
@@ -45,13 +50,20 @@ pub(super) fn with_holds(case: &Case, holds: Vec<Hold>) -> Case {
 }
 
 impl<'a> Finder<'a> {
-    pub(super) fn new(scenario: &'a Scenario, case: &'a Case, shown: &'a Steps) -> Self {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        case: &'a Case,
+        shown: &'a Steps,
+        until: Instant,
+    ) -> Self {
         Self {
             scenario,
             case,
             shown,
             runs: 0,
             steps: 0,
+            steps_max: super::super::shrink::steps_max(case, STEPS_MAX),
+            until,
             findings: Findings::default(),
         }
     }
@@ -70,7 +82,7 @@ impl<'a> Finder<'a> {
     }
 
     pub(super) fn is_spent(&self) -> bool {
-        self.runs >= RUNS_MAX || self.steps >= STEPS_MAX
+        self.runs >= RUNS_MAX || self.steps >= self.steps_max || now() >= self.until
     }
 
     pub(super) fn count(&mut self, run: &Run<()>) {

@@ -1,11 +1,14 @@
 //! Other schedules of a seed, and other seeds: where no change of a case's own avoids its
 //! failure.
 
+use std::time::Duration;
+
 use retake_traces::sink::HashSink;
 
 use super::reason::{Ordering, OtherSeeds, Reason, Verdict};
 use super::search::{Finder, ORDERS_MAX, with_holds};
 use crate::explore::{Case, Search};
+use crate::isolate::now;
 use retake_engine::strategy::Hold;
 
 /// Other seeds, and other schedules of the same seed, that are run.
@@ -15,6 +18,8 @@ const SCHEDULES_MAX: u64 = 60;
 const SCHEDULES_SMALL: usize = 3;
 /// Steps that other seeds may take whatever was spent before.
 const SEED_STEPS_MAX: u64 = 500_000;
+/// Real time that they may take, likewise.
+const SEED_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl Finder<'_> {
     /// Where it fails first in, first out, and so does each change of what is held back:
@@ -95,9 +100,10 @@ impl Finder<'_> {
         };
         // These have a budget of their own: without them a reason may be missing.
         let steps_max = self.steps.saturating_add(SEED_STEPS_MAX);
+        let until = now() + SEED_TIME_MAX;
         let seeds = (0..=SEEDS_MAX).filter(|seed| *seed != self.case.config.seed);
         for seed in seeds.take(SEEDS_MAX as usize) {
-            if self.steps >= steps_max {
+            if self.steps >= steps_max || (found.runs > 0 && now() >= until) {
                 break;
             }
             let strategy = Search::Mix.strategy(seed, self.case.steps);

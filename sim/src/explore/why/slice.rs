@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::mem;
 
-use retake_inspect::fold::{Passage, fold};
+use retake_inspect::fold::{Passage, fold, left_out};
 use retake_inspect::story::Line;
 use retake_traces::record::{ChildNews, EventKind, Record, StepKind, TaskKind};
 
@@ -116,7 +117,7 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
     // Of a short run all is shown, for the sake of what memory its tasks share.
     let is_short = steps <= LINES_MAX;
     let mut has_started = false;
-    let (mut chosen, mut skipped) = (Vec::new(), 0);
+    let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
     for line in lines {
         has_started |= matches!(line.record, Record::Step(step) if step.kind == StepKind::Handle);
         let is_decisive = is_step(line) && nearest.contains(&line.step);
@@ -132,28 +133,28 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
             _ => false,
         };
         if rank.is_some() || is_near {
-            if skipped >= GAP_MIN {
-                chosen.push(Chosen::Gap(skipped));
+            if skipped.len() >= GAP_MIN {
+                chosen.push(Chosen::Gap(left_out(mem::take(&mut skipped))));
             }
-            skipped = 0;
+            skipped.clear();
             let far = distances
                 .get(&line.step)
                 .copied()
                 .unwrap_or(u32::MAX - NEAR);
             let rank = rank.unwrap_or(u32::MAX).min(NEAR + far);
             chosen.push(Chosen::Line(line, rank));
-        } else {
-            skipped += usize::from(is_step(line));
+        } else if is_step(line) {
+            skipped.push(line.clone());
         }
     }
     abridge(chosen, &nearest)
 }
 
-/// A line that is shown if there is room, and how far from the failure it is; or a number of
-/// lines that it does not depend on.
+/// A line that is shown if there is room, and how far from the failure it is; or lines that it
+/// does not depend on.
 enum Chosen<'a> {
     Line(&'a Line, u32),
-    Gap(usize),
+    Gap(Passage),
 }
 
 /// Not more passages than one reads, and the numbers of lines that are missing.
@@ -161,6 +162,8 @@ fn abridge(chosen: Vec<Chosen<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
     let mut far: Vec<u32> = Vec::new();
     let mut passages = Vec::new();
     let mut run = Vec::new();
+    // Gaps, by their place among the passages.
+    let mut gaps: BTreeSet<usize> = BTreeSet::new();
     let must_show = |line: &Line| {
         let is_decisive = is_step(line) && nearest.contains(&line.step);
         is_decisive || matches!(line.record, Record::Fault(_)) || tells_failure(line)
@@ -172,9 +175,10 @@ fn abridge(chosen: Vec<Chosen<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
                 run.push(line.clone());
                 far.push(distance);
             }
-            Chosen::Gap(count) => {
+            Chosen::Gap(gap) => {
                 passages.extend(flush(&mut run));
-                passages.push(Passage::LeftOut(count));
+                gaps.insert(passages.len());
+                passages.push(gap);
             }
         }
     }
@@ -183,7 +187,7 @@ fn abridge(chosen: Vec<Chosen<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
     let mut start = 0;
     let mut ranks: Vec<(u32, usize)> = Vec::new();
     for (index, passage) in passages.iter().enumerate() {
-        if matches!(passage, Passage::LeftOut(_)) {
+        if gaps.contains(&index) {
             continue;
         }
         let end = start + passage.count();
@@ -198,12 +202,14 @@ fn abridge(chosen: Vec<Chosen<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
         KEY => place < KEYS_MAX,
         _ => place < LINES_MAX,
     };
-    let kept: BTreeSet<usize> = ranks
+    let mut kept: BTreeSet<usize> = ranks
         .iter()
         .enumerate()
         .filter(|(place, (far, _))| is_kept(*place, *far))
         .map(|(_, (_, index))| *index)
         .collect();
+    gaps.retain(|index| matches!(passages[*index], Passage::Repeated { .. }));
+    kept.extend(gaps);
     shown_of(passages, &kept)
 }
 
