@@ -223,13 +223,7 @@ impl Case {
         sink: impl Sink + Send + 'static,
         states: bool,
     ) -> Run<()> {
-        let record = Recording {
-            calls: true,
-            ..layers(Layers {
-                states,
-                ..Layers::STORY
-            })
-        };
+        let record = Recording::for_people(states);
         let ran = self.run_in(scenario, &Place::fresh(), record, sink);
         ran.run.without_output()
     }

@@ -24,6 +24,8 @@ use crate::isolate::now;
 const RUNS_MAX: u32 = 2_000;
 /// Runs of a livelock that a shrinking may take, about.
 const LIVELOCK_RUNS: u64 = 5;
+/// Steps of a run that does not end, from which on one run is enough.
+const ENDLESS_STEPS: u64 = 100_000;
 
 /// A case that was made small. Shown, it tells from what to what.
 #[derive(Clone, Debug)]
@@ -152,11 +154,13 @@ pub fn shrink(
     shrink_boxed(case, &scenario.into(), Limits::NONE, progress)
 }
 
-/// Steps that may be spent on a case: of a livelock few runs, since its loop explains it, and
-/// is the same in every schedule that has it.
+/// Steps that may be spent on a case, at most so many. One that does not end is explained by its
+/// loop, which is the same in every schedule that has it, and its runs are long.
 pub(super) fn steps_max(case: &Case, most: u64) -> u64 {
+    use FailureKind::{Horizon, Livelock, StepLimit};
     match case.failure {
-        Some(FailureKind::Livelock) => most.min(case.steps.saturating_mul(LIVELOCK_RUNS)),
+        Some(Livelock | StepLimit | Horizon) if case.steps >= ENDLESS_STEPS => most.min(case.steps),
+        Some(Livelock) => most.min(case.steps.saturating_mul(LIVELOCK_RUNS)),
         _ => most,
     }
 }

@@ -41,6 +41,21 @@ pub(super) struct Recording {
     pub(super) schedule: Option<(Strategy, u64)>,
 }
 
+impl Recording {
+    /// Everything that a person may want to see.
+    pub(super) fn for_people(states: bool) -> Self {
+        let layers = Layers {
+            states,
+            ..Layers::STORY
+        };
+        Self {
+            layers,
+            calls: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// Which process a run takes place in, and where its prints go.
 #[derive(Clone, Debug)]
 pub(super) struct Place {

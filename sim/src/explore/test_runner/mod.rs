@@ -309,7 +309,7 @@ impl Test {
         }
         let explanation = super::why::explain_boxed(&case, scenario);
         let trace = self.trace(file);
-        let trace = write_trace(&trace, &case, &explanation, scenario).map(|()| trace);
+        let trace = write_trace(&trace, &case, &explanation, scenario).map(|_| trace);
         let asked = if is_restricted {
             "the seeds and the strategy that the environment asks for were not run"
         } else {

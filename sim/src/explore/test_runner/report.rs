@@ -4,7 +4,6 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use retake_traces::HashSink;
 use retake_traces::writer::TraceWriter;
 
 use super::{SHRINK_STEPS_MAX, SHRINK_TIME_MAX, Test};
@@ -102,12 +101,15 @@ impl Test {
         let trace = self.trace(&file);
         let saved = case.save(&file).map_err(|error| error.to_string());
         let explanation = why::explain_boxed(&case, scenario);
-        let trace = write_trace(&trace, &case, &explanation, scenario).map(|()| trace);
+        let written = write_trace(&trace, &case, &explanation, scenario);
         let footer = match saved {
-            Ok(()) => self.footer(&file, trace.ok().as_deref()),
+            Ok(()) => self.footer(&file, written.is_ok().then_some(&*trace)),
             Err(error) => format!("not saved: {error}"),
         };
-        let printed = printed(&case, scenario);
+        let printed = match written.as_deref().map(str::trim_end) {
+            Ok("") | Err(_) => String::new(),
+            Ok(printed) => format!("\nit prints:\n{printed}"),
+        };
         format!(
             "{head}\n{}{printed}\n{footer}",
             self.story(&case, &explanation)
@@ -116,12 +118,12 @@ impl Test {
 
     pub(super) fn story(&self, case: &Case, explanation: &Explanation) -> String {
         let seconds = case.virtual_time_ns as f64 / 1e9;
-        format!(
-            "{} at step {}, virtual time {seconds} s:\n{}",
-            self.path(),
-            case.steps,
-            explanation.to_text(120)
-        )
+        // A process that was lost has not said how far it came.
+        let place = match case.is_lost() {
+            true => String::new(),
+            false => format!(" at step {}, virtual time {seconds} s", case.steps),
+        };
+        format!("{}{place}:\n{}", self.path(), explanation.to_text(120))
     }
 
     pub(super) fn footer(&self, file: &Path, trace: Option<&Path>) -> String {
@@ -139,19 +141,6 @@ impl Test {
             text.push_str(&format!("\nlook inside: retake debug {}", for_shell(trace)));
         }
         text
-    }
-}
-
-/// What the run of a case prints.
-fn printed(case: &Case, scenario: &Scenario) -> String {
-    let place = Place {
-        prints: true,
-        ..Place::fresh()
-    };
-    let ran = case.run_in(scenario, &place, Recording::default(), HashSink::new());
-    match ran.printed.trim_end() {
-        "" => String::new(),
-        printed => format!("\nit prints:\n{printed}"),
     }
 }
 
@@ -193,12 +182,13 @@ fn no_function_of_the_seed(parting: Option<&str>) -> String {
     text
 }
 
+/// Write the trace of a case. Gives what its run prints.
 pub(super) fn write_trace(
     path: &Path,
     case: &Case,
     explanation: &Explanation,
     scenario: &Scenario,
-) -> Result<(), String> {
+) -> Result<String, String> {
     let write = || -> Result<TraceWriter, Box<dyn std::error::Error>> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
@@ -209,8 +199,13 @@ pub(super) fn write_trace(
         Ok(TraceWriter::create(path, &header)?)
     };
     let writer = write().map_err(|error| error.to_string())?;
-    match case.run_into(scenario, writer, true).trace_error {
-        None => Ok(()),
+    let place = Place {
+        prints: true,
+        ..Place::fresh()
+    };
+    let ran = case.run_in(scenario, &place, Recording::for_people(true), writer);
+    match ran.run.trace_error {
+        None => Ok(ran.printed),
         Some(error) => Err(error.to_string()),
     }
 }

@@ -210,10 +210,18 @@ impl fmt::Display for OtherSeeds {
                 Ok(())
             }
             None if *runs == 0 => f.write_str("no other seed was run, for want of time"),
-            None => write!(
-                f,
-                "it fails with all of {runs} other seeds and {schedules} other schedules of this one"
-            ),
+            None => {
+                let seeds = match runs {
+                    1 => "one other seed".to_owned(),
+                    runs => format!("all of {runs} other seeds"),
+                };
+                write!(f, "it fails with {seeds}")?;
+                match schedules {
+                    0 => Ok(()),
+                    1 => f.write_str(" and one other schedule of this one"),
+                    schedules => write!(f, " and {schedules} other schedules of this one"),
+                }
+            }
         }
     }
 }
