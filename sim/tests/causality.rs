@@ -10,7 +10,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use retake_inspect::story::{Line, lines};
 use retake_sim::{Isolation, Sim, Strategy};
 use retake_traces::MemorySink;
-use retake_traces::record::Record::{Event, Step};
+use retake_traces::event::Occurrence::Event;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Metadata, Subscriber};
 
@@ -65,9 +65,9 @@ fn a_reply_a_spawn_and_a_join_are_causes_and_time_is_none() {
     let of_event = |text: &str| {
         let told = lines
             .iter()
-            .find(|line| matches!(&line.record, Event(it) if it.text == text));
+            .find(|line| matches!(&line.occurrence, Event(it) if it.text == text));
         let step = told.unwrap_or_else(|| panic!("{text}: {lines:?}")).step;
-        let is_step = |line: &&Line| line.step == step && matches!(line.record, Step(_));
+        let is_step = |line: &&Line| line.step == step && line.is_step();
         (step, lines.iter().find(is_step).unwrap().cause)
     };
     let asked = of_event("asked");

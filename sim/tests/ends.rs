@@ -13,7 +13,8 @@ use retake_inspect::Line;
 use retake_inspect::story::lines;
 use retake_sim::{Fault, Sim};
 use retake_traces::MemorySink;
-use retake_traces::record::{Record, StepKind};
+use retake_traces::event::Occurrence;
+use retake_traces::record::StepKind;
 
 fn story(sim: Sim, scenario: impl Fn() -> Scenario + Send + Sync + 'static) -> Vec<Line> {
     let sink = MemorySink::new();
@@ -33,13 +34,13 @@ fn ends(lines: &[Line]) -> Vec<(String, String, Option<String>)> {
     let by = |step: u64| {
         let line = lines
             .iter()
-            .find(|line| line.step == step && matches!(line.record, Record::Step(_)));
+            .find(|line| line.step == step && line.is_step());
         line.map(|line| line.who.to_string())
     };
     lines
         .iter()
-        .filter_map(|line| match &line.record {
-            Record::Ended(ended) => Some((
+        .filter_map(|line| match &line.occurrence {
+            Occurrence::Ended(ended) => Some((
                 line.who.to_string(),
                 ended.how.to_string(),
                 line.cause.and_then(by),
@@ -131,9 +132,7 @@ fn a_busy_supervisor_hears_of_its_children_with_a_cause() {
     });
     let heard: Vec<&Line> = lines
         .iter()
-        .filter(
-            |line| matches!(&line.record, Record::Step(step) if step.kind == StepKind::Supervision),
-        )
+        .filter(|line| line.kind() == Some(StepKind::Supervision))
         .collect();
     assert_eq!(heard.len(), 2, "it starts and ends");
     for line in heard {
@@ -153,7 +152,7 @@ fn a_message_of_a_ractor_timer_has_the_step_that_set_the_timer_for_its_cause() {
     });
     let sets = lines
         .iter()
-        .filter(|line| &*line.who == "scenario" && matches!(line.record, Record::Step(_)))
+        .filter(|line| &*line.who == "scenario" && line.is_step())
         .nth(1)
         .unwrap();
     let handles = lines

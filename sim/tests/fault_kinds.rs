@@ -12,6 +12,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use retake_inspect::compare;
 use retake_inspect::story::lines;
 use retake_sim::{Fault, Outcome, Run, Sim, Strategy};
+use retake_traces::event::Occurrence;
 use retake_traces::record::Record;
 use retake_traces::{MemorySink, Schedule};
 
@@ -30,7 +31,7 @@ where
 fn faults(sink: &MemorySink) -> Vec<String> {
     lines(&sink.records())
         .iter()
-        .filter(|line| matches!(line.record, Record::Fault(_)))
+        .filter(|line| matches!(line.occurrence, Occurrence::Fault(_)))
         .map(|line| format!("{} {}", line.who, line.what()).trim().to_owned())
         .collect()
 }

@@ -8,7 +8,6 @@
 mod common;
 
 use common::{MS, Order, child, servant};
-use retake_inspect::Line;
 use retake_inspect::story::lines;
 use retake_sim::explore::signature;
 use retake_sim::{Outcome, Place, Run, Sim};
@@ -79,7 +78,10 @@ fn the_trace_shows_the_place_of_a_panic_that_a_supervisor_observes() {
         retake::sleep(MS).await;
     });
     assert!(run.passed(), "{run}");
-    let story: Vec<String> = lines(&sink.records()).iter().map(Line::what).collect();
+    let story: Vec<String> = lines(&sink.records())
+        .iter()
+        .map(|line| line.what())
+        .collect();
     let panic = story.iter().find(|line| line.starts_with("PANIC")).unwrap();
     assert!(
         panic.starts_with("PANIC at sim/tests/common/mod.rs:"),
@@ -168,7 +170,10 @@ fn a_panic_that_a_step_catches_is_told_in_the_story() {
         assert!(caught.is_err());
     });
     assert!(run.passed(), "{run}");
-    let story: Vec<String> = lines(&sink.records()).iter().map(Line::what).collect();
+    let story: Vec<String> = lines(&sink.records())
+        .iter()
+        .map(|line| line.what())
+        .collect();
     assert!(
         story
             .iter()

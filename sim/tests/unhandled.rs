@@ -31,9 +31,7 @@ fn left(sink: &MemorySink) -> Vec<(String, String, String)> {
         tasks.next().unwrap()
     };
     let sender = |step: u64| {
-        let is_step = |line: &&retake_inspect::Line| {
-            line.step == step && matches!(line.record, Record::Step(_))
-        };
+        let is_step = |line: &&retake_inspect::Line| line.step == step && line.is_step();
         lines.iter().find(is_step).unwrap().who.to_string()
     };
     let left = records.iter().filter_map(|record| match record {

@@ -3,7 +3,7 @@
 
 use retake_cli::run::{Progress, Runner, Settings};
 use retake_snapshots::{program, scenario, story, text};
-use retake_traces::record::Record;
+use retake_traces::event::Occurrence;
 
 #[test]
 fn summary_of_a_run_with_crashes() {
@@ -38,14 +38,14 @@ fn story_of_one_action() {
 fn recovery_of_a_killed_worker() {
     let lines = story("recovery/worker_crash", 42);
     let is_error =
-        |record: &Record| matches!(record, Record::Event(event) if event.text.contains(": error"));
+        |it: &Occurrence| matches!(it, Occurrence::Event(event) if event.text.contains(": error"));
     let end = lines
         .iter()
-        .position(|line| is_error(&line.record))
+        .position(|line| is_error(&line.occurrence))
         .expect("an action that failed");
     let start = lines[..end]
         .iter()
-        .rposition(|line| matches!(line.record, Record::Fault(_)))
+        .rposition(|line| matches!(line.occurrence, Occurrence::Fault(_)))
         .expect("a fault");
     insta::assert_snapshot!(text(&lines[start - 5..end + 12]));
 }

@@ -25,7 +25,8 @@
 //! The modules, in reading order: [`fault`] is what goes wrong on purpose, [`strategy`] who
 //! chooses, [`label`] who tasks are, [`run`] the settings of a run; [`header`] and [`record`]
 //! are what a trace says; `format` is how it says it in bytes; [`sink`], [`writer`] and
-//! [`reader`] take records in and give them back; [`schedule`] is what a replay needs of them;
+//! [`reader`] take records in and give them back; [`event`] puts them together to what happened;
+//! [`schedule`] is what a replay needs of them;
 //! [`live`] is what recordings of live processes add; [`mod@clean`] escapes what a terminal
 //! would obey in texts of others; [`error`] is what can be wrong with a file, and [`mod@file`]
 //! how all files are opened and written. `retake-inspect` makes stories, comparisons and
@@ -35,6 +36,7 @@ pub mod clean;
 mod codec;
 mod counted;
 pub mod error;
+pub mod event;
 pub mod fault;
 pub mod file;
 mod format;
@@ -52,6 +54,7 @@ pub mod writer;
 
 pub use counted::counted;
 pub use error::TraceError;
+pub use event::{Events, WholeEvent};
 pub use format::{TEXT_MAX, VERSION};
 pub use header::Header;
 pub use label::Label;

@@ -22,47 +22,65 @@ pub enum StepKind {
     Resume,
 }
 
-/// Callbacks of actors, by the words for them.
-const CALLBACKS: [(&str, StepKind); 5] = [
-    ("handle", StepKind::Handle),
-    ("pre_start", StepKind::PreStart),
-    ("post_start", StepKind::PostStart),
-    ("supervision", StepKind::Supervision),
-    ("post_stop", StepKind::PostStop),
-];
-
 impl StepKind {
+    /// All kinds, each at its number as `u8`.
+    pub const ALL: [Self; 7] = [
+        Self::PreStart,
+        Self::PostStart,
+        Self::Handle,
+        Self::Supervision,
+        Self::PostStop,
+        Self::Task,
+        Self::Resume,
+    ];
+
+    /// The name, and what a task does in such a step.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::PreStart => ("pre_start", "starts"),
+            Self::PostStart => ("post_start", "started"),
+            Self::Handle => ("handle", "handles"),
+            Self::Supervision => ("supervision", "supervises"),
+            Self::PostStop => ("post_stop", "stops"),
+            Self::Task => ("task", "begins"),
+            Self::Resume => ("resume", "resumes"),
+        }
+    }
+
     /// What a task does in such a step: `handles` for a message.
     #[must_use]
     pub const fn verb(self) -> &'static str {
-        match self {
-            Self::PreStart => "starts",
-            Self::PostStart => "started",
-            Self::Handle => "handles",
-            Self::Supervision => "supervises",
-            Self::PostStop => "stops",
-            Self::Task => "begins",
-            Self::Resume => "resumes",
-        }
+        self.words().1
+    }
+
+    /// The name, as in exports of traces: `post_start`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.words().0
+    }
+
+    /// Whether it is a callback of an actor.
+    #[must_use]
+    pub const fn is_callback(self) -> bool {
+        !matches!(self, Self::Task | Self::Resume)
     }
 
     /// The callback of this name.
     #[must_use]
     pub fn of_callback(name: &str) -> Option<Self> {
-        let found = CALLBACKS.iter().find(|(word, _)| *word == name);
-        found.map(|(_, kind)| *kind)
+        let mut callbacks = Self::ALL.into_iter().filter(|kind| kind.is_callback());
+        callbacks.find(|kind| kind.name() == name)
     }
 
     /// The names of all callbacks.
     pub fn callbacks() -> impl Iterator<Item = &'static str> {
-        CALLBACKS.iter().map(|(word, _)| *word)
+        Self::ALL.into_iter().filter_map(Self::callback)
     }
 
     /// The name of the callback; none of what is no callback.
     #[must_use]
     pub fn callback(self) -> Option<&'static str> {
-        let found = CALLBACKS.iter().find(|(_, kind)| *kind == self);
-        found.map(|(word, _)| *word)
+        self.is_callback().then(|| self.name())
     }
 }
 
@@ -72,11 +90,18 @@ mod tests {
 
     #[test]
     fn a_callback_is_found_by_its_name() {
-        for (name, kind) in CALLBACKS {
-            assert_eq!(StepKind::of_callback(name), Some(kind));
-            assert_eq!(kind.callback(), Some(name));
+        for kind in StepKind::ALL {
+            let found = StepKind::of_callback(kind.name());
+            assert_eq!(found, kind.callback().map(|_| kind));
         }
         assert_eq!(StepKind::of_callback("resume"), None);
-        assert_eq!(StepKind::Resume.callback(), None);
+        assert_eq!(StepKind::PostStop.callback(), Some("post_stop"));
+    }
+
+    #[test]
+    fn a_kind_is_at_its_number() {
+        for (number, kind) in StepKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number);
+        }
     }
 }

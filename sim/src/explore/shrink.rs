@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use retake_traces::counted;
+use retake_traces::event::{Occurrence, events};
 use retake_traces::fault::kinds::Load;
 use retake_traces::fault::{Action, Fault, Moment, Target};
 use retake_traces::record::{Injected, Record};
@@ -366,47 +367,30 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
 
 /// The faults that were injected, by the names of the tasks that they affected.
 fn faults(records: &[Record]) -> Vec<Fault> {
-    let mut labels = Vec::new();
-    let (mut steps, mut now_ns) = (0, 0_u64);
-    let mut faults: Vec<Fault> = Vec::new();
-    for record in records {
-        match record {
-            Record::Task(task) => labels.push(&task.label),
-            Record::Step(step) => {
-                steps += 1;
-                now_ns = now_ns.saturating_add(step.elapsed_ns);
-            }
-            Record::Fault(Injected {
-                elapsed_ns,
-                task,
-                action,
-            }) => {
-                now_ns = now_ns.saturating_add(*elapsed_ns);
-                if matches!(action, Action::Buggify(_)) {
-                    // Each place at which it let something misbehave is recorded too.
-                    continue;
-                }
-                let target = match labels.get(*task as usize) {
-                    _ if !action.has_target() => Target::Run,
-                    Some(label) => Target::Named(label.to_string()),
-                    None => continue,
-                };
-                // Within the last step, or before the next one.
-                let step = match action.moment() {
-                    Moment::Place | Moment::Request | Moment::Start => steps.max(1),
-                    _ => steps + 1,
-                };
-                let fault = Fault::new(target, action.clone());
-                faults.push(match action.moment() {
-                    // Packets go between steps.
-                    Moment::Packet => fault.at(Duration::from_nanos(now_ns)),
-                    _ => fault.at_step(step),
-                });
-            }
-            _ => {}
+    let faults = events(records).filter_map(|event| {
+        let Occurrence::Fault(Injected { action, .. }) = event.occurrence else {
+            return None;
+        };
+        if matches!(action, Action::Buggify(_)) {
+            // Each place at which it let something misbehave is recorded too.
+            return None;
         }
-    }
-    faults
+        let target = match action.has_target() {
+            true => Target::Named(event.who.to_string()),
+            false => Target::Run,
+        };
+        let moment = action.moment();
+        let fault = Fault::new(target, action);
+        Some(match moment {
+            // Packets go between steps.
+            Moment::Packet => fault.at(Duration::from_nanos(event.now_ns)),
+            // Within the last step.
+            Moment::Place | Moment::Request | Moment::Start => fault.at_step(event.step.max(1)),
+            // Before the next one.
+            _ => fault.at_step(event.step + 1),
+        })
+    });
+    faults.collect()
 }
 
 #[cfg(test)]

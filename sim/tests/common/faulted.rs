@@ -10,6 +10,7 @@ use retake_inspect::story::lines;
 use retake_sim::explore::{Explorer, Scenario, shrink};
 use retake_sim::plan::FaultPlan;
 use retake_sim::{Fault, Run, Sim, Strategy};
+use retake_traces::event::Occurrence;
 use retake_traces::record::Record;
 use retake_traces::{MemorySink, Schedule};
 
@@ -47,7 +48,7 @@ where
 pub fn injected(records: &[Record]) -> Vec<String> {
     lines(records)
         .iter()
-        .filter(|line| matches!(line.record, Record::Fault(_)))
+        .filter(|line| matches!(line.occurrence, Occurrence::Fault(_)))
         .map(|line| format!("{} {}", line.who, line.what()).trim().to_owned())
         .collect()
 }

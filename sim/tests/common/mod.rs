@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use retake_inspect::Line;
 use retake_inspect::story::lines;
 use retake_traces::MemorySink;
 use retake_traces::record::Record;
@@ -116,7 +115,7 @@ pub fn told(sink: &MemorySink, who: &str) -> Vec<String> {
     lines(&sink.records())
         .iter()
         .filter(|line| line.is_about(who))
-        .map(Line::what)
+        .map(|line| line.what())
         .collect()
 }
 

@@ -8,7 +8,6 @@ use retake_sim::explore::{
     Case, Delivery, Explanation, Order, Reason, Verdict, explain, signature,
 };
 use retake_sim::strategy::{StepOf, Strategy};
-use retake_traces::Record;
 use retake_traces::sink::MemorySink;
 
 /// Earlier bounds that are tried for each order.
@@ -26,7 +25,7 @@ where
     let mut counts = std::collections::BTreeMap::<u32, u32>::new();
     let mut steps = Vec::new();
     for line in story::lines(&sink.records()) {
-        if let Record::Step(step) = &line.record {
+        if let Some(step) = line.as_step() {
             let count = counts.entry(step.task).or_default();
             *count += 1;
             steps.push(((step.task, *count), line));

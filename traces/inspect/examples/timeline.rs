@@ -9,7 +9,6 @@ use std::time::Duration;
 use retake_inspect::Timeline;
 use retake_inspect::timeline::{Condition, Direction};
 use retake_traces::TraceError;
-use retake_traces::record::Record;
 
 /// Steps that are gone to, all over the run and in no order.
 const JUMPS: u64 = 100;
@@ -48,7 +47,7 @@ fn measure(path: &str) -> Result<(), TraceError> {
         timeline.causes(step, 20)?;
         timeline.effects(step)?;
         if let Some(line) = timeline.step(step)?
-            && let Record::Step(it) = line.record
+            && let Some(it) = line.as_step()
         {
             timeline.state(it.task, step)?;
             timeline.state(it.task, step - 1)?;

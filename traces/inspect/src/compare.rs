@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::story::{Line, Teller};
+use crate::story::Line;
 use retake_traces::error::TraceError;
+use retake_traces::event::{EventBuilder, Events, WholeEvent};
 use retake_traces::header::Header;
 use retake_traces::reader::TraceReader;
 use retake_traces::record::Record;
@@ -102,7 +103,7 @@ impl Divergence {
 
 /// Two lines that differ in what the columns do not show.
 fn unseen_difference(left: &Line, right: &Line) -> String {
-    if let (Record::Step(a), Record::Step(b)) = (&left.record, &right.record)
+    if let (Some(a), Some(b)) = (left.as_step(), right.as_step())
         && a.message != b.message
     {
         return format!(
@@ -147,6 +148,9 @@ pub struct Diff {
     pub story_compared: bool,
     /// Steps that both sides share.
     pub same_steps: u64,
+    /// Lines that both sides share behind the last step that they share.
+    #[serde(skip)]
+    pub same_lines: u64,
     /// The first difference between the runs.
     pub divergence: Option<Box<Divergence>>,
 }
@@ -172,7 +176,7 @@ pub fn diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Diff, Tra
     let header = compare_headers(left.header(), right.header());
     let (one, other) = (left.header().layers, right.header().layers);
     let story_compared = one.story == other.story && one.causality == other.causality;
-    let (same_steps, divergence) = first_divergence(
+    let (same, divergence) = first_divergence(
         names,
         Lines::new(left, story_compared),
         Lines::new(right, story_compared),
@@ -180,7 +184,8 @@ pub fn diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Diff, Tra
     Ok(Diff {
         header,
         story_compared,
-        same_steps,
+        same_steps: same.steps,
+        same_lines: same.lines,
         divergence,
     })
 }
@@ -188,7 +193,10 @@ pub fn diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Diff, Tra
 /// Compare two runs in memory, both recorded with the same layers.
 #[must_use]
 pub fn compare(names: (&str, &str), left: &[Record], right: &[Record]) -> Option<Box<Divergence>> {
-    let lines = |records: &[Record]| crate::story::lines(records).into_iter().map(Ok);
+    let lines = |records: &[Record]| {
+        let events = retake_traces::event::events(records).collect::<Vec<_>>();
+        events.into_iter().filter_map(line_of).map(Ok)
+    };
     let names = (names.0.to_owned(), names.1.to_owned());
     // Records in memory have no errors.
     first_divergence(names, lines(left), lines(right))
@@ -198,16 +206,16 @@ pub fn compare(names: (&str, &str), left: &[Record], right: &[Record]) -> Option
 
 type LineResult = Result<Line, TraceError>;
 
-/// The number of steps that both share, and where they part.
+/// What both share, and where they part.
 fn first_divergence(
     names: (String, String),
     mut left: impl Iterator<Item = LineResult>,
     mut right: impl Iterator<Item = LineResult>,
-) -> Result<(u64, Option<Box<Divergence>>), TraceError> {
+) -> Result<(Before, Option<Box<Divergence>>), TraceError> {
     let mut before = Before::default();
     loop {
         match (left.next().transpose()?, right.next().transpose()?) {
-            (None, None) => return Ok((before.steps, None)),
+            (None, None) => return Ok((before, None)),
             (Some(a), Some(b)) if a == b => before.push(a),
             (a, b) => {
                 let left: Result<Vec<Line>, _> = a
@@ -220,52 +228,60 @@ fn first_divergence(
                     .map(Ok)
                     .chain(right.take(CONTEXT - 1))
                     .collect();
-                let before_both = before.last.into();
                 let divergence = Divergence {
                     names,
-                    before: before_both,
+                    before: std::mem::take(&mut before.last).into(),
                     left: left?,
                     right: right?,
                 };
-                return Ok((before.steps, Some(Box::new(divergence))));
+                return Ok((before, Some(Box::new(divergence))));
             }
         }
+    }
+}
+
+/// The line to compare, if there is one. States are not compared: their layer is often
+/// recorded on one side alone.
+fn line_of(mut event: WholeEvent) -> Option<Line> {
+    event.state = None;
+    event.has_line().then(|| Line::from(event))
+}
+
+/// The records of the layers that are compared.
+struct Compared {
+    reader: TraceReader,
+    story: bool,
+}
+
+impl Iterator for Compared {
+    type Item = Result<Record, TraceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let story = self.story;
+        let is_compared = |record: &Record| story || record.is_schedule();
+        self.reader
+            .find(|record| record.as_ref().map_or(true, is_compared))
     }
 }
 
 /// The lines of a file.
-struct Lines {
-    reader: TraceReader,
-    teller: Teller,
-    story: bool,
-}
+struct Lines(Events<Compared>);
 
 impl Lines {
     fn new(reader: TraceReader, story: bool) -> Self {
-        Self {
-            reader,
-            teller: Teller::new(),
-            story,
-        }
+        Self(Events::new(Compared { reader, story }, EventBuilder::new()))
+    }
+
+    fn has_story(&self) -> bool {
+        self.0.records().story
     }
 }
 
 impl Iterator for Lines {
-    type Item = Result<Line, TraceError>;
+    type Item = LineResult;
 
     fn next(&mut self) -> Option<Self::Item> {
-        for record in &mut self.reader {
-            match record {
-                Err(error) => return Some(Err(error)),
-                Ok(record) if !self.story && !record.is_schedule() => {}
-                Ok(record) => {
-                    if let Some(line) = self.teller.tell(&record) {
-                        return Some(Ok(line));
-                    }
-                }
-            }
-        }
-        self.teller.finish().map(Ok)
+        self.0.find_map(|event| event.map(line_of).transpose())
     }
 }
 
@@ -274,11 +290,16 @@ impl Iterator for Lines {
 struct Before {
     last: VecDeque<Line>,
     steps: u64,
+    lines: u64,
 }
 
 impl Before {
     fn push(&mut self, line: Line) {
         self.steps = line.step;
+        self.lines = match line.is_step() {
+            true => 0,
+            false => self.lines + 1,
+        };
         if self.last.len() == CONTEXT {
             self.last.pop_front();
         }
@@ -328,7 +349,7 @@ fn in_words(value: &serde_json::Value) -> String {
 pub struct Comparer {
     recorded: Lines,
     names: (String, String),
-    teller: Teller,
+    events: EventBuilder,
     hash: EventHash,
     before: Before,
     divergence: Option<Box<Divergence>>,
@@ -352,7 +373,7 @@ impl Comparer {
         Self {
             recorded: Lines::new(recorded, story),
             names: (name.into(), "this run".to_owned()),
-            teller: Teller::new(),
+            events: EventBuilder::new(),
             hash: EventHash::default(),
             before: Before::default(),
             divergence: None,
@@ -392,10 +413,10 @@ impl Sink for Comparer {
     fn record(&mut self, record: &Record) -> Result<(), TraceError> {
         self.hash.add(record);
         let record = with_short_text(record);
-        if !self.recorded.story && !record.is_schedule() {
+        if !self.recorded.has_story() && !record.is_schedule() {
             return Ok(());
         }
-        match self.teller.tell(&record) {
+        match self.events.add(record.into_owned()).and_then(line_of) {
             Some(line) => self.compare(line),
             None => Ok(()),
         }
@@ -406,7 +427,7 @@ impl Sink for Comparer {
     }
 
     fn finish(&mut self) -> Result<(), TraceError> {
-        if let Some(line) = self.teller.finish() {
+        if let Some(line) = self.events.finish().and_then(line_of) {
             self.compare(line)?;
         }
         if self.divergence.is_none()

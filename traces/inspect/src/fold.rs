@@ -5,7 +5,8 @@
 
 use crate::story::{Line, seconds, shorten};
 use retake_traces::counted;
-use retake_traces::record::{Record, StepKind};
+use retake_traces::event::Occurrence;
+use retake_traces::record::StepKind;
 
 /// The longest round, in lines, and the fewest rounds that are folded.
 const ROUND_MAX: usize = 8;
@@ -13,6 +14,10 @@ const ROUNDS_MIN: usize = 3;
 
 /// A part of a story.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all passages are lines, and they are few"
+)]
 pub enum Passage {
     /// One line.
     Line(Line),
@@ -88,9 +93,9 @@ fn short_seconds(ns: u64) -> String {
 /// What lines of one kind have in common: numbers count up. Those of tasks and actors that
 /// start have a name in common; all others are of one task.
 fn shape(line: &Line) -> String {
-    let starts = match line.record {
-        Record::Step(step) => matches!(step.kind, StepKind::Task | StepKind::PostStart),
-        Record::Task(_) => true,
+    let starts = match line.occurrence {
+        Occurrence::Step(step) => matches!(step.kind, StepKind::Task | StepKind::PostStart),
+        Occurrence::Task(_) => true,
         _ => false,
     };
     let (mut shape, text) = match starts {
@@ -167,14 +172,16 @@ pub fn left_out(lines: Vec<Line>) -> Passage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retake_traces::event::WholeEvent;
     use retake_traces::record::{Choice, Step};
 
     fn line(step: u64, who: &str, text: &str) -> Line {
-        Line {
+        Line::from(WholeEvent {
             step,
             now_ns: step * 1_000_000,
+            task: Some(0),
             who: who.into(),
-            record: Record::Step(Step {
+            occurrence: Occurrence::Step(Step {
                 elapsed_ns: 0,
                 task: 0,
                 kind: StepKind::Handle,
@@ -184,8 +191,8 @@ mod tests {
             detail: Some(text.to_owned()),
             cause: None,
             child: None,
-            note: None,
-        }
+            state: None,
+        })
     }
 
     fn told(lines: &[(&str, &str)]) -> Vec<String> {

@@ -18,5 +18,5 @@ pub mod timeline;
 
 pub use causal::{CausalDiff, causal_diff};
 pub use compare::{Comparer, Diff, Divergence, compare, diff};
-pub use story::{Line, Teller};
+pub use story::Line;
 pub use timeline::Timeline;

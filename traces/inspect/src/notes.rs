@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use crate::export::json::variant;
 use crate::story::Line;
-use retake_traces::record::{Choice, Record, Step, StepKind};
+use retake_traces::event::Occurrence;
+use retake_traces::record::{Choice, Step, StepKind};
 
 /// Lines that wait until it is known what their steps send.
 const WINDOW: usize = 10_000;
@@ -99,19 +100,19 @@ impl Notes {
             self.instant_ns = line.now_ns;
             self.is_certain = true;
         }
-        match &line.record {
-            Record::Step(step) => {
+        match &line.occurrence {
+            Occurrence::Step(step) => {
                 let step = *step;
                 self.is_certain &= step.choice != Choice::Eager;
                 self.step(&mut line, &step);
             }
-            Record::Fault(_) => self.is_certain = false,
-            Record::Panic(_) => {
+            Occurrence::Fault(_) => self.is_certain = false,
+            Occurrence::Panic(_) => {
                 if let Some(last) = self.past.back_mut() {
                     last.is_last = true;
                 }
             }
-            Record::Unhandled(message) => {
+            Occurrence::Unhandled(message) => {
                 let name = format!("{} to {}", variant(&message.text), line.who);
                 if let Some(effects) = self.effects_of(message.sent) {
                     effects.sends.add(name);
@@ -235,10 +236,9 @@ impl Notes {
         let index = self.waiting.partition_point(|(line, _)| line.step < step);
         let waiting = self.waiting.range_mut(index..);
         let mut of_step = waiting.take_while(|(line, _)| line.step == step);
-        of_step.find_map(|(line, effects)| match &line.record {
-            Record::Step(step) => (step.kind == StepKind::Resume).then_some(effects),
-            _ => None,
-        })
+        let step = of_step.find(|(line, _)| line.is_step());
+        step.filter(|it| it.0.kind() == Some(StepKind::Resume))
+            .map(|(_, effects)| effects)
     }
 }
 
@@ -262,9 +262,9 @@ impl Names {
 }
 
 fn size(line: &Line) -> usize {
-    let text = match &line.record {
-        Record::Event(event) => event.text.len(),
-        Record::Unhandled(message) => message.text.len(),
+    let text = match &line.occurrence {
+        Occurrence::Event(event) => event.text.len(),
+        Occurrence::Unhandled(message) => message.text.len(),
         _ => 0,
     };
     text + line.detail.as_ref().map_or(0, String::len)
@@ -273,17 +273,19 @@ fn size(line: &Line) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retake_traces::event::WholeEvent;
     use retake_traces::fault::kinds::Kill;
     use retake_traces::record::{Injected, Panic};
 
     const MS: u64 = 1_000_000;
 
     fn step(number: u64, ms: u64, task: u32, kind: StepKind, cause: Option<u64>) -> Line {
-        Line {
+        Line::from(WholeEvent {
             step: number,
             now_ns: ms * MS,
+            task: Some(task),
             who: ["client", "pool", "worker"][task as usize].into(),
-            record: Record::Step(Step {
+            occurrence: Occurrence::Step(Step {
                 elapsed_ns: 0,
                 task,
                 kind,
@@ -293,16 +295,14 @@ mod tests {
             detail: (kind == StepKind::Handle).then(|| format!("Order({number})")),
             cause,
             child: None,
-            note: None,
-        }
+            state: None,
+        })
     }
 
-    fn record(step: u64, ms: u64, record: Record) -> Line {
-        Line {
-            record,
-            detail: None,
-            ..self::step(step, ms, 0, StepKind::Task, None)
-        }
+    fn other(step: u64, ms: u64, occurrence: Occurrence) -> Line {
+        let mut line = self::step(step, ms, 0, StepKind::Task, None);
+        line.event.occurrence = occurrence;
+        line
     }
 
     fn notes(lines: Vec<Line>) -> Vec<Option<String>> {
@@ -345,23 +345,23 @@ mod tests {
         };
         let without_causes: Vec<Line> = start()
             .into_iter()
-            .map(|line| Line {
-                cause: None,
-                ..line
+            .map(|mut line| {
+                line.event.cause = None;
+                line
             })
             .collect();
         assert_eq!(notes(without_causes)[2], None);
         let mut fault = start();
         let action = Kill { awaiting: false }.into();
-        let fault_record = Record::Fault(Injected {
+        let injected = Occurrence::Fault(Injected {
             elapsed_ns: 0,
             task: 2,
             action,
         });
-        fault.insert(2, record(2, 9, fault_record));
+        fault.insert(2, other(2, 9, injected));
         assert_eq!(notes(fault)[3], None);
         let mut yields = start();
-        yields[2].now_ns = 0;
+        yields[2].event.now_ns = 0;
         assert_eq!(notes(yields)[2], None);
         // From the middle of a trace.
         let unknown = vec![step(70, 9, 0, Resume, Some(3))];
@@ -371,14 +371,14 @@ mod tests {
     #[test]
     fn the_end_of_a_task_ends_a_wait_and_many_messages_are_counted() {
         use StepKind::{Handle, PostStop, Resume, Task};
-        let panic = Record::Panic(Panic {
+        let panic = Occurrence::Panic(Panic {
             task: 1,
             message: "no".to_owned(),
         });
         let lines = vec![
             step(1, 0, 0, Task, None),
             step(2, 0, 1, Task, Some(1)),
-            record(2, 0, panic),
+            other(2, 0, panic),
             step(3, 0, 0, Resume, Some(2)),
             step(4, 0, 2, Handle, Some(3)),
             step(5, 0, 2, Handle, Some(3)),

@@ -29,11 +29,12 @@ impl<T> Default for Senders<T> {
 impl<T: Clone> Senders<T> {
     /// Of the first reading: all steps, in order.
     pub(crate) fn survey(&mut self, entry: &Entry) {
-        if entry.is_step() {
-            self.first.get_or_insert(entry.line.step);
+        let event = &entry.event;
+        if event.is_step() {
+            self.first.get_or_insert(event.step);
             self.uses.push(0);
         }
-        if let Some(uses) = entry.cause().and_then(|cause| self.uses_of(cause)) {
+        if let Some(uses) = event.earlier_cause().and_then(|cause| self.uses_of(cause)) {
             *uses = uses.saturating_add(1);
         }
     }
@@ -53,7 +54,7 @@ impl<T: Clone> Senders<T> {
     /// What was kept for the sender of the message that this entry handles. To be
     /// asked once for each message.
     pub(crate) fn of(&mut self, entry: &Entry) -> Option<T> {
-        let cause = entry.cause()?;
+        let cause = entry.event.earlier_cause()?;
         let uses = self.uses_of(cause)?;
         // So many that they were not counted: kept to the end.
         if *uses < u8::MAX {
@@ -70,16 +71,17 @@ impl<T: Clone> Senders<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::Line;
-    use retake_traces::record::{Choice, Record, Step, StepKind};
+    use retake_traces::event::{Occurrence, WholeEvent};
+    use retake_traces::record::{Choice, Step, StepKind};
 
     fn step(number: u64, cause: Option<u64>) -> Entry {
         Entry {
-            line: Line {
+            event: WholeEvent {
                 step: number,
                 now_ns: 0,
+                task: Some(0),
                 who: "a".into(),
-                record: Record::Step(Step {
+                occurrence: Occurrence::Step(Step {
                     elapsed_ns: 0,
                     task: 0,
                     kind: StepKind::Handle,
@@ -89,9 +91,8 @@ mod tests {
                 detail: None,
                 cause,
                 child: None,
-                note: None,
+                state: None,
             },
-            task: Some(0),
             shown: true,
         }
     }
@@ -115,7 +116,7 @@ mod tests {
         for (place, step) in steps.iter().enumerate() {
             let found = senders.of(step);
             assert_eq!(found.is_some(), place == 1 || place == 2, "{step:?}");
-            senders.put(step.line.step, || step.line.step);
+            senders.put(step.event.step, || step.event.step);
             assert_eq!(senders.kept.len(), usize::from(place < 2), "{step:?}");
         }
     }

@@ -595,7 +595,7 @@ proptest! {
         for (object, line) in objects[1..].iter().zip(&lines) {
             prop_assert_eq!(&object["step"], line.step);
             prop_assert_eq!(&object["time_ns"], line.now_ns);
-            if let Record::Step(_) = line.record {
+            if line.is_step() {
                 prop_assert_eq!(&object["cause"], &serde_json::json!(line.cause));
             }
         }

@@ -1,6 +1,7 @@
 // Small traces for tests, told event by event.
 
 import type { About, Columns } from "../src/data/decode";
+import type { Link } from "../src/data/causes";
 import { Trace } from "../src/data/trace";
 
 export interface Event {
@@ -9,6 +10,10 @@ export interface Event {
   text?: string;
   /** The number of the step that sent the message. */
   cause?: number;
+  /** What led to it, and the row from which that leads. */
+  link?: [Link, number];
+  /** What is noted on its line. */
+  note?: string;
   /** Nanoseconds since the event before. */
   ns?: number;
   choice?: number;
@@ -26,6 +31,13 @@ export const ABOUT: About = {
   name: "a.retake", notes: [], program: "retake", scenario: "test", seed: "1", strategy: "random", faults: [],
   versions: [], code: "", story: true, causality: true, outcome: "passed", detail: "", steps: 1, from: 0, to: null,
 };
+
+/** As `kind.rs` and `links.rs` have them. */
+const VERBS = [
+  "starts", "started", "handles", "supervises", "stops", "begins", "resumes",
+  "new", "FAULT:", "PANIC:", "|", "END:", "never handled:", "|", "|",
+];
+const LINKS = ["", "mailbox", "woken", "reply", "wait", "start"];
 
 /** Tasks by label; the first is the scenario, those with a capital letter are tasks, others actors. */
 export function columnsOf(labels: string[], events: Event[], parents: number[] = [], states: State[] = []): Columns {
@@ -51,7 +63,10 @@ export function columnsOf(labels: string[], events: Event[], parents: number[] =
     ["elapsed_s", Uint32Array.from(events, ({ ns }) => Math.floor((ns ?? 0) / 1e9))],
     ["elapsed_ns", Uint32Array.from(events, ({ ns }) => (ns ?? 0) % 1e9)],
     ["text", Uint32Array.from(events, ({ text }) => number(text ?? ""))],
+    ["note", Uint32Array.from(events, ({ note }) => number(note ?? ""))],
     ["cause", Uint32Array.from(back)],
+    ["link", Uint8Array.from(events, ({ link }) => LINKS.indexOf(link?.[0] ?? ""))],
+    ["from", Uint32Array.from(events, ({ link }, row) => (link ? row - link[1] : 0))],
     ["task_label", Uint32Array.from(labelTexts)],
     ["task_kind", Uint8Array.from(labels, (label, at) => (at === 0 ? 0 : /^[A-Z]/.test(label) ? 2 : 1))],
     ["task_parent", Uint32Array.from(labels, (_, at) => parents[at] ?? none)],
@@ -62,7 +77,7 @@ export function columnsOf(labels: string[], events: Event[], parents: number[] =
     ["text_block", new TextEncoder().encode(texts.join(""))],
   ]);
   return {
-    description: { about: { ...ABOUT, steps: step }, kinds: [], first_step: 0, first_s: 0, first_ns: 0, columns: [] },
+    description: { about: { ...ABOUT, steps: step }, verbs: VERBS, links: LINKS, first_step: 0, first_s: 0, first_ns: 0, columns: [] },
     columns,
   };
 }

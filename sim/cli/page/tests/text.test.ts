@@ -1,9 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Counterparts, parting } from "../src/data/compare";
 import { count, duration, niceStep, seconds, steps } from "../src/data/format";
 import { diffLines, foldUnchanged, layOut } from "../src/data/state";
-import { Kind, NONE } from "../src/data/trace";
-import { traceOf, type Event } from "./make";
 
 describe("numbers for people", () => {
   it("keep all that is exact", () => {
@@ -67,42 +64,5 @@ describe("a state", () => {
       expect(diff.filter(({ mark }) => mark !== "+").map(({ text }) => text)).toEqual(a);
       expect(diff.filter(({ mark }) => mark !== "-").map(({ text }) => text)).toEqual(b);
     }
-  });
-});
-
-describe("two traces", () => {
-  const events: Event[] = [
-    { kind: Kind.Task, task: 0 },
-    { kind: Kind.Handle, task: 1, text: "One", cause: 1 },
-    { kind: Kind.Log, task: 1, text: "one" },
-    { kind: Kind.Handle, task: 1, text: "Two", cause: 1 },
-    { kind: Kind.End, text: "passed" },
-  ];
-  const changed = (at: number, change: Partial<Event>) => traceOf(["scenario", "a"], events.map((it, place) => (place === at ? { ...it, ...change } : it)));
-  const known = (same: number) => ({ header: [], story_compared: true, same_steps: same, parts: true });
-
-  it("part at the first row that differs behind their common steps", () => {
-    const trace = traceOf(["scenario", "a"], events);
-    expect(parting(trace, changed(2, { text: "other" }), known(2))).toEqual([2, 2]);
-    expect(parting(trace, changed(3, { ns: 5 }), known(2))).toEqual([3, 3]);
-    expect(parting(trace, changed(0, { task: 1 }), known(0))).toEqual([0, 0]);
-    expect(parting(trace, trace, { ...known(3), parts: false })).toBeUndefined();
-  });
-
-  it("part by their schedules where one has no texts", () => {
-    const trace = traceOf(["scenario", "a"], events);
-    const bare = traceOf(["scenario", "a"], events.filter(({ kind }) => kind !== Kind.Log).map(({ text: _, ...rest }) => rest));
-    expect(parting(trace, bare, { ...known(1), story_compared: false })).toEqual([1, 1]);
-    expect(parting(trace, bare, { ...known(2), story_compared: false })).toEqual([3, 2]);
-  });
-
-  it("share events that come at other places", () => {
-    const trace = traceOf(["scenario", "a"], events);
-    const other = traceOf(["scenario", "a"], [events[0], events[3], events[1], events[1], { kind: Kind.End, text: "violated" }]);
-    const both = new Counterparts([trace, other]);
-    expect([0, 1, 2, 3, 4].map((row) => both.find(0, row))).toEqual([0, 2, NONE, 1, 4]);
-    expect(Array.from(both.alone(0))).toEqual([0, 0, 1, 0, 0]);
-    // The second of two has no partner where there is one.
-    expect([0, 1, 2, 3, 4].map((row) => both.find(1, row))).toEqual([0, 3, 1, NONE, 4]);
   });
 });

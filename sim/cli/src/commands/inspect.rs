@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use retake_inspect::Line;
 use retake_inspect::notes::Notes;
-use retake_inspect::{Line, Teller};
 use retake_traces::TraceReader;
 use retake_traces::clean::one_line;
 use retake_traces::counted;
@@ -47,11 +47,7 @@ pub(crate) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<Status, Error
     // A damaged file is shown as far as it is good, from its beginning.
     let file = live::find(&args.file);
     let checked = retake_traces::verify(&file);
-    let mut reader = TraceReader::open(&file)?;
-    let mut teller = match &checked {
-        Ok(_) => Teller::at(&reader.seek_to_step(args.from)?),
-        Err(_) => Teller::new(),
-    };
+    let reader = TraceReader::open(&file)?;
     let width = args.width.unwrap_or_else(terminal_width);
     if !args.json {
         print_header(&reader, out)?;
@@ -71,13 +67,17 @@ pub(crate) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<Status, Error
         }
         Ok(true)
     };
+    let events = match &checked {
+        Ok(_) => reader.events_around(args.from)?.1,
+        Err(_) => reader.events(),
+    };
     let mut notes = Notes::new();
     let mut complete = true;
-    for record in &mut reader {
+    for event in events {
         // The error is the same that the check gave, and comes below.
-        let Ok(record) = record else { break };
-        if let Some(line) = teller.tell(&record) {
-            notes.add(line);
+        let Ok(event) = event else { break };
+        if event.has_line() {
+            notes.add(Line::from(event));
         }
         if let Some(line) = notes.next() {
             complete = print(line)?;
@@ -87,9 +87,6 @@ pub(crate) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<Status, Error
         }
     }
     if complete {
-        if let Some(line) = teller.finish() {
-            notes.add(line);
-        }
         for line in notes.finish() {
             if !print(line)? {
                 break;

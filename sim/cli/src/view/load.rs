@@ -1,8 +1,11 @@
 //! A part of a trace file as columns.
 
+use retake_inspect::Line;
+use retake_inspect::notes::Notes;
 use retake_traces::counted;
-use retake_traces::record::{End, Record, Task};
-use retake_traces::{TraceError, TraceReader};
+use retake_traces::event::Occurrence;
+use retake_traces::record::{End, Task};
+use retake_traces::{Events, TraceError, TraceReader};
 use serde_json::{Value, json};
 
 use super::columns::{Columns, Full, Limits};
@@ -37,35 +40,50 @@ pub(super) struct Loaded {
 
 /// The events of the part. Of a file that is cut short or damaged it is what comes before.
 pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded, ViewError> {
-    let mut reader = TraceReader::open(&source.path)?;
-    let header = reader.header().clone();
-    let mut columns = start(&mut reader, source, part, limits)?;
+    let (mut columns, events) = start(source, part, limits)?;
+    let header = events.records().header().clone();
+    let full = |columns: &Columns| too_large(source, columns, part, limits);
+    let (mut notes, mut states) = (Notes::new(), Vec::new());
     let mut end = None;
     let mut damage = None;
-    for record in &mut reader {
-        let record = match record {
-            Ok(record) => record,
+    for event in events {
+        let event = match event {
+            Ok(event) => event,
             Err(error) if error.is_damage() => {
                 damage = Some(error);
                 break;
             }
             Err(error) => return Err(error.into()),
         };
-        let step = columns.step() + u64::from(matches!(record, Record::Step(_)));
-        if let Record::End(found) = &record {
+        if let Occurrence::End(found) = &event.occurrence {
             end = Some(found.clone());
         }
-        if step > part.to {
+        if event.step > part.to {
             break;
         }
         // What comes before the first step belongs to it.
-        if step < part.from && part.from > 1 {
-            columns.pass(&record);
+        if event.step < part.from && part.from > 1 {
+            columns.pass(&event);
             continue;
         }
-        columns
-            .add(&record)
-            .map_err(|Full| too_large(source, &columns, part, limits))?;
+        if event.has_line() {
+            notes.add(Line::from(event));
+            if let Some(line) = notes.next() {
+                columns.add(&line).map_err(|Full| full(&columns))?;
+            }
+        } else if let Occurrence::State(state) = event.occurrence {
+            if states.len() >= limits.events {
+                return Err(full(&columns));
+            }
+            states.push(state);
+        }
+    }
+    for line in notes.finish() {
+        columns.add(&line).map_err(|Full| full(&columns))?;
+    }
+    for state in states {
+        let added = columns.add_last_state(&state);
+        added.map_err(|Full| full(&columns))?;
     }
     let has_end = end.is_some();
     // What comes after the part is not checked; how it ended is worth a look.
@@ -129,25 +147,27 @@ pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded
 
 /// Jump to the part, with the tasks from before.
 fn start(
-    reader: &mut TraceReader,
     source: &Source,
     part: Part,
     limits: Limits,
-) -> Result<Columns, TraceError> {
+) -> Result<(Columns, Events<TraceReader>), TraceError> {
+    let whole = || -> Result<_, TraceError> {
+        let events = TraceReader::open(&source.path)?.events();
+        Ok((Columns::new(limits, 0, 0), events))
+    };
     if part.from <= 1 {
-        return Ok(Columns::new(limits, 0, 0));
+        return whole();
     }
-    let Ok(position) = reader.seek_to_step(part.from) else {
+    let Ok((position, events)) = TraceReader::open(&source.path)?.events_around(part.from) else {
         // Its index is damaged; what comes before that may be good.
-        *reader = TraceReader::open(&source.path)?;
-        return Ok(Columns::new(limits, 0, 0));
+        return whole();
     };
     let mut columns = Columns::new(limits, position.steps, position.now_ns);
     position
         .tasks
         .iter()
         .for_each(|task: &Task| columns.know(task));
-    Ok(columns)
+    Ok((columns, events))
 }
 
 fn too_large(source: &Source, columns: &Columns, part: Part, limits: Limits) -> ViewError {
@@ -171,10 +191,12 @@ fn too_large(source: &Source, columns: &Columns, part: Part, limits: Limits) -> 
 
 /// How the run ended, if that can be read.
 fn end_of(source: &Source) -> Option<End> {
-    let mut reader = TraceReader::open(&source.path).ok()?;
-    reader.seek_to_step(u64::MAX).ok()?;
-    reader.find_map(|record| match record {
-        Ok(Record::End(end)) => Some(end),
+    let (_, mut events) = TraceReader::open(&source.path)
+        .ok()?
+        .events_around(u64::MAX)
+        .ok()?;
+    events.find_map(|event| match event.ok()?.occurrence {
+        Occurrence::End(end) => Some(end),
         _ => None,
     })
 }

@@ -6,9 +6,14 @@
 //! trace becomes part of the markup. `serve` shows it on this machine.
 
 mod columns;
+mod counterparts;
+mod encode;
 mod html;
+mod kind;
+mod links;
 mod load;
 pub(crate) mod serve;
+mod texts;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +24,7 @@ use retake_traces::TraceError;
 use serde_json::json;
 
 pub use columns::Limits;
+use load::Loaded;
 pub use load::Part;
 
 /// Why there is no page.
@@ -112,15 +118,21 @@ impl Page {
             events: 0,
             damage: None,
         };
-        for source in sources {
-            let loaded = load::load(source, part, limits)?;
-            page.events += loaded.columns.len();
-            page.traces.push(loaded.columns.to_bytes(&loaded.about));
-            page.damage = page.damage.or(loaded.damage);
-        }
-        if let [left, right] = sources {
+        let loaded = sources.iter().map(|it| load::load(it, part, limits));
+        let loaded = loaded.collect::<Result<Vec<Loaded>, _>>()?;
+        let mut partners = Vec::new();
+        if let ([left, right], [a, b]) = (sources, &loaded[..]) {
             let diff = retake_inspect::causal_diff(&left.path, &right.path)?;
-            page.comparison = Some(comparison(&diff));
+            let both = [&a.columns, &b.columns];
+            let parting = counterparts::parting(&diff.by_line, both);
+            page.comparison = Some(comparison(&diff, parting));
+            partners.extend(counterparts::partners(both));
+        }
+        for (index, it) in loaded.into_iter().enumerate() {
+            let partners = partners.get(index).map(Vec::as_slice);
+            page.events += it.columns.len();
+            page.traces.push(it.columns.to_bytes(&it.about, partners));
+            page.damage = page.damage.or(it.damage);
         }
         Ok(page)
     }
@@ -146,8 +158,8 @@ impl Page {
     }
 }
 
-/// What the page tells of how two runs relate. It finds the rows itself.
-fn comparison(diff: &CausalDiff) -> serde_json::Value {
+/// What the page shows of how two runs relate; `parting` are the rows at which they part.
+fn comparison(diff: &CausalDiff, parting: Option<[usize; 2]>) -> serde_json::Value {
     let by_line = &diff.by_line;
     let races: Vec<_> = diff
         .races
@@ -160,6 +172,7 @@ fn comparison(diff: &CausalDiff) -> serde_json::Value {
         "story_compared": by_line.story_compared,
         "same_steps": by_line.same_steps,
         "parts": by_line.divergence.is_some(),
+        "parting": parting,
         "verdict": diff.verdict,
         "moved": diff.moved,
         "alone": [diff.alone.0, diff.alone.1],

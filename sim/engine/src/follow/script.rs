@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use retake_traces::TraceError;
+use retake_traces::event::{EventBuilder, Events, Occurrence};
 use retake_traces::live::{Live, Piece, StepEnd};
 use retake_traces::record::{Record, Step, StepKind};
 
@@ -87,8 +88,7 @@ impl Mailboxes {
 type Records = Box<dyn Iterator<Item = Result<Record, TraceError>> + Send>;
 
 pub(crate) struct Script {
-    records: Records,
-    now_ns: u64,
+    events: Events<Records>,
     /// Read, and part of the next step.
     taken: VecDeque<u32>,
     started: Vec<String>,
@@ -98,8 +98,7 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn new(records: Records) -> Self {
         Self {
-            records,
-            now_ns: 0,
+            events: Events::new(records, EventBuilder::new()),
             taken: VecDeque::new(),
             started: Vec::new(),
             end: None,
@@ -115,8 +114,8 @@ impl Script {
     pub(crate) fn next(&mut self) -> Option<Act> {
         let mut act: Option<Act> = None;
         while self.end.is_none() {
-            let record = match self.records.next() {
-                Some(Ok(record)) => record,
+            let event = match self.events.next() {
+                Some(Ok(event)) => event,
                 Some(Err(error)) => {
                     self.end = Some(ScriptEnd::Cut(error));
                     return None;
@@ -126,13 +125,12 @@ impl Script {
                     return None;
                 }
             };
-            match record {
-                Record::Step(step) => {
-                    self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);
+            match event.occurrence {
+                Occurrence::Step(step) => {
                     act = Some(Act {
-                        at_ns: self.now_ns,
+                        at_ns: event.now_ns,
                         step,
-                        text: None,
+                        text: event.detail,
                         taken: VecDeque::new(),
                         started: Vec::new(),
                         input: None,
@@ -142,13 +140,8 @@ impl Script {
                         end: StepEnd::Pending,
                     });
                 }
-                Record::Task(task) => self.started.push(task.label.to_string()),
-                Record::Detail(text) => {
-                    if let Some(act) = &mut act {
-                        act.text = Some(text);
-                    }
-                }
-                Record::Live(live) => {
+                Occurrence::Task(task) => self.started.push(task.label.to_string()),
+                Occurrence::Live(live) => {
                     if let Some(end) = self.take(*live, act.as_mut())
                         && let Some(mut act) = act.take()
                     {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use retake_inspect::story::Line;
-use retake_traces::record::{Record, StepKind};
+use retake_traces::event::Occurrence;
+use retake_traces::record::StepKind;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::reason::Delivery;
@@ -29,8 +30,8 @@ pub(super) struct Steps {
 
 impl Steps {
     pub(super) fn new(lines: &[Line]) -> Self {
-        let panicked = lines.iter().rev().find_map(|line| match line.record {
-            Record::Panic(_) => Some(line.step),
+        let panicked = lines.iter().rev().find_map(|line| match line.occurrence {
+            Occurrence::Panic(_) => Some(line.step),
             _ => None,
         });
         let mut steps = Self {
@@ -45,7 +46,7 @@ impl Steps {
         let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
         let mut same: BTreeMap<u64, u32> = BTreeMap::new();
         for line in lines {
-            let Record::Step(step) = &line.record else {
+            let Some(step) = line.as_step() else {
                 continue;
             };
             let index = steps.lines.len();
@@ -108,7 +109,7 @@ impl Steps {
         // The last step of each task, and whether it belongs to them.
         let mut last: BTreeMap<u32, usize> = BTreeMap::from([(self.of_task[of].0, of)]);
         for (index, line) in self.lines.iter().enumerate().skip(of + 1) {
-            let Record::Step(step) = line.record else {
+            let Some(step) = line.as_step() else {
                 continue;
             };
             let cause = line.cause.and_then(|cause| self.by_number.get(&cause));

@@ -6,7 +6,8 @@ use std::mem;
 
 use retake_inspect::fold::{Passage, fold, left_out};
 use retake_inspect::story::Line;
-use retake_traces::record::{ChildNews, EventKind, Record, StepKind, TaskKind};
+use retake_traces::event::Occurrence;
+use retake_traces::record::{ChildNews, EventKind, StepKind, TaskKind};
 
 /// Lines that an explanation has at most, where nothing that must be shown needs more.
 pub(super) const LINES_MAX: usize = 40;
@@ -18,15 +19,11 @@ const KEYS_MAX: usize = 50;
 /// So many steps in a row that are not shown are mentioned.
 const GAP_MIN: usize = 20;
 
-fn is_step(line: &Line) -> bool {
-    matches!(line.record, Record::Step(_))
-}
-
 /// Whether a callback failed or panicked here, or a check did.
 fn tells_failure(line: &Line) -> bool {
-    match &line.record {
-        Record::Event(event) => event.kind != EventKind::Log,
-        Record::Panic(_) => true,
+    match &line.occurrence {
+        Occurrence::Event(event) => event.kind != EventKind::Log,
+        Occurrence::Panic(_) => true,
         _ => false,
     }
 }
@@ -40,9 +37,9 @@ const NEAR: u32 = 2;
 /// The rank of a line for what it is: faults and failures, what ends and starts again and
 /// which supervisor receives that, then what starts for the first time.
 fn rank(line: &Line, has_started: bool) -> Option<u32> {
-    match &line.record {
-        Record::Step(step) if step.kind == StepKind::PostStop => Some(KEY),
-        Record::Step(step) if step.kind == StepKind::Supervision => {
+    match &line.occurrence {
+        Occurrence::Step(step) if step.kind == StepKind::PostStop => Some(KEY),
+        Occurrence::Step(step) if step.kind == StepKind::Supervision => {
             Some(match line.child.map(|child| child.news) {
                 Some(ChildNews::Failed) => MUST,
                 // Of what has started there is a line already, and a normal end is usual.
@@ -51,16 +48,15 @@ fn rank(line: &Line, has_started: bool) -> Option<u32> {
             })
         }
         // The tasks of a start are many, and known.
-        Record::Task(task) if task.kind == TaskKind::Actor => {
+        Occurrence::Task(task) if task.kind == TaskKind::Actor => {
             let is_successor = task.label.incarnation > 1;
             (has_started || is_successor).then_some(if is_successor { KEY } else { NEAR })
         }
-        Record::Fault(_) | Record::End(_) => Some(MUST),
-        Record::Ended(_) => Some(KEY),
-        Record::Event(_) | Record::Panic(_) => tells_failure(line).then_some(MUST),
-        Record::Task(_) | Record::Step(_) => None,
-        Record::Unhandled(_) | Record::State(_) | Record::Live(_) => None,
-        Record::Detail(_) | Record::Cause(_) | Record::Child(_) => None,
+        Occurrence::Fault(_) | Occurrence::End(_) => Some(MUST),
+        Occurrence::Ended(_) => Some(KEY),
+        Occurrence::Event(_) | Occurrence::Panic(_) => tells_failure(line).then_some(MUST),
+        Occurrence::Task(_) | Occurrence::Step(_) => None,
+        Occurrence::Unhandled(_) | Occurrence::State(_) | Occurrence::Live(_) => None,
     }
 }
 
@@ -72,7 +68,7 @@ fn distances(lines: &[Line], nearest: &BTreeSet<u64>) -> BTreeMap<u64, u32> {
     let mut before: BTreeMap<u64, Vec<(u64, u32)>> = BTreeMap::new();
     let mut last: BTreeMap<u32, u64> = BTreeMap::new();
     for line in lines {
-        let Record::Step(step) = &line.record else {
+        let Some(step) = line.as_step() else {
             continue;
         };
         let edges = before.entry(line.step).or_default();
@@ -99,12 +95,12 @@ fn distances(lines: &[Line], nearest: &BTreeSet<u64>) -> BTreeMap<u64, u32> {
 /// around `decisive` steps. What does not fit is left out, what is farthest from the failure
 /// first. A dependence by memory that tasks share does not show otherwise.
 pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
-    let steps = lines.iter().filter(|line| is_step(line)).count();
-    let panicked = lines.iter().rev().find_map(|line| match line.record {
-        Record::Panic(_) => Some(line.step),
+    let steps = lines.iter().filter(|line| line.is_step()).count();
+    let panicked = lines.iter().rev().find_map(|line| match line.occurrence {
+        Occurrence::Panic(_) => Some(line.step),
         _ => None,
     });
-    let failing = panicked.or_else(|| lines.iter().rev().find(|it| is_step(it)).map(|it| it.step));
+    let failing = panicked.or_else(|| lines.iter().rev().find(|it| it.is_step()).map(|it| it.step));
     let mut nearest = decisive.clone();
     nearest.extend(failing);
     nearest.extend(
@@ -119,22 +115,23 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
     let mut has_started = false;
     let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
     for line in lines {
-        has_started |= matches!(line.record, Record::Step(step) if step.kind == StepKind::Handle);
-        let is_decisive = is_step(line) && nearest.contains(&line.step);
+        has_started |= line.kind() == Some(StepKind::Handle);
+        let is_decisive = line.is_step() && nearest.contains(&line.step);
         let rank = if is_decisive {
             Some(MUST)
         } else {
             rank(line, has_started)
         };
-        let is_near = match &line.record {
-            Record::Step(_) | Record::Event(_) | Record::Panic(_) => {
+        let is_near = match &line.occurrence {
+            Occurrence::Step(_) | Occurrence::Event(_) | Occurrence::Panic(_) => {
                 is_short || distances.contains_key(&line.step)
             }
             _ => false,
         };
         if rank.is_some() || is_near {
             if skipped.len() >= GAP_MIN {
-                chosen.push(Chosen::Gap(left_out(mem::take(&mut skipped))));
+                let gap = left_out(mem::take(&mut skipped));
+                chosen.push(Chosen::Gap(Box::new(gap)));
             }
             skipped.clear();
             let far = distances
@@ -143,7 +140,7 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
                 .unwrap_or(u32::MAX - NEAR);
             let rank = rank.unwrap_or(u32::MAX).min(NEAR + far);
             chosen.push(Chosen::Line(line, rank));
-        } else if is_step(line) {
+        } else if line.is_step() {
             skipped.push(line.clone());
         }
     }
@@ -154,7 +151,7 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
 /// does not depend on.
 enum Chosen<'a> {
     Line(&'a Line, u32),
-    Gap(Passage),
+    Gap(Box<Passage>),
 }
 
 /// Not more passages than one reads, and the numbers of lines that are missing.
@@ -165,8 +162,8 @@ fn abridge(chosen: Vec<Chosen<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
     // Gaps, by their place among the passages.
     let mut gaps: BTreeSet<usize> = BTreeSet::new();
     let must_show = |line: &Line| {
-        let is_decisive = is_step(line) && nearest.contains(&line.step);
-        is_decisive || matches!(line.record, Record::Fault(_)) || tells_failure(line)
+        let is_decisive = line.is_step() && nearest.contains(&line.step);
+        is_decisive || matches!(line.occurrence, Occurrence::Fault(_)) || tells_failure(line)
     };
     let flush = |run: &mut Vec<Line>| fold(std::mem::take(run), must_show);
     for it in chosen {
@@ -178,7 +175,7 @@ fn abridge(chosen: Vec<Chosen<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
             Chosen::Gap(gap) => {
                 passages.extend(flush(&mut run));
                 gaps.insert(passages.len());
-                passages.push(gap);
+                passages.push(*gap);
             }
         }
     }

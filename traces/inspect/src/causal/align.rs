@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::identity::{Event, Identifier};
-use crate::entries::Entries;
+use crate::entries::{Entries, Entry};
 use retake_traces::error::TraceError;
+use retake_traces::event::{Occurrence, WholeEvent};
+use retake_traces::record::State;
 
 /// Events without a counterpart so far that are kept at one time.
 const OPEN_MAX: usize = 1 << 21;
@@ -84,20 +86,59 @@ impl From<TraceError> for Overflow {
 
 /// One side's events, in order.
 pub(super) struct Side<'a> {
-    pub(super) entries: Entries<'a>,
+    entries: Entries<'a>,
     pub(super) identifier: Identifier,
+    /// The state that the last step found: compared by itself, since a step may be the same
+    /// and find another one.
+    state: Option<Entry>,
 }
 
-impl Side<'_> {
-    /// The next event, with its step and time.
-    pub(super) fn next(&mut self) -> Result<Option<(Event, u64, u64)>, TraceError> {
-        while let Some(entry) = self.entries.next()? {
+impl<'a> Side<'a> {
+    pub(super) fn new(entries: Entries<'a>, identifier: Identifier) -> Self {
+        Self {
+            entries,
+            identifier,
+            state: None,
+        }
+    }
+
+    /// What comes next and is compared, as which event.
+    pub(super) fn next(&mut self) -> Result<Option<(Event, WholeEvent)>, TraceError> {
+        while let Some(entry) = self.next_entry()? {
             if let Some(event) = self.identifier.identify(&entry) {
-                return Ok(Some((event, entry.line.step, entry.line.now_ns)));
+                return Ok(Some((event, entry.event)));
             }
         }
         Ok(None)
     }
+
+    fn next_entry(&mut self) -> Result<Option<Entry>, TraceError> {
+        if let Some(state) = self.state.take() {
+            return Ok(Some(state));
+        }
+        let mut next = self.entries.next()?;
+        self.state = next.as_mut().and_then(split_state);
+        Ok(next)
+    }
+}
+
+/// The state that a step found, as an event behind it.
+fn split_state(entry: &mut Entry) -> Option<Entry> {
+    let event = &mut entry.event;
+    let (task, text) = (event.task?, event.state.take()?);
+    let at_end = false;
+    Some(Entry {
+        event: WholeEvent {
+            occurrence: Occurrence::State(State { task, text, at_end }),
+            who: event.who.clone(),
+            detail: None,
+            cause: None,
+            child: None,
+            state: None,
+            ..*event
+        },
+        shown: entry.shown,
+    })
 }
 
 /// Align two runs in `parts` readings. Each seeks the events without a counterpart whose
@@ -124,7 +165,8 @@ fn align_part(
     let mut ahead = 0;
     loop {
         let [left, right] = sides;
-        let next = [left.next()?, right.next()?];
+        let step_of = |(event, it): (Event, WholeEvent)| (event, it.step, it.now_ns);
+        let next = [left.next()?.map(step_of), right.next()?.map(step_of)];
         if let [Some((a, _, a_ns)), Some((b, _, b_ns))] = &next
             && a.id == b.id
             && a.task == b.task

@@ -12,8 +12,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::entries::Entry;
 use crate::senders::Senders;
+use retake_traces::event::Occurrence;
 use retake_traces::live::Live;
-use retake_traces::record::{Record, StepKind, Task};
+use retake_traces::record::{StepKind, Task};
 
 /// What both runs recorded, and so can be compared.
 #[derive(Clone, Copy, Debug)]
@@ -100,14 +101,12 @@ fn hash(parts: &[&[u8]]) -> u64 {
 pub(super) struct Survey {
     senders: Senders<Sender>,
     plural: BTreeSet<String>,
-    pub(super) events: u64,
 }
 
 impl Survey {
     pub(super) fn add(&mut self, entry: &Entry) {
         self.senders.survey(entry);
-        self.events += 1;
-        if let Record::Task(task) = &entry.line.record
+        if let Occurrence::Task(task) = &entry.event.occurrence
             && task.label.incarnation > 1
             && !self.plural.contains(&*task.label.name)
         {
@@ -154,19 +153,22 @@ impl Identifier {
 
     /// The event that this entry is, if it is one.
     pub(super) fn identify(&mut self, entry: &Entry) -> Option<Event> {
-        if let Record::Task(task) = &entry.line.record {
+        if let Occurrence::Task(task) = &entry.event.occurrence {
             self.begin(task);
             return None;
         }
-        if entry.is_step() {
+        if entry.event.is_step() {
             self.children.clear();
         }
         let sender = self.senders.of(entry).filter(|_| self.compared.causes);
-        let task = self.tasks.entry(entry.task?).or_insert_with(|| TaskState {
-            name: hash(&[b"unknown", entry.line.who.as_bytes()]),
-            taint: CLEAN,
-            ..TaskState::default()
-        });
+        let task = self
+            .tasks
+            .entry(entry.event.task?)
+            .or_insert_with(|| TaskState {
+                name: hash(&[b"unknown", entry.event.who.as_bytes()]),
+                taint: CLEAN,
+                ..TaskState::default()
+            });
         let id = id_of(task, entry, sender.map(|sender| sender.id), self.compared)?;
         let mut taint = task.taint;
         if let Some(sender) = sender {
@@ -187,8 +189,8 @@ impl Identifier {
             id,
             taint,
         };
-        if entry.is_step() {
-            self.senders.put(entry.line.step, || Sender { id, taint });
+        if entry.event.is_step() {
+            self.senders.put(entry.event.step, || Sender { id, taint });
         }
         Some(event)
     }
@@ -206,9 +208,9 @@ fn id_of(
         let logged = task.logged.to_le_bytes();
         hash(&[b"event", &task.step.to_le_bytes(), &logged, text.as_bytes()])
     };
-    Some(match &entry.line.record {
-        Record::Step(step) => {
-            let text = entry.line.detail.as_deref().filter(|_| compared.texts);
+    Some(match &entry.event.occurrence {
+        Occurrence::Step(step) => {
+            let text = entry.event.detail.as_deref().filter(|_| compared.texts);
             let id = if step.kind == StepKind::Resume {
                 task.resumes += 1;
                 let (handler, resumes) = (task.handler.to_le_bytes(), task.resumes.to_le_bytes());
@@ -235,34 +237,31 @@ fn id_of(
             (task.step, task.logged) = (id, 0);
             id
         }
-        Record::Fault(fault) => {
+        Occurrence::Fault(fault) => {
             let action = format!("{:?}", fault.action);
             hash(&[b"fault", &name, action.as_bytes()])
         }
-        Record::Panic(panic) => {
+        Occurrence::Panic(panic) => {
             let text = panic.message.as_bytes();
             hash(&[b"panic", &name, &task.step.to_le_bytes(), text])
         }
-        Record::Event(event) if compared.texts => logged(task, &event.to_string()),
-        Record::Live(live) => match &**live {
+        Occurrence::Event(event) if compared.texts => logged(task, &event.to_string()),
+        Occurrence::Live(live) => match &**live {
             Live::Input(piece) | Live::External(piece) | Live::Output(piece) => {
                 let text = xxhash_rust::xxh3::xxh3_64(&piece.bytes);
                 logged(task, &format!("{} {text}", piece.name))
             }
             Live::End(_) | Live::Gap(_) | Live::Start(_) | Live::Took { .. } => return None,
         },
-        Record::State(state) if compared.states => {
+        Occurrence::State(state) if compared.states => {
             let text = state.text.as_bytes();
             hash(&[b"state", &name, &task.step.to_le_bytes(), text])
         }
-        Record::Event(_)
-        | Record::State(_)
-        | Record::Unhandled(_)
-        | Record::Ended(_)
-        | Record::Task(_)
-        | Record::End(_)
-        | Record::Detail(_)
-        | Record::Cause(_)
-        | Record::Child(_) => return None,
+        Occurrence::Event(_)
+        | Occurrence::State(_)
+        | Occurrence::Unhandled(_)
+        | Occurrence::Ended(_)
+        | Occurrence::Task(_)
+        | Occurrence::End(_) => return None,
     })
 }

@@ -30,6 +30,7 @@ use crate::story::Line;
 use align::{Alignment, Found, Overflow, Side, align};
 use identity::{CLEAN, Compared, Identifier, NONE, Survey, Taint, both};
 use retake_traces::error::TraceError;
+use retake_traces::event::WholeEvent;
 use retake_traces::reader::TraceReader;
 
 pub use outcome::{Handled, Outcome, OutcomeDifference};
@@ -173,7 +174,7 @@ pub fn causal_diff(
         let (_, mut entries) = Entries::open(path, &all)?;
         while let Some(entry) = entries.next()? {
             surveys[side].add(&entry);
-            result.outcome.add(side, &entry);
+            result.outcome.add(side, &entry.event);
         }
     }
     result.outcome.keep_differences();
@@ -181,10 +182,7 @@ pub fn causal_diff(
         let side = |this: usize| -> Result<Side<'_>, TraceError> {
             let (_, entries) = Entries::open(paths[this], &all)?;
             let identifier = Identifier::new(&surveys[this], &surveys[1 - this], compared);
-            Ok(Side {
-                entries,
-                identifier,
-            })
+            Ok(Side::new(entries, identifier))
         };
         Ok([side(0)?, side(1)?])
     };
@@ -253,9 +251,9 @@ fn races(found: &Alignment) -> Vec<FoundRace> {
 #[derive(Debug, Default)]
 struct Told {
     /// The first event that the other side does not have.
-    alone: Option<(Line, Taint)>,
-    /// By event id: where it is, and its line.
-    places: BTreeMap<u64, Line>,
+    alone: Option<(WholeEvent, Taint)>,
+    /// By event id.
+    places: BTreeMap<u64, WholeEvent>,
 }
 
 /// Read both sides once more for the lines and what they depend on.
@@ -276,17 +274,14 @@ fn tell(
             let identifier = &mut reading.identifier;
             identifier.races.insert(race.task, (race.place, number));
         }
-        while let Some(entry) = reading.entries.next()? {
-            let Some(event) = reading.identifier.identify(&entry) else {
-                continue;
-            };
+        while let Some((event, whole)) = reading.next()? {
             if ids.contains(&event.id) {
                 let places = &mut told[side].places;
-                places.entry(event.id).or_insert_with(|| entry.line.clone());
+                places.entry(event.id).or_insert_with(|| whole.clone());
             }
-            let is_first = |first: &Found| first.id == event.id && first.step == entry.line.step;
+            let is_first = |first: &Found| first.id == event.id && first.step == whole.step;
             if found.first_alone[side].as_ref().is_some_and(is_first) {
-                told[side].alone = Some((entry.line.clone(), event.taint));
+                told[side].alone = Some((whole, event.taint));
             }
         }
     }
@@ -313,14 +308,14 @@ fn tell(
         .into_iter()
         .enumerate()
     {
-        if let Some((line, taint)) = alone[side].take() {
+        if let Some((event, taint)) = alone[side].take() {
             let races = taint
                 .iter()
                 .filter_map(|number| known.iter().position(|it| it == number));
             *slot = Some(Alone {
-                causes: causes(&paths[side], &line)?,
+                causes: causes(&paths[side], &event)?,
                 races: races.collect(),
-                line,
+                line: Line::from(event),
             });
         }
     }
@@ -344,9 +339,9 @@ fn told_race(race: &FoundRace, told: &[Told; 2]) -> Option<Race> {
 }
 
 /// The steps that led to this one, the nearest ones, the first one first.
-fn causes(path: &str, line: &Line) -> Result<Vec<Line>, TraceError> {
-    let mut causes = Vec::new();
-    let mut step = line.cause;
+fn causes(path: &str, event: &WholeEvent) -> Result<Vec<Line>, TraceError> {
+    let mut causes: Vec<Line> = Vec::new();
+    let mut step = event.cause;
     while let Some(number) = step.filter(|_| causes.len() < CHAIN_MAX) {
         let only = Selection {
             from: number,
@@ -356,16 +351,16 @@ fn causes(path: &str, line: &Line) -> Result<Vec<Line>, TraceError> {
         let (_, mut entries) = Entries::open(Path::new(path), &only)?;
         let mut found = None;
         while let Some(entry) = entries.next()? {
-            if entry.is_step() && entry.line.step == number {
-                found = Some(entry.line);
+            if entry.event.is_step() && entry.event.step == number {
+                found = Some(entry.event);
             }
         }
         // A sender comes before, unless the file was made up.
         step = found
             .as_ref()
-            .and_then(|line| line.cause)
+            .and_then(|event| event.cause)
             .filter(|cause| *cause < number);
-        causes.extend(found);
+        causes.extend(found.map(Line::from));
     }
     causes.reverse();
     Ok(causes)

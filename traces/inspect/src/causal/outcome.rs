@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::entries::Entry;
-use retake_traces::record::{Record, StepKind};
+use retake_traces::event::{Occurrence, WholeEvent};
+use retake_traces::record::StepKind;
 
 /// A value in which the runs differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,31 +65,30 @@ fn add_to(list: &mut Vec<String>, text: impl FnOnce() -> String) {
 }
 
 impl Outcome {
-    pub(super) fn add(&mut self, number: usize, entry: &Entry) {
-        let line = &entry.line;
+    pub(super) fn add(&mut self, number: usize, event: &WholeEvent) {
         let side = &mut self.sides[number];
-        (side.steps, side.now_ns) = (line.step, line.now_ns);
-        match &line.record {
-            Record::Step(step) if step.kind == StepKind::Handle => {
-                match self.counts.get_mut(&line.who) {
+        (side.steps, side.now_ns) = (event.step, event.now_ns);
+        match &event.occurrence {
+            Occurrence::Step(step) if step.kind == StepKind::Handle => {
+                match self.counts.get_mut(&event.who) {
                     Some(counts) => counts[number] += 1,
                     None => {
                         let mut counts = [0; 2];
                         counts[number] = 1;
-                        self.counts.insert(Arc::clone(&line.who), counts);
+                        self.counts.insert(Arc::clone(&event.who), counts);
                     }
                 }
             }
-            Record::Task(_) => side.tasks += 1,
-            Record::Fault(_) => {
-                let what = || line.what().trim_start_matches("FAULT: ").to_owned();
-                add_to(&mut side.faults, || format!("{} {}", line.who, what()));
+            Occurrence::Task(_) => side.tasks += 1,
+            Occurrence::Fault(_) => {
+                let what = || event.what().trim_start_matches("FAULT: ").to_owned();
+                add_to(&mut side.faults, || format!("{} {}", event.who, what()));
             }
-            Record::Panic(panic) => {
+            Occurrence::Panic(panic) => {
                 let what = || retake_traces::clean::one_line(&panic.message);
-                add_to(&mut side.panics, || format!("{}: {}", line.who, what()));
+                add_to(&mut side.panics, || format!("{}: {}", event.who, what()));
             }
-            Record::End(end) => {
+            Occurrence::End(end) => {
                 side.outcome.clone_from(&end.outcome);
                 if !end.detail.is_empty() {
                     side.outcome += &format!(": {}", retake_traces::clean::one_line(&end.detail));

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::{Entry, ExportError, Exporter, Start};
 use retake_traces::clean::Form;
+use retake_traces::event::{Occurrence, WholeEvent};
 use retake_traces::fault::Action;
 use retake_traces::header::Header;
-use retake_traces::record::{Choice, EventKind, Record, StepKind, TaskKind};
+use retake_traces::record::{Choice, EventKind, StepKind, TaskKind};
 
 /// Writes JSON lines. The first object is the run; the fields of the others depend on
 /// what `record` says.
@@ -100,6 +101,17 @@ struct At<'a> {
     who: &'a str,
 }
 
+impl<'a> At<'a> {
+    fn of(event: &'a WholeEvent) -> Self {
+        Self {
+            step: event.step,
+            time_ns: event.now_ns,
+            task: event.task,
+            who: &event.who,
+        }
+    }
+}
+
 fn write(object: &Object<'_>, out: &mut dyn Write) -> Result<(), ExportError> {
     serde_json::to_writer(&mut *out, object).map_err(std::io::Error::from)?;
     out.write_all(b"\n")?;
@@ -131,70 +143,68 @@ impl Exporter for Jsonl {
         if !entry.shown {
             return Ok(());
         }
-        let line = &entry.line;
-        let at = At {
-            step: line.step,
-            time_ns: line.now_ns,
-            task: entry.task,
-            who: &line.who,
-        };
-        let object = match &line.record {
-            Record::Step(step) => Object::Step {
+        let event = &entry.event;
+        let at = At::of(event);
+        let object = match &event.occurrence {
+            Occurrence::Step(step) => Object::Step {
                 at,
                 kind: step.kind,
                 message: step.message,
                 choice: step.choice,
-                detail: line.detail.as_deref(),
-                cause: line.cause,
+                detail: event.detail.as_deref(),
+                cause: event.cause,
             },
-            Record::Task(task) => Object::Task {
+            Occurrence::Task(task) => Object::Task {
                 at,
                 kind: task.kind,
                 parent: task.parent,
             },
-            Record::Fault(fault) => Object::Fault {
+            Occurrence::Fault(fault) => Object::Fault {
                 at,
                 fault: &fault.action,
             },
-            Record::Panic(panic) => Object::Panic {
+            Occurrence::Panic(panic) => Object::Panic {
                 at,
                 text: &panic.message,
-                place: line.detail.as_deref(),
+                place: event.detail.as_deref(),
             },
-            Record::Event(event) => Object::Event {
+            Occurrence::Event(it) => Object::Event {
                 at,
-                kind: event.kind,
-                text: &event.text,
+                kind: it.kind,
+                text: &it.text,
             },
-            Record::Live(_) => {
-                let text = line.what();
+            Occurrence::Live(_) => {
+                let text = event.what();
                 return write(&Object::Live { at, text: &text }, out);
             }
-            Record::End(end) => Object::End {
+            Occurrence::End(end) => Object::End {
                 at,
                 outcome: &end.outcome,
                 detail: &end.detail,
                 steps: end.steps,
             },
-            Record::State(state) => Object::State {
+            Occurrence::State(state) => Object::State {
                 at,
                 text: &state.text,
                 at_end: state.at_end,
             },
-            Record::Ended(ended) => Object::Ended {
+            Occurrence::Ended(ended) => Object::Ended {
                 at,
                 how: ended.how.to_string(),
-                cause: line.cause,
+                cause: event.cause,
             },
-            Record::Unhandled(message) => Object::Unhandled {
+            Occurrence::Unhandled(message) => Object::Unhandled {
                 at,
                 text: &message.text,
                 sent: message.sent,
             },
-            // They belong to a step and make no line of their own.
-            Record::Detail(_) | Record::Cause(_) | Record::Child(_) => return Ok(()),
         };
-        write(&object, out)
+        write(&object, out)?;
+        let Some(text) = event.state.as_deref() else {
+            return Ok(());
+        };
+        let (at, at_end) = (At::of(event), false);
+        write(&Object::State { at, text, at_end }, out)
     }
 
     fn finish(&mut self, _: &mut dyn Write) -> Result<(), ExportError> {

@@ -6,7 +6,8 @@ use std::io::Write;
 use super::{Entry, ExportError, Exporter, Start};
 use crate::story::{self, Line};
 use retake_traces::clean::Form;
-use retake_traces::record::{Choice, Record, StepKind};
+use retake_traces::event::{Occurrence, WholeEvent};
+use retake_traces::record::{Choice, Step, StepKind};
 
 /// Mermaid refuses longer diagrams by default (`maxTextSize`).
 const TEXT_MAX: usize = 50_000;
@@ -52,7 +53,7 @@ pub fn diagram_with<'a>(
     let takers: Vec<(u64, usize)> = lines
         .clone()
         .into_iter()
-        .filter(|line| matches!(line.record, Record::Step(_)))
+        .filter(|line| line.is_step())
         .filter_map(|line| Some((line.step, number(&line.who)?)))
         .collect();
     let taker = |step: u64| {
@@ -64,26 +65,29 @@ pub fn diagram_with<'a>(
             continue;
         };
         let what = escape(&story::shorten(&line.what(), LABEL_MAX));
-        let mark = match &line.record {
-            Record::Step(step) if step.choice == Choice::Deviation => "*",
-            _ => "",
+        let is_deviation = |step: &Step| step.choice == Choice::Deviation;
+        let mark = if line.as_step().is_some_and(is_deviation) {
+            "*"
+        } else {
+            ""
         };
-        let _ = match (&line.record, line.cause.and_then(taker)) {
-            (Record::Step(_), Some(from)) => {
+        let _ = match (&line.occurrence, line.cause.and_then(taker)) {
+            (Occurrence::Step(_), Some(from)) => {
                 writeln!(text, "  p{from}->>p{to}: {}{mark} {what}", line.step)
             }
-            (Record::Step(_), None) => {
+            (Occurrence::Step(_), None) => {
                 writeln!(text, "  Note over p{to}: {}{mark} {what}", line.step)
             }
-            (Record::Unhandled(_), Some(from)) => writeln!(text, "  p{from}-xp{to}: {what}"),
+            (Occurrence::Unhandled(_), Some(from)) => writeln!(text, "  p{from}-xp{to}: {what}"),
             _ => writeln!(text, "  Note over p{to}: {what}"),
         };
     }
     text
 }
 
-fn is_drawn(line: &Line) -> bool {
-    !line.who.is_empty() && !matches!(line.record, Record::Task(_) | Record::State(_))
+fn is_drawn(event: &WholeEvent) -> bool {
+    let is_left_out = matches!(event.occurrence, Occurrence::Task(_) | Occurrence::State(_));
+    !event.who.is_empty() && !is_left_out
 }
 
 /// A text that Mermaid reads as plain text: its own marks as entities.
@@ -138,13 +142,11 @@ impl Exporter for Mermaid {
     }
 
     fn survey(&mut self, entry: &Entry) -> Result<(), ExportError> {
-        if !entry.shown || !is_drawn(&entry.line) {
+        if !entry.shown || !is_drawn(&entry.event) {
             return Ok(());
         }
         self.drawn += 1;
-        if let Record::Step(step) = &entry.line.record {
-            self.messages += usize::from(step.kind == StepKind::Handle);
-        }
+        self.messages += usize::from(entry.event.kind() == Some(StepKind::Handle));
         // Whatever is drawn takes a place; only most of it are messages.
         if self.messages > MESSAGES_MAX || self.drawn > 4 * MESSAGES_MAX {
             return Err(Self::too_large(&format!(
@@ -161,8 +163,8 @@ impl Exporter for Mermaid {
     }
 
     fn entry(&mut self, entry: &Entry, _: &mut dyn Write) -> Result<(), ExportError> {
-        if entry.shown && is_drawn(&entry.line) {
-            self.lines.push(entry.line.clone());
+        if entry.shown && is_drawn(&entry.event) {
+            self.lines.push(Line::from(entry.event.clone()));
         }
         Ok(())
     }

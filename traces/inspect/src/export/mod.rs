@@ -31,6 +31,7 @@ pub mod jsonl;
 mod mailbox;
 pub mod mermaid;
 pub mod otlp;
+mod otlp_json;
 pub mod perfetto;
 pub mod shiviz;
 
@@ -193,7 +194,7 @@ pub fn export(
         }
     }
     let (start, mut entries) = Entries::open(path.as_ref(), selection)?;
-    let header = entries.reader.header().clone();
+    let header = entries.header().clone();
     exporter.begin(
         &Start {
             header: &header,

@@ -17,23 +17,25 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use serde::Serialize;
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 
 use super::json::variant;
+use super::otlp_json::{
+    Attribute, CONSUMER, ERROR, Event, INTERNAL, Link, Request, Resource, ResourceSpans, Scope,
+    ScopeSpans, Span, Status, number, text,
+};
 use super::{Entry, ExportError, Exporter, Start};
 use crate::senders::Senders;
 use retake_traces::clean::{Form, one_line};
+use retake_traces::event::{Occurrence, WholeEvent};
 use retake_traces::header::Header;
-use retake_traces::record::{Record, StepKind};
+use retake_traces::record::StepKind;
 
 /// Unix time at which simulations begin, 2020-01-01 00:00:00 UTC: a span without a time
 /// does not exist.
 pub const START_UNIX_NS: u64 = 1_577_836_800_000_000_000;
 /// Spans of one request.
 const REQUEST_SPANS: usize = 5_000;
-/// Events of one span; the others are counted.
-const EVENTS_MAX: usize = 128;
 /// Handlers that are kept open because they may resume. When there are more, all are
 /// closed, and one that resumes is a span of its own.
 const OPEN_MAX: usize = 50_000;
@@ -72,106 +74,6 @@ struct Run {
 struct Open {
     step: u64,
     span: Span,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Request<'a> {
-    resource_spans: [ResourceSpans<'a>; 1],
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ResourceSpans<'a> {
-    resource: Resource<'a>,
-    scope_spans: [ScopeSpans<'a>; 1],
-}
-
-#[derive(Debug, Serialize)]
-struct Resource<'a> {
-    attributes: &'a [Attribute],
-}
-
-#[derive(Debug, Serialize)]
-struct ScopeSpans<'a> {
-    scope: Scope<'a>,
-    spans: &'a [Span],
-}
-
-#[derive(Debug, Serialize)]
-struct Scope<'a> {
-    name: &'static str,
-    version: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Span {
-    trace_id: String,
-    span_id: String,
-    parent_span_id: String,
-    name: String,
-    kind: u8,
-    start_time_unix_nano: String,
-    end_time_unix_nano: String,
-    attributes: Vec<Attribute>,
-    events: Vec<Event>,
-    dropped_events_count: u32,
-    links: Vec<Link>,
-    status: Status,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Attribute {
-    key: &'static str,
-    value: Value,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Value {
-    StringValue(String),
-    /// A 64-bit number.
-    IntValue(String),
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Event {
-    time_unix_nano: String,
-    name: String,
-    attributes: Vec<Attribute>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Link {
-    trace_id: String,
-    span_id: String,
-    attributes: Vec<Attribute>,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Status {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    message: String,
-    code: u8,
-}
-
-/// The attribute for the state that a handler found.
-const STATE: &str = "retake.state";
-const ERROR: u8 = 2;
-const INTERNAL: u8 = 1;
-const CONSUMER: u8 = 5;
-
-fn text(key: &'static str, value: impl Into<String>) -> Attribute {
-    let value = Value::StringValue(value.into());
-    Attribute { key, value }
-}
-
-fn number(key: &'static str, value: u64) -> Attribute {
-    let value = Value::IntValue(value.to_string());
-    Attribute { key, value }
 }
 
 fn unix(ns: u64) -> String {
@@ -238,16 +140,6 @@ impl Run {
     }
 }
 
-impl Span {
-    fn event(&mut self, event: Event) {
-        if self.events.len() < EVENTS_MAX {
-            self.events.push(event);
-        } else {
-            self.dropped_events_count = self.dropped_events_count.saturating_add(1);
-        }
-    }
-}
-
 impl Otlp {
     fn write(&mut self, out: &mut dyn Write) -> Result<(), ExportError> {
         if self.spans.is_empty() {
@@ -297,10 +189,11 @@ impl Otlp {
     }
 
     fn step(&mut self, entry: &Entry, out: &mut dyn Write) -> Result<(), ExportError> {
-        let (Record::Step(step), Some(task)) = (&entry.line.record, entry.task) else {
+        let line = &entry.event;
+        let Some(step) = line.as_step() else {
             return Ok(());
         };
-        let line = &entry.line;
+        let task = step.task;
         let sender = self.senders.of(entry);
         let goes_on = step.kind == StepKind::Resume;
         if goes_on && let Some(open) = self.open.get_mut(&task) {
@@ -320,7 +213,7 @@ impl Otlp {
         }
         let mut span = self
             .run
-            .span(line.step, name_of(entry, step.kind), line.now_ns);
+            .span(line.step, name_of(line, step.kind), line.now_ns);
         if step.kind == StepKind::Handle {
             span.kind = CONSUMER;
         }
@@ -336,6 +229,9 @@ impl Otlp {
         }
         if let Some(cause) = line.cause {
             span.attributes.push(number("retake.cause", cause));
+        }
+        if let Some(state) = &line.state {
+            span.attributes.push(text("retake.state", &**state));
         }
         if let Some(before) = self.last.insert(task, line.step) {
             span.links.push(Link {
@@ -353,7 +249,6 @@ impl Otlp {
         Ok(())
     }
 
-    /// What happened to a task goes to its span, or makes one of its own.
     /// A span that is of no step, part of the run as a whole.
     fn span_alone(&mut self, name: String, now_ns: u64) -> Span {
         self.alone += 1;
@@ -364,6 +259,7 @@ impl Otlp {
         span
     }
 
+    /// What happened to a task goes to its span, or makes one of its own.
     fn happened(
         &mut self,
         entry: &Entry,
@@ -372,7 +268,7 @@ impl Otlp {
         out: &mut dyn Write,
     ) -> Result<(), ExportError> {
         let is_error = status.code == ERROR;
-        let task = entry.task.unwrap_or_default();
+        let task = entry.event.task.unwrap_or_default();
         if let Some(open) = self.open.get_mut(&task) {
             open.span.event(event);
             if is_error {
@@ -380,16 +276,15 @@ impl Otlp {
             }
             return Ok(());
         }
-        let mut span = self.span_alone(event.name.clone(), entry.line.now_ns);
-        span.attributes = vec![text("retake.actor", &*entry.line.who)];
+        let mut span = self.span_alone(event.name.clone(), entry.event.now_ns);
+        span.attributes = vec![text("retake.actor", &*entry.event.who)];
         span.status = status;
         span.event(event);
         self.add(span, out)
     }
 }
 
-fn name_of(entry: &Entry, kind: StepKind) -> String {
-    let line = &entry.line;
+fn name_of(line: &WholeEvent, kind: StepKind) -> String {
     match (&line.detail, kind) {
         (Some(detail), StepKind::Handle) => format!("{} {}", line.who, variant(detail)),
         (Some(detail), StepKind::Supervision) => {
@@ -420,10 +315,10 @@ impl Exporter for Otlp {
     }
 
     fn entry(&mut self, entry: &Entry, out: &mut dyn Write) -> Result<(), ExportError> {
-        let line = &entry.line;
+        let line = &entry.event;
         self.now_ns = line.now_ns;
-        if let Record::Step(_) = line.record {
-            self.running = entry.task;
+        if line.is_step() {
+            self.running = line.task;
         }
         if !entry.shown {
             return Ok(());
@@ -433,9 +328,9 @@ impl Exporter for Otlp {
             name,
             attributes,
         };
-        match &line.record {
-            Record::Step(_) => self.step(entry, out),
-            Record::Task(task) => {
+        match &line.occurrence {
+            Occurrence::Step(_) => self.step(entry, out),
+            Occurrence::Task(task) => {
                 // The span of the step that started it.
                 let parent = task.parent.filter(|parent| self.running == Some(*parent));
                 if let Some(open) = parent.and_then(|parent| self.open.get(&parent)) {
@@ -443,11 +338,11 @@ impl Exporter for Otlp {
                 }
                 Ok(())
             }
-            Record::Fault(_) => {
+            Occurrence::Fault(_) => {
                 let event = event(line.what(), Vec::new());
                 self.happened(entry, event, Status::default(), out)
             }
-            Record::Panic(panic) => {
+            Occurrence::Panic(panic) => {
                 let mut attributes = vec![text("exception.message", &*panic.message)];
                 if let Some(place) = &line.detail {
                     attributes.push(text("exception.stacktrace", format!("at {place}")));
@@ -463,28 +358,19 @@ impl Exporter for Otlp {
                     out,
                 )
             }
-            Record::Event(logged) => {
+            Occurrence::Event(logged) => {
                 let text = one_line(&logged.to_string());
                 self.happened(entry, event(text, Vec::new()), Status::default(), out)
             }
-            Record::Live(_) | Record::Ended(_) => {
+            Occurrence::Live(_) | Occurrence::Ended(_) => {
                 let text = line.what().trim_start_matches("| ").to_owned();
                 self.happened(entry, event(text, Vec::new()), Status::default(), out)
             }
-            Record::End(end) => {
+            Occurrence::End(end) => {
                 self.end = Some((end.outcome.clone(), end.detail.clone()));
                 Ok(())
             }
-            Record::State(state) => {
-                let open = self.open.get_mut(&state.task);
-                if let Some(open) = open.filter(|_| !state.at_end) {
-                    let attributes = &mut open.span.attributes;
-                    attributes.retain(|attribute| attribute.key != STATE);
-                    attributes.push(text(STATE, &*state.text));
-                }
-                Ok(())
-            }
-            Record::Unhandled(message) => {
+            Occurrence::Unhandled(message) => {
                 let sender = self.senders.of(entry);
                 let name = format!("{} never handles {}", line.who, variant(&message.text));
                 let mut span = self.span_alone(name, line.now_ns);
@@ -497,7 +383,8 @@ impl Exporter for Otlp {
                 ];
                 self.add(span, out)
             }
-            Record::Detail(_) | Record::Cause(_) | Record::Child(_) => Ok(()),
+            // The last state is of no span.
+            Occurrence::State(_) => Ok(()),
         }
     }
 

@@ -21,7 +21,8 @@ use super::{Entry, ExportError, Exporter, Start};
 use crate::senders::Senders;
 use crate::story::seconds;
 use retake_traces::clean::Form;
-use retake_traces::record::{Choice, Record, StepKind, Task};
+use retake_traces::event::Occurrence;
+use retake_traces::record::{Choice, StepKind, Task};
 
 /// Widest slice, in nanoseconds.
 const WIDTH_MAX_NS: u64 = 1_000;
@@ -94,23 +95,19 @@ impl Perfetto {
         let Some(first) = entries.first() else {
             return Ok(());
         };
-        self.drawn_ns = self.drawn_ns.max(first.line.now_ns);
-        let steps = entries.iter().filter(|entry| entry.is_step()).count() as u64;
+        self.drawn_ns = self.drawn_ns.max(first.event.now_ns);
+        let steps = entries.iter().filter(|entry| entry.event.is_step()).count() as u64;
         let width = next_ns.map_or(WIDTH_MAX_NS, |next_ns| {
             let room = next_ns.saturating_sub(self.drawn_ns);
             (room / steps.max(1)).clamp(1, WIDTH_MAX_NS)
         });
         // Instants stand within the slice of the step that they belong to.
         let mut place = self.drawn_ns;
-        for (number, entry) in entries.iter().enumerate() {
-            if entry.is_step() {
+        for entry in &entries {
+            if entry.event.is_step() {
                 place = self.drawn_ns;
                 self.drawn_ns = self.drawn_ns.saturating_add(width);
-                let state = entries[number + 1..]
-                    .iter()
-                    .take_while(|entry| !entry.is_step())
-                    .find_map(|state| state_of(state, entry));
-                self.step(entry, state, place, width, out)?;
+                self.step(entry, place, width, out)?;
             } else if entry.shown {
                 self.other(entry, place, out)?;
             }
@@ -123,20 +120,20 @@ impl Perfetto {
     fn step(
         &mut self,
         entry: &Entry,
-        state: Option<&str>,
         place: u64,
         width: u64,
         out: &mut dyn Write,
     ) -> Result<(), ExportError> {
-        let (Record::Step(step), Some(task)) = (&entry.line.record, entry.task) else {
+        let event = &entry.event;
+        let Some(step) = event.as_step() else {
             return Ok(());
         };
-        let line = &entry.line;
+        let task = step.task;
         let sender = self.senders.of(entry);
-        self.senders.put(line.step, || Sent {
+        self.senders.put(event.step, || Sent {
             task,
             drawn_ns: place,
-            now_ns: line.now_ns,
+            now_ns: event.now_ns,
             shown: entry.shown,
         });
         if !entry.shown {
@@ -150,27 +147,27 @@ impl Perfetto {
         };
         let mut arguments = format!(
             r#""step":{},"time":"{} s","choice":"{choice}""#,
-            line.step,
-            seconds(line.now_ns)
+            event.step,
+            seconds(event.now_ns)
         );
-        if let Some(detail) = &line.detail {
+        if let Some(detail) = &event.detail {
             arguments += &format!(r#","detail":{}"#, Quoted(detail));
         }
-        if let Some(state) = state {
+        if let Some(state) = &event.state {
             arguments += &format!(r#","state":{}"#, Quoted(state));
         }
-        if let Some(cause) = line.cause {
+        if let Some(cause) = event.cause {
             arguments += &format!(r#","cause":{cause}"#);
         }
         if let Some(sender) = &sender {
-            let waited = line.now_ns.saturating_sub(sender.now_ns);
+            let waited = event.now_ns.saturating_sub(sender.now_ns);
             arguments += &format!(r#","waited":"{} s""#, seconds(waited));
         }
         let (id, start, width) = (thread(task), Micros(place), Micros(width));
         self.event(
             format_args!(
                 r#""ph":"X","pid":{PROCESS},"tid":{id},"ts":{start},"dur":{width},"cat":"{}","name":{},"args":{{{arguments}}}"#,
-                category(step.kind),
+                step.kind.name(),
                 Quoted(&name),
             ),
             out,
@@ -179,7 +176,7 @@ impl Perfetto {
             return Ok(());
         };
         let (from, sent) = (thread(sender.task), Micros(sender.drawn_ns));
-        let number = line.step;
+        let number = event.step;
         self.event(
             format_args!(
                 r#""ph":"s","pid":{PROCESS},"tid":{from},"ts":{sent},"id":{number},"cat":"message","name":"message""#
@@ -193,7 +190,7 @@ impl Perfetto {
             out,
         )?;
         if step.kind == StepKind::Handle {
-            self.queue(task, &line.who, sender.drawn_ns, Some(place), out)?;
+            self.queue(task, &event.who, sender.drawn_ns, Some(place), out)?;
         }
         Ok(())
     }
@@ -204,7 +201,7 @@ impl Perfetto {
             let doing = self.doing.get(&task);
             return format!("… {}", doing.map_or(verb, String::as_str));
         }
-        let name = match (&entry.line.detail, kind) {
+        let name = match (&entry.event.detail, kind) {
             (Some(detail), StepKind::Handle) => variant(detail).to_owned(),
             (Some(detail), StepKind::Supervision) => format!("{verb} {}", variant(detail)),
             (None, StepKind::Handle) => format!("message {message}"),
@@ -243,11 +240,12 @@ impl Perfetto {
 
     /// A message stays in its mailbox.
     fn stays(&mut self, entry: &Entry, place: u64, out: &mut dyn Write) -> Result<(), ExportError> {
-        let (Some(sender), Some(task)) = (self.senders.of(entry), entry.task) else {
+        let event = &entry.event;
+        let (Some(sender), Some(task)) = (self.senders.of(entry), event.task) else {
             return Ok(());
         };
         let sent = sender.drawn_ns.min(place);
-        self.queue(task, &entry.line.who, sent, None, out)
+        self.queue(task, &event.who, sent, None, out)
     }
 
     /// A message was sent, and handled or not.
@@ -267,38 +265,33 @@ impl Perfetto {
     }
 
     fn other(&mut self, entry: &Entry, place: u64, out: &mut dyn Write) -> Result<(), ExportError> {
-        let category = match &entry.line.record {
-            Record::Task(task) => return self.name_task(task, out),
-            Record::Fault(_) => "fault",
-            Record::Panic(_) => "panic",
-            Record::Event(_) | Record::Live(_) | Record::Ended(_) => "event",
-            Record::End(_) => "end",
-            Record::State(state) if state.at_end => "state",
-            Record::Unhandled(_) => {
+        let event = &entry.event;
+        let category = match &event.occurrence {
+            Occurrence::Task(task) => return self.name_task(task, out),
+            Occurrence::Fault(_) => "fault",
+            Occurrence::Panic(_) => "panic",
+            Occurrence::Event(_) | Occurrence::Live(_) | Occurrence::Ended(_) => "event",
+            Occurrence::End(_) => "end",
+            Occurrence::State(_) => "state",
+            Occurrence::Unhandled(_) => {
                 self.stays(entry, place, out)?;
                 "unhandled"
             }
-            Record::Step(_)
-            | Record::Detail(_)
-            | Record::Cause(_)
-            | Record::Child(_)
-            | Record::State(_) => {
-                return Ok(());
-            }
+            Occurrence::Step(_) => return Ok(()),
         };
-        let what = entry.line.what();
-        let name = match &entry.line.record {
+        let what = event.what();
+        let name = match &event.occurrence {
             // The whole is among the arguments.
-            Record::Panic(_) => "PANIC",
-            Record::State(_) => "state at the end",
-            Record::End(end) => &*end.outcome,
+            Occurrence::Panic(_) => "PANIC",
+            Occurrence::State(_) => "state at the end",
+            Occurrence::End(end) => &*end.outcome,
             _ => what.trim_start_matches("| "),
         };
-        let (thread, scope) = match entry.task {
+        let (thread, scope) = match event.task {
             Some(task) => (thread(task), "t"),
             None => (0, "g"),
         };
-        let cause = match entry.line.cause {
+        let cause = match event.cause {
             Some(cause) => format!(r#","cause":{cause}"#),
             None => String::new(),
         };
@@ -307,32 +300,12 @@ impl Perfetto {
                 r#""ph":"i","s":"{scope}","pid":{PROCESS},"tid":{thread},"ts":{},"cat":"{category}","name":{},"args":{{"step":{},"time":"{} s","text":{}{cause}}}"#,
                 Micros(place),
                 Quoted(name),
-                entry.line.step,
-                seconds(entry.line.now_ns),
+                event.step,
+                seconds(event.now_ns),
                 Quoted(&what),
             ),
             out,
         )
-    }
-}
-
-/// The state that a step found, if this tells it.
-fn state_of<'a>(state: &'a Entry, step: &Entry) -> Option<&'a str> {
-    match &state.line.record {
-        Record::State(state) if !state.at_end && Some(state.task) == step.task => Some(&state.text),
-        _ => None,
-    }
-}
-
-fn category(kind: StepKind) -> &'static str {
-    match kind {
-        StepKind::PreStart => "pre_start",
-        StepKind::PostStart => "post_start",
-        StepKind::Handle => "handle",
-        StepKind::Supervision => "supervision",
-        StepKind::PostStop => "post_stop",
-        StepKind::Task => "task",
-        StepKind::Resume => "resume",
     }
 }
 
@@ -373,9 +346,9 @@ impl Exporter for Perfetto {
     }
 
     fn entry(&mut self, entry: &Entry, out: &mut dyn Write) -> Result<(), ExportError> {
-        let now_ns = entry.line.now_ns;
+        let now_ns = entry.event.now_ns;
         match self.instant.first() {
-            Some(first) if first.line.now_ns != now_ns => self.draw(Some(now_ns), out)?,
+            Some(first) if first.event.now_ns != now_ns => self.draw(Some(now_ns), out)?,
             // More of the same may come: no room.
             Some(_) if self.instant.len() >= INSTANT_MAX => self.draw(Some(0), out)?,
             _ => {}

@@ -19,7 +19,8 @@ use super::json::Quoted;
 use super::{Entry, ExportError, Exporter, Start};
 use crate::senders::Senders;
 use retake_traces::clean::Form;
-use retake_traces::record::{Record, Task};
+use retake_traces::event::{Occurrence, WholeEvent};
+use retake_traces::record::Task;
 
 /// Clocks grow with the number of tasks, and each event has one: a log of ten million
 /// steps would fill a disk that the trace hardly shows on.
@@ -143,7 +144,7 @@ impl Shiviz {
             None => own,
         };
         if entry.shown {
-            let host = self.host(task, &entry.line.who);
+            let host = self.host(task, &entry.event.who);
             let clock = Rc::make_mut(&mut own);
             match clock.binary_search_by_key(&host, |(host, _)| *host) {
                 Ok(place) => clock[place].1 += 1,
@@ -176,15 +177,15 @@ impl Exporter for Shiviz {
 
     fn survey(&mut self, entry: &Entry) -> Result<(), ExportError> {
         self.senders.survey(entry);
-        if let Some(task) = entry.task {
-            self.last_step.insert(task, entry.line.step);
+        if let Some(task) = entry.event.task {
+            self.last_step.insert(task, entry.event.step);
         }
-        if let Record::Task(Task {
+        if let Occurrence::Task(Task {
             parent: Some(parent),
             ..
-        }) = entry.line.record
+        }) = entry.event.occurrence
         {
-            self.last_step.insert(parent, entry.line.step);
+            self.last_step.insert(parent, entry.event.step);
         }
         Ok(())
     }
@@ -195,29 +196,29 @@ impl Exporter for Shiviz {
     }
 
     fn entry(&mut self, entry: &Entry, out: &mut dyn Write) -> Result<(), ExportError> {
-        let Some(task) = entry.task else {
+        let Some(task) = entry.event.task else {
             return Ok(());
         };
-        if let Record::Task(record) = &entry.line.record {
+        if let Occurrence::Task(record) = &entry.event.occurrence {
             self.begin_task(record);
             return Ok(());
         }
-        if entry.is_step() {
-            self.forget(entry.line.step);
+        if entry.event.is_step() {
+            self.forget(entry.event.step);
         }
-        if let Record::State(_) = entry.line.record {
-            // Part of a step, and no event.
+        if let Occurrence::State(_) = entry.event.occurrence {
+            // Nothing happens to it.
             return Ok(());
         }
         let other = self.senders.of(entry);
         let clock = self.tick(task, entry, other.as_deref());
-        if entry.is_step() {
-            self.senders.put(entry.line.step, || Rc::clone(&clock));
+        if entry.event.is_step() {
+            self.senders.put(entry.event.step, || Rc::clone(&clock));
         }
         if !entry.shown {
             return Ok(());
         }
-        let host = self.host(task, &entry.line.who) as usize;
+        let host = self.host(task, &entry.event.who) as usize;
         self.line.clear();
         self.line += &self.hosts[host].name;
         self.line += " {";
@@ -229,7 +230,7 @@ impl Exporter for Shiviz {
             let _ = write!(self.line, "{count}");
         }
         self.line += "}\n";
-        self.line += &what(entry);
+        self.line += &what(&entry.event);
         self.line.push('\n');
         self.grow(self.line.len())?;
         out.write_all(self.line.as_bytes())?;
@@ -242,13 +243,12 @@ impl Exporter for Shiviz {
 }
 
 /// One line that says when and what.
-fn what(entry: &Entry) -> String {
-    let line = &entry.line;
-    let time = crate::story::seconds(line.now_ns);
-    if entry.is_step() {
-        format!("{} @{time} {}", line.step, line.what())
+fn what(event: &WholeEvent) -> String {
+    let time = crate::story::seconds(event.now_ns);
+    if event.is_step() {
+        format!("{} @{time} {}", event.step, event.what())
     } else {
-        format!("@{time} {}", line.what())
+        format!("@{time} {}", event.what())
     }
 }
 

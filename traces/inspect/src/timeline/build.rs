@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use super::checkpoint::{Checkpoints, Entry, Message, is_queued};
+use super::located::Located;
 use super::segment::{Place, Segments};
 use super::{
     CUT_SHORT, Ended, HowEnded, LEFT_MAX, Left, Life, MARKS_MAX, Mark, MarkKind, Timeline,
 };
 use retake_traces::error::TraceError;
+use retake_traces::event::{EventBuilder, Occurrence, WholeEvent};
+use retake_traces::fault::Action;
 use retake_traces::reader::TraceReader;
 use retake_traces::record::{
-    Child, ChildNews, End, EndKind, EventKind, Record, StepKind, Task, TaskKind,
+    Child, ChildNews, End, EndKind, EventKind, Step, StepKind, Task, TaskKind,
 };
 
 /// What may be kept.
@@ -42,31 +45,24 @@ pub(super) fn build(
 ) -> Result<Timeline, TraceError> {
     let mut pass = Pass::new(limits);
     let mut end = None;
+    let mut events = Located::new(&mut reader, EventBuilder::new());
     // What is wrong with the file ends it: what comes before can be looked at.
     let damage = loop {
-        let block = reader.at_block();
-        let record = match reader.next() {
-            Some(Ok(record)) if end.is_none() => record,
-            Some(Ok(_)) => break Some(reader.wrong("a record after the run's end")),
-            Some(Err(error)) if error.is_damage() => break Some(error),
-            Some(Err(error)) => return Err(error),
-            None if end.is_none() => break Some(reader.wrong("the run's end is missing")),
-            None => break None,
+        let (event, offset) = match events.next() {
+            Ok(Some(found)) => found,
+            Ok(None) => break None,
+            Err(error) if error.is_damage() => break Some(error),
+            Err(error) => return Err(error),
         };
-        if let Some(offset) = block {
-            pass.block(offset, limits.places);
-        }
-        pass.take(&record, reader.block_offset());
-        if let Record::Step(_) = record
-            && pass.steps.is_multiple_of(PROGRESS_EVERY)
-        {
+        pass.reach(offset, limits.places);
+        pass.take(&event, offset);
+        if event.is_step() && pass.steps.is_multiple_of(PROGRESS_EVERY) {
             progress(pass.steps);
         }
-        if let Record::End(it) = record {
+        if let Occurrence::End(it) = event.occurrence {
             end = Some(it);
         }
     };
-    pass.close_step();
     let end = end.unwrap_or_else(|| End {
         outcome: CUT_SHORT.to_owned(),
         detail: damage
@@ -91,14 +87,6 @@ pub(super) fn build(
     })
 }
 
-/// A step whose text, cause and state may follow.
-struct Open {
-    task: u32,
-    kind: StepKind,
-    cause: Option<u64>,
-    changes: bool,
-}
-
 struct Pass {
     places: Vec<Place>,
     stride: u64,
@@ -112,7 +100,8 @@ struct Pass {
     steps: u64,
     now_ns: u64,
     running: Option<u32>,
-    open: Option<Open>,
+    /// The block of the last event.
+    block: Option<u64>,
 }
 
 impl Pass {
@@ -130,12 +119,17 @@ impl Pass {
             steps: 0,
             now_ns: 0,
             running: None,
-            open: None,
+            block: None,
         }
     }
 
-    /// A block begins here.
-    fn block(&mut self, offset: u64, places_max: usize) {
+    /// An event begins in the block at this place: it is the first of the block, or one
+    /// more. Nothing begins in a block that only continues an event; it is no place to start
+    /// from.
+    fn reach(&mut self, offset: u64, places_max: usize) {
+        if self.block.replace(offset) == Some(offset) {
+            return;
+        }
         let number = self.blocks;
         self.blocks += 1;
         self.checkpoints.block(number, self.steps);
@@ -161,85 +155,49 @@ impl Pass {
         });
     }
 
-    fn take(&mut self, record: &Record, block_offset: u64) {
-        match record {
-            Record::Detail(_) => return,
-            Record::Child(child) => return self.child(*child),
-            Record::Cause(cause) => {
-                if let Some(open) = &mut self.open {
-                    open.cause = Some(*cause);
-                }
-                return;
-            }
-            // Says nothing about who is where.
-            Record::Live(_) => return,
-            Record::State(state) if !state.at_end => {
-                if let Some(open) = &mut self.open {
-                    open.changes |= open.task == state.task;
-                }
-                return;
-            }
-            _ => self.close_step(),
-        }
-        match record {
-            Record::Step(step) => {
-                self.steps += 1;
-                self.now_ns = self.now_ns.saturating_add(step.elapsed_ns);
-                self.running = Some(step.task);
-                self.open = Some(Open {
-                    task: step.task,
-                    kind: step.kind,
-                    cause: None,
-                    changes: false,
-                });
-                if step.kind == StepKind::Supervision {
-                    self.mark(step.task, MarkKind::Supervision);
-                }
-            }
-            Record::Task(task) => self.started(task),
-            Record::Fault(fault) => {
-                self.now_ns = self.now_ns.saturating_add(fault.elapsed_ns);
+    fn take(&mut self, event: &WholeEvent, offset: u64) {
+        self.now_ns = event.now_ns;
+        match &event.occurrence {
+            Occurrence::Step(step) => self.step(step, event),
+            Occurrence::Task(task) => self.started(task),
+            Occurrence::Fault(fault) => {
                 self.mark(fault.task, MarkKind::Fault(fault.action.clone()));
-                if matches!(fault.action, retake_traces::fault::Action::Kill(_)) {
+                if matches!(fault.action, Action::Kill(_)) {
                     self.ended(fault.task, HowEnded::Killed);
                 }
             }
-            Record::Panic(panic) => {
+            Occurrence::Panic(panic) => {
                 self.mark(panic.task, MarkKind::Panic);
                 self.last_panic = Some(self.steps);
                 self.ended(panic.task, HowEnded::Panicked);
             }
-            Record::Ended(ended) => {
+            Occurrence::Ended(ended) => {
                 let how = match ended.how {
                     EndKind::Killed | EndKind::KilledWith(_) => HowEnded::Killed,
                     EndKind::NotStarted => HowEnded::Gone,
                 };
                 self.ended(ended.task, how);
             }
-            Record::Event(event) => {
+            Occurrence::Event(it) => {
                 // An actor ends by the error that its callback returns.
-                let has_failed = event.kind == EventKind::Failed;
+                let has_failed = it.kind == EventKind::Failed;
                 let running = self.running.filter(|_| has_failed);
                 if let Some(task) = running.filter(|task| self.is_actor(*task)) {
                     self.ended(task, HowEnded::Failed);
                 }
             }
-            Record::State(state) => {
+            Occurrence::State(state) => {
                 if let Some(life) = self.tasks.get_mut(state.task as usize) {
-                    life.end_state = Some(block_offset);
+                    life.end_state = Some(offset);
                 }
             }
-            Record::Unhandled(message) if self.left.len() < LEFT_MAX => self.left.push(Left {
+            Occurrence::Unhandled(message) if self.left.len() < LEFT_MAX => self.left.push(Left {
                 to: message.task,
                 sent: message.sent,
-                offset: block_offset,
+                offset,
             }),
-            Record::End(_)
-            | Record::Detail(_)
-            | Record::Child(_)
-            | Record::Cause(_)
-            | Record::Live(_)
-            | Record::Unhandled(_) => {}
+            // The live ones say nothing about who is where.
+            Occurrence::End(_) | Occurrence::Live(_) | Occurrence::Unhandled(_) => {}
         }
     }
 
@@ -297,18 +255,17 @@ impl Pass {
         });
     }
 
-    /// Everything that belongs to the last step has been read.
-    fn close_step(&mut self) {
-        let Some(Open {
-            task,
-            kind,
-            cause,
-            changes,
-        }) = self.open.take()
-        else {
-            return;
-        };
-        let step = self.steps;
+    fn step(&mut self, step: &Step, event: &WholeEvent) {
+        let Step { task, kind, .. } = *step;
+        let (step, changes) = (event.step, event.state.is_some());
+        self.steps = step;
+        self.running = Some(task);
+        if kind == StepKind::Supervision {
+            self.mark(task, MarkKind::Supervision);
+        }
+        if let Some(child) = event.child {
+            self.child(child);
+        }
         let Some(life) = self.tasks.get_mut(task as usize) else {
             return;
         };
@@ -339,7 +296,7 @@ impl Pass {
             let how = HowEnded::Stopped;
             life.ended = Some(Ended { step, how });
         }
-        if let Some(sent) = cause.filter(|sent| *sent < step) {
+        if let Some(sent) = event.cause.filter(|sent| *sent < step) {
             self.checkpoints.message(Message {
                 to: task,
                 sent,

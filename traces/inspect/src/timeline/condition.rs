@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::{Direction, Timeline};
-use crate::story::Line;
 use retake_traces::error::TraceError;
-use retake_traces::record::{Record, StepKind};
+use retake_traces::event::WholeEvent;
+use retake_traces::record::StepKind;
 
 /// What must hold of a step; parses from `actor=NAME message=TEXT state=TEXT`, of which
 /// one or two may be missing. A value extends to the next of these words.
@@ -83,14 +83,14 @@ impl std::fmt::Display for Condition {
 }
 
 impl Condition {
-    /// Whether it holds of what a line tells, the state aside.
-    fn fits(&self, line: &Line) -> bool {
-        let Record::Step(step) = &line.record else {
+    /// Whether it holds of an event, the state aside.
+    fn fits(&self, event: &WholeEvent) -> bool {
+        let Some(step) = event.as_step() else {
             return false;
         };
-        let by_actor = self.actor.as_ref().is_none_or(|name| line.is_about(name));
+        let by_actor = self.actor.as_ref().is_none_or(|name| event.is_about(name));
         let by_message = self.message.as_ref().is_none_or(|message| {
-            let text = line.detail.as_ref();
+            let text = event.detail.as_ref();
             text.is_some_and(|text| text.contains(message))
         });
         let by_state = self.state.is_none() || step.kind != StepKind::Resume;
@@ -150,18 +150,18 @@ impl Timeline {
         condition: &Condition,
     ) -> Result<Vec<u64>, TraceError> {
         let end = self.segments.get(part.end.saturating_sub(1))?;
-        let last = end.lines.last().map_or(0, |line| line.step);
+        let last = end.events.last().map_or(0, |event| event.step);
         let mut hits = Vec::new();
         // From the end to the beginning: the callback after a step tells what became of
         // the state.
         let mut next: BTreeMap<u32, bool> = BTreeMap::new();
         for number in part.rev() {
             let segment = self.segments.get(number)?;
-            for line in segment.lines.iter().rev() {
-                let Record::Step(step) = &line.record else {
+            for event in segment.events.iter().rev() {
+                let Some(step) = event.as_step() else {
                     continue;
                 };
-                if condition.fits(line) {
+                if condition.fits(event) {
                     let holds = match &condition.state {
                         None => true,
                         Some(text) => match next.get(&step.task) {
@@ -170,15 +170,14 @@ impl Timeline {
                         },
                     };
                     if holds {
-                        hits.push(line.step);
+                        hits.push(event.step);
                     }
                 }
                 if let Some(text) = &condition.state
                     && step.kind != StepKind::Resume
                 {
-                    let found = segment.state_of_step(line.step);
-                    let found = found.filter(|state| state.task == step.task);
-                    let becomes = found.is_some_and(|state| state.text.contains(text));
+                    let found = event.state.as_ref();
+                    let becomes = found.is_some_and(|state| state.contains(text));
                     next.insert(step.task, becomes);
                 }
             }

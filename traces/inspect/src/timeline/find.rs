@@ -3,7 +3,8 @@
 use super::{MarkKind, Timeline};
 use crate::story::Line;
 use retake_traces::error::TraceError;
-use retake_traces::record::{Record, StepKind};
+use retake_traces::event::{Occurrence, WholeEvent};
+use retake_traces::record::StepKind;
 
 /// Where to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Timeline {
             return Ok(None);
         }
         let segment = self.segments.get(self.segments.of_step(step))?;
-        Ok(segment.line_of_step(step).cloned())
+        Ok(segment.step(step).cloned().map(Line::from))
     }
 
     /// All lines of these steps, with what happened during and after each.
@@ -38,12 +39,14 @@ impl Timeline {
             let end = self.places().partition_point(|place| place.steps == 0);
             for number in 0..end {
                 let segment = self.segments.get(number)?;
-                let before = segment.lines.iter().take_while(|line| line.step == 0);
-                lines.extend(before.cloned());
+                let before = segment.events.iter().take_while(|event| event.step == 0);
+                lines.extend(before.cloned().map(Line::from));
             }
         }
         let last = last.min(self.steps);
-        self.visit(first.max(1) - 1, last, |line, _| lines.push(line.clone()))?;
+        self.visit(first.max(1) - 1, last, |event| {
+            lines.push(Line::from(event.clone()));
+        })?;
         Ok(lines)
     }
 
@@ -60,8 +63,8 @@ impl Timeline {
         };
         let before = self.places()[number].steps;
         let segment = self.segments.get(number)?;
-        let within = segment.lines.iter().filter(|line| line.now_ns <= now_ns);
-        Ok(within.map(|line| line.step).max().unwrap_or(before))
+        let within = segment.events.iter().filter(|event| event.now_ns <= now_ns);
+        Ok(within.map(|event| event.step).max().unwrap_or(before))
     }
 
     /// The nearest line for which `wanted` holds, of a step after this one or before it.
@@ -72,25 +75,26 @@ impl Timeline {
         &mut self,
         step: u64,
         direction: Direction,
-        mut wanted: impl FnMut(&Line) -> bool,
+        mut wanted: impl FnMut(&WholeEvent) -> bool,
     ) -> Result<Option<Line>, TraceError> {
         let count = self.places().len();
         match direction {
             Direction::Forward => {
                 for number in self.segments.of_step(step.saturating_add(1))..count {
                     let segment = self.segments.get(number)?;
-                    let mut lines = segment.lines.iter().filter(|line| line.step > step);
-                    if let Some(found) = lines.find(|line| wanted(line)) {
-                        return Ok(Some(found.clone()));
+                    let mut later = segment.events.iter().filter(|event| event.step > step);
+                    if let Some(found) = later.find(|event| wanted(event)) {
+                        return Ok(Some(found.clone().into()));
                     }
                 }
             }
             Direction::Backward => {
                 for number in (0..=self.segments.of_step(step.min(self.steps))).rev() {
                     let segment = self.segments.get(number)?;
-                    let mut lines = segment.lines.iter().rev().filter(|line| line.step < step);
-                    if let Some(found) = lines.find(|line| wanted(line)) {
-                        return Ok(Some(found.clone()));
+                    let events = segment.events.iter().rev();
+                    let mut earlier = events.filter(|event| event.step < step);
+                    if let Some(found) = earlier.find(|event| wanted(event)) {
+                        return Ok(Some(found.clone().into()));
                     }
                 }
             }
@@ -108,7 +112,7 @@ impl Timeline {
         step: u64,
         direction: Direction,
     ) -> Result<Option<u64>, TraceError> {
-        let is_of = |line: &Line| matches!(&line.record, Record::Step(it) if it.task == task);
+        let is_of = |event: &WholeEvent| event.is_step() && event.task == Some(task);
         let mut found = None;
         match direction {
             Direction::Forward => {
@@ -125,9 +129,9 @@ impl Timeline {
                     Some(after) => (after.step, after.entries.get(&task).copied()),
                     None => (self.steps, None),
                 };
-                self.visit(step, to, |line, _| {
-                    if found.is_none() && is_of(line) {
-                        found = Some(line.step);
+                self.visit(step, to, |event| {
+                    if found.is_none() && is_of(event) {
+                        found = Some(event.step);
                     }
                 })?;
                 Ok(found.or(entry.map(|entry| entry.next_step)))
@@ -140,9 +144,9 @@ impl Timeline {
                     Some(before) => (before.step, before.entries.get(&task).copied()),
                     None => (0, None),
                 };
-                self.visit(from, to, |line, _| {
-                    if is_of(line) {
-                        found = Some(line.step);
+                self.visit(from, to, |event| {
+                    if is_of(event) {
+                        found = Some(event.step);
                     }
                 })?;
                 let life = self.tasks.get(task as usize);
@@ -224,8 +228,8 @@ impl Timeline {
             if let Some(cause) = line.cause.filter(|cause| *cause < line.step) {
                 return self.step(cause);
             }
-            at = match line.record {
-                Record::Step(it) if it.kind == StepKind::Resume => {
+            at = match line.as_step() {
+                Some(it) if it.kind == StepKind::Resume => {
                     let before = self.find_step_of(it.task, line.step, Direction::Backward)?;
                     // There is no step 0.
                     self.step(before.unwrap_or(0))?
@@ -246,9 +250,9 @@ impl Timeline {
             None => (self.steps, Vec::new()),
         };
         let mut effects = Vec::new();
-        self.visit(step, to, |line, _| {
-            if line.cause == Some(step) && matches!(line.record, Record::Step(_)) {
-                effects.push(line.clone());
+        self.visit(step, to, |event| {
+            if event.cause == Some(step) && event.is_step() {
+                effects.push(Line::from(event.clone()));
             }
         })?;
         later.retain(|message| message.sent == step);
@@ -259,14 +263,12 @@ impl Timeline {
     }
 }
 
-/// What a line is a mark of.
-fn mark_of(line: &Line) -> Option<MarkKind> {
-    match &line.record {
-        Record::Fault(fault) => Some(MarkKind::Fault(fault.action.clone())),
-        Record::Panic(_) => Some(MarkKind::Panic),
-        Record::Step(step) if step.kind == retake_traces::record::StepKind::Supervision => {
-            Some(MarkKind::Supervision)
-        }
+/// What an event is a mark of.
+fn mark_of(event: &WholeEvent) -> Option<MarkKind> {
+    match &event.occurrence {
+        Occurrence::Fault(fault) => Some(MarkKind::Fault(fault.action.clone())),
+        Occurrence::Panic(_) => Some(MarkKind::Panic),
+        Occurrence::Step(step) if step.kind == StepKind::Supervision => Some(MarkKind::Supervision),
         _ => None,
     }
 }

@@ -47,13 +47,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The modules, in reading order: `build` reads the file once; `checkpoint` is what it
+//! The modules, in reading order: `located` reads events; `build` reads the file once; `checkpoint` is what it
 //! keeps; `segment` reads a part again; `world` folds; `find` searches, by a `condition` for example.
 
 mod build;
 mod checkpoint;
 mod condition;
 mod find;
+mod located;
 mod segment;
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::story::{Line, Teller};
+use super::located::Located;
 use retake_traces::error::TraceError;
+use retake_traces::event::{EventBuilder, Occurrence, WholeEvent};
 use retake_traces::reader::TraceReader;
-use retake_traces::record::{Record, State, Unhandled};
+use retake_traces::record::{State, Unhandled};
 
 /// Parts that are kept in memory.
 const KEPT_MAX: usize = 24;
@@ -23,41 +24,40 @@ pub(super) struct Place {
     pub(super) running: Option<u32>,
 }
 
-/// What a part of the file tells: that from one place to the next.
-#[derive(Debug)]
+/// A part of the file: the events that begin from one place to the next.
+#[derive(Debug, Default)]
 pub(super) struct Segment {
-    pub(super) lines: Vec<Line>,
-    /// With the step that recorded each.
-    pub(super) states: Vec<(u64, State)>,
-    pub(super) unhandled: Vec<Unhandled>,
+    /// Those that have a line.
+    pub(super) events: Vec<WholeEvent>,
+    /// The states at the end of the run.
+    pub(super) end_states: Vec<State>,
 }
 
 impl Segment {
-    /// A callback finds one state: further ones of its step, which only a forged file has,
-    /// would fill the memory.
-    fn add_state(&mut self, step: u64, state: State) {
-        let last = self.states.last();
-        let has_one = last.is_some_and(|(at, last)| *at == step && !last.at_end);
-        if state.at_end || !has_one {
-            self.states.push((step, state));
+    fn add(&mut self, event: WholeEvent) {
+        if event.has_line() {
+            self.events.push(event);
+        } else if let Occurrence::State(state) = event.occurrence {
+            self.end_states.push(state);
         }
     }
 
-    /// The state that a step's callback found, where it is another than before.
-    pub(super) fn state_of_step(&self, step: u64) -> Option<&State> {
-        let first = self.states.partition_point(|(at, _)| *at < step);
-        let here = self.states[first..].iter();
-        here.take_while(|(at, _)| *at == step)
-            .map(|(_, state)| state)
-            .find(|state| !state.at_end)
+    /// A step.
+    pub(super) fn step(&self, step: u64) -> Option<&WholeEvent> {
+        let first = self.events.partition_point(|event| event.step < step);
+        let here = self.events[first..].iter();
+        here.take_while(|event| event.step == step)
+            .find(|event| event.is_step())
     }
 
-    /// The line of a step.
-    pub(super) fn line_of_step(&self, step: u64) -> Option<&Line> {
-        let first = self.lines.partition_point(|line| line.step < step);
-        let here = self.lines[first..].iter();
-        here.take_while(|line| line.step == step)
-            .find(|line| matches!(line.record, Record::Step(_)))
+    /// The messages that were never handled.
+    pub(super) fn unhandled(&self) -> impl Iterator<Item = &Unhandled> {
+        self.events
+            .iter()
+            .filter_map(|event| match &event.occurrence {
+                Occurrence::Unhandled(message) => Some(message),
+                _ => None,
+            })
     }
 }
 
@@ -70,9 +70,9 @@ pub(super) struct Segments {
     /// The file is good up to some place only.
     is_damaged: bool,
     kept: VecDeque<(usize, Arc<Segment>)>,
-    /// How many records were read again.
+    /// How many events were read again.
     #[cfg(test)]
-    pub(super) records_read: u64,
+    pub(super) events_read: u64,
 }
 
 impl Segments {
@@ -89,7 +89,7 @@ impl Segments {
             is_damaged,
             kept: VecDeque::new(),
             #[cfg(test)]
-            records_read: 0,
+            events_read: 0,
         }
     }
 
@@ -126,11 +126,7 @@ impl Segments {
     }
 
     fn read(&mut self, number: usize) -> Result<Segment, TraceError> {
-        let mut segment = Segment {
-            lines: Vec::new(),
-            states: Vec::new(),
-            unhandled: Vec::new(),
-        };
+        let mut segment = Segment::default();
         let Some(place) = self.places.get(number).copied() else {
             return Ok(segment);
         };
@@ -139,47 +135,26 @@ impl Segments {
             .get(number + 1)
             .map_or(u64::MAX, |next| next.offset);
         let labels = Arc::clone(&self.labels);
-        let mut teller = Teller::knowing(labels, place.steps, place.now_ns, place.running);
-        let (mut step, mut begun) = (place.steps, false);
+        let builder = EventBuilder::knowing(labels, place.steps, place.now_ns, place.running);
         self.reader.jump_to_block(place.offset)?;
-        while let Some(record) = self.reader.next() {
-            #[cfg(test)]
-            {
-                self.records_read += 1;
-            }
-            let record = match record {
-                Ok(record) => record,
+        let mut events = Located::new(&mut self.reader, builder);
+        loop {
+            let (event, offset) = match events.next() {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
                 // What is behind this place was not read when the file was opened, either.
                 Err(error) if self.is_damaged && error.is_damage() => break,
                 Err(error) => return Err(error),
             };
-            // A step's text and state may be in the next block: they are read with the step.
-            let of_step = match &record {
-                Record::Detail(_) | Record::Cause(_) | Record::Child(_) => true,
-                Record::State(state) => !state.at_end,
-                _ => false,
-            };
-            // What belongs to a step of the segment before may fill this one and many more:
-            // reading on to where it ends would read the file once for each segment.
-            if self.reader.block_offset() >= end && !(of_step && begun) {
+            #[cfg(test)]
+            {
+                self.events_read += 1;
+            }
+            if offset >= end {
                 break;
             }
-            if of_step && !begun {
-                continue;
-            }
-            begun = true;
-            if matches!(record, Record::Step(_)) {
-                step += 1;
-            }
-            segment.lines.extend(teller.tell(&record));
-            match record {
-                Record::State(state) => segment.add_state(step, state),
-                Record::Unhandled(message) => segment.unhandled.push(message),
-                Record::End(_) => break,
-                _ => {}
-            }
+            segment.add(event);
         }
-        segment.lines.extend(teller.finish());
         Ok(segment)
     }
 }

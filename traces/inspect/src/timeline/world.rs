@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::checkpoint::{Message, is_queued};
 use super::{Ended, Timeline};
-use crate::story::Line;
 use retake_traces::error::TraceError;
-use retake_traces::record::{Record, StepKind};
+use retake_traces::event::WholeEvent;
+use retake_traces::record::StepKind;
 
 /// The tasks after a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -86,26 +86,23 @@ impl Timeline {
         self.segments.of_step(after + 1)..end
     }
 
-    /// Visit the lines of the steps after `after` up to `to`, in order.
+    /// Visit the events of the steps after `after` up to `to`, in order.
     pub(super) fn visit(
         &mut self,
         after: u64,
         to: u64,
-        mut visit: impl FnMut(&Line, bool),
+        mut visit: impl FnMut(&WholeEvent),
     ) -> Result<(), TraceError> {
         if after >= to {
             return Ok(());
         }
         for number in self.segments_of(after, to) {
             let segment = self.segments.get(number)?;
-            let first = segment.lines.partition_point(|line| line.step <= after);
-            for line in &segment.lines[first..] {
-                if line.step > to {
-                    break;
-                }
-                let is_step = matches!(line.record, Record::Step(_));
-                visit(line, is_step && segment.state_of_step(line.step).is_some());
-            }
+            let events = &segment.events;
+            let first = events.partition_point(|event| event.step <= after);
+            let here = events[first..].iter();
+            here.take_while(|event| event.step <= to)
+                .for_each(&mut visit);
         }
         Ok(())
     }
@@ -126,8 +123,8 @@ impl Timeline {
             None => (self.steps, Vec::new()),
         };
         let mut found = Vec::new();
-        self.visit(step, to, |line, _| {
-            if let (Record::Step(it), Some(sent)) = (&line.record, line.cause)
+        self.visit(step, to, |event| {
+            if let (Some(it), Some(sent)) = (event.as_step(), event.cause)
                 && is_queued(it.kind)
                 && sent > from
                 && sent <= step
@@ -135,7 +132,7 @@ impl Timeline {
                 found.push(Message {
                     to: it.task,
                     sent,
-                    handled: line.step,
+                    handled: event.step,
                     is_queued: true,
                 });
             }
@@ -161,9 +158,9 @@ impl Timeline {
             let entries = checkpoint.entries.iter();
             last_steps.extend(entries.map(|(task, entry)| (*task, entry.last_step)));
         }
-        self.visit(from, step, |line, _| {
-            if let Record::Step(it) = &line.record {
-                last_steps.insert(it.task, line.step);
+        self.visit(from, step, |event| {
+            if let Some(it) = event.as_step() {
+                last_steps.insert(it.task, event.step);
             }
         })?;
         let mut mailboxes: BTreeMap<u32, u32> = BTreeMap::new();
@@ -221,7 +218,9 @@ impl Timeline {
         messages.truncate(most);
         let mut queued = Vec::new();
         for message in messages {
-            let text = self.step(message.handled)?.and_then(|line| line.detail);
+            let text = self
+                .step(message.handled)?
+                .and_then(|line| line.event.detail);
             let from = self.step(message.sent)?;
             queued.push(Queued {
                 sent: message.sent,
@@ -253,12 +252,11 @@ impl Timeline {
                 (segment, place) = (Some(number), 0);
             }
             let there = self.segments.get(number)?;
-            let found = there.unhandled[place..]
-                .iter()
-                .position(|it| it.task == task && it.sent == message.sent);
-            let text = found.map(|found| {
-                place += found + 1;
-                there.unhandled[place - 1].text.clone()
+            let mut rest = there.unhandled().enumerate().skip(place);
+            let found = rest.find(|(_, it)| it.task == task && it.sent == message.sent);
+            let text = found.map(|(index, it)| {
+                place = index + 1;
+                it.text.clone()
             });
             let from = self.step(message.sent)?;
             queued.push(Queued {
@@ -322,13 +320,13 @@ impl Timeline {
             None => (self.steps, None),
         };
         let mut found = (0, false);
-        self.visit(step, to, |line, has_state| {
-            if let Record::Step(it) = &line.record
+        self.visit(step, to, |event| {
+            if let Some(it) = event.as_step()
                 && it.task == task
                 && it.kind != StepKind::Resume
                 && found.0 == 0
             {
-                found = (line.step, has_state);
+                found = (event.step, event.state.is_some());
             }
         })?;
         if let (0, Some(entry)) = (found.0, entry) {
@@ -350,9 +348,9 @@ impl Timeline {
             }
             None => (0, 0),
         };
-        self.visit(from, step, |line, has_state| {
-            if has_state && matches!(&line.record, Record::Step(it) if it.task == task) {
-                last = line.step;
+        self.visit(from, step, |event| {
+            if event.state.is_some() && event.task == Some(task) {
+                last = event.step;
             }
         })?;
         Ok(last)
@@ -364,10 +362,8 @@ impl Timeline {
         step: u64,
     ) -> Result<Option<String>, TraceError> {
         let segment = self.segments.get(self.segments.of_step(step))?;
-        let state = segment.state_of_step(step);
-        Ok(state
-            .filter(|state| state.task == task)
-            .map(|state| state.text.clone()))
+        let found = segment.step(step).filter(|event| event.task == Some(task));
+        Ok(found.and_then(|event| event.state.clone()))
     }
 
     pub(super) fn state_at_end(
@@ -376,12 +372,8 @@ impl Timeline {
         offset: u64,
     ) -> Result<Option<String>, TraceError> {
         let segment = self.segments.get(self.segments.of_offset(offset))?;
-        let states = segment.states.iter().map(|(_, state)| state);
-        let found = states
-            .filter(|state| state.at_end && state.task == task)
-            .map(|state| state.text.clone())
-            .next();
-        Ok(found)
+        let found = segment.end_states.iter().find(|state| state.task == task);
+        Ok(found.map(|state| state.text.clone()))
     }
 
     /// Virtual time of a step, in nanoseconds.

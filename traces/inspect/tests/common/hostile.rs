@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use retake_inspect::export::{ExportError, Format, Selection, export};
 use retake_inspect::timeline::Direction;
-use retake_inspect::{Teller, Timeline, causal_diff, diff};
+use retake_inspect::{Line, Timeline, causal_diff, diff};
 use retake_traces::Label;
 use retake_traces::fault::kinds::{self, Delay, Kill};
 use retake_traces::live::{Live, Piece, Start, StepEnd};
@@ -172,18 +172,16 @@ fn shown(what: &impl fmt::Display) {
 }
 
 fn read(path: &Path, steps: &[u64], is_good: bool) {
-    let mut teller = Teller::new();
     match TraceReader::open(path) {
         Err(error) => shown(&error),
-        Ok(mut reader) => {
-            for record in &mut reader {
-                match record {
-                    Ok(record) => {
-                        if let Some(line) = teller.tell(&record) {
-                            assert!(line.to_text(80).chars().count() <= 110);
-                            let _ = line.is_about("pool");
-                            serde_json::to_string(&line).expect("a line is JSON");
-                        }
+        Ok(reader) => {
+            for event in reader.events() {
+                match event {
+                    Ok(event) => {
+                        let line = Line::from(event);
+                        assert!(line.to_text(80).chars().count() <= 110);
+                        let _ = line.is_about("pool");
+                        serde_json::to_string(&line).expect("a line is JSON");
                     }
                     Err(error) => {
                         assert!(!is_good, "{error}");
@@ -191,7 +189,6 @@ fn read(path: &Path, steps: &[u64], is_good: bool) {
                     }
                 }
             }
-            teller.finish();
         }
     }
     if let Ok(reader) = TraceReader::open(path)
@@ -203,16 +200,14 @@ fn read(path: &Path, steps: &[u64], is_good: bool) {
         }
     }
     for step in steps {
-        let Ok(mut reader) = TraceReader::open(path) else {
+        let Ok(reader) = TraceReader::open(path) else {
             return;
         };
-        match reader.seek_to_step(*step) {
+        match reader.events_around(*step) {
             Err(error) => assert!(!is_good, "{error}"),
-            Ok(position) => {
-                let mut teller = Teller::at(&position);
-                for record in reader.take(100) {
-                    assert!(record.is_ok() || !is_good);
-                    record.ok().and_then(|record| teller.tell(&record));
+            Ok((_, events)) => {
+                for event in events.take(100) {
+                    assert!(event.is_ok() || !is_good);
                 }
             }
         }

@@ -1,5 +1,5 @@
 // From an element of the page to columns of numbers. The other side is
-// `sim/cli/src/view/columns.rs`, which documents the bytes.
+// `sim/cli/src/view/encode.rs`, which documents the bytes.
 
 export interface About {
   name: string;
@@ -26,7 +26,9 @@ export interface About {
 
 export interface Description {
   about: About;
-  kinds: string[];
+  /** What happens, by kind; and names of links, by number. */
+  verbs: string[];
+  links: string[];
   first_step: number;
   first_s: number;
   first_ns: number;
@@ -38,6 +40,8 @@ export interface Comparison {
   story_compared: boolean;
   same_steps: number;
   parts: boolean;
+  /** The rows at which they part, where these are on the page. */
+  parting: [number, number] | null;
   /** How they relate by what caused what, as `retake diff` has it. */
   verdict: "identical" | "reordered" | "raced" | "different" | "by_line";
   moved: number;

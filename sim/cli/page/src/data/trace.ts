@@ -2,7 +2,7 @@
 
 import type { About, Columns } from "./decode";
 
-/** What an event is. The numbers are those of `columns.rs`. */
+/** What an event is. The numbers are those of `kind.rs`. */
 export const Kind = {
   PreStart: 0,
   PostStart: 1,
@@ -26,10 +26,6 @@ export const Choice = { Fifo: 0, Deviation: 1, Eager: 2 } as const;
 /** No row, no task. */
 export const NONE = 0xffffffff;
 
-const VERBS = [
-  "starts", "started", "handles", "supervises", "stops", "begins", "resumes",
-  "new", "FAULT:", "PANIC:", "|", "END:", "never handled:", "|", "|",
-];
 const TASK_KINDS = ["scenario", "actor", "task"];
 
 export class Trace {
@@ -42,6 +38,16 @@ export class Trace {
   readonly message: Uint16Array;
   readonly task: Uint32Array;
   readonly text: Uint32Array;
+  /** The text of what is noted on a row. */
+  readonly note: Uint32Array;
+  /** Why a row follows from another, as a number of `links`; and how many rows before it that is. */
+  readonly link: Uint8Array;
+  readonly linkBack: Uint32Array;
+  readonly links: string[];
+  /** Of two traces: the same event in the other one, or NONE. */
+  readonly partner: Uint32Array | undefined;
+  /** What happens, by kind. */
+  private readonly verbs: string[];
   /** The step of a row, or the last one before it. */
   readonly step: Float64Array;
   /** Virtual time, exact as seconds and nanoseconds; `time` is for drawing. */
@@ -86,6 +92,12 @@ export class Trace {
     this.message = column("message");
     this.task = column("task");
     this.text = column("text");
+    this.note = column("note");
+    this.link = column("link");
+    this.linkBack = column("from");
+    this.links = description.links;
+    this.partner = columns.get("partner") as Uint32Array | undefined;
+    this.verbs = description.verbs;
     this.taskKind = column("task_kind");
     this.taskParent = column("task_parent");
     this.texts = new Texts(column("text_block"), column("text_length"));
@@ -215,6 +227,11 @@ export class Trace {
     return this.texts.get(this.text[row]);
   }
 
+  /** What a story's line adds: who answered or woke the task, and what it sends. */
+  noteOf(row: number): string {
+    return this.texts.get(this.note[row]);
+  }
+
   /** What happened, as `retake show` says it. */
   what(row: number): string {
     const kind = this.kind[row];
@@ -226,7 +243,7 @@ export class Trace {
       return `new ${TASK_KINDS[this.taskKind[task]] ?? "task"}${by}`;
     }
     if (kind === Kind.Handle && text === "") return `handles message ${this.message[row]}`;
-    return text === "" ? VERBS[kind] : `${VERBS[kind]} ${text}`;
+    return text === "" ? this.verbs[kind] : `${this.verbs[kind]} ${text}`;
   }
 
   /** The name of the message: its text up to its first field. */

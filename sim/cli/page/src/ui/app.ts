@@ -1,6 +1,5 @@
 // The page as a whole: what is shown, what is selected, and when to draw.
 
-import { Counterparts, parting } from "../data/compare";
 import { stepOf } from "../data/causes";
 import type { Comparison } from "../data/decode";
 import { failingRow } from "../data/failing";
@@ -41,7 +40,6 @@ export class App {
   private readonly axisButton: HTMLButtonElement;
   private readonly themeButton: HTMLButtonElement;
   private past: { pane: Pane; row: number }[] = [];
-  private counterparts: Counterparts | undefined;
   private isAsked = false;
   private isSplitByHand = false;
   /** Of the strip of names, in pixels, once a person has chosen it. */
@@ -318,13 +316,11 @@ export class App {
   // What is shown.
 
   private part() {
-    if (!this.comparison || this.panes.length < 2) return;
-    const rows = parting(this.traces[0], this.traces[1], this.comparison);
-    if (!rows) return;
-    this.counterparts = new Counterparts(this.traces);
+    const rows = this.comparison?.parting;
+    if (!rows || this.panes.length < 2) return;
     this.panes.forEach((pane, at) => {
       pane.parting = rows[at];
-      pane.alone = this.counterparts?.alone(at);
+      pane.alone = pane.trace.partner && Uint8Array.from(pane.trace.partner, (row) => (row === NONE ? 1 : 0));
     });
   }
 
@@ -500,9 +496,8 @@ export class App {
   private meet(pane: Pane, row: number) {
     const other = this.panes.find((it) => it !== pane);
     if (!other) return;
-    this.counterparts ??= new Counterparts(this.traces);
     pane.partner = NONE;
-    other.partner = this.counterparts.find(pane.index, row);
+    other.partner = pane.trace.partner?.[row] ?? NONE;
     other.select(NONE);
   }
 

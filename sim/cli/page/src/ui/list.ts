@@ -1,7 +1,6 @@
 // The events as a table of which only the rows on the screen exist. It is what those
 // who cannot see the diagram use, and it stands beside it, row by row, when zoomed in.
 
-import { noteOf } from "../data/causes";
 import { count, seconds } from "../data/format";
 import { Choice, Kind, NONE } from "../data/trace";
 import { KIND_COLOURS, KIND_SHAPES } from "../view/theme";
@@ -187,7 +186,7 @@ export class List {
     const what = trace.what(number);
     const text = trace.textOf(number);
     const verb = kind === Kind.NewTask || text === "" ? what : what.slice(0, what.length - text.length);
-    const note = verb === what ? noteOf(trace, number) : "";
+    const note = verb === what ? trace.noteOf(number) : "";
     row.verb.textContent = note === "" ? verb : `${verb}, `;
     // What a row cannot show need not be laid out.
     row.text.textContent = text.length > 400 ? `${text.slice(0, 400)}…` : verb === what ? note : text;

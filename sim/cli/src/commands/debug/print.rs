@@ -6,7 +6,7 @@ use retake_inspect::timeline::{
 };
 use retake_sim::did_you_mean;
 use retake_traces::TraceError;
-use retake_traces::record::Record;
+use retake_traces::event::{Occurrence, WholeEvent};
 use serde::Serialize;
 
 use super::source::Source;
@@ -358,8 +358,8 @@ pub(super) fn actor_state(
 /// The state of the actor whose step it is.
 fn state_of_step(timeline: &mut Timeline, step: u64) -> Result<Option<ActorState>, TraceError> {
     let line = timeline.step(step)?;
-    match line.map(|line| line.record) {
-        Some(Record::Step(it)) if timeline.header().layers.states => {
+    match line.as_ref().and_then(|line| line.as_step()) {
+        Some(it) if timeline.header().layers.states => {
             let state = actor_state(timeline, it.task, step)?;
             Ok(state.state.is_some().then_some(state))
         }
@@ -376,7 +376,7 @@ fn why(timeline: &mut Timeline, at: u64) -> Result<Why, TraceError> {
         _ => Vec::new(),
     };
     let mut during = timeline.lines(at, at)?;
-    during.retain(|line| !matches!(line.record, Record::Step(_) | Record::End(_)));
+    during.retain(|line| !line.is_step() && !matches!(line.occurrence, Occurrence::End(_)));
     let is_fault = |kind: &MarkKind| matches!(kind, MarkKind::Fault(_) | MarkKind::Panic);
     let marks = timeline.marks().iter().rev();
     let mut faults: Vec<Mark> = marks
@@ -412,9 +412,9 @@ pub(super) fn mark_lines(
             MarkKind::Fault(action) => format!("FAULT: {}", action.describe()),
             MarkKind::Panic => {
                 let panics = timeline.lines(mark.step, mark.step)?;
-                let is_panic = |line: &&Line| matches!(line.record, Record::Panic(_));
+                let is_panic = |line: &&Line| matches!(line.occurrence, Occurrence::Panic(_));
                 let panic = panics.iter().find(is_panic);
-                panic.map_or_else(|| "PANIC".to_owned(), Line::what)
+                panic.map_or_else(|| "PANIC".to_owned(), |line| line.what())
             }
             MarkKind::Supervision => {
                 let line = timeline.step(mark.step)?;
@@ -432,7 +432,7 @@ pub(super) fn mark_lines(
 }
 
 /// Whether a line has a text in it; the text is in small letters.
-pub(super) fn has_text(line: &Line, lower: &str) -> bool {
+pub(super) fn has_text(line: &WholeEvent, lower: &str) -> bool {
     line.who.to_lowercase().contains(lower) || line.what().to_lowercase().contains(lower)
 }
 
@@ -446,11 +446,11 @@ fn find_all(
     let mut lines = Vec::new();
     let mut more = false;
     // Not one by one: a step may have several.
-    timeline.find(0, Direction::Forward, |line| {
-        if has_text(line, &lower) {
+    timeline.find(0, Direction::Forward, |event| {
+        if has_text(event, &lower) {
             more = lines.len() == most;
             if !more {
-                lines.push(line.clone());
+                lines.push(Line::from(event.clone()));
             }
         }
         more

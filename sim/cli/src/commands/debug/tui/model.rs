@@ -4,7 +4,6 @@ use ratatui::layout::Rect;
 use retake_inspect::timeline::{Condition, Queued, World};
 use retake_inspect::{Line, Timeline};
 use retake_traces::TraceError;
-use retake_traces::record::Record;
 
 use super::super::print::{ActorState, MarkLine, actor_state, label, mark_lines};
 use super::super::source::Source;
@@ -190,7 +189,7 @@ impl Model {
         self.world = self.timeline.world(step)?;
         if !self.pinned
             && let Some(line) = self.timeline.step(step)?
-            && let Record::Step(it) = line.record
+            && let Some(it) = line.as_step()
         {
             self.actor = it.task;
         }

@@ -12,7 +12,8 @@ use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 use retake_inspect::Line;
 use retake_inspect::timeline::MarkKind;
 use retake_traces::clean::is_harmful;
-use retake_traces::record::{Choice, Record, StepKind};
+use retake_traces::event::Occurrence;
+use retake_traces::record::{Choice, StepKind};
 
 use super::super::text::{Change, cut, cut_front, difference, one_line, seconds};
 use super::layout::rows;
@@ -100,15 +101,15 @@ fn bar(frame: &mut Frame<'_>, area: Rect, model: &Model) {
 
 /// How a line looks: its mark and style.
 fn look_of(line: &Line) -> (&'static str, Style) {
-    match &line.record {
-        Record::Step(step) if step.kind == StepKind::Supervision => ("^", HEARD),
-        Record::Step(step) => match step.choice {
+    match &line.occurrence {
+        Occurrence::Step(step) if step.kind == StepKind::Supervision => ("^", HEARD),
+        Occurrence::Step(step) => match step.choice {
             Choice::Fifo => (" ", Style::new()),
             Choice::Deviation => ("*", Style::new()),
             Choice::Eager => ("+", Style::new()),
         },
-        Record::Fault(_) | Record::Panic(_) => ("!", FAULT),
-        Record::End(end) if end.outcome != "passed" => ("!", FAULT),
+        Occurrence::Fault(_) | Occurrence::Panic(_) => ("!", FAULT),
+        Occurrence::End(end) if end.outcome != "passed" => ("!", FAULT),
         _ => (" ", DIM),
     }
 }
@@ -116,16 +117,17 @@ fn look_of(line: &Line) -> (&'static str, Style) {
 fn steps(frame: &mut Frame<'_>, area: Rect, model: &Model) {
     let height = rows(area);
     // The step a third below the upper edge.
-    let here = model.lines.iter().position(|line| {
-        line.step == model.step && (model.step == 0 || matches!(line.record, Record::Step(_)))
-    });
+    let here = model
+        .lines
+        .iter()
+        .position(|line| line.step == model.step && (model.step == 0 || line.is_step()));
     let here = here.unwrap_or(0);
     let most = model.lines.len().saturating_sub(height);
     let first = here.saturating_sub(height / 3).min(most);
     let mut list: Vec<Row<'_>> = Vec::new();
     let mut last_ns = None;
     for (place, line) in model.lines.iter().enumerate().skip(first).take(height) {
-        let is_step = matches!(line.record, Record::Step(_));
+        let is_step = line.is_step();
         let (mark, style) = look_of(line);
         let number = if is_step {
             line.step.to_string()
