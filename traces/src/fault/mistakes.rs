@@ -16,17 +16,17 @@ impl Fault {
     /// If it ends before it begins, or its name ends with what is nearly a word of the
     /// grammar, as in `panic a in handel @1s`.
     pub fn check(&self) -> Result<(), FaultError> {
-        let problem = self.wrong_end().or_else(|| match &self.target {
-            Target::Named(name) => self.wrong_word(name),
+        let own = |problem| (problem, self.action.form());
+        let problem = self.wrong_end().map(own).or_else(|| match &self.target {
+            Target::Named(name) => {
+                let word = wrong_word(name).map(own);
+                word.or_else(|| self.wrong_verb(name))
+            }
             _ => None,
         });
-        match problem {
-            None => Ok(()),
-            Some(problem) => {
-                let form = self.action.form();
-                Err(FaultError::new(self.to_string(), problem, Some(form)))
-            }
-        }
+        problem.map_or(Ok(()), |(problem, form)| {
+            Err(FaultError::new(self.to_string(), problem, Some(form)))
+        })
     }
 
     fn wrong_end(&self) -> Option<String> {
@@ -41,37 +41,33 @@ impl Fault {
         })
     }
 
-    fn wrong_word(&self, name: &str) -> Option<String> {
-        if let Some((_, word)) = name.rsplit_once(" in ") {
-            let near = did_you_mean(word, part_words());
-            if !near.is_empty() {
-                return Some(format!("no callback is called `{word}`{near}"));
-            }
-        }
-        if let Some((_, count)) = name.rsplit_once(" with ")
-            && count.starts_with(|it: char| it.is_ascii_digit())
-        {
-            return Some(format!(
-                "`with {count}` lacks its word: write `with 2 siblings`"
-            ));
-        }
-        self.wrong_verb(name)
-    }
-
-    /// `lose packet 5%` is meant to be `lose packets 5%`.
-    fn wrong_verb(&self, name: &str) -> Option<String> {
+    /// `lose packet 5%` is meant to be `lose packets 5%`. With the form of that.
+    fn wrong_verb(&self, name: &str) -> Option<(String, &'static str)> {
         let one = self.action.verb();
         let (word, _) = name
             .split_once([' ', '%'])
             .filter(|(word, _)| !word.is_empty())?;
-        let mut longer = kinds::verbs().filter(|verb| {
+        let mut longer = kinds::grammars().filter(|(verb, _)| {
             verb.strip_prefix(one)
                 .and_then(|rest| rest.strip_prefix(' '))
                 .is_some_and(|second| second == word || !did_you_mean(word, [second]).is_empty())
         });
-        let verb = longer.next()?;
-        Some(format!(
-            "there is no `{one} {word}`: did you mean `{verb}`?"
-        ))
+        let (verb, form) = longer.next()?;
+        let problem = format!("there is no `{one} {word}`: did you mean `{verb}`?");
+        Some((problem, form))
     }
+}
+
+/// A word that is nearly one of the grammar's.
+fn wrong_word(name: &str) -> Option<String> {
+    if let Some((_, word)) = name.rsplit_once(" in ") {
+        let near = did_you_mean(word, part_words());
+        if !near.is_empty() {
+            return Some(format!("no callback is called `{word}`{near}"));
+        }
+    }
+    let (_, count) = name.rsplit_once(" with ")?;
+    count
+        .starts_with(|it: char| it.is_ascii_digit())
+        .then(|| format!("`with {count}` lacks its word: write `with 2 siblings`"))
 }

@@ -296,7 +296,7 @@ mod tests {
             ("lose packets 5% on a @1s", "`a` is no link"),
             (
                 "lose packet 5% @1s",
-                "no `lose packet`: did you mean `lose packets`?",
+                "no `lose packet`: did you mean `lose packets`?; write `lose packets 5%",
             ),
             (
                 "delay pakets by 5ms @1s until 2s",

@@ -70,8 +70,8 @@ impl Operations {
 }
 
 fn unknown(word: &str, may_be: &[DiskOperation]) -> String {
-    if let Some(share) = word.strip_suffix('%') {
-        return format!("a share comes after `rate`: write `rate {share}%`");
+    if word.ends_with('%') {
+        return "a share comes after `rate`, as in `rate 5%`".to_owned();
     }
     let words: Vec<&str> = may_be.iter().map(|it| it.word()).collect();
     let near = did_you_mean(word, words.iter().copied());

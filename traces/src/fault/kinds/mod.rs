@@ -277,10 +277,9 @@ pub fn verbs() -> impl Iterator<Item = &'static str> {
     GRAMMARS.iter().map(|it| it.verb)
 }
 
-/// How texts of faults are written, one form for each kind: `[…]` may be left out, `|` is
-/// between alternatives.
-pub fn forms() -> impl Iterator<Item = &'static str> {
-    GRAMMARS.iter().map(|it| it.form)
+/// The same with how each text is written: `[…]` may be left out, `|` is between alternatives.
+pub fn grammars() -> impl Iterator<Item = (&'static str, &'static str)> {
+    GRAMMARS.iter().map(|it| (it.verb, it.form))
 }
 
 impl Action {

@@ -91,11 +91,11 @@ impl Core {
             _ => return "no such request was made from then on".to_owned(),
         };
         match name {
+            _ if asked.is_empty() => format!("no {what} was asked"),
             Some(name) if !asked.contains(&**name) => {
                 let names = one_of(name, asked.iter().copied());
                 format!("no {what} of this name was asked{names}")
             }
-            None if asked.is_empty() => format!("no {what} was asked"),
             _ => "it affected no request from then on".to_owned(),
         }
     }
