@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::task::Waker;
 
 use ractor::{ActorCell, ActorStatus};
-use retake::engine::Part;
+use retake::engine::StepKind;
 use retake_traces::record::Child;
 use tokio::task::AbortHandle;
 
@@ -25,7 +25,7 @@ pub(crate) struct Task {
     /// Awaiting something inside a callback.
     pub(crate) suspended: bool,
     /// What it did last, for reports.
-    pub(crate) doing: Part,
+    pub(crate) doing: StepKind,
     /// More about that, when the story or causality is recorded.
     pub(crate) about: Option<Box<About>>,
     /// A fault waits for one of its callbacks.
@@ -119,12 +119,12 @@ impl Task {
 
     pub(crate) fn doing(&self) -> String {
         let part = match self.doing {
-            Part::PreStart => "pre_start",
-            Part::PostStart => "post_start",
-            Part::Handle => "handle",
-            Part::Supervision => "handle_supervisor_evt",
-            Part::PostStop => "post_stop",
-            Part::Task => "its code",
+            StepKind::PreStart => "pre_start",
+            StepKind::PostStart => "post_start",
+            StepKind::Handle => "handle",
+            StepKind::Supervision => "handle_supervisor_evt",
+            StepKind::PostStop => "post_stop",
+            StepKind::Task | StepKind::Resume => "its code",
         };
         match self.about.as_ref().and_then(|about| about.text.as_ref()) {
             Some(text) => format!("{part} {text}"),
@@ -208,7 +208,7 @@ impl Tasks {
             waker: None,
             state: State::Idle,
             suspended: false,
-            doing: Part::Task,
+            doing: StepKind::Task,
             about: None,
             is_armed: false,
             deeds: Deeds::default(),

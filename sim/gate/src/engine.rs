@@ -19,26 +19,11 @@ use retake_core::disk::{DiskFailure, DiskOperation};
 use retake_core::service::ServiceFailure;
 use tokio::task::AbortHandle;
 
+pub use retake_core::step::StepKind;
+
 /// The simulation's own number of an actor or task, given in the order of starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub u32);
-
-/// Which callback of an actor, or which other code, a gate guards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// `Actor::pre_start`.
-    PreStart,
-    /// `Actor::post_start`.
-    PostStart,
-    /// `Actor::handle`.
-    Handle,
-    /// `Actor::handle_supervisor_evt`.
-    Supervision,
-    /// `Actor::post_stop`.
-    PostStop,
-    /// A task that is no actor.
-    Task,
-}
 
 /// What a gate tells the engine about the code behind it. Every actor has room
 /// for one in its task, so it is kept small.
@@ -46,8 +31,9 @@ pub enum Part {
 pub struct Ticket {
     /// The task that the gated code belongs to.
     pub task: TaskId,
-    /// Which part of the task is gated.
-    pub part: Part,
+    /// Which part of the task is gated. Never [`StepKind::Resume`]: that it continues after
+    /// an await is in `resumed`.
+    pub part: StepKind,
     /// Discriminant of the message, 0 without one.
     pub message: u16,
     /// True once the gated code has run at least one step.

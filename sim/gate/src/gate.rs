@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use crate::engine::{self, Engine, Part, StepEnd, TaskId, Ticket, Turn};
+use crate::engine::{self, Engine, StepEnd, StepKind, TaskId, Ticket, Turn};
 
 use self::texts::{discriminant_of, short_name};
 
@@ -46,7 +46,7 @@ impl Gate {
     /// For code outside any simulation.
     const OPEN: Self = Self(None);
 
-    fn new(task: TaskId, part: Part) -> Self {
+    fn new(task: TaskId, part: StepKind) -> Self {
         Self(Some(Ticket {
             task,
             part,
@@ -69,7 +69,7 @@ impl Gate {
     pub fn pre_start<A: Actor>(myself: &ActorRef<A::Msg>) -> Self {
         engine::gating(|engine| {
             let task = engine.actor_starting(myself, type_name::<A>());
-            Self::new(task, Part::PreStart)
+            Self::new(task, StepKind::PreStart)
         })
         .unwrap_or(Self::OPEN)
     }
@@ -79,7 +79,7 @@ impl Gate {
         myself: &ActorRef<A::Msg>,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
-        Self::of::<A>(myself, Part::PostStart, state)
+        Self::of::<A>(myself, StepKind::PostStart, state)
     }
 
     /// For `post_stop`; `state` is asked for only when states are recorded.
@@ -87,7 +87,7 @@ impl Gate {
         myself: &ActorRef<A::Msg>,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
-        Self::of::<A>(myself, Part::PostStop, state)
+        Self::of::<A>(myself, StepKind::PostStop, state)
     }
 
     /// For `handle`; `text` is asked for only when the story is recorded, `copy` only when
@@ -115,7 +115,7 @@ impl Gate {
             if wants.states {
                 tell_state(engine, task, state);
             }
-            Self::new(task, Part::Handle).with_message(discriminant_of(message))
+            Self::new(task, StepKind::Handle).with_message(discriminant_of(message))
         })
         .unwrap_or(Self::OPEN)
     }
@@ -132,14 +132,14 @@ impl Gate {
             if engine.wants().states {
                 tell_state(engine, task, state);
             }
-            Self::new(task, Part::Supervision).with_message(discriminant_of(event))
+            Self::new(task, StepKind::Supervision).with_message(discriminant_of(event))
         })
         .unwrap_or(Self::OPEN)
     }
 
     fn of<A: Actor>(
         myself: &ActorRef<A::Msg>,
-        part: Part,
+        part: StepKind,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
         engine::gating(|engine| {
@@ -194,7 +194,7 @@ pub fn existing_task<F: Future>(task: TaskId, body: F) -> TaskGate<F> {
 fn gate_task<F: Future>(id: Option<TaskId>, body: F) -> TaskGate<F> {
     TaskGate {
         body,
-        ticket: id.and_then(|id| Gate::new(id, Part::Task).0),
+        ticket: id.and_then(|id| Gate::new(id, StepKind::Task).0),
         _presence: Presence(id),
     }
 }
@@ -366,7 +366,7 @@ fn poll_gated<F: Future>(
                 return Poll::Pending;
             };
             if let Poll::Ready(output) = &polled {
-                if open.part == Part::PreStart && failure(output).is_none() {
+                if open.part == StepKind::PreStart && failure(output).is_none() {
                     let task = open.task;
                     engine::gating(|engine| engine.started_within(task));
                 }
@@ -435,7 +435,7 @@ fn poll_within<F: Future>(
     context: &mut Context<'_>,
 ) -> Option<Poll<F::Output>> {
     // What a `pre_start` does is its actor's, not that of who spawns it.
-    let actor = Some(ticket.task).filter(|_| ticket.part == Part::PreStart);
+    let actor = Some(ticket.task).filter(|_| ticket.part == StepKind::PreStart);
     let outer = actor.and_then(|_| engine::gating(|engine| engine.within(actor)).flatten());
     let polled = catch_unwind(AssertUnwindSafe(|| body.poll(context)));
     if actor.is_some() {

@@ -4,21 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use retake::engine::{Part, Ticket};
+use retake::engine::{StepKind, Ticket};
 use retake_traces::Label;
-use retake_traces::record::StepKind;
 
 /// What the step is that a gate waits for.
 #[must_use]
 pub fn kind_of(ticket: &Ticket) -> StepKind {
-    match ticket.part {
-        _ if ticket.resumed => StepKind::Resume,
-        Part::PreStart => StepKind::PreStart,
-        Part::PostStart => StepKind::PostStart,
-        Part::Handle => StepKind::Handle,
-        Part::Supervision => StepKind::Supervision,
-        Part::PostStop => StepKind::PostStop,
-        Part::Task => StepKind::Task,
+    match ticket.resumed {
+        true => StepKind::Resume,
+        false => ticket.part,
     }
 }
 

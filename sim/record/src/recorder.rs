@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ractor::{ActorCell, ActorStatus, SupervisionEvent};
 use rand_core::Rng as _;
-use retake::engine::{Engine, Outside, Part, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
+use retake::engine::{Engine, Outside, StepEnd, StepKind, TaskId, Ticket, TimerId, Turn, Wants};
 use retake_traces::live::{Live, Piece, Start};
 use retake_traces::{TraceError, TraceWriter};
 use tokio::task::AbortHandle;
@@ -163,9 +163,9 @@ impl Engine for Recorder {
         let pending = matches!(end, StepEnd::Pending);
         let returned = matches!(end, StepEnd::Returned);
         let fails = !pending && !returned;
-        let is_task = ticket.part == Part::Task;
-        let exits = !is_task && (fails || (returned && ticket.part == Part::PostStop));
-        let starts = returned && ticket.part == Part::PostStart;
+        let is_task = ticket.part == StepKind::Task;
+        let exits = !is_task && (fails || (returned && ticket.part == StepKind::PostStop));
+        let starts = returned && ticket.part == StepKind::PostStart;
         let until = {
             let mut state = self.state();
             state.end_step(end);

@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{any_run, detail, end, event, header, shop, step, task, write};
+use common::{any_run, detail, end, event, header, shop, state, step, task, write};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
@@ -614,4 +614,24 @@ fn a_span_has_what_was_logged_whatever_it_begins_with() {
         spans.contains(r#""name":"| | failed: not at all""#),
         "{spans}"
     );
+}
+
+#[test]
+fn a_state_is_with_its_step_however_many_steps_share_an_instant() {
+    const STEPS: u32 = 3_000;
+    let mut records = vec![task(0, TaskKind::Actor, "counter", None)];
+    for number in 0..STEPS {
+        records.extend([
+            step(0, 0, StepKind::Handle),
+            state(0, &number.to_string(), false),
+        ]);
+    }
+    records.push(end("passed", u64::from(STEPS), 0));
+    let events = trace_events(&exported(&records, Format::Perfetto));
+    let states: Vec<String> = events
+        .iter()
+        .filter_map(|event| Some(event["args"]["state"].as_str()?.to_owned()))
+        .collect();
+    let expected: Vec<String> = (0..STEPS).map(|number| number.to_string()).collect();
+    assert_eq!(states, expected);
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use ractor::SupervisionEvent;
-use retake::engine::{Part, StepEnd};
+use retake::engine::{StepEnd, StepKind};
 use retake_traces::record::{Child, ChildNews, EndKind, Ended, Record};
 
 use super::{Core, Mode};
@@ -17,15 +17,15 @@ impl Core {
     }
 
     /// A step of an actor is over.
-    pub(super) fn note_life(&mut self, slot: u32, part: Part, end: &StepEnd) {
+    pub(super) fn note_life(&mut self, slot: u32, part: StepKind, end: &StepEnd) {
         let is_last = match end {
             StepEnd::Panicked(_) | StepEnd::Failed(_) => true,
-            StepEnd::Returned => part == Part::PostStop,
+            StepEnd::Returned => part == StepKind::PostStop,
             StepEnd::Pending => false,
         };
         let step = NonZeroU64::new(self.stats.steps);
         let supervisor = match part {
-            Part::PostStart => self
+            StepKind::PostStart => self
                 .tasks
                 .get(slot)
                 .and_then(|task| task.cell.as_ref()?.try_get_supervisor())
@@ -38,7 +38,7 @@ impl Core {
         };
         let about = task.about.get_or_insert_default();
         about.is_over |= is_last;
-        if part == Part::PostStart {
+        if part == StepKind::PostStart {
             about.started_at = step;
             about.supervisor = supervisor;
         }

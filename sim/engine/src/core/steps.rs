@@ -4,7 +4,7 @@ use std::mem;
 use std::num::NonZeroU64;
 use std::task::Waker;
 
-use retake::engine::{Part, StepEnd, Ticket, Turn};
+use retake::engine::{StepEnd, StepKind, Ticket, Turn};
 use retake_traces::record::{Choice, Event, EventKind, Record, Step, Unhandled};
 
 use super::{Core, Mode, ROUNDS_AFTER_EXIT};
@@ -22,7 +22,7 @@ impl Core {
     pub(crate) fn poll(&mut self, ticket: &mut Ticket, waker: &Waker) -> (Turn, Option<Waker>) {
         if self.current.is_some() {
             // Part of the step that runs: `pre_start` of a child, for example.
-            if ticket.part == Part::PreStart && self.faults.await_starts() {
+            if ticket.part == StepKind::PreStart && self.faults.await_starts() {
                 return (self.start_within(ticket, waker), None);
             }
             return (Turn::Pass, None);
@@ -104,7 +104,7 @@ impl Core {
     fn take_left(&mut self, ticket: &Ticket) -> Turn {
         let gives_nothing = matches!(
             ticket.part,
-            Part::PostStart | Part::Handle | Part::Supervision
+            StepKind::PostStart | StepKind::Handle | StepKind::Supervision
         );
         let Mode::Mailboxes(left) = &mut self.mode else {
             return Turn::Wait;
@@ -113,7 +113,7 @@ impl Core {
             return Turn::Wait;
         }
         left.ended += 1;
-        let is_message = ticket.part == Part::Handle && !ticket.resumed;
+        let is_message = ticket.part == StepKind::Handle && !ticket.resumed;
         if let (true, Some(sent)) = (is_message, causes::sender())
             && let Some(task) = self.tasks.get(ticket.task.0)
         {
@@ -157,7 +157,7 @@ impl Core {
     /// the one that woke the task.
     fn keep_cause(&mut self, ticket: &Ticket) {
         let slot = ticket.task.0;
-        let cause = if !ticket.resumed && ticket.part == Part::Handle {
+        let cause = if !ticket.resumed && ticket.part == StepKind::Handle {
             causes::sender()
         } else {
             self.woken_by
@@ -167,7 +167,7 @@ impl Core {
         if let Some(task) = self.tasks.get_mut(slot) {
             let about = task.about.get_or_insert_default();
             // Of the end of a child it is known already.
-            let is_known = !ticket.resumed && ticket.part == Part::Supervision;
+            let is_known = !ticket.resumed && ticket.part == StepKind::Supervision;
             if !(is_known && about.cause.is_some()) {
                 about.cause = cause;
             }
@@ -205,7 +205,7 @@ impl Core {
         if !ticket.resumed {
             task.doing = ticket.part;
             if let Some(about) = &mut task.about
-                && !matches!(ticket.part, Part::Handle | Part::Supervision)
+                && !matches!(ticket.part, StepKind::Handle | StepKind::Supervision)
             {
                 about.text = None;
             }
@@ -244,7 +244,7 @@ impl Core {
         if self.tasks.get(slot)?.is_armed {
             return self.fire_armed(slot, kind_of(ticket));
         }
-        if ticket.part == Part::PreStart && self.faults.await_starts() {
+        if ticket.part == StepKind::PreStart && self.faults.await_starts() {
             return self.fire_start(slot);
         }
         None
@@ -279,7 +279,7 @@ impl Core {
         task.suspended = matches!(end, StepEnd::Pending);
         let is_scenario = task.is_scenario();
         let is_actor = task.is_actor();
-        let exits = ticket.part == Part::PostStop || !is_actor;
+        let exits = ticket.part == StepKind::PostStop || !is_actor;
         if is_actor && (self.layers.story || self.layers.causality) {
             self.note_life(slot, ticket.part, &end);
         }

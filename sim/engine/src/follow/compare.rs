@@ -34,7 +34,7 @@ impl Follow {
         report.honoured += 1;
         let label = self.label(act.step.task);
         report.by_task.entry(label).or_default().0 += 1;
-        use retake::engine::Part::{Handle, PostStart, Supervision};
+        use retake::engine::StepKind::{Handle, PostStart, Supervision};
         Ok(matches!(end, StepEnd::Returned)
             && matches!(ticket.part, PostStart | Handle | Supervision)
             && !self.mailboxes.is_message_next(act.step.task))

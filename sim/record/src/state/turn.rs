@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use ractor::ActorStatus;
-use retake::engine::{Part, StepEnd, Ticket};
+use retake::engine::{StepEnd, StepKind, Ticket};
 use retake_traces::live::{Live, Piece, StepEnd as LiveEnd};
 use retake_traces::record::{Choice, Record, Step};
 
@@ -41,8 +41,8 @@ impl State {
 
     /// Something urgent was taken while a step runs. What that step may have sent is written
     /// down behind it: an order to stop, or an event of the actor that runs.
-    fn note_taken(&mut self, place: u32, part: Part) {
-        if !matches!(part, Part::Supervision | Part::PostStop) {
+    fn note_taken(&mut self, place: u32, part: StepKind) {
+        if !matches!(part, StepKind::Supervision | StepKind::PostStop) {
             return;
         }
         let Some((task, news)) = self.taker(place) else {
@@ -54,7 +54,7 @@ impl State {
             .and_then(|(_, started)| started)
             .into_iter()
             .chain([task]);
-        if part == Part::PostStop || may_be_new {
+        if part == StepKind::PostStop || may_be_new {
             self.urgent.extend(taken);
         } else {
             taken.for_each(|task| self.write_taken(task));
