@@ -318,42 +318,65 @@ impl Drop for Installed {
     }
 }
 
-/// Says that the user's code continues when it is dropped.
-struct Asked<'a> {
-    engine: &'a (dyn Engine + 'static),
-    entered: u8,
+/// The engine of this thread or the recorder, while it is asked: what it does until this is
+/// dropped is its own work. Without the type of the question, which is compiled often.
+enum Asked {
+    Engine(Rc<dyn Engine>, u8),
+    Recorder(Recorder),
 }
 
-impl<'a> Asked<'a> {
+impl Asked {
+    /// The engine of this thread, if there is one.
     #[inline]
-    fn ask<R>(
-        engine: &'a (dyn Engine + 'static),
-        ask: impl FnOnce(&(dyn Engine + 'static)) -> R,
-    ) -> R {
+    fn engine() -> Option<Self> {
+        ENGINE.try_with(Self::installed).ok()?
+    }
+
+    /// The engine of this thread or else the recorder; neither of a thread that has ended.
+    #[inline]
+    fn either() -> Option<Self> {
+        match ENGINE.try_with(Self::installed).ok()? {
+            None if IS_RECORDING.load(Ordering::Relaxed) => Self::recorder(),
+            engine => engine,
+        }
+    }
+
+    #[inline]
+    fn installed(slot: &RefCell<Option<Rc<dyn Engine>>>) -> Option<Self> {
+        let engine = slot.borrow().clone()?;
         let entered = engine.enter();
-        let _asked = Self { engine, entered };
-        ask(engine)
+        Some(Self::Engine(engine, entered))
+    }
+
+    #[cold]
+    fn recorder() -> Option<Self> {
+        let recorder = RECORDER.read().unwrap_or_else(PoisonError::into_inner);
+        recorder.clone().map(Self::Recorder)
+    }
+
+    #[inline]
+    fn get(&self) -> &(dyn Engine + 'static) {
+        match self {
+            Self::Engine(engine, _) => &**engine,
+            Self::Recorder(recorder) => &**recorder,
+        }
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Asked {
     #[inline]
     fn drop(&mut self) {
-        self.engine.leave(self.entered);
+        if let Self::Engine(engine, entered) = self {
+            engine.leave(*entered);
+        }
     }
 }
 
 /// Ask the engine of this thread, if there is one.
 #[inline]
 pub fn with<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    ENGINE
-        .try_with(|slot| {
-            slot.borrow()
-                .as_deref()
-                .map(|engine| Asked::ask(engine, ask))
-        })
-        .ok()
-        .flatten()
+    let asked = Asked::engine()?;
+    Some(ask(asked.get()))
 }
 
 /// An engine that records a live process: asked by all threads without a simulation.
@@ -387,26 +410,16 @@ pub fn uninstall_recorder() {
 /// Ask the engine of this thread or else the recorder, if there is either.
 #[inline]
 pub fn gating<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    let asked = ENGINE.try_with(|slot| match slot.borrow().as_deref() {
-        Some(engine) => Some(Asked::ask(engine, ask)),
-        None if IS_RECORDING.load(Ordering::Relaxed) => ask_recorder(ask),
-        None => None,
-    });
-    asked.ok().flatten()
+    let asked = Asked::either()?;
+    Some(ask(asked.get()))
 }
 
 /// Ask the recorder, where no simulation runs.
 #[inline]
 pub fn recording<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    if !IS_RECORDING.load(Ordering::Relaxed) || with(|_| ()).is_some() {
+    if !IS_RECORDING.load(Ordering::Relaxed) || Asked::engine().is_some() {
         return None;
     }
-    ask_recorder(ask)
-}
-
-#[cold]
-fn ask_recorder<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    let recorder = RECORDER.read().unwrap_or_else(PoisonError::into_inner);
-    let recorder = recorder.clone()?;
-    Some(ask(&*recorder))
+    let asked = Asked::recorder()?;
+    Some(ask(asked.get()))
 }

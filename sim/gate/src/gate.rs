@@ -3,23 +3,25 @@
 //! Outside a simulation a gate is one thread-local read when it is made and one
 //! comparison each time it is polled.
 
+mod polling;
 mod simulated;
 mod texts;
 mod wrapped;
 
 use std::any::{Any, type_name};
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use crate::engine::{self, Engine, StepEnd, StepKind, TaskId, Ticket, Turn};
+use crate::engine::{self, Engine, StepKind, TaskId, Ticket, Turn};
 
+use self::polling::{Code, let_go, poll_gated};
 use self::texts::{discriminant_of, short_name};
 
+pub(crate) use self::polling::stop_step;
 pub use self::simulated::Simulated;
 #[doc(hidden)]
 pub use self::texts::{Probe, ProbeFallback};
@@ -247,15 +249,30 @@ impl<F: Future> Future for TaskGate<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        // What is no actor has nothing to hold it back from.
-        poll_gated(
-            this.body,
-            this.ticket,
-            context,
-            |_| None,
-            |_| None,
-            |_, _, output| Poll::Ready(output),
-        )
+        if this.ticket.is_none() {
+            return this.body.poll(context);
+        }
+        let mut code = TaskBody {
+            body: this.body,
+            output: None,
+        };
+        poll_gated(&mut code, this.ticket, context);
+        code.output.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// The code of a task that is no actor, and what it has returned.
+struct TaskBody<'a, F: Future> {
+    body: Pin<&'a mut F>,
+    output: Option<F::Output>,
+}
+
+impl<F: Future> Code for TaskBody<'_, F> {
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        if let Poll::Ready(output) = self.body.as_mut().poll(context) {
+            self.output = Some(output);
+        }
+        self.output.is_some()
     }
 }
 
@@ -289,12 +306,59 @@ impl<T: 'static, F: Future<Output = CallbackResult<T>>> Future for Gated<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        if this.ticket.as_ref().is_some_and(|ticket| ticket.held) {
-            return let_go(this.ticket, context);
+        let Some(ticket) = this.ticket else {
+            return this.body.poll(context);
+        };
+        let is_held = ticket.held;
+        let mut code = Callback {
+            body: this.body,
+            output: None,
+        };
+        if is_held {
+            let_go(&mut code, this.ticket, context);
+        } else {
+            poll_gated(&mut code, this.ticket, context);
         }
-        let failure = |result: &F::Output| result.as_ref().err().map(ToString::to_string);
-        poll_gated(this.body, this.ticket, context, failure, injected, hold)
+        code.output.map_or(Poll::Pending, Poll::Ready)
     }
+}
+
+/// The code of an actor's callback, and what it has returned.
+struct Callback<'a, F: Future> {
+    body: Pin<&'a mut F>,
+    output: Option<F::Output>,
+}
+
+impl<T: 'static, F: Future<Output = CallbackResult<T>>> Code for Callback<'_, F> {
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        if let Poll::Ready(output) = self.body.as_mut().poll(context) {
+            self.output = Some(output);
+        }
+        self.output.is_some()
+    }
+
+    fn failure(&self) -> Option<String> {
+        failure(&self.output)
+    }
+
+    fn inject(&mut self, turn: Turn) -> bool {
+        self.output = injected(turn);
+        self.output.is_some()
+    }
+
+    fn take_output(&mut self) -> Option<Box<dyn Any>> {
+        let output = self.output.take()?;
+        Some(Box::new(output))
+    }
+
+    fn return_output(&mut self, output: Box<dyn Any>) {
+        self.output = output.downcast().ok().map(|output| *output);
+    }
+}
+
+fn failure<T>(output: &Option<CallbackResult<T>>) -> Option<String> {
+    let error = output.as_ref()?.as_ref().err()?;
+    Some(error.to_string())
 }
 
 /// What a callback returns instead of running, because of a fault.
@@ -311,169 +375,9 @@ fn injected<T: 'static>(turn: Turn) -> Option<CallbackResult<T>> {
     }
 }
 
-/// Let the engine keep what a callback returned: ractor takes the actor's next message
-/// only when it has that.
-#[cold]
-fn hold<O: 'static>(ticket: &mut Ticket, context: &mut Context<'_>, output: O) -> Poll<O> {
-    ticket.held = true;
-    let output = Box::new(output);
-    engine::gating(|engine| engine.hold(ticket.task, context.waker(), output));
-    Poll::Pending
-}
-
-#[cold]
-fn let_go<O: 'static>(ticket: &mut Option<Ticket>, context: &mut Context<'_>) -> Poll<O> {
-    let Some(held) = ticket else {
-        return Poll::Pending;
-    };
-    let kept = engine::gating(|engine| engine.let_go(held.task, context.waker())).flatten();
-    match kept.and_then(|kept| kept.downcast().ok()) {
-        None => Poll::Pending,
-        Some(output) => {
-            *ticket = None;
-            Poll::Ready(*output)
-        }
-    }
-}
-
 /// The code behind a gate is dropped before it has returned, if it has a ticket.
 fn cancel(ticket: &mut Option<Ticket>) {
     if let Some(mut ticket) = ticket.take() {
         engine::gating(|engine| engine.cancelled(&mut ticket));
-    }
-}
-
-/// Poll code behind a gate; its ticket, if it has one, goes when it returns.
-#[inline]
-fn poll_gated<F: Future>(
-    body: Pin<&mut F>,
-    ticket: &mut Option<Ticket>,
-    context: &mut Context<'_>,
-    failure: impl FnOnce(&F::Output) -> Option<String>,
-    injected: impl FnOnce(Turn) -> Option<F::Output>,
-    hold: impl FnOnce(&mut Ticket, &mut Context<'_>, F::Output) -> Poll<F::Output>,
-) -> Poll<F::Output> {
-    let Some(open) = ticket else {
-        return body.poll(context);
-    };
-    let turn = engine::gating(|engine| engine.poll(open, context.waker())).unwrap_or(Turn::Pass);
-    match turn {
-        Turn::Wait => Poll::Pending,
-        Turn::Pass | Turn::Run | Turn::Look if open.stopped => Poll::Pending,
-        Turn::Look => look(body, open, context),
-        Turn::Pass => {
-            let Some(polled) = poll_within(body, open, context) else {
-                return Poll::Pending;
-            };
-            if let Poll::Ready(output) = &polled {
-                if open.part == StepKind::PreStart && failure(output).is_none() {
-                    let task = open.task;
-                    engine::gating(|engine| engine.started_within(task));
-                }
-                *ticket = None;
-            }
-            polled
-        }
-        Turn::Run | Turn::Panic | Turn::Fail | Turn::Lose => {
-            let stepped = catch_unwind(AssertUnwindSafe(|| {
-                if turn == Turn::Panic {
-                    // Unlike `panic!` this leaves stderr alone: the fault was asked for.
-                    resume_unwind(Box::new(String::from("injected panic")));
-                }
-                if turn != Turn::Run
-                    && let Some(output) = injected(turn)
-                {
-                    return Poll::Ready(output);
-                }
-                body.poll(context)
-            }));
-            open.stopped = matches!(&stepped, Err(payload) if payload.is::<Stopped>());
-            let end = match &stepped {
-                Ok(Poll::Pending) => StepEnd::Pending,
-                Err(_) if open.stopped => StepEnd::Pending,
-                Ok(Poll::Ready(output)) => {
-                    failure(output).map_or(StepEnd::Returned, StepEnd::Failed)
-                }
-                Err(payload) => StepEnd::Panicked(panic_text(payload.as_ref())),
-            };
-            open.resumed = true;
-            let over = !matches!(end, StepEnd::Pending);
-            let holds = engine::gating(|engine| engine.end_step(open, end)).unwrap_or(false);
-            match stepped {
-                Ok(Poll::Ready(output)) if holds => return hold(open, context, output),
-                Err(_) if open.stopped => return Poll::Pending,
-                _ if over => *ticket = None,
-                _ => {}
-            }
-            stepped.unwrap_or_else(|payload| resume_unwind(payload))
-        }
-    }
-}
-
-/// Poll code to see what it awaits. What it does without having been woken is no part of the
-/// run, so code that resumes by that is stopped.
-#[cold]
-fn look<F: Future>(
-    body: Pin<&mut F>,
-    ticket: &mut Ticket,
-    context: &mut Context<'_>,
-) -> Poll<F::Output> {
-    let waker = engine::gating(|engine| engine.look_waker(context.waker()));
-    if let Some(waker) = waker {
-        let mut context = Context::from_waker(&waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| body.poll(&mut context)));
-        engine::gating(Engine::looked);
-        ticket.stopped = !matches!(polled, Ok(Poll::Pending));
-    }
-    Poll::Pending
-}
-
-/// Poll code as a part of the step that runs; `None` if a violated check has ended it.
-fn poll_within<F: Future>(
-    body: Pin<&mut F>,
-    ticket: &mut Ticket,
-    context: &mut Context<'_>,
-) -> Option<Poll<F::Output>> {
-    // What a `pre_start` does is its actor's, not that of who spawns it.
-    let actor = Some(ticket.task).filter(|_| ticket.part == StepKind::PreStart);
-    let outer = actor.and_then(|_| engine::gating(|engine| engine.within(actor)).flatten());
-    let polled = catch_unwind(AssertUnwindSafe(|| body.poll(context)));
-    if actor.is_some() {
-        engine::gating(|engine| engine.within(outer));
-    }
-    match polled {
-        Ok(polled) => Some(polled),
-        Err(payload) if payload.is::<Stopped>() => {
-            ticket.stopped = true;
-            None
-        }
-        Err(payload) => resume_unwind(payload),
-    }
-}
-
-/// What unwinds from a violated check to the gate of its step.
-struct Stopped;
-
-/// End the step that runs if a violated check has ended the run: what it would do after
-/// that is no part of the run, and a loop until the check holds would not end.
-///
-/// Code that unwinds already continues, since a second panic would abort the process.
-pub(crate) fn stop_step() {
-    if cfg!(panic = "unwind")
-        && !std::thread::panicking()
-        && engine::with(Engine::ends_step) == Some(true)
-    {
-        // Unlike `panic!` this calls no panic hook.
-        resume_unwind(Box::new(Stopped));
-    }
-}
-
-fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
-    if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else {
-        String::from("a panic whose payload is not text")
     }
 }
