@@ -17,18 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::near::did_you_mean;
 use crate::schedule::Schedule;
 
-/// A step of a task: the task's number in traces, and which of its steps, from 1.
-pub type StepOf = (u32, u32);
-
-/// An ordering constraint: one step waits for another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hold {
-    /// This one is not taken ...
-    pub step: StepOf,
-    /// ... before this one.
-    pub until: StepOf,
-}
+pub use retake_core::strategy::{Hold, StepOf};
 
 /// Settings that were written and not taken yet.
 struct Settings<'a>(Vec<(&'a str, u64)>);

@@ -1,14 +1,18 @@
 //! What Retake's simulators share with each other and with the readers of their traces.
 //!
-//! [`step`] has the kinds of steps, [`fault`] what a fault does and when, [`service`] how
-//! requests fail and how many of them, [`packet`] what happens to packets, [`disk`] to
-//! operations on disks, [`time`] durations as people write them. Nothing here knows a runtime
-//! or actors, and there are no dependencies: these sources are also compiled as a part of other
-//! crates.
+//! [`runnable`] is the set of tasks that can run, [`strategy`] has what chooses among them, and
+//! [`random`] is what it draws from. [`step`] has the kinds of steps, [`fault`] what a fault does
+//! and when, [`service`] how requests fail and how many of them, [`packet`] what happens to
+//! packets, [`disk`] to operations on disks, [`time`] durations as people write them. Nothing here
+//! knows a runtime or actors, and there are no dependencies: these sources are also compiled as a
+//! part of other crates.
 
 pub mod disk;
 pub mod fault;
 pub mod packet;
+pub mod random;
+pub mod runnable;
 pub mod service;
 pub mod step;
+pub mod strategy;
 pub mod time;

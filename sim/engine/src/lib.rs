@@ -38,7 +38,6 @@ pub mod panics;
 mod place;
 pub mod recording;
 pub mod rng;
-pub mod runnable;
 mod sim;
 pub mod strategy;
 mod task;
@@ -47,6 +46,8 @@ mod view;
 pub mod watchdog;
 
 use retake_record::identity;
+
+pub use retake_core::runnable;
 
 pub use retake_traces::fault::{self, Fault, FaultError, Skew, Target, When, kinds};
 pub use retake_traces::run::{Layers, RunConfig, Watch};

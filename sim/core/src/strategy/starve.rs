@@ -1,22 +1,22 @@
 //! Starvation: one task at a time runs only when no other can.
 
-use rand_chacha::ChaCha8Rng;
-
 use super::Scheduler;
-use crate::rng::below;
+use crate::random::{Random, below};
 use crate::runnable::Runnable;
 
 /// Starves one task for a while, then another; the others run with equal probability.
 #[derive(Debug)]
-pub(super) struct Starving {
-    rng: ChaCha8Rng,
+pub struct Starving<R> {
+    rng: R,
     steps: u64,
     victim: Option<u32>,
     until: u64,
 }
 
-impl Starving {
-    pub(super) fn new(steps: u64, rng: ChaCha8Rng) -> Self {
+impl<R: Random> Starving<R> {
+    /// Starves each victim for about so many steps.
+    #[must_use]
+    pub fn new(steps: u64, rng: R) -> Self {
         Self {
             rng,
             steps: steps.max(1),
@@ -26,7 +26,7 @@ impl Starving {
     }
 }
 
-impl Scheduler for Starving {
+impl<R: Random> Scheduler for Starving<R> {
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
         let count = runnable.len();
         if step > self.until || self.victim.is_none() {

@@ -5,15 +5,13 @@
 //! random steps the task that would run has to wait until all others have had their turn.
 //! Many bugs need one or two delays, and a run with few differs little from the plain one.
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::Rng as _;
-
 use super::Scheduler;
+use crate::random::Random;
 use crate::runnable::Runnable;
 
 /// Runs tasks first in, first out but for some delays, see the module documentation.
 #[derive(Debug)]
-pub(super) struct Delaying {
+pub struct Delaying {
     /// Steps before which a task is delayed, the earliest last; twice means two tasks.
     delays: Vec<u64>,
     /// Tasks that wait, the one that has waited longest first.
@@ -21,7 +19,9 @@ pub(super) struct Delaying {
 }
 
 impl Delaying {
-    pub(super) fn new(count: u64, steps: u64, mut rng: ChaCha8Rng) -> Self {
+    /// So many delays within so many steps.
+    #[must_use]
+    pub fn new(count: u64, steps: u64, mut rng: impl Random) -> Self {
         let mut delays: Vec<u64> = (0..count)
             .map(|_| 1 + rng.next_u64() % steps.max(1))
             .collect();
@@ -60,11 +60,11 @@ impl Scheduler for Delaying {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::stream;
+    use crate::random::tests::SplitMix;
 
     /// The order in which four tasks take three turns each.
     fn order(count: u64, seed: u64) -> Vec<u32> {
-        let mut scheduler = Delaying::new(count, 12, stream(seed, "schedule"));
+        let mut scheduler = Delaying::new(count, 12, SplitMix(seed));
         let mut runnable = Runnable::default();
         let mut turns = [0; 4];
         (0..4).for_each(|slot| runnable.insert(slot));

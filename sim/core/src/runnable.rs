@@ -78,7 +78,8 @@ impl Runnable {
         current.map(|arrival| arrival.slot)
     }
 
-    pub(crate) fn insert(&mut self, slot: u32) {
+    /// A task that is not in the set can run now.
+    pub fn insert(&mut self, slot: u32) {
         debug_assert!(!self.contains(slot), "a task is runnable once");
         self.slots.insert(slot);
         self.arrivals += 1;
@@ -93,7 +94,8 @@ impl Runnable {
         });
     }
 
-    pub(crate) fn remove(&mut self, slot: u32) {
+    /// A task of the set runs, or has ended.
+    pub fn remove(&mut self, slot: u32) {
         debug_assert!(self.contains(slot), "only a runnable task leaves");
         self.slots.remove(slot);
         self.arrival_of[slot as usize] = 0;

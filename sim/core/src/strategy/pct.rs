@@ -8,10 +8,8 @@
 
 use std::collections::BinaryHeap;
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::Rng;
-
 use super::Scheduler;
+use crate::random::Random;
 use crate::runnable::Runnable;
 
 /// Initial priorities lie above this, dropped ones below.
@@ -19,8 +17,8 @@ const DROPPED: u64 = 1 << 32;
 
 /// Runs the runnable task of the highest priority, see the module documentation.
 #[derive(Debug)]
-pub(super) struct Priorities {
-    rng: ChaCha8Rng,
+pub struct Priorities<R> {
+    rng: R,
     /// By slot.
     priorities: Vec<u64>,
     /// Runnable tasks by priority, with entries of tasks that have left since.
@@ -30,8 +28,10 @@ pub(super) struct Priorities {
     next_dropped: u64,
 }
 
-impl Priorities {
-    pub(super) fn new(depth: u64, steps: u64, mut rng: ChaCha8Rng) -> Self {
+impl<R: Random> Priorities<R> {
+    /// For bugs of this depth within so many steps.
+    #[must_use]
+    pub fn new(depth: u64, steps: u64, mut rng: R) -> Self {
         let mut changes: Vec<u64> = (1..depth)
             .map(|_| 1 + rng.next_u64() % steps.max(1))
             .collect();
@@ -56,7 +56,7 @@ impl Priorities {
     }
 }
 
-impl Scheduler for Priorities {
+impl<R: Random> Scheduler for Priorities<R> {
     fn started(&mut self, slot: u32, _serial: u32) {
         let place = slot as usize;
         if place >= self.priorities.len() {

@@ -8,23 +8,22 @@
 //! same in every run except where ractor walks a supervisor's children, whose
 //! map is seeded by the process: replay such runs with process isolation.
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::Rng;
-
 use super::Scheduler;
-use crate::rng::below;
+use crate::random::{Random, below};
 use crate::runnable::Runnable;
 
 /// Runs tasks as they come, deferring each with a probability until no eager work is left.
 #[derive(Debug)]
-pub(super) struct Deferring {
+pub struct Deferring<R> {
     /// A draw below this defers.
     threshold: u64,
-    rng: ChaCha8Rng,
+    rng: R,
 }
 
-impl Deferring {
-    pub(super) fn new(percent: u64, rng: ChaCha8Rng) -> Self {
+impl<R: Random> Deferring<R> {
+    /// Defers this percentage of the steps.
+    #[must_use]
+    pub fn new(percent: u64, rng: R) -> Self {
         Self {
             threshold: (percent.min(100) << 32) / 100,
             rng,
@@ -32,7 +31,7 @@ impl Deferring {
     }
 }
 
-impl Scheduler for Deferring {
+impl<R: Random> Scheduler for Deferring<R> {
     fn eager(&mut self, _slot: u32, _step: u64) -> bool {
         u64::from(self.rng.next_u32()) >= self.threshold
     }

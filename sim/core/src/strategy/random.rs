@@ -1,24 +1,24 @@
 //! A uniform choice at every step.
 
-use rand_chacha::ChaCha8Rng;
-
 use super::Scheduler;
-use crate::rng::below;
+use crate::random::{Random, below};
 use crate::runnable::Runnable;
 
 /// Runs each runnable task with equal probability.
 #[derive(Debug)]
-pub(super) struct Uniform {
-    rng: ChaCha8Rng,
+pub struct Uniform<R> {
+    rng: R,
 }
 
-impl Uniform {
-    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+impl<R: Random> Uniform<R> {
+    /// Draws from this stream.
+    #[must_use]
+    pub fn new(rng: R) -> Self {
         Self { rng }
     }
 }
 
-impl Scheduler for Uniform {
+impl<R: Random> Scheduler for Uniform<R> {
     fn pick(&mut self, _step: u64, runnable: &mut Runnable) -> Option<u32> {
         // A single choice needs no draw.
         let rank = match runnable.len() {

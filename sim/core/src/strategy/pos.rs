@@ -7,16 +7,14 @@
 
 use std::collections::BinaryHeap;
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::Rng as _;
-
 use super::Scheduler;
+use crate::random::Random;
 use crate::runnable::Runnable;
 
 /// Runs the step of the highest priority, see the module documentation.
 #[derive(Debug)]
-pub(super) struct Priorities {
-    rng: ChaCha8Rng,
+pub struct Priorities<R> {
+    rng: R,
     /// By slot.
     priorities: Vec<u64>,
     /// What became runnable since the last pick, in an order that no seed decides.
@@ -25,8 +23,10 @@ pub(super) struct Priorities {
     heap: BinaryHeap<(u64, u32)>,
 }
 
-impl Priorities {
-    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+impl<R: Random> Priorities<R> {
+    /// Draws priorities from this stream.
+    #[must_use]
+    pub fn new(rng: R) -> Self {
         Self {
             rng,
             priorities: Vec::new(),
@@ -36,7 +36,7 @@ impl Priorities {
     }
 }
 
-impl Scheduler for Priorities {
+impl<R: Random> Scheduler for Priorities<R> {
     fn arrived(&mut self, slot: u32) {
         self.arriving.push(slot);
     }
@@ -68,12 +68,12 @@ impl Scheduler for Priorities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::stream;
+    use crate::random::tests::SplitMix;
 
     #[test]
     fn the_order_of_arrival_does_not_matter() {
         let picks = |arrivals: &[&[u32]]| {
-            let mut pos = Priorities::new(stream(7, "schedule"));
+            let mut pos = Priorities::new(SplitMix(7));
             let mut runnable = Runnable::default();
             let mut picks = Vec::new();
             for round in arrivals {

@@ -8,8 +8,23 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Hold, Scheduler, StepOf};
+use super::Scheduler;
 use crate::runnable::Runnable;
+
+/// A step of a task: the task's number in traces, and which of its steps, from 1.
+pub type StepOf = (u32, u32);
+
+/// An ordering constraint: one step waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bincode", derive(bincode::Encode, bincode::Decode))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct Hold {
+    /// This one is not taken ...
+    pub step: StepOf,
+    /// ... before this one.
+    pub until: StepOf,
+}
 
 /// Which step each task takes next.
 #[derive(Clone, Debug, Default)]

@@ -1,4 +1,4 @@
-//! First in, first out: the order closest to what tokio itself would do.
+//! First in, first out: the order closest to what a runtime does by itself.
 
 use super::Scheduler;
 use crate::runnable::Runnable;
