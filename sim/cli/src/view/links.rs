@@ -195,18 +195,20 @@ impl<'a> Connected<'a> {
         let most = LOOKED_AT_MAX.min(*budget);
         let mut looked = 0;
         let now = (asked + 1..row).rev().take_while(|at| is_now(*at));
-        for at in now.filter(|at| self.begin[*at as usize] != NONE) {
-            let mut back = at;
+        for at in now {
+            looked += 1;
+            let is_step = self.begin[at as usize] != NONE;
+            let mut back = if is_step { at } else { NONE };
             while back != NONE && back > asked && looked < most {
                 looked += 1;
                 back = self.parent(back);
             }
             if back == asked || looked >= most {
-                *budget -= looked;
+                *budget -= looked.min(*budget);
                 return if back == asked { at } else { NONE };
             }
         }
-        *budget -= looked;
+        *budget -= looked.min(*budget);
         NONE
     }
 
