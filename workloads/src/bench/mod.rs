@@ -16,6 +16,7 @@
 pub mod analysis;
 pub mod baseline;
 pub mod calibrate;
+mod charts;
 pub mod ci;
 mod client;
 pub mod context;
