@@ -394,7 +394,10 @@ fn a_failing_test_tells_its_story_and_its_saved_case_runs_first_until_it_is_fixe
     let (case, trace) = (line("case: ").unwrap(), line("trace: ").unwrap());
     assert!(case.contains("retake-cases/tests-order-the_last_is_not_first/"));
     assert!(trace.contains("retake/tests-order-the_last_is_not_first/"));
-    assert_eq!(retake_traces::verify(trace).unwrap().outcome, "violated");
+    assert_eq!(
+        retake_traces::verify(trace).unwrap().outcome.word(),
+        "violated"
+    );
     // Without any seed the saved one fails; fixed, it passes.
     let none = Test { seeds: 1, ..test };
     let story = message(&none, broken).expect("the saved case fails");

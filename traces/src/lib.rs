@@ -8,12 +8,12 @@
 //!
 //! ```
 //! use retake_traces::{Header, Record, Sink, TraceReader, TraceWriter};
-//! use retake_traces::record::End;
+//! use retake_traces::record::{End, OutcomeKind};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("a.retake");
 //! let mut writer = TraceWriter::create(&path, &Header::default())?;
-//! let end = Record::End(End { outcome: "passed".into(), detail: String::new(), steps: 0, now_ns: 0 });
+//! let end = Record::End(End { outcome: OutcomeKind::Passed, detail: String::new(), steps: 0, now_ns: 0 });
 //! writer.record(&end)?;
 //! writer.finish()?;
 //!

@@ -15,7 +15,7 @@ use crate::format::{
     TRAILER, VERSION, frame_checksum, trailer, u32_at, u64_at,
 };
 use crate::header::Header;
-use crate::record::{Record, Task};
+use crate::record::{OutcomeKind, Record, Task};
 use crate::sink::EventHash;
 
 /// Reads a trace file record by record.
@@ -445,7 +445,7 @@ pub struct Summary {
     /// Virtual time of the last step, in nanoseconds.
     pub now_ns: u64,
     /// How the run ended.
-    pub outcome: String,
+    pub outcome: OutcomeKind,
     /// Size of the file in bytes.
     pub bytes: u64,
 }

@@ -16,6 +16,7 @@ use crate::fault::Action;
 use crate::label::Label;
 use crate::live::Live;
 
+pub use retake_core::outcome::OutcomeKind;
 pub use retake_core::step::StepKind;
 
 /// One entry of a trace. See the module documentation for the two layers.
@@ -287,8 +288,8 @@ pub enum ChildNews {
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct End {
-    /// One word: `passed`, `panicked`, `deadlock`, `livelock`, `horizon`, …
-    pub outcome: String,
+    /// The kind of its end.
+    pub outcome: OutcomeKind,
     /// One or more lines of explanation; empty when passed.
     pub detail: String,
     /// Steps taken.

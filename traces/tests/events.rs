@@ -3,8 +3,8 @@
 use retake_traces::event::{Occurrence, WholeEvent, events};
 use retake_traces::live::{Live, StepEnd};
 use retake_traces::record::{
-    Child, ChildNews, Choice, End, EndKind, Ended, Event, Panic, Record, State, Step, StepKind,
-    Task, TaskKind, Unhandled,
+    Child, ChildNews, Choice, End, EndKind, Ended, Event, OutcomeKind, Panic, Record, State, Step,
+    StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{Header, Sink, TraceReader, TraceWriter};
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ fn state(task: u32, text: &str, at_end: bool) -> Record {
 
 fn end(steps: u64) -> Record {
     Record::End(End {
-        outcome: "passed".to_owned(),
+        outcome: OutcomeKind::Passed,
         detail: String::new(),
         steps,
         now_ns: 5 * steps,

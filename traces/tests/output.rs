@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 use std::path::{Path, PathBuf};
 
 use retake_traces::file::{FileError, OutputFile, check_folder, refuse_input};
-use retake_traces::record::End;
+use retake_traces::record::{End, OutcomeKind};
 use retake_traces::{Header, Record, Sink as _, TraceWriter, verify};
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ type Write = fn(&Path) -> Result<(), FileError>;
 
 fn end() -> Record {
     Record::End(End {
-        outcome: "passed".into(),
+        outcome: OutcomeKind::Passed,
         detail: String::new(),
         steps: 0,
         now_ns: 0,

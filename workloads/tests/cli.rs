@@ -306,7 +306,7 @@ fn show_filters_by_actor_and_step() {
 
 #[test]
 fn a_trace_of_an_unknown_scenario_is_refused() {
-    use retake_traces::record::End;
+    use retake_traces::record::{End, OutcomeKind};
     use retake_traces::{Header, Record, Sink, TraceWriter};
     let folder = TempDir::new().unwrap();
     let header = Header {
@@ -315,7 +315,7 @@ fn a_trace_of_an_unknown_scenario_is_refused() {
     };
     let mut writer = TraceWriter::create(folder.path().join("a"), &header).unwrap();
     let end = End {
-        outcome: "passed".into(),
+        outcome: OutcomeKind::Passed,
         detail: String::new(),
         steps: 0,
         now_ns: 0,

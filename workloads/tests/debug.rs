@@ -248,7 +248,7 @@ fn what_is_never_handled_stays_in_the_mailbox() {
 
 #[test]
 fn a_trace_that_this_program_did_not_record_is_shown_as_it_is() {
-    use retake_traces::record::End;
+    use retake_traces::record::{End, OutcomeKind};
     use retake_traces::{Header, Record, Sink, TraceWriter};
     let folder = TempDir::new().unwrap();
     let header = Header {
@@ -257,7 +257,7 @@ fn a_trace_that_this_program_did_not_record_is_shown_as_it_is() {
     };
     let mut writer = TraceWriter::create(folder.path().join("a"), &header).unwrap();
     let end = End {
-        outcome: "passed".into(),
+        outcome: OutcomeKind::Passed,
         detail: String::new(),
         steps: 0,
         now_ns: 0,

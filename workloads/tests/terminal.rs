@@ -79,10 +79,7 @@ fn forge(header: &mut Header, records: &mut [Record], is_everywhere: bool) {
                 continue;
             }
             Record::Panic(panic) => &mut panic.message,
-            Record::End(end) => {
-                end.outcome.push_str(HOSTILE);
-                &mut end.detail
-            }
+            Record::End(end) => &mut end.detail,
             Record::Detail(text) | Record::Event(Event { text, .. }) => text,
             Record::State(state) => &mut state.text,
             Record::Unhandled(message) => &mut message.text,

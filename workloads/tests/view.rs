@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use retake_cli::view::{Limits, Page, Part, Source, ViewError};
 use retake_traces::record::{
-    Choice, End, Event, Panic, Record, State, Step, StepKind, Task, TaskKind,
+    Choice, End, Event, OutcomeKind, Panic, Record, State, Step, StepKind, Task, TaskKind,
 };
 use retake_traces::{Header, Layers, RunConfig, Sink as _, TraceWriter};
 use serde_json::Value;
@@ -51,7 +51,7 @@ fn task(id: u32, kind: TaskKind, label: &str) -> Record {
 
 fn end(steps: u64, now_ns: u64) -> Record {
     Record::End(End {
-        outcome: "panicked".to_owned(),
+        outcome: OutcomeKind::Panicked,
         detail: EVIL.to_owned(),
         steps,
         now_ns,

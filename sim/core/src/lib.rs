@@ -3,12 +3,13 @@
 //! [`runnable`] is the set of tasks that can run, [`strategy`] has what chooses among them, and
 //! [`random`] is what it draws from. [`step`] has the kinds of steps, [`fault`] what a fault does
 //! and when, [`service`] how requests fail and how many of them, [`packet`] what happens to
-//! packets, [`disk`] to operations on disks, [`time`] durations as people write them. Nothing here
+//! packets, [`disk`] to operations on disks, [`outcome`] how a run ends, [`time`] durations as people write them. Nothing here
 //! knows a runtime or actors, and there are no dependencies: these sources are also compiled as a
 //! part of other crates.
 
 pub mod disk;
 pub mod fault;
+pub mod outcome;
 pub mod packet;
 pub mod random;
 pub mod runnable;

@@ -8,6 +8,7 @@ use retake_traces::counted;
 use retake_traces::error::TraceError;
 use retake_traces::fault::Fault;
 use retake_traces::fault::swarm::PlainRun;
+use retake_traces::record::OutcomeKind;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
@@ -107,21 +108,27 @@ pub struct Waiting {
 }
 
 impl Outcome {
+    /// The kind of this outcome.
+    #[must_use]
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Passed => OutcomeKind::Passed,
+            Self::Panicked { .. } => OutcomeKind::Panicked,
+            Self::Violated { .. } => OutcomeKind::Violated,
+            Self::Deadlock { .. } => OutcomeKind::Deadlock,
+            Self::Livelock { .. } => OutcomeKind::Livelock,
+            Self::Horizon { .. } => OutcomeKind::Horizon,
+            Self::StepLimit { .. } => OutcomeKind::StepLimit,
+            Self::Escaped { .. } => OutcomeKind::Escaped,
+            Self::Lost { .. } => OutcomeKind::Lost,
+            Self::Diverged { .. } => OutcomeKind::Diverged,
+        }
+    }
+
     /// One word for this outcome.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Panicked { .. } => "panicked",
-            Self::Violated { .. } => "violated",
-            Self::Deadlock { .. } => "deadlock",
-            Self::Livelock { .. } => "livelock",
-            Self::Horizon { .. } => "horizon",
-            Self::StepLimit { .. } => "step limit",
-            Self::Escaped { .. } => "escaped",
-            Self::Lost { .. } => "lost",
-            Self::Diverged { .. } => "diverged",
-        }
+        self.kind().word()
     }
 
     /// The explanation, without the name; empty when passed.

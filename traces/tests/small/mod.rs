@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use retake_traces::fault::kinds::{Delay, Kill};
 use retake_traces::record::{
-    Choice, End, Event, Injected, Panic, Record, Step, StepKind, Task, TaskKind,
+    Choice, End, Event, Injected, OutcomeKind, Panic, Record, Step, StepKind, Task, TaskKind,
 };
 use retake_traces::{Header, RunConfig, Sink as _, TraceWriter};
 use tempfile::TempDir;
@@ -42,7 +42,7 @@ pub(crate) fn task(id: u32, label: &str, parent: Option<u32>) -> Record {
 
 pub(crate) fn end(steps: u64, now_ns: u64) -> Record {
     Record::End(End {
-        outcome: "passed".into(),
+        outcome: OutcomeKind::Passed,
         detail: String::new(),
         steps,
         now_ns,

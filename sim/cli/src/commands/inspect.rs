@@ -196,7 +196,7 @@ pub(crate) fn verify(file: &Path, json: bool, out: &mut dyn Write) -> Result<Sta
     writeln!(
         out,
         "run          {} after {}, {:.3} s of virtual time",
-        one_line(&summary.outcome),
+        summary.outcome,
         counted(summary.steps, "step"),
         summary.now_ns as f64 / 1e9
     )?;

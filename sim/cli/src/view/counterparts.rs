@@ -56,7 +56,9 @@ mod tests {
     use crate::view::Limits;
     use retake_inspect::diff;
     use retake_inspect::story::lines;
-    use retake_traces::record::{Choice, End, Event, Record, Step, StepKind, Task, TaskKind};
+    use retake_traces::record::{
+        Choice, End, Event, OutcomeKind, Record, Step, StepKind, Task, TaskKind,
+    };
     use retake_traces::{Header, Sink, TraceWriter};
 
     fn task(id: u32, label: &str) -> Record {
@@ -80,11 +82,11 @@ mod tests {
     }
 
     /// Two tasks, and then these.
-    fn run(rest: &[[Record; 2]], outcome: &str) -> Vec<Record> {
+    fn run(rest: &[[Record; 2]], outcome: OutcomeKind) -> Vec<Record> {
         let mut records = vec![task(0, "a"), task(1, "b")];
         records.extend(rest.iter().flatten().cloned());
         records.push(Record::End(End {
-            outcome: outcome.to_owned(),
+            outcome,
             detail: String::new(),
             steps: rest.len() as u64,
             now_ns: 9,
@@ -119,8 +121,11 @@ mod tests {
     #[test]
     fn the_same_events_at_other_places_are_partners_and_the_second_of_two_is_not() {
         let [one, two] = [handles(0, "One"), handles(1, "Two")];
-        let left = columns(&run(&[one.clone(), two.clone(), one.clone()], "passed"));
-        let right = columns(&run(&[two, one], "violated"));
+        let left = columns(&run(
+            &[one.clone(), two.clone(), one.clone()],
+            OutcomeKind::Passed,
+        ));
+        let right = columns(&run(&[two, one], OutcomeKind::Violated));
         let [left, right] = partners([&left, &right]);
         assert_eq!(left, [0, 1, 3, 2, NONE, 4]);
         assert_eq!(right, [0, 1, 3, 2, 5]);
@@ -130,12 +135,12 @@ mod tests {
     fn two_traces_part_at_the_first_row_that_differs() {
         let logged = |text: &str| [Record::Event(Event::log(text)), Record::Cause(1)];
         let rest = [handles(0, "One"), logged("x"), handles(1, "Two")];
-        let whole = run(&rest, "passed");
+        let whole = run(&rest, OutcomeKind::Passed);
         assert_eq!(rows_of_parting(&whole, &whole), None);
         let with = |index: usize, other: [Record; 2]| {
             let mut rest = rest.to_vec();
             rest[index] = other;
-            run(&rest, "passed")
+            run(&rest, OutcomeKind::Passed)
         };
         let of = |other: &[Record]| rows_of_parting(&whole, other);
         assert_eq!(of(&with(0, handles(1, "One"))), Some([2, 2]));

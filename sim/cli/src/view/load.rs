@@ -4,7 +4,7 @@ use retake_inspect::Line;
 use retake_inspect::notes::Notes;
 use retake_traces::counted;
 use retake_traces::event::Occurrence;
-use retake_traces::record::{End, Task};
+use retake_traces::record::{End, OutcomeKind, Task};
 use retake_traces::{Events, TraceError, TraceReader};
 use serde_json::{Value, json};
 
@@ -104,7 +104,9 @@ pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded
     } else if !header.layers.causality {
         notes.push("recorded without causes: no arrows".to_owned());
     }
-    let has_failed = end.as_ref().is_some_and(|end| end.outcome != "passed");
+    let has_failed = end
+        .as_ref()
+        .is_some_and(|end| end.outcome != OutcomeKind::Passed);
     if has_failed && header.reasons.is_empty() {
         notes.extend(source.note_if_unexplained.clone());
     }

@@ -235,7 +235,7 @@ impl Core {
             .clone()
             .unwrap_or(Outcome::StepLimit { busy: Vec::new() });
         let end = End {
-            outcome: outcome.name().to_owned(),
+            outcome: outcome.kind(),
             detail: outcome.detail(),
             steps: self.stats.steps,
             now_ns: self.end_ns(),

@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use retake_traces::live::Live;
-use retake_traces::record::{End, Record};
+use retake_traces::record::{End, OutcomeKind, Record};
 use retake_traces::{Sink as _, TraceError, TraceWriter};
 
 use super::Recorded;
@@ -52,7 +52,7 @@ impl State {
     pub(super) fn close(&mut self) {
         self.write_step_end();
         let end = End {
-            outcome: "recorded".to_owned(),
+            outcome: OutcomeKind::Recorded,
             detail: self.gap.clone().unwrap_or_default(),
             steps: self.recorded.steps,
             now_ns: self.last_ns,

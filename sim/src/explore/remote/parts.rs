@@ -165,7 +165,7 @@ impl<S: Sink> Receiver<S> {
     pub(super) fn end(&mut self, run: &Run<String>) {
         if self.error.is_none() && self.sink.keeps_records() {
             let end = Record::End(End {
-                outcome: run.outcome.name().into(),
+                outcome: run.outcome.kind(),
                 detail: run.outcome.detail(),
                 steps: self.position.steps,
                 now_ns: self.position.now_ns,

@@ -89,7 +89,7 @@ impl Outcome {
                 add_to(&mut side.panics, || format!("{}: {}", event.who, what()));
             }
             Occurrence::End(end) => {
-                side.outcome.clone_from(&end.outcome);
+                end.outcome.word().clone_into(&mut side.outcome);
                 if !end.detail.is_empty() {
                     side.outcome += &format!(": {}", retake_traces::clean::one_line(&end.detail));
                 }

@@ -9,7 +9,7 @@ use retake_traces::clean::Form;
 use retake_traces::event::{Occurrence, WholeEvent};
 use retake_traces::fault::Action;
 use retake_traces::header::Header;
-use retake_traces::record::{Choice, EventKind, StepKind, TaskKind};
+use retake_traces::record::{Choice, EventKind, OutcomeKind, StepKind, TaskKind};
 
 /// Writes JSON lines. The first object is the run; the fields of the others depend on
 /// what `record` says.
@@ -83,7 +83,7 @@ enum Object<'a> {
     End {
         #[serde(flatten)]
         at: At<'a>,
-        outcome: &'a str,
+        outcome: OutcomeKind,
         detail: &'a str,
         steps: u64,
     },
@@ -179,7 +179,7 @@ impl Exporter for Jsonl {
             }
             Occurrence::End(end) => Object::End {
                 at,
-                outcome: &end.outcome,
+                outcome: end.outcome,
                 detail: &end.detail,
                 steps: end.steps,
             },

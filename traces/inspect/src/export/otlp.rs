@@ -29,7 +29,7 @@ use crate::senders::Senders;
 use retake_traces::clean::{Form, one_line};
 use retake_traces::event::{Occurrence, WholeEvent};
 use retake_traces::header::Header;
-use retake_traces::record::StepKind;
+use retake_traces::record::{OutcomeKind, StepKind};
 
 /// Unix time at which simulations begin, 2020-01-01 00:00:00 UTC: a span without a time
 /// does not exist.
@@ -56,7 +56,7 @@ pub struct Otlp {
     running: Option<u32>,
     spans: Vec<Span>,
     now_ns: u64,
-    end: Option<(String, String)>,
+    end: Option<(OutcomeKind, String)>,
     /// Spans so far that are of no step.
     alone: u64,
 }
@@ -367,7 +367,7 @@ impl Exporter for Otlp {
                 self.happened(entry, event(text, Vec::new()), Status::default(), out)
             }
             Occurrence::End(end) => {
-                self.end = Some((end.outcome.clone(), end.detail.clone()));
+                self.end = Some((end.outcome, end.detail.clone()));
                 Ok(())
             }
             Occurrence::Unhandled(message) => {
@@ -394,10 +394,14 @@ impl Exporter for Otlp {
         span.end_time_unix_nano = unix(self.now_ns);
         span.attributes = vec![number("retake.seed", self.run.seed)];
         if let Some((outcome, detail)) = self.end.take() {
-            span.attributes.push(text("retake.outcome", &*outcome));
-            if outcome != "passed" {
+            span.attributes.push(text("retake.outcome", outcome.word()));
+            if outcome != OutcomeKind::Passed {
                 span.status = Status {
-                    message: if detail.is_empty() { outcome } else { detail },
+                    message: if detail.is_empty() {
+                        outcome.word().to_owned()
+                    } else {
+                        detail
+                    },
                     code: ERROR,
                 };
             }

@@ -284,7 +284,7 @@ impl Perfetto {
             // The whole is among the arguments.
             Occurrence::Panic(_) => "PANIC",
             Occurrence::State(_) => "state at the end",
-            Occurrence::End(end) => &*end.outcome,
+            Occurrence::End(end) => end.outcome.word(),
             _ => what.trim_start_matches("| "),
         };
         let (thread, scope) = match event.task {

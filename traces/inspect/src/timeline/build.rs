@@ -5,15 +5,13 @@ use std::sync::Arc;
 use super::checkpoint::{Checkpoints, Entry, Message, is_queued};
 use super::located::Located;
 use super::segment::{Place, Segments};
-use super::{
-    CUT_SHORT, Ended, HowEnded, LEFT_MAX, Left, Life, MARKS_MAX, Mark, MarkKind, Timeline,
-};
+use super::{Ended, HowEnded, LEFT_MAX, Left, Life, MARKS_MAX, Mark, MarkKind, Timeline};
 use retake_traces::error::TraceError;
 use retake_traces::event::{EventBuilder, Occurrence, WholeEvent};
 use retake_traces::fault::Action;
 use retake_traces::reader::TraceReader;
 use retake_traces::record::{
-    Child, ChildNews, End, EndKind, EventKind, Step, StepKind, Task, TaskKind,
+    Child, ChildNews, End, EndKind, EventKind, OutcomeKind, Step, StepKind, Task, TaskKind,
 };
 
 /// What may be kept.
@@ -64,7 +62,7 @@ pub(super) fn build(
         }
     };
     let end = end.unwrap_or_else(|| End {
-        outcome: CUT_SHORT.to_owned(),
+        outcome: OutcomeKind::CutShort,
         detail: damage
             .as_ref()
             .map_or_else(String::new, ToString::to_string),

@@ -17,7 +17,7 @@
 //!
 //! ```
 //! # use retake_traces::{Header, Layers, Record, Sink, TraceWriter};
-//! # use retake_traces::record::{Choice, End, State, Step, StepKind, Task, TaskKind};
+//! # use retake_traces::record::{Choice, End, OutcomeKind, State, Step, StepKind, Task, TaskKind};
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("a.retake");
 //! # let header = Header { layers: Layers::ALL, ..Header::default() };
@@ -33,7 +33,7 @@
 //! #     Record::Cause(1),
 //! #     Record::State(State { task: 1, text: "[]".into(), at_end: false }),
 //! #     Record::State(State { task: 1, text: "[7]".into(), at_end: true }),
-//! #     Record::End(End { outcome: "passed".into(), detail: String::new(), steps: 3, now_ns: 15 }),
+//! #     Record::End(End { outcome: OutcomeKind::Passed, detail: String::new(), steps: 3, now_ns: 15 }),
 //! # ] { writer.record(&record)?; }
 //! # writer.finish()?;
 //! use retake_inspect::Timeline;
@@ -70,7 +70,7 @@ use retake_traces::error::TraceError;
 use retake_traces::fault::Action;
 use retake_traces::header::Header;
 use retake_traces::reader::TraceReader;
-use retake_traces::record::{End, TaskKind};
+use retake_traces::record::{End, OutcomeKind, TaskKind};
 use segment::{Place, Segments};
 
 pub use condition::Condition;
@@ -185,9 +185,6 @@ struct Left {
 /// Messages that were never handled and are kept; of more, the first.
 const LEFT_MAX: usize = 1 << 16;
 
-/// The outcome of a run of which the end is not known, since its trace is cut short.
-pub const CUT_SHORT: &str = "cut short";
-
 /// A trace, ready to be looked at step by step. See the module documentation.
 #[derive(Debug)]
 pub struct Timeline {
@@ -246,7 +243,7 @@ impl Timeline {
     }
 
     /// How it ended. Where the trace is cut short before that, the outcome is
-    /// [`CUT_SHORT`], with the reason and with what was read.
+    /// [`OutcomeKind::CutShort`], with the reason and with what was read.
     #[must_use]
     pub fn end(&self) -> &End {
         &self.end
@@ -288,9 +285,9 @@ impl Timeline {
     /// also of a trace that is cut short. None when it passed.
     #[must_use]
     pub fn failure_step(&self) -> Option<u64> {
-        match self.end.outcome.as_str() {
-            "passed" => None,
-            "panicked" => Some(self.last_panic.unwrap_or(self.steps)),
+        match self.end.outcome {
+            OutcomeKind::Passed => None,
+            OutcomeKind::Panicked => Some(self.last_panic.unwrap_or(self.steps)),
             _ => Some(self.steps),
         }
     }

@@ -11,8 +11,8 @@ use retake_traces::Label;
 use retake_traces::event::{Occurrence, WholeEvent};
 use retake_traces::fault::kinds::{self, Kill};
 use retake_traces::record::{
-    Child, ChildNews, Choice, Event, EventKind, Injected, Panic, Record, State, Step, StepKind,
-    Task, Unhandled,
+    Child, ChildNews, Choice, Event, EventKind, Injected, OutcomeKind, Panic, Record, State, Step,
+    StepKind, Task, Unhandled,
 };
 use retake_traces::run::Layers;
 use retake_traces::sink::Sink;
@@ -116,7 +116,7 @@ fn records(deeds: &[Deed]) -> Vec<Record> {
         records.push(Record::State(State { task, text, at_end }));
     }
     records.push(Record::End(End {
-        outcome: "panicked".to_owned(),
+        outcome: OutcomeKind::Panicked,
         detail: String::new(),
         steps: step,
         now_ns,
@@ -372,7 +372,7 @@ fn a_trace_without_its_end_is_cut_short_there() {
     writer.record(&Record::Event(Event::log("x"))).unwrap();
     writer.finish().unwrap();
     let timeline = Timeline::open(&path).unwrap();
-    assert_eq!(timeline.end().outcome, CUT_SHORT);
+    assert_eq!(timeline.end().outcome, OutcomeKind::CutShort);
     let error = timeline.into_damage().unwrap().to_string();
     assert!(error.contains("the run's end is missing"), "{error}");
 }
@@ -384,7 +384,7 @@ fn what_comes_after_the_end_is_left_out() {
     told.extend(told.clone());
     let mut timeline = timeline(&folder, &told, 30, &Limits::default());
     assert_eq!(
-        (timeline.steps(), &*timeline.end().outcome),
+        (timeline.steps(), timeline.end().outcome.word()),
         (1, "panicked")
     );
     let is_later = |event: &WholeEvent| event.step > 1;
@@ -475,7 +475,7 @@ fn a_trace_that_is_cut_anywhere_is_looked_at_up_to_there() {
         assert!(steps <= timeline.steps(), "{how}: more is there");
         steps = timeline.steps();
         check_rest(&mut timeline, &lines, &how);
-        if timeline.end().outcome == CUT_SHORT {
+        if timeline.end().outcome == OutcomeKind::CutShort {
             assert_eq!(timeline.end().steps, steps);
             assert_eq!(timeline.failure_step(), Some(steps));
         } else {
@@ -499,7 +499,7 @@ fn a_trace_with_a_wrong_byte_is_looked_at_up_to_there() {
             let how = format!("bit {} of byte {place}", place % 8);
             assert!(timeline.damage().is_some(), "{how}");
             check_rest(&mut timeline, &lines, &how);
-            cut_short += usize::from(timeline.end().outcome == CUT_SHORT);
+            cut_short += usize::from(timeline.end().outcome == OutcomeKind::CutShort);
         }
     }
     assert!(cut_short > bytes.len() / 3, "{cut_short}");
@@ -556,7 +556,7 @@ fn a_task_ends_as_the_trace_tells() {
             news: ChildNews::Ended,
         }),
         Record::End(End {
-            outcome: "passed".to_owned(),
+            outcome: OutcomeKind::Passed,
             detail: String::new(),
             steps: 6,
             now_ns: 6,
@@ -638,7 +638,7 @@ fn a_step_with_very_many_states_is_searched_in_one_pass() {
         })
     }));
     records.push(Record::End(retake_traces::record::End {
-        outcome: "passed".to_owned(),
+        outcome: OutcomeKind::Passed,
         detail: String::new(),
         steps: 1,
         now_ns: 1,

@@ -17,8 +17,8 @@ use retake_traces::Label;
 use retake_traces::fault::kinds::{self, Delay, Kill};
 use retake_traces::live::{Live, Piece, Start, StepEnd};
 use retake_traces::record::{
-    Child, ChildNews, Choice, End, EndKind, Ended, Event, EventKind, Injected, Panic, Record,
-    State, Step, StepKind, Task, TaskKind, Unhandled,
+    Child, ChildNews, Choice, End, EndKind, Ended, Event, EventKind, Injected, OutcomeKind, Panic,
+    Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{Header, Schedule, Sink, Strategy, TraceReader, TraceWriter, verify};
 
@@ -506,12 +506,18 @@ fn any_record(numbers: &mut Numbers) -> Record {
             message: text(numbers),
         }),
         _ => Record::End(End {
-            outcome: text(numbers),
+            outcome: any_outcome(numbers),
             detail: text(numbers),
             steps: unusual(numbers),
             now_ns: unusual(numbers),
         }),
     }
+}
+
+fn any_outcome(numbers: &mut Numbers) -> OutcomeKind {
+    let mut kinds = OutcomeKind::all();
+    let place = numbers.below(OutcomeKind::all().count());
+    kinds.nth(place).expect("it is below their number")
 }
 
 /// What only recordings of live processes say.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use retake_traces::fault::kinds::{Delay, Kill};
 use retake_traces::record::{
-    Choice, End, Event, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
+    Choice, End, Event, Injected, OutcomeKind, Panic, Record, State, Step, StepKind, Task,
+    TaskKind, Unhandled,
 };
 use retake_traces::{Header, Layers, RunConfig, Sink, TraceWriter};
 
@@ -68,7 +69,7 @@ pub(crate) fn event(text: &str) -> Record {
 
 pub(crate) fn end(outcome: &str, steps: u64, now_ns: u64) -> Record {
     Record::End(End {
-        outcome: outcome.into(),
+        outcome: OutcomeKind::of_word(outcome).expect("a word for an outcome"),
         detail: if outcome == "passed" {
             String::new()
         } else {

@@ -2,11 +2,12 @@
 
 use retake_inspect::Line;
 use retake_inspect::timeline::{
-    CUT_SHORT, Condition, Direction, Mark, MarkKind, Queued, Seen, StateAt, Timeline, World,
+    Condition, Direction, Mark, MarkKind, Queued, Seen, StateAt, Timeline, World,
 };
 use retake_sim::did_you_mean;
 use retake_traces::TraceError;
 use retake_traces::event::{Occurrence, WholeEvent};
+use retake_traces::record::OutcomeKind;
 use serde::Serialize;
 
 use super::source::Source;
@@ -83,7 +84,7 @@ pub(super) struct Answers {
     pub(super) seed: u64,
     pub(super) strategy: String,
     pub(super) steps: u64,
-    pub(super) outcome: String,
+    pub(super) outcome: OutcomeKind,
     pub(super) notes: Vec<String>,
     /// What avoids the failure, where the trace has it.
     pub(super) reasons: Vec<String>,
@@ -199,7 +200,7 @@ impl Answers {
             seed: header.config.seed,
             strategy: header.config.strategy.to_string(),
             steps: timeline.steps(),
-            outcome: timeline.end().outcome.clone(),
+            outcome: timeline.end().outcome,
             notes: source.notes.clone(),
             reasons: header.reasons,
             at,
@@ -387,8 +388,8 @@ fn why(timeline: &mut Timeline, at: u64) -> Result<Why, TraceError> {
     faults.reverse();
     let end = timeline.end();
     let end = match end.detail.as_str() {
-        detail if end.outcome == CUT_SHORT => format!("is {CUT_SHORT}: {detail}"),
-        "" => end.outcome.clone(),
+        detail if end.outcome == OutcomeKind::CutShort => format!("is {}: {detail}", end.outcome),
+        "" => end.outcome.to_string(),
         detail => format!("{}: {detail}", end.outcome),
     };
     Ok(Why {

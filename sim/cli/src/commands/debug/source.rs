@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use retake_inspect::Timeline;
-use retake_inspect::timeline::CUT_SHORT;
 use retake_sim::explore::Case;
 use retake_traces::counted;
+use retake_traces::record::OutcomeKind;
 use retake_traces::{Header, TraceReader};
 use tempfile::TempDir;
 
@@ -71,7 +71,7 @@ impl Source {
         let timeline = timeline?;
         let mut notes = notes;
         if let Some(damage) = timeline.damage() {
-            notes.push(if timeline.end().outcome == CUT_SHORT {
+            notes.push(if timeline.end().outcome == OutcomeKind::CutShort {
                 let step = timeline.steps();
                 format!("the trace is cut short after step {step}: {damage}")
             } else {

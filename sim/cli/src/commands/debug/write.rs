@@ -23,7 +23,7 @@ impl Answers {
             one_line(&self.scenario),
             self.seed,
             one_line(&self.strategy),
-            one_line(&self.outcome),
+            self.outcome,
             counted(self.steps, "step")
         )?;
         for note in &self.notes {

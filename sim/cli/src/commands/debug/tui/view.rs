@@ -13,7 +13,7 @@ use retake_inspect::Line;
 use retake_inspect::timeline::MarkKind;
 use retake_traces::clean::is_harmful;
 use retake_traces::event::Occurrence;
-use retake_traces::record::{Choice, StepKind};
+use retake_traces::record::{Choice, OutcomeKind, StepKind};
 
 use super::super::text::{Change, cut, cut_front, difference, one_line, seconds};
 use super::layout::rows;
@@ -109,7 +109,7 @@ fn look_of(line: &Line) -> (&'static str, Style) {
             Choice::Eager => ("+", Style::new()),
         },
         Occurrence::Fault(_) | Occurrence::Panic(_) => ("!", FAULT),
-        Occurrence::End(end) if end.outcome != "passed" => ("!", FAULT),
+        Occurrence::End(end) if end.outcome != OutcomeKind::Passed => ("!", FAULT),
         _ => (" ", DIM),
     }
 }
