@@ -289,7 +289,7 @@ impl EventBuilder {
         label.unwrap_or_else(|| format!("task {task}").into())
     }
 
-    /// True when an event has begun and may not be complete.
+    /// True when an event has started and may not be complete.
     #[must_use]
     pub fn has_open(&self) -> bool {
         self.open.is_some()

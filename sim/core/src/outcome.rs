@@ -60,7 +60,7 @@ impl OutcomeKind {
         Self::all().find(|kind| kind.word() == word)
     }
 
-    /// All that a trace may say.
+    /// Those that a trace may have.
     pub fn all() -> impl Iterator<Item = Self> {
         let kinds = WORDS.iter().map(|(kind, _)| *kind);
         kinds.filter(|kind| *kind != Self::CutShort)

@@ -2,7 +2,7 @@
 //!
 //! Most of it is recorded: a step names the step that sent its message or woke its task.
 //! Where several steps can have ended an await none is recorded, and the likeliest is
-//! inferred. Virtual time stands still while anything can run, so a waker ran at the same
+//! inferred. Virtual time does not move while anything can run, so a waker ran at the same
 //! time, and it followed from what the task did before it awaited.
 
 use std::collections::BTreeMap;
