@@ -30,6 +30,7 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
     // Once, instead of in each child.
     retake_engine::internal::prepare();
     os::share_one_arena();
+    os::explain_abort(socket.as_fd());
     if let Err(what) = os::others_sleep(REST) {
         let _ = wire::send(&socket, wire::REFUSAL, what.as_bytes());
         os::exit(2);
@@ -84,7 +85,6 @@ pub(super) fn serve(number: &str, run: Runner<'_>) -> ! {
 /// Answer a request of this length, within its limits.
 fn respond(socket: &UnixStream, length: usize, run: Runner<'_>, is_child: bool) {
     server::answer(socket, length, run, |limits| {
-        os::explain_abort(socket.as_fd());
         if is_child {
             os::limit_life(limits.alarm_s);
         }
