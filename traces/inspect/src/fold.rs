@@ -128,17 +128,7 @@ pub fn fold(lines: Vec<Line>, keep: impl Fn(&Line) -> bool) -> Vec<Passage> {
     let mut rest = lines.into_iter();
     let mut place = 0;
     while place < shapes.len() {
-        // The shortest round that covers the most.
-        let mut best = (1, 1);
-        for round in 1..=ROUND_MAX.min((shapes.len() - place) / ROUNDS_MIN) {
-            let first = &shapes[place..place + round];
-            let same = shapes[place..].chunks_exact(round);
-            let times = same.take_while(|chunk| *chunk == first).count();
-            if times >= ROUNDS_MIN && times * round > best.0 * best.1 {
-                best = (round, times);
-            }
-        }
-        let (round, times) = best;
+        let (round, times) = rounds(&shapes[place..]);
         passages.extend(rest.by_ref().take(round).map(Passage::Line));
         if times > 1 {
             let skipped = round * (times - 2);
@@ -153,19 +143,34 @@ pub fn fold(lines: Vec<Line>, keep: impl Fn(&Line) -> bool) -> Vec<Passage> {
     passages
 }
 
+/// The length of the round that these lines begin with, and how often it comes in a row: the
+/// shortest round that covers the most.
+fn rounds(shapes: &[String]) -> (usize, usize) {
+    let mut best = (1, 1);
+    for round in 1..=ROUND_MAX.min(shapes.len() / ROUNDS_MIN) {
+        let first = &shapes[..round];
+        let same = shapes.chunks_exact(round);
+        let times = same.take_while(|chunk| *chunk == first).count();
+        if times >= ROUNDS_MIN && times * round > best.0 * best.1 {
+            best = (round, times);
+        }
+    }
+    best
+}
+
 /// The lines as one passage: as further rounds, where they are nothing else, or as lines that
 /// are left out.
 #[must_use]
-pub fn left_out(lines: Vec<Line>) -> Passage {
-    let count = lines.len();
-    match &fold(lines, |_| false)[..] {
-        [first @ .., Passage::Repeated { round, times }] if first.len() == round.len() => {
-            Passage::Repeated {
-                round: round.clone(),
-                times: times + 1,
-            }
-        }
-        _ => Passage::LeftOut(count),
+pub fn left_out(lines: &[&Line]) -> Passage {
+    let shapes: Vec<String> = lines.iter().map(|line| shape(line)).collect();
+    let (round, times) = rounds(&shapes);
+    if times == 1 || round * times < lines.len() {
+        return Passage::LeftOut(lines.len());
+    }
+    let last = lines[lines.len() - round..].iter();
+    Passage::Repeated {
+        round: last.map(|line| (*line).clone()).collect(),
+        times,
     }
 }
 
@@ -237,7 +242,7 @@ mod tests {
                 .map(|step| line(step, who[step as usize % 2], "Tick"))
                 .collect()
         };
-        let text = |lines| left_out(lines).to_text(100);
+        let text = |lines: Vec<Line>| left_out(&lines.iter().collect::<Vec<_>>()).to_text(100);
         let one = "  (8 more times until 0.008 s, step 8: `a` handles Tick)";
         assert_eq!(text(ticks(["a", "a"])), one);
         let two = "  (4 more times until 0.008 s, step 8: `b` handles Tick, `a` handles Tick)";

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::mem;
 
 use retake_inspect::fold::{Passage, fold, left_out};
 use retake_inspect::story::Line;
@@ -130,8 +129,7 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
         };
         if rank.is_some() || is_near {
             if skipped.len() >= GAP_MIN {
-                let gap = left_out(mem::take(&mut skipped));
-                chosen.push(Chosen::Gap(Box::new(gap)));
+                chosen.push(Chosen::Gap(Box::new(left_out(&skipped))));
             }
             skipped.clear();
             let far = distances
@@ -141,7 +139,7 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
             let rank = rank.unwrap_or(u32::MAX).min(NEAR + far);
             chosen.push(Chosen::Line(line, rank));
         } else if line.is_step() {
-            skipped.push(line.clone());
+            skipped.push(line);
         }
     }
     abridge(chosen, &nearest)
