@@ -69,7 +69,7 @@ struct TaskRows {
     last_step: u32,
 }
 
-/// Rows, and the rows that they are connected with; `NONE` where there is none.
+/// Rows, and the rows that they are connected with; `NONE` where there is no such row.
 struct Connected<'a> {
     rows: &'a Rows<'a>,
     cause: Vec<u32>,
