@@ -88,6 +88,9 @@ fn every_strategy_replays_from_its_schedule_and_from_its_seed() {
         "defer:percent=50",
         "defer:percent=100",
         "defer:percent=0",
+        "pos",
+        "starve:steps=9",
+        "delays:count=3,steps=200",
     ] {
         for seed in 0..10 {
             let sim = |strategy: Strategy| {

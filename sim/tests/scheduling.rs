@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use retake_sim::runnable::Runnable;
+use retake_sim::strategy::{NewTask, Scheduler, TaskKind};
 use retake_sim::{Outcome, Sim, Strategy};
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -381,4 +383,79 @@ fn a_task_that_yields_goes_on_in_any_order_with_those_that_are_runnable() {
         orders.insert(run.expect_passed());
     }
     assert_eq!(orders.len(), 20, "all of 6 over 3: {orders:?}");
+}
+
+/// Runs actors first, by their labels, and notes what it is shown.
+struct ByLabel {
+    log: Log,
+    labels: Vec<(TaskKind, String)>,
+}
+
+impl Scheduler for ByLabel {
+    fn started(&mut self, task: &NewTask<'_>) {
+        let label = task.label.to_string();
+        note(
+            &self.log,
+            format!("{}: {:?} {label}", task.serial, task.kind),
+        );
+        // No task has ended here, so that no slot is taken twice.
+        assert_eq!(task.slot as usize, self.labels.len());
+        self.labels.push((task.kind, label));
+    }
+
+    fn pick(&mut self, _step: u64, runnable: &mut Runnable) -> Option<u32> {
+        let rank = |slot: &u32| {
+            let (kind, label) = &self.labels[*slot as usize];
+            (*kind != TaskKind::Actor, label.clone())
+        };
+        let slots: Vec<u32> = runnable.in_order().collect();
+        slots.into_iter().min_by_key(rank)
+    }
+}
+
+#[test]
+fn a_scheduler_of_user_code_chooses_by_kind_and_label() {
+    let (seen, heard) = (Log::default(), Log::default());
+    let log = seen.clone();
+    let sim = Sim::new().scheduler("by label", move |_| {
+        Box::new(ByLabel {
+            log: log.clone(),
+            labels: Vec::new(),
+        })
+    });
+    let log = heard.clone();
+    let run = sim.run(move || {
+        let log = log.clone();
+        async move {
+            let mut children = Vec::new();
+            for (number, name) in ["c", "a", "b"].into_iter().enumerate() {
+                let name = retake::scoped_name(name);
+                let child = Child(log.clone(), number as u32);
+                children.push(Actor::spawn(Some(name), child, ()).await.unwrap().0);
+            }
+            retake::sleep(Duration::from_millis(1)).await;
+            let log = log.clone();
+            let task = retake::spawn_named("a task", async move { note(&log, "task") });
+            for child in &children {
+                child.cast(ChildMessage::Hello).unwrap();
+            }
+            task.await.unwrap();
+        }
+    });
+    assert!(run.passed(), "{run}");
+    let lines = |log: &Log| log.lock().unwrap().clone();
+    assert_eq!(
+        lines(&heard),
+        ["child 1 hello", "child 2 hello", "child 0 hello", "task"]
+    );
+    assert_eq!(
+        lines(&seen),
+        [
+            "0: Scenario scenario",
+            "1: Actor c",
+            "2: Actor a",
+            "3: Actor b",
+            "4: Task a task"
+        ]
+    );
 }

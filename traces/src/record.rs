@@ -18,6 +18,7 @@ use crate::live::Live;
 
 pub use retake_core::outcome::OutcomeKind;
 pub use retake_core::step::StepKind;
+pub use retake_core::task::TaskKind;
 
 /// One entry of a trace. See the module documentation for the two layers.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
@@ -121,18 +122,6 @@ pub struct Task {
     pub label: Label,
     /// The task in whose step this one was started.
     pub parent: Option<u32>,
-}
-
-/// What a task is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskKind {
-    /// The scenario's own code.
-    Scenario,
-    /// A ractor actor.
-    Actor,
-    /// A task spawned through the facade.
-    Task,
 }
 
 /// A fault that was injected.

@@ -1,7 +1,7 @@
 //! Strategies as data: which of the runnable tasks takes the next step.
 //!
 //! A [`Strategy`] is what a run, a saved case and the header of a trace name. It parses and
-//! prints here and nowhere else; the engine has what chooses by it.
+//! prints here and nowhere else, by the list of `retake_core`, which also has what chooses by it.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -53,11 +53,12 @@ impl<'a> Settings<'a> {
 /// A strategy's name, and its settings with their usual values.
 type Form = (&'static str, &'static [(&'static str, u64)]);
 
-macro_rules! strategies {
+macro_rules! as_data {
     ($(
         $(#[$doc:meta])*
         $name:literal $variant:ident
         $({ $($(#[$setting_doc:meta])* $setting:ident: u64 = $usual:literal in $range:expr,)* })?
+        => $make:expr;
     )*) => {
         /// A strategy, as data.
         ///
@@ -125,40 +126,7 @@ macro_rules! strategies {
     };
 }
 
-strategies! {
-    /// First in, first out: the order closest to what tokio itself would do.
-    "fifo" Fifo
-    /// Each runnable task with equal probability.
-    #[default]
-    "random" Random
-    /// Probabilistic concurrency testing: the task of the highest random priority runs, and
-    /// `depth - 1` times the one that runs drops below all others.
-    "pct" Pct {
-        /// Number of ordering constraints that the sought bug needs, at least 1.
-        depth: u64 = 3 in 1..=1_000,
-        /// Expected number of steps of a run, at least 1.
-        steps: u64 = 10_000 in 1..=u64::MAX,
-    }
-    /// Partial order sampling: each step that becomes runnable draws a priority of its own.
-    "pos" Pos
-    /// One task at a time runs only when no other can; the others with equal probability.
-    "starve" Starve {
-        /// Steps for which a task starves on average, at least 1.
-        steps: u64 = 100 in 1..=1_000_000_000,
-    }
-    /// Tasks run as they come, but for those that are deferred until no eager work is left.
-    "defer" Defer {
-        /// Probability of deferring, in percent, 0 to 100.
-        percent: u64 = 10 in 0..=100,
-    }
-    /// First in, first out but for some delays, each at a random step.
-    "delays" Delays {
-        /// The number of delays, at least 1.
-        count: u64 = 2 in 1..=1_000,
-        /// Expected number of steps of a run, at least 1.
-        steps: u64 = 10_000 in 1..=u64::MAX,
-    }
-}
+retake_core::strategies!(as_data);
 
 impl Strategy {
     /// First in, first out but for these.
@@ -203,7 +171,8 @@ pub struct StrategyError {
 }
 
 /// How all strategies are written, as a part of a sentence: `fifo, pos or defer[:percent=10]`.
-fn forms() -> String {
+#[must_use]
+pub fn forms() -> String {
     let form = |(name, settings): &Form| {
         let settings: Vec<String> = settings
             .iter()

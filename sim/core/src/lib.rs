@@ -3,8 +3,8 @@
 //! [`runnable`] is the set of tasks that can run, [`strategy`] has what chooses among them, and
 //! [`random`] is what it draws from. [`step`] has the kinds of steps, [`fault`] what a fault does
 //! and when, [`service`] how requests fail and how many of them, [`packet`] what happens to
-//! packets, [`disk`] to operations on disks, [`outcome`] how a run ends, [`time`] durations as people write them. Nothing here
-//! knows a runtime or actors, and there are no dependencies: these sources are also compiled as a
+//! packets, [`disk`] to operations on disks, [`task`] has the kinds of tasks, [`outcome`] how a run
+//! ends, [`time`] durations as people write them. Nothing here knows a runtime or actors, and there are no dependencies: these sources are also compiled as a
 //! part of other crates.
 
 pub mod disk;
@@ -16,4 +16,5 @@ pub mod runnable;
 pub mod service;
 pub mod step;
 pub mod strategy;
+pub mod task;
 pub mod time;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use retake_sim::explore::{Campaign, Exhausted, Exhaustive, Explorer, STEP_LIMIT, Search};
-use retake_sim::{FaultPlan, parse_duration};
+use retake_sim::{FaultPlan, parse_duration, strategy};
 use retake_traces::counted;
 use retake_traces::file::{OutputFile, check_folder, check_output, read_text, refuse_input};
 
@@ -27,8 +27,11 @@ use crate::workers::workers;
 struct Explored {
     /// The scenario's name, see `list`.
     scenario: String,
-    /// How each seed's strategy is chosen: mix, or one strategy.
-    #[arg(long, default_value_t = Search::Mix)]
+    #[arg(
+        long,
+        default_value_t = Search::Mix,
+        help = format!("How each seed's strategy is chosen: mix, {}", strategy::forms())
+    )]
     strategy: Search,
     /// Faults of each run: none, swarm, or a fault plan in a TOML file.
     #[arg(long, default_value = "none")]

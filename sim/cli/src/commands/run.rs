@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use retake_sim::plan::PlainRun;
-use retake_sim::{Fault, FaultPlan, Strategy};
+use retake_sim::{Fault, FaultPlan, Strategy, strategy};
 use retake_traces::clean::{clean, one_line};
 use retake_traces::file::{check_output, refuse_input};
 use retake_traces::{Layers, RunConfig, counted};
@@ -32,9 +32,11 @@ pub(crate) struct RunArgs {
     /// The seed from which every choice of the run derives.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Who chooses the next step: fifo, random, pct[:depth=3,steps=10000], pos,
-    /// starve[:steps=100], defer[:percent=10] or delays[:count=2,steps=10000].
-    #[arg(long, default_value_t = Strategy::default())]
+    #[arg(
+        long,
+        default_value_t = Strategy::default(),
+        help = format!("What chooses the next step: {}", strategy::forms())
+    )]
     strategy: Strategy,
     /// Record the run in this file.
     #[arg(long, value_name = "FILE")]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Scheduler;
 use crate::runnable::Runnable;
+use crate::task::NewTask;
 
 /// A step of a task: the task's number in traces, and which of its steps, from 1.
 pub type StepOf = (u32, u32);
@@ -78,8 +79,8 @@ impl Held {
 }
 
 impl Scheduler for Held {
-    fn started(&mut self, slot: u32, serial: u32) {
-        self.steps.started(slot, serial);
+    fn started(&mut self, task: &NewTask<'_>) {
+        self.steps.started(task.slot, task.serial);
     }
 
     fn pick(&mut self, _step: u64, runnable: &mut Runnable) -> Option<u32> {
@@ -139,9 +140,9 @@ impl std::fmt::Debug for Recorder {
 }
 
 impl Scheduler for Recorder {
-    fn started(&mut self, slot: u32, serial: u32) {
-        self.steps.started(slot, serial);
-        self.inner.started(slot, serial);
+    fn started(&mut self, task: &NewTask<'_>) {
+        self.steps.started(task.slot, task.serial);
+        self.inner.started(task);
     }
 
     fn eager(&mut self, slot: u32, step: u64) -> bool {

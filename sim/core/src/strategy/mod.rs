@@ -1,7 +1,9 @@
 //! Strategies: which of the runnable tasks takes the next step.
 //!
-//! [`Scheduler`] is the one interface, and each strategy is one small file. No strategy finds
-//! every bug soonest.
+//! [`Scheduler`] is the one interface, and each strategy is one small file. To add one, write
+//! its file, and add it here: its module, and its entry in [`strategies!`](crate::strategies).
+//! All else derives from the entry: parsing and printing, saved cases, traces, what the command
+//! line says of it, and what chooses. No strategy finds every bug soonest.
 
 mod defer;
 mod delays;
@@ -13,6 +15,7 @@ mod random;
 mod starve;
 
 use crate::runnable::Runnable;
+use crate::task::NewTask;
 
 pub use defer::Deferring;
 pub use delays::Delaying;
@@ -21,15 +24,62 @@ pub use hold::{Held, Hold, RecordedHolds, Recorder, StepOf};
 pub use random::Uniform;
 pub use starve::Starving;
 
+/// The list of strategies: calls the macro of this name with it.
+///
+/// An entry is a name, a variant of `Strategy`, settings with their usual values and ranges,
+/// and what makes the [`Scheduler`] from the settings and a stream of random numbers.
+#[macro_export]
+macro_rules! strategies {
+    ($for_all:ident) => {
+        $for_all! {
+            /// First in, first out: the order closest to what tokio itself would do.
+            "fifo" Fifo => |_| $crate::strategy::Fifo;
+            /// Each runnable task with equal probability.
+            #[default]
+            "random" Random => $crate::strategy::Uniform::new;
+            /// Probabilistic concurrency testing: the task of the highest random priority
+            /// runs, and `depth - 1` times the one that runs drops below all others.
+            "pct" Pct {
+                /// Number of ordering constraints that the sought bug needs, at least 1.
+                depth: u64 = 3 in 1..=1_000,
+                /// Expected number of steps of a run, at least 1.
+                steps: u64 = 10_000 in 1..=u64::MAX,
+            } => $crate::strategy::pct::Priorities::new;
+            /// Partial order sampling: each step that becomes runnable draws a priority of
+            /// its own.
+            "pos" Pos => $crate::strategy::pos::Priorities::new;
+            /// One task at a time runs only when no other can; the others with equal
+            /// probability.
+            "starve" Starve {
+                /// Steps for which a task starves on average, at least 1.
+                steps: u64 = 100 in 1..=1_000_000_000,
+            } => $crate::strategy::Starving::new;
+            /// Tasks run as they come, but for those that are deferred until no eager work
+            /// is left.
+            "defer" Defer {
+                /// Probability of deferring, in percent, 0 to 100.
+                percent: u64 = 10 in 0..=100,
+            } => $crate::strategy::Deferring::new;
+            /// First in, first out but for some delays, each at a random step.
+            "delays" Delays {
+                /// The number of delays, at least 1.
+                count: u64 = 2 in 1..=1_000,
+                /// Expected number of steps of a run, at least 1.
+                steps: u64 = 10_000 in 1..=u64::MAX,
+            } => $crate::strategy::Delaying::new;
+        }
+    };
+}
+
 /// Decides which runnable task takes the next step.
 ///
 /// Its decisions must be a function of what it is shown and of its own random
 /// stream. Tasks are named by their slot, a small number that is reused after
 /// the task has ended.
 pub trait Scheduler {
-    /// A task came into existence in this slot; `serial` is its number in traces.
-    fn started(&mut self, slot: u32, serial: u32) {
-        let _ = (slot, serial);
+    /// A task came into existence.
+    fn started(&mut self, task: &NewTask<'_>) {
+        let _ = task;
     }
 
     /// A task could run now. True runs it at once, before the system is

@@ -11,6 +11,7 @@ use std::collections::BinaryHeap;
 use super::Scheduler;
 use crate::random::Random;
 use crate::runnable::Runnable;
+use crate::task::NewTask;
 
 /// Initial priorities lie above this, dropped ones below.
 const DROPPED: u64 = 1 << 32;
@@ -57,8 +58,8 @@ impl<R: Random> Priorities<R> {
 }
 
 impl<R: Random> Scheduler for Priorities<R> {
-    fn started(&mut self, slot: u32, _serial: u32) {
-        let place = slot as usize;
+    fn started(&mut self, task: &NewTask<'_>) {
+        let place = task.slot as usize;
         if place >= self.priorities.len() {
             self.priorities.resize(place + 1, 0);
         }

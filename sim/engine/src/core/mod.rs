@@ -40,7 +40,7 @@ use crate::inject::Faults;
 use crate::outcome::{Coverage, Messages, Outcome, Stats};
 use crate::rng::stream;
 use crate::runnable::Runnable;
-use crate::strategy::Scheduler;
+use crate::strategy::{NewTask, Scheduler};
 use crate::task::{Spawned, State, Task, Tasks};
 use crate::timers::{Action, Timers};
 use crate::view::View;
@@ -278,7 +278,12 @@ impl Core {
         let slot = self.tasks.add(label, cell);
         let parent = self.actor_or_current().map(|task| task.serial);
         let serial = self.tasks.get(slot).map_or(0, |task| task.serial);
-        self.scheduler.started(slot, serial);
+        self.scheduler.started(&NewTask {
+            slot,
+            serial,
+            kind,
+            label: &self.labels.label(label),
+        });
         self.progress.started(label, self.labels.base_text(label));
         if let Some(follow) = &mut self.follow {
             follow.started(slot, self.labels.text(label));

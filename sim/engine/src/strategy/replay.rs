@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use retake_traces::schedule::Schedule;
 
-use super::Scheduler;
+use super::{NewTask, Scheduler};
 use crate::runnable::Runnable;
 
 /// From trace numbers of tasks to slots.
@@ -58,8 +58,8 @@ impl Exact {
 }
 
 impl Scheduler for Exact {
-    fn started(&mut self, slot: u32, serial: u32) {
-        self.slots.started(slot, serial);
+    fn started(&mut self, task: &NewTask<'_>) {
+        self.slots.started(task.slot, task.serial);
     }
 
     fn eager(&mut self, slot: u32, step: u64) -> bool {
@@ -117,8 +117,8 @@ impl Deviations {
 }
 
 impl Scheduler for Deviations {
-    fn started(&mut self, slot: u32, serial: u32) {
-        self.slots.started(slot, serial);
+    fn started(&mut self, task: &NewTask<'_>) {
+        self.slots.started(task.slot, task.serial);
     }
 
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {

@@ -14,7 +14,7 @@ use self::histories::Histories;
 use super::Case;
 use retake_engine::Sim;
 use retake_engine::runnable::Runnable;
-use retake_engine::strategy::{RecordedHolds, Recorder, Scheduler};
+use retake_engine::strategy::{NewTask, RecordedHolds, Recorder, Scheduler};
 
 /// The path that a run follows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -197,8 +197,8 @@ struct Stopper {
 }
 
 impl Scheduler for Stopper {
-    fn started(&mut self, slot: u32, serial: u32) {
-        self.inner.started(slot, serial);
+    fn started(&mut self, task: &NewTask<'_>) {
+        self.inner.started(task);
     }
 
     fn eager(&mut self, slot: u32, step: u64) -> bool {
