@@ -1,0 +1,19 @@
+//! The sources of this crate, as text: for crates that make them a part of another crate.
+
+/// Files by their paths in this crate's folder of sources, those of the crate's root excluded.
+pub const SOURCES: &[(&str, &str)] = &[
+    ("chacha.rs", include_str!("chacha.rs")),
+    ("outcome.rs", include_str!("outcome.rs")),
+    ("random.rs", include_str!("random.rs")),
+    ("runnable.rs", include_str!("runnable.rs")),
+    ("step.rs", include_str!("step.rs")),
+    ("strategy/defer.rs", include_str!("strategy/defer.rs")),
+    ("strategy/delays.rs", include_str!("strategy/delays.rs")),
+    ("strategy/fifo.rs", include_str!("strategy/fifo.rs")),
+    ("strategy/hold.rs", include_str!("strategy/hold.rs")),
+    ("strategy/mod.rs", include_str!("strategy/mod.rs")),
+    ("strategy/pct.rs", include_str!("strategy/pct.rs")),
+    ("strategy/pos.rs", include_str!("strategy/pos.rs")),
+    ("strategy/random.rs", include_str!("strategy/random.rs")),
+    ("strategy/starve.rs", include_str!("strategy/starve.rs")),
+];

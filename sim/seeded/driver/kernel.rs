@@ -1,0 +1,411 @@
+//! The state of a simulated process, and the choice of who runs next.
+//!
+//! One thread at a time has the turn, and only that one touches the state. Who gives its turn
+//! away, because it waits or because it is a runtime's turn to choose a task, calls
+//! [`Kernel::choose`] itself and hands the turn to the thread that is chosen.
+
+use std::cell::{Cell, UnsafeCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hasher;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::core::chacha::ChaCha8;
+use super::core::outcome::OutcomeKind;
+use super::core::runnable::Runnable;
+use super::core::step::StepKind;
+use super::core::strategy::{
+    pct, pos, Deferring, Delaying, Fifo, Held, RecordedHolds, Recorder, Scheduler, Starving,
+    Uniform,
+};
+use super::record::{Record, Tag};
+use super::settings::{parts, Settings};
+use super::tasks::{HashNumbers, Runtime};
+use super::threads::Thread;
+use super::sys;
+
+/// Streams of random numbers, by purpose: the hashes of their names, see `sim/live`.
+pub(super) mod purpose {
+    pub(in super::super) const SCHEDULE: u64 = 0x5dc2_95d8_5852_6653;
+    pub(in super::super) const ENTROPY: u64 = 0x36ce_7044_f1db_3a94;
+    pub(in super::super) const LOCAL: u64 = 0xf6a8_e84f_2fb3_cb31;
+    pub(in super::super) const PREEMPT: u64 = 0xa38d_de67_9714_84f5;
+}
+
+/// The exit code of a run that the driver ends.
+const ENDED: i32 = 70;
+/// How long a standstill lasts, in milliseconds, before nothing from outside is expected.
+const OUTSIDE_MS: u64 = 3_000;
+
+static ON: AtomicBool = AtomicBool::new(false);
+static KERNEL: Cellar = Cellar(UnsafeCell::new(None));
+
+struct Cellar(UnsafeCell<Option<Kernel>>);
+
+// SAFETY: only the thread that has the turn looks inside, and turns are handed on by an atomic.
+unsafe impl Sync for Cellar {}
+
+thread_local! {
+    /// The number of this thread; none of those that the simulation does not run.
+    static ME: Cell<Option<u32>> = const { Cell::new(None) };
+    /// It is in the driver, where the C library's functions do what they always do.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this process is simulated.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
+/// The number of this thread, if it is simulated and not in the driver.
+#[inline]
+pub(super) fn me() -> Option<u32> {
+    if !is_on() || INSIDE.try_with(Cell::get).unwrap_or(true) {
+        return None;
+    }
+    ME.try_with(Cell::get).ok().flatten()
+}
+
+/// This thread is simulated, or is so no longer.
+pub(super) fn be(number: Option<u32>) {
+    let _ = ME.try_with(|me| me.set(number));
+}
+
+/// Use the state. This thread has the turn, and is not in the driver yet.
+#[inline]
+pub(super) fn with<R>(f: impl FnOnce(&mut Kernel) -> R) -> R {
+    INSIDE.with(|inside| inside.set(true));
+    // SAFETY: this thread has the turn, and `INSIDE` keeps it from coming here twice.
+    let kernel = unsafe { &mut *KERNEL.0.get() };
+    let Some(kernel) = kernel else { unreachable!("it was set before `ON`") };
+    let result = f(kernel);
+    INSIDE.with(|inside| inside.set(false));
+    result
+}
+
+/// Start with these settings, on the first thread of the process.
+pub(super) fn start(settings: Settings) {
+    let kernel = Kernel::new(settings);
+    // SAFETY: nobody else is here yet.
+    unsafe { *KERNEL.0.get() = Some(kernel) };
+    be(Some(0));
+    ON.store(true, Ordering::Release);
+}
+
+/// What can be chosen.
+pub(super) struct Entity {
+    pub(super) serial: u32,
+    pub(super) what: What,
+    /// The step that made it runnable.
+    pub(super) cause: u64,
+    pub(super) steps: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Nothing: the slot is free.
+    Nothing,
+    /// A thread, or the future that it blocks on.
+    Thread(u32),
+    /// A task of a runtime, by tokio's number.
+    Task { runtime: u32, id: u64 },
+}
+
+pub(super) struct Kernel {
+    pub(super) settings: Settings,
+    scheduler: Box<dyn Scheduler>,
+    holds: Option<RecordedHolds>,
+    pub(super) runnable: Runnable,
+    /// By slot.
+    pub(super) entities: Vec<Entity>,
+    free: Vec<u32>,
+    serials: u32,
+    pub(super) threads: Vec<Thread>,
+    pub(super) runtimes: Vec<Runtime>,
+    /// Slots of tasks, by tokio's numbers.
+    pub(super) tasks: HashMap<u64, u32, HashNumbers>,
+    /// Threads that wait for a word of memory, in order.
+    pub(super) futexes: BTreeMap<usize, Vec<(u32, u32)>>,
+    /// When threads wait no longer.
+    pub(super) deadlines: BTreeSet<(u64, u32)>,
+    /// Threads that have to look at their timers before anything is chosen.
+    pub(super) due: BTreeSet<u32>,
+    /// The system's number of a thread that has ended, and may still free its memory.
+    pub(super) exiting: Option<u32>,
+    pub(super) now_ns: u64,
+    last_step_ns: u64,
+    pub(super) steps: u64,
+    deviations: u64,
+    hash: u64,
+    /// Who took the last step.
+    pub(super) current: u32,
+    pub(super) entropy: ChaCha8,
+    pub(super) local: ChaCha8,
+    pub(super) preempt: ChaCha8,
+    /// Reads of clocks since the last step.
+    pub(super) clock_reads: u32,
+    pub(super) record: Record,
+    is_finished: bool,
+}
+
+/// Hashes tokio's numbers of tasks. They come from a counter, and need no key.
+#[derive(Default)]
+pub(crate) struct Numbers(u64);
+
+impl Hasher for Numbers {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Kernel {
+    fn new(settings: Settings) -> Self {
+        let stream = |purpose| ChaCha8::new(settings.seed, purpose);
+        let mut scheduler = scheduler(&settings, stream(purpose::SCHEDULE));
+        let holds = settings.wants_holds.then(RecordedHolds::default);
+        if let Some(holds) = &holds {
+            scheduler = Box::new(Recorder::new(scheduler, holds));
+        }
+        let mut kernel = Self {
+            scheduler,
+            holds,
+            runnable: Runnable::default(),
+            entities: Vec::new(),
+            free: Vec::new(),
+            serials: 0,
+            threads: Vec::new(),
+            runtimes: Vec::new(),
+            tasks: HashMap::default(),
+            futexes: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            due: BTreeSet::new(),
+            exiting: None,
+            now_ns: 0,
+            last_step_ns: 0,
+            steps: 0,
+            deviations: 0,
+            hash: 0,
+            current: 0,
+            entropy: stream(purpose::ENTROPY),
+            local: stream(purpose::LOCAL),
+            preempt: stream(purpose::PREEMPT),
+            clock_reads: 0,
+            record: Record::new(settings.answer.as_deref()),
+            is_finished: false,
+            settings,
+        };
+        kernel.record.event(Tag::Hello, |fields| {
+            fields.text(env!("CARGO_PKG_VERSION"));
+        });
+        kernel.new_thread();
+        kernel
+    }
+
+    /// A slot and a number for this.
+    pub(super) fn enter(&mut self, what: What) -> u32 {
+        let serial = self.serials;
+        self.serials += 1;
+        let entity = Entity { serial, what, cause: self.steps, steps: 0 };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.entities[slot as usize] = entity;
+                slot
+            }
+            None => {
+                self.entities.push(entity);
+                self.entities.len() as u32 - 1
+            }
+        };
+        self.scheduler.started(slot, serial);
+        slot
+    }
+
+    /// What has this slot has ended.
+    pub(super) fn leave(&mut self, slot: u32) {
+        if self.runnable.contains(slot) {
+            self.runnable.remove(slot);
+        }
+        let serial = self.entities[slot as usize].serial;
+        self.entities[slot as usize].what = What::Nothing;
+        self.free.push(slot);
+        if self.settings.records {
+            self.record.event(Tag::TaskEnded, |fields| {
+                fields.number(serial.into());
+            });
+        }
+    }
+
+    /// It can run now.
+    #[inline]
+    pub(super) fn insert(&mut self, slot: u32) {
+        if self.runnable.contains(slot) {
+            return;
+        }
+        self.runnable.insert(slot);
+        self.scheduler.arrived(slot);
+    }
+
+    /// The thread that has the turn next. What it was chosen for is in its place.
+    pub(super) fn choose(&mut self) -> u32 {
+        loop {
+            self.wake_those_due();
+            if let Some(thread) = self.due.pop_first() {
+                return thread;
+            }
+            if !self.runnable.is_empty() {
+                return self.pick();
+            }
+            if self.take_from_outside(0) {
+                continue;
+            }
+            match self.deadlines.first().copied() {
+                Some((deadline, _)) if deadline > self.settings.horizon_ns => {
+                    self.now_ns = self.settings.horizon_ns;
+                    self.end(OutcomeKind::Horizon, "virtual time has reached its end");
+                }
+                Some((deadline, _)) => self.now_ns = self.now_ns.max(deadline),
+                None if self.take_from_outside(OUTSIDE_MS) => {}
+                None => {
+                    let who = self.who_waits();
+                    self.end(OutcomeKind::Deadlock, &who);
+                }
+            }
+        }
+    }
+
+    fn wake_those_due(&mut self) {
+        while let Some((deadline, thread)) = self.deadlines.first().copied() {
+            if deadline > self.now_ns {
+                break;
+            }
+            self.deadlines.pop_first();
+            self.time_out(thread);
+        }
+    }
+
+    fn pick(&mut self) -> u32 {
+        let is_watched = self.settings.records || self.settings.wants_holds;
+        let first = if is_watched { self.runnable.oldest() } else { None };
+        let Some(slot) = self.scheduler.pick(self.steps + 1, &mut self.runnable) else {
+            let reason = self.scheduler.reason();
+            self.end(OutcomeKind::Diverged, &reason);
+        };
+        self.runnable.remove(slot);
+        let deviates = is_watched && first != Some(slot);
+        self.step(slot, deviates);
+        let thread = match self.entities[slot as usize].what {
+            What::Thread(thread) => thread,
+            What::Task { runtime, .. } => self.driver_of(runtime, slot),
+            What::Nothing => unreachable!("a free slot is not runnable"),
+        };
+        self.threads[thread as usize].assigned = Some(slot);
+        thread
+    }
+
+    fn step(&mut self, slot: u32, deviates: bool) {
+        self.steps += 1;
+        self.now_ns += self.settings.step_ns;
+        self.clock_reads = 0;
+        self.deviations += u64::from(deviates);
+        let elapsed_ns = self.now_ns - self.last_step_ns;
+        self.last_step_ns = self.now_ns;
+        let entity = &mut self.entities[slot as usize];
+        entity.steps += 1;
+        let serial = entity.serial;
+        self.current = serial;
+        self.hash = mix(mix(self.hash, serial.into()), elapsed_ns);
+        if self.settings.records {
+            let kind = match entity.steps {
+                1 => StepKind::Task,
+                _ => StepKind::Resume,
+            };
+            let cause = entity.cause;
+            self.record.event(Tag::Step, |fields| {
+                fields.number(serial.into()).number(elapsed_ns);
+                fields.number(kind as u64).number(deviates.into());
+            });
+            if cause > 0 {
+                self.record.event(Tag::Cause, |fields| {
+                    fields.number(cause);
+                });
+            }
+        }
+        if self.steps >= self.settings.step_limit {
+            self.end(OutcomeKind::StepLimit, "the run has reached the limit of steps");
+        }
+    }
+
+    /// End the process, because the run cannot continue.
+    pub(super) fn end(&mut self, outcome: OutcomeKind, why: &str) -> ! {
+        self.record.event(Tag::Ended, |fields| {
+            fields.number(outcome as u64).text(why);
+        });
+        self.finish();
+        let text = format!("retake: {outcome} at step {}: {why}\n", self.steps);
+        sys::print_error(&text);
+        // SAFETY: what is left to do is nobody's: all other threads wait.
+        unsafe { sys::_exit(ENDED) }
+    }
+
+    /// Record what is known at the end only.
+    pub(super) fn finish(&mut self) {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        let holds = self.holds.take().map(|holds| holds.holds());
+        for hold in holds.unwrap_or_default() {
+            let numbers = [hold.step.0, hold.step.1, hold.until.0, hold.until.1];
+            self.record.event(Tag::Hold, |fields| {
+                numbers.into_iter().for_each(|it| {
+                    fields.number(it.into());
+                });
+            });
+        }
+        let numbers = [self.steps, self.deviations, self.hash, self.now_ns];
+        self.record.event(Tag::Stats, |fields| {
+            numbers.into_iter().for_each(|it| {
+                fields.number(it);
+            });
+        });
+        self.record.finish();
+    }
+}
+
+#[inline]
+fn mix(hash: u64, value: u64) -> u64 {
+    let mixed = (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 29)
+}
+
+fn scheduler(settings: &Settings, rng: ChaCha8) -> Box<dyn Scheduler> {
+    let (name, numbers) = parts(&settings.strategy);
+    let number = |name: &str, usual| numbers.get(name).copied().unwrap_or(usual);
+    match name {
+        "fifo" => Box::new(Fifo),
+        "random" => Box::new(Uniform::new(rng)),
+        "pct" => {
+            let (depth, steps) = (number("depth", 3), number("steps", 10_000));
+            Box::new(pct::Priorities::new(depth, steps, rng))
+        }
+        "pos" => Box::new(pos::Priorities::new(rng)),
+        "starve" => Box::new(Starving::new(number("steps", 100), rng)),
+        "defer" => Box::new(Deferring::new(number("percent", 10), rng)),
+        "delays" => Box::new(Delaying::new(number("count", 2), number("steps", 10_000), rng)),
+        "holds" => Box::new(Held::new(&settings.holds)),
+        _ => {
+            sys::print_error(&format!("error: there is no strategy `{name}`\n"));
+            std::process::exit(2);
+        }
+    }
+}

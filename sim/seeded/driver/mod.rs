@@ -1,0 +1,109 @@
+//! A simulation of the process that this tokio is a part of, added to it by `cargo retake`.
+//!
+//! With `RETAKE_SEED` in the environment, one thread of the process runs at a time, time is
+//! virtual, and what runs next is a function of the seed: tasks of tokio's runtimes and threads
+//! alike. Without it, nothing here does anything, and this tokio is as it was.
+//!
+//! `symbols` has the functions of the C library by which threads, waits, clocks and entropy are
+//! reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
+//! state and the choice, `record` what is told to the process that started this one. `core`
+//! is the core of Retake, from which strategies come.
+
+#![allow(warnings)]
+
+pub(crate) mod core;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod kernel;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod messages;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod record;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod settings;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod symbols;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod sys;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod tasks;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod threads;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod linux {
+    use std::ffi::c_void;
+
+    use super::kernel::{self, me, with};
+    use super::record::Tag;
+    use super::settings::Settings;
+    use super::{symbols, sys, threads};
+
+    pub(crate) use super::kernel::is_on;
+    pub(crate) use super::messages::*;
+    pub(crate) use super::tasks::*;
+
+    /// The linker has it called before `main`.
+    #[used]
+    #[link_section = ".init_array"]
+    static START: extern "C" fn() = start;
+
+    extern "C" fn start() {
+        symbols::keep();
+        if let Some(settings) = Settings::take() {
+            kernel::start(settings);
+            // SAFETY: the function takes and returns nothing.
+            unsafe { sys::atexit(at_exit) };
+            record_panics();
+        }
+    }
+
+    extern "C" fn at_exit() {
+        if me().is_some() {
+            with(|kernel| kernel.finish());
+        }
+    }
+
+    fn record_panics() {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if me().is_some() {
+                let text = panic.payload();
+                let text = text
+                    .downcast_ref::<&str>()
+                    .map(|text| (*text).to_owned())
+                    .or_else(|| text.downcast_ref::<String>().cloned())
+                    .unwrap_or_else(|| "a value that is no text".to_owned());
+                let place = panic.location();
+                with(|kernel| {
+                    let serial = kernel.current;
+                    kernel.record.event(Tag::Panic, |fields| {
+                        fields.number(serial.into()).text(&text);
+                        fields.text(place.map_or("", |place| place.file()));
+                        fields.number(place.map_or(0, |place| place.line().into()));
+                        fields.number(place.map_or(0, |place| place.column().into()));
+                    });
+                });
+            }
+            before(panic);
+        }));
+    }
+
+    /// Have the simulation go on when this thread ends.
+    pub(super) fn at_end_of_thread(thread: u32) {
+        use std::sync::OnceLock;
+        static KEY: OnceLock<u32> = OnceLock::new();
+        unsafe extern "C" fn end(value: *mut c_void) {
+            threads::end(value as usize as u32 - 1);
+        }
+        let key = *KEY.get_or_init(|| {
+            let mut key = 0;
+            // SAFETY: the place is valid, and the function is one of C.
+            unsafe { sys::pthread_key_create(&mut key, Some(end)) };
+            key
+        });
+        // SAFETY: the key exists.
+        unsafe { sys::pthread_setspecific(key, (thread as usize + 1) as *const c_void) };
+    }
+}
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) use linux::*;

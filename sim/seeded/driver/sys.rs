@@ -1,0 +1,219 @@
+//! System calls and the few functions of the C library that the driver needs itself. tokio may
+//! be built without the crate `libc`, so they are declared here.
+
+use std::ffi::{c_char, c_int, c_long, c_void};
+use std::sync::atomic::AtomicU32;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Timespec {
+    pub(super) seconds: i64,
+    pub(super) nanoseconds: i64,
+}
+
+impl Timespec {
+    pub(super) fn of(nanoseconds: u64) -> Self {
+        Self {
+            seconds: (nanoseconds / 1_000_000_000) as i64,
+            nanoseconds: (nanoseconds % 1_000_000_000) as i64,
+        }
+    }
+
+    /// Nanoseconds; none of what is no valid time.
+    pub(super) fn nanos(&self) -> Option<u64> {
+        let is_valid = self.seconds >= 0 && (0..1_000_000_000).contains(&self.nanoseconds);
+        let nanos = (self.seconds as u64).saturating_mul(1_000_000_000);
+        is_valid.then(|| nanos.saturating_add(self.nanoseconds as u64))
+    }
+}
+
+pub(super) const FUTEX_WAIT: c_int = 0;
+pub(super) const FUTEX_WAKE: c_int = 1;
+pub(super) const FUTEX_REQUEUE: c_int = 3;
+pub(super) const FUTEX_CMP_REQUEUE: c_int = 4;
+pub(super) const FUTEX_WAIT_BITSET: c_int = 9;
+pub(super) const FUTEX_WAKE_BITSET: c_int = 10;
+pub(super) const FUTEX_PRIVATE: c_int = 128;
+pub(super) const FUTEX_REALTIME: c_int = 256;
+
+pub(super) const EAGAIN: c_int = 11;
+pub(super) const EINVAL: c_int = 22;
+pub(super) const ETIMEDOUT: c_int = 110;
+pub(super) const ESRCH: c_int = 3;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod number {
+    pub(in super::super) const FUTEX: i64 = 202;
+    pub(in super::super) const GETRANDOM: i64 = 318;
+    pub(in super::super) const CLOCK_GETTIME: i64 = 228;
+    pub(in super::super) const NANOSLEEP: i64 = 35;
+    pub(in super::super) const CLOCK_NANOSLEEP: i64 = 230;
+    pub(in super::super) const SCHED_YIELD: i64 = 24;
+    pub(in super::super) const GETTID: i64 = 186;
+    pub(in super::super) const TGKILL: i64 = 234;
+    pub(in super::super) const GETPID: i64 = 39;
+    pub(in super::super) const EPOLL_PWAIT: i64 = 281;
+    pub(in super::super) const PPOLL: i64 = 271;
+    pub(in super::super) const WRITE: i64 = 1;
+    pub(in super::super) const SCHED_GETAFFINITY: i64 = 204;
+}
+#[cfg(target_arch = "aarch64")]
+pub(super) mod number {
+    pub(in super::super) const FUTEX: i64 = 98;
+    pub(in super::super) const GETRANDOM: i64 = 278;
+    pub(in super::super) const CLOCK_GETTIME: i64 = 113;
+    pub(in super::super) const NANOSLEEP: i64 = 101;
+    pub(in super::super) const CLOCK_NANOSLEEP: i64 = 115;
+    pub(in super::super) const SCHED_YIELD: i64 = 124;
+    pub(in super::super) const GETTID: i64 = 178;
+    pub(in super::super) const TGKILL: i64 = 131;
+    pub(in super::super) const GETPID: i64 = 172;
+    pub(in super::super) const EPOLL_PWAIT: i64 = 22;
+    pub(in super::super) const PPOLL: i64 = 73;
+    pub(in super::super) const WRITE: i64 = 64;
+    pub(in super::super) const SCHED_GETAFFINITY: i64 = 123;
+}
+
+/// A system call: its result, or an error as a negative number.
+///
+/// # Safety
+/// The arguments are valid for the call.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) unsafe fn call(number: i64, [a, b, c, d, e, f]: [usize; 6]) -> isize {
+    let result;
+    // SAFETY: the call changes these registers only, and memory as the caller expects.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// A system call: its result, or an error as a negative number.
+///
+/// # Safety
+/// The arguments are valid for the call.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+pub(super) unsafe fn call(number: i64, [a, b, c, d, e, f]: [usize; 6]) -> isize {
+    let result;
+    // SAFETY: the call changes these registers only, and memory as the caller expects.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            in("x8") number,
+            inlateout("x0") a as isize => result,
+            in("x1") b, in("x2") c, in("x3") d, in("x4") e, in("x5") f,
+            options(nostack),
+        );
+    }
+    result
+}
+
+extern "C" {
+    pub(super) fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+    pub(super) fn __errno_location() -> *mut c_int;
+    pub(super) fn atexit(function: extern "C" fn()) -> c_int;
+    pub(super) fn pthread_key_create(
+        key: *mut u32,
+        destructor: Option<unsafe extern "C" fn(*mut c_void)>,
+    ) -> c_int;
+    pub(super) fn pthread_setspecific(key: u32, value: *const c_void) -> c_int;
+    pub(super) fn pthread_self() -> usize;
+    pub(super) fn mmap(
+        address: *mut c_void,
+        length: usize,
+        protection: c_int,
+        flags: c_int,
+        file: c_int,
+        offset: i64,
+    ) -> *mut c_void;
+    pub(super) fn ftruncate(file: c_int, length: i64) -> c_int;
+    pub(super) fn _exit(status: c_int) -> !;
+}
+
+/// The C library's own function of a name that the program defines as well.
+pub(super) fn library(name: &'static [u8]) -> *mut c_void {
+    const RTLD_NEXT: *mut c_void = -1isize as *mut c_void;
+    debug_assert_eq!(name.last(), Some(&0));
+    // SAFETY: the name ends with a zero.
+    unsafe { dlsym(RTLD_NEXT, name.as_ptr().cast()) }
+}
+
+/// The result of a function of the C library that ends with this error.
+pub(super) fn fail(error: c_int) -> c_int {
+    // SAFETY: the place is valid for this thread.
+    unsafe { *__errno_location() = error };
+    -1
+}
+
+/// The result of `syscall` for the result of a system call.
+pub(super) fn answer(result: isize) -> c_long {
+    match result {
+        -4095..=-1 => fail(-result as c_int).into(),
+        _ => result as c_long,
+    }
+}
+
+/// Wait until the word is another one, or for this time; a call may return early.
+pub(super) fn wait_while(word: &AtomicU32, value: u32, nanos: Option<u64>) {
+    let time = nanos.map(Timespec::of);
+    let time = time.as_ref().map_or(0, |time| time as *const Timespec as usize);
+    let operation = (FUTEX_WAIT | FUTEX_PRIVATE) as usize;
+    // SAFETY: the word lives as long as the call.
+    unsafe { call(number::FUTEX, [word.as_ptr() as usize, operation, value as usize, time, 0, 0]) };
+}
+
+/// Wake the thread that waits for this word.
+pub(super) fn wake(word: &AtomicU32) {
+    let operation = (FUTEX_WAKE | FUTEX_PRIVATE) as usize;
+    // SAFETY: waking reads and writes nothing.
+    unsafe { call(number::FUTEX, [word.as_ptr() as usize, operation, 1, 0, 0, 0]) };
+}
+
+/// The system's number of this thread.
+pub(super) fn thread_id() -> u32 {
+    // SAFETY: no arguments.
+    unsafe { call(number::GETTID, [0; 6]) as u32 }
+}
+
+/// Wait until no thread of this process has this number.
+pub(super) fn wait_for_end(thread: u32) {
+    // SAFETY: signal 0 asks only whether the thread exists.
+    unsafe {
+        let process = call(number::GETPID, [0; 6]) as usize;
+        while call(number::TGKILL, [process, thread as usize, 0, 0, 0, 0]) != -(ESRCH as isize) {
+            call(number::SCHED_YIELD, [0; 6]);
+        }
+    }
+}
+
+/// Which of these descriptors can be read, within this time.
+pub(super) fn readable(files: &[i32], milliseconds: u64) -> Vec<bool> {
+    #[repr(C)]
+    struct Poll {
+        file: c_int,
+        events: i16,
+        happened: i16,
+    }
+    const POLLIN: i16 = 1;
+    let wait = |file: &i32| Poll { file: *file, events: POLLIN, happened: 0 };
+    let mut polls: Vec<Poll> = files.iter().map(wait).collect();
+    let time = Timespec::of(milliseconds.saturating_mul(1_000_000));
+    let time = &time as *const Timespec as usize;
+    // SAFETY: the list has this length, and the time is valid.
+    unsafe { call(number::PPOLL, [polls.as_mut_ptr() as usize, polls.len(), time, 0, 0, 0]) };
+    polls.iter().map(|poll| poll.happened != 0).collect()
+}
+
+/// Print this without the locks of the standard library, which a thread that waits may hold.
+pub(super) fn print_error(text: &str) {
+    // SAFETY: the text has this length.
+    unsafe { call(number::WRITE, [2, text.as_ptr() as usize, text.len(), 0, 0, 0]) };
+}

@@ -1,0 +1,360 @@
+//! Runtimes and their tasks.
+
+use std::cell::Cell;
+use std::hash::BuildHasherDefault;
+use std::panic::Location;
+
+use super::kernel::{me, with, Kernel, Numbers, What};
+use super::record::Tag;
+use super::threads;
+
+/// Steps after which a runtime looks at its timers and at events, though it has tasks to run.
+const STEPS_PER_LOOK: u64 = 16;
+
+/// For maps by numbers of tasks.
+pub(crate) type HashNumbers = BuildHasherDefault<Numbers>;
+
+pub(super) struct Runtime {
+    /// It stands for one with several threads.
+    pub(super) has_threads: bool,
+    /// The thread that drives it.
+    driver: Option<u32>,
+    /// Its tasks can be chosen.
+    is_active: bool,
+    /// Those that can run, while they cannot be chosen.
+    waiting: Vec<u32>,
+    /// Those that can be chosen.
+    ready: u32,
+    /// The future that its driver blocks on can run.
+    is_main_ready: bool,
+    looked_at: u64,
+}
+
+/// What a runtime does next.
+pub(crate) enum Turn {
+    /// Poll the future that it blocks on.
+    Main,
+    /// Run the task of this number.
+    Task(u64),
+    /// Look at timers and events, without waiting.
+    Look,
+    /// Wait for timers and events: nothing can run.
+    Idle,
+}
+
+impl Kernel {
+    /// The thread that runs a task of this runtime.
+    pub(super) fn driver_of(&mut self, runtime: u32, slot: u32) -> u32 {
+        debug_assert!(matches!(self.entities[slot as usize].what, What::Task { .. }));
+        let runtime = &mut self.runtimes[runtime as usize];
+        runtime.ready -= 1;
+        match runtime.driver {
+            Some(thread) => thread,
+            None => unreachable!("tasks can be chosen while their runtime is driven"),
+        }
+    }
+
+    /// The thread cannot take turns for its runtime: it waits in the middle of a task.
+    pub(super) fn suspend(&mut self, thread: u32) {
+        let it = &self.threads[thread as usize];
+        if let (Some(runtime), false) = (it.runtime, it.is_parked) {
+            self.deactivate(runtime);
+        }
+    }
+
+    /// It can again.
+    pub(super) fn resume(&mut self, thread: u32) {
+        let it = &self.threads[thread as usize];
+        if let (Some(runtime), false) = (it.runtime, it.is_parked) {
+            self.activate(runtime);
+        }
+    }
+
+    fn activate(&mut self, number: u32) {
+        let runtime = &mut self.runtimes[number as usize];
+        if std::mem::replace(&mut runtime.is_active, true) {
+            return;
+        }
+        let waiting = std::mem::take(&mut runtime.waiting);
+        runtime.ready = waiting.len() as u32;
+        let main = runtime.driver.filter(|_| runtime.is_main_ready);
+        waiting.into_iter().for_each(|slot| self.insert(slot));
+        if let Some(thread) = main {
+            self.insert(self.threads[thread as usize].slot);
+        }
+    }
+
+    fn deactivate(&mut self, number: u32) {
+        let runtime = &mut self.runtimes[number as usize];
+        if !std::mem::replace(&mut runtime.is_active, false) {
+            return;
+        }
+        let driver = runtime.driver;
+        if runtime.ready > 0 {
+            let all = (0..self.runnable.len()).map(|rank| self.runnable.nth(rank));
+            let of_it = |slot: &u32| match self.entities[*slot as usize].what {
+                What::Task { runtime, .. } => runtime == number,
+                What::Thread(_) | What::Nothing => false,
+            };
+            let waiting: Vec<u32> = all.filter(of_it).collect();
+            waiting.iter().for_each(|slot| self.runnable.remove(*slot));
+            self.runtimes[number as usize].waiting = waiting;
+            self.runtimes[number as usize].ready = 0;
+        }
+        if let Some(thread) = driver {
+            let slot = self.threads[thread as usize].slot;
+            if self.runnable.contains(slot) {
+                self.runnable.remove(slot);
+            }
+        }
+    }
+
+    fn make_ready(&mut self, number: u32, id: u64) {
+        let slot = match self.tasks.get(&id) {
+            Some(slot) => *slot,
+            None => self.new_task(number, id, "", "", 0, ""),
+        };
+        self.entities[slot as usize].cause = self.steps;
+        let runtime = &mut self.runtimes[number as usize];
+        if runtime.is_active {
+            if !self.runnable.contains(slot) {
+                self.runtimes[number as usize].ready += 1;
+                self.insert(slot);
+            }
+        } else if !runtime.waiting.contains(&slot) {
+            runtime.waiting.push(slot);
+        }
+    }
+
+    fn new_task(
+        &mut self,
+        runtime: u32,
+        id: u64,
+        type_name: &str,
+        file: &str,
+        line: u32,
+        name: &str,
+    ) -> u32 {
+        let slot = self.enter(What::Task { runtime, id });
+        self.tasks.insert(id, slot);
+        let (serial, parent) = (self.entities[slot as usize].serial, self.current);
+        if self.settings.records {
+            self.record.event(Tag::Task, |fields| {
+                fields.number(serial.into()).number(2).number(u64::from(parent) + 1);
+                fields.text(type_name).text(file).number(line.into()).text(name);
+            });
+        }
+        slot
+    }
+}
+
+/// A runtime is built: its number.
+pub(crate) fn new_runtime(has_threads: bool) -> u32 {
+    if me().is_none() {
+        return u32::MAX;
+    }
+    with(|kernel| {
+        kernel.record.event(Tag::Runtime, |fields| {
+            fields.number(has_threads.into());
+        });
+        kernel.runtimes.push(Runtime {
+            has_threads,
+            driver: None,
+            is_active: false,
+            waiting: Vec::new(),
+            ready: 0,
+            is_main_ready: false,
+            looked_at: 0,
+        });
+        kernel.runtimes.len() as u32 - 1
+    })
+}
+
+/// A task is spawned. It is known by the type of its future and by where it was spawned.
+pub(crate) fn spawned(runtime: u32, id: u64, type_name: &'static str, at: &Location<'_>) {
+    if me().is_some() && runtime != u32::MAX {
+        with(|kernel| {
+            if !kernel.tasks.contains_key(&id) {
+                kernel.new_task(runtime, id, type_name, at.file(), at.line(), "");
+            }
+        });
+    }
+}
+
+/// A task has ended.
+pub(crate) fn ended(id: u64) {
+    if me().is_some() {
+        with(|kernel| {
+            let Some(slot) = kernel.tasks.remove(&id) else { return };
+            if let What::Task { runtime, .. } = kernel.entities[slot as usize].what {
+                let runtime = &mut kernel.runtimes[runtime as usize];
+                runtime.waiting.retain(|it| *it != slot);
+                if kernel.runnable.contains(slot) {
+                    runtime.ready -= 1;
+                }
+            }
+            kernel.leave(slot);
+        });
+    }
+}
+
+/// A task of this runtime can run now.
+#[inline]
+pub(crate) fn ready(runtime: u32, id: u64) {
+    if me().is_some() && runtime != u32::MAX {
+        with(|kernel| kernel.make_ready(runtime, id));
+    }
+}
+
+/// The future that a thread blocks on in this runtime can be polled now.
+pub(crate) fn main_ready(runtime: u32) {
+    if me().is_some() && runtime != u32::MAX {
+        with(|kernel| {
+            let runtime = &mut kernel.runtimes[runtime as usize];
+            runtime.is_main_ready = true;
+            if let (Some(thread), true) = (runtime.driver, runtime.is_active) {
+                let slot = kernel.threads[thread as usize].slot;
+                kernel.entities[slot as usize].cause = kernel.steps;
+                kernel.insert(slot);
+            }
+        });
+    }
+}
+
+/// Whether a thread drives this runtime.
+pub(crate) fn is_driven(runtime: u32) -> bool {
+    match me() {
+        Some(_) if runtime != u32::MAX => {
+            with(|kernel| kernel.runtimes[runtime as usize].driver.is_some())
+        }
+        _ => true,
+    }
+}
+
+/// This thread blocks on a future of this type.
+pub(crate) fn blocks_on(type_name: &'static str, at: &Location<'_>) {
+    let Some(me) = me() else { return };
+    with(|kernel| {
+        let slot = kernel.threads[me as usize].slot;
+        let serial = kernel.entities[slot as usize].serial;
+        kernel.record.event(Tag::Main, |fields| {
+            fields.number(serial.into()).text(type_name);
+            fields.text(at.file()).number(at.line().into());
+        });
+    });
+}
+
+/// This thread drives a runtime until it is dropped.
+pub(crate) struct Driving {
+    runtime: u32,
+    before: Option<u32>,
+}
+
+impl Driving {
+    /// None of a thread that is not simulated.
+    pub(crate) fn start(runtime: u32) -> Option<Self> {
+        let me = me().filter(|_| runtime != u32::MAX)?;
+        with(|kernel| {
+            let before = kernel.threads[me as usize].runtime.replace(runtime);
+            kernel.runtimes[runtime as usize].driver = Some(me);
+            kernel.activate(runtime);
+            Some(Self { runtime, before })
+        })
+    }
+
+    /// The thread waits in the driver of the runtime, or does so no longer.
+    pub(crate) fn parks(&self, is_parked: bool) {
+        let Some(me) = me() else { return };
+        with(|kernel| kernel.threads[me as usize].is_parked = is_parked);
+    }
+
+    /// What the runtime does next, which may be long after.
+    #[inline]
+    pub(crate) fn next(&self) -> Turn {
+        let Some(me) = me() else { return Turn::Look };
+        let turn = with(|kernel| {
+            if let Some(slot) = kernel.threads[me as usize].assigned.take() {
+                return Some(kernel.turn(self.runtime, slot));
+            }
+            let runtime = &mut kernel.runtimes[self.runtime as usize];
+            if runtime.ready == 0 && !runtime.is_main_ready {
+                return Some(Turn::Idle);
+            }
+            if kernel.steps >= runtime.looked_at + STEPS_PER_LOOK {
+                runtime.looked_at = kernel.steps;
+                return Some(Turn::Look);
+            }
+            None
+        });
+        if let Some(turn) = turn {
+            return turn;
+        }
+        threads::hand_on(me);
+        with(|kernel| match kernel.threads[me as usize].assigned.take() {
+            Some(slot) => kernel.turn(self.runtime, slot),
+            None => Turn::Look,
+        })
+    }
+}
+
+impl Kernel {
+    fn turn(&mut self, runtime: u32, slot: u32) -> Turn {
+        match self.entities[slot as usize].what {
+            What::Task { id, .. } => Turn::Task(id),
+            What::Thread(_) | What::Nothing => {
+                self.runtimes[runtime as usize].is_main_ready = false;
+                Turn::Main
+            }
+        }
+    }
+}
+
+impl Kernel {
+    /// The thread drives this runtime no longer, if it did.
+    fn stop_driving(&mut self, thread: u32, runtime: u32) {
+        if self.runtimes[runtime as usize].driver == Some(thread) {
+            self.deactivate(runtime);
+            self.runtimes[runtime as usize].driver = None;
+        }
+        self.threads[thread as usize].runtime = None;
+    }
+}
+
+/// This thread has lent what it needs to drive its runtime to another one.
+pub(crate) fn stop_driving() {
+    let Some(me) = me() else { return };
+    with(|kernel| {
+        if let Some(runtime) = kernel.threads[me as usize].runtime {
+            kernel.stop_driving(me, runtime);
+        }
+    });
+}
+
+thread_local! {
+    static BUILDS_THREADS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Build a runtime that stands for one with several threads.
+pub(crate) fn with_threads<R>(build: impl FnOnce() -> R) -> R {
+    BUILDS_THREADS.with(|it| it.set(true));
+    let runtime = build();
+    BUILDS_THREADS.with(|it| it.set(false));
+    runtime
+}
+
+/// Whether the runtime that is being built stands for one with several threads.
+pub(crate) fn builds_threads() -> bool {
+    BUILDS_THREADS.with(Cell::get)
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        let Some(me) = me() else { return };
+        with(|kernel| {
+            let thread = &mut kernel.threads[me as usize];
+            thread.is_parked = false;
+            kernel.stop_driving(me, self.runtime);
+            kernel.threads[me as usize].runtime = self.before;
+        });
+    }
+}

@@ -1,0 +1,273 @@
+//! Threads: who has the turn, and what the others wait for.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::kernel::{self, with, Kernel, What};
+use super::record::Tag;
+use super::sys;
+
+/// What a thread waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// A wake on a word of memory, with these bits.
+    Futex { word: usize, bits: u32 },
+    /// Events of an epoll descriptor.
+    Epoll(i32),
+    /// The end of a thread.
+    End(u32),
+    /// Time alone.
+    Time,
+}
+
+/// The part of a thread's state that it reads without the turn.
+pub(super) struct Baton {
+    turn: AtomicU32,
+    /// The system's number of the thread.
+    pub(super) id: AtomicU32,
+}
+
+pub(super) struct Thread {
+    pub(super) slot: u32,
+    pub(super) baton: &'static Baton,
+    /// The C library's handle.
+    pub(super) handle: usize,
+    pub(super) has_ended: bool,
+    /// What it waits for; none while it can run.
+    pub(super) wait: Option<Wait>,
+    deadline: Option<u64>,
+    timed_out: bool,
+    /// The slot for which it has the turn.
+    pub(super) assigned: Option<u32>,
+    /// The runtime that it drives.
+    pub(super) runtime: Option<u32>,
+    /// It waits in the driver of that runtime, for timers and events.
+    pub(super) is_parked: bool,
+}
+
+impl Kernel {
+    /// A thread that will run.
+    pub(super) fn new_thread(&mut self) -> u32 {
+        let number = self.threads.len() as u32;
+        let slot = self.enter(What::Thread(number));
+        let baton = Baton { turn: AtomicU32::new(0), id: AtomicU32::new(0) };
+        self.threads.push(Thread {
+            slot,
+            baton: Box::leak(Box::new(baton)),
+            handle: 0,
+            has_ended: false,
+            wait: None,
+            deadline: None,
+            timed_out: false,
+            assigned: None,
+            runtime: None,
+            is_parked: false,
+        });
+        let serial = self.entities[slot as usize].serial;
+        let parent = self.current;
+        self.record.event(Tag::Task, |fields| {
+            fields.number(serial.into()).number(0);
+            fields.number(if number == 0 { 0 } else { u64::from(parent) + 1 });
+            fields.text("").text("").number(0).text("");
+        });
+        number
+    }
+
+    /// It waits no longer.
+    pub(super) fn wake(&mut self, thread: u32) {
+        self.forget_wait(thread);
+        let slot = self.threads[thread as usize].slot;
+        self.entities[slot as usize].cause = self.steps;
+        self.insert(slot);
+    }
+
+    fn forget_wait(&mut self, number: u32) {
+        let thread = &mut self.threads[number as usize];
+        if let Some(deadline) = thread.deadline.take() {
+            self.deadlines.remove(&(deadline, number));
+        }
+        if let Some(Wait::Futex { word, .. }) = thread.wait.take() {
+            if let Some(waiters) = self.futexes.get_mut(&word) {
+                waiters.retain(|(waiter, _)| *waiter != number);
+                if waiters.is_empty() {
+                    self.futexes.remove(&word);
+                }
+            }
+        }
+    }
+
+    /// The time for which it waits is over.
+    pub(super) fn time_out(&mut self, number: u32) {
+        let thread = &mut self.threads[number as usize];
+        thread.deadline = None;
+        thread.timed_out = true;
+        if thread.is_parked {
+            self.due.insert(number);
+        } else {
+            self.wake(number);
+        }
+    }
+
+    /// Wake so many threads that wait for this word.
+    pub(super) fn wake_futex(&mut self, word: usize, most: u32, bits: u32) -> u32 {
+        let mut woken = 0;
+        while woken < most {
+            let waiters = self.futexes.get(&word).map_or(&[][..], |waiters| waiters);
+            let Some((thread, _)) = waiters.iter().find(|(_, those)| those & bits != 0) else {
+                break;
+            };
+            let thread = *thread;
+            if self.threads[thread as usize].is_parked {
+                self.forget_wait(thread);
+                self.due.insert(thread);
+            } else {
+                self.wake(thread);
+            }
+            woken += 1;
+        }
+        woken
+    }
+
+    /// Whether something from outside has happened for which a thread waits, within this time.
+    pub(super) fn take_from_outside(&mut self, milliseconds: u64) -> bool {
+        let mut waiting = Vec::new();
+        for (number, thread) in self.threads.iter().enumerate() {
+            if let Some(Wait::Epoll(file)) = thread.wait {
+                waiting.push((number as u32, file));
+            }
+        }
+        if waiting.is_empty() {
+            return false;
+        }
+        let files: Vec<i32> = waiting.iter().map(|(_, file)| *file).collect();
+        let ready = sys::readable(&files, milliseconds);
+        let mut any = false;
+        for ((thread, _), is_ready) in waiting.into_iter().zip(ready) {
+            if is_ready {
+                any = true;
+                if self.threads[thread as usize].is_parked {
+                    self.forget_wait(thread);
+                    self.due.insert(thread);
+                } else {
+                    self.wake(thread);
+                }
+            }
+        }
+        if any && milliseconds > 0 {
+            self.note("it waited for something outside of the process");
+        }
+        any
+    }
+
+    /// What may make a run differ from another one of its seed.
+    pub(super) fn note(&mut self, text: &str) {
+        self.record.event(Tag::Note, |fields| {
+            fields.text(text);
+        });
+    }
+
+    /// Who waits for what, at a standstill.
+    pub(super) fn who_waits(&self) -> String {
+        let waiting = self.threads.iter().filter(|thread| thread.wait.is_some()).count();
+        let tasks = self.tasks.len();
+        format!("nothing can run, and nothing waits for time: {waiting} threads and {tasks} tasks wait")
+    }
+}
+
+/// Hand the turn on, and come back when this thread has it again.
+pub(super) fn hand_on(me: u32) {
+    let (next, batons) = with(|kernel| {
+        let next = kernel.choose();
+        let baton = |thread: u32| kernel.threads[thread as usize].baton;
+        (next, (baton(me), baton(next)))
+    });
+    if next != me {
+        give(batons.1);
+        wait_for_turn(batons.0);
+    }
+}
+
+fn give(baton: &'static Baton) {
+    baton.turn.store(1, Ordering::Release);
+    sys::wake(&baton.turn);
+}
+
+/// Wait until this thread has the turn.
+pub(super) fn wait_for_turn(baton: &'static Baton) {
+    while baton.turn.swap(0, Ordering::Acquire) == 0 {
+        sys::wait_while(&baton.turn, 0, None);
+    }
+    if let Some(thread) = with(|kernel| kernel.exiting.take()) {
+        // It frees memory, which others may get.
+        sys::wait_for_end(thread);
+    }
+}
+
+/// Have another thread drive this one's runtime meanwhile, if it was built with several.
+fn lend() {
+    #[cfg(feature = "rt")]
+    crate::runtime::scheduler::current_thread::lend_core();
+}
+
+/// Wait for this, at most until that time. True if the time is over.
+pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
+    if !with(|kernel| kernel.threads[me as usize].is_parked) {
+        lend();
+    }
+    with(|kernel| {
+        kernel.suspend(me);
+        let thread = &mut kernel.threads[me as usize];
+        thread.wait = Some(wait);
+        thread.deadline = deadline;
+        thread.timed_out = false;
+        if let Some(deadline) = deadline {
+            kernel.deadlines.insert((deadline, me));
+        }
+        if let Wait::Futex { word, bits } = wait {
+            kernel.futexes.entry(word).or_default().push((me, bits));
+        }
+    });
+    hand_on(me);
+    with(|kernel| {
+        kernel.forget_wait(me);
+        if !kernel.threads[me as usize].is_parked {
+            kernel.threads[me as usize].assigned = None;
+        }
+        kernel.resume(me);
+        kernel.threads[me as usize].timed_out
+    })
+}
+
+/// Let others run first.
+pub(super) fn yield_now(me: u32) {
+    lend();
+    with(|kernel| {
+        kernel.suspend(me);
+        let slot = kernel.threads[me as usize].slot;
+        kernel.entities[slot as usize].cause = 0;
+        kernel.insert(slot);
+    });
+    hand_on(me);
+    with(|kernel| {
+        kernel.threads[me as usize].assigned = None;
+        kernel.resume(me);
+    });
+}
+
+/// This thread ends: nothing of it runs any more.
+pub(super) fn end(me: u32) {
+    let next = with(|kernel| {
+        let thread = &mut kernel.threads[me as usize];
+        thread.has_ended = true;
+        let (slot, id) = (thread.slot, thread.baton.id.load(Ordering::Relaxed));
+        kernel.leave(slot);
+        let waiters: Vec<u32> = (0..kernel.threads.len() as u32)
+            .filter(|it| kernel.threads[*it as usize].wait == Some(Wait::End(me)))
+            .collect();
+        waiters.into_iter().for_each(|thread| kernel.wake(thread));
+        kernel.exiting = Some(id);
+        let next = kernel.choose();
+        kernel.threads[next as usize].baton
+    });
+    kernel::be(None);
+    give(next);
+}

@@ -1,0 +1,34 @@
+
+/// Added by `cargo retake`.
+impl<T, S: Semaphore> Rx<T, S> {
+    /// Receive the next value, in a step of its own.
+    pub(crate) fn recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if crate::retake::gives_way(cx.waker()) && !self.is_empty() {
+            cx.waker().wake_by_ref();
+            return Pending;
+        }
+        let received = self.recv_stock(cx);
+        if let Ready(Some(_)) = &received {
+            crate::retake::taken(cx.waker(), std::any::type_name::<T>());
+        }
+        received
+    }
+
+    /// Receive up to `limit` values, in a step of its own.
+    pub(crate) fn recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<usize> {
+        if limit > 0 && crate::retake::gives_way(cx.waker()) && !self.is_empty() {
+            cx.waker().wake_by_ref();
+            return Pending;
+        }
+        let received = self.recv_many_stock(cx, buffer, limit);
+        if matches!(received, Ready(count) if count > 0) {
+            crate::retake::taken(cx.waker(), std::any::type_name::<T>());
+        }
+        received
+    }
+}

@@ -1,0 +1,317 @@
+
+/// The scheduler of a simulated process, added by `cargo retake`.
+mod seeded {
+    use super::*;
+    use crate::retake::{Driving, Turn};
+    use crate::runtime::context::BlockingRegionGuard;
+    use std::collections::HashMap;
+    use std::panic::Location;
+    use std::sync::atomic::{AtomicBool as StdBool, AtomicUsize as StdCount};
+    use std::sync::Mutex as StdMutex;
+
+    /// What a runtime has in addition.
+    pub(super) struct Seeded {
+        /// Its number in the simulation.
+        pub(super) number: u32,
+        /// It was built with several threads: one that waits in the middle of a task lends the
+        /// core to another one.
+        pub(super) has_threads: bool,
+        /// Its threads have to end.
+        is_closing: StdBool,
+        /// Threads that wait for the core.
+        waiting: StdCount,
+        workers: StdMutex<Workers>,
+    }
+
+    #[derive(Default)]
+    struct Workers {
+        core: Option<Arc<AtomicCell<Core>>>,
+        notify: Option<Arc<Notify>>,
+        handles: Vec<thread::JoinHandle<()>>,
+    }
+
+    impl Seeded {
+        pub(super) fn new() -> Self {
+            let has_threads = crate::retake::builds_threads();
+            Self {
+                number: crate::retake::new_runtime(has_threads),
+                has_threads,
+                is_closing: StdBool::new(false),
+                waiting: StdCount::new(0),
+                workers: StdMutex::new(Workers::default()),
+            }
+        }
+    }
+
+    impl Handle {
+        /// Whether this runtime of a simulated process was built with several threads.
+        pub(crate) fn has_simulated_threads(&self) -> bool {
+            self.shared.seeded.has_threads
+        }
+    }
+
+    /// Counts a thread that waits for the core, until it is dropped.
+    struct Waiting<'a>(&'a StdCount);
+
+    impl<'a> Waiting<'a> {
+        fn start(count: &'a StdCount) -> Self {
+            count.fetch_add(1, AcqRel);
+            Self(count)
+        }
+    }
+
+    impl Drop for Waiting<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, AcqRel);
+        }
+    }
+
+    /// Tasks that can run, by their numbers.
+    pub(super) type Queue = HashMap<u64, Notified, crate::retake::HashNumbers>;
+
+    impl Core {
+        /// The task of this number, which can run.
+        fn take(&mut self, handle: &Handle, id: u64) -> Option<Notified> {
+            if let Some(task) = self.seeded.remove(&id) {
+                return Some(task);
+            }
+            let mut found = None;
+            while let Some(task) = self.tasks.pop_front().or_else(|| handle.next_remote_task()) {
+                if found.is_none() && task.retake_id() == id {
+                    found = Some(task);
+                } else {
+                    self.seeded.insert(task.retake_id(), task);
+                }
+            }
+            found
+        }
+    }
+
+    impl Workers {
+        /// Another owner of the runtime's core.
+        fn scheduler(&self) -> Option<CurrentThread> {
+            Some(CurrentThread {
+                core: self.core.clone()?,
+                notify: self.notify.clone()?,
+            })
+        }
+    }
+
+    impl Seeded {
+        /// The core has several owners.
+        pub(super) fn share_core(&self, core: AtomicCell<Core>) -> Arc<AtomicCell<Core>> {
+            let core = Arc::new(core);
+            if self.has_threads {
+                self.workers.lock().unwrap().core = Some(core.clone());
+            }
+            core
+        }
+
+        /// So has what says that the core is free.
+        pub(super) fn share_notify(&self, notify: Notify) -> Arc<Notify> {
+            let notify = Arc::new(notify);
+            if self.has_threads {
+                self.workers.lock().unwrap().notify = Some(notify.clone());
+            }
+            notify
+        }
+
+        /// Have a thread drive the runtime, if it has threads and no thread does.
+        #[inline]
+        pub(super) fn ensure_driver(&self, handle: &Arc<Handle>) {
+            if self.has_threads && !crate::retake::is_driven(self.number) {
+                start_worker(handle);
+            }
+        }
+    }
+
+    impl CurrentThread {
+        #[track_caller]
+        pub(super) fn block_on_seeded<F: Future>(
+            &self,
+            handle: &Arc<Handle>,
+            blocking: &mut BlockingRegionGuard,
+            mut future: Pin<&mut F>,
+        ) -> F::Output {
+            crate::retake::blocks_on(std::any::type_name::<F>(), Location::caller());
+            loop {
+                if let Some(core) = self.take_core(handle) {
+                    if let Some(output) = core.drive(future.as_mut()) {
+                        if handle.num_alive_tasks() > 0 {
+                            handle.shared.seeded.ensure_driver(handle);
+                        }
+                        return output;
+                    }
+                    continue;
+                }
+                let waiting = Waiting::start(&handle.shared.seeded.waiting);
+                let notified = self.notify.notified();
+                pin!(notified);
+                let output = blocking
+                    .block_on(poll_fn(|cx| {
+                        if notified.as_mut().poll(cx).is_ready() {
+                            return Ready(None);
+                        }
+                        future.as_mut().poll(cx).map(Some)
+                    }))
+                    .expect("Failed to `Enter::block_on`");
+                drop(waiting);
+                if let Some(output) = output {
+                    return output;
+                }
+            }
+        }
+
+        /// End the threads that this runtime has.
+        pub(super) fn end_workers(&self, handle: &Arc<Handle>) {
+            let seeded = &handle.shared.seeded;
+            if !seeded.has_threads {
+                return;
+            }
+            seeded.is_closing.store(true, Release);
+            let handles = std::mem::take(&mut *seeded.workers.lock().unwrap()).handles;
+            handle.shared.woken.store(true, Release);
+            crate::retake::main_ready(seeded.number);
+            handle.driver.unpark();
+            self.notify.notify_waiters();
+            for worker in handles {
+                if worker.thread().id() != thread::current().id() {
+                    let _ = worker.join();
+                }
+            }
+        }
+    }
+
+    /// Lend the core of the runtime that this thread drives to another thread, because this one
+    /// waits or is held up in the middle of a task. True if it was lent.
+    pub(crate) fn lend_core() -> bool {
+        context::with_scheduler(|context| {
+            let Some(scheduler::Context::CurrentThread(context)) = context else { return false };
+            let seeded = &context.handle.shared.seeded;
+            if !seeded.has_threads || seeded.is_closing.load(Acquire) {
+                return false;
+            }
+            let Ok(mut core) = context.core.try_borrow_mut() else { return false };
+            let Some(core) = core.take() else { return false };
+            let scheduler = seeded.workers.lock().unwrap().scheduler();
+            let Some(scheduler) = scheduler else { return false };
+            scheduler.core.set(core);
+            scheduler.notify.notify_one();
+            crate::retake::stop_driving();
+            seeded.ensure_driver(&context.handle);
+            true
+        })
+    }
+
+    /// Whether this thread runs a task of a simulated runtime that was built with several threads.
+    pub(crate) fn may_block_in_place() -> bool {
+        context::with_scheduler(|context| match context {
+            Some(scheduler::Context::CurrentThread(context)) => {
+                context.handle.has_simulated_threads()
+            }
+            _ => false,
+        })
+    }
+
+    /// A thread that drives the runtime whenever no other does, until the runtime ends.
+    #[cold]
+    fn start_worker(handle: &Arc<Handle>) {
+        let seeded = &handle.shared.seeded;
+        if seeded.waiting.load(Acquire) > 0 || seeded.is_closing.load(Acquire) {
+            return;
+        }
+        let scheduler = seeded.workers.lock().unwrap().scheduler();
+        let Some(scheduler) = scheduler else { return };
+        seeded.waiting.fetch_add(1, AcqRel);
+        let of_it = handle.clone();
+        let worker = thread::Builder::new().name("tokio-rt-worker".to_owned()).spawn(move || {
+            of_it.shared.seeded.waiting.fetch_sub(1, AcqRel);
+            let all = scheduler::Handle::CurrentThread(of_it.clone());
+            let closing = poll_fn(|_| match of_it.shared.seeded.is_closing.load(Acquire) {
+                true => Ready(()),
+                false => Pending,
+            });
+            scheduler.block_on(&all, closing);
+        });
+        match worker {
+            Ok(worker) => seeded.workers.lock().unwrap().handles.push(worker),
+            Err(_) => drop(seeded.waiting.fetch_sub(1, AcqRel)),
+        }
+    }
+
+    impl CoreGuard<'_> {
+        /// Drive the runtime until the future is ready. None if the core was lent meanwhile.
+        fn drive<F: Future>(self, mut future: Pin<&mut F>) -> Option<F::Output> {
+            let context = self.context.expect_current_thread();
+            let core = context.core.borrow_mut().take().expect("core missing");
+            let driving = Driving::start(context.handle.shared.seeded.number);
+            let (core, output) = context::set_scheduler(&self.context, || {
+                turns(context, core, driving.as_ref(), future.as_mut())
+            });
+            drop(driving);
+            if core.is_some() {
+                *context.core.borrow_mut() = core;
+            }
+            output
+        }
+    }
+
+    fn turns<F: Future>(
+        context: &Context,
+        mut core: Box<Core>,
+        driving: Option<&Driving>,
+        mut future: Pin<&mut F>,
+    ) -> (Option<Box<Core>>, Option<F::Output>) {
+        let handle = &context.handle;
+        let waker = Handle::waker_ref(handle);
+        crate::retake::main_ready(handle.shared.seeded.number);
+        let mut cx = std::task::Context::from_waker(&waker);
+        loop {
+            if core.unhandled_panic {
+                *context.core.borrow_mut() = Some(core);
+                panic!("a spawned task panicked and the runtime is configured to shut down on unhandled panic");
+            }
+            if !context.defer.is_empty() {
+                (core, ()) = context.enter(core, || context.defer.wake());
+            }
+            let Some(driving) = driving else { unreachable!("the thread is simulated") };
+            let polled = match driving.next() {
+                Turn::Idle => {
+                    driving.parks(true);
+                    core = context.park(core, handle);
+                    driving.parks(false);
+                    continue;
+                }
+                Turn::Look => {
+                    core = context.park_yield(core, handle);
+                    continue;
+                }
+                Turn::Main => {
+                    if !handle.reset_woken() {
+                        continue;
+                    }
+                    crate::retake::polls(cx.waker().data() as usize);
+                    *context.core.borrow_mut() = Some(core);
+                    RETAKE_COOP::budget(|| future.as_mut().poll(&mut cx))
+                }
+                Turn::Task(id) => {
+                    let Some(task) = core.take(handle, id) else { continue };
+                    crate::retake::polls(task.retake_waker());
+                    let task = handle.shared.owned.assert_owner(task);
+                    *context.core.borrow_mut() = Some(core);
+                    RETAKE_COOP::budget(|| task.run());
+                    Pending
+                }
+            };
+            let left = context.core.borrow_mut().take();
+            if let Ready(output) = polled {
+                return (left, Some(output));
+            }
+            match left {
+                Some(left) => core = left,
+                None => return (None, None),
+            }
+        }
+    }
+}
+pub(crate) use seeded::{lend_core, may_block_in_place};

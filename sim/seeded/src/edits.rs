@@ -1,0 +1,111 @@
+//! What is added to tokio's own files.
+
+use crate::source::Source;
+
+/// An edit of one file: its path in the package, and what is done to it.
+type Edit = (&'static str, fn(&mut Source) -> Result<(), String>);
+
+/// All edits, in no order that matters.
+pub(crate) const EDITS: &[Edit] = &[
+    ("src/lib.rs", root),
+    ("src/runtime/scheduler/current_thread/mod.rs", scheduler),
+    ("src/runtime/scheduler/block_in_place.rs", block_in_place),
+    ("src/runtime/task/mod.rs", task),
+    ("src/runtime/builder.rs", builder),
+    ("src/runtime/handle.rs", handle),
+    ("src/sync/mpsc/chan.rs", channel),
+];
+
+/// The driver is a module of the crate.
+fn root(source: &mut Source) -> Result<(), String> {
+    source.append("\n#[doc(hidden)]\n#[allow(warnings)]\nmod retake;\n");
+    Ok(())
+}
+
+/// The loop of the current-thread scheduler chooses by the seed, and what makes tasks runnable
+/// says so.
+fn scheduler(source: &mut Source) -> Result<(), String> {
+    source.add_field("Core", "seeded: seeded::Queue")?;
+    source.add_field("Shared", "seeded: seeded::Seeded")?;
+    // Threads of one runtime lend the core to each other.
+    let shared = |it: &str| format!("Arc<{it}>");
+    source.change_field("CurrentThread", "core", shared)?;
+    source.change_field("CurrentThread", "notify", shared)?;
+    let new = ("CurrentThread", "new");
+    source.add_value(new, "Core", "seeded: seeded::Queue::default()")?;
+    source.add_value(new, "Shared", "seeded: seeded::Seeded::new()")?;
+    source.change_value(new, "CurrentThread", "notify", |it| {
+        format!("handle.shared.seeded.share_notify({it})")
+    })?;
+    source.change_value(new, "CurrentThread", "core", |_| {
+        "core: handle.shared.seeded.share_core(core)".to_owned()
+    })?;
+
+    let block_on = "if crate::retake::is_on() { return self.block_on_seeded(handle, blocking, future.as_mut()); }";
+    source.behind_first_of_closure("CurrentThread", "block_on", "blocking", block_on)?;
+    let shutdown = "if crate::retake::is_on() { self.end_workers(handle.as_current_thread()); }";
+    source.at_start_of("CurrentThread", None, "shutdown", shutdown)?;
+
+    let schedule = "crate::retake::ready(self.shared.seeded.number, task.retake_id()); \
+        self.shared.seeded.ensure_driver(self);";
+    source.at_start_of("Handle", Some("Schedule"), "schedule", schedule)?;
+    // What is woken by a thread that has lent the core is for the one that has it.
+    let has_core = "(!crate::retake::is_on() || cx.core.borrow().is_some())";
+    source.add_guard("Handle", Some("Schedule"), "schedule", has_core)?;
+    let ended = "crate::retake::ended(task.retake_id());";
+    source.at_start_of("Handle", Some("Schedule"), "release", ended)?;
+    let woken = "crate::retake::main_ready(arc_self.shared.seeded.number);";
+    source.at_start_of("Handle", Some("Wake"), "wake_by_ref", woken)?;
+    let spawned = "crate::retake::spawned(me.shared.seeded.number, id.as_u64(), \
+        std::any::type_name::<F>(), std::panic::Location::caller());";
+    source.at_start_of("Handle", None, "spawn", spawned)?;
+    source.at_start_of_any("Handle", "spawn_local", spawned);
+
+    let coop = match source.contains("crate::runtime::coop::budget") {
+        true => "crate::runtime::coop",
+        false => "crate::task::coop",
+    };
+    let text = include_str!("../driver/tokio/current_thread.rs");
+    source.append(&text.replace("RETAKE_COOP", coop));
+    Ok(())
+}
+
+/// A task of a runtime with several threads that blocks in place lends the core.
+fn block_in_place(source: &mut Source) -> Result<(), String> {
+    let blocks = "if crate::retake::is_on() && scheduler::current_thread::may_block_in_place() { \
+        scheduler::current_thread::lend_core(); \
+        return crate::runtime::context::exit_runtime(f); }";
+    source.at_start_of_function("block_in_place", blocks)
+}
+
+fn task(source: &mut Source) -> Result<(), String> {
+    source.append(include_str!("../driver/tokio/task.rs"));
+    Ok(())
+}
+
+/// A runtime with several threads is a current-thread one whose core is lent.
+fn builder(source: &mut Source) -> Result<(), String> {
+    source.change_arm("Builder", "build", "Kind::MultiThread", |stock| {
+        format!(
+            "if crate::retake::is_on() {{ \
+                crate::retake::with_threads(|| self.build_current_thread_runtime()) \
+            }} else {{ {stock} }}"
+        )
+    })
+}
+
+/// It says that it has several threads, as it would without a seed.
+fn handle(source: &mut Source) -> Result<(), String> {
+    let flavor = "#[cfg(feature = \"rt-multi-thread\")] \
+        if let scheduler::Handle::CurrentThread(it) = &self.inner { \
+            if it.has_simulated_threads() { return RuntimeFlavor::MultiThread; } }";
+    source.at_start_of("Handle", None, "runtime_flavor", flavor)
+}
+
+/// Each message that a task takes is a step of its own.
+fn channel(source: &mut Source) -> Result<(), String> {
+    source.rename("Rx", "recv", "recv_stock")?;
+    source.rename("Rx", "recv_many", "recv_many_stock")?;
+    source.append(include_str!("../driver/tokio/channel.rs"));
+    Ok(())
+}
