@@ -1,6 +1,6 @@
 //! `ChaCha8` without a dependency, for sources that are compiled as a part of another crate.
 //!
-//! Bernstein: "ChaCha, a variant of Salsa20", 2008, with 8 rounds, a counter and a stream number
+//! After Bernstein, "`ChaCha`, a variant of Salsa20", 2008, with 8 rounds, a counter and a stream number
 //! of 64 bits each. A [`ChaCha8`] gives the same numbers as the generator of the crate
 //! `rand_chacha` that was seeded in the same way, so that one seed means one thing everywhere.
 

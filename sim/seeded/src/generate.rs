@@ -11,7 +11,7 @@ use crate::edits::EDITS;
 use crate::source::Source;
 
 /// Minor versions of tokio 1 that were tried.
-pub const VERSIONS: RangeInclusive<u32> = 47..=54;
+pub const VERSIONS: RangeInclusive<u32> = 43..=54;
 
 const DRIVER_FILES: &[(&str, &str)] = &[
     ("kernel.rs", include_str!("../driver/kernel.rs")),

@@ -59,7 +59,8 @@ impl Source {
                 removed.push(range);
             }
         }
-        self.edits.extend(removed.into_iter().map(|range| (range, String::new())));
+        self.edits
+            .extend(removed.into_iter().map(|range| (range, String::new())));
         self.edited()
     }
 

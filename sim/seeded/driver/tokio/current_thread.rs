@@ -6,6 +6,8 @@ mod seeded {
     use crate::runtime::context::BlockingRegionGuard;
     use std::collections::HashMap;
     use std::panic::Location;
+    use std::pin::Pin;
+    use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
     use std::sync::atomic::{AtomicBool as StdBool, AtomicUsize as StdCount};
     use std::sync::Mutex as StdMutex;
 
