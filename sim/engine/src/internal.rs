@@ -10,7 +10,7 @@ use crate::{Run, Sim};
 
 /// The first or, with `probes_reversed`, the second run of which [`Sim::run`] consists, and
 /// whether the second one is needed: [`complete_deadlock`] then adds its result to the first's.
-pub fn run_once<F, Fut>(sim: &Sim, probes_reversed: bool, scenario: &F) -> (Run<Fut::Output>, bool)
+pub fn run_once<F, Fut>(sim: &Sim, probes_reversed: bool, scenario: F) -> (Run<Fut::Output>, bool)
 where
     F: Fn() -> Fut + Send + Sync + 'static,
     Fut: Future + Send + 'static,

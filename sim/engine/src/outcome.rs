@@ -433,11 +433,18 @@ impl<T> Run<T> {
     /// The same without what the scenario gave.
     #[must_use]
     pub fn without_output(self) -> Run<()> {
+        let mut run = self.map(drop);
+        run.output = None;
+        run
+    }
+
+    /// The same with this made of what the scenario gave.
+    pub(crate) fn map<U>(self, make: impl FnOnce(T) -> U) -> Run<U> {
         Run {
             seed: self.seed,
             strategy: self.strategy,
             outcome: self.outcome,
-            output: None,
+            output: self.output.map(make),
             stats: self.stats,
             event_hash: self.event_hash,
             goals: self.goals,

@@ -3,6 +3,7 @@
 mod run;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub use crate::limits::HORIZON_MAX;
 use crate::outcome::{Outcome, Run};
 use crate::strategy::{Scheduler, Strategy};
 use retake_traces::fault::{Fault, Target, kinds};
+use run::{Code, Value};
 
 const DEFAULT_STEP_TIME: Duration = Duration::from_secs(10);
 
@@ -346,12 +348,13 @@ impl Sim {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        let (mut run, is_unresolved) = self.run_once(false, &scenario);
+        let code = boxed(scenario);
+        let (mut run, is_unresolved) = self.run_boxed(false, &code);
         if is_unresolved {
-            let (again, _) = self.run_once(true, &scenario);
+            let (again, _) = self.run_boxed(true, &code);
             deadlock::complete(&mut run, &again);
         }
-        run
+        with_value_of(run)
     }
 
     /// Run the scenario once. Gives as well whether it has ended in a deadlock of which a
@@ -360,13 +363,18 @@ impl Sim {
     pub(crate) fn run_once<F, Fut>(
         &self,
         probes_reversed: bool,
-        scenario: &F,
+        scenario: F,
     ) -> (Run<Fut::Output>, bool)
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
+        let (run, is_unresolved) = self.run_boxed(probes_reversed, &boxed(scenario));
+        (with_value_of(run), is_unresolved)
+    }
+
+    fn run_boxed(&self, probes_reversed: bool, scenario: &Code) -> (Run<Value>, bool) {
         let sink = lock(&self.sink).take();
         let sink = sink.unwrap_or_else(|| Box::new(HashSink::new()));
         let standstill = if probes_reversed {
@@ -378,6 +386,30 @@ impl Sim {
         let is_deadlock = matches!(run.outcome, Outcome::Deadlock { .. });
         (run, is_deadlock && learned.is_unresolved)
     }
+}
+
+/// The scenario as code of one type.
+fn boxed<F, Fut>(
+    scenario: F,
+) -> impl Fn() -> Pin<Box<dyn Future<Output = Value> + Send>> + Send + Sync
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: Send + 'static,
+{
+    move || {
+        let body = scenario();
+        Box::pin(async move { Box::new(body.await) as Value })
+    }
+}
+
+/// The run with the value of its scenario.
+fn with_value_of<T: 'static>(run: Run<Value>) -> Run<T> {
+    run.map(|value| {
+        *value
+            .downcast()
+            .expect("a scenario gives what its type says")
+    })
 }
 
 /// A value under a mutex, also after a panic: what is kept in them here is whole at any time.

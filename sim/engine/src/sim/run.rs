@@ -1,6 +1,8 @@
 //! The life of one run: set up, driven to its outcome, inspected, reported.
 
+use std::any::Any;
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,8 +31,14 @@ use crate::watchdog::Progress;
 /// The slot of the scenario, which starts first.
 const SCENARIO: u32 = 0;
 
+/// What a scenario gives, of whatever type.
+pub(super) type Value = Box<dyn Any + Send>;
+
+/// A scenario, of whatever type: what makes a run is compiled once, and not for each.
+pub(super) type Code = dyn Fn() -> Pin<Box<dyn Future<Output = Value> + Send>> + Send + Sync;
+
 /// Where the scenario's value is left.
-type Output<T> = Arc<Mutex<Option<T>>>;
+type Output = Arc<Mutex<Option<Value>>>;
 
 /// What a run found out in addition to its result.
 pub(super) struct Learned {
@@ -42,17 +50,12 @@ pub(super) struct Learned {
 
 impl Sim {
     /// Run the scenario once, where the runs of this simulation take place.
-    pub(super) fn run_isolated<F, Fut>(
+    pub(super) fn run_isolated(
         &self,
         sink: MakeSink,
         standstill: Standstill,
-        scenario: &F,
-    ) -> (Run<Fut::Output>, Learned)
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
+        scenario: &Code,
+    ) -> (Run<Value>, Learned) {
         let progress = Progress::new(self.config.seed, self.config.strategy.to_string());
         match self.isolation {
             Isolation::Inline => self.run_here(sink, standstill, scenario, &progress),
@@ -77,18 +80,13 @@ impl Sim {
         }
     }
 
-    fn run_here<F, Fut>(
+    fn run_here(
         &self,
         sink: MakeSink,
         standstill: Standstill,
-        scenario: &F,
+        scenario: &Code,
         progress: &Arc<Progress>,
-    ) -> (Run<Fut::Output>, Learned)
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
+    ) -> (Run<Value>, Learned) {
         // First of all: whatever makes a `HashMap` on this thread draws the keys of all.
         let interposed = Interposed::start(self.config.seed, self.config.allow_threads);
         let core = self.core(sink, progress);
@@ -156,12 +154,7 @@ impl Sim {
         clippy::disallowed_methods,
         reason = "the scheduler's own task, and two that are gated"
     )]
-    fn start<F, Fut>(&self, engine: &Engine, scenario: &F, output: &Output<Fut::Output>)
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
+    fn start(&self, engine: &Engine, scenario: &Code, output: &Output) {
         engine.start();
         tokio::spawn(Sentinel);
         let output = Arc::clone(output);
@@ -202,18 +195,13 @@ impl Sim {
     }
 
     /// What the run leaves behind.
-    fn last<F, Fut>(
+    fn last(
         &self,
         engine: &Engine,
         unhandled: Vec<Unhandled>,
         is_probed: bool,
-        scenario: &F,
-    ) -> Last
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
+        scenario: &Code,
+    ) -> Last {
         let mut core = engine.core.borrow_mut();
         let states = core.last_states();
         let is_deadlock = matches!(core.outcome, Some(Outcome::Deadlock { .. }));
@@ -234,13 +222,13 @@ impl Sim {
     }
 
     /// End the trace, and say how the run went.
-    fn report<T>(
+    fn report(
         &self,
         engine: &Engine,
         mut last: Last,
         is_probed: bool,
-        output: Option<T>,
-    ) -> (Run<T>, Learned) {
+        output: Option<Value>,
+    ) -> (Run<Value>, Learned) {
         let mut core = engine.core.borrow_mut();
         // A run that is left at its standstill is for who asked for it.
         let written = if is_probed {

@@ -209,7 +209,7 @@ fn answer(request: Request<'_>, parts: Parts<'_>, scenario: &Scenario) -> Result
         }
     };
     let code = Arc::clone(scenario.code());
-    let (run, is_unresolved) = internal::run_once(&sim, request.probes_reversed, &move || code());
+    let (run, is_unresolved) = internal::run_once(&sim, request.probes_reversed, move || code());
     let mut answer = Answer::new(run, recorded.holds());
     answer.is_unresolved = is_unresolved;
     answer.report = scenario.take_report();
