@@ -10,11 +10,13 @@ mod wrapped;
 
 use std::any::{Any, type_name};
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::task::AbortHandle;
 
 use crate::engine::{self, Engine, StepKind, TaskId, Ticket, Turn};
 
@@ -69,9 +71,27 @@ impl Gate {
 
     /// For `pre_start`; makes the actor known to the simulation.
     pub fn pre_start<A: Actor>(myself: &ActorRef<A::Msg>) -> Self {
+        Self::starting(myself, type_name::<A>())
+    }
+
+    fn starting(actor: &ActorCell, type_name: &'static str) -> Self {
         engine::gating(|engine| {
-            let task = engine.actor_starting(myself, type_name::<A>());
+            let task = engine.actor_starting(actor, type_name);
             Self::new(task, StepKind::PreStart)
+        })
+        .unwrap_or(Self::OPEN)
+    }
+
+    /// For a callback of an actor that may be known. All of it that does not depend on the
+    /// type of the actor is compiled here, once.
+    fn known(
+        actor: &ActorCell,
+        type_name: &'static str,
+        tell: &mut dyn FnMut(&dyn Engine, TaskId) -> Self,
+    ) -> Self {
+        engine::gating(|engine| {
+            let task = engine.actor_task(actor, type_name);
+            tell(engine, task)
         })
         .unwrap_or(Self::OPEN)
     }
@@ -102,24 +122,23 @@ impl Gate {
         copy: impl FnOnce(&A::Msg) -> Option<A::Msg>,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
-        engine::gating(|engine| {
-            let task = engine.actor_task(myself, type_name::<A>());
+        let (mut text, mut copy, mut state) = (Some(text), Some(copy), Some(state));
+        Self::known(myself, type_name::<A>(), &mut |engine, task| {
             if engine.copies_message(task)
-                && let Some(copy) = copy(message)
+                && let Some(copy) = copy.take().and_then(|copy| copy(message))
             {
                 keep_copy(engine, task, myself.clone(), copy);
             }
             let wants = engine.wants();
             if wants.messages {
-                let text = text(message).unwrap_or_else(short_name::<A::Msg>);
-                engine.message_text(task, text);
+                let text = text.take().and_then(|text| text(message));
+                engine.message_text(task, text.unwrap_or_else(short_name::<A::Msg>));
             }
             if wants.states {
-                tell_state(engine, task, state);
+                tell_state(engine, task, &mut state);
             }
             Self::new(task, StepKind::Handle).with_message(discriminant_of(message))
         })
-        .unwrap_or(Self::OPEN)
     }
 
     /// For `handle_supervisor_evt`; `state` is asked for only when states are recorded.
@@ -128,15 +147,14 @@ impl Gate {
         event: &SupervisionEvent,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
-        engine::gating(|engine| {
-            let task = engine.actor_task(myself, type_name::<A>());
+        let mut state = Some(state);
+        Self::known(myself, type_name::<A>(), &mut |engine, task| {
             engine.supervision(task, event);
             if engine.wants().states {
-                tell_state(engine, task, state);
+                tell_state(engine, task, &mut state);
             }
             Self::new(task, StepKind::Supervision).with_message(discriminant_of(event))
         })
-        .unwrap_or(Self::OPEN)
     }
 
     fn of<A: Actor>(
@@ -144,14 +162,13 @@ impl Gate {
         part: StepKind,
         state: impl FnOnce() -> Option<String>,
     ) -> Self {
-        engine::gating(|engine| {
-            let task = engine.actor_task(myself, type_name::<A>());
+        let mut state = Some(state);
+        Self::known(myself, type_name::<A>(), &mut |engine, task| {
             if engine.wants().states {
-                tell_state(engine, task, state);
+                tell_state(engine, task, &mut state);
             }
             Self::new(task, part)
         })
-        .unwrap_or(Self::OPEN)
     }
 
     /// Put an actor's callback behind this gate.
@@ -177,15 +194,33 @@ fn keep_copy<M: ractor::Message>(engine: &dyn Engine, task: TaskId, actor: Actor
     engine.keep_copy(task, Box::new(send));
 }
 
-fn tell_state(engine: &dyn Engine, task: TaskId, state: impl FnOnce() -> Option<String>) {
-    if let Some(text) = state() {
+fn tell_state(
+    engine: &dyn Engine,
+    task: TaskId,
+    state: &mut Option<impl FnOnce() -> Option<String>>,
+) {
+    if let Some(text) = state.take().and_then(|state| state()) {
         engine.state_text(task, text);
     }
 }
 
 /// Put a task that is no actor behind a gate.
 pub(crate) fn task<F: Future>(name: &str, body: F) -> TaskGate<F> {
-    gate_task(engine::gating(|engine| engine.task_starting(name)), body)
+    gate_task(task_starting(name), body)
+}
+
+fn task_starting(name: &str) -> Option<TaskId> {
+    engine::gating(|engine| engine.task_starting(name))
+}
+
+/// The task was spawned here, and has this handle.
+pub(crate) fn task_spawned(
+    task: TaskId,
+    place: &'static Location<'static>,
+    handle: &dyn Fn() -> AbortHandle,
+) {
+    engine::gating(|engine| engine.spawned_at(task, place));
+    engine::gating(|engine| engine.task_spawned(task, handle));
 }
 
 /// Put a task behind a gate whose engine knows it already.

@@ -130,9 +130,9 @@ where
     )]
     let handle = tokio::spawn(gated);
     if let Some(task) = task {
-        let place = std::panic::Location::caller();
-        engine::gating(|engine| engine.spawned_at(task, place));
-        engine::gating(|engine| engine.task_spawned(task, &|| handle.abort_handle()));
+        gate::task_spawned(task, std::panic::Location::caller(), &|| {
+            handle.abort_handle()
+        });
     }
     handle
 }
