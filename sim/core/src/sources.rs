@@ -16,4 +16,25 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("strategy/pos.rs", include_str!("strategy/pos.rs")),
     ("strategy/random.rs", include_str!("strategy/random.rs")),
     ("strategy/starve.rs", include_str!("strategy/starve.rs")),
+    ("task.rs", include_str!("task.rs")),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn all_strategies_are_there() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/strategy");
+        let files = std::fs::read_dir(folder).expect("the folder of strategies");
+        let files = files.map(|file| file.expect("a file").file_name());
+        let files: BTreeSet<String> = files
+            .map(|file| format!("strategy/{}", file.display()))
+            .collect();
+        let listed = SOURCES.iter().map(|(path, _)| (*path).to_owned());
+        let listed: BTreeSet<String> = listed.filter(|it| it.starts_with("strategy/")).collect();
+        assert_eq!(listed, files);
+    }
+}

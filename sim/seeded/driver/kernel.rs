@@ -13,15 +13,13 @@ use super::core::chacha::ChaCha8;
 use super::core::outcome::OutcomeKind;
 use super::core::runnable::Runnable;
 use super::core::step::StepKind;
-use super::core::strategy::{
-    pct, pos, Deferring, Delaying, Fifo, Held, RecordedHolds, Recorder, Scheduler, Starving,
-    Uniform,
-};
+use super::core::strategy::{Held, RecordedHolds, Recorder, Scheduler};
+use super::core::task::{NewTask, TaskKind};
 use super::record::{Record, Tag};
 use super::settings::{parts, Settings};
+use super::sys;
 use super::tasks::{HashNumbers, Runtime};
 use super::threads::Thread;
-use super::sys;
 
 /// Streams of random numbers, by purpose: the hashes of their names, see `sim/live`.
 pub(super) mod purpose {
@@ -77,7 +75,9 @@ pub(super) fn with<R>(f: impl FnOnce(&mut Kernel) -> R) -> R {
     INSIDE.with(|inside| inside.set(true));
     // SAFETY: this thread has the turn, and `INSIDE` keeps it from coming here twice.
     let kernel = unsafe { &mut *KERNEL.0.get() };
-    let Some(kernel) = kernel else { unreachable!("it was set before `ON`") };
+    let Some(kernel) = kernel else {
+        unreachable!("it was set before `ON`")
+    };
     let result = f(kernel);
     INSIDE.with(|inside| inside.set(false));
     result
@@ -213,10 +213,15 @@ impl Kernel {
     }
 
     /// A slot and a number for this.
-    pub(super) fn enter(&mut self, what: What) -> u32 {
+    pub(super) fn enter(&mut self, what: What, label: &str) -> u32 {
         let serial = self.serials;
         self.serials += 1;
-        let entity = Entity { serial, what, cause: self.steps, steps: 0 };
+        let entity = Entity {
+            serial,
+            what,
+            cause: self.steps,
+            steps: 0,
+        };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.entities[slot as usize] = entity;
@@ -227,7 +232,16 @@ impl Kernel {
                 self.entities.len() as u32 - 1
             }
         };
-        self.scheduler.started(slot, serial);
+        let kind = match what {
+            What::Thread(0) => TaskKind::Scenario,
+            _ => TaskKind::Task,
+        };
+        self.scheduler.started(&NewTask {
+            slot,
+            serial,
+            kind,
+            label: &label,
+        });
         slot
     }
 
@@ -296,7 +310,11 @@ impl Kernel {
 
     fn pick(&mut self) -> u32 {
         let is_watched = self.settings.records || self.settings.wants_holds;
-        let first = if is_watched { self.runnable.oldest() } else { None };
+        let first = if is_watched {
+            self.runnable.oldest()
+        } else {
+            None
+        };
         let Some(slot) = self.scheduler.pick(self.steps + 1, &mut self.runnable) else {
             let reason = self.scheduler.reason();
             self.end(OutcomeKind::Diverged, &reason);
@@ -342,7 +360,10 @@ impl Kernel {
             }
         }
         if self.steps >= self.settings.step_limit {
-            self.end(OutcomeKind::StepLimit, "the run has reached the limit of steps");
+            self.end(
+                OutcomeKind::StepLimit,
+                "the run has reached the limit of steps",
+            );
         }
     }
 
@@ -388,24 +409,29 @@ fn mix(hash: u64, value: u64) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
-fn scheduler(settings: &Settings, rng: ChaCha8) -> Box<dyn Scheduler> {
-    let (name, numbers) = parts(&settings.strategy);
-    let number = |name: &str, usual| numbers.get(name).copied().unwrap_or(usual);
-    match name {
-        "fifo" => Box::new(Fifo),
-        "random" => Box::new(Uniform::new(rng)),
-        "pct" => {
-            let (depth, steps) = (number("depth", 3), number("steps", 10_000));
-            Box::new(pct::Priorities::new(depth, steps, rng))
+macro_rules! choosing {
+    ($(
+        $(#[$doc:meta])*
+        $name:literal $variant:ident
+        $({ $($(#[$setting_doc:meta])* $setting:ident: u64 = $usual:literal in $range:expr,)* })?
+        => $make:expr;
+    )*) => {
+        /// What chooses by the strategy of these settings, drawing from `rng`.
+        fn scheduler(settings: &Settings, rng: ChaCha8) -> Box<dyn Scheduler> {
+            let (name, numbers) = parts(&settings.strategy);
+            let number = |name: &str, usual: u64| numbers.get(name).copied().unwrap_or(usual);
+            match name {
+                "holds" => Box::new(Held::new(&settings.holds)),
+                $($name => Box::new(
+                    ($make)($($(number(stringify!($setting), $usual),)*)? rng)
+                ),)*
+                _ => {
+                    sys::print_error(&format!("error: there is no strategy `{name}`\n"));
+                    std::process::exit(2);
+                }
+            }
         }
-        "pos" => Box::new(pos::Priorities::new(rng)),
-        "starve" => Box::new(Starving::new(number("steps", 100), rng)),
-        "defer" => Box::new(Deferring::new(number("percent", 10), rng)),
-        "delays" => Box::new(Delaying::new(number("count", 2), number("steps", 10_000), rng)),
-        "holds" => Box::new(Held::new(&settings.holds)),
-        _ => {
-            sys::print_error(&format!("error: there is no strategy `{name}`\n"));
-            std::process::exit(2);
-        }
-    }
+    };
 }
+
+super::core::strategy::strategies!(choosing);

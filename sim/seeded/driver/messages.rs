@@ -28,7 +28,9 @@ pub(crate) fn gives_way(waker: &Waker) -> bool {
     is_on()
         && POLLED
             .try_with(Cell::get)
-            .map_or(false, |(polled, has_taken)| has_taken && polled == waker.data() as usize)
+            .map_or(false, |(polled, has_taken)| {
+                has_taken && polled == waker.data() as usize
+            })
 }
 
 /// A message was taken by what is polled with this waker.
@@ -45,12 +47,12 @@ pub(crate) fn taken(waker: &Waker, type_name: &'static str) {
     let is_own = is_own.unwrap_or(false);
     let Some(me) = me() else { return };
     let is_held_up = with(|kernel| {
-            if kernel.settings.records {
-                kernel.record.event(Tag::Message, |fields| {
-                    fields.text(type_name);
-                });
-            }
-            is_own && kernel.is_held_up(me)
+        if kernel.settings.records {
+            kernel.record.event(Tag::Message, |fields| {
+                fields.text(type_name);
+            });
+        }
+        is_own && kernel.is_held_up(me)
     });
     if is_held_up {
         threads::yield_now(me);
@@ -62,7 +64,11 @@ impl Kernel {
     /// has several threads.
     fn is_held_up(&mut self, thread: u32) -> bool {
         let bound = self.settings.preempt as usize;
-        let Some(runtime) = self.threads[thread as usize].runtime else { return false };
-        bound > 0 && self.runtimes[runtime as usize].has_threads && below(&mut self.preempt, bound) == 0
+        let Some(runtime) = self.threads[thread as usize].runtime else {
+            return false;
+        };
+        bound > 0
+            && self.runtimes[runtime as usize].has_threads
+            && below(&mut self.preempt, bound) == 0
     }
 }

@@ -46,9 +46,18 @@ pub(super) struct Record {
 impl Record {
     /// Into this file; nowhere without one.
     pub(super) fn new(path: Option<&str>) -> Self {
-        let nowhere = Self { base: std::ptr::null_mut(), length: 0, file: None };
+        let nowhere = Self {
+            base: std::ptr::null_mut(),
+            length: 0,
+            file: None,
+        };
         let Some(path) = path else { return nowhere };
-        let open = File::options().read(true).write(true).create(true).truncate(true).open(path);
+        let open = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path);
         let file = match open {
             Ok(file) => file,
             Err(error) => {
@@ -71,13 +80,20 @@ impl Record {
             )
         };
         if base as isize == -1 {
-            eprintln!("error: {path}: cannot be mapped: {}", std::io::Error::last_os_error());
+            eprintln!(
+                "error: {path}: cannot be mapped: {}",
+                std::io::Error::last_os_error()
+            );
             std::process::exit(2);
         }
         let base = base.cast::<u8>();
         // SAFETY: the mapping is longer than the header.
         unsafe { base.copy_from_nonoverlapping(MAGIC.as_ptr(), MAGIC.len()) };
-        Self { base, length: HEADER, file: Some(file) }
+        Self {
+            base,
+            length: HEADER,
+            file: Some(file),
+        }
     }
 
     /// One event.
@@ -133,7 +149,9 @@ impl Fields<'_> {
             end -= 1;
         }
         self.number(end as u64);
-        text.as_bytes()[..end].iter().for_each(|byte| self.byte(*byte));
+        text.as_bytes()[..end]
+            .iter()
+            .for_each(|byte| self.byte(*byte));
         self
     }
 }

@@ -64,10 +64,16 @@ impl Settings {
         for line in text.lines().filter(|line| !line.is_empty()) {
             let wrong = |what: &str| format!("invalid line `{line}` of {SETTINGS}: {what}");
             let (name, value) = line.split_once('=').ok_or_else(|| wrong("missing `=`"))?;
-            let number = || value.parse::<u64>().map_err(|_| wrong("not a whole number"));
+            let number = || {
+                value
+                    .parse::<u64>()
+                    .map_err(|_| wrong("not a whole number"))
+            };
             match name {
                 "strategy" => settings.strategy = value.to_owned(),
-                "hold" => settings.holds.push(hold(value).ok_or_else(|| wrong("not four numbers"))?),
+                "hold" => settings
+                    .holds
+                    .push(hold(value).ok_or_else(|| wrong("not four numbers"))?),
                 "step_limit" => settings.step_limit = number()?,
                 "horizon_ns" => settings.horizon_ns = number()?,
                 "step_ns" => settings.step_ns = number()?,
@@ -94,7 +100,9 @@ fn hold(text: &str) -> Option<Hold> {
 /// A strategy's name and its settings: `pct:depth=3,steps=10000`.
 pub(super) fn parts(strategy: &str) -> (&str, BTreeMap<&str, u64>) {
     let (name, rest) = strategy.split_once(':').unwrap_or((strategy, ""));
-    let settings = rest.split(',').filter_map(|setting| setting.split_once('='));
+    let settings = rest
+        .split(',')
+        .filter_map(|setting| setting.split_once('='));
     let settings = settings.filter_map(|(key, value)| Some((key, value.parse().ok()?)));
     (name, settings.collect())
 }

@@ -69,8 +69,7 @@ unsafe extern "C" fn retake_seeded_pthread_create(
     routine: Routine,
     argument: *mut c_void,
 ) -> c_int {
-    type Create =
-        unsafe extern "C" fn(*mut usize, *const c_void, Routine, *mut c_void) -> c_int;
+    type Create = unsafe extern "C" fn(*mut usize, *const c_void, Routine, *mut c_void) -> c_int;
     static CREATE: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
     let mut create = CREATE.load(Ordering::Relaxed);
     if create.is_null() {
@@ -90,7 +89,12 @@ unsafe extern "C" fn retake_seeded_pthread_create(
         let thread = kernel.new_thread();
         (thread, kernel.threads[thread as usize].baton)
     });
-    let start = Box::into_raw(Box::new(Start { thread, baton, routine, argument }));
+    let start = Box::into_raw(Box::new(Start {
+        thread,
+        baton,
+        routine,
+        argument,
+    }));
     // SAFETY: as the caller promises; the box is taken by `begin`.
     let result = unsafe { create(handle, attributes, begin, start.cast()) };
     with(|kernel| {
@@ -116,7 +120,12 @@ unsafe extern "C" fn retake_seeded_pthread_create(
 unsafe extern "C" fn begin(start: *mut c_void) -> *mut c_void {
     // SAFETY: `pthread_create` gives what it has made of a box.
     let start = unsafe { Box::from_raw(start.cast::<Start>()) };
-    let Start { thread, baton, routine, argument } = *start;
+    let Start {
+        thread,
+        baton,
+        routine,
+        argument,
+    } = *start;
     baton.id.store(sys::thread_id(), Ordering::Relaxed);
     threads::wait_for_turn(baton);
     be(Some(thread));
@@ -187,7 +196,11 @@ unsafe fn futex(me: u32, [word, operation, value, time, _, bits]: [usize; 6]) ->
                 },
             };
             let timed_out = threads::block(me, Wait::Futex { word, bits }, deadline);
-            Some(if timed_out { -(sys::ETIMEDOUT as isize) } else { 0 })
+            Some(if timed_out {
+                -(sys::ETIMEDOUT as isize)
+            } else {
+                0
+            })
         }
         sys::FUTEX_WAKE | sys::FUTEX_WAKE_BITSET => {
             let most = u32::try_from(value).unwrap_or(u32::MAX);
@@ -255,7 +268,12 @@ unsafe extern "C" fn retake_seeded_nanosleep(time: *const Timespec, rest: *mut T
         };
     }
     // SAFETY: as the caller promises.
-    let result = unsafe { sys::call(number::NANOSLEEP, [time as usize, rest as usize, 0, 0, 0, 0]) };
+    let result = unsafe {
+        sys::call(
+            number::NANOSLEEP,
+            [time as usize, rest as usize, 0, 0, 0, 0],
+        )
+    };
     answer(result) as c_int
 }
 
@@ -269,7 +287,9 @@ unsafe extern "C" fn retake_seeded_clock_nanosleep(
     const TIMER_ABSTIME: c_int = 1;
     if let (Some(me), false) = (me(), time.is_null()) {
         // SAFETY: not null, and as the caller promises.
-        let Some(nanos) = unsafe { &*time }.nanos() else { return sys::EINVAL };
+        let Some(nanos) = unsafe { &*time }.nanos() else {
+            return sys::EINVAL;
+        };
         if flags & TIMER_ABSTIME == 0 {
             sleep(me, nanos);
         } else {
@@ -278,7 +298,14 @@ unsafe extern "C" fn retake_seeded_clock_nanosleep(
         }
         return 0;
     }
-    let arguments = [clock as usize, flags as usize, time as usize, rest as usize, 0, 0];
+    let arguments = [
+        clock as usize,
+        flags as usize,
+        time as usize,
+        rest as usize,
+        0,
+        0,
+    ];
     // SAFETY: as the caller promises. This function returns its error.
     -unsafe { sys::call(number::CLOCK_NANOSLEEP, arguments) } as c_int
 }
@@ -372,7 +399,10 @@ unsafe extern "C" fn retake_seeded_clock_gettime(clock: c_int, time: *mut Timesp
 
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_gettimeofday(time: *mut [i64; 2], _: *mut c_void) -> c_int {
-    let mut now = Timespec { seconds: 0, nanoseconds: 0 };
+    let mut now = Timespec {
+        seconds: 0,
+        nanoseconds: 0,
+    };
     // SAFETY: the place is valid.
     let result = unsafe { retake_seeded_clock_gettime(0, &mut now) };
     if !time.is_null() {
@@ -384,7 +414,10 @@ unsafe extern "C" fn retake_seeded_gettimeofday(time: *mut [i64; 2], _: *mut c_v
 
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_time(place: *mut i64) -> i64 {
-    let mut now = Timespec { seconds: 0, nanoseconds: 0 };
+    let mut now = Timespec {
+        seconds: 0,
+        nanoseconds: 0,
+    };
     // SAFETY: the place is valid.
     unsafe { retake_seeded_clock_gettime(0, &mut now) };
     if !place.is_null() {
@@ -402,7 +435,11 @@ unsafe fn draw(memory: *mut u8, length: usize) {
 }
 
 #[no_mangle]
-unsafe extern "C" fn retake_seeded_getrandom(memory: *mut u8, length: usize, flags: c_uint) -> isize {
+unsafe extern "C" fn retake_seeded_getrandom(
+    memory: *mut u8,
+    length: usize,
+    flags: c_uint,
+) -> isize {
     if me().is_some() && !memory.is_null() {
         // SAFETY: not null, and as the caller promises.
         unsafe { draw(memory, length) };
@@ -421,11 +458,20 @@ unsafe extern "C" fn retake_seeded_epoll_wait(
     milliseconds: c_int,
 ) -> c_int {
     let wait = |milliseconds: c_int| {
-        let arguments = [file as usize, events as usize, most as usize, milliseconds as usize, 0, 8];
+        let arguments = [
+            file as usize,
+            events as usize,
+            most as usize,
+            milliseconds as usize,
+            0,
+            8,
+        ];
         // SAFETY: as the caller promises.
         unsafe { sys::call(number::EPOLL_PWAIT, arguments) }
     };
-    let Some(me) = me() else { return answer(wait(milliseconds)) as c_int };
+    let Some(me) = me() else {
+        return answer(wait(milliseconds)) as c_int;
+    };
     let mut result = wait(0);
     if result == 0 && milliseconds != 0 {
         let deadline = u64::try_from(milliseconds).ok().map(|milliseconds| {

@@ -164,17 +164,36 @@ pub(super) fn answer(result: isize) -> c_long {
 /// Wait until the word is another one, or for this time; a call may return early.
 pub(super) fn wait_while(word: &AtomicU32, value: u32, nanos: Option<u64>) {
     let time = nanos.map(Timespec::of);
-    let time = time.as_ref().map_or(0, |time| time as *const Timespec as usize);
+    let time = time
+        .as_ref()
+        .map_or(0, |time| time as *const Timespec as usize);
     let operation = (FUTEX_WAIT | FUTEX_PRIVATE) as usize;
     // SAFETY: the word lives as long as the call.
-    unsafe { call(number::FUTEX, [word.as_ptr() as usize, operation, value as usize, time, 0, 0]) };
+    unsafe {
+        call(
+            number::FUTEX,
+            [
+                word.as_ptr() as usize,
+                operation,
+                value as usize,
+                time,
+                0,
+                0,
+            ],
+        )
+    };
 }
 
 /// Wake the thread that waits for this word.
 pub(super) fn wake(word: &AtomicU32) {
     let operation = (FUTEX_WAKE | FUTEX_PRIVATE) as usize;
     // SAFETY: waking reads and writes nothing.
-    unsafe { call(number::FUTEX, [word.as_ptr() as usize, operation, 1, 0, 0, 0]) };
+    unsafe {
+        call(
+            number::FUTEX,
+            [word.as_ptr() as usize, operation, 1, 0, 0, 0],
+        )
+    };
 }
 
 /// The system's number of this thread.
@@ -203,17 +222,31 @@ pub(super) fn readable(files: &[i32], milliseconds: u64) -> Vec<bool> {
         happened: i16,
     }
     const POLLIN: i16 = 1;
-    let wait = |file: &i32| Poll { file: *file, events: POLLIN, happened: 0 };
+    let wait = |file: &i32| Poll {
+        file: *file,
+        events: POLLIN,
+        happened: 0,
+    };
     let mut polls: Vec<Poll> = files.iter().map(wait).collect();
     let time = Timespec::of(milliseconds.saturating_mul(1_000_000));
     let time = &time as *const Timespec as usize;
     // SAFETY: the list has this length, and the time is valid.
-    unsafe { call(number::PPOLL, [polls.as_mut_ptr() as usize, polls.len(), time, 0, 0, 0]) };
+    unsafe {
+        call(
+            number::PPOLL,
+            [polls.as_mut_ptr() as usize, polls.len(), time, 0, 0, 0],
+        )
+    };
     polls.iter().map(|poll| poll.happened != 0).collect()
 }
 
 /// Print this without the locks of the standard library, which a thread that waits may hold.
 pub(super) fn print_error(text: &str) {
     // SAFETY: the text has this length.
-    unsafe { call(number::WRITE, [2, text.as_ptr() as usize, text.len(), 0, 0, 0]) };
+    unsafe {
+        call(
+            number::WRITE,
+            [2, text.as_ptr() as usize, text.len(), 0, 0, 0],
+        )
+    };
 }

@@ -45,7 +45,10 @@ pub(crate) enum Turn {
 impl Kernel {
     /// The thread that runs a task of this runtime.
     pub(super) fn driver_of(&mut self, runtime: u32, slot: u32) -> u32 {
-        debug_assert!(matches!(self.entities[slot as usize].what, What::Task { .. }));
+        debug_assert!(matches!(
+            self.entities[slot as usize].what,
+            What::Task { .. }
+        ));
         let runtime = &mut self.runtimes[runtime as usize];
         runtime.ready -= 1;
         match runtime.driver {
@@ -135,13 +138,20 @@ impl Kernel {
         line: u32,
         name: &str,
     ) -> u32 {
-        let slot = self.enter(What::Task { runtime, id });
+        let slot = self.enter(What::Task { runtime, id }, type_name);
         self.tasks.insert(id, slot);
         let (serial, parent) = (self.entities[slot as usize].serial, self.current);
         if self.settings.records {
             self.record.event(Tag::Task, |fields| {
-                fields.number(serial.into()).number(2).number(u64::from(parent) + 1);
-                fields.text(type_name).text(file).number(line.into()).text(name);
+                fields
+                    .number(serial.into())
+                    .number(2)
+                    .number(u64::from(parent) + 1);
+                fields
+                    .text(type_name)
+                    .text(file)
+                    .number(line.into())
+                    .text(name);
             });
         }
         slot
@@ -185,7 +195,9 @@ pub(crate) fn spawned(runtime: u32, id: u64, type_name: &'static str, at: &Locat
 pub(crate) fn ended(id: u64) {
     if me().is_some() {
         with(|kernel| {
-            let Some(slot) = kernel.tasks.remove(&id) else { return };
+            let Some(slot) = kernel.tasks.remove(&id) else {
+                return;
+            };
             if let What::Task { runtime, .. } = kernel.entities[slot as usize].what {
                 let runtime = &mut kernel.runtimes[runtime as usize];
                 runtime.waiting.retain(|it| *it != slot);

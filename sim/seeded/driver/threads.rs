@@ -48,8 +48,11 @@ impl Kernel {
     /// A thread that will run.
     pub(super) fn new_thread(&mut self) -> u32 {
         let number = self.threads.len() as u32;
-        let slot = self.enter(What::Thread(number));
-        let baton = Baton { turn: AtomicU32::new(0), id: AtomicU32::new(0) };
+        let slot = self.enter(What::Thread(number), "thread");
+        let baton = Baton {
+            turn: AtomicU32::new(0),
+            id: AtomicU32::new(0),
+        };
         self.threads.push(Thread {
             slot,
             baton: Box::leak(Box::new(baton)),
@@ -66,7 +69,11 @@ impl Kernel {
         let parent = self.current;
         self.record.event(Tag::Task, |fields| {
             fields.number(serial.into()).number(0);
-            fields.number(if number == 0 { 0 } else { u64::from(parent) + 1 });
+            fields.number(if number == 0 {
+                0
+            } else {
+                u64::from(parent) + 1
+            });
             fields.text("").text("").number(0).text("");
         });
         number
@@ -167,9 +174,15 @@ impl Kernel {
 
     /// Who waits for what, at a standstill.
     pub(super) fn who_waits(&self) -> String {
-        let waiting = self.threads.iter().filter(|thread| thread.wait.is_some()).count();
+        let waiting = self
+            .threads
+            .iter()
+            .filter(|thread| thread.wait.is_some())
+            .count();
         let tasks = self.tasks.len();
-        format!("nothing can run, and nothing waits for time: {waiting} threads and {tasks} tasks wait")
+        format!(
+            "nothing can run, and nothing waits for time: {waiting} threads and {tasks} tasks wait"
+        )
     }
 }
 

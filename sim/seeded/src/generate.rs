@@ -88,7 +88,17 @@ pub fn generate(tokio: &Path, into: &Path) -> Result<(), GenerateError> {
 /// A source of the core as a part of tokio: without its tests, and with its paths from there.
 fn as_module(text: &str) -> Result<String, String> {
     let source = Source::parse(text.to_owned())?.without_features();
-    Ok(source.replace("crate::", "crate::retake::core::"))
+    let mut text = source.replace("crate::", "crate::retake::core::");
+    // Macros are for tokio itself, and not for its users.
+    let macros = source.split("#[macro_export]").skip(1);
+    let names: Vec<&str> = macros
+        .filter_map(|rest| rest.split("macro_rules! ").nth(1)?.split(' ').next())
+        .collect();
+    text = text.replace("#[macro_export]", "");
+    for name in names {
+        text.push_str(&format!("pub(crate) use {name};\n"));
+    }
+    Ok(text)
 }
 
 fn core_root() -> String {

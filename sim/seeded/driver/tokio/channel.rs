@@ -1,4 +1,3 @@
-
 /// Added by `cargo retake`.
 impl<T, S: Semaphore> Rx<T, S> {
     /// Receive the next value, in a step of its own.

@@ -1,4 +1,3 @@
-
 /// The scheduler of a simulated process, added by `cargo retake`.
 mod seeded {
     use super::*;
@@ -188,15 +187,23 @@ mod seeded {
     /// waits or is held up in the middle of a task. True if it was lent.
     pub(crate) fn lend_core() -> bool {
         context::with_scheduler(|context| {
-            let Some(scheduler::Context::CurrentThread(context)) = context else { return false };
+            let Some(scheduler::Context::CurrentThread(context)) = context else {
+                return false;
+            };
             let seeded = &context.handle.shared.seeded;
             if !seeded.has_threads || seeded.is_closing.load(Acquire) {
                 return false;
             }
-            let Ok(mut core) = context.core.try_borrow_mut() else { return false };
-            let Some(core) = core.take() else { return false };
+            let Ok(mut core) = context.core.try_borrow_mut() else {
+                return false;
+            };
+            let Some(core) = core.take() else {
+                return false;
+            };
             let scheduler = seeded.workers.lock().unwrap().scheduler();
-            let Some(scheduler) = scheduler else { return false };
+            let Some(scheduler) = scheduler else {
+                return false;
+            };
             scheduler.core.set(core);
             scheduler.notify.notify_one();
             crate::retake::stop_driving();
@@ -226,15 +233,17 @@ mod seeded {
         let Some(scheduler) = scheduler else { return };
         seeded.waiting.fetch_add(1, AcqRel);
         let of_it = handle.clone();
-        let worker = thread::Builder::new().name("tokio-rt-worker".to_owned()).spawn(move || {
-            of_it.shared.seeded.waiting.fetch_sub(1, AcqRel);
-            let all = scheduler::Handle::CurrentThread(of_it.clone());
-            let closing = poll_fn(|_| match of_it.shared.seeded.is_closing.load(Acquire) {
-                true => Ready(()),
-                false => Pending,
+        let worker = thread::Builder::new()
+            .name("tokio-rt-worker".to_owned())
+            .spawn(move || {
+                of_it.shared.seeded.waiting.fetch_sub(1, AcqRel);
+                let all = scheduler::Handle::CurrentThread(of_it.clone());
+                let closing = poll_fn(|_| match of_it.shared.seeded.is_closing.load(Acquire) {
+                    true => Ready(()),
+                    false => Pending,
+                });
+                scheduler.block_on(&all, closing);
             });
-            scheduler.block_on(&all, closing);
-        });
         match worker {
             Ok(worker) => seeded.workers.lock().unwrap().handles.push(worker),
             Err(_) => drop(seeded.waiting.fetch_sub(1, AcqRel)),
@@ -276,7 +285,9 @@ mod seeded {
             if !context.defer.is_empty() {
                 (core, ()) = context.enter(core, || context.defer.wake());
             }
-            let Some(driving) = driving else { unreachable!("the thread is simulated") };
+            let Some(driving) = driving else {
+                unreachable!("the thread is simulated")
+            };
             let polled = match driving.next() {
                 Turn::Idle => {
                     driving.parks(true);
@@ -297,7 +308,9 @@ mod seeded {
                     RETAKE_COOP::budget(|| future.as_mut().poll(&mut cx))
                 }
                 Turn::Task(id) => {
-                    let Some(task) = core.take(handle, id) else { continue };
+                    let Some(task) = core.take(handle, id) else {
+                        continue;
+                    };
                     crate::retake::polls(task.retake_waker());
                     let task = handle.shared.owned.assert_owner(task);
                     *context.core.borrow_mut() = Some(core);

@@ -1,4 +1,3 @@
-
 /// Added by `cargo retake`.
 impl<S: 'static> Notified<S> {
     /// The number of the task.
