@@ -144,6 +144,8 @@ pub(super) struct Kernel {
     pub(super) preempt: ChaCha8,
     /// Reads of clocks since the last step.
     pub(super) clock_reads: u32,
+    /// Events may come from outside of the process.
+    pub(super) has_event_sources: bool,
     pub(super) record: Record,
     is_finished: bool,
 }
@@ -201,6 +203,7 @@ impl Kernel {
             local: stream(purpose::LOCAL),
             preempt: stream(purpose::PREEMPT),
             clock_reads: 0,
+            has_event_sources: false,
             record: Record::new(settings.answer.as_deref()),
             is_finished: false,
             settings,
@@ -289,7 +292,7 @@ impl Kernel {
                     self.end(OutcomeKind::Horizon, "virtual time has reached its end");
                 }
                 Some((deadline, _)) => self.now_ns = self.now_ns.max(deadline),
-                None if self.take_from_outside(OUTSIDE_MS) => {}
+                None if self.has_event_sources && self.take_from_outside(OUTSIDE_MS) => {}
                 None => {
                     let who = self.who_waits();
                     self.end(OutcomeKind::Deadlock, &who);

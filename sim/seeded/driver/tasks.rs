@@ -233,6 +233,17 @@ pub(crate) fn main_ready(runtime: u32) {
     }
 }
 
+/// A socket, a pipe or the like is used, whose events come from outside.
+pub(crate) fn has_event_source() {
+    if me().is_some() {
+        with(|kernel| {
+            if !std::mem::replace(&mut kernel.has_event_sources, true) {
+                kernel.note("it uses real sockets or pipes");
+            }
+        });
+    }
+}
+
 /// Whether a thread drives this runtime.
 pub(crate) fn is_driven(runtime: u32) -> bool {
     match me() {

@@ -13,6 +13,7 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/runtime/task/mod.rs", task),
     ("src/runtime/builder.rs", builder),
     ("src/runtime/handle.rs", handle),
+    ("src/runtime/io/driver.rs", events),
     ("src/sync/mpsc/chan.rs", channel),
 ];
 
@@ -100,6 +101,16 @@ fn handle(source: &mut Source) -> Result<(), String> {
         if let scheduler::Handle::CurrentThread(it) = &self.inner { \
             if it.has_simulated_threads() { return RuntimeFlavor::MultiThread; } }";
     source.at_start_of("Handle", None, "runtime_flavor", flavor)
+}
+
+/// What waits for events of sockets may wait for something outside of the process.
+fn events(source: &mut Source) -> Result<(), String> {
+    source.at_start_of(
+        "Handle",
+        None,
+        "add_source",
+        "crate::retake::has_event_source();",
+    )
 }
 
 /// Each message that a task takes is a step of its own.
