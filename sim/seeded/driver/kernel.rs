@@ -99,6 +99,8 @@ pub(super) struct Entity {
     /// The step that made it runnable.
     pub(super) cause: u64,
     pub(super) steps: u64,
+    /// It can run, and its runtime cannot.
+    pub(super) is_waiting: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -224,6 +226,7 @@ impl Kernel {
             what,
             cause: self.steps,
             steps: 0,
+            is_waiting: false,
         };
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -255,6 +258,7 @@ impl Kernel {
         }
         let serial = self.entities[slot as usize].serial;
         self.entities[slot as usize].what = What::Nothing;
+        self.entities[slot as usize].is_waiting = false;
         self.free.push(slot);
         if self.settings.records {
             self.record.event(Tag::TaskEnded, |fields| {

@@ -79,9 +79,14 @@ impl Kernel {
             return;
         }
         let waiting = std::mem::take(&mut runtime.waiting);
-        runtime.ready = waiting.len() as u32;
         let main = runtime.driver.filter(|_| runtime.is_main_ready);
-        waiting.into_iter().for_each(|slot| self.insert(slot));
+        for slot in waiting {
+            // Those that have ended since have left their slots to others.
+            if std::mem::take(&mut self.entities[slot as usize].is_waiting) {
+                self.runtimes[number as usize].ready += 1;
+                self.insert(slot);
+            }
+        }
         if let Some(thread) = main {
             self.insert(self.threads[thread as usize].slot);
         }
@@ -100,7 +105,10 @@ impl Kernel {
                 What::Thread(_) | What::Nothing => false,
             };
             let waiting: Vec<u32> = all.filter(of_it).collect();
-            waiting.iter().for_each(|slot| self.runnable.remove(*slot));
+            for slot in &waiting {
+                self.runnable.remove(*slot);
+                self.entities[*slot as usize].is_waiting = true;
+            }
             self.runtimes[number as usize].waiting = waiting;
             self.runtimes[number as usize].ready = 0;
         }
@@ -124,7 +132,7 @@ impl Kernel {
                 self.runtimes[number as usize].ready += 1;
                 self.insert(slot);
             }
-        } else if !runtime.waiting.contains(&slot) {
+        } else if !std::mem::replace(&mut self.entities[slot as usize].is_waiting, true) {
             runtime.waiting.push(slot);
         }
     }
@@ -199,10 +207,8 @@ pub(crate) fn ended(id: u64) {
                 return;
             };
             if let What::Task { runtime, .. } = kernel.entities[slot as usize].what {
-                let runtime = &mut kernel.runtimes[runtime as usize];
-                runtime.waiting.retain(|it| *it != slot);
                 if kernel.runnable.contains(slot) {
-                    runtime.ready -= 1;
+                    kernel.runtimes[runtime as usize].ready -= 1;
                 }
             }
             kernel.leave(slot);

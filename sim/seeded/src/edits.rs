@@ -2,7 +2,8 @@
 
 use crate::source::Source;
 
-/// An edit of one file: its path in the package, and what is done to it.
+/// An edit of one file: its path in the package, or the paths that it has in different versions,
+/// and what is done to it.
 type Edit = (&'static str, fn(&mut Source) -> Result<(), String>);
 
 /// All edits, in no order that matters.
@@ -13,6 +14,7 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/runtime/task/mod.rs", task),
     ("src/runtime/builder.rs", builder),
     ("src/runtime/handle.rs", handle),
+    ("src/runtime/coop.rs src/task/coop/mod.rs", budget),
     ("src/runtime/io/driver.rs", events),
     ("src/sync/mpsc/chan.rs", channel),
 ];
@@ -44,6 +46,14 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
 
     let block_on = "if crate::retake::is_on() { return self.block_on_seeded(handle, blocking, future.as_mut()); }";
     source.behind_first_of_closure("CurrentThread", "block_on", "blocking", block_on)?;
+    // Tasks of a runtime with several threads may block in place.
+    source.change_argument(("CurrentThread", "block_on"), "enter_runtime", 1, |stock| {
+        format!("{stock} || handle.as_current_thread().has_simulated_threads()")
+    })?;
+    // What yields while its thread has lent the core is not deferred: nobody would wake it.
+    let lent = "if crate::retake::is_on() && self.core.borrow().is_none() { \
+        waker.wake_by_ref(); return; }";
+    source.at_start_of("Context", None, "defer", lent)?;
     let shutdown = "if crate::retake::is_on() { self.end_workers(handle.as_current_thread()); }";
     source.at_start_of("CurrentThread", None, "shutdown", shutdown)?;
 
@@ -62,20 +72,30 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
     source.at_start_of("Handle", None, "spawn", spawned)?;
     source.at_start_of_any("Handle", "spawn_local", spawned);
 
-    let coop = match source.contains("crate::runtime::coop::budget") {
+    append_with_coop(source, include_str!("../driver/tokio/current_thread.rs"));
+    Ok(())
+}
+
+/// Append a text that names tokio's module of budgets, which was moved.
+fn append_with_coop(source: &mut Source, text: &str) {
+    let coop = match source.contains("crate::runtime::coop::") {
         true => "crate::runtime::coop",
         false => "crate::task::coop",
     };
-    let text = include_str!("../driver/tokio/current_thread.rs");
     source.append(&text.replace("RETAKE_COOP", coop));
+}
+
+/// Whether a future asks for no limits says so.
+fn budget(source: &mut Source) -> Result<(), String> {
+    source.append(include_str!("../driver/tokio/coop.rs"));
     Ok(())
 }
 
 /// A task of a runtime with several threads that blocks in place lends the core.
 fn block_in_place(source: &mut Source) -> Result<(), String> {
-    let blocks = "if crate::retake::is_on() && scheduler::current_thread::may_block_in_place() { \
-        scheduler::current_thread::lend_core(); \
-        return crate::runtime::context::exit_runtime(f); }";
+    let blocks = "let f = if crate::retake::is_on() { \
+        match scheduler::current_thread::block_in_place(f) { Ok(it) => return it, Err(f) => f } \
+        } else { f };";
     source.at_start_of_function("block_in_place", blocks)
 }
 
@@ -117,6 +137,6 @@ fn events(source: &mut Source) -> Result<(), String> {
 fn channel(source: &mut Source) -> Result<(), String> {
     source.rename("Rx", "recv", "recv_stock")?;
     source.rename("Rx", "recv_many", "recv_many_stock")?;
-    source.append(include_str!("../driver/tokio/channel.rs"));
+    append_with_coop(source, include_str!("../driver/tokio/channel.rs"));
     Ok(())
 }

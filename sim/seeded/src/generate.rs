@@ -59,8 +59,15 @@ pub enum GenerateError {
 /// If a file cannot be read or written, or a place for an edit is not found exactly once.
 pub fn generate(tokio: &Path, into: &Path) -> Result<(), GenerateError> {
     copy(tokio, into)?;
-    for (path, edit) in EDITS {
-        let path = into.join(path);
+    for (paths_of, edit) in EDITS {
+        let mut paths = paths_of.split(' ').map(|path| into.join(path));
+        let path = paths.find(|path| path.exists());
+        let Some(path) = path else {
+            return Err(GenerateError::Unknown {
+                path: into.to_owned(),
+                problem: format!("none of the files {paths_of} is there"),
+            });
+        };
         let unknown = |problem| GenerateError::Unknown {
             path: path.clone(),
             problem,
@@ -173,6 +180,7 @@ const fn hash_of_all() -> u64 {
     of_all = hash(of_all, include_str!("source.rs"));
     of_all = hash(of_all, include_str!("generate.rs"));
     of_all = hash(of_all, include_str!("../driver/tokio/channel.rs"));
+    of_all = hash(of_all, include_str!("../driver/tokio/coop.rs"));
     of_all = hash(of_all, include_str!("../driver/tokio/current_thread.rs"));
     hash(of_all, include_str!("../driver/tokio/task.rs"))
 }

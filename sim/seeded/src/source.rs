@@ -272,6 +272,35 @@ impl Source {
         Ok(structs.found)
     }
 
+    /// Change an argument of the only call of a function in a method.
+    pub(crate) fn change_argument(
+        &mut self,
+        (owner, name): (&str, &str),
+        function: &str,
+        number: usize,
+        change: impl Fn(&str) -> String,
+    ) -> Result<(), String> {
+        let method = self.method(owner, None, name)?;
+        let mut calls = Calls {
+            function,
+            found: Vec::new(),
+        };
+        syn::visit::Visit::visit_impl_item_fn(&mut calls, method);
+        let what = || format!("the call of `{function}` in `{owner}::{name}`");
+        let call = one(calls.found, what)?;
+        let argument = call
+            .args
+            .iter()
+            .nth(number)
+            .ok_or_else(|| format!("{} has no argument {number}", what()))?;
+        let (range, new) = (
+            argument.span().byte_range(),
+            change(&self.text_of(argument)),
+        );
+        self.edits.push((range, new));
+        Ok(())
+    }
+
     /// Add a condition to the arms of a method that have a guard.
     pub(crate) fn add_guard(
         &mut self,
@@ -401,6 +430,22 @@ impl<'ast> syn::visit::Visit<'ast> for Closures<'_, 'ast> {
             self.found.push(closure);
         }
         syn::visit::visit_expr_closure(self, closure);
+    }
+}
+
+struct Calls<'a, 'ast> {
+    function: &'a str,
+    found: Vec<&'ast syn::ExprCall>,
+}
+
+impl<'ast> syn::visit::Visit<'ast> for Calls<'_, 'ast> {
+    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
+        if let syn::Expr::Path(path) = &*call.func
+            && last_segment(&path.path) == self.function
+        {
+            self.found.push(call);
+        }
+        syn::visit::visit_expr_call(self, call);
     }
 }
 

@@ -1,8 +1,15 @@
 /// Added by `cargo retake`.
 impl<T, S: Semaphore> Rx<T, S> {
+    /// Whether a task that has taken a message in this step takes the next one in another step.
+    fn gives_way(&self, cx: &Context<'_>) -> bool {
+        crate::retake::gives_way(cx.waker())
+            && !RETAKE_COOP::retake_is_unconstrained()
+            && !self.is_empty()
+    }
+
     /// Receive the next value, in a step of its own.
     pub(crate) fn recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        if crate::retake::gives_way(cx.waker()) && !self.is_empty() {
+        if self.gives_way(cx) {
             cx.waker().wake_by_ref();
             return Pending;
         }
@@ -20,7 +27,7 @@ impl<T, S: Semaphore> Rx<T, S> {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> Poll<usize> {
-        if limit > 0 && crate::retake::gives_way(cx.waker()) && !self.is_empty() {
+        if limit > 0 && self.gives_way(cx) {
             cx.waker().wake_by_ref();
             return Pending;
         }

@@ -194,6 +194,7 @@ mod seeded {
             if !seeded.has_threads || seeded.is_closing.load(Acquire) {
                 return false;
             }
+            context.defer.wake();
             let Ok(mut core) = context.core.try_borrow_mut() else {
                 return false;
             };
@@ -212,14 +213,33 @@ mod seeded {
         })
     }
 
-    /// Whether this thread runs a task of a simulated runtime that was built with several threads.
-    pub(crate) fn may_block_in_place() -> bool {
-        context::with_scheduler(|context| match context {
+    /// Block in place, as runtimes with several threads do. None of the function if this thread
+    /// runs no task of such a simulated runtime that may.
+    #[cfg(feature = "rt-multi-thread")]
+    pub(crate) fn block_in_place<F: FnOnce() -> R, R>(f: F) -> Result<R, F> {
+        use crate::runtime::context::{current_enter_context, exit_runtime, EnterRuntime};
+
+        struct Restore(RETAKE_COOP::Budget);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                RETAKE_COOP::set(self.0);
+            }
+        }
+
+        let has_threads = context::with_scheduler(|context| match context {
             Some(scheduler::Context::CurrentThread(context)) => {
                 context.handle.has_simulated_threads()
             }
             _ => false,
-        })
+        });
+        let entered = current_enter_context();
+        let is_allowed = matches!(entered, EnterRuntime::Entered { allow_block_in_place: true });
+        if !has_threads || !is_allowed {
+            return Err(f);
+        }
+        let _restore = Restore(RETAKE_COOP::stop());
+        lend_core();
+        Ok(exit_runtime(f))
     }
 
     /// A thread that drives the runtime whenever no other does, until the runtime ends.
@@ -283,7 +303,8 @@ mod seeded {
                 panic!("a spawned task panicked and the runtime is configured to shut down on unhandled panic");
             }
             if !context.defer.is_empty() {
-                (core, ()) = context.enter(core, || context.defer.wake());
+                // What has yielded goes on after timers and events were looked at.
+                core = context.park_yield(core, handle);
             }
             let Some(driving) = driving else {
                 unreachable!("the thread is simulated")
@@ -329,4 +350,6 @@ mod seeded {
         }
     }
 }
-pub(crate) use seeded::{lend_core, may_block_in_place};
+pub(crate) use seeded::lend_core;
+#[cfg(feature = "rt-multi-thread")]
+pub(crate) use seeded::block_in_place;
