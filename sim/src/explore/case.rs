@@ -7,6 +7,7 @@ use retake_traces::sink::Sink;
 use retake_traces::{HashSink, Header, Layers, MemorySink, RunConfig};
 use serde::{Deserialize, Serialize};
 
+use super::external;
 use super::failure::{FailureKind, signature};
 use super::remote::{self, Job, Listener, Place, Ran, Recording};
 use super::scenario::{Code, Scenario};
@@ -272,7 +273,8 @@ impl Case {
         (ran.run.without_output(), ran.holds)
     }
 
-    /// Run it in this place: in another process, if the scenario has such, or here.
+    /// Run it in this place: outside this program, in another process, if the scenario has such,
+    /// or here.
     pub(super) fn run_in(
         &self,
         scenario: &Scenario,
@@ -280,6 +282,9 @@ impl Case {
         record: Recording,
         sink: impl Sink + Send + 'static,
     ) -> Ran {
+        if let Some(runner) = scenario.runner() {
+            return external::run(runner, self, place, record, sink);
+        }
         if let Some(workers) = scenario.workers() {
             let job = Job::new(self, place, record);
             return remote::run(workers, &job, sink, Listener::None);

@@ -9,9 +9,14 @@ use retake_traces::error::TraceError;
 use retake_traces::record::Record;
 use retake_traces::sink::Sink;
 
+use super::external;
 use super::remote::{self, Job, Listener, Place, Position, Recording};
 use super::{Case, Scenario};
 use retake_engine::outcome::Run;
+
+/// Why a scenario that is run outside this program does not follow a trace.
+const FOLLOWS_CASES: &str = "a scenario that is run outside this program follows the ordering constraints of a case, not \
+     the schedule of a trace";
 
 /// A run of a case: what is recorded of it, and which schedule it follows.
 ///
@@ -85,12 +90,23 @@ impl<'a> Execution<'a> {
         sink: impl Sink + Send + 'static,
         mut progress: impl FnMut(u64, Duration) + Send + 'static,
     ) -> Executed {
+        let place = Place {
+            prints: self.prints,
+            ..Place::fresh()
+        };
+        if let Some(runner) = scenario.runner() {
+            let run = match self.schedule_of {
+                Some(_) => remote::no_run(self.case, FOLLOWS_CASES.to_owned()),
+                None => external::run(runner, self.case, &place, self.record, sink).run,
+            };
+            return Executed {
+                run: run.without_output(),
+                report: None,
+                is_refused: self.schedule_of.is_some(),
+            };
+        }
         let ran = match scenario.workers() {
             Some(workers) => {
-                let place = Place {
-                    prints: self.prints,
-                    ..Place::fresh()
-                };
                 let job = Job {
                     schedule_of: self.schedule_of,
                     ..Job::new(self.case, &place, self.record)

@@ -74,6 +74,7 @@ mod determinism;
 mod execution;
 mod exhaustive;
 mod explorer;
+mod external;
 mod failure;
 mod mix;
 mod remote;
@@ -91,11 +92,12 @@ pub use case_file::CaseError;
 pub use execution::{Executed, Execution};
 pub use exhaustive::{Exhausted, Exhaustive};
 pub use explorer::{Explorer, STEP_LIMIT, Watch};
+pub use external::{External, ExternalRun, Wanted};
 pub use failure::{FailureKind, signature};
 pub use mix::Search;
 pub use remote::serve;
 pub use scenario::{Returned, Scenario};
-pub use shrink::{ShrinkError, Shrinking, Shrunk, shrink};
+pub use shrink::{ShrinkError, Shrinking, Shrunk, shrink, shrink_within};
 pub use why::{
     Delivery, DifferentFailure, Explanation, Order, Ordering, OtherSeeds, Reason, Verdict,
     WithoutFaults, explain,

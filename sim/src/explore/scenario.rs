@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::External;
 use crate::isolate::Workers;
 
 /// What a scenario may return: nothing, or a result. An error fails the run.
@@ -48,6 +49,7 @@ pub struct Scenario {
     workers: Option<Arc<Workers>>,
     is_shared: bool,
     take_report: Option<TakeReport>,
+    external: Option<Arc<dyn External>>,
 }
 
 impl fmt::Debug for Scenario {
@@ -55,6 +57,7 @@ impl fmt::Debug for Scenario {
         f.debug_struct("Scenario")
             .field("is_isolated", &self.workers.is_some())
             .field("is_shared", &self.is_shared)
+            .field("is_external", &self.external.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -77,11 +80,26 @@ where
             workers: None,
             is_shared: false,
             take_report: None,
+            external: None,
         }
     }
 }
 
 impl Scenario {
+    /// One whose cases are run by something outside this program. What needs its code, a search
+    /// through all schedules for example, fails and says so.
+    #[must_use]
+    pub fn external(runner: impl External + 'static) -> Self {
+        async fn has_no_code() {
+            panic!("this scenario is run outside this program, which does not have its code");
+        }
+        let scenario = Self::from(has_no_code);
+        Self {
+            external: Some(Arc::new(runner)),
+            ..scenario
+        }
+    }
+
     /// Run it in child processes of these workers, which serve a scenario of this name.
     #[must_use]
     pub fn isolated(self, workers: Arc<Workers>) -> Self {
@@ -113,6 +131,11 @@ impl Scenario {
 
     pub(super) fn take_report(&self) -> Option<String> {
         self.take_report.as_ref().and_then(|take| take())
+    }
+
+    /// What runs its cases, if that is outside this program.
+    pub(super) fn runner(&self) -> Option<&dyn External> {
+        self.external.as_deref()
     }
 
     pub(crate) fn code(&self) -> &Code {

@@ -155,6 +155,23 @@ pub fn shrink(
     shrink_boxed(case, &scenario.into(), Limits::NONE, progress)
 }
 
+/// The same within about so long in real time: a case that is large still then stays so.
+///
+/// # Errors
+/// If the case does not fail as it did.
+pub fn shrink_within(
+    case: &Case,
+    scenario: impl Into<Scenario>,
+    time_max: Duration,
+    progress: impl FnMut(Shrinking),
+) -> Result<Shrunk, ShrinkError> {
+    let limits = Limits {
+        until: Some(now() + time_max),
+        ..Limits::NONE
+    };
+    shrink_boxed(case, &scenario.into(), limits, progress)
+}
+
 /// Steps that may be spent on a case, at most so many. One that does not end is explained by its
 /// loop, which is the same in every schedule that has it, and its runs are long.
 pub(super) fn steps_max(case: &Case, most: u64) -> u64 {
