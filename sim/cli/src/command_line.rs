@@ -1,6 +1,7 @@
 //! The command line: parse, run, print, and say how it went by the exit code.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,6 +113,12 @@ impl Program {
     /// Run the command line of this process.
     #[must_use]
     pub fn main(self) -> ExitCode {
+        self.main_with(std::env::args_os())
+    }
+
+    /// Run this command line, the first word of which is the name of the program.
+    #[must_use]
+    pub fn main_with(self, words: impl IntoIterator<Item = OsString>) -> ExitCode {
         if isolate::is_worker() {
             // Before anything else: what is done here is done before each run.
             explore::serve_scenarios(&self);
@@ -122,7 +129,7 @@ impl Program {
         }
         // Panics inside a simulation are part of its outcome, which is printed.
         retake_sim::panics::quiet();
-        let (matches, form) = match self.parse() {
+        let (matches, form) = match self.parse(words) {
             Ok(parsed) => parsed,
             Err(error) => return refuse(&error),
         };
@@ -181,9 +188,12 @@ impl Program {
         Some(format!("two commands of this program are named `{name}`"))
     }
 
-    /// The command line of this process, and whether JSON is printed.
-    fn parse(&self) -> Result<(ArgMatches, Form), clap::Error> {
-        let matches = self.command_line().try_get_matches()?;
+    /// The command line, and whether JSON is printed.
+    fn parse(
+        &self,
+        words: impl IntoIterator<Item = OsString>,
+    ) -> Result<(ArgMatches, Form), clap::Error> {
+        let matches = self.command_line().try_get_matches_from(words)?;
         let is_json = matches
             .subcommand()
             .and_then(|(_, matches)| matches.try_get_one::<bool>("json").ok().flatten())

@@ -1,0 +1,319 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use retake_sim::explore::{STEP_LIMIT, Search};
+use retake_sim::{HORIZON_MAX, RunConfig, parse_duration};
+use retake_traces::time::nanos;
+
+use crate::cargo_arguments::CargoArgs;
+
+/// Run the tests of a tokio project, unchanged, under many orders of its tasks, in virtual
+/// time.
+///
+/// The project is built in target/retake against a copy of its own tokio that has a seeded
+/// scheduler inside. No file of the project changes. What fails under a seed fails under it
+/// again.
+///
+/// Exit codes: 0 passed, 1 something failed, 2 nothing could be judged.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo-retake",
+    bin_name = "cargo retake",
+    version,
+    max_term_width = 80
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run each test under many seeds, and make each failure small.
+    Test(TestArgs),
+    /// Run a binary target under many seeds: it fails if it ends with another exit code than 0.
+    Run(RunArgs),
+    /// Run a saved case again.
+    ///
+    /// Exits with 0 if it passes now, with 1 if it fails.
+    Replay(ReplayArgs),
+    /// Say why a saved case fails: the change that avoids it, and what led to it.
+    #[command(alias = "why")]
+    Explain(CaseArgs),
+    /// Show a saved case or a trace as a page in a browser.
+    View(InspectArgs),
+    /// Print the story of a saved case or a trace.
+    Show(InspectArgs),
+    /// Go through a saved case or a trace step by step, forward and back.
+    Debug(InspectArgs),
+    /// Write a saved case or a trace in a form that another program reads: Perfetto, Mermaid,
+    /// `ShiViz`, OpenTelemetry, or JSON lines.
+    Export(InspectArgs),
+    /// Compare two traces by what caused what.
+    Diff(InspectArgs),
+    /// Used by `cargo retake` itself: notes how cargo starts a program.
+    #[command(name = crate::environment::RUNNER, hide = true)]
+    Runner {
+        /// Where it is noted.
+        folder: PathBuf,
+        /// What cargo starts.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        program: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Only tests with this in their names.
+    pub(crate) filter: Option<String>,
+    /// What Rust's test harness takes to choose tests: further names, --exact, --skip NAME,
+    /// --ignored, --include-ignored.
+    #[arg(last = true, value_name = "FILTER")]
+    pub(crate) harness: Vec<String>,
+    #[command(flatten)]
+    pub(crate) exploration: Exploration,
+    /// Write a report in the form of `JUnit`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cargo: CargoArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Arguments of the program.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) exploration: Exploration,
+    #[command(flatten)]
+    pub(crate) cargo: CargoArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The case, a file in retake-cases.
+    pub(crate) case: PathBuf,
+    /// Write a trace of it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) cargo: CargoArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CaseArgs {
+    /// The case, a file in retake-cases.
+    pub(crate) case: PathBuf,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) cargo: CargoArgs,
+}
+
+/// What `retake` takes: `retake help view`.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct InspectArgs {
+    /// A trace, or a saved case, which is run again for it; then options, see --help.
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "FILE"
+    )]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+/// Which runs take place.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Exploration {
+    /// Seeds of each test: how many, or a first and a last, such as 100..200.
+    #[arg(long, default_value = "100", value_parser = seeds, value_name = "SEEDS")]
+    seeds: Range<u64>,
+    /// Only this seed.
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// How each seed's strategy is chosen: mix, or one strategy.
+    #[arg(long, default_value_t = Search::Mix)]
+    pub(crate) strategy: Search,
+    /// Processes at a time. Default: one for each core.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    jobs: Option<u64>,
+    /// Begin no seed later than this, for example 90s or 2h.
+    #[arg(long, value_parser = positive_duration)]
+    pub(crate) time_limit: Option<Duration>,
+    /// Run all seeds of a test, whatever fails, and say how many do.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Write what was found as JSON; to the standard output if FILE is `-`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// What a step takes of virtual time unless the command line says otherwise, in nanoseconds.
+const STEP_NS: u64 = 1000;
+/// One in so many messages is held up, likewise.
+const PREEMPT: u64 = 16;
+
+/// Limits of each run.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Limits {
+    /// Virtual time that a step takes, in nanoseconds. With 0 time moves only when nothing
+    /// can run.
+    #[arg(long, default_value_t = STEP_NS, value_name = "NS")]
+    pub(crate) step_ns: u64,
+    /// On a runtime of several threads one in so many messages is held up between being taken
+    /// and being handled; 0 for none.
+    #[arg(long, default_value_t = PREEMPT, value_name = "N")]
+    pub(crate) preempt: u64,
+    /// End of virtual time, for example 90s or 2h; reaching it is a failure.
+    #[arg(long, default_value = "1h", value_parser = horizon)]
+    horizon: Duration,
+    /// Largest number of steps of a run; reaching it is a failure.
+    #[arg(long, default_value_t = STEP_LIMIT, value_parser = clap::value_parser!(u64).range(1..))]
+    step_limit: u64,
+    /// A run that takes longer in real time hangs.
+    #[arg(long, default_value = "20s", value_parser = positive_duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// How many seeds, or which.
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let wrong =
+        || "write how many, such as 100, or a first and a last, such as 100..200".to_owned();
+    let number = |text: &str| text.trim().parse::<u64>().map_err(|_| wrong());
+    let seeds = match text.split_once("..") {
+        None => 0..number(text)?,
+        Some((first, last)) => match last.strip_prefix('=') {
+            Some(last) => number(first)?..number(last)?.checked_add(1).ok_or_else(wrong)?,
+            None => number(first)?..number(last)?,
+        },
+    };
+    if seeds.is_empty() {
+        return Err("there is no seed in it".to_owned());
+    }
+    Ok(seeds)
+}
+
+fn horizon(text: &str) -> Result<Duration, String> {
+    let horizon = positive_duration(text)?;
+    if horizon > HORIZON_MAX {
+        let hours = HORIZON_MAX.as_secs() / 3600;
+        return Err(format!("must be at most {hours} h"));
+    }
+    Ok(horizon)
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("must be above zero".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+impl Exploration {
+    pub(crate) fn seeds(&self) -> Range<u64> {
+        match self.seed {
+            Some(seed) => seed..seed.saturating_add(1),
+            None => self.seeds.clone(),
+        }
+    }
+
+    pub(crate) fn jobs(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or_else(cores, |jobs| jobs as usize)
+    }
+}
+
+impl Limits {
+    pub(crate) fn config(&self) -> RunConfig {
+        RunConfig {
+            horizon_ns: nanos(self.horizon),
+            step_limit: self.step_limit,
+            ..RunConfig::default()
+        }
+    }
+
+    /// As on a command line, as far as a saved case does not have them and they are not usual.
+    pub(crate) fn to_repeat(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.step_ns != STEP_NS {
+            words.push(format!("--step-ns={}", self.step_ns));
+        }
+        if self.preempt != PREEMPT {
+            words.push(format!("--preempt={}", self.preempt));
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        let words = line.split(' ');
+        Cli::try_parse_from(std::iter::once("cargo-retake").chain(words))
+    }
+
+    fn test(line: &str) -> TestArgs {
+        match parse(line).unwrap().command {
+            Command::Test(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn filters_come_as_in_cargo_test() {
+        let args = test("test orders -- --exact --skip slow payments");
+        assert_eq!(args.filter.as_deref(), Some("orders"));
+        assert_eq!(args.harness.join(" "), "--exact --skip slow payments");
+    }
+
+    #[test]
+    fn seeds_are_a_number_or_a_range() {
+        assert_eq!(test("test").exploration.seeds(), 0..100);
+        assert_eq!(test("test --seeds 7").exploration.seeds(), 0..7);
+        assert_eq!(test("test --seeds 3..=5").exploration.seeds(), 3..6);
+        assert_eq!(test("test --seed 17").exploration.seeds(), 17..18);
+        for (line, expected) in [
+            ("test --seeds 0", "there is no seed in it"),
+            ("test --seeds 5..5", "there is no seed in it"),
+            ("test --seeds many", "such as 100..200"),
+            ("test --seeds 1 --seed 2", "cannot be used with"),
+            ("test --strategy rnadom", "did you mean `random`?"),
+            ("test --timeout 5", "unit"),
+            ("test --timeout 0s", "must be above zero"),
+            ("test --horizon 1000000h", "must be at most"),
+            ("test --sedes 5", "--seeds"),
+        ] {
+            let error = parse(line).unwrap_err().to_string();
+            assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_an_unusual_setting_is_repeated() {
+        assert!(test("test").exploration.limits.to_repeat().is_empty());
+        let limits = test("test --step-ns 0").exploration.limits;
+        assert_eq!(limits.to_repeat(), ["--step-ns=0"]);
+    }
+}

@@ -1,0 +1,347 @@
+//! The commands: `test`, `run`, `replay` and `explain`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use retake_sim::Run;
+use retake_sim::explore::{Case, signature};
+use retake_traces::writer::TraceWriter;
+use serde_json::json;
+
+use crate::arguments::{CaseArgs, Exploration, Limits, ReplayArgs, RunArgs, TestArgs};
+use crate::build::{Binary, Built, build};
+use crate::cargo_arguments::CargoArgs;
+use crate::error::Error;
+use crate::harness::{Filter, Listed};
+use crate::interrupt::Interrupt;
+use crate::judge::{self, Judged, Rules, judge};
+use crate::process::Folders;
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::report::{self, Printer};
+use crate::simulated::{Host, Settings, Simulated};
+use crate::subject::{Subject, of_case};
+use crate::{copy, os};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Passed,
+    Failed,
+}
+
+/// A project that was built.
+struct Prepared {
+    project: Project,
+    copy: PathBuf,
+    binaries: Vec<Binary>,
+    host: Host,
+}
+
+fn prepare(args: &CargoArgs, built: Built, jobs: usize) -> Result<Prepared, Error> {
+    let project = Project::find(args)?;
+    let copy = copy::of(&project.tokio, &project.folder)?;
+    let binaries = build(&project, &copy, args, built)?;
+    if !os::can_fix_addresses() {
+        eprintln!(
+            "note: this system does not let addresses be the same in each process (personality(2) \
+             is refused): what depends on them may differ"
+        );
+    }
+    let folders =
+        Folders::new(jobs).map_err(Error::of("create a folder in", Path::new("TMPDIR")))?;
+    let interrupt = Interrupt::listen().map_err(Error::of("listen to", Path::new("signals")))?;
+    Ok(Prepared {
+        project,
+        copy,
+        binaries,
+        host: Host {
+            folders: Arc::new(folders),
+            interrupt,
+        },
+    })
+}
+
+fn settings(limits: &Limits) -> Settings {
+    Settings {
+        step_ns: limits.step_ns,
+        preempt: limits.preempt,
+        time_max: limits.timeout,
+    }
+}
+
+fn rules(args: &Exploration, cargo: &CargoArgs, prepared: &Prepared, subjects: usize) -> Rules {
+    let mut to_repeat = cargo.to_repeat();
+    to_repeat.extend(args.limits.to_repeat());
+    Rules {
+        seeds: args.seeds(),
+        search: args.strategy.clone(),
+        config: args.limits.config(),
+        settings: settings(&args.limits),
+        keep_going: args.keep_going,
+        until: args.time_limit.map(|limit| judge::now() + limit),
+        // Several tests at a time come before several runs of one: tests may use files and
+        // ports with fixed names.
+        jobs: (args.jobs() / subjects.max(1)).max(1),
+        copy: prepared.copy.clone(),
+        tokio: prepared.project.tokio.version.clone(),
+        to_repeat,
+    }
+}
+
+pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error> {
+    let filter = Filter::new(args.filter.as_ref(), &args.harness);
+    let jobs = args.exploration.jobs();
+    let prepared = prepare(&args.cargo, Built::Tests, jobs)?;
+    let (mut subjects, mut ignored) = (Vec::new(), 0);
+    for binary in &prepared.binaries {
+        let host = &prepared.host;
+        let listed = filter.list(binary, &host.folders, &host.interrupt);
+        match listed.map_err(Error::of("run", &binary.program.executable))? {
+            Listed::Tests {
+                names,
+                ignored: some,
+            } => {
+                ignored += some;
+                subjects.extend(names.iter().map(|test| Subject::test(binary, test)));
+            }
+            Listed::Other => eprintln!(
+                "note: {} does not list its tests, since it has a harness of its own: not run",
+                binary.id
+            ),
+        }
+    }
+    let rules = rules(&args.exploration, &args.cargo, &prepared, subjects.len());
+    let all = judge_all(&subjects, &rules, &prepared.host, jobs, out)?;
+    report::failures(&all, out)?;
+    report::summary(&all, ignored, out)?;
+    out.flush()?;
+    if let Some(path) = &args.junit {
+        report::junit(&all, path)?;
+    }
+    finish(&all, &args.exploration, &prepared)
+}
+
+pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Status, Error> {
+    let jobs = args.exploration.jobs();
+    let prepared = prepare(&args.cargo, Built::Binary, jobs)?;
+    let subjects: Vec<Subject> = prepared
+        .binaries
+        .iter()
+        .map(|binary| Subject::program(binary, args.arguments.clone()))
+        .collect();
+    let rules = rules(&args.exploration, &args.cargo, &prepared, subjects.len());
+    let all = judge_all(&subjects, &rules, &prepared.host, jobs, out)?;
+    report::failures(&all, out)?;
+    out.flush()?;
+    finish(&all, &args.exploration, &prepared)
+}
+
+fn finish(all: &[Judged], args: &Exploration, prepared: &Prepared) -> Result<Status, Error> {
+    if let Some(path) = &args.json {
+        report::json(all, &prepared.project.tokio.version, path)?;
+    }
+    if prepared.host.interrupt.is_asked() {
+        return Err(Error::Interrupted);
+    }
+    Ok(if all.iter().any(Judged::failed) {
+        Status::Failed
+    } else {
+        Status::Passed
+    })
+}
+
+/// Judge several tests at a time; what is printed has their order.
+fn judge_all(
+    subjects: &[Subject],
+    rules: &Rules,
+    host: &Host,
+    jobs: usize,
+    out: &mut dyn Write,
+) -> Result<Vec<Judged>, Error> {
+    let progress = Progress::new(subjects.len());
+    let next = AtomicUsize::new(0);
+    let is_over = AtomicBool::new(false);
+    let (send, results) = std::sync::mpsc::channel();
+    let work = |send: std::sync::mpsc::Sender<(usize, Result<Judged, Error>)>| {
+        while !is_over.load(Ordering::Relaxed) && !host.interrupt.is_asked() {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(subject) = subjects.get(number) else {
+                return;
+            };
+            let judged = judge(subject, rules, host, &progress);
+            // Where nothing can be said about one, the others are not judged.
+            is_over.fetch_or(judged.is_err(), Ordering::Relaxed);
+            progress.test();
+            if send.send((number, judged)).is_err() {
+                return;
+            }
+        }
+    };
+    let all = std::thread::scope(|scope| {
+        for _ in 0..jobs.min(subjects.len()) {
+            let (work, send) = (&work, send.clone());
+            scope.spawn(move || work(send));
+        }
+        drop(send);
+        let mut sorted = Sorted::default();
+        for (number, judged) in results {
+            sorted.add(number, judged, &progress, out);
+        }
+        sorted.finish()
+    });
+    progress.finish();
+    all
+}
+
+/// Results in the order of their tests.
+#[derive(Default)]
+struct Sorted {
+    printer: Printer,
+    waiting: std::collections::BTreeMap<usize, Judged>,
+    done: Vec<Judged>,
+    error: Option<Error>,
+}
+
+impl Sorted {
+    fn add(
+        &mut self,
+        number: usize,
+        judged: Result<Judged, Error>,
+        progress: &Progress,
+        out: &mut dyn Write,
+    ) {
+        match judged {
+            Ok(judged) => drop(self.waiting.insert(number, judged)),
+            Err(error) => drop(self.error.get_or_insert(error)),
+        }
+        while let Some(judged) = self.waiting.remove(&self.done.len()) {
+            let mut printed = Ok(());
+            progress.print(|| {
+                printed = self.printer.print(&judged, out).and_then(|()| out.flush());
+            });
+            if let Err(error) = printed {
+                self.error.get_or_insert(error.into());
+            }
+            self.done.push(judged);
+        }
+    }
+
+    fn finish(mut self) -> Result<Vec<Judged>, Error> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        // Behind one that was not judged, since it was interrupted.
+        self.done.extend(self.waiting.into_values());
+        Ok(self.done)
+    }
+}
+
+/// A saved case, ready to run.
+pub(crate) struct Loaded {
+    pub(crate) case: Case,
+    simulated: Arc<Simulated>,
+    interrupt: Interrupt,
+}
+
+impl Loaded {
+    /// Build the program of a case.
+    pub(crate) fn new(file: &Path, limits: &Limits, cargo: &CargoArgs) -> Result<Self, Error> {
+        let case = Case::load(file)?;
+        let is_test = case.scenario.contains(' ');
+        let built = if is_test { Built::Tests } else { Built::Binary };
+        let prepared = prepare(cargo, built, 1)?;
+        let subject = of_case(file, &case, &prepared.binaries)?;
+        let interrupt = prepared.host.interrupt.clone();
+        let simulated = Simulated::new(subject.program, settings(limits), prepared.host);
+        Ok(Self {
+            case,
+            simulated,
+            interrupt,
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.interrupt.is_asked() {
+            return Err(Error::Interrupted);
+        }
+        match self.simulated.found() {
+            found if !found.has_tokio && found.error.is_none() => Err(Error::Project(format!(
+                "{}: no seeded tokio has answered",
+                self.case.scenario
+            ))),
+            found => found
+                .error
+                .map_or(Ok(()), |error| Err(Error::Project(error))),
+        }
+    }
+
+    /// Run it into a trace.
+    pub(crate) fn record(&self, path: &Path) -> Result<Run<()>, Error> {
+        let program = format!("cargo-retake {}", env!("CARGO_PKG_VERSION"));
+        let mut header = self.case.header(program, self.case.code.clone());
+        let scenario = self.simulated.scenario();
+        retake_sim::explore::explain(&self.case, scenario.clone()).note_in(&mut header);
+        self.check()?;
+        let writer = TraceWriter::create(path, &header)?;
+        let mut run = self.case.run_into(&scenario, writer, false);
+        self.check()?;
+        match run.trace_error.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(run),
+        }
+    }
+}
+
+pub(crate) fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Status, Error> {
+    let loaded = Loaded::new(&args.case, &args.limits, &args.cargo)?;
+    let run = match &args.trace {
+        Some(path) => loaded.record(path)?,
+        None => {
+            let run = loaded.case.run(&loaded.simulated.scenario());
+            loaded.check()?;
+            run
+        }
+    };
+    let fails_alike = signature(&run.outcome) == loaded.case.signature;
+    if args.json {
+        let report = json!({
+            "fails_alike": fails_alike,
+            "passed": run.passed(),
+            "signature": loaded.case.signature,
+            "outcome": run.outcome,
+            "steps": run.stats.steps,
+            "event_hash": format!("{:016x}", run.event_hash),
+        });
+        let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
+        writeln!(out, "{text}")?;
+    } else {
+        let word = match (fails_alike, run.passed()) {
+            (true, _) => "fails as it did",
+            (false, true) => "passes now",
+            (false, false) => "fails in another way",
+        };
+        writeln!(out, "{word}: {}", run.outcome)?;
+        for warning in &run.warnings {
+            writeln!(out, "note: {warning}")?;
+        }
+        if let Some(path) = &args.trace {
+            writeln!(out, "trace: {}", path.display())?;
+        }
+    }
+    Ok(if run.passed() {
+        Status::Passed
+    } else {
+        Status::Failed
+    })
+}
+
+pub(crate) fn explain(args: &CaseArgs, out: &mut dyn Write) -> Result<Status, Error> {
+    let loaded = Loaded::new(&args.case, &args.limits, &args.cargo)?;
+    let story = judge::story(&loaded.case, &loaded.simulated.scenario());
+    loaded.check()?;
+    writeln!(out, "{story}")?;
+    Ok(Status::Passed)
+}

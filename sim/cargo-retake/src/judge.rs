@@ -1,0 +1,463 @@
+//! Judges one test: as it is, its saved cases, and then many seeds.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use retake_sim::explore::{
+    self, Campaign, Case, Explorer, Scenario, Search, SeedRun, Watch, explain, shrink_within,
+};
+use retake_sim::{Run, RunConfig};
+use serde::Serialize;
+
+use crate::build::{self, Linked};
+use crate::error::Error;
+use crate::process::Exit;
+use crate::progress::Progress;
+use crate::simulated::{Host, Settings, Simulated};
+use crate::subject::Subject;
+
+/// Real time that may be spent on making a failure small.
+const SHRINK_TIME_MAX: Duration = Duration::from_secs(20);
+/// Steps that a run is expected to take before one was run.
+const STEPS_EXPECTED: u64 = 1000;
+
+/// How all tests are judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) seeds: std::ops::Range<u64>,
+    pub(crate) search: Search,
+    pub(crate) config: RunConfig,
+    pub(crate) settings: Settings,
+    pub(crate) keep_going: bool,
+    /// No seed begins later.
+    pub(crate) until: Option<Instant>,
+    /// Runs of one test at a time.
+    pub(crate) jobs: usize,
+    /// The seeded copy, and the version of tokio that it is of.
+    pub(crate) copy: PathBuf,
+    pub(crate) tokio: String,
+    /// Arguments that build the same programs.
+    pub(crate) to_repeat: Vec<String>,
+}
+
+/// How a test was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// It passes under all seeds that were run.
+    Passed,
+    /// It passes, and nothing of it runs on tokio.
+    WithoutTokio,
+    /// It fails without a seed as well.
+    FailsAsItIs,
+    /// It fails under a seed.
+    Failed,
+    /// It was not judged, or not to the end: this program is to end.
+    Interrupted,
+}
+
+/// One way in which a test fails.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Failure {
+    /// The case, small where that could be done.
+    pub(crate) case: Case,
+    /// The lowest seed that fails so; none for a saved case and for the plain order.
+    pub(crate) seed: Option<u64>,
+    /// How many seeds fail so.
+    pub(crate) count: u64,
+    /// What was found about it, as text for people.
+    pub(crate) story: String,
+    /// Where it is saved.
+    pub(crate) file: Option<PathBuf>,
+    /// It was saved before.
+    pub(crate) is_saved: bool,
+    /// The command that runs it again.
+    pub(crate) replay: Option<String>,
+}
+
+/// What was found about one test.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Judged {
+    pub(crate) binary: String,
+    pub(crate) test: Option<String>,
+    pub(crate) verdict: Verdict,
+    /// Seeds that were run.
+    pub(crate) seeds: u64,
+    /// Different orders of steps among them.
+    pub(crate) orders: usize,
+    /// Seeds that fail.
+    pub(crate) failing: u64,
+    pub(crate) steps: u64,
+    pub(crate) failures: Vec<Failure>,
+    /// What it printed, where it fails as it is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) printed: String,
+    /// Two runs of one seed are not the same.
+    pub(crate) is_repeatable: bool,
+    /// Things to know.
+    pub(crate) notes: Vec<String>,
+    /// Real time.
+    pub(crate) seconds: f64,
+}
+
+impl Judged {
+    fn new(subject: &Subject) -> Self {
+        Self {
+            binary: subject.binary.clone(),
+            test: subject.test.clone(),
+            verdict: Verdict::Passed,
+            seeds: 0,
+            orders: 0,
+            failing: 0,
+            steps: 0,
+            failures: Vec::new(),
+            printed: String::new(),
+            is_repeatable: true,
+            notes: Vec::new(),
+            seconds: 0.0,
+        }
+    }
+
+    /// Its name among those of its program.
+    pub(crate) fn name(&self) -> &str {
+        self.test.as_deref().unwrap_or(&self.binary)
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        matches!(self.verdict, Verdict::Failed | Verdict::FailsAsItIs)
+    }
+}
+
+/// Judge a test.
+///
+/// # Errors
+/// If nothing can be said about it.
+pub(crate) fn judge(
+    subject: &Subject,
+    rules: &Rules,
+    host: &Host,
+    progress: &Progress,
+) -> Result<Judged, Error> {
+    let start = now();
+    let settings = rules.settings.clone();
+    let simulated = Simulated::new(subject.program.clone(), settings, host.clone());
+    let mut judge = Judge {
+        subject,
+        rules,
+        host,
+        progress,
+        scenario: simulated.scenario(),
+        simulated,
+        judged: Judged::new(subject),
+    };
+    judge.judge()?;
+    let Judge {
+        mut judged,
+        simulated,
+        ..
+    } = judge;
+    let found = simulated.found();
+    if host.interrupt.is_asked() && !judged.failed() {
+        judged.verdict = Verdict::Interrupted;
+    } else if let Some(error) = found.error {
+        return Err(Error::Project(format!("{}: {error}", subject.name())));
+    }
+    judged.notes.extend(found.notes);
+    judged.seconds = start.elapsed().as_secs_f64();
+    Ok(judged)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "real time, outside any simulation"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+struct Judge<'a> {
+    subject: &'a Subject,
+    rules: &'a Rules,
+    host: &'a Host,
+    progress: &'a Progress,
+    simulated: Arc<Simulated>,
+    scenario: Scenario,
+    judged: Judged,
+}
+
+impl Judge<'_> {
+    fn judge(&mut self) -> Result<(), Error> {
+        if !self.passes_as_it_is()? {
+            self.judged.verdict = Verdict::FailsAsItIs;
+            return Ok(());
+        }
+        if !self.has_tokio()? {
+            self.judged.verdict = Verdict::WithoutTokio;
+            return Ok(());
+        }
+        if !self.saved_cases()? {
+            self.seeds();
+        }
+        if !self.judged.failures.is_empty() {
+            self.judged.verdict = Verdict::Failed;
+        }
+        Ok(())
+    }
+
+    /// Whether it passes on the scheduler that tokio has by itself.
+    fn passes_as_it_is(&mut self) -> Result<bool, Error> {
+        let program = &self.subject.program.executable;
+        let done = self.simulated.run_stock();
+        let done = done.map_err(Error::of("run", program))?;
+        match done.exit {
+            Exit::Code(0) | Exit::Interrupted => Ok(true),
+            Exit::TimedOut(limit) => {
+                self.judged.notes.push(format!(
+                    "without Retake it takes longer than {limit:?}, so it is not known whether it \
+                     passes there"
+                ));
+                Ok(true)
+            }
+            Exit::Code(_) | Exit::Signal(_) => {
+                self.judged.printed = done.printed;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Run the first seed twice: whether a seeded tokio answers, and whether the runs are the
+    /// same.
+    fn has_tokio(&mut self) -> Result<bool, Error> {
+        let seed = self.rules.seeds.start;
+        let strategy = self.rules.search.strategy(seed, STEPS_EXPECTED);
+        let mut case = Case::new(self.subject.name(), self.rules.config.clone());
+        (case.config.seed, case.config.strategy) = (seed, strategy);
+        let first = case.run(&self.scenario);
+        let found = self.simulated.found();
+        if found.error.is_some() {
+            return Ok(true);
+        }
+        if !found.has_tokio && !self.host.interrupt.is_asked() {
+            return self.check_linked().map(|()| false);
+        }
+        if first.event_hash != 0 || first.passed() {
+            let second = case.run(&self.scenario);
+            self.judged.is_repeatable = is_same(&first, &second) || self.host.interrupt.is_asked();
+        }
+        Ok(true)
+    }
+
+    /// No seeded tokio has answered. That is an error unless none is linked.
+    fn check_linked(&mut self) -> Result<(), Error> {
+        let executable = &self.subject.program.executable;
+        match build::linked(executable, &self.rules.copy, &self.rules.tokio)? {
+            Linked::None => Ok(()),
+            Linked::Seeded => Err(Error::Project(format!(
+                "{}: its program has the seeded tokio, which has not answered: nothing can be \
+                 said about it. Does the test replace its environment, or start another program?",
+                self.subject.name()
+            ))),
+            Linked::Stock => Err(Error::Project(format!(
+                "{} was built with the project's own tokio instead of the seeded copy: a \
+                 configuration of cargo replaces the setting `paths`, or `[patch]` replaces tokio",
+                executable.display()
+            ))),
+        }
+    }
+
+    /// Run what was saved before. True if one of them fails.
+    fn saved_cases(&mut self) -> Result<bool, Error> {
+        for (file, case) in self.subject.saved()? {
+            let run = case.run(&self.scenario);
+            if run.passed() || self.host.interrupt.is_asked() {
+                continue;
+            }
+            let mut case = case;
+            case.note(&run);
+            let head = format!("the saved case {} still fails", file.display());
+            let story = self.story(&head, &case);
+            self.judged.failures.push(Failure {
+                replay: Some(self.replay(&file)),
+                case,
+                seed: None,
+                count: 1,
+                story,
+                file: Some(file),
+                is_saved: true,
+            });
+        }
+        Ok(!self.judged.failures.is_empty())
+    }
+
+    fn seeds(&mut self) {
+        let explorer = Explorer::new(self.subject.name())
+            .config(self.rules.config.clone())
+            .search(self.rules.search.clone())
+            .seeds(self.rules.seeds.clone())
+            .jobs(self.rules.jobs)
+            .keep_going(self.rules.keep_going);
+        let watch = Counter {
+            rules: self.rules,
+            host: self.host,
+            progress: self.progress,
+            simulated: &self.simulated,
+            orders: Mutex::default(),
+        };
+        let seeds = self.rules.seeds.clone();
+        // There are no workers that could be missing.
+        let (campaign, _) = explorer.run_seeds(&self.scenario, seeds, &watch);
+        let orders = watch.orders.into_inner();
+        self.judged.orders = orders.unwrap_or_else(PoisonError::into_inner).len();
+        self.judged.seeds = campaign.runs;
+        self.judged.steps = campaign.steps;
+        if self.host.interrupt.is_asked() || self.simulated.found().error.is_some() {
+            // Runs that were killed are no failures.
+            return;
+        }
+        self.failures(campaign);
+    }
+
+    fn failures(&mut self, campaign: Campaign) {
+        let of_seeds = |failure: &explore::Failure| {
+            let is_plain = failure.case.is_plain();
+            failure.count - u64::from(is_plain)
+        };
+        self.judged.failing = campaign.failures.iter().map(of_seeds).sum();
+        for failure in campaign.failures {
+            let count = of_seeds(&failure);
+            let is_plain = failure.case.is_plain();
+            let failure = self.failure(failure.case, is_plain, count);
+            self.judged.failures.push(failure);
+        }
+    }
+
+    /// Make a failure small, save and explain it.
+    fn failure(&self, case: Case, is_plain: bool, count: u64) -> Failure {
+        let seed = (!is_plain).then_some(case.config.seed);
+        let mut head = match seed {
+            Some(seed) => format!("seed {seed} fails (strategy {})", case.config.strategy),
+            None => "it fails first in, first out, with each step at once".to_owned(),
+        };
+        let mut small = case;
+        if !small.hangs() {
+            self.progress.say(&format!("shrinking {}", small.scenario));
+            let shrunk = shrink_within(&small, self.scenario.clone(), SHRINK_TIME_MAX, |far| {
+                self.progress
+                    .say(&format!("shrinking {}: {far}", self.subject.name()));
+            });
+            match shrunk {
+                Ok(shrunk) => {
+                    head.push_str(&format!("; shrunk {shrunk}"));
+                    small = shrunk.case;
+                }
+                Err(error) => {
+                    head.push_str(&format!(
+                        "; run again, {error}: it is not a function of the seed"
+                    ));
+                }
+            }
+        }
+        let file = self.subject.file(&small);
+        let saved = small.save(&file);
+        let story = match &saved {
+            Ok(()) => self.story(&head, &small),
+            Err(error) => format!("{}\nnot saved: {error}", self.story(&head, &small)),
+        };
+        let is_saved = saved.is_ok();
+        Failure {
+            case: small,
+            seed,
+            count,
+            story,
+            replay: is_saved.then(|| self.replay(&file)),
+            file: is_saved.then_some(file),
+            is_saved: false,
+        }
+    }
+
+    /// What is known about a failing case.
+    fn story(&self, head: &str, case: &Case) -> String {
+        if case.hangs() || !case.is_deterministic() {
+            // Each further run would take as long, or be another one.
+            return format!("{head}\n{}", case.outcome);
+        }
+        self.progress.say(&format!("explaining {}", case.scenario));
+        format!("{head}\n{}", story(case, &self.scenario))
+    }
+
+    fn replay(&self, file: &Path) -> String {
+        let mut words = vec!["cargo retake replay".to_owned(), shown(file)];
+        words.extend(self.rules.to_repeat.iter().map(|word| for_shell(word)));
+        words.join(" ")
+    }
+}
+
+/// How a case fails, what avoids that and what led to it.
+pub(crate) fn story(case: &Case, scenario: &Scenario) -> String {
+    explain(case, scenario.clone()).to_text(WIDTH)
+}
+
+/// Longer lines of stories are cut.
+const WIDTH: usize = 120;
+
+fn is_same(first: &Run<()>, second: &Run<()>) -> bool {
+    first.event_hash == second.event_hash
+        && first.outcome == second.outcome
+        && first.stats == second.stats
+}
+
+/// A path below the present folder as it is typed, for a shell.
+fn shown(path: &Path) -> String {
+    let present = std::env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(present).unwrap_or(path);
+    for_shell(&path.display().to_string())
+}
+
+/// A text as one word for a shell.
+fn for_shell(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if text.chars().all(is_plain) && !text.is_empty() {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// Counts what the seeds of a test give, and ends them in time.
+struct Counter<'a> {
+    rules: &'a Rules,
+    host: &'a Host,
+    progress: &'a Progress,
+    simulated: &'a Simulated,
+    orders: Mutex<BTreeSet<u64>>,
+}
+
+impl Watch for Counter<'_> {
+    fn continues(&self) -> bool {
+        let is_late = self.rules.until.is_some_and(|until| now() >= until);
+        !is_late && !self.host.interrupt.is_asked() && self.simulated.found().error.is_none()
+    }
+
+    fn ended(&self, run: &SeedRun, is_plain: bool) {
+        if !is_plain {
+            let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+            orders.insert(run.event_hash);
+            self.progress.seed(run.case.is_some());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_for_a_shell_is_quoted_where_it_has_to_be() {
+        assert_eq!(for_shell("--features"), "--features");
+        assert_eq!(for_shell("a b"), "'a b'");
+        assert_eq!(for_shell(""), "''");
+        assert_eq!(for_shell("it's"), r"'it'\''s'");
+    }
+}

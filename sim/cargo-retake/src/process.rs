@@ -1,0 +1,232 @@
+//! One run of a test in a process of its own.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use tempfile::TempDir;
+
+use crate::interrupt::Interrupt;
+use crate::os;
+
+/// A program with its arguments, where and with which environment it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) executable: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) folder: PathBuf,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// It took longer than this, and was killed.
+    TimedOut(Duration),
+    /// It was killed, because this program is asked to end.
+    Interrupted,
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) exit: Exit,
+    /// The end of what it printed, on both standard streams.
+    pub(crate) printed: String,
+}
+
+/// Longer output is cut at its beginning, in bytes.
+const PRINTED_MAX: u64 = 64 << 10;
+/// How often a wait looks whether it is to be given up.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Folders for runs: each run has one alone, and what it leaves there is removed.
+#[derive(Debug)]
+pub(crate) struct Folders {
+    base: TempDir,
+    free: Mutex<Vec<usize>>,
+    freed: Condvar,
+}
+
+/// The folder of one run, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Folder<'a> {
+    folders: &'a Folders,
+    number: usize,
+}
+
+impl Folders {
+    /// For so many runs at a time.
+    pub(crate) fn new(count: usize) -> io::Result<Self> {
+        Ok(Self {
+            base: tempfile::Builder::new().prefix("retake-").tempdir()?,
+            free: Mutex::new((0..count.max(1)).rev().collect()),
+            freed: Condvar::new(),
+        })
+    }
+
+    /// Wait for a folder that no other run has.
+    pub(crate) fn take(&self) -> Folder<'_> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(number) = free.pop() {
+                return Folder {
+                    folders: self,
+                    number,
+                };
+            }
+            free = self
+                .freed
+                .wait(free)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Folder<'_> {
+    /// All paths have one length: what a run allocates does not depend on the number.
+    fn path(&self) -> PathBuf {
+        self.folders.base.path().join(format!("{:04}", self.number))
+    }
+
+    /// Where the run's events are written.
+    pub(crate) fn answer(&self) -> PathBuf {
+        self.path().join("answer")
+    }
+
+    fn output(&self) -> PathBuf {
+        self.path().join("output")
+    }
+
+    /// The `TMPDIR` of the run.
+    fn temporary(&self) -> PathBuf {
+        self.path().join("tmp")
+    }
+}
+
+impl Drop for Folder<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.path());
+        let mut free = self
+            .folders
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        free.push(self.number);
+        self.folders.freed.notify_one();
+    }
+}
+
+/// Run a program in this folder, for at most so long in real time.
+///
+/// # Errors
+/// If it cannot be started.
+pub(crate) fn run(
+    program: &Program,
+    variables: &[(&'static str, OsString)],
+    folder: &Folder<'_>,
+    time_max: Duration,
+    interrupt: &Interrupt,
+) -> io::Result<Finished> {
+    fs::create_dir_all(folder.temporary())?;
+    let output = File::create(folder.output())?;
+    let mut command = Command::new(&program.executable);
+    command
+        .args(&program.arguments)
+        .current_dir(&program.folder)
+        .env_clear()
+        .envs(
+            program
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        )
+        .envs([
+            ("RUST_TEST_THREADS", "1"),
+            ("MALLOC_ARENA_MAX", "1"),
+            ("RUST_BACKTRACE", "0"),
+        ])
+        .env("TMPDIR", folder.temporary())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output);
+    os::prepare(&mut command);
+    let mut child = command.spawn()?;
+    let exit = wait(&mut child, time_max, interrupt);
+    // What it has started and not ended would keep files and ports.
+    kill_group(&child);
+    Ok(Finished {
+        exit: exit?,
+        printed: end_of(&folder.output()).unwrap_or_default(),
+    })
+}
+
+fn kill_group(child: &Child) {
+    if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "limits of real time, outside any simulation"
+)]
+fn wait(child: &mut Child, time_max: Duration, interrupt: &Interrupt) -> io::Result<Exit> {
+    let start = Instant::now();
+    let pid = Pid::from_child(child);
+    let descriptor = pidfd_open(pid, PidfdFlags::empty())?;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(exit_of(status));
+        }
+        let left = time_max.saturating_sub(start.elapsed());
+        let exit = if interrupt.is_asked() {
+            Exit::Interrupted
+        } else if left.is_zero() {
+            Exit::TimedOut(time_max)
+        } else {
+            let most = left.min(LOOK_AGAIN);
+            let timeout = Timespec {
+                tv_sec: most.as_secs().cast_signed(),
+                tv_nsec: i64::from(most.subsec_nanos()),
+            };
+            let mut ready = [PollFd::new(&descriptor, PollFlags::IN)];
+            match poll(&mut ready, Some(&timeout)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        kill_group(child);
+        child.wait()?;
+        return Ok(exit);
+    }
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+    }
+}
+
+/// The last part of a file, as text.
+fn end_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(PRINTED_MAX)))?;
+    let mut bytes = Vec::new();
+    file.take(PRINTED_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,152 @@
+//! The records of a trace, made of a child's events.
+
+use std::collections::BTreeMap;
+
+use retake_sim::{Outcome, Place, Stats};
+use retake_traces::error::TraceError;
+use retake_traces::record::{End, Panic, Record, Step, StepKind, Task, TaskKind};
+use retake_traces::sink::Sink;
+use retake_traces::time::nanos;
+use retake_traces::{Label, Layers};
+
+use crate::labels::short_type;
+
+/// Passes records on to a sink, up to the first that it does not take.
+pub(crate) struct Recorder<'a> {
+    layers: Layers,
+    sink: &'a mut dyn Sink,
+    /// How many tasks have each name.
+    labels: BTreeMap<String, u32>,
+    next_task: u32,
+    /// The last step, which waits for what it has taken.
+    open: Option<OpenStep>,
+    error: Option<TraceError>,
+}
+
+struct OpenStep {
+    step: Step,
+    messages: Vec<String>,
+    cause: Option<u64>,
+}
+
+/// Tasks that have not been announced and are named by their numbers, at most.
+const GAP_MAX: u32 = 1024;
+
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(layers: Layers, sink: &'a mut dyn Sink) -> Self {
+        Self {
+            layers,
+            sink,
+            labels: BTreeMap::new(),
+            next_task: 0,
+            open: None,
+            error: None,
+        }
+    }
+
+    fn write(&mut self, record: &Record) {
+        if self.error.is_none() {
+            self.error = self.sink.record(record).err();
+        }
+    }
+
+    /// A task was started. Gives its label, with a number if others have the same name.
+    pub(crate) fn task(
+        &mut self,
+        id: u32,
+        kind: TaskKind,
+        name: String,
+        parent: Option<u32>,
+    ) -> String {
+        self.close_step();
+        // Numbers are given in order: constraints of a case name tasks by them.
+        while self.next_task < id && id - self.next_task <= GAP_MAX {
+            let label = format!("task {}", self.next_task);
+            self.add_task(self.next_task, TaskKind::Task, label, None);
+        }
+        self.add_task(id, kind, name, parent)
+    }
+
+    fn add_task(&mut self, id: u32, kind: TaskKind, name: String, parent: Option<u32>) -> String {
+        let number = self.labels.entry(name.clone()).or_default();
+        *number += 1;
+        let label = Label::new(name, *number);
+        self.next_task = id.saturating_add(1);
+        let text = label.to_string();
+        self.write(&Record::Task(Task {
+            id,
+            kind,
+            label,
+            parent,
+        }));
+        text
+    }
+
+    pub(crate) fn open_step(&mut self, step: Step) {
+        self.close_step();
+        self.open = Some(OpenStep {
+            step,
+            messages: Vec::new(),
+            cause: None,
+        });
+    }
+
+    /// The step has taken a message of this type.
+    pub(crate) fn message(&mut self, type_name: &str) {
+        if let Some(open) = &mut self.open {
+            open.messages.push(short_type(type_name));
+        }
+    }
+
+    /// The step could be taken because of this one.
+    pub(crate) fn cause(&mut self, step: u64) {
+        if let Some(open) = &mut self.open {
+            open.cause = Some(step);
+        }
+    }
+
+    /// Write the last step: nothing more belongs to it.
+    pub(crate) fn close_step(&mut self) {
+        let Some(OpenStep {
+            mut step,
+            messages,
+            cause,
+        }) = self.open.take()
+        else {
+            return;
+        };
+        if !messages.is_empty() {
+            step.kind = StepKind::Handle;
+        }
+        self.write(&Record::Step(step));
+        if self.layers.story && !messages.is_empty() {
+            self.write(&Record::Detail(messages.join(", ")));
+        }
+        if let Some(cause) = cause.filter(|_| self.layers.causality) {
+            self.write(&Record::Cause(cause));
+        }
+    }
+
+    pub(crate) fn panic(&mut self, task: u32, message: &str, place: Option<&Place>) {
+        self.close_step();
+        self.write(&Record::Panic(Panic {
+            task,
+            message: message.to_owned(),
+        }));
+        if let Some(place) = place.filter(|_| self.layers.story) {
+            self.write(&Record::Detail(place.to_string()));
+        }
+    }
+
+    /// Write how the run ended. Gives why the trace is not complete, if it is not.
+    pub(crate) fn end(mut self, outcome: &Outcome, stats: &Stats) -> Option<TraceError> {
+        self.close_step();
+        self.write(&Record::End(End {
+            outcome: outcome.kind(),
+            detail: outcome.detail(),
+            steps: stats.steps,
+            now_ns: nanos(stats.virtual_time),
+        }));
+        self.error
+    }
+}

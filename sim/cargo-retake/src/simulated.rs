@@ -1,0 +1,238 @@
+//! A test of another program as a scenario: each case is one process of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use retake_sim::Outcome;
+use retake_sim::explore::{Case, External, ExternalRun, Scenario, Wanted};
+use retake_traces::Layers;
+use retake_traces::sink::{HashSink, Sink};
+use retake_traces::strategy::{Hold, Strategy};
+
+use crate::answer::Answer;
+use crate::interrupt::Interrupt;
+use crate::process::{self, Exit, Finished, Folders, Program};
+use crate::records::Recorder;
+use retake_seeded::child::{self, Request};
+
+/// What all runs have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Virtual time that each step takes, in nanoseconds.
+    pub(crate) step_ns: u64,
+    /// One in so many messages is held up between being taken and being handled, in runtimes
+    /// of several threads; 0 for none.
+    pub(crate) preempt: u64,
+    /// Real time after which a run hangs.
+    pub(crate) time_max: Duration,
+}
+
+/// Where runs take place, and who may end them.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub(crate) folders: Arc<Folders>,
+    pub(crate) interrupt: Interrupt,
+}
+
+/// A program whose runs are simulated.
+#[derive(Debug)]
+pub(crate) struct Simulated {
+    program: Program,
+    settings: Settings,
+    host: Host,
+    found: Mutex<Found>,
+}
+
+/// What runs have shown in addition to how they ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// Why nothing can be said of this program, if so.
+    pub(crate) error: Option<String>,
+    /// What may keep runs from being repeated.
+    pub(crate) notes: Vec<String>,
+    /// No seeded tokio has answered, in any run.
+    pub(crate) has_tokio: bool,
+    /// A runtime was built.
+    pub(crate) has_runtime: bool,
+}
+
+/// A run in a process, with its events read.
+struct Ran {
+    answer: Answer,
+    outcome: Outcome,
+    printed: String,
+    trace_error: Option<retake_traces::TraceError>,
+}
+
+impl Simulated {
+    pub(crate) fn new(program: Program, settings: Settings, host: Host) -> Arc<Self> {
+        Arc::new(Self {
+            program,
+            settings,
+            host,
+            found: Mutex::default(),
+        })
+    }
+
+    /// It as a scenario.
+    pub(crate) fn scenario(self: &Arc<Self>) -> Scenario {
+        Scenario::external(Handle(Arc::clone(self)))
+    }
+
+    pub(crate) fn found(&self) -> Found {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.clone()
+    }
+
+    /// Run it as it is, with the clock and the scheduler that it has by itself.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(crate) fn run_stock(&self) -> std::io::Result<Finished> {
+        let folder = self.host.folders.take();
+        let (time_max, interrupt) = (self.settings.time_max, &self.host.interrupt);
+        process::run(&self.program, &[], &folder, time_max, interrupt)
+    }
+
+    fn request(&self, case: &Case, wanted: &Wanted, records: bool) -> Result<Request, String> {
+        let config = &case.config;
+        if !config.faults.is_empty() {
+            return Err("faults are not injected into programs without Retake's gates".to_owned());
+        }
+        // Draws of the program derive from the same seed: who asks for the schedule of another
+        // one runs its constraints again with the seed of the case.
+        let (strategy, seed) = match &wanted.schedule {
+            Some((strategy, seed)) => (strategy, *seed),
+            None => (&config.strategy, config.seed),
+        };
+        let (strategy, holds) = strategy_text(strategy)?;
+        Ok(Request {
+            seed,
+            strategy,
+            holds,
+            step_limit: config.step_limit,
+            horizon_ns: config.horizon_ns,
+            step_ns: self.settings.step_ns,
+            preempt: self.settings.preempt,
+            records,
+            wants_holds: wanted.holds,
+            answer: std::path::PathBuf::new(),
+        })
+    }
+
+    /// Run a case once, with its steps recorded or without.
+    fn run_once(
+        &self,
+        request: &Request,
+        layers: Layers,
+        sink: &mut dyn Sink,
+    ) -> Result<Ran, String> {
+        let folder = self.host.folders.take();
+        let request = Request {
+            answer: folder.answer(),
+            ..request.clone()
+        };
+        let variables = request.variables().map_err(|error| error.to_string())?;
+        let (time_max, interrupt) = (self.settings.time_max, &self.host.interrupt);
+        let finished = process::run(&self.program, &variables, &folder, time_max, interrupt);
+        let Finished { exit, printed } = finished.map_err(|error| {
+            let executable = self.program.executable.display();
+            format!("cannot run {executable}: {error}")
+        })?;
+        // Without a file nothing of tokio was linked, or nothing of it was used.
+        let events = match request.answer.exists() {
+            true => child::read(&request.answer).map_err(|error| error.to_string())?,
+            false => Vec::new(),
+        };
+        let mut recorder = Recorder::new(layers, sink);
+        let answer = Answer::read(&events, &mut recorder);
+        let outcome = answer.outcome(&exit, &printed);
+        let trace_error = recorder.end(&outcome, &answer.stats);
+        self.note(&answer, &exit);
+        Ok(Ran {
+            answer,
+            outcome,
+            printed,
+            trace_error,
+        })
+    }
+
+    fn note(&self, answer: &Answer, exit: &Exit) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.has_tokio |= answer.tokio.is_some();
+        found.has_runtime |= answer.has_runtime;
+        for note in &answer.notes {
+            if *exit != Exit::Interrupted && !found.notes.contains(note) {
+                found.notes.push(note.clone());
+            }
+        }
+    }
+
+    fn fail(&self, error: String) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.error.get_or_insert(error);
+    }
+
+    fn run_case(
+        &self,
+        case: &Case,
+        wanted: &Wanted,
+        sink: &mut dyn Sink,
+    ) -> Result<ExternalRun, String> {
+        let records = sink.keeps_records() || wanted.holds;
+        let request = self.request(case, wanted, records)?;
+        let mut ran = self.run_once(&request, wanted.layers, sink)?;
+        let is_nameless = !ran.answer.has_names() && ran.answer.tokio.is_some();
+        if ran.outcome != Outcome::Passed && is_nameless && !self.host.interrupt.is_asked() {
+            // Who failed has a name where steps are recorded: once more.
+            let request = self.request(case, wanted, true)?;
+            let again = self.run_once(&request, Layers::default(), &mut HashSink::new())?;
+            // It is for `check_determinism` to say that two runs differ.
+            if again.outcome.kind() == ran.outcome.kind() {
+                ran.outcome = again.outcome;
+            }
+        }
+        let mut external = ExternalRun::new(case, ran.outcome);
+        external.run.stats = ran.answer.stats;
+        external.run.event_hash = ran.answer.hash;
+        external.run.warnings = ran.answer.notes;
+        external.run.trace_error = ran.trace_error;
+        external.holds = ran.answer.holds;
+        if wanted.prints {
+            external.printed = ran.printed;
+        }
+        Ok(external)
+    }
+}
+
+/// A strategy as the child reads it, and ordering constraints if it consists of them.
+fn strategy_text(strategy: &Strategy) -> Result<(String, Vec<Hold>), String> {
+    match strategy {
+        Strategy::Holds(holds) => Ok(("holds".to_owned(), holds.to_vec())),
+        Strategy::Replay(_) | Strategy::Deviations(_) | Strategy::Live | Strategy::Custom(_) => {
+            Err(format!(
+                "a test binary cannot be run by the strategy `{strategy}`"
+            ))
+        }
+        strategy => Ok((strategy.to_string(), Vec::new())),
+    }
+}
+
+/// The trait is for what is shared.
+struct Handle(Arc<Simulated>);
+
+impl External for Handle {
+    fn run(&self, case: &Case, wanted: &Wanted, sink: &mut dyn Sink) -> ExternalRun {
+        let Self(simulated) = self;
+        simulated
+            .run_case(case, wanted, sink)
+            .unwrap_or_else(|error| {
+                simulated.fail(error.clone());
+                let outcome = Outcome::Lost {
+                    how: error,
+                    hangs: false,
+                };
+                ExternalRun::new(case, outcome)
+            })
+    }
+}

@@ -1,0 +1,152 @@
+//! What is judged: a test of a program, or a program as a whole.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use retake_sim::explore::Case;
+
+use crate::build::Binary;
+use crate::error::Error;
+use crate::harness;
+use crate::process::Program;
+
+/// The folder of a package in which failures are kept.
+const CASES: &str = "retake-cases";
+
+/// A test of a program, or a program as a whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    /// The name of the program, see [`Binary::id`].
+    pub(crate) binary: String,
+    /// The test; none for the program as a whole.
+    pub(crate) test: Option<String>,
+    package: PathBuf,
+    pub(crate) program: Program,
+}
+
+impl Subject {
+    pub(crate) fn test(binary: &Binary, test: &str) -> Self {
+        Self {
+            test: Some(test.to_owned()),
+            ..Self::program(binary, harness::alone(test))
+        }
+    }
+
+    /// The program with these arguments.
+    pub(crate) fn program(binary: &Binary, arguments: Vec<OsString>) -> Self {
+        Self {
+            binary: binary.id.clone(),
+            test: None,
+            package: binary.package.clone(),
+            program: Program {
+                arguments,
+                ..binary.program.clone()
+            },
+        }
+    }
+
+    /// Its name in saved cases, by which it is found again.
+    pub(crate) fn name(&self) -> String {
+        match &self.test {
+            Some(test) => format!("{} {test}", self.binary),
+            None => self.binary.clone(),
+        }
+    }
+
+    /// Where its saved cases are.
+    fn folder(&self) -> PathBuf {
+        let name = self.name().replace("::", "-").replace(['/', ' ', ':'], "-");
+        self.package.join(CASES).join(name)
+    }
+
+    /// The file of a case.
+    pub(crate) fn file(&self, case: &Case) -> PathBuf {
+        self.folder().join(case.file_name())
+    }
+
+    /// Its saved cases.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub(crate) fn saved(&self) -> Result<Vec<(PathBuf, Case)>, Error> {
+        let mut cases = Case::load_all(&self.folder())?;
+        let name = self.name();
+        cases.retain(|(_, case)| case.scenario == name);
+        Ok(cases)
+    }
+}
+
+/// The subject of a saved case, among these programs.
+///
+/// # Errors
+/// If none of them is its own.
+pub(crate) fn of_case(file: &Path, case: &Case, binaries: &[Binary]) -> Result<Subject, Error> {
+    let (id, test) = match case.scenario.split_once(' ') {
+        Some((id, test)) => (id, Some(test)),
+        None => (&*case.scenario, None),
+    };
+    let Some(binary) = binaries.iter().find(|binary| binary.id == id) else {
+        let known: Vec<&str> = binaries.iter().map(|it| &*it.id).collect();
+        return Err(Error::Project(format!(
+            "{} is a case of `{}`, and there is no program `{id}` among those that were built: \
+             {}. A case of `#[retake_sim::test]` is replayed by `cargo test` with RETAKE_REPLAY",
+            file.display(),
+            case.scenario,
+            if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            }
+        )));
+    };
+    Ok(match test {
+        Some(test) => Subject::test(binary, test),
+        None => Subject::program(binary, Vec::new()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retake_sim::RunConfig;
+
+    fn binary(id: &str) -> Binary {
+        Binary {
+            id: id.to_owned(),
+            package: "/project".into(),
+            program: Program {
+                executable: "/project/target/it".into(),
+                arguments: Vec::new(),
+                folder: "/project".into(),
+                environment: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_case_is_of_the_test_that_it_names() {
+        let subject = Subject::test(&binary("shop::it"), "orders::are_kept");
+        let case = Case::new(subject.name(), RunConfig::default());
+        let file = subject.file(&case);
+        let folder = file.parent().unwrap();
+        assert_eq!(
+            folder,
+            Path::new("/project/retake-cases/shop-it-orders-are_kept")
+        );
+        let binaries = [binary("shop"), binary("shop::it")];
+        let found = of_case(&file, &case, &binaries).unwrap();
+        assert_eq!(found.name(), "shop::it orders::are_kept");
+        assert_eq!(found.program.arguments[0], "orders::are_kept");
+    }
+
+    #[test]
+    fn a_case_of_no_program_is_refused_with_those_that_there_are() {
+        let case = Case::new("till::it adds", RunConfig::default());
+        let error = of_case(Path::new("a.json"), &case, &[binary("shop")]).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("no program `till::it`") && text.contains(": shop."),
+            "{text}"
+        );
+    }
+}
