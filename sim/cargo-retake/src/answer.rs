@@ -64,7 +64,9 @@ const BUSY_MAX: usize = 5;
 
 impl Answer {
     /// Read what the events say, and have their records made.
-    pub(crate) fn read(events: &[Event], recorder: &mut Recorder<'_>) -> Self {
+    ///
+    /// `test` is the name of the test: its thread has none of its own yet when it starts.
+    pub(crate) fn read(events: &[Event], test: &str, recorder: &mut Recorder<'_>) -> Self {
         // A thread is announced before it blocks on a future.
         let mains = events.iter().rev().filter_map(|event| match event {
             Event::Main { task, .. } => Some((*task, event)),
@@ -74,6 +76,7 @@ impl Answer {
             answer: Self::default(),
             recorder,
             mains: mains.collect(),
+            test,
         };
         for event in events {
             reading.take(event);
@@ -82,11 +85,6 @@ impl Answer {
         let mut answer = reading.answer;
         answer.stats.picks = answer.stats.steps;
         answer
-    }
-
-    /// True if it is known who did what: nobody has a name where steps were not recorded.
-    pub(crate) fn has_names(&self) -> bool {
-        !self.tasks.is_empty()
     }
 
     /// How the run ended, by its events and by how its process did.
@@ -154,8 +152,12 @@ impl Answer {
         if !last.message.contains("JoinError::Panic(") {
             return Some(last);
         }
-        let reported = earlier.iter().rev().find(|it| it.task != last.task);
-        Some(reported.unwrap_or(last))
+        // It quotes the message of the other one.
+        let is_reported = |it: &&PanicSeen| {
+            let quoted = format!("{:?}", it.message);
+            it.task != last.task && last.message.contains(quoted.trim_matches('"'))
+        };
+        Some(earlier.iter().rev().find(is_reported).unwrap_or(last))
     }
 
     fn ended_by_driver(&self, kind: OutcomeKind, text: &str) -> Outcome {
@@ -247,6 +249,7 @@ struct Reading<'a, 's> {
     answer: Answer,
     /// The first future that each thread blocks on.
     mains: BTreeMap<u32, &'a Event>,
+    test: &'a str,
     recorder: &'a mut Recorder<'s>,
 }
 
@@ -347,16 +350,13 @@ impl Reading<'_, '_> {
             Event::Main { type_name, .. } => Some(&**type_name),
             _ => None,
         });
+        let is_test = main.is_some() && !self.answer.has_test();
         let (label, of_record) = match kind {
-            child::TaskKind::Thread => {
-                let is_scenario = main.is_some() && !self.answer.has_test();
-                let of_record = if is_scenario {
-                    TaskKind::Scenario
-                } else {
-                    TaskKind::Task
-                };
-                (labels::of_thread(name, main), of_record)
+            child::TaskKind::Thread if is_test => {
+                (labels::of_thread(self.test, main), TaskKind::Scenario)
             }
+            child::TaskKind::Thread if *serial == 0 => ("main".to_owned(), TaskKind::Task),
+            child::TaskKind::Thread => (labels::of_thread(name, main), TaskKind::Task),
             child::TaskKind::Task if !name.is_empty() => (name.clone(), TaskKind::Task),
             child::TaskKind::Task => (labels::of_task(type_name, file, *line), TaskKind::Task),
         };

@@ -148,7 +148,10 @@ impl Builder<'_> {
                 hint: " with the seeded tokio in the place of the project's own".to_owned(),
             });
         }
-        self.artifacts(&String::from_utf8_lossy(&output.stdout))
+        let mut artifacts = self.artifacts(&String::from_utf8_lossy(&output.stdout))?;
+        // cargo names them as they are ready.
+        artifacts.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(artifacts)
     }
 
     fn artifacts(&self, messages: &str) -> Result<Vec<Artifact>, Error> {

@@ -255,7 +255,7 @@ impl Loaded {
         let prepared = prepare(cargo, built, 1)?;
         let subject = of_case(file, &case, &prepared.binaries)?;
         let interrupt = prepared.host.interrupt.clone();
-        let simulated = Simulated::new(subject.program, settings(limits), prepared.host);
+        let simulated = Simulated::new(&subject, settings(limits), prepared.host);
         Ok(Self {
             case,
             simulated,

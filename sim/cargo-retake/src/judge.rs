@@ -20,6 +20,8 @@ use crate::subject::Subject;
 
 /// Real time that may be spent on making a failure small.
 const SHRINK_TIME_MAX: Duration = Duration::from_secs(20);
+/// Threads of a test binary that runs one test.
+const HARNESS_THREADS: u64 = 2;
 /// Steps that a run is expected to take before one was run.
 const STEPS_EXPECTED: u64 = 1000;
 
@@ -48,8 +50,8 @@ pub(crate) struct Rules {
 pub(crate) enum Verdict {
     /// It passes under all seeds that were run.
     Passed,
-    /// It passes, and nothing of it runs on tokio.
-    WithoutTokio,
+    /// It passes, and has nothing that a seed could put in another order.
+    WithoutTasks,
     /// It fails without a seed as well.
     FailsAsItIs,
     /// It fails under a seed.
@@ -89,6 +91,8 @@ pub(crate) struct Judged {
     pub(crate) orders: usize,
     /// Seeds that fail.
     pub(crate) failing: u64,
+    /// The seeds after the first one that fails were not run.
+    pub(crate) is_cut: bool,
     pub(crate) steps: u64,
     pub(crate) failures: Vec<Failure>,
     /// What it printed, where it fails as it is.
@@ -111,6 +115,7 @@ impl Judged {
             seeds: 0,
             orders: 0,
             failing: 0,
+            is_cut: false,
             steps: 0,
             failures: Vec::new(),
             printed: String::new(),
@@ -142,7 +147,7 @@ pub(crate) fn judge(
 ) -> Result<Judged, Error> {
     let start = now();
     let settings = rules.settings.clone();
-    let simulated = Simulated::new(subject.program.clone(), settings, host.clone());
+    let simulated = Simulated::new(subject, settings, host.clone());
     let mut judge = Judge {
         subject,
         rules,
@@ -193,8 +198,8 @@ impl Judge<'_> {
             self.judged.verdict = Verdict::FailsAsItIs;
             return Ok(());
         }
-        if !self.has_tokio()? {
-            self.judged.verdict = Verdict::WithoutTokio;
+        if !self.has_tasks()? {
+            self.judged.verdict = Verdict::WithoutTasks;
             return Ok(());
         }
         if !self.saved_cases()? {
@@ -227,9 +232,9 @@ impl Judge<'_> {
         }
     }
 
-    /// Run the first seed twice: whether a seeded tokio answers, and whether the runs are the
-    /// same.
-    fn has_tokio(&mut self) -> Result<bool, Error> {
+    /// Run the first seed twice: whether the runs are the same, and whether a seeded tokio has
+    /// anything to put in order.
+    fn has_tasks(&mut self) -> Result<bool, Error> {
         let seed = self.rules.seeds.start;
         let strategy = self.rules.search.strategy(seed, STEPS_EXPECTED);
         let mut case = Case::new(self.subject.name(), self.rules.config.clone());
@@ -246,7 +251,9 @@ impl Judge<'_> {
             let second = case.run(&self.scenario);
             self.judged.is_repeatable = is_same(&first, &second) || self.host.interrupt.is_asked();
         }
-        Ok(true)
+        // The threads of the harness and of the test alone.
+        let is_alone = !found.has_runtime && first.stats.tasks <= HARNESS_THREADS;
+        Ok(!is_alone || !first.passed() || !self.judged.is_repeatable)
     }
 
     /// No seeded tokio has answered. That is an error unless none is linked.
@@ -325,6 +332,7 @@ impl Judge<'_> {
             failure.count - u64::from(is_plain)
         };
         self.judged.failing = campaign.failures.iter().map(of_seeds).sum();
+        self.judged.is_cut = !self.rules.keep_going && !campaign.failures.is_empty();
         for failure in campaign.failures {
             let count = of_seeds(&failure);
             let is_plain = failure.case.is_plain();
@@ -338,7 +346,7 @@ impl Judge<'_> {
         let seed = (!is_plain).then_some(case.config.seed);
         let mut head = match seed {
             Some(seed) => format!("seed {seed} fails (strategy {})", case.config.strategy),
-            None => "it fails first in, first out, with each step at once".to_owned(),
+            None => "it fails first in, first out".to_owned(),
         };
         let mut small = case;
         if !small.hangs() {

@@ -30,7 +30,7 @@ impl Printer {
         let line = match judged.verdict {
             Verdict::Failed | Verdict::FailsAsItIs => style(line).red().bold(),
             Verdict::Passed => style(line).green(),
-            Verdict::WithoutTokio | Verdict::Interrupted => style(line).dim(),
+            Verdict::WithoutTasks | Verdict::Interrupted => style(line).dim(),
         };
         writeln!(out, "  {} ... {line}", one_line(judged.name()))?;
         for note in notes(judged) {
@@ -48,7 +48,7 @@ fn in_words(judged: &Judged) -> String {
             format!("{}, not repeatable", counted(*seeds, "seed"))
         }
         Verdict::Passed => format!("{}, {}", counted(*seeds, "seed"), counted(*orders, "order")),
-        Verdict::WithoutTokio => "passes, without tokio".to_owned(),
+        Verdict::WithoutTasks => "passes, without tasks".to_owned(),
         Verdict::FailsAsItIs => "FAILS without Retake as well".to_owned(),
         Verdict::Interrupted => "interrupted".to_owned(),
         Verdict::Failed => failed(judged),
@@ -62,6 +62,10 @@ fn failed(judged: &Judged) -> String {
     }
     let first = judged.failures.iter().find_map(|failure| failure.seed);
     match first {
+        Some(seed) if judged.is_cut => match judged.seeds.saturating_sub(1) {
+            0 => format!("FAILED under seed {seed}"),
+            passed => format!("FAILED under seed {seed}, after {passed} that pass"),
+        },
         Some(seed) => format!(
             "FAILED under {} of {}: seed {seed}",
             judged.failing,
@@ -117,13 +121,13 @@ pub(crate) fn failures(all: &[Judged], out: &mut dyn Write) -> io::Result<()> {
 pub(crate) fn summary(all: &[Judged], ignored: usize, out: &mut dyn Write) -> io::Result<()> {
     let count = |is: &dyn Fn(&Judged) -> bool| all.iter().filter(|it| is(it)).count();
     let failed = count(&|it| it.failed());
-    let without = count(&|it| it.verdict == Verdict::WithoutTokio);
+    let without = count(&|it| it.verdict == Verdict::WithoutTasks);
     let passed = count(&|it| it.verdict == Verdict::Passed) + without;
     let cut = count(&|it| it.verdict == Verdict::Interrupted);
     let seeds: u64 = all.iter().map(|it| it.seeds).sum();
     let mut text = format!("{passed} passed, {failed} failed, {ignored} ignored");
     if without > 0 {
-        let _ = write!(text, ", {without} without tokio");
+        let _ = write!(text, ", {without} of them without tasks");
     }
     if cut > 0 {
         let _ = write!(text, ", {cut} interrupted");
@@ -232,6 +236,7 @@ mod tests {
             seeds: 100,
             orders: 87,
             failing: 0,
+            is_cut: false,
             steps: 0,
             failures: Vec::new(),
             printed: String::new(),

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use retake_sim::Outcome;
 use retake_sim::explore::{Case, External, ExternalRun, Scenario, Wanted};
+use retake_sim::{Outcome, Place, panics};
 use retake_traces::Layers;
+use retake_traces::TraceError;
 use retake_traces::sink::{HashSink, Sink};
 use retake_traces::strategy::{Hold, Strategy};
 
@@ -13,6 +14,7 @@ use crate::answer::Answer;
 use crate::interrupt::Interrupt;
 use crate::process::{self, Exit, Finished, Folders, Program};
 use crate::records::Recorder;
+use crate::subject::Subject;
 use retake_seeded::child::{self, Request};
 
 /// What all runs have in common.
@@ -38,6 +40,8 @@ pub(crate) struct Host {
 #[derive(Debug)]
 pub(crate) struct Simulated {
     program: Program,
+    /// The name of the test.
+    test: String,
     settings: Settings,
     host: Host,
     found: Mutex<Found>,
@@ -61,13 +65,16 @@ struct Ran {
     answer: Answer,
     outcome: Outcome,
     printed: String,
-    trace_error: Option<retake_traces::TraceError>,
+    /// The calls that led to a panic.
+    calls: Vec<String>,
+    trace_error: Option<TraceError>,
 }
 
 impl Simulated {
-    pub(crate) fn new(program: Program, settings: Settings, host: Host) -> Arc<Self> {
+    pub(crate) fn new(subject: &Subject, settings: Settings, host: Host) -> Arc<Self> {
         Arc::new(Self {
-            program,
+            program: subject.program.clone(),
+            test: subject.test.clone().unwrap_or_default(),
             settings,
             host,
             found: Mutex::default(),
@@ -125,6 +132,7 @@ impl Simulated {
         &self,
         request: &Request,
         layers: Layers,
+        calls: bool,
         sink: &mut dyn Sink,
     ) -> Result<Ran, String> {
         let folder = self.host.folders.take();
@@ -133,6 +141,10 @@ impl Simulated {
             ..request.clone()
         };
         let variables = request.variables().map_err(|error| error.to_string())?;
+        let mut variables = variables.to_vec();
+        if calls {
+            variables.push(("RUST_BACKTRACE", "1".into()));
+        }
         let (time_max, interrupt) = (self.settings.time_max, &self.host.interrupt);
         let finished = process::run(&self.program, &variables, &folder, time_max, interrupt);
         let Finished { exit, printed } = finished.map_err(|error| {
@@ -145,11 +157,18 @@ impl Simulated {
             false => Vec::new(),
         };
         let mut recorder = Recorder::new(layers, sink);
-        let answer = Answer::read(&events, &mut recorder);
+        let answer = Answer::read(&events, &self.test, &mut recorder);
         let outcome = answer.outcome(&exit, &printed);
         let trace_error = recorder.end(&outcome, &answer.stats);
         self.note(&answer, &exit);
+        let calls = match &outcome {
+            Outcome::Panicked {
+                place: Some(place), ..
+            } if calls => calls_of(&printed, place),
+            _ => Vec::new(),
+        };
         Ok(Ran {
+            calls,
             answer,
             outcome,
             printed,
@@ -173,6 +192,11 @@ impl Simulated {
         found.error.get_or_insert(error);
     }
 
+    /// Whether a further run would be killed as well, or takes as long as it may.
+    fn is_over(&self, outcome: &Outcome) -> bool {
+        self.host.interrupt.is_asked() || matches!(outcome, Outcome::Lost { hangs: true, .. })
+    }
+
     fn run_case(
         &self,
         case: &Case,
@@ -181,21 +205,25 @@ impl Simulated {
     ) -> Result<ExternalRun, String> {
         let records = sink.keeps_records() || wanted.holds;
         let request = self.request(case, wanted, records)?;
-        let mut ran = self.run_once(&request, wanted.layers, sink)?;
-        let is_nameless = !ran.answer.has_names() && ran.answer.tokio.is_some();
-        if ran.outcome != Outcome::Passed && is_nameless && !self.host.interrupt.is_asked() {
+        let calls = wanted.calls && panics::wants_calls();
+        let mut ran = self.run_once(&request, wanted.layers, calls, sink)?;
+        let is_nameless = !records && ran.answer.tokio.is_some();
+        if ran.outcome != Outcome::Passed && is_nameless && !self.is_over(&ran.outcome) {
             // Who failed has a name where steps are recorded: once more.
             let request = self.request(case, wanted, true)?;
-            let again = self.run_once(&request, Layers::default(), &mut HashSink::new())?;
+            let layers = Layers::default();
+            let again = self.run_once(&request, layers, calls, &mut HashSink::new())?;
             // It is for `check_determinism` to say that two runs differ.
             if again.outcome.kind() == ran.outcome.kind() {
                 ran.outcome = again.outcome;
+                ran.calls = again.calls;
             }
         }
         let mut external = ExternalRun::new(case, ran.outcome);
         external.run.stats = ran.answer.stats;
         external.run.event_hash = ran.answer.hash;
         external.run.warnings = ran.answer.notes;
+        external.run.backtrace = ran.calls;
         external.run.trace_error = ran.trace_error;
         external.holds = ran.answer.holds;
         if wanted.prints {
@@ -203,6 +231,22 @@ impl Simulated {
         }
         Ok(external)
     }
+}
+
+/// The calls of the user's code that led to the panic in this place, from what a run has printed.
+fn calls_of(printed: &str, place: &Place) -> Vec<String> {
+    let Some((_, after)) = printed.rsplit_once(&format!("panicked at {place}:")) else {
+        return Vec::new();
+    };
+    let Some((_, backtrace)) = after.split_once("stack backtrace:\n") else {
+        return Vec::new();
+    };
+    let lines = backtrace.lines().take_while(|line| line.starts_with(' '));
+    let backtrace: Vec<&str> = lines.collect();
+    let mut calls = panics::user_calls(&backtrace.join("\n"));
+    // The copy is a dependency as well.
+    calls.retain(|call| !call.contains("/retake/tokio-"));
+    calls
 }
 
 /// A strategy as the child reads it, and ordering constraints if it consists of them.

@@ -25,6 +25,8 @@ pub trait External: Send + Sync {
 pub struct Wanted {
     /// What is recorded in addition to the schedule, for a sink that keeps records.
     pub layers: Layers,
+    /// The calls that lead to a panic, if `RUST_BACKTRACE` asks for them.
+    pub calls: bool,
     /// Its schedule as ordering constraints.
     pub holds: bool,
     /// With these, the schedule of this strategy and seed instead of the case's own. All else
@@ -82,6 +84,7 @@ pub(super) fn run(
 ) -> Ran {
     let wanted = Wanted {
         layers: record.layers,
+        calls: record.calls,
         holds: record.holds,
         schedule: record.schedule,
         prints: place.prints,

@@ -108,7 +108,8 @@ fn plain_function(name: &str) -> &str {
 
 /// Of a backtrace as text, the frames whose source is neither a dependency's nor the
 /// standard library's.
-pub(super) fn user_frames(backtrace: &str) -> Vec<String> {
+#[must_use]
+pub fn user_calls(backtrace: &str) -> Vec<String> {
     let users = calls(backtrace).filter(|(function, _)| !is_own(function));
     let frames = users.filter_map(|(function, place)| {
         let place = users_place(place)?;
@@ -221,7 +222,7 @@ fn of_package(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{awaited, short_path, sim_folder, user_frames, users_place};
+    use super::{awaited, short_path, sim_folder, user_calls, users_place};
 
     #[test]
     fn a_path_has_nothing_of_the_machine() {
@@ -331,7 +332,7 @@ mod tests {
              4: tokio::runtime::run\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/run.rs:1:1\n   \
              5: bank::main\n             at ./app/src/main.rs:7:5\n";
         assert_eq!(
-            user_frames(backtrace),
+            user_calls(backtrace),
             [
                 "in bank::withdraw at app/src/bank.rs:42:10",
                 "at app/src/account.rs:7:5"

@@ -14,7 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::interpose::heap::LibraryHeap;
 use crate::place::Place;
 pub(crate) use calls::awaited;
-use calls::{short_path, user_frames};
+use calls::short_path;
+pub use calls::user_calls;
 
 /// Panics of one step that are kept.
 const SEEN_MAX: usize = 32;
@@ -212,7 +213,8 @@ pub(crate) fn lists_calls() -> bool {
 }
 
 /// Whether `RUST_BACKTRACE` asks for the calls that led to a panic.
-pub(crate) fn wants_calls() -> bool {
+#[must_use]
+pub fn wants_calls() -> bool {
     std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0")
 }
 
@@ -223,6 +225,6 @@ fn frames() -> Vec<String> {
     }
     // It reads the program's file.
     crate::interpose::outside(|| {
-        user_frames(&std::backtrace::Backtrace::force_capture().to_string())
+        user_calls(&std::backtrace::Backtrace::force_capture().to_string())
     })
 }

@@ -1,0 +1,288 @@
+//! The command over a project of its own, in `tests/fixture`: with a bug that depends on the
+//! order of two tasks, a test that fails in any order, and others that pass.
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+const BUGGY: &str = "an_order_is_there_when_it_is_paid";
+
+/// The project, as it is checked in. One test at a time has it; what was built is kept.
+struct Project {
+    folder: PathBuf,
+    _alone: MutexGuard<'static, ()>,
+}
+
+fn project() -> Project {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shop");
+    for name in ["src", "tests", "retake-cases"] {
+        let _ = fs::remove_dir_all(folder.join(name));
+    }
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture");
+    copy(&fixture, &folder);
+    Project {
+        folder,
+        _alone: alone,
+    }
+}
+
+fn copy(from: &Path, into: &Path) {
+    fs::create_dir_all(into).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, target) = (entry.path(), into.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else if fs::read(&target).ok() != Some(fs::read(&path).unwrap()) {
+            // Others are older than what was built of them.
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+impl Project {
+    fn retake(&self, arguments: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-retake"));
+        // As `cargo retake` starts it.
+        command.arg("retake").args(arguments.split(' '));
+        command.current_dir(&self.folder);
+        for name in ["CARGO_TARGET_DIR", "RUST_BACKTRACE", "RUST_TEST_THREADS"] {
+            command.env_remove(name);
+        }
+        command.output().unwrap()
+    }
+
+    /// Its output, where it ends with this exit code.
+    fn succeeds(&self, arguments: &str, code: i32) -> String {
+        let output = self.retake(arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{text}\n{error}");
+        text
+    }
+
+    fn refuses(&self, arguments: &str) -> String {
+        let output = self.retake(arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        error
+    }
+
+    /// Every file with what is in it, without what Retake makes.
+    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        read(&self.folder, &mut files);
+        files
+    }
+
+    /// The one saved case.
+    fn case(&self) -> PathBuf {
+        let folder = self
+            .folder
+            .join("retake-cases")
+            .join(format!("shop-orders-{BUGGY}"));
+        let mut files = fs::read_dir(folder).unwrap();
+        let case = files.next().unwrap().unwrap().path();
+        assert!(files.next().is_none());
+        case.strip_prefix(&self.folder).unwrap().to_owned()
+    }
+}
+
+fn read(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_retakes = path.ends_with("target/retake") || path.ends_with("retake-cases");
+        if path.is_dir() && !is_retakes {
+            read(&path, files);
+        } else if path.is_file() {
+            let bytes = fs::read(&path).unwrap();
+            files.insert(path, bytes);
+        }
+    }
+}
+
+#[test]
+fn a_bug_of_order_is_found_made_small_and_run_again_and_nothing_of_the_project_changes() {
+    let project = project();
+    let ordinary = project.folder.join("target/debug");
+    fs::create_dir_all(&ordinary).unwrap();
+    fs::write(ordinary.join("built"), "by cargo build").unwrap();
+    let before = project.files();
+
+    let text = project.succeeds("test --test orders --seeds 30 --keep-going", 1);
+    assert!(
+        text.contains(&format!("\nshop::orders\n  {BUGGY} ... FAILED under ")),
+        "{text}"
+    );
+    assert!(text.contains(" of 30 seeds: seed "), "{text}");
+    assert!(
+        text.contains("panicked: pay at src/lib.rs:13:23: there is an order: Empty"),
+        "{text}"
+    );
+    assert!(text.contains("passes if `order` begins (step "), "{text}");
+    assert!(text.contains(") before `pay` begins (step "), "{text}");
+    let case = project.case();
+    let replay = format!("cargo retake replay {}", case.display());
+    assert!(text.contains(&format!("replay: {replay}\n")), "{text}");
+
+    let replay = replay.strip_prefix("cargo retake ").unwrap();
+    let text = project.succeeds(replay, 1);
+    assert!(
+        text.starts_with("fails as it did: panicked: pay at src/lib.rs:13:23"),
+        "{text}"
+    );
+
+    assert_eq!(before, project.files());
+}
+
+#[test]
+fn a_saved_case_comes_first_the_next_time_and_passes_once_the_bug_is_fixed() {
+    let project = project();
+    project.succeeds("test --test orders --seeds 10", 1);
+    let case = project.case();
+    let text = project.succeeds("test --test orders --seeds 10", 1);
+    assert!(
+        text.contains(&format!("{BUGGY} ... FAILED: 1 saved case")),
+        "{text}"
+    );
+    assert!(text.contains(" still fails\npanicked: pay at "), "{text}");
+
+    let library = project.folder.join("src/lib.rs");
+    let fixed = fs::read_to_string(&library).unwrap();
+    let fixed = fixed.replace(
+        "tokio::spawn(pay(receive))",
+        "tokio::spawn(wait_and_pay(receive))",
+    );
+    fs::write(&library, fixed).unwrap();
+    let text = project.succeeds(&format!("replay {}", case.display()), 0);
+    assert_eq!(text, "passes now: passed\n");
+    let text = project.succeeds("test --test orders --seeds 10", 0);
+    assert!(text.contains(&format!("{BUGGY} ... 10 seeds, ")), "{text}");
+}
+
+#[test]
+fn a_case_is_explained_and_becomes_a_trace_and_a_page() {
+    let project = project();
+    project.succeeds("test --test orders --seeds 10", 1);
+    let case = project.case();
+    let case = case.display();
+    let text = project.succeeds(&format!("explain {case}"), 0);
+    assert!(text.contains("passes if `order` begins"), "{text}");
+    let text = project.succeeds(&format!("show {case}"), 0);
+    let head = format!("shop::orders {BUGGY}, seed ");
+    assert!(
+        text.starts_with(&head) && text.contains("pay                    begins"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("{BUGGY} new scenario, by main")),
+        "{text}"
+    );
+    let trace = "target/retake/case.retake";
+    project.succeeds(&format!("replay {case} --trace {trace}"), 1);
+    let again = project.succeeds(&format!("show {trace}"), 0);
+    assert_eq!(text, again);
+    let page = "target/retake/case.html";
+    project.succeeds(&format!("view {case} --out {page}"), 0);
+    assert!(
+        fs::read_to_string(project.folder.join(page))
+            .unwrap()
+            .starts_with("<!")
+    );
+}
+
+#[test]
+fn a_test_that_fails_in_any_order_is_told_from_one_that_depends_on_it() {
+    let project = project();
+    let text = project.succeeds("test --test red --seeds 10", 1);
+    let line = "this_fails_in_any_order ... FAILS without Retake as well";
+    assert!(text.contains(line) && text.contains("as it is"), "{text}");
+    assert!(!project.folder.join("retake-cases").exists());
+}
+
+#[test]
+fn tests_that_pass_say_how_many_orders_they_were_run_in() {
+    let project = project();
+    let report = project.folder.join("target/retake/report");
+    let arguments = "test --lib --seeds 10 --junit target/retake/report --json target/retake/json";
+    let text = project.succeeds(arguments, 0);
+    assert!(
+        text.contains("tests::nothing_of_this_is_about_tasks ... passes, without tasks"),
+        "{text}"
+    );
+    assert!(
+        text.contains("tests::whoever_waits_can_pay ... 10 seeds, 2 orders"),
+        "{text}"
+    );
+    assert!(
+        text.contains("2 passed, 0 failed, 1 ignored, 1 of them without tasks; 10 runs"),
+        "{text}"
+    );
+    let xml = fs::read_to_string(report).unwrap();
+    assert!(
+        xml.contains("<testsuite name=\"shop\" tests=\"2\" failures=\"0\">"),
+        "{xml}"
+    );
+    let json = fs::read(project.folder.join("target/retake/json")).unwrap();
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["tests"][1]["verdict"], "passed");
+    assert_eq!(json["tests"][1]["seeds"], 10);
+
+    let text = project.succeeds("test --lib --seeds 3 waits -- --exact nobody", 0);
+    assert!(text.contains("0 passed, 0 failed"), "{text}");
+    let text = project.succeeds("test --lib --seeds 3 -- --ignored", 1);
+    assert!(text.contains("tests::nobody_runs_this ... FAILS"), "{text}");
+}
+
+#[test]
+fn a_program_is_run_under_many_seeds() {
+    let project = project();
+    let text = project.succeeds("run --seeds 20", 1);
+    assert!(
+        text.contains("shop::bin/shop ... FAILED under seed "),
+        "{text}"
+    );
+    assert!(text.contains("passes if `order` begins"), "{text}");
+    let folder = project.folder.join("retake-cases/shop-bin-shop");
+    let case = fs::read_dir(folder)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    project.succeeds(&format!("replay {}", case.display()), 1);
+}
+
+#[test]
+fn what_cannot_be_judged_is_refused() {
+    let project = project();
+    let text = project.refuses("test --test nothing");
+    assert!(text.contains("error: `cargo test` failed"), "{text}");
+    let text = project.refuses("replay src/lib.rs");
+    assert!(text.contains("is no saved case"), "{text}");
+    let text = project.refuses("test --seeds 0");
+    assert!(text.contains("there is no seed in it"), "{text}");
+
+    let lock = project.folder.join("Cargo.lock");
+    fs::remove_file(&lock).unwrap();
+    let text = project.refuses("test --locked");
+    assert!(
+        text.contains("there is no ") && text.contains("Cargo.lock"),
+        "{text}"
+    );
+    assert!(!lock.exists());
+
+    let manifest = project.folder.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let (head, _) = text.split_once("[dependencies]").unwrap();
+    fs::write(&manifest, head).unwrap();
+    let text = project.refuses("test");
+    assert!(text.contains("does not depend on tokio"), "{text}");
+}
