@@ -370,7 +370,7 @@ impl Reading<'_, '_> {
                 spawned: (!file.is_empty()).then(|| Place {
                     file: file.clone(),
                     line: *line,
-                    column: 0,
+                    column: 1,
                 }),
                 role: match kind {
                     child::TaskKind::Task => Role::Task,
@@ -380,5 +380,210 @@ impl Reading<'_, '_> {
                 has_ended: false,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retake_core::step::StepKind;
+    use retake_inspect::story;
+    use retake_traces::Layers;
+    use retake_traces::sink::MemorySink;
+
+    fn task(serial: u32, kind: child::TaskKind, type_name: &str) -> Event {
+        Event::Task {
+            serial,
+            kind,
+            parent: serial.checked_sub(1),
+            type_name: type_name.to_owned(),
+            file: "src/lib.rs".to_owned(),
+            line: 7,
+            name: String::new(),
+        }
+    }
+
+    fn step(task: u32, kind: StepKind) -> Event {
+        Event::Step {
+            task,
+            elapsed_ns: 1000,
+            kind,
+            deviates: task == 3,
+        }
+    }
+
+    fn panic(task: u32, message: &str) -> Event {
+        Event::Panic {
+            task,
+            message: message.to_owned(),
+            file: "src/lib.rs".to_owned(),
+            line: 9,
+            column: 5,
+        }
+    }
+
+    /// The harness, a test, and two tasks of one name that it has spawned.
+    fn beginning() -> Vec<Event> {
+        let work = "shop::tests::it_works::{{closure}}::{{closure}}";
+        vec![
+            Event::Hello {
+                tokio: "1.47.0".to_owned(),
+            },
+            task(0, child::TaskKind::Thread, ""),
+            task(1, child::TaskKind::Thread, ""),
+            Event::Runtime {
+                multi_thread: false,
+            },
+            Event::Main {
+                task: 1,
+                type_name: "core::pin::Pin<&mut dyn core::future::Future>".to_owned(),
+                file: String::new(),
+                line: 0,
+            },
+            step(1, StepKind::Task),
+            task(2, child::TaskKind::Task, work),
+            task(3, child::TaskKind::Task, work),
+        ]
+    }
+
+    fn read(more: &[Event]) -> (Answer, MemorySink) {
+        let events = [beginning(), more.to_vec()].concat();
+        let mut sink = MemorySink::new();
+        let records = sink.clone();
+        let mut recorder = Recorder::new(Layers::STORY, &mut sink);
+        let answer = Answer::read(&events, "tests::it_works", &mut recorder);
+        assert!(recorder.end(&Outcome::Passed, &answer.stats).is_none());
+        (answer, records)
+    }
+
+    fn outcome(more: &[Event], exit: &Exit, printed: &str) -> String {
+        read(more).0.outcome(exit, printed).to_string()
+    }
+
+    const FAILS: Exit = Exit::Code(101);
+
+    #[test]
+    fn events_become_the_story_of_a_trace() {
+        let (answer, records) = read(&[
+            step(3, StepKind::Task),
+            Event::Cause { step: 1 },
+            step(2, StepKind::Resume),
+            Event::Message {
+                type_name: "alloc::vec::Vec<shop::Order>".to_owned(),
+            },
+            Event::Cause { step: 2 },
+            panic(2, "sold out"),
+        ]);
+        assert_eq!(answer.tokio.as_deref(), Some("1.47.0"));
+        assert_eq!((answer.stats.steps, answer.stats.deviations), (3, 1));
+        let lines = story::lines(&records.records());
+        let lines: Vec<String> = lines.iter().map(|line| line.to_text(0)).collect();
+        let expected = [
+            "0.000000000 main                   new task",
+            "0.000000000 it_works               new scenario, by main",
+            "1     0.000001000 it_works               begins",
+            "0.000001000 it_works:7             new task, by it_works",
+            "0.000001000 it_works:7#2           new task, by it_works:7",
+            "2*    0.000002000 it_works:7#2           begins <- 1",
+            "3     0.000003000 it_works:7             handles Vec<Order> <- 2",
+            "0.000003000 it_works:7             PANIC at src/lib.rs:9:5: sold out",
+            "0.000003000                        END: passed after 3 steps",
+        ];
+        let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_panic_that_only_reports_another_one_is_not_the_reason() {
+        let reports = "called `Result::unwrap()` on an `Err` value: JoinError::Panic(Id(2), \"sold \
+                       out\", ...)";
+        let panics = [
+            panic(3, "unrelated"),
+            panic(2, "sold out"),
+            panic(3, "later"),
+            panic(1, reports),
+        ];
+        let text = outcome(&panics, &FAILS, "");
+        assert_eq!(text, "panicked: it_works:7 at src/lib.rs:9:5: sold out");
+        // What a task panics with does not fail a test that does not look at it.
+        let text = outcome(&[panic(2, "sold out"), panic(1, "no tea")], &FAILS, "");
+        assert_eq!(text, "panicked: it_works at src/lib.rs:9:5: no tea");
+        assert_eq!(
+            outcome(&[panic(2, "sold out")], &Exit::Code(0), ""),
+            "passed"
+        );
+    }
+
+    #[test]
+    fn how_a_process_ends_is_how_the_run_does() {
+        assert_eq!(outcome(&[], &Exit::Code(0), ""), "passed");
+        let of = |exit, printed| outcome(&[], &exit, printed);
+        let text = of(FAILS, "\nError: \"no tea\"\n");
+        assert_eq!(
+            text,
+            "violated: it_works: the test returns an error: \"no tea\""
+        );
+        let text = of(
+            FAILS,
+            "note: test did not panic as expected at src/lib.rs:1:1\n",
+        );
+        assert!(
+            text.ends_with("the test did not panic, as `#[should_panic]` expects"),
+            "{text}"
+        );
+        let text = of(Exit::Code(3), "");
+        assert_eq!(
+            text,
+            "violated: it_works: its process ended with exit code 3"
+        );
+        assert_eq!(
+            of(Exit::Signal(6), ""),
+            "lost: its process ended: signal 6 (abort)"
+        );
+        let text = of(Exit::TimedOut(Duration::from_secs(20)), "");
+        assert_eq!(
+            text,
+            "lost: it did not end within 20s of real time: it hangs"
+        );
+    }
+
+    #[test]
+    fn what_the_driver_says_of_the_end_counts_before_the_exit_code() {
+        let ended = Event::Ended {
+            outcome: OutcomeKind::Deadlock,
+            text: String::new(),
+        };
+        let events = [Event::TaskEnded { task: 2 }, ended];
+        let text = outcome(&events, &FAILS, "");
+        assert_eq!(
+            text,
+            "deadlock: nothing can run and no timer is pending\n  it_works waits in an await, \
+             spawned at src/lib.rs:7:1\n  it_works:7#2 waits in an await, spawned at src/lib.rs:7:1"
+        );
+        let ended = Event::Ended {
+            outcome: OutcomeKind::StepLimit,
+            text: String::new(),
+        };
+        let steps = [
+            step(2, StepKind::Resume),
+            step(2, StepKind::Resume),
+            step(3, StepKind::Task),
+        ];
+        let text = outcome(&[steps.to_vec(), vec![ended]].concat(), &FAILS, "");
+        assert!(
+            text.ends_with("\n  it_works:7 50 %\n  it_works 25 %\n  it_works:7#2 25 %"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_damaged_number_of_a_task_reserves_no_memory() {
+        let (answer, records) = read(&[task(
+            u32::MAX,
+            child::TaskKind::Task,
+            "shop::run::{{closure}}",
+        )]);
+        assert!(records.records().len() < 20);
+        assert_eq!(answer.label(u32::MAX), format!("task {}", u32::MAX));
     }
 }

@@ -47,7 +47,13 @@ fn in_words(judged: &Judged) -> String {
         Verdict::Passed if !judged.is_repeatable => {
             format!("{}, not repeatable", counted(*seeds, "seed"))
         }
-        Verdict::Passed => format!("{}, {}", counted(*seeds, "seed"), counted(*orders, "order")),
+        Verdict::Passed if *orders == 1 && *seeds > 1 => {
+            format!("{}, 1 order: nothing to choose", counted(*seeds, "seed"))
+        }
+        Verdict::Passed => {
+            let (seeds, orders) = (counted(*seeds, "seed"), counted(*orders, "order"));
+            format!("{seeds}, {orders}")
+        }
         Verdict::WithoutTasks => "passes, without tasks".to_owned(),
         Verdict::FailsAsItIs => "FAILS without Retake as well".to_owned(),
         Verdict::Interrupted => "interrupted".to_owned(),
@@ -83,10 +89,6 @@ fn notes(judged: &Judged) -> Vec<String> {
         if judged.notes.is_empty() {
             notes.push("nothing is known that explains it: see docs/determinism.md".to_owned());
         }
-    }
-    let has_choice = judged.orders > 1 || judged.seeds <= 1;
-    if judged.verdict == Verdict::Passed && !has_choice {
-        notes.push("all seeds give one order: there is nothing to choose".to_owned());
     }
     notes.extend(judged.notes.iter().map(|note| format!("note: {note}")));
     notes
@@ -295,7 +297,7 @@ mod tests {
     fn what_is_to_be_known_is_said() {
         let mut test = judged(Verdict::Passed);
         test.orders = 1;
-        assert!(printed(&test).contains("all seeds give one order"));
+        assert!(printed(&test).contains("100 seeds, 1 order: nothing to choose"));
         test.is_repeatable = false;
         test.notes.push("a real socket was used".to_owned());
         let text = printed(&test);
