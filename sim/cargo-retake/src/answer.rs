@@ -346,6 +346,9 @@ impl Reading<'_, '_> {
         else {
             return;
         };
+        // The copy is no place in the user's sources.
+        let is_known = !file.is_empty() && !file.contains("/retake/tokio-");
+        let (file, line) = if is_known { (&**file, *line) } else { ("", 0) };
         let main = self.mains.get(serial).and_then(|event| match event {
             Event::Main { type_name, .. } => Some(&**type_name),
             _ => None,
@@ -358,7 +361,7 @@ impl Reading<'_, '_> {
             child::TaskKind::Thread if *serial == 0 => ("main".to_owned(), TaskKind::Task),
             child::TaskKind::Thread => (labels::of_thread(name, main), TaskKind::Task),
             child::TaskKind::Task if !name.is_empty() => (name.clone(), TaskKind::Task),
-            child::TaskKind::Task => (labels::of_task(type_name, file, *line), TaskKind::Task),
+            child::TaskKind::Task => (labels::of_task(type_name, file, line), TaskKind::Task),
         };
         let is_main = main.is_some();
         let label = self.recorder.task(*serial, of_record, label, *parent);
@@ -367,9 +370,9 @@ impl Reading<'_, '_> {
             self.answer.stats.tasks += 1;
             self.answer.tasks.push(KnownTask {
                 label,
-                spawned: (!file.is_empty()).then(|| Place {
-                    file: file.clone(),
-                    line: *line,
+                spawned: is_known.then(|| Place {
+                    file: file.to_owned(),
+                    line,
                     column: 1,
                 }),
                 role: match kind {

@@ -251,9 +251,9 @@ impl Judge<'_> {
             let second = case.run(&self.scenario);
             self.judged.is_repeatable = is_same(&first, &second) || self.host.interrupt.is_asked();
         }
-        // The threads of the harness and of the test alone.
+        // The threads of the harness and of the test alone have one order.
         let is_alone = !found.has_runtime && first.stats.tasks <= HARNESS_THREADS;
-        Ok(!is_alone || !first.passed() || !self.judged.is_repeatable)
+        Ok(!is_alone)
     }
 
     /// No seeded tokio has answered. That is an error unless none is linked.
