@@ -353,17 +353,29 @@ impl Reading<'_, '_> {
             Event::Main { type_name, .. } => Some(&**type_name),
             _ => None,
         });
-        let is_test = main.is_some() && !self.answer.has_test();
+        // The harness starts one thread, for the test.
+        let is_harness = !self.test.is_empty();
+        let is_test = match is_harness {
+            true => *serial == 1,
+            false => main.is_some() && !self.answer.has_test(),
+        };
         let (label, of_record) = match kind {
-            child::TaskKind::Thread if is_test => {
+            child::TaskKind::Thread if is_test && is_harness => {
                 (labels::of_thread(self.test, main), TaskKind::Scenario)
             }
-            child::TaskKind::Thread if *serial == 0 => ("main".to_owned(), TaskKind::Task),
+            child::TaskKind::Thread if *serial == 0 => {
+                let of_record = if is_test {
+                    TaskKind::Scenario
+                } else {
+                    TaskKind::Task
+                };
+                ("main".to_owned(), of_record)
+            }
             child::TaskKind::Thread => (labels::of_thread(name, main), TaskKind::Task),
             child::TaskKind::Task if !name.is_empty() => (name.clone(), TaskKind::Task),
             child::TaskKind::Task => (labels::of_task(type_name, file, line), TaskKind::Task),
         };
-        let is_main = main.is_some();
+        let is_main = main.is_some() || is_test;
         let label = self.recorder.task(*serial, of_record, label, *parent);
         // A damaged number must not reserve memory.
         if *serial as usize == self.answer.tasks.len() {

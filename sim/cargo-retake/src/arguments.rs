@@ -231,6 +231,11 @@ impl Exploration {
         }
     }
 
+    /// Whether the standard output is for JSON.
+    pub(crate) fn prints_json(&self) -> bool {
+        self.json.as_deref() == Some(std::path::Path::new("-"))
+    }
+
     pub(crate) fn jobs(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.jobs.map_or_else(cores, |jobs| jobs as usize)

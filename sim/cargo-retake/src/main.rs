@@ -94,6 +94,13 @@ mod main {
         let mut out = io::stdout();
         let out = &mut out;
         let status = match command {
+            // What is read by a program comes alone.
+            Command::Test(args) if args.exploration.prints_json() => {
+                commands::test(args, &mut io::stderr())
+            }
+            Command::Run(args) if args.exploration.prints_json() => {
+                commands::run(args, &mut io::stderr())
+            }
             Command::Test(args) => commands::test(args, out),
             Command::Run(args) => commands::run(args, out),
             Command::Replay(args) => commands::replay(args, out),

@@ -165,6 +165,7 @@ impl Simulated {
             Outcome::Panicked {
                 place: Some(place), ..
             } if calls => calls_of(&printed, place),
+            Outcome::Deadlock { .. } => vec![NO_PLACES.to_owned()],
             _ => Vec::new(),
         };
         Ok(Ran {
@@ -232,6 +233,10 @@ impl Simulated {
         Ok(external)
     }
 }
+
+/// What there is to say about where tasks wait.
+const NO_PLACES: &str = "note: where each task awaits is not recorded; `cargo retake show CASE` has its \
+     last steps";
 
 /// The calls of the user's code that led to the panic in this place, from what a run has printed.
 fn calls_of(printed: &str, place: &Place) -> Vec<String> {
