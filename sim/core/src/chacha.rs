@@ -147,7 +147,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    use super::*;
+    use super::ChaCha8;
 
     #[test]
     fn a_stream_gives_the_numbers_of_rand_chacha() {
