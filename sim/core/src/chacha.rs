@@ -158,9 +158,9 @@ mod tests {
             for round in 0..1_000 {
                 // Words of 64 bits across the end of a block as well.
                 if round % 3 == 0 {
-                    assert_eq!(ours.draw_two(), theirs.next_u64());
+                    assert_eq!(ours.draw_two(), Rng::next_u64(&mut theirs));
                 } else {
-                    assert_eq!(ours.draw(), theirs.next_u32());
+                    assert_eq!(ours.draw(), Rng::next_u32(&mut theirs));
                 }
             }
             let (mut these, mut those) = ([0; 23], [0; 23]);
