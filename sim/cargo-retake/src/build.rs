@@ -266,13 +266,15 @@ pub(crate) enum Linked {
 ///
 /// # Errors
 /// If it cannot be read.
-pub(crate) fn linked(executable: &Path, copy: &Path, version: &str) -> Result<Linked, Error> {
+pub(crate) fn linked(executable: &Path, copy: &Path, stock: &Path) -> Result<Linked, Error> {
     let bytes = fs::read(executable).map_err(Error::of("read", executable))?;
-    let copy = copy.file_name().unwrap_or_default().as_encoded_bytes();
-    let stock = format!("/tokio-{version}/src/");
-    Ok(if contains(&bytes, &[copy, b"/src/"].concat()) {
+    let has = |folder: &Path| {
+        let name = folder.file_name().unwrap_or_default().as_encoded_bytes();
+        contains(&bytes, &[name, b"/src/runtime/"].concat())
+    };
+    Ok(if has(copy) {
         Linked::Seeded
-    } else if contains(&bytes, stock.as_bytes()) {
+    } else if has(stock) {
         Linked::Stock
     } else {
         Linked::None
@@ -319,13 +321,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("program");
         let copy = Path::new("/project/target/retake/tokio-1.2.3-0123");
+        let stock = Path::new("/registry/tokio-1.2.3");
         let of = |text: &str| {
             fs::write(&program, text).unwrap();
-            linked(&program, copy, "1.2.3").unwrap()
+            linked(&program, copy, stock).unwrap()
         };
-        assert_eq!(of("…/tokio-1.2.3-0123/src/lib.rs…"), Linked::Seeded);
-        assert_eq!(of("/registry/tokio-1.2.3/src/lib.rs"), Linked::Stock);
-        assert_eq!(of("/registry/tokio-util-1.2.3/src/lib.rs"), Linked::None);
+        assert_eq!(of("…/tokio-1.2.3-0123/src/runtime/a.rs…"), Linked::Seeded);
+        assert_eq!(of("/registry/tokio-1.2.3/src/runtime/a.rs"), Linked::Stock);
+        assert_eq!(
+            of("/registry/tokio-util-1.2.3/src/runtime/a.rs"),
+            Linked::None
+        );
         assert_eq!(of(""), Linked::None);
     }
 }

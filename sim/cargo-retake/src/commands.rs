@@ -86,7 +86,7 @@ fn rules(args: &Exploration, cargo: &CargoArgs, prepared: &Prepared, subjects: u
         // ports with fixed names.
         jobs: (args.jobs() / subjects.max(1)).max(1),
         copy: prepared.copy.clone(),
-        tokio: prepared.project.tokio.version.clone(),
+        tokio: prepared.project.tokio.folder.clone(),
         to_repeat,
     }
 }

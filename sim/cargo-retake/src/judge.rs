@@ -37,9 +37,9 @@ pub(crate) struct Rules {
     pub(crate) until: Option<Instant>,
     /// Runs of one test at a time.
     pub(crate) jobs: usize,
-    /// The seeded copy, and the version of tokio that it is of.
+    /// The seeded copy, and the tokio that it is of.
     pub(crate) copy: PathBuf,
-    pub(crate) tokio: String,
+    pub(crate) tokio: PathBuf,
     /// Arguments that build the same programs.
     pub(crate) to_repeat: Vec<String>,
 }
@@ -267,8 +267,8 @@ impl Judge<'_> {
                 self.subject.name()
             ))),
             Linked::Stock => Err(Error::Project(format!(
-                "{} was built with the project's own tokio instead of the seeded copy: a \
-                 configuration of cargo replaces the setting `paths`, or `[patch]` replaces tokio",
+                "{} was built with the project's own tokio instead of the seeded copy: does a \
+                 configuration of cargo replace the setting `paths`?",
                 executable.display()
             ))),
         }
@@ -361,9 +361,7 @@ impl Judge<'_> {
                     small = shrunk.case;
                 }
                 Err(error) => {
-                    head.push_str(&format!(
-                        "; run again, {error}: it is not a function of the seed"
-                    ));
+                    head.push_str(&format!("; run again, {error}: {}", self.why_not()));
                 }
             }
         }
@@ -382,6 +380,16 @@ impl Judge<'_> {
             replay: is_saved.then(|| self.replay(&file)),
             file: is_saved.then_some(file),
             is_saved: false,
+        }
+    }
+
+    /// What to make of a seed that does not fail again.
+    fn why_not(&self) -> &'static str {
+        if self.rules.jobs > 1 {
+            "it is not a function of the seed, or runs that share a file or a port were in each \
+             other's way, which --jobs 1 avoids"
+        } else {
+            "it is not a function of the seed"
         }
     }
 

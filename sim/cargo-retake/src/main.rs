@@ -4,7 +4,7 @@
 //! In reading order: `project` asks cargo for the project and its locked tokio, `copy` makes
 //! the seeded copy of that, `build` builds the targets against it, and `environment` finds out
 //! how cargo starts what was built. `harness` lists the tests, `subject` is one of them.
-//! `process` runs one in a process of its own, `answer` and `records` read what the seeded tokio
+//! `process` runs one in a process of its own, `answer`, `outcome` and `records` read what the seeded tokio
 //! says about the run, with names from `labels`; `simulated` makes a scenario of it that
 //! campaigns, shrinking and explanations of `retake-sim` take as any other. `judge` puts a test to
 //! the proof, `report` says how it was found. `commands` and `inspect` are the commands,
@@ -47,6 +47,8 @@ mod judge;
 mod labels;
 #[cfg(target_os = "linux")]
 mod os;
+#[cfg(target_os = "linux")]
+mod outcome;
 #[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -158,20 +159,41 @@ fn tokio(packages: &[Package]) -> Result<Tokio, Error> {
 }
 
 fn one(package: &Package) -> Result<Tokio, Error> {
-    let is_registry = package
-        .source
-        .as_deref()
-        .is_some_and(|source| source.starts_with("registry+") || source.starts_with("sparse+"));
-    if !is_registry {
+    let path = &package.manifest_path;
+    let manifest = fs::read_to_string(path).map_err(Error::of("read", path))?;
+    let manifest: toml::Table = manifest.parse().map_err(|error| Error::Output {
+        command: path.display().to_string(),
+        what: format!("{error}"),
+    })?;
+    if let Some(what) = needs_its_place(&manifest) {
         return Err(Error::Project(format!(
-            "{} does not come from a registry: cargo cannot put the seeded copy in its place yet",
+            "{} has {what} in its manifest: a copy elsewhere would not have it, so that the seeded \
+             one cannot take its place. A tokio of a registry, or one that was packaged by `cargo \
+             package`, has no such thing",
             in_words(package)
         )));
     }
-    let folder = package.manifest_path.parent().unwrap_or(Path::new(""));
+    let folder = path.parent().unwrap_or(Path::new(""));
     Ok(Tokio {
         version: package.version.clone(),
         folder: folder.to_owned(),
+    })
+}
+
+/// What a manifest takes from folders around it, if it does: packages of registries do not.
+fn needs_its_place(manifest: &toml::Table) -> Option<String> {
+    manifest.iter().find_map(|(name, value)| match value {
+        toml::Value::Table(table) => {
+            let is_of_workspace = table.get("workspace") == Some(&true.into());
+            let is_dependency =
+                table.contains_key("path") && !["lib", "package"].contains(&&**name);
+            match (is_of_workspace, is_dependency) {
+                (true, _) => Some(format!("`{name}.workspace`")),
+                (false, true) => Some(format!("the path of `{name}`")),
+                (false, false) => needs_its_place(table),
+            }
+        }
+        _ => None,
     })
 }
 
@@ -187,6 +209,7 @@ fn in_words(package: &Package) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tempfile::TempDir;
 
     fn package(name: &str, version: &str, source: Option<&str>) -> Package {
         Package {
@@ -200,16 +223,26 @@ mod tests {
 
     const REGISTRY: Option<&str> = Some("registry+https://registry.example/index");
 
+    fn manifest(folder: &TempDir, text: &str, source: Option<&str>) -> Package {
+        let path = folder.path().join("Cargo.toml");
+        fs::write(&path, text).unwrap();
+        Package {
+            manifest_path: path,
+            ..package("tokio", "1.47.0", source)
+        }
+    }
+
     #[test]
     fn the_locked_tokio_is_found_among_the_packages() {
+        let folder = tempfile::tempdir().unwrap();
         let packages = [
             package("tokio-util", "0.7.1", REGISTRY),
             package("tokio", "0.2.25", REGISTRY),
-            package("tokio", "1.47.0", REGISTRY),
+            manifest(&folder, "[lib]\npath = \"src/lib.rs\"", REGISTRY),
         ];
         let found = tokio(&packages).unwrap();
         assert_eq!(found.version, "1.47.0");
-        assert_eq!(found.folder, Path::new("/packages/tokio-1.47.0"));
+        assert_eq!(found.folder, folder.path());
     }
 
     #[test]
@@ -220,7 +253,6 @@ mod tests {
             "1.48.0",
             Some("git+https://example.org/tokio#1234"),
         );
-        let path = package("tokio", "1.48.0", None);
         let old = package("tokio", "0.2.25", REGISTRY);
         let refused = |packages: &[&Package], expected: &str| {
             let packages: Vec<Package> = packages.iter().map(|it| (*it).clone()).collect();
@@ -230,16 +262,17 @@ mod tests {
         refused(&[], "does not depend on tokio");
         refused(&[&old], "tokio 0.2.25: tokio 1 is supported");
         refused(
-            &[&git],
-            "tokio 1.48.0 (git+https://example.org/tokio#1234) does not come",
-        );
-        refused(
-            &[&path],
-            "tokio 1.48.0 (/packages/tokio-1.48.0/Cargo.toml) does not come",
-        );
-        refused(
             &[&registry, &git],
-            "several packages of tokio 1: tokio 1.47.0 and tokio 1.48.0",
+            "several packages of tokio 1: tokio 1.47.0 and tokio 1.48.0 (git+https://example.org",
         );
+        let folder = tempfile::tempdir().unwrap();
+        let member = manifest(&folder, "[lints]\nworkspace = true", None);
+        refused(
+            &[&member],
+            "Cargo.toml) has `lints.workspace` in its manifest",
+        );
+        let text = "[dependencies.tokio-macros]\nversion = \"2\"\npath = \"../tokio-macros\"";
+        let member = manifest(&folder, text, None);
+        refused(&[&member], "has the path of `tokio-macros` in its manifest");
     }
 }

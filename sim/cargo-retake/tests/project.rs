@@ -242,6 +242,46 @@ fn tests_that_pass_say_how_many_orders_they_were_run_in() {
 }
 
 #[test]
+fn a_tokio_in_a_folder_is_replaced_as_one_of_a_registry_is() {
+    let project = project();
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .current_dir(&project.folder)
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let tokio = packages.iter().find(|it| it["name"] == "tokio").unwrap();
+    let manifest = Path::new(tokio["manifest_path"].as_str().unwrap());
+    copy(
+        manifest.parent().unwrap(),
+        &Path::new(env!("CARGO_TARGET_TMPDIR")).join("tokio"),
+    );
+    let edit = |name: &str, from: &str, to: &str| {
+        let path = project.folder.join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    };
+    edit(
+        "Cargo.toml",
+        "tokio = { version = \"1.47\"",
+        "tokio = { path = \"../tokio\"",
+    );
+    let lock = fs::read_to_string(project.folder.join("Cargo.lock")).unwrap();
+    let (_, entry) = lock.split_once("name = \"tokio\"\n").unwrap();
+    let (_, source) = entry.split_once("\"\nsource").unwrap();
+    let (source, _) = source.split_once("dependencies").unwrap();
+    edit("Cargo.lock", &format!("source{source}"), "");
+
+    let text = project.succeeds("test --test orders --seeds 10 --locked", 1);
+    assert!(
+        text.contains(&format!("{BUGGY} ... FAILED under seed ")),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_program_is_run_under_many_seeds() {
     let project = project();
     let text = project.succeeds("run --seeds 20", 1);
