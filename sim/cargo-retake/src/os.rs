@@ -27,6 +27,9 @@ pub(crate) fn can_fix_addresses() -> bool {
     is_allowed
 }
 
+/// The largest file of a run, in bytes: what it prints goes into one.
+const FILE_BYTES_MAX: u64 = 8 << 30;
+
 /// Have the program start in a process group of its own, with the same addresses each time,
 /// and end with the thread that starts it. It leaves no core files.
 pub(crate) fn prepare(command: &mut Command) {
@@ -38,6 +41,11 @@ pub(crate) fn prepare(command: &mut Command) {
             maximum: Some(0),
         };
         setrlimit(Resource::Core, none)?;
+        let most = Rlimit {
+            current: Some(FILE_BYTES_MAX),
+            maximum: Some(FILE_BYTES_MAX),
+        };
+        setrlimit(Resource::Fsize, most)?;
         if let Ok(present) = libc::c_ulong::try_from(personality(ASK)) {
             personality(present | libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
         }

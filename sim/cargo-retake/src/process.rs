@@ -10,6 +10,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::statvfs;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use tempfile::TempDir;
 
@@ -48,6 +49,10 @@ pub(crate) struct Finished {
 
 /// Longer output is cut at its beginning, in bytes.
 const PRINTED_MAX: u64 = 64 << 10;
+/// Files in memory, on Linux.
+const MEMORY: &str = "/dev/shm";
+/// What each run of those that take place at a time has there at least, in bytes.
+const ROOM_MIN: u64 = 1 << 30;
 /// How often a wait looks whether it is to be given up.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -55,6 +60,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Folders {
     base: TempDir,
+    /// In memory, where there is room: runs write there through a mapping, which costs half of
+    /// a short run on a disk.
+    fast: Option<TempDir>,
     free: Mutex<Vec<usize>>,
     freed: Condvar,
 }
@@ -69,8 +77,15 @@ pub(crate) struct Folder<'a> {
 impl Folders {
     /// For so many runs at a time.
     pub(crate) fn new(count: usize) -> io::Result<Self> {
+        let mut name = tempfile::Builder::new();
+        name.prefix("retake-");
+        let has_room = statvfs(MEMORY).is_ok_and(|it| {
+            let free = it.f_bavail.saturating_mul(it.f_frsize);
+            free / count.max(1) as u64 >= ROOM_MIN
+        });
         Ok(Self {
-            base: tempfile::Builder::new().prefix("retake-").tempdir()?,
+            base: name.tempdir()?,
+            fast: has_room.then(|| name.tempdir_in(MEMORY).ok()).flatten(),
             free: Mutex::new((0..count.max(1)).rev().collect()),
             freed: Condvar::new(),
         })
@@ -100,9 +115,14 @@ impl Folder<'_> {
         self.folders.base.path().join(format!("{:04}", self.number))
     }
 
+    fn fast_path(&self) -> PathBuf {
+        let base = self.folders.fast.as_ref().unwrap_or(&self.folders.base);
+        base.path().join(format!("{:04}", self.number))
+    }
+
     /// Where the run's events are written.
     pub(crate) fn answer(&self) -> PathBuf {
-        self.path().join("answer")
+        self.fast_path().join("answer")
     }
 
     fn output(&self) -> PathBuf {
@@ -118,6 +138,7 @@ impl Folder<'_> {
 impl Drop for Folder<'_> {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(self.path());
+        let _ = fs::remove_dir_all(self.fast_path());
         let mut free = self
             .folders
             .free
@@ -140,6 +161,7 @@ pub(crate) fn run(
     interrupt: &Interrupt,
 ) -> io::Result<Finished> {
     fs::create_dir_all(folder.temporary())?;
+    fs::create_dir_all(folder.fast_path())?;
     let output = File::create(folder.output())?;
     let mut command = Command::new(&program.executable);
     command

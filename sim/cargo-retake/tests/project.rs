@@ -208,6 +208,20 @@ fn a_test_that_fails_in_any_order_is_told_from_one_that_depends_on_it() {
 }
 
 #[test]
+fn a_test_that_is_no_function_of_its_seed_is_found_out() {
+    let project = project();
+    let text = project.succeeds("test --test counted --seeds 5", 0);
+    assert!(
+        text.contains("each_run_has_one_task_more ... 5 seeds, not repeatable"),
+        "{text}"
+    );
+    assert!(
+        text.contains("two runs of one seed are not the same"),
+        "{text}"
+    );
+}
+
+#[test]
 fn tests_that_pass_say_how_many_orders_they_were_run_in() {
     let project = project();
     let report = project.folder.join("target/retake/report");
