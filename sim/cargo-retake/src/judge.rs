@@ -98,8 +98,10 @@ pub(crate) struct Judged {
     /// What it printed, where it fails as it is.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) printed: String,
-    /// Two runs of one seed are not the same.
+    /// Two runs of one seed are the same.
     pub(crate) is_repeatable: bool,
+    /// Where two runs part that are not the same, if that was seen.
+    pub(crate) parting: Option<String>,
     /// Things to know.
     pub(crate) notes: Vec<String>,
     /// Real time.
@@ -120,6 +122,7 @@ impl Judged {
             failures: Vec::new(),
             printed: String::new(),
             is_repeatable: true,
+            parting: None,
             notes: Vec::new(),
             seconds: 0.0,
         }
@@ -250,6 +253,10 @@ impl Judge<'_> {
         if first.event_hash != 0 || first.passed() {
             let second = case.run(&self.scenario);
             self.judged.is_repeatable = is_same(&first, &second) || self.host.interrupt.is_asked();
+            if !self.judged.is_repeatable {
+                case.note(&first);
+                self.judged.parting = case.where_two_runs_part(&self.scenario);
+            }
         }
         // The threads of the harness and of the test alone have one order.
         let is_alone = !found.has_runtime && first.stats.tasks <= HARNESS_THREADS;
@@ -362,6 +369,9 @@ impl Judge<'_> {
                 }
                 Err(error) => {
                     head.push_str(&format!("; run again, {error}: {}", self.why_not()));
+                    if let Some(parting) = small.where_two_runs_part(&self.scenario) {
+                        head.push_str(&format!("\n{parting}"));
+                    }
                 }
             }
         }

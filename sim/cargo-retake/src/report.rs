@@ -85,10 +85,9 @@ fn failed(judged: &Judged) -> String {
 fn notes(judged: &Judged) -> Vec<String> {
     let mut notes = Vec::new();
     if !judged.is_repeatable {
-        notes.push("two runs of one seed are not the same:".to_owned());
-        if judged.notes.is_empty() {
-            notes.push("nothing is known that explains it: see docs/determinism.md".to_owned());
-        }
+        notes.push("two runs of one seed are not the same".to_owned());
+        let parting = judged.parting.iter().flat_map(|text| text.lines());
+        notes.extend(parting.map(|line| format!("  {line}")));
     }
     notes.extend(judged.notes.iter().map(|note| format!("note: {note}")));
     notes
@@ -243,6 +242,7 @@ mod tests {
             failures: Vec::new(),
             printed: String::new(),
             is_repeatable: true,
+            parting: None,
             notes: Vec::new(),
             seconds: 1.5,
         }

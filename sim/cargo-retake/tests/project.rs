@@ -216,7 +216,7 @@ fn a_test_that_is_no_function_of_its_seed_is_found_out() {
         "{text}"
     );
     assert!(
-        text.contains("two runs of one seed are not the same"),
+        text.contains("two runs of one seed are not the same\n        first divergence at step "),
         "{text}"
     );
 }

@@ -184,9 +184,10 @@ impl Case {
         ran.run.without_output()
     }
 
-    /// Where two more runs of a case part that is not deterministic. They need not, and
+    /// Where two more runs of a case part that is not deterministic, as text. They need not, and
     /// long ones are not kept in memory to be compared.
-    pub(super) fn where_two_runs_part(&self, scenario: &Scenario) -> Option<String> {
+    #[must_use]
+    pub fn where_two_runs_part(&self, scenario: &Scenario) -> Option<String> {
         let places = [Place::fresh(), Place::fresh()];
         let names = ("one run", "another run");
         // Runs that depend on chance may be equal by chance.
