@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use retake_record::Config;
+use retake_live::Config;
 use retake_sim::Outcome;
 use retake_sim::recording::Recording;
 use tokio::sync::Notify;
@@ -123,7 +123,7 @@ where
     let _one = one_at_a_time();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("live.retake");
-    let recording = retake_record::start(&path, Config::new("ends")).unwrap();
+    let recording = retake_live::start(&path, Config::new("ends")).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_time()

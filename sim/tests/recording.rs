@@ -12,7 +12,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use rand::RngExt as _;
 use retake::record;
-use retake_record::{Config, Recorded, StartError};
+use retake_live::{Config, Recorded, StartError};
 use retake_sim::recording::{Followed, Input, Recording, RecordingError, Replayed};
 use retake_sim::{Outcome, Sim};
 use tempfile::TempDir;
@@ -174,7 +174,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let recording = retake_record::start(path, config).unwrap();
+    let recording = retake_live::start(path, config).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_time()
@@ -416,12 +416,12 @@ fn what_is_no_recording_or_a_second_one_is_refused() {
     Sim::new().trace(writer).run(|| async {}).expect_passed();
     let error = Recording::open(file(&folder)).unwrap_err();
     assert!(matches!(error, RecordingError::NotLive(_)), "{error}");
-    let first = retake_record::start(file(&folder), Config::new("a")).unwrap();
-    let second = retake_record::start(file(&folder), Config::new("b"));
+    let first = retake_live::start(file(&folder), Config::new("a")).unwrap();
+    let second = retake_live::start(file(&folder), Config::new("b"));
     assert!(matches!(second, Err(StartError::Busy)), "{second:?}");
     assert_eq!(first.finish().unwrap().steps, 0);
     let nowhere = folder.path().join("nowhere/a");
-    let error = retake_record::start(nowhere, Config::new("a")).unwrap_err();
+    let error = retake_live::start(nowhere, Config::new("a")).unwrap_err();
     assert!(matches!(error, StartError::File(_)), "{error}");
 }
 
@@ -448,7 +448,7 @@ fn what_comes_from_outside_is_recorded_and_given_back() {
     }
     let _one = one_at_a_time();
     let folder = TempDir::new().unwrap();
-    let recording = retake_record::start(file(&folder), Config::new("asked")).unwrap();
+    let recording = retake_live::start(file(&folder), Config::new("asked")).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_time()

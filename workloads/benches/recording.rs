@@ -8,8 +8,8 @@
 use std::time::{Duration, Instant};
 
 use retake::record;
+use retake_live::Config;
 use retake_otp::Names;
-use retake_record::Config;
 use retake_system::{Signal, System, SystemConfig};
 
 const ROUNDS: usize = 9;
@@ -79,7 +79,7 @@ fn main() {
                 continue;
             }
             let path = folder.path().join("bench.retake");
-            let recording = retake_record::start(path, Config::new("bench"));
+            let recording = retake_live::start(path, Config::new("bench"));
             let recording = recording.expect("the first recording");
             recorded.push(run(record::scenario(load(round))));
             let sizes = recording.finish().expect("a file");

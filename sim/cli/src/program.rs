@@ -113,7 +113,7 @@ impl Program {
     }
 
     /// Lets `replay` follow recordings of a live process: those that were started under this
-    /// name by `retake_record`. Each replay makes a follower of its own.
+    /// name by `retake_live`. Each replay makes a follower of its own.
     #[must_use]
     pub fn recording<F: Follower>(
         mut self,

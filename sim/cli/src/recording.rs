@@ -7,7 +7,7 @@ use std::pin::Pin;
 use retake_sim::recording::Input;
 use serde_json::{Map, Value};
 
-/// The code of a live process, for the replay of what `retake_record` has recorded of it.
+/// The code of a live process, for the replay of what `retake_live` has recorded of it.
 pub trait Follower: Send + Sync + 'static {
     /// What the process has run inside `retake::record::scenario`. By default something that
     /// never ends, for a process that only does what it is asked to.

@@ -110,7 +110,7 @@ fn a_saved_case_fails_the_test_until_its_bug_is_mended() {
 
 /// Record two clients of a live process; gives how many steps they took.
 fn record_live(file: &Path, name: &str) -> u64 {
-    let recording = retake_record::start(file, retake_record::Config::new(name)).unwrap();
+    let recording = retake_live::start(file, retake_live::Config::new(name)).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

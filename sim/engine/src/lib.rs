@@ -45,7 +45,7 @@ mod timers;
 mod view;
 pub mod watchdog;
 
-use retake_record::identity;
+use retake_live::identity;
 
 pub use retake_core::runnable;
 

@@ -46,7 +46,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("race.retake");
-//! let recording = retake_record::start(&path, retake_record::Config::new("race"))?;
+//! let recording = retake_live::start(&path, retake_live::Config::new("race"))?;
 //! let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
 //! let ranks = runtime.block_on(retake::record::scenario(race()));
 //! recording.finish()?;

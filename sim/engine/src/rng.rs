@@ -2,4 +2,4 @@
 //! shifts no other.
 
 pub use retake_core::random::below;
-pub use retake_record::rng::stream;
+pub use retake_live::rng::stream;

@@ -124,7 +124,7 @@ pub async fn serve(shared: Shared, input: Input) {
 
 /// Record clients that add and break, on two threads.
 pub fn record_live(path: &Path) {
-    let recording = retake_record::start(path, retake_record::Config::new("counter"));
+    let recording = retake_live::start(path, retake_live::Config::new("counter"));
     let recording = recording.expect("a folder to write to");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use retake_record::{Config, Recording, StartError};
+use retake_live::{Config, Recording, StartError};
 use retake_sim::Fault;
 use retake_system::IngressConfig;
 use retake_system::ingress::{Secret, Token, check_name};
@@ -389,7 +389,7 @@ fn record(program: &Program, file: &Path, args: &ServeArgs) -> Result<Recording,
         program: (program.name_and_version(), program.identity().to_owned()),
         ..Config::new(SCENARIO)
     };
-    retake_record::start(file, config).map_err(|error| match error {
+    retake_live::start(file, config).map_err(|error| match error {
         StartError::File(error) => Error::File(error),
         other => Error::Usage(format!("--record: {other}")),
     })

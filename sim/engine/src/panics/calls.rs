@@ -328,7 +328,7 @@ mod tests {
         let backtrace = "   0: rust_begin_unwind\n             at /rustc/0123/library/std/src/panicking.rs:5:5\n   \
              1: bank::withdraw\n             at ./app/src/bank.rs:42:10\n   \
              2: {async_fn#0}\n             at ./app/src/account.rs:7:5\n   \
-             3: retake::gate::poll_gated\n             at ./sim/gate/src/gate.rs:9:9\n   \
+             3: retake::gate::poll_gated\n             at ./sim/retake/src/gate.rs:9:9\n   \
              4: tokio::runtime::run\n             at /home/me/.cargo/registry/src/x/tokio-1.2.3/src/run.rs:1:1\n   \
              5: bank::main\n             at ./app/src/main.rs:7:5\n";
         assert_eq!(

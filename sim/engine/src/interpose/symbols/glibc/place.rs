@@ -72,7 +72,7 @@ impl Frame<'_> {
     /// Where the code of the step begins.
     fn is_gate(&self) -> bool {
         let is_gate = |path: &Path| {
-            path.ends_with("sim/gate/src/gate.rs")
+            path.ends_with("sim/retake/src/gate.rs")
                 || path.ends_with("src/gate.rs") && path.to_string_lossy().contains("/retake-")
         };
         self.plain().starts_with("retake::gate::")

@@ -1,6 +1,6 @@
 //! For processes that record what they do live, so that a simulator can follow it.
 //!
-//! A recorder (the crate `retake-record`) takes part in every gate of the process: it lets
+//! A recorder (the crate `retake-live`) takes part in every gate of the process: it lets
 //! one step run at a time and writes down which. What comes from outside has to be passed to
 //! it, by the functions here; without a recorder all of them pass straight through, each
 //! for one relaxed load. In a replay the simulator gives recorded values back.

@@ -117,7 +117,7 @@ pub fn start(path: impl AsRef<Path>, config: Config) -> Result<Recording, StartE
     }
     let (stop, stopped) = channel();
     let flushed = Arc::clone(&recorder);
-    let thread = std::thread::Builder::new().name("retake-record".to_owned());
+    let thread = std::thread::Builder::new().name("retake-live".to_owned());
     #[allow(
         clippy::disallowed_methods,
         reason = "a recorded process is a live one"

@@ -25,7 +25,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("greeter.retake");
-//! let recording = retake_record::start(&path, retake_record::Config::new("greeter"))?;
+//! let recording = retake_live::start(&path, retake_live::Config::new("greeter"))?;
 //! let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
 //! runtime.block_on(retake::record::scenario(async {
 //!     let (greeter, handle) = Actor::spawn(None, Greeter, ()).await.unwrap();
