@@ -26,7 +26,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clean::one_line;
-use crate::counted;
 use crate::error::TraceError;
 use crate::label;
 use crate::live::{Live, Piece, StepEnd};
@@ -203,12 +202,9 @@ impl WholeEvent {
 }
 
 fn what_end(end: &End) -> String {
-    let steps = counted(end.steps, "step");
-    if end.detail.is_empty() {
-        return format!("END: {} after {steps}", end.outcome);
-    }
-    let detail: Vec<&str> = end.detail.lines().map(str::trim).collect();
-    format!("END: {} after {steps}: {}", end.outcome, detail.join("; "))
+    let text = end.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    format!("END: {}", lines.join("; "))
 }
 
 fn what_live(live: &Live) -> String {

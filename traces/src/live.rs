@@ -8,6 +8,8 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+pub use retake_core::step::StepEnd;
+
 /// Pieces of values that came from outside are at most this long, in bytes.
 pub const PIECE_MAX: usize = 256 << 10;
 
@@ -70,31 +72,6 @@ impl Piece {
                 more: number + 1 < pieces,
             }
         })
-    }
-}
-
-/// How a step of a live process ended.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepEnd {
-    /// It awaits something.
-    Pending,
-    /// It returned.
-    Returned,
-    /// It returned an error.
-    Failed(String),
-    /// It panicked.
-    Panicked(String),
-}
-
-impl std::fmt::Display for StepEnd {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Pending => f.write_str("waits"),
-            Self::Returned => f.write_str("returned"),
-            Self::Failed(error) => write!(f, "failed: {error}"),
-            Self::Panicked(message) => write!(f, "panicked: {message}"),
-        }
     }
 }
 

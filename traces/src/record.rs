@@ -12,6 +12,7 @@ use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use crate::codec;
+use crate::counted;
 use crate::fault::Action;
 use crate::label::Label;
 use crate::live::Live;
@@ -285,4 +286,15 @@ pub struct End {
     pub steps: u64,
     /// Virtual time at the end, in nanoseconds.
     pub now_ns: u64,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = counted(self.steps, "step");
+        write!(f, "{} after {steps}", self.outcome)?;
+        match self.detail.is_empty() {
+            true => Ok(()),
+            false => write!(f, ": {}", self.detail),
+        }
+    }
 }

@@ -1,4 +1,6 @@
-//! Kinds of steps.
+//! Kinds of steps, and how they end.
+
+use std::fmt;
 
 /// Which callback of an actor, or which part of a task, a step ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,6 +83,33 @@ impl StepKind {
     #[must_use]
     pub fn callback(self) -> Option<&'static str> {
         self.is_callback().then(|| self.name())
+    }
+}
+
+/// How the code of a step left it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bincode", derive(bincode::Encode, bincode::Decode))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum StepEnd {
+    /// It awaits something.
+    Pending,
+    /// It returned.
+    Returned,
+    /// It returned an error, given as text: an actor dies of it.
+    Failed(String),
+    /// It panicked with this message.
+    Panicked(String),
+}
+
+impl fmt::Display for StepEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => f.write_str("waits"),
+            Self::Returned => f.write_str("returned"),
+            Self::Failed(error) => write!(f, "failed: {error}"),
+            Self::Panicked(message) => write!(f, "panicked: {message}"),
+        }
     }
 }
 

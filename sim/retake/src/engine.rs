@@ -19,7 +19,7 @@ use retake_core::disk::{DiskFailure, DiskOperation};
 use retake_core::service::ServiceFailure;
 use tokio::task::AbortHandle;
 
-pub use retake_core::step::StepKind;
+pub use retake_core::step::{StepEnd, StepKind};
 
 /// The simulation's own number of an actor or task, given in the order of starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,19 +65,6 @@ pub enum Turn {
     /// The run has come to a standstill: poll the code with the waker that
     /// [`Engine::look_waker`] gives, which sees what it awaits. [`Engine::looked`] follows.
     Look,
-}
-
-/// How the code behind a gate left its step.
-#[derive(Debug)]
-pub enum StepEnd {
-    /// It awaits something.
-    Pending,
-    /// It returned.
-    Returned,
-    /// It returned an error, given as text: an actor dies of it.
-    Failed(String),
-    /// It panicked with this message.
-    Panicked(String),
 }
 
 /// Which texts an engine records; each costs the making of it.

@@ -1,9 +1,8 @@
 //! The events of a trace as columns of numbers, a row each. `encode` documents the bytes.
 
 use retake_inspect::Line;
-use retake_traces::counted;
 use retake_traces::event::{Occurrence, WholeEvent};
-use retake_traces::record::{End, EventKind, State, Task, TaskKind};
+use retake_traces::record::{EventKind, State, Task, TaskKind};
 use serde_json::json;
 
 use super::encode::{Column, Numbers, encode};
@@ -146,7 +145,7 @@ impl Columns {
                 let what = event.what();
                 (kind::LOG, Some(what.trim_start_matches("| ").to_owned()))
             }
-            Occurrence::End(end) => (kind::END, Some(in_words(end))),
+            Occurrence::End(end) => (kind::END, Some(end.to_string())),
         };
         self.row(kind, event, text.as_deref().unwrap_or_default())?;
         let note = line.note.as_deref().unwrap_or_default();
@@ -309,19 +308,5 @@ impl Columns {
             ("text_length", Long(&self.texts.lengths)),
             ("text_block", Bytes(self.texts.block.as_bytes())),
         ]
-    }
-}
-
-fn in_words(end: &End) -> String {
-    let End {
-        outcome,
-        detail,
-        steps,
-        ..
-    } = end;
-    if detail.is_empty() {
-        format!("{outcome} after {}", counted(*steps, "step"))
-    } else {
-        format!("{outcome} after {}: {detail}", counted(*steps, "step"))
     }
 }

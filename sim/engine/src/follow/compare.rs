@@ -1,7 +1,8 @@
 //! Whether a step does what the recorded one did.
 
+use std::mem::discriminant;
+
 use retake::engine::{Outside, StepEnd, Ticket};
-use retake_traces::live::StepEnd as LiveEnd;
 
 use super::{Act, Follow};
 use crate::outcome::Outcome;
@@ -116,23 +117,9 @@ fn difference(follow: &mut Follow, act: &Act, end: &StepEnd) -> Option<String> {
     if let Some((name, _)) = act.external.front() {
         return Some(format!("it does not take `{name}` from outside"));
     }
-    let same = match (&act.end, end) {
-        (LiveEnd::Pending, StepEnd::Pending) | (LiveEnd::Returned, StepEnd::Returned) => true,
-        // Texts of errors may name what differs between processes.
-        (LiveEnd::Failed(_), StepEnd::Failed(_)) => true,
-        (LiveEnd::Panicked(_), StepEnd::Panicked(_)) => true,
-        _ => false,
-    };
-    if same {
-        return None;
-    }
-    let now = match end {
-        StepEnd::Pending => "waits".to_owned(),
-        StepEnd::Returned => "returned".to_owned(),
-        StepEnd::Failed(error) => format!("failed: {error}"),
-        StepEnd::Panicked(message) => format!("panicked: {message}"),
-    };
-    Some(format!("it {now} where it {}", act.end))
+    // Texts of errors may name what differs between processes.
+    let same = discriminant(&act.end) == discriminant(end);
+    (!same).then(|| format!("it {end} where it {}", act.end))
 }
 
 fn show(bytes: &[u8]) -> String {

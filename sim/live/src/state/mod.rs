@@ -13,7 +13,7 @@ use std::task::Waker;
 use ractor::ActorCell;
 use rand_chacha::ChaCha8Rng;
 use retake::engine::TaskId;
-use retake_traces::live::{Live, Start, StepEnd as LiveEnd};
+use retake_traces::live::{Live, Start, StepEnd};
 use retake_traces::{TraceError, TraceWriter};
 use tokio::task::AbortHandle;
 
@@ -87,7 +87,7 @@ pub(crate) struct State {
     /// How many actors were killed and have not ended.
     exiting: usize,
     /// How the step ended whose turn is not over yet.
-    end: Option<LiveEnd>,
+    end: Option<StepEnd>,
     last_ns: u64,
     is_dirty: bool,
     pub(crate) rng: ChaCha8Rng,

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use ractor::ActorStatus;
 use retake::engine::{StepEnd, StepKind, Ticket};
-use retake_traces::live::{Live, Piece, StepEnd as LiveEnd};
+use retake_traces::live::{Live, Piece};
 use retake_traces::record::{Choice, Record, Step};
 
 use super::{Cancelled, NOBODY, News, Polled, SCENARIO, Slot, State, Who};
@@ -128,10 +128,9 @@ impl State {
     /// The code of the step has run; its turn lasts until [`State::release`].
     pub(crate) fn end_step(&mut self, end: StepEnd) {
         let end = match end {
-            StepEnd::Pending => LiveEnd::Pending,
-            StepEnd::Returned => LiveEnd::Returned,
-            StepEnd::Failed(error) => LiveEnd::Failed(clean(error, |pid| self.label_of(pid))),
-            StepEnd::Panicked(text) => LiveEnd::Panicked(clean(text, |pid| self.label_of(pid))),
+            StepEnd::Pending | StepEnd::Returned => end,
+            StepEnd::Failed(error) => StepEnd::Failed(clean(error, |pid| self.label_of(pid))),
+            StepEnd::Panicked(text) => StepEnd::Panicked(clean(text, |pid| self.label_of(pid))),
         };
         self.end = Some(end);
     }
