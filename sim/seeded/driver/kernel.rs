@@ -287,7 +287,9 @@ impl Kernel {
             if !self.runnable.is_empty() {
                 return self.pick();
             }
-            if self.take_from_outside(0) {
+            // Packets to this machine itself are there at once, but for a moment.
+            let moment = u64::from(self.has_event_sources);
+            if self.take_from_outside(moment) {
                 continue;
             }
             match self.deadlines.first().copied() {

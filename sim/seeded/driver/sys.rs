@@ -55,6 +55,10 @@ pub(super) mod number {
     pub(in super::super) const EPOLL_PWAIT: i64 = 281;
     pub(in super::super) const PPOLL: i64 = 271;
     pub(in super::super) const WRITE: i64 = 1;
+    pub(in super::super) const READ: i64 = 0;
+    pub(in super::super) const RECVFROM: i64 = 45;
+    pub(in super::super) const ACCEPT4: i64 = 288;
+    pub(in super::super) const FCNTL: i64 = 72;
     pub(in super::super) const SCHED_GETAFFINITY: i64 = 204;
 }
 #[cfg(target_arch = "aarch64")]
@@ -71,6 +75,10 @@ pub(super) mod number {
     pub(in super::super) const EPOLL_PWAIT: i64 = 22;
     pub(in super::super) const PPOLL: i64 = 73;
     pub(in super::super) const WRITE: i64 = 64;
+    pub(in super::super) const READ: i64 = 63;
+    pub(in super::super) const RECVFROM: i64 = 207;
+    pub(in super::super) const ACCEPT4: i64 = 242;
+    pub(in super::super) const FCNTL: i64 = 25;
     pub(in super::super) const SCHED_GETAFFINITY: i64 = 123;
 }
 
@@ -249,4 +257,13 @@ pub(super) fn print_error(text: &str) {
             [2, text.as_ptr() as usize, text.len(), 0, 0, 0],
         )
     };
+}
+
+/// Whether reading this descriptor waits until there is something.
+pub(super) fn is_blocking(file: c_int) -> bool {
+    const GET_FLAGS: usize = 3;
+    const NONBLOCK: isize = 0o4000;
+    // SAFETY: the call reads and writes no memory.
+    let flags = unsafe { call(number::FCNTL, [file as usize, GET_FLAGS, 0, 0, 0, 0]) };
+    flags >= 0 && flags & NONBLOCK == 0
 }

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::hash::BuildHasherDefault;
 use std::panic::Location;
 
+use super::core::outcome::OutcomeKind;
+use super::core::random::below;
 use super::kernel::{me, with, Kernel, Numbers, What};
 use super::record::Tag;
 use super::threads;
@@ -239,14 +241,36 @@ pub(crate) fn main_ready(runtime: u32) {
     }
 }
 
+/// Which of so many tasks of a `LocalSet` runs. They are not among those that a strategy sees.
+pub(crate) fn choose_local(count: usize) -> usize {
+    if count < 2 || me().is_none() {
+        return 0;
+    }
+    with(|kernel| match kernel.settings.strategy == "fifo" {
+        true => 0,
+        false => below(&mut kernel.local, count),
+    })
+}
+
+/// The run ends here: what follows is not simulated.
+pub(crate) fn escapes(what: &str) {
+    if me().is_some() {
+        with(|kernel| kernel.end(OutcomeKind::Escaped, what));
+    }
+}
+
 /// A socket, a pipe or the like is used, whose events come from outside.
 pub(crate) fn has_event_source() {
     if me().is_some() {
-        with(|kernel| {
-            if !std::mem::replace(&mut kernel.has_event_sources, true) {
-                kernel.note("it uses real sockets or pipes");
-            }
-        });
+        with(|kernel| kernel.use_event_source());
+    }
+}
+
+impl Kernel {
+    pub(super) fn use_event_source(&mut self) {
+        if !std::mem::replace(&mut self.has_event_sources, true) {
+            self.note("it uses real sockets or pipes");
+        }
     }
 }
 

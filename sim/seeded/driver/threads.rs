@@ -11,8 +11,8 @@ use super::sys;
 pub(super) enum Wait {
     /// A wake on a word of memory, with these bits.
     Futex { word: usize, bits: u32 },
-    /// Events of an epoll descriptor.
-    Epoll(i32),
+    /// A descriptor that can be read, one of epoll among others.
+    File(i32),
     /// The end of a thread.
     End(u32),
     /// Time alone.
@@ -138,7 +138,7 @@ impl Kernel {
     pub(super) fn take_from_outside(&mut self, milliseconds: u64) -> bool {
         let mut waiting = Vec::new();
         for (number, thread) in self.threads.iter().enumerate() {
-            if let Some(Wait::Epoll(file)) = thread.wait {
+            if let Some(Wait::File(file)) = thread.wait {
                 waiting.push((number as u32, file));
             }
         }
@@ -159,7 +159,7 @@ impl Kernel {
                 }
             }
         }
-        if any && milliseconds > 0 {
+        if any && milliseconds > 1 {
             self.note("it waited for something outside of the process");
         }
         any

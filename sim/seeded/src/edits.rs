@@ -14,6 +14,8 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/runtime/task/mod.rs", task),
     ("src/runtime/builder.rs", builder),
     ("src/runtime/handle.rs", handle),
+    ("src/task/local.rs", local_set),
+    ("src/process/mod.rs", process),
     ("src/runtime/coop.rs src/task/coop/mod.rs", budget),
     ("src/runtime/io/driver.rs", events),
     ("src/sync/mpsc/chan.rs", channel),
@@ -78,7 +80,7 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
 
 /// Append a text that names tokio's module of budgets, which was moved.
 fn append_with_coop(source: &mut Source, text: &str) {
-    let coop = match source.contains("crate::runtime::coop::") {
+    let coop = match source.contains("runtime::coop") {
         true => "crate::runtime::coop",
         false => "crate::task::coop",
     };
@@ -121,6 +123,20 @@ fn handle(source: &mut Source) -> Result<(), String> {
         if let scheduler::Handle::CurrentThread(it) = &self.inner { \
             if it.has_simulated_threads() { return RuntimeFlavor::MultiThread; } }";
     source.at_start_of("Handle", None, "runtime_flavor", flavor)
+}
+
+/// Tasks of a `LocalSet` run one at a time, by the seed.
+fn local_set(source: &mut Source) -> Result<(), String> {
+    let seeded = "if crate::retake::is_on() { return self.tick_seeded(); }";
+    source.at_start_of("LocalSet", None, "tick", seeded)?;
+    append_with_coop(source, include_str!("../driver/tokio/local.rs"));
+    Ok(())
+}
+
+/// Other processes live in real time.
+fn process(source: &mut Source) -> Result<(), String> {
+    let refused = "crate::retake::escapes(\"it starts a process by `tokio::process`\");";
+    source.at_start_of("Command", None, "spawn", refused)
 }
 
 /// What waits for events of sockets may wait for something outside of the process.

@@ -182,5 +182,6 @@ const fn hash_of_all() -> u64 {
     of_all = hash(of_all, include_str!("../driver/tokio/channel.rs"));
     of_all = hash(of_all, include_str!("../driver/tokio/coop.rs"));
     of_all = hash(of_all, include_str!("../driver/tokio/current_thread.rs"));
+    of_all = hash(of_all, include_str!("../driver/tokio/local.rs"));
     hash(of_all, include_str!("../driver/tokio/task.rs"))
 }

@@ -233,7 +233,12 @@ mod seeded {
             _ => false,
         });
         let entered = current_enter_context();
-        let is_allowed = matches!(entered, EnterRuntime::Entered { allow_block_in_place: true });
+        let is_allowed = matches!(
+            entered,
+            EnterRuntime::Entered {
+                allow_block_in_place: true
+            }
+        );
         if !has_threads || !is_allowed {
             return Err(f);
         }
@@ -350,6 +355,6 @@ mod seeded {
         }
     }
 }
-pub(crate) use seeded::lend_core;
 #[cfg(feature = "rt-multi-thread")]
 pub(crate) use seeded::block_in_place;
+pub(crate) use seeded::lend_core;
