@@ -1,0 +1,244 @@
+//! `suite 1.43 1.54`: makes a tokio of each of these minor versions, compiles the programs of
+//! `sim/seeded/suite` with it, and runs them. The sources of tokio come from cargo's registry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use retake_core::outcome::OutcomeKind;
+use retake_seeded::child::{self, Event, Request};
+
+const SEEDS: u64 = 20;
+
+/// What is expected of a program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Passes,
+    /// It passes, and shows several things under several seeds.
+    Varies,
+    /// It fails under some seeds.
+    FailsSometimes,
+    Ends(OutcomeKind),
+}
+
+const EXPECTED: &[(&str, Expected)] = &[
+    ("tasks_take_turns_in_each_order", Expected::Varies),
+    (
+        "tasks_of_a_local_set_take_turns_in_each_order",
+        Expected::Varies,
+    ),
+    ("select_takes_each_branch", Expected::Varies),
+    ("hash_maps_are_in_an_order_of_the_seed", Expected::Varies),
+    ("an_hour_takes_no_time", Expected::Passes),
+    ("a_paused_clock_is_as_without_a_seed", Expected::Passes),
+    ("tasks_block_their_threads", Expected::Passes),
+    (
+        "what_comes_between_taking_and_handling_is_seen",
+        Expected::Varies,
+    ),
+    ("a_runtime_runs_on_a_thread_of_its_own", Expected::Passes),
+    (
+        "a_runtime_runs_though_nobody_blocks_on_it",
+        Expected::Passes,
+    ),
+    ("threads_read_from_blocking_sockets", Expected::Passes),
+    ("sockets_of_one_process_talk", Expected::Passes),
+    ("files_are_read_and_written", Expected::Passes),
+    ("fails_in_one_order_of_two", Expected::FailsSometimes),
+    ("waits_for_ever", Expected::Ends(OutcomeKind::Deadlock)),
+    ("never_ends", Expected::Ends(OutcomeKind::Horizon)),
+    ("starts_a_process", Expected::Ends(OutcomeKind::Escaped)),
+];
+
+type Result<T> = std::result::Result<T, String>;
+
+fn main() {
+    let versions: Vec<String> = std::env::args().skip(1).collect();
+    if versions.is_empty() {
+        eprintln!("usage: suite MINOR_VERSION...");
+        std::process::exit(2);
+    }
+    for version in versions {
+        if let Err(problem) = try_version(&version) {
+            eprintln!("error: tokio {version}: {problem}");
+            std::process::exit(1);
+        }
+    }
+}
+
+fn try_version(version: &str) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("retake-seeded-suite-{}", std::process::id()));
+    let removed = fs::remove_dir_all(&folder);
+    drop(removed);
+    let result = try_in(version, &folder);
+    let removed = fs::remove_dir_all(&folder);
+    result?;
+    removed.map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+fn try_in(version: &str, folder: &Path) -> Result<()> {
+    let (tokio, project) = (folder.join("tokio"), folder.join("suite"));
+    make_project(version, &project)?;
+    let locked = locked_tokio(&project)?;
+    retake_seeded::generate(&locked, &tokio).map_err(|error| error.to_string())?;
+    let program = build(&project, &tokio)?;
+    let mut runs = 0;
+    for (name, expected) in EXPECTED {
+        runs += try_program(&program, folder, name, *expected)
+            .map_err(|problem| format!("{name}: {problem}"))?;
+    }
+    let name = locked.file_name().unwrap_or_default().display().to_string();
+    println!(
+        "{name}: {} programs as expected in {runs} runs",
+        EXPECTED.len()
+    );
+    Ok(())
+}
+
+fn make_project(version: &str, project: &Path) -> Result<()> {
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite");
+    let source = project.join("src");
+    fs::create_dir_all(&source).map_err(|error| error.to_string())?;
+    let copied = fs::copy(suite.join("src/lib.rs"), source.join("lib.rs"));
+    copied.map_err(|error| error.to_string())?;
+    let mut manifest =
+        fs::read_to_string(suite.join("Cargo.toml")).map_err(|error| error.to_string())?;
+    manifest.push_str(&format!(
+        "\n[dependencies]\ntokio = {{ version = \"~{version}\", features = [\"full\", \"test-util\"] }}\n"
+    ));
+    fs::write(project.join("Cargo.toml"), manifest).map_err(|error| error.to_string())
+}
+
+fn cargo(project: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(project)
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(format!(
+            "cargo {arguments:?}:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        )),
+    }
+}
+
+/// The text between a key and the next quotation mark, each time it is there.
+fn values<'a>(json: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+    json.split(key)
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+}
+
+fn locked_tokio(project: &Path) -> Result<PathBuf> {
+    let metadata = cargo(project, &["metadata", "--format-version", "1"])?;
+    let mut manifests = values(&metadata, "\"manifest_path\":\"");
+    let manifest = manifests.find(|path| path.contains("/tokio-1."));
+    let folder = manifest.and_then(|path| Path::new(path).parent());
+    folder
+        .map(Path::to_owned)
+        .ok_or_else(|| "cargo names no tokio".to_owned())
+}
+
+fn build(project: &Path, tokio: &Path) -> Result<PathBuf> {
+    let paths = format!("paths=[{:?}]", tokio.display().to_string());
+    let target = project.join("target").display().to_string();
+    let messages = cargo(
+        project,
+        &[
+            "--config",
+            &paths,
+            "test",
+            "--no-run",
+            "--quiet",
+            "--message-format=json",
+            "--target-dir",
+            &target,
+        ],
+    )?;
+    let program = values(&messages, "\"executable\":\"").last();
+    program
+        .map(PathBuf::from)
+        .ok_or_else(|| "cargo names no program".to_owned())
+}
+
+fn try_program(program: &Path, folder: &Path, name: &str, expected: Expected) -> Result<u32> {
+    // Some take an hour, or twenty seconds, of real time.
+    let is_slow = ["an_hour_takes_no_time", "tasks_block_their_threads"].contains(&name);
+    if matches!(expected, Expected::Passes | Expected::Varies) && !is_slow {
+        let stock = start(program, name)
+            .output()
+            .map_err(|error| error.to_string())?;
+        if !stock.status.success() {
+            return Err(format!("it fails without a seed:\n{}", text(&stock)));
+        }
+    }
+    let (mut shown, mut codes, mut runs) = (BTreeSet::new(), BTreeMap::new(), 0);
+    for seed in 0..SEEDS {
+        let (first, events) = run(program, folder, name, seed)?;
+        runs += 1;
+        if seed < 3 {
+            let (_, again) = run(program, folder, name, seed)?;
+            runs += 1;
+            if events != again {
+                return Err(format!("two runs of seed {seed} differ"));
+            }
+        }
+        let ended = events.iter().find_map(|event| match event {
+            Event::Ended { outcome, .. } => Some(*outcome),
+            _ => None,
+        });
+        if let Expected::Ends(wanted) = expected
+            && ended != Some(wanted)
+        {
+            return Err(format!("seed {seed} ends as {ended:?}:\n{}", text(&first)));
+        }
+        if matches!(expected, Expected::Passes | Expected::Varies) && !first.status.success() {
+            return Err(format!("seed {seed} fails:\n{}", text(&first)));
+        }
+        // The test harness begins the line.
+        let printed = text(&first);
+        let printed = printed.lines().filter_map(|line| line.split_once("shows "));
+        shown.extend(printed.map(|(_, what)| what.to_owned()));
+        *codes.entry(first.status.code()).or_insert(0) += 1;
+    }
+    match expected {
+        Expected::Varies if shown.len() < 2 => Err(format!("{SEEDS} seeds show {shown:?}")),
+        Expected::FailsSometimes if codes.len() != 2 => {
+            Err(format!("{SEEDS} seeds end with {codes:?}"))
+        }
+        _ => Ok(runs),
+    }
+}
+
+fn start(program: &Path, name: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["--exact", name, "--nocapture"])
+        .env("RUST_TEST_THREADS", "1");
+    command
+}
+
+fn run(program: &Path, folder: &Path, name: &str, seed: u64) -> Result<(Output, Vec<Event>)> {
+    let request = Request {
+        seed,
+        records: true,
+        answer: folder.join("answer"),
+        ..Request::default()
+    };
+    let variables = request.variables().map_err(|error| error.to_string())?;
+    let output = start(program, name).envs(variables).output();
+    let output = output.map_err(|error| error.to_string())?;
+    let events = child::read(&request.answer).map_err(|error| error.to_string())?;
+    Ok((output, events))
+}
+
+fn text(output: &Output) -> String {
+    let (out, error) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    format!("{out}{error}")
+}

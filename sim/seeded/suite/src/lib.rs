@@ -1,0 +1,237 @@
+//! Small programs, one for each way in which a program of tokio waits.
+
+#![cfg(test)]
+
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task;
+use tokio::time::{interval, sleep, timeout};
+
+/// Prints what differs from seed to seed.
+fn show(what: &impl std::fmt::Debug) {
+    println!("shows {what:?}");
+}
+
+#[tokio::test]
+async fn tasks_take_turns_in_each_order() {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    for number in 0..3 {
+        let sender = sender.clone();
+        tokio::spawn(async move { sender.send(number).unwrap() });
+    }
+    drop(sender);
+    let mut order = Vec::new();
+    while let Some(number) = receiver.recv().await {
+        order.push(number);
+    }
+    show(&order);
+}
+
+#[tokio::test]
+async fn tasks_of_a_local_set_take_turns_in_each_order() {
+    let set = task::LocalSet::new();
+    let order = Rc::new(RefCell::new(Vec::new()));
+    for number in 0..3 {
+        let order = Rc::clone(&order);
+        set.spawn_local(async move {
+            order.borrow_mut().push(number);
+            task::yield_now().await;
+            order.borrow_mut().push(number);
+        });
+    }
+    set.await;
+    show(&order.borrow());
+}
+
+#[tokio::test]
+async fn select_takes_each_branch() {
+    let mut taken = Vec::new();
+    for _ in 0..4 {
+        tokio::select! {
+            () = async {} => taken.push('a'),
+            () = async {} => taken.push('b'),
+        }
+    }
+    show(&taken);
+}
+
+#[tokio::test]
+async fn hash_maps_are_in_an_order_of_the_seed() {
+    let map: std::collections::HashMap<u32, ()> = (0..6).map(|key| (key, ())).collect();
+    show(&map.keys().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_hour_takes_no_time() {
+    let start = Instant::now();
+    let mut ticks = interval(Duration::from_secs(60));
+    for _ in 0..60 {
+        ticks.tick().await;
+    }
+    assert!(timeout(Duration::from_secs(60), sleep(Duration::from_secs(61))).await.is_err());
+    let passed = start.elapsed();
+    assert!((3_600..3_601).contains(&passed.as_secs()), "{passed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_clock_is_as_without_a_seed() {
+    let (real, tokios) = (Instant::now(), tokio::time::Instant::now());
+    sleep(Duration::from_secs(1_000)).await;
+    assert_eq!(tokios.elapsed().as_secs(), 1_000);
+    assert!(real.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_block_their_threads() {
+    let number = task::spawn_blocking(|| {
+        std::thread::sleep(Duration::from_secs(5));
+        7
+    });
+    let number = number.await.unwrap();
+    let (sender, receiver) = oneshot::channel();
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(1)).await;
+        sender.send(number).unwrap();
+    });
+    assert_eq!(task::block_in_place(|| receiver.blocking_recv().unwrap()), 7);
+    let start = Instant::now();
+    let sleeps = tokio::spawn(async { std::thread::sleep(Duration::from_secs(20)) });
+    tokio::spawn(async {}).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(20), "the other task waits for a thread");
+    sleeps.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_between_taking_and_handling_is_seen() {
+    static HANDLED: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    sender.send(()).unwrap();
+    let handles = tokio::spawn(async move {
+        receiver.recv().await.unwrap();
+        HANDLED.lock().unwrap().push("handled");
+    });
+    let sees = tokio::spawn(async move {
+        // Closed channels and empty ones are both without messages.
+        let is_taken = sender.is_closed();
+        HANDLED.lock().unwrap().push(if is_taken { "closed" } else { "open" });
+    });
+    handles.await.unwrap();
+    sees.await.unwrap();
+    show(&HANDLED.lock().unwrap());
+}
+
+#[test]
+fn a_runtime_runs_on_a_thread_of_its_own() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let (sender, mut receiver) = mpsc::channel(1);
+    let other = std::thread::spawn(move || {
+        Runtime::new().unwrap().block_on(async {
+            for number in 0..5 {
+                sleep(Duration::from_millis(10)).await;
+                sender.send(number).await.unwrap();
+            }
+        });
+    });
+    let sum = runtime.block_on(async {
+        let mut sum = 0;
+        while let Some(number) = receiver.recv().await {
+            sum += number;
+        }
+        sum
+    });
+    other.join().unwrap();
+    assert_eq!(sum, 10);
+}
+
+#[test]
+fn a_runtime_runs_though_nobody_blocks_on_it() {
+    let runtime = Runtime::new().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        sleep(Duration::from_millis(10)).await;
+        sender.send(5).unwrap();
+    });
+    assert_eq!(receiver.recv().unwrap(), 5);
+}
+
+#[test]
+fn threads_read_from_blocking_sockets() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = std::thread::spawn(move || {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(b"hi").unwrap();
+        let mut bytes = [0; 2];
+        stream.read_exact(&mut bytes).unwrap();
+        bytes
+    });
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut bytes = [0; 2];
+    stream.read_exact(&mut bytes).unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { sleep(Duration::from_secs(1)).await });
+    stream.write_all(&bytes).unwrap();
+    assert_eq!(&client.join().unwrap(), b"hi");
+}
+
+#[tokio::test]
+async fn sockets_of_one_process_talk() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = [0; 5];
+        stream.read_exact(&mut bytes).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+    });
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"hello").await.unwrap();
+    let mut bytes = [0; 5];
+    timeout(Duration::from_secs(5), stream.read_exact(&mut bytes)).await.unwrap().unwrap();
+    server.await.unwrap();
+    assert_eq!(&bytes, b"hello");
+}
+
+#[tokio::test]
+async fn files_are_read_and_written() {
+    let path = std::env::temp_dir().join("suite.txt");
+    tokio::fs::write(&path, "text").await.unwrap();
+    assert_eq!(tokio::fs::read_to_string(&path).await.unwrap(), "text");
+}
+
+#[tokio::test]
+async fn fails_in_one_order_of_two() {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    for number in 0..2 {
+        let sender = sender.clone();
+        tokio::spawn(async move { sender.send(number).unwrap() });
+    }
+    assert_eq!(receiver.recv().await, Some(0), "the second task was first");
+}
+
+#[tokio::test]
+async fn waits_for_ever() {
+    let (_sender, receiver) = oneshot::channel::<()>();
+    receiver.await.unwrap();
+}
+
+#[tokio::test]
+async fn never_ends() {
+    let mut ticks = interval(Duration::from_secs(1_000));
+    loop {
+        ticks.tick().await;
+    }
+}
+
+#[tokio::test]
+async fn starts_a_process() {
+    tokio::process::Command::new("true").status().await.unwrap();
+}
