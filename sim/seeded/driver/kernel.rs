@@ -16,7 +16,7 @@ use super::core::step::StepKind;
 use super::core::strategy::{Held, RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
 use super::record::{Record, Tag};
-use super::settings::{parts, Settings};
+use super::settings::{Settings, parts};
 use super::sys;
 use super::tasks::{HashNumbers, Runtime};
 use super::threads::Thread;

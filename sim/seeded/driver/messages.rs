@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::task::Waker;
 
 use super::core::random::below;
-use super::kernel::{is_on, me, with, Kernel};
+use super::kernel::{Kernel, is_on, me, with};
 use super::record::Tag;
 use super::threads;
 

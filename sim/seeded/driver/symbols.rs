@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::kernel::{be, me, with};
-use super::sys::{self, answer, fail, number, Timespec};
+use super::sys::{self, Timespec, answer, fail, number};
 use super::threads::{self, Baton, Wait};
 
 /// Clocks at the start of every run: not 0, so that programs may subtract from an `Instant`.

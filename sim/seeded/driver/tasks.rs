@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::core::outcome::OutcomeKind;
 use super::core::random::below;
-use super::kernel::{me, with, Kernel, Numbers, What};
+use super::kernel::{Kernel, Numbers, What, me, with};
 use super::record::Tag;
 use super::threads;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::kernel::{self, with, Kernel, What};
+use super::kernel::{self, Kernel, What, with};
 use super::record::Tag;
 use super::sys;
 

@@ -6,9 +6,9 @@ mod seeded {
     use std::collections::HashMap;
     use std::panic::Location;
     use std::pin::Pin;
+    use std::sync::Mutex as StdMutex;
     use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
     use std::sync::atomic::{AtomicBool as StdBool, AtomicUsize as StdCount};
-    use std::sync::Mutex as StdMutex;
 
     /// What a runtime has in addition.
     pub(super) struct Seeded {
@@ -217,7 +217,7 @@ mod seeded {
     /// runs no task of such a simulated runtime that may.
     #[cfg(feature = "rt-multi-thread")]
     pub(crate) fn block_in_place<F: FnOnce() -> R, R>(f: F) -> Result<R, F> {
-        use crate::runtime::context::{current_enter_context, exit_runtime, EnterRuntime};
+        use crate::runtime::context::{EnterRuntime, current_enter_context, exit_runtime};
 
         struct Restore(RETAKE_COOP::Budget);
         impl Drop for Restore {
@@ -305,7 +305,9 @@ mod seeded {
         loop {
             if core.unhandled_panic {
                 *context.core.borrow_mut() = Some(core);
-                panic!("a spawned task panicked and the runtime is configured to shut down on unhandled panic");
+                panic!(
+                    "a spawned task panicked and the runtime is configured to shut down on unhandled panic"
+                );
             }
             if !context.defer.is_empty() {
                 // What has yielded goes on after timers and events were looked at.

@@ -5,7 +5,8 @@
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::rc::Rc;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -109,21 +110,23 @@ async fn tasks_block_their_threads() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_between_taking_and_handling_is_seen() {
-    static HANDLED: Mutex<Vec<&str>> = Mutex::new(Vec::new());
-    let (sender, mut receiver) = mpsc::unbounded_channel();
-    sender.send(()).unwrap();
-    let handles = tokio::spawn(async move {
-        receiver.recv().await.unwrap();
-        HANDLED.lock().unwrap().push("handled");
-    });
-    let sees = tokio::spawn(async move {
-        // Closed channels and empty ones are both without messages.
-        let is_taken = sender.is_closed();
-        HANDLED.lock().unwrap().push(if is_taken { "closed" } else { "open" });
-    });
-    handles.await.unwrap();
-    sees.await.unwrap();
-    show(&HANDLED.lock().unwrap());
+    static HANDLED: AtomicUsize = AtomicUsize::new(0);
+    let mut between = 0;
+    for round in 0..20 {
+        let (sender, mut receiver) = mpsc::channel(1);
+        sender.send(()).await.unwrap();
+        let handles = tokio::spawn(async move {
+            receiver.recv().await.unwrap();
+            HANDLED.fetch_add(1, SeqCst);
+        });
+        let looks = tokio::spawn(async move {
+            let is_taken = sender.capacity() == 1;
+            is_taken && HANDLED.load(SeqCst) == round
+        });
+        handles.await.unwrap();
+        between += usize::from(looks.await.unwrap());
+    }
+    show(&(between > 0));
 }
 
 #[test]
