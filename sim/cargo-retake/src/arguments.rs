@@ -105,6 +105,9 @@ pub(crate) struct ReplayArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Arguments of the program, if it is one and no test.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
@@ -115,6 +118,9 @@ pub(crate) struct ReplayArgs {
 pub(crate) struct CaseArgs {
     /// The case, a file in retake-cases.
     pub(crate) case: PathBuf,
+    /// Arguments of the program, if it is one and no test.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
@@ -184,6 +190,10 @@ pub(crate) struct Limits {
     /// Largest number of steps of a run; reaching it is a failure.
     #[arg(long, default_value_t = STEP_LIMIT, value_parser = clap::value_parser!(u64).range(1..))]
     step_limit: u64,
+    /// The largest memory of a run for data, in megabytes.
+    #[arg(long, default_value_t = 4096, value_name = "MB",
+          value_parser = clap::value_parser!(u64).range(64..=1 << 20))]
+    pub(crate) memory_limit: u64,
     /// A run that takes longer in real time hangs.
     #[arg(long, default_value = "20s", value_parser = positive_duration)]
     pub(crate) timeout: Duration,

@@ -1,5 +1,6 @@
 //! The commands: `test`, `run`, `replay` and `explain`.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +70,7 @@ fn settings(limits: &Limits) -> Settings {
         step_ns: limits.step_ns,
         preempt: limits.preempt,
         time_max: limits.timeout,
+        memory_max: limits.memory_limit << 20,
     }
 }
 
@@ -132,7 +134,12 @@ pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Status, Error> 
         .iter()
         .map(|binary| Subject::program(binary, args.arguments.clone()))
         .collect();
-    let rules = rules(&args.exploration, &args.cargo, &prepared, subjects.len());
+    let mut rules = rules(&args.exploration, &args.cargo, &prepared, subjects.len());
+    if !args.arguments.is_empty() {
+        let arguments = args.arguments.iter().map(|it| it.to_string_lossy());
+        rules.to_repeat.push("--".to_owned());
+        rules.to_repeat.extend(arguments.map(String::from));
+    }
     let all = judge_all(&subjects, &rules, &prepared.host, jobs, out)?;
     report::failures(&all, out)?;
     out.flush()?;
@@ -248,12 +255,17 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Build the program of a case.
-    pub(crate) fn new(file: &Path, limits: &Limits, cargo: &CargoArgs) -> Result<Self, Error> {
+    pub(crate) fn new(
+        file: &Path,
+        arguments: &[OsString],
+        limits: &Limits,
+        cargo: &CargoArgs,
+    ) -> Result<Self, Error> {
         let case = Case::load(file)?;
         let is_test = case.scenario.contains(' ');
         let built = if is_test { Built::Tests } else { Built::Binary };
         let prepared = prepare(cargo, built, 1)?;
-        let subject = of_case(file, &case, &prepared.binaries)?;
+        let subject = of_case(file, &case, arguments, &prepared.binaries)?;
         let interrupt = prepared.host.interrupt.clone();
         let simulated = Simulated::new(&subject, settings(limits), prepared.host);
         Ok(Self {
@@ -296,7 +308,7 @@ impl Loaded {
 }
 
 pub(crate) fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Status, Error> {
-    let loaded = Loaded::new(&args.case, &args.limits, &args.cargo)?;
+    let loaded = Loaded::new(&args.case, &args.arguments, &args.limits, &args.cargo)?;
     let run = match &args.trace {
         Some(path) => loaded.record(path)?,
         None => {
@@ -339,7 +351,7 @@ pub(crate) fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Status, E
 }
 
 pub(crate) fn explain(args: &CaseArgs, out: &mut dyn Write) -> Result<Status, Error> {
-    let loaded = Loaded::new(&args.case, &args.limits, &args.cargo)?;
+    let loaded = Loaded::new(&args.case, &args.arguments, &args.limits, &args.cargo)?;
     let story = judge::story(&loaded.case, &loaded.simulated.scenario());
     loaded.check()?;
     writeln!(out, "{story}")?;

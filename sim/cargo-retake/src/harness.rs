@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use crate::build::Binary;
 use crate::interrupt::Interrupt;
-use crate::process::{self, Exit, Folders, Program};
+use crate::process::{self, Exit, Folders, Limits, Program};
 
-/// How long a program may take to list its tests.
-const LIST_TIME_MAX: Duration = Duration::from_secs(60);
+/// What a program may take to list its tests.
+const LIST_LIMITS: Limits = Limits {
+    time_max: Duration::from_secs(60),
+    memory_max: 4 << 30,
+};
 
 /// Which of the tests of a program are run.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +59,7 @@ impl Filter {
                 ..binary.program.clone()
             };
             let folder = folders.take();
-            let done = process::run(&program, &[], &folder, LIST_TIME_MAX, interrupt)?;
+            let done = process::run(&program, &[], &folder, LIST_LIMITS, interrupt)?;
             Ok((done.exit == Exit::Code(0)).then(|| names(&done.printed)))
         };
         let Some(all) = list(&[])? else {

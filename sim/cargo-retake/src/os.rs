@@ -31,21 +31,28 @@ pub(crate) fn can_fix_addresses() -> bool {
 const FILE_BYTES_MAX: u64 = 8 << 30;
 
 /// Have the program start in a process group of its own, with the same addresses each time,
-/// and end with the thread that starts it. It leaves no core files.
-pub(crate) fn prepare(command: &mut Command) {
+/// and end with the thread that starts it. It leaves no core files, and has so many bytes of memory
+/// for data.
+pub(crate) fn prepare(command: &mut Command, memory_max: u64) {
     command.process_group(0);
-    let prepare = || -> io::Result<()> {
+    let prepare = move || -> io::Result<()> {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         let none = Rlimit {
             current: Some(0),
             maximum: Some(0),
         };
         setrlimit(Resource::Core, none)?;
-        let most = Rlimit {
-            current: Some(FILE_BYTES_MAX),
-            maximum: Some(FILE_BYTES_MAX),
-        };
-        setrlimit(Resource::Fsize, most)?;
+        for (resource, most) in [
+            (Resource::Fsize, FILE_BYTES_MAX),
+            (Resource::Data, memory_max),
+        ] {
+            let limit = Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            };
+            // One that is lower already stays.
+            let _ = setrlimit(resource, limit);
+        }
         if let Ok(present) = libc::c_ulong::try_from(personality(ASK)) {
             personality(present | libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
         }

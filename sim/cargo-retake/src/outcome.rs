@@ -24,7 +24,11 @@ impl Answer {
                 hangs: true,
             },
             Exit::Signal(signal) => Outcome::Lost {
-                how: format!("its process ended: {}", signal_in_words(*signal)),
+                how: format!(
+                    "its process ended: {}{}",
+                    signal_in_words(*signal),
+                    last_words(printed)
+                ),
                 hangs: false,
             },
             Exit::Interrupted => Outcome::Lost {
@@ -157,6 +161,21 @@ fn said_by_harness(printed: &str) -> Option<String> {
     })
 }
 
+/// What Rust's libraries say before they abort a process, behind a colon. They say it behind
+/// the name of the test, in the same line.
+fn last_words(printed: &str) -> String {
+    let of_line = |line: &str| {
+        if line.ends_with("has overflowed its stack") {
+            return Some("stack overflow".to_owned());
+        }
+        let beginnings = ["memory allocation of ", "fatal runtime error: "];
+        let place = beginnings.iter().find_map(|it| line.find(it))?;
+        Some(line[place..].to_owned())
+    };
+    let said = printed.lines().map(str::trim).find_map(of_line);
+    said.map_or_else(String::new, |said| format!(": {said}"))
+}
+
 fn signal_in_words(signal: i32) -> String {
     let name = match signal {
         4 => " (illegal instruction)",
@@ -233,6 +252,16 @@ mod tests {
             of(Exit::Signal(6), ""),
             "lost: its process ended: signal 6 (abort)"
         );
+        let printed = "test it_works ... memory allocation of 9000 bytes failed\n";
+        let text = of(Exit::Signal(6), printed);
+        assert!(
+            text.ends_with("(abort): memory allocation of 9000 bytes failed"),
+            "{text}"
+        );
+        let printed =
+            "\nthread 'it_works' (123) has overflowed its stack\nfatal runtime error: stack";
+        let text = of(Exit::Signal(6), printed);
+        assert!(text.ends_with("(abort): stack overflow"), "{text}");
         let text = of(Exit::TimedOut(Duration::from_secs(20)), "");
         assert_eq!(
             text,

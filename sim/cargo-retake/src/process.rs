@@ -149,7 +149,16 @@ impl Drop for Folder<'_> {
     }
 }
 
-/// Run a program in this folder, for at most so long in real time.
+/// Limits of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Of real time.
+    pub(crate) time_max: Duration,
+    /// Of its memory for data, in bytes.
+    pub(crate) memory_max: u64,
+}
+
+/// Run a program in this folder, within these limits.
 ///
 /// # Errors
 /// If it cannot be started.
@@ -157,7 +166,7 @@ pub(crate) fn run(
     program: &Program,
     variables: &[(&'static str, OsString)],
     folder: &Folder<'_>,
-    time_max: Duration,
+    limits: Limits,
     interrupt: &Interrupt,
 ) -> io::Result<Finished> {
     fs::create_dir_all(folder.temporary())?;
@@ -184,9 +193,9 @@ pub(crate) fn run(
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output);
-    os::prepare(&mut command);
+    os::prepare(&mut command, limits.memory_max);
     let mut child = command.spawn()?;
-    let exit = wait(&mut child, time_max, interrupt);
+    let exit = wait(&mut child, limits.time_max, interrupt);
     // What it has started and not ended would keep files and ports.
     kill_group(&child);
     Ok(Finished {

@@ -27,6 +27,17 @@ pub(crate) struct Settings {
     pub(crate) preempt: u64,
     /// Real time after which a run hangs.
     pub(crate) time_max: Duration,
+    /// The largest memory of a run for data, in bytes.
+    pub(crate) memory_max: u64,
+}
+
+impl Settings {
+    fn limits(&self) -> process::Limits {
+        process::Limits {
+            time_max: self.time_max,
+            memory_max: self.memory_max,
+        }
+    }
 }
 
 /// Where runs take place, and who may end them.
@@ -97,8 +108,8 @@ impl Simulated {
     /// If it cannot be started.
     pub(crate) fn run_stock(&self) -> std::io::Result<Finished> {
         let folder = self.host.folders.take();
-        let (time_max, interrupt) = (self.settings.time_max, &self.host.interrupt);
-        process::run(&self.program, &[], &folder, time_max, interrupt)
+        let (limits, interrupt) = (self.settings.limits(), &self.host.interrupt);
+        process::run(&self.program, &[], &folder, limits, interrupt)
     }
 
     fn request(&self, case: &Case, wanted: &Wanted, records: bool) -> Result<Request, String> {
@@ -145,8 +156,8 @@ impl Simulated {
         if calls {
             variables.push(("RUST_BACKTRACE", "1".into()));
         }
-        let (time_max, interrupt) = (self.settings.time_max, &self.host.interrupt);
-        let finished = process::run(&self.program, &variables, &folder, time_max, interrupt);
+        let (limits, interrupt) = (self.settings.limits(), &self.host.interrupt);
+        let finished = process::run(&self.program, &variables, &folder, limits, interrupt);
         let Finished { exit, printed } = finished.map_err(|error| {
             let executable = self.program.executable.display();
             format!("cannot run {executable}: {error}")

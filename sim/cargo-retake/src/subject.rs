@@ -76,11 +76,16 @@ impl Subject {
     }
 }
 
-/// The subject of a saved case, among these programs.
+/// The subject of a saved case, among these programs; `arguments` are for one that is no test.
 ///
 /// # Errors
 /// If none of them is its own.
-pub(crate) fn of_case(file: &Path, case: &Case, binaries: &[Binary]) -> Result<Subject, Error> {
+pub(crate) fn of_case(
+    file: &Path,
+    case: &Case,
+    arguments: &[OsString],
+    binaries: &[Binary],
+) -> Result<Subject, Error> {
     let (id, test) = match case.scenario.split_once(' ') {
         Some((id, test)) => (id, Some(test)),
         None => (&*case.scenario, None),
@@ -101,7 +106,7 @@ pub(crate) fn of_case(file: &Path, case: &Case, binaries: &[Binary]) -> Result<S
     };
     Ok(match test {
         Some(test) => Subject::test(binary, test),
-        None => Subject::program(binary, Vec::new()),
+        None => Subject::program(binary, arguments.to_vec()),
     })
 }
 
@@ -134,7 +139,7 @@ mod tests {
             Path::new("/project/retake-cases/shop-it-orders-are_kept")
         );
         let binaries = [binary("shop"), binary("shop::it")];
-        let found = of_case(&file, &case, &binaries).unwrap();
+        let found = of_case(&file, &case, &[], &binaries).unwrap();
         assert_eq!(found.name(), "shop::it orders::are_kept");
         assert_eq!(found.program.arguments[0], "orders::are_kept");
     }
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn a_case_of_no_program_is_refused_with_those_that_there_are() {
         let case = Case::new("till::it adds", RunConfig::default());
-        let error = of_case(Path::new("a.json"), &case, &[binary("shop")]).unwrap_err();
+        let error = of_case(Path::new("a.json"), &case, &[], &[binary("shop")]).unwrap_err();
         let text = error.to_string();
         assert!(
             text.contains("no program `till::it`") && text.contains(": shop."),
