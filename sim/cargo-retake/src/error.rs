@@ -25,7 +25,10 @@ pub(crate) enum Error {
     #[error("cannot read what `{command}` prints: {what}")]
     Output { command: String, what: String },
     /// tokio could not be changed.
-    #[error("cannot make the seeded copy of tokio {version}: {what}")]
+    #[error(
+        "cannot make the seeded copy of tokio {version}: {what}. `cargo update --package tokio` \
+         changes the version that is locked"
+    )]
     Generate { version: String, what: String },
     /// A file cannot be read or written.
     #[error("cannot {doing} {}: {error}", path.display())]

@@ -1,5 +1,6 @@
 //! What is printed of the tests, and written as JSON and as `JUnit`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
@@ -81,6 +82,11 @@ fn failed(judged: &Judged) -> String {
     }
 }
 
+/// Whether notes may explain how the test was found. Those of others are counted at the end.
+fn is_concerned(judged: &Judged) -> bool {
+    judged.verdict != Verdict::Passed || !judged.is_repeatable
+}
+
 /// What is to be known about a test.
 fn notes(judged: &Judged) -> Vec<String> {
     let mut notes = Vec::new();
@@ -89,7 +95,9 @@ fn notes(judged: &Judged) -> Vec<String> {
         let parting = judged.parting.iter().flat_map(|text| text.lines());
         notes.extend(parting.map(|line| format!("  {line}")));
     }
-    notes.extend(judged.notes.iter().map(|note| format!("note: {note}")));
+    if is_concerned(judged) {
+        notes.extend(judged.notes.iter().map(|note| format!("note: {note}")));
+    }
     notes
 }
 
@@ -133,7 +141,21 @@ pub(crate) fn summary(all: &[Judged], ignored: usize, out: &mut dyn Write) -> io
     if cut > 0 {
         let _ = write!(text, ", {cut} interrupted");
     }
-    writeln!(out, "\n{text}; {}", counted(seeds, "run"))
+    writeln!(out, "\n{text}; {}", counted(seeds, "run"))?;
+    let mut notes: BTreeMap<&str, usize> = BTreeMap::new();
+    let others = all.iter().filter(|judged| !is_concerned(judged));
+    for note in others.flat_map(|judged| &judged.notes) {
+        *notes.entry(note).or_default() += 1;
+    }
+    for (note, tests) in notes {
+        writeln!(
+            out,
+            "note, of {}: {}",
+            counted(tests, "test"),
+            one_line(note)
+        )?;
+    }
+    Ok(())
 }
 
 /// Everything as JSON.
@@ -303,6 +325,14 @@ mod tests {
         let text = printed(&test);
         assert!(text.contains("100 seeds, not repeatable"), "{text}");
         assert!(text.contains("note: a real socket was used"), "{text}");
+        test.is_repeatable = true;
+        assert!(!printed(&test).contains("a real socket"));
+        let mut out = Vec::new();
+        summary(&[test.clone(), test.clone()], 3, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let line =
+            "2 passed, 0 failed, 3 ignored; 200 runs\nnote, of 2 tests: a real socket was used\n";
+        assert!(text.ends_with(line), "{text}");
         test.verdict = Verdict::FailsAsItIs;
         test.printed = "assertion failed".to_owned();
         assert!(printed(&test).contains("FAILS without Retake as well"));
