@@ -6,7 +6,7 @@
 //!
 //! `symbols` has the functions of the C library by which threads, waits, clocks and entropy are
 //! reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
-//! state and the choice, `record` what is told to the process that started this one. `core`
+//! state and the choice, `record` what is recorded for the process that started this one. `core`
 //! is the core of Retake, from which strategies come.
 
 #![allow(warnings)]
@@ -88,7 +88,7 @@ mod linux {
         }));
     }
 
-    /// Have the simulation go on when this thread ends.
+    /// Have the simulation continue when this thread ends.
     pub(super) fn at_end_of_thread(thread: u32) {
         use std::sync::OnceLock;
         static KEY: OnceLock<u32> = OnceLock::new();

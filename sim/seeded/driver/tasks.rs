@@ -373,7 +373,7 @@ impl Kernel {
     }
 }
 
-/// This thread has lent what it needs to drive its runtime to another one.
+/// This thread has handed over to another one what it needs to drive its runtime.
 pub(crate) fn stop_driving() {
     let Some(me) = me() else { return };
     with(|kernel| {

@@ -216,15 +216,15 @@ pub(super) fn wait_for_turn(baton: &'static Baton) {
 }
 
 /// Have another thread drive this one's runtime meanwhile, if it was built with several.
-fn lend() {
+fn hand_over() {
     #[cfg(feature = "rt")]
-    crate::runtime::scheduler::current_thread::lend_core();
+    crate::runtime::scheduler::current_thread::hand_over_core();
 }
 
 /// Wait for this, at most until that time. True if the time is over.
 pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
     if !with(|kernel| kernel.threads[me as usize].is_parked) {
-        lend();
+        hand_over();
     }
     with(|kernel| {
         kernel.suspend(me);
@@ -252,7 +252,7 @@ pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
 
 /// Let others run first.
 pub(super) fn yield_now(me: u32) {
-    lend();
+    hand_over();
     with(|kernel| {
         kernel.suspend(me);
         let slot = kernel.threads[me as usize].slot;

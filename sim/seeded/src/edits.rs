@@ -32,7 +32,7 @@ fn root(source: &mut Source) -> Result<(), String> {
 fn scheduler(source: &mut Source) -> Result<(), String> {
     source.add_field("Core", "seeded: seeded::Queue")?;
     source.add_field("Shared", "seeded: seeded::Seeded")?;
-    // Threads of one runtime lend the core to each other.
+    // Threads of one runtime hand over the core to each other.
     let shared = |it: &str| format!("Arc<{it}>");
     source.change_field("CurrentThread", "core", shared)?;
     source.change_field("CurrentThread", "notify", shared)?;
@@ -52,17 +52,17 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
     source.change_argument(("CurrentThread", "block_on"), "enter_runtime", 1, |stock| {
         format!("{stock} || handle.as_current_thread().has_simulated_threads()")
     })?;
-    // What yields while its thread has lent the core is not deferred: nobody would wake it.
-    let lent = "if crate::retake::is_on() && self.core.borrow().is_none() { \
+    // What yields while its thread has handed over the core is not deferred: nobody would wake it.
+    let without_core = "if crate::retake::is_on() && self.core.borrow().is_none() { \
         waker.wake_by_ref(); return; }";
-    source.at_start_of("Context", None, "defer", lent)?;
+    source.at_start_of("Context", None, "defer", without_core)?;
     let shutdown = "if crate::retake::is_on() { self.end_workers(handle.as_current_thread()); }";
     source.at_start_of("CurrentThread", None, "shutdown", shutdown)?;
 
     let schedule = "crate::retake::ready(self.shared.seeded.number, task.retake_id()); \
         self.shared.seeded.ensure_driver(self);";
     source.at_start_of("Handle", Some("Schedule"), "schedule", schedule)?;
-    // What is woken by a thread that has lent the core is for the one that has it.
+    // What is woken by a thread that has handed over the core is for the one that has it.
     let has_core = "(!crate::retake::is_on() || cx.core.borrow().is_some())";
     source.add_guard("Handle", Some("Schedule"), "schedule", has_core)?;
     let ended = "crate::retake::ended(task.retake_id());";
@@ -93,7 +93,7 @@ fn budget(source: &mut Source) -> Result<(), String> {
     Ok(())
 }
 
-/// A task of a runtime with several threads that blocks in place lends the core.
+/// A task of a runtime with several threads that blocks in place hands over the core.
 fn block_in_place(source: &mut Source) -> Result<(), String> {
     let blocks = "let f = if crate::retake::is_on() { \
         match scheduler::current_thread::block_in_place(f) { Ok(it) => return it, Err(f) => f } \
@@ -106,7 +106,7 @@ fn task(source: &mut Source) -> Result<(), String> {
     Ok(())
 }
 
-/// A runtime with several threads is a current-thread one whose core is lent.
+/// A runtime with several threads is a current-thread one whose core is handed over.
 fn builder(source: &mut Source) -> Result<(), String> {
     source.change_arm("Builder", "build", "Kind::MultiThread", |stock| {
         format!(

@@ -14,7 +14,7 @@ mod seeded {
     pub(super) struct Seeded {
         /// Its number in the simulation.
         pub(super) number: u32,
-        /// It was built with several threads: one that waits in the middle of a task lends the
+        /// It was built with several threads: one that waits in the middle of a task hands over the
         /// core to another one.
         pub(super) has_threads: bool,
         /// Its threads have to end.
@@ -183,9 +183,9 @@ mod seeded {
         }
     }
 
-    /// Lend the core of the runtime that this thread drives to another thread, because this one
-    /// waits or is held up in the middle of a task. True if it was lent.
-    pub(crate) fn lend_core() -> bool {
+    /// Hand over the core of the runtime that this thread drives to another thread, because this one
+    /// waits or is held up in the middle of a task. True if it was handed over.
+    pub(crate) fn hand_over_core() -> bool {
         context::with_scheduler(|context| {
             let Some(scheduler::Context::CurrentThread(context)) = context else {
                 return false;
@@ -243,7 +243,7 @@ mod seeded {
             return Err(f);
         }
         let _restore = Restore(RETAKE_COOP::stop());
-        lend_core();
+        hand_over_core();
         Ok(exit_runtime(f))
     }
 
@@ -276,7 +276,7 @@ mod seeded {
     }
 
     impl CoreGuard<'_> {
-        /// Drive the runtime until the future is ready. None if the core was lent meanwhile.
+        /// Drive the runtime until the future is ready. None if the core was handed over meanwhile.
         fn drive<F: Future>(self, mut future: Pin<&mut F>) -> Option<F::Output> {
             let context = self.context.expect_current_thread();
             let core = context.core.borrow_mut().take().expect("core missing");
@@ -310,7 +310,7 @@ mod seeded {
                 );
             }
             if !context.defer.is_empty() {
-                // What has yielded goes on after timers and events were looked at.
+                // What has yielded continues after timers and events were looked at.
                 core = context.park_yield(core, handle);
             }
             let Some(driving) = driving else {
@@ -359,4 +359,4 @@ mod seeded {
 }
 #[cfg(feature = "rt-multi-thread")]
 pub(crate) use seeded::block_in_place;
-pub(crate) use seeded::lend_core;
+pub(crate) use seeded::hand_over_core;
