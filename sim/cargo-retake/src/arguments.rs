@@ -331,4 +331,35 @@ mod tests {
         let limits = test("test --step-ns 0").exploration.limits;
         assert_eq!(limits.to_repeat(), ["--step-ns=0"]);
     }
+
+    #[test]
+    fn options_in_the_documentation_exist() {
+        // Those of clap, of Rust's test harness, and of cargo itself.
+        const OTHERS: [&str; 6] = [
+            "help",
+            "exact",
+            "skip",
+            "ignored",
+            "include-ignored",
+            "path",
+        ];
+        let command = Cli::command();
+        let commands = command.get_subcommands();
+        let arguments = commands.flat_map(clap::Command::get_arguments);
+        let known: Vec<&str> = arguments.filter_map(clap::Arg::get_long).collect();
+        let page = include_str!("../../../docs/cargo-retake.md");
+        let mut count = 0;
+        for (_, after) in page
+            .match_indices("--")
+            .map(|(place, _)| page.split_at(place + 2))
+        {
+            let is_part = |c: char| c.is_ascii_lowercase() || c == '-';
+            let name = after.split(|c| !is_part(c)).next().unwrap_or_default();
+            let is_option = name.starts_with(|c: char| c.is_ascii_lowercase());
+            let is_known = known.contains(&name) || OTHERS.contains(&name);
+            assert!(!is_option || is_known, "--{name}");
+            count += usize::from(is_option);
+        }
+        assert!(count > 20, "{count}");
+    }
 }
