@@ -158,7 +158,10 @@ pub(crate) struct Exploration {
     /// Begin no seed later than this, for example 90s or 2h.
     #[arg(long, value_parser = positive_duration)]
     pub(crate) time_limit: Option<Duration>,
-    /// Run all seeds of a test, whatever fails, and say how many do.
+    /// Run no further seeds of a test that has failed.
+    #[arg(long, conflicts_with = "keep_going")]
+    pub(crate) until_failure: bool,
+    /// Run further seeds of a test also where one hangs.
     #[arg(long)]
     pub(crate) keep_going: bool,
     /// Write what was found as JSON; to the standard output if FILE is `-`.

@@ -17,7 +17,8 @@ use crate::cargo_arguments::CargoArgs;
 use crate::error::Error;
 use crate::harness::{Filter, Listed};
 use crate::interrupt::Interrupt;
-use crate::judge::{self, Judged, Rules, judge};
+use crate::judge::{self, Rules, judge};
+use crate::judged::Judged;
 use crate::process::Folders;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -82,6 +83,7 @@ fn rules(args: &Exploration, cargo: &CargoArgs, prepared: &Prepared, subjects: u
         search: args.strategy.clone(),
         config: args.limits.config(),
         settings: settings(&args.limits),
+        until_failure: args.until_failure,
         keep_going: args.keep_going,
         until: args.time_limit.map(|limit| judge::now() + limit),
         // Several tests at a time come before several runs of one: tests may use files and

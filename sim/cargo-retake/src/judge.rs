@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,10 @@ use retake_sim::explore::{
     self, Campaign, Case, Explorer, Scenario, Search, SeedRun, Watch, explain, shrink_within,
 };
 use retake_sim::{Run, RunConfig};
-use serde::Serialize;
 
 use crate::build::{self, Linked};
 use crate::error::Error;
+use crate::judged::{Failure, Judged, Verdict};
 use crate::process::Exit;
 use crate::progress::Progress;
 use crate::simulated::{Host, Settings, Simulated};
@@ -20,6 +21,8 @@ use crate::subject::Subject;
 
 /// Real time that may be spent on making a failure small.
 const SHRINK_TIME_MAX: Duration = Duration::from_secs(20);
+/// Failures of one test that are made small and explained: those of the lowest seeds.
+const EXPLAINED_MAX: usize = 3;
 /// Threads of a test binary that runs one test.
 const HARNESS_THREADS: u64 = 2;
 /// Steps that a run is expected to take before one was run.
@@ -32,6 +35,9 @@ pub(crate) struct Rules {
     pub(crate) search: Search,
     pub(crate) config: RunConfig,
     pub(crate) settings: Settings,
+    /// A test ends with its first failure.
+    pub(crate) until_failure: bool,
+    /// It does not end with a run that hangs either.
     pub(crate) keep_going: bool,
     /// No seed begins later.
     pub(crate) until: Option<Instant>,
@@ -42,100 +48,6 @@ pub(crate) struct Rules {
     pub(crate) tokio: PathBuf,
     /// Arguments that build the same programs.
     pub(crate) to_repeat: Vec<String>,
-}
-
-/// How a test was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
-    /// It passes under all seeds that were run.
-    Passed,
-    /// It passes, and has nothing that a seed could put in another order.
-    WithoutTasks,
-    /// It fails without a seed as well.
-    FailsAsItIs,
-    /// It fails under a seed.
-    Failed,
-    /// It was not judged, or not to the end: this program is to end.
-    Interrupted,
-}
-
-/// One way in which a test fails.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Failure {
-    /// The case, small where that could be done.
-    pub(crate) case: Case,
-    /// The lowest seed that fails so; none for a saved case and for the plain order.
-    pub(crate) seed: Option<u64>,
-    /// How many seeds fail so.
-    pub(crate) count: u64,
-    /// What was found about it, as text for people.
-    pub(crate) story: String,
-    /// Where it is saved.
-    pub(crate) file: Option<PathBuf>,
-    /// It was saved before.
-    pub(crate) is_saved: bool,
-    /// The command that runs it again.
-    pub(crate) replay: Option<String>,
-}
-
-/// What was found about one test.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Judged {
-    pub(crate) binary: String,
-    pub(crate) test: Option<String>,
-    pub(crate) verdict: Verdict,
-    /// Seeds that were run.
-    pub(crate) seeds: u64,
-    /// Different orders of steps among them.
-    pub(crate) orders: usize,
-    /// Seeds that fail.
-    pub(crate) failing: u64,
-    /// The seeds after the first one that fails were not run.
-    pub(crate) is_cut: bool,
-    pub(crate) steps: u64,
-    pub(crate) failures: Vec<Failure>,
-    /// What it printed, where it fails as it is.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) printed: String,
-    /// Two runs of one seed are the same.
-    pub(crate) is_repeatable: bool,
-    /// Where two runs part that are not the same, if that was seen.
-    pub(crate) parting: Option<String>,
-    /// Things to know.
-    pub(crate) notes: Vec<String>,
-    /// Real time.
-    pub(crate) seconds: f64,
-}
-
-impl Judged {
-    fn new(subject: &Subject) -> Self {
-        Self {
-            binary: subject.binary.clone(),
-            test: subject.test.clone(),
-            verdict: Verdict::Passed,
-            seeds: 0,
-            orders: 0,
-            failing: 0,
-            is_cut: false,
-            steps: 0,
-            failures: Vec::new(),
-            printed: String::new(),
-            is_repeatable: true,
-            parting: None,
-            notes: Vec::new(),
-            seconds: 0.0,
-        }
-    }
-
-    /// Its name among those of its program.
-    pub(crate) fn name(&self) -> &str {
-        self.test.as_deref().unwrap_or(&self.binary)
-    }
-
-    pub(crate) fn failed(&self) -> bool {
-        matches!(self.verdict, Verdict::Failed | Verdict::FailsAsItIs)
-    }
 }
 
 /// Judge a test.
@@ -311,18 +223,21 @@ impl Judge<'_> {
             .search(self.rules.search.clone())
             .seeds(self.rules.seeds.clone())
             .jobs(self.rules.jobs)
-            .keep_going(self.rules.keep_going);
+            .keep_going(!self.rules.until_failure);
         let watch = Counter {
             rules: self.rules,
             host: self.host,
             progress: self.progress,
             simulated: &self.simulated,
             orders: Mutex::default(),
+            hangs: AtomicBool::new(false),
         };
         let seeds = self.rules.seeds.clone();
         // There are no workers that could be missing.
         let (campaign, _) = explorer.run_seeds(&self.scenario, seeds, &watch);
         let orders = watch.orders.into_inner();
+        let hangs = watch.hangs.into_inner() && !self.rules.keep_going;
+        self.judged.is_cut = hangs || (self.rules.until_failure && !campaign.passed());
         self.judged.orders = orders.unwrap_or_else(PoisonError::into_inner).len();
         self.judged.seeds = campaign.runs;
         self.judged.steps = campaign.steps;
@@ -339,24 +254,23 @@ impl Judge<'_> {
             failure.count - u64::from(is_plain)
         };
         self.judged.failing = campaign.failures.iter().map(of_seeds).sum();
-        self.judged.is_cut = !self.rules.keep_going && !campaign.failures.is_empty();
-        for failure in campaign.failures {
+        for (number, failure) in campaign.failures.into_iter().enumerate() {
             let count = of_seeds(&failure);
-            let is_plain = failure.case.is_plain();
-            let failure = self.failure(failure.case, is_plain, count);
+            let is_explained = number < EXPLAINED_MAX && !self.host.interrupt.is_asked();
+            let failure = self.failure(failure.case, count, is_explained);
             self.judged.failures.push(failure);
         }
     }
 
-    /// Make a failure small, save and explain it.
-    fn failure(&self, case: Case, is_plain: bool, count: u64) -> Failure {
-        let seed = (!is_plain).then_some(case.config.seed);
+    /// Save a failure; make it small before and explain it, if it is one of few.
+    fn failure(&self, case: Case, count: u64, is_explained: bool) -> Failure {
+        let seed = (!case.is_plain()).then_some(case.config.seed);
         let mut head = match seed {
             Some(seed) => format!("seed {seed} fails (strategy {})", case.config.strategy),
             None => "it fails first in, first out".to_owned(),
         };
         let mut small = case;
-        if !small.hangs() {
+        if is_explained && !small.hangs() {
             self.progress.say(&format!("shrinking {}", small.scenario));
             let shrunk = shrink_within(&small, self.scenario.clone(), SHRINK_TIME_MAX, |far| {
                 self.progress
@@ -377,10 +291,13 @@ impl Judge<'_> {
         }
         let file = self.subject.file(&small);
         let saved = small.save(&file);
-        let story = match &saved {
-            Ok(()) => self.story(&head, &small),
-            Err(error) => format!("{}\nnot saved: {error}", self.story(&head, &small)),
+        let mut story = match is_explained {
+            true => self.story(&head, &small),
+            false => format!("{head}\n{}", small.outcome),
         };
+        if let Err(error) = &saved {
+            story.push_str(&format!("\nnot saved: {error}"));
+        }
         let is_saved = saved.is_ok();
         Failure {
             case: small,
@@ -458,15 +375,23 @@ struct Counter<'a> {
     progress: &'a Progress,
     simulated: &'a Simulated,
     orders: Mutex<BTreeSet<u64>>,
+    /// A run took as long as it may: others would as well.
+    hangs: AtomicBool,
 }
 
 impl Watch for Counter<'_> {
     fn continues(&self) -> bool {
         let is_late = self.rules.until.is_some_and(|until| now() >= until);
-        !is_late && !self.host.interrupt.is_asked() && self.simulated.found().error.is_none()
+        let hangs = self.hangs.load(Ordering::Relaxed) && !self.rules.keep_going;
+        !is_late
+            && !hangs
+            && !self.host.interrupt.is_asked()
+            && self.simulated.found().error.is_none()
     }
 
     fn ended(&self, run: &SeedRun, is_plain: bool) {
+        let hangs = run.case.as_ref().is_some_and(Case::hangs);
+        self.hangs.fetch_or(hangs, Ordering::Relaxed);
         if !is_plain {
             let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
             orders.insert(run.event_hash);

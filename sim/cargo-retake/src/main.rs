@@ -44,6 +44,8 @@ mod interrupt;
 #[cfg(target_os = "linux")]
 mod judge;
 #[cfg(target_os = "linux")]
+mod judged;
+#[cfg(target_os = "linux")]
 mod labels;
 #[cfg(target_os = "linux")]
 mod os;

@@ -12,7 +12,7 @@ use retake_traces::file::OutputFile;
 use serde_json::json;
 
 use crate::error::Error;
-use crate::judge::{Judged, Verdict};
+use crate::judged::{Judged, Verdict};
 
 /// Prints results one after the other, under the names of their programs.
 #[derive(Debug, Default)]
@@ -68,17 +68,22 @@ fn failed(judged: &Judged) -> String {
         return format!("FAILED: {}", counted(saved, "saved case"));
     }
     let first = judged.failures.iter().find_map(|failure| failure.seed);
-    match first {
-        Some(seed) if judged.is_cut => match judged.seeds.saturating_sub(1) {
+    let is_plain = judged.failures.iter().any(|failure| failure.seed.is_none());
+    let seeds = counted(judged.seeds, "seed");
+    match (is_plain, first) {
+        (true, _) if judged.failing == 0 => "FAILED first in, first out".to_owned(),
+        (true, _) => {
+            let failing = judged.failing;
+            format!("FAILED first in, first out, and under {failing} of {seeds}")
+        }
+        (false, Some(seed)) if judged.is_cut => match judged.seeds.saturating_sub(judged.failing) {
             0 => format!("FAILED under seed {seed}"),
             passed => format!("FAILED under seed {seed}, after {passed} that pass"),
         },
-        Some(seed) => format!(
-            "FAILED under {} of {}: seed {seed}",
-            judged.failing,
-            counted(judged.seeds, "seed")
-        ),
-        None => "FAILED first in, first out".to_owned(),
+        (false, first) => {
+            let first = first.map_or_else(String::new, |seed| format!(": seed {seed}"));
+            format!("FAILED under {} of {seeds}{first}", judged.failing)
+        }
     }
 }
 
@@ -247,7 +252,7 @@ fn xml(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::Failure;
+    use crate::judged::Failure;
     use retake_sim::RunConfig;
     use retake_sim::explore::Case;
 
