@@ -39,6 +39,10 @@ const EXPECTED: &[(&str, Expected)] = &[
     ),
     ("a_runtime_runs_on_a_thread_of_its_own", Expected::Passes),
     (
+        "a_runtime_that_is_entered_fires_its_timers",
+        Expected::Passes,
+    ),
+    (
         "a_runtime_runs_though_nobody_blocks_on_it",
         Expected::Passes,
     ),

@@ -122,7 +122,11 @@ fn handle(source: &mut Source) -> Result<(), String> {
     let flavor = "#[cfg(feature = \"rt-multi-thread\")] \
         if let scheduler::Handle::CurrentThread(it) = &self.inner { \
             if it.has_simulated_threads() { return RuntimeFlavor::MultiThread; } }";
-    source.at_start_of("Handle", None, "runtime_flavor", flavor)
+    source.at_start_of("Handle", None, "runtime_flavor", flavor)?;
+    // Who enters it may make timers, which its own threads fire.
+    let entered = "if let scheduler::Handle::CurrentThread(it) = &self.inner { \
+        it.ensure_simulated_driver(); }";
+    source.at_start_of("Handle", None, "enter", entered)
 }
 
 /// Tasks of a `LocalSet` run one at a time, by the seed.

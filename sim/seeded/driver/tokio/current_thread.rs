@@ -49,6 +49,11 @@ mod seeded {
         pub(crate) fn has_simulated_threads(&self) -> bool {
             self.shared.seeded.has_threads
         }
+
+        /// Have a thread drive this runtime, if it was built with several and none does.
+        pub(crate) fn ensure_simulated_driver(self: &Arc<Self>) {
+            self.shared.seeded.ensure_driver(self);
+        }
     }
 
     /// Counts a thread that waits for the core, until it is dropped.

@@ -164,6 +164,19 @@ fn a_runtime_runs_though_nobody_blocks_on_it() {
 }
 
 #[test]
+fn a_runtime_that_is_entered_fires_its_timers() {
+    let other = Runtime::new().unwrap();
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let sleep = {
+            let _entered = other.enter();
+            sleep(Duration::from_millis(100))
+        };
+        sleep.await;
+    });
+}
+
+#[test]
 fn threads_read_from_blocking_sockets() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
