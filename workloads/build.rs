@@ -39,15 +39,22 @@ fn main() {
     println!("cargo::rustc-env=RETAKE_VERSIONS={}", versions.join(","));
 }
 
-/// The sources that a run is made of: not tests, benches or examples.
+/// The sources that a run is made of: not tests, their helpers, benches or examples.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();
         if path.is_dir() {
-            let is_other = ["tests", "benches", "examples", "target", "node_modules"]
-                .iter()
-                .any(|other| name == *other);
+            let is_other = [
+                "tests",
+                "testkit",
+                "benches",
+                "examples",
+                "target",
+                "node_modules",
+            ]
+            .iter()
+            .any(|other| name == *other);
             if name == "src" {
                 println!("cargo::rerun-if-changed={}", path.display());
             }

@@ -1,14 +1,12 @@
 //! Each message names the step that sent it.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 
-use common::{MS, Order, servant};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use retake_inspect::story::{Line, lines};
 use retake_sim::{Isolation, Sim, Strategy};
+use retake_testkit::{MS, Order, servant};
 use retake_traces::MemorySink;
 use retake_traces::event::Occurrence::Event;
 use tracing::span::{Attributes, Id, Record};

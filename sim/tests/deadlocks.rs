@@ -1,14 +1,12 @@
 //! What is reported of a standstill: who waits for whom, by whatever they wait.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::future::pending;
 use std::sync::Arc;
 
-use common::{MS, Order, servant};
 use ractor::call;
 use retake_sim::{Outcome, Sim};
+use retake_testkit::{MS, Order, servant};
 use tokio::sync::{Mutex, Notify, RwLock, Semaphore, mpsc, oneshot};
 
 /// Who waits for whom in the standstill that this comes to, as `a -> b`, and the circle.
@@ -50,8 +48,8 @@ fn two_tasks_that_take_two_locks_in_opposite_order_wait_for_each_other() {
     deadlock: nothing can run and no timer is pending
     wait cycle: one -> other -> one
       scenario waits in its code for one
-      one waits in its code, spawned at sim/tests/deadlocks.rs:36:19, for other
-      other waits in its code, spawned at sim/tests/deadlocks.rs:41:21, for one
+      one waits in its code, spawned at sim/tests/deadlocks.rs:34:19, for other
+      other waits in its code, spawned at sim/tests/deadlocks.rs:39:21, for one
     ");
     assert_eq!(run.stats.virtual_time, MS, "when it came to a standstill");
 }

@@ -6,12 +6,10 @@
     reason = "ractor's own timers are under test"
 )]
 
-mod common;
-
-use common::{MS, Order, child, servant};
 use retake_inspect::Line;
 use retake_inspect::story::lines;
 use retake_sim::{Fault, Sim};
+use retake_testkit::{MS, Order, child, servant};
 use retake_traces::MemorySink;
 use retake_traces::event::Occurrence;
 use retake_traces::record::StepKind;

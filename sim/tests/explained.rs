@@ -2,8 +2,6 @@
 #![allow(missing_docs)]
 
 mod bugs;
-#[path = "common/truth.rs"]
-mod truth;
 
 use bugs::{Expects, PROGRAMS, Program};
 use retake_sim::FaultPlan;
@@ -45,7 +43,7 @@ fn each_explanation_of_a_bug_is_true_and_names_what_avoids_it() {
     let mut wrong = Vec::new();
     for program in PROGRAMS {
         let case = failing_case(program);
-        let why = truth::check(program.name, &case, program.run);
+        let why = retake_testkit::truth::check(program.name, &case, program.run);
         if std::env::var_os("SHOW").is_some() {
             println!("=== {}\n{}\n", program.name, why.to_text(110));
         }

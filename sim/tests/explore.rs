@@ -8,8 +8,6 @@ use retake_sim::explore::test_runner::Test;
 use retake_sim::explore::{Case, Explorer, Search, ShrinkError, explain, shrink, signature};
 use retake_sim::{Fault, FaultPlan, Strategy};
 
-mod common;
-
 /// Two tasks read a number, wait, and write it back increased: an update may be lost.
 async fn lost_update() {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -207,7 +205,7 @@ fn a_run_that_differs_from_itself_is_found_out() {
 fn a_message_that_is_lost_while_its_actor_lives_is_found_out() {
     // A span taken and dropped by hand looks like such a message.
     let loses = || async {
-        let _alone = common::servant("alone").await;
+        let _alone = retake_testkit::servant("alone").await;
         let span = tracing::Span::current();
         retake::sleep(Duration::from_millis(1)).await;
         drop(span);
@@ -313,19 +311,19 @@ fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
     let campaign = Explorer::new("family")
         .faults(FaultPlan::swarm())
         .seeds(0..300)
-        .run(common::fragile_family);
+        .run(retake_testkit::fragile_family);
     let failure = &campaign.failures[0];
     assert!(
         failure.case.signature.contains("a child was lost"),
         "{failure:?}"
     );
-    let shrunk = shrink(&failure.case, common::fragile_family, |_| {}).unwrap();
+    let shrunk = shrink(&failure.case, retake_testkit::fragile_family, |_| {}).unwrap();
     let [fault, heal] = &shrunk.case.config.faults[..] else {
         panic!("{:?}", shrunk.case);
     };
     assert!(heal.heals() && shrunk.case.harmful_faults() == 1);
     assert!(fault.to_string().contains(" child"), "{fault}");
-    let why = explain(&shrunk.case, common::fragile_family);
+    let why = explain(&shrunk.case, retake_testkit::fragile_family);
     assert!(
         why.sentences()
             .iter()
@@ -336,12 +334,12 @@ fn a_swarm_kills_what_is_supervised_and_its_faults_are_made_explicit() {
     let alone = Explorer::new("alone")
         .faults(FaultPlan::swarm())
         .seeds(0..200);
-    assert_eq!(alone.run(common::lonely_actor).failures.len(), 0);
+    assert_eq!(alone.run(retake_testkit::lonely_actor).failures.len(), 0);
     let kill = Fault::kill("alone").at_step(3);
     assert!(
         !retake_sim::Sim::new()
             .fault(kill)
-            .run(common::lonely_actor)
+            .run(retake_testkit::lonely_actor)
             .passed()
     );
     assert_eq!(Strategy::default(), Strategy::Random);
@@ -584,7 +582,7 @@ type Body = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 #[retake_sim::test(seeds = 20, strategy = "pos", faults = "swarm")]
 async fn an_attribute_makes_a_campaign_of_a_test() {
     assert!(retake::is_simulated());
-    common::lonely_actor().await;
+    retake_testkit::lonely_actor().await;
 }
 
 /// `?` works in it, as in any test.

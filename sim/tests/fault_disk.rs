@@ -2,23 +2,20 @@
 //! left out when a failure is made small.
 #![allow(missing_docs)]
 
-#[path = "common/faulted.rs"]
-mod faulted;
-
 use std::collections::BTreeSet;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::time::Duration;
 
-use faulted::{
-    each_changes_the_run_and_is_replayed, each_is_reported_and_changes_nothing, faults, injected,
-    kept, said,
-};
 use proptest::prelude::{prop_assert_eq, proptest};
 use retake::{DiskOperation, Share};
 use retake_sim::kinds::{
     Action, CorruptDisk, CrashDisk, FailDisk, FillDisk, Operations, ShortenDisk,
 };
 use retake_sim::{Fault, Run, Sim, Target, fs};
+use retake_testkit::faulted::{
+    each_changes_the_run_and_is_replayed, each_is_reported_and_changes_nothing, faults, injected,
+    kept, said,
+};
 use retake_traces::record::Record;
 
 const MS: Duration = Duration::from_millis(1);
@@ -78,7 +75,7 @@ async fn log_on(disk: fs::FileSystem) -> Log {
 }
 
 fn run(seed: u64, faults: Vec<Fault>) -> (Run<Log>, Vec<Record>) {
-    faulted::run(seed, faults, log)
+    retake_testkit::faulted::run(seed, faults, log)
 }
 
 fn logged(seed: u64, texts: &[&str]) -> Log {

@@ -1,17 +1,15 @@
 //! Each kind of fault does what it is called, and is in the trace when it does.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{MS, Order, child, servant, told};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use retake_inspect::compare;
 use retake_inspect::story::lines;
 use retake_sim::{Fault, Outcome, Run, Sim, Strategy};
+use retake_testkit::{MS, Order, child, servant, told};
 use retake_traces::event::Occurrence;
 use retake_traces::record::Record;
 use retake_traces::{MemorySink, Schedule};
@@ -65,7 +63,7 @@ impl Actor for Keeper {
         if let SupervisionEvent::ActorTerminated(..) | SupervisionEvent::ActorFailed(..) = event {
             loop {
                 let name = Some(retake::scoped_name("kept"));
-                match myself.spawn_linked(name, common::Servant, ()).await {
+                match myself.spawn_linked(name, retake_testkit::Servant, ()).await {
                     Ok((again, _)) => {
                         retake::event!("restarted");
                         *kept = again;

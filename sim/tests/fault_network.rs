@@ -2,16 +2,9 @@
 //! out when a failure is made small.
 #![allow(missing_docs)]
 
-#[path = "common/faulted.rs"]
-mod faulted;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use faulted::{
-    each_changes_the_run_and_is_replayed, each_is_reported_and_changes_nothing, faults, injected,
-    kept, said,
-};
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use proptest::strategy::Strategy as _;
 use retake::Share;
@@ -21,6 +14,10 @@ use retake_sim::kinds::{
     Action, Cut, DelayPackets, DuplicatePackets, LosePackets, Packets, ReorderPackets, Reset,
 };
 use retake_sim::{Fault, FaultPlan, Run, Sim, Target, net};
+use retake_testkit::faulted::{
+    each_changes_the_run_and_is_replayed, each_is_reported_and_changes_nothing, faults, injected,
+    kept, said,
+};
 use retake_traces::record::Record;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -83,7 +80,7 @@ async fn ask(stream: &mut Option<net::TcpStream>, number: u8) -> std::io::Result
 }
 
 fn run(seed: u64, faults: Vec<Fault>) -> (Run<Answers>, Vec<Record>) {
-    faulted::run(seed, faults, echo)
+    retake_testkit::faulted::run(seed, faults, echo)
 }
 
 fn answers(seed: u64, texts: &[&str]) -> Answers {

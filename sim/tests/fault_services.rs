@@ -2,14 +2,8 @@
 //! and left out when a failure is made small.
 #![allow(missing_docs)]
 
-mod common;
-#[path = "common/faulted.rs"]
-mod faulted;
-
 use std::time::Duration;
 
-use common::MS;
-use faulted::{faults, injected, is_replayed, kept};
 use proptest::prelude::*;
 use retake::{ServiceFailure, Share};
 use retake_inspect::compare;
@@ -17,6 +11,8 @@ use retake_sim::explore::Explorer;
 use retake_sim::kinds::BreakService;
 use retake_sim::plan::FaultPlan;
 use retake_sim::{Fault, Run, Target};
+use retake_testkit::MS;
+use retake_testkit::faulted::{faults, injected, is_replayed, kept};
 use retake_traces::record::Record;
 
 type Failures = Vec<Option<ServiceFailure>>;
@@ -39,7 +35,7 @@ async fn asks() -> Failures {
 }
 
 fn run(seed: u64, faults: Vec<Fault>) -> (Run<Failures>, Vec<Record>) {
-    faulted::run(seed, faults, asks)
+    retake_testkit::faulted::run(seed, faults, asks)
 }
 
 /// At which requests of the till something failed.

@@ -1,13 +1,11 @@
 //! Injected faults strike once, where and when they were asked for, and are in the trace.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{MS, Order, child, servant, told};
 use ractor::ActorStatus;
 use retake_sim::{Fault, Outcome, Run, Sim, inject};
+use retake_testkit::{MS, Order, child, servant, told};
 use retake_traces::MemorySink;
 use retake_traces::fault::{Action, kinds};
 use retake_traces::record::Record;

@@ -1,14 +1,12 @@
 //! Actors that cannot carry the attribute, and state that is a thread's own.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::cell::Cell;
 
-use common::{MS, told};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use retake::Simulated;
 use retake_sim::{Isolation, Outcome, Sim};
+use retake_testkit::{MS, told};
 use retake_traces::MemorySink;
 
 /// Represents an actor of another crate: every callback does something.

@@ -7,18 +7,13 @@
     reason = "a real process, clocks and threads"
 )]
 
-#[path = "common/followed.rs"]
-mod followed;
-#[path = "../../traces/inspect/tests/common/mod.rs"]
-mod traces;
-
 use std::path::Path;
 
-use followed::{drive, record_live};
 use retake_sim::recording::Recording;
+use retake_testkit::followed::{drive, record_live};
+use retake_testkit::traces::hostile::{Numbers, input_of, input_of_file, mutate, write_input};
 use retake_traces::{Record, TraceReader};
 use tempfile::TempDir;
-use traces::hostile::{Numbers, input_of, input_of_file, mutate, write_input};
 
 /// The inputs that fuzzing has found worth keeping.
 fn corpus() -> Vec<(String, Vec<u8>)> {
@@ -49,7 +44,7 @@ fn what_is_recorded_of_the_program_is_followed_to_its_end() {
     let recording = Recording::open(&path).unwrap();
     let shared = Default::default();
     let replayed = recording.replay_inputs(None, std::future::pending::<()>, move |input| {
-        followed::serve(std::sync::Arc::clone(&shared), input)
+        retake_testkit::followed::serve(std::sync::Arc::clone(&shared), input)
     });
     let followed = replayed.unwrap().followed;
     assert!(followed.is_complete(), "{:?}", followed.divergence);

@@ -1,8 +1,6 @@
 //! Faults that are chosen while a run takes place.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +29,7 @@ impl Injector for KillsChildren {
 
 async fn killed() {
     add_injector(|_| KillsChildren::default());
-    common::fragile_family().await;
+    retake_testkit::fragile_family().await;
 }
 
 fn faults(records: &[Record]) -> Vec<String> {
@@ -77,7 +75,7 @@ fn a_failure_by_an_injector_is_made_small_and_needs_it_no_more() {
     };
     assert!(fault.to_string().starts_with("kill child-"), "{fault}");
     // The same without the injector.
-    let again = shrunk.case.sim().run(common::fragile_family);
+    let again = shrunk.case.sim().run(retake_testkit::fragile_family);
     assert_eq!(signature(&again.outcome), shrunk.case.signature);
 }
 
@@ -111,7 +109,7 @@ fn an_injector_sees_each_step_once_and_tasks_with_their_supervisors() {
         let looks = looks.clone();
         async move {
             add_injector(|_| looks);
-            common::fragile_family().await;
+            retake_testkit::fragile_family().await;
         }
     });
     assert_eq!(run.stats.faults, 0);

@@ -5,14 +5,12 @@
     reason = "yielding is under test, and the actors need no supervisor"
 )]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{MS, Order, servant};
 use ractor::Actor;
 use retake_sim::explore::{self, Explorer};
 use retake_sim::{Outcome, Run, Sim};
+use retake_testkit::{MS, Order, servant};
 
 fn livelock<T>(run: &Run<T>) -> (&[(String, u32)], &[String]) {
     match &run.outcome {
@@ -107,7 +105,9 @@ fn a_burst_of_actors_tasks_and_messages_is_no_livelock() {
     let run = Sim::new().livelock_after(1_000).run(|| async {
         let mut tasks = Vec::new();
         for number in 0..5_000 {
-            let (actor, _) = Actor::spawn(None, common::Servant, ()).await.unwrap();
+            let (actor, _) = Actor::spawn(None, retake_testkit::Servant, ())
+                .await
+                .unwrap();
             actor.cast(Order::Note(number)).unwrap();
             actor.cast(Order::Note(number)).unwrap();
             tasks.push(retake::spawn(async move {

@@ -5,12 +5,10 @@
     reason = "what escapes the gates is under test"
 )]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{MS, Order, child, count, servant};
 use retake_sim::{Isolation, Outcome, Run, Sim};
+use retake_testkit::{MS, Order, child, count, servant};
 use retake_traces::MemorySink;
 use retake_traces::record::Record;
 
@@ -53,7 +51,7 @@ fn two_that_call_each_other_are_a_deadlock_with_its_circle() {
       scenario waits in its code for task
       a waits in handle for b
       b waits in handle for a
-      task waits in its code, spawned at sim/tests/outcomes.rs:38:19, for a
+      task waits in its code, spawned at sim/tests/outcomes.rs:36:19, for a
     ");
 }
 

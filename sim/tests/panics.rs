@@ -5,12 +5,10 @@
     reason = "what escapes the gates is under test"
 )]
 
-mod common;
-
-use common::{MS, Order, child, servant};
 use retake_inspect::story::lines;
 use retake_sim::explore::signature;
 use retake_sim::{Outcome, Place, Run, Sim};
+use retake_testkit::{MS, Order, child, servant};
 use retake_traces::MemorySink;
 
 fn place(run: &Run<()>) -> &Place {
@@ -84,7 +82,7 @@ fn the_trace_shows_the_place_of_a_panic_that_a_supervisor_observes() {
         .collect();
     let panic = story.iter().find(|line| line.starts_with("PANIC")).unwrap();
     assert!(
-        panic.starts_with("PANIC at sim/tests/common/mod.rs:"),
+        panic.starts_with("PANIC at sim/testkit/src/servant.rs:"),
         "{panic}"
     );
     assert!(panic.ends_with(": no more"), "{panic}");
@@ -186,7 +184,7 @@ fn a_panic_that_a_step_catches_is_told_in_the_story() {
 #[test]
 fn a_violated_check_ends_its_step() {
     let run = Sim::new().run(|| async {
-        let (gone, handle) = ractor::Actor::spawn(None, common::Servant, ())
+        let (gone, handle) = ractor::Actor::spawn(None, retake_testkit::Servant, ())
             .await
             .unwrap();
         gone.stop(None);

@@ -2,15 +2,13 @@
 //! changes no explanation and no outcome, whatever words of ours it uses.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 
-use common::{child, servant};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use retake_inspect::Timeline;
 use retake_sim::explore::{Case, Explorer, Reason, explain, shrink};
 use retake_sim::{Outcome, Sim};
+use retake_testkit::{child, servant};
 use retake_traces::clean::one_line;
 use retake_traces::{Header, Label, Layers, TraceWriter};
 

@@ -1,15 +1,13 @@
 //! A recorded schedule gives the recorded run, whichever strategy made it.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{MS, Order, child, servant};
 use rand_core::Rng;
 use retake_inspect::compare;
 use retake_sim::{Fault, Outcome, Run, Sim, Strategy};
+use retake_testkit::{MS, Order, child, servant};
 use retake_traces::record::Record;
 use retake_traces::{MemorySink, Schedule};
 

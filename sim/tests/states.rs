@@ -1,11 +1,9 @@
 //! States of actors in the story.
 #![allow(missing_docs)]
 
-mod common;
-
-use common::{MS, Order, fragile_family, servant};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use retake_sim::{Outcome, Run, Sim};
+use retake_testkit::{MS, Order, fragile_family, servant};
 use retake_traces::MemorySink;
 use retake_traces::record::{Record, StepKind};
 
@@ -101,7 +99,7 @@ fn recording_states_changes_nothing_else() {
         let run: Run<()> = sim.run(move || async move {
             match scenario {
                 0 => fragile_family().await,
-                1 => common::lonely_actor().await,
+                1 => retake_testkit::lonely_actor().await,
                 _ => {
                     let (a, b) = (servant("a").await, servant("b").await);
                     let (c, d) = (b.clone(), a.clone());

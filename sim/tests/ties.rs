@@ -5,13 +5,11 @@
     reason = "timers of tokio and ractor are under test"
 )]
 
-mod common;
-
 use std::time::Duration;
 
-use common::MS;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use retake_sim::{Sim, Strategy};
+use retake_testkit::MS;
 
 const SEEDS: u64 = 400;
 

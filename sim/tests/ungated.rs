@@ -5,11 +5,9 @@
     reason = "what escapes the gates is under test"
 )]
 
-mod common;
-
-use common::{MS, Order, Servant, servant};
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime};
 use retake_sim::{Outcome, Run, Sim};
+use retake_testkit::{MS, Order, Servant, servant};
 
 /// Without the attribute.
 struct Bare;

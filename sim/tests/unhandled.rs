@@ -1,15 +1,13 @@
 //! Messages that were sent and never handled are recorded at the end of the run.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{MS, Order, child, servant};
 use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr};
 use retake_inspect::Timeline;
 use retake_inspect::story::lines;
 use retake_sim::{Outcome, Sim, Strategy};
+use retake_testkit::{MS, Order, child, servant};
 use retake_traces::record::Record;
 use retake_traces::{MemorySink, TraceWriter};
 

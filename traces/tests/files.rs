@@ -1,11 +1,10 @@
 //! What happens to trace files: written, read, damaged, cut.
 #![allow(missing_docs)]
 
-mod small;
-
 use std::path::Path;
 
 use proptest::prelude::*;
+use retake_testkit::traces::small::{end, header, small, step, task, write};
 use retake_traces::Label;
 use retake_traces::fault::kinds::Delay;
 use retake_traces::file::FileError;
@@ -17,7 +16,6 @@ use retake_traces::{
     HashSink, Header, MemorySink, Schedule, Sink, TraceError, TraceReader, TraceWriter, VERSION,
     verify,
 };
-use small::{end, header, small, step, task, write};
 use tempfile::TempDir;
 
 /// A run of many blocks, with a new task every 150 steps.

@@ -1,9 +1,6 @@
 //! Each bug of the zoo is found within its budget, and each fixed program survives it.
 #![allow(missing_docs)]
 
-#[path = "../../sim/tests/common/truth.rs"]
-mod truth;
-
 use retake_sim::explore::{Exhausted, Exhaustive, Explorer, shrink};
 use retake_workloads::zoo::{CONTROLS, PROGRAMS};
 
@@ -29,7 +26,7 @@ fn each_bug_is_found_within_its_budget_and_made_small_with_a_reason() {
             let left = shrunk.case.holds().len() as f64;
             shrunk_to.push(left / shrunk.deviations_before as f64);
         }
-        let why = truth::check(buggy.name, &shrunk.case, buggy.run);
+        let why = retake_testkit::truth::check(buggy.name, &shrunk.case, buggy.run);
         if std::env::var_os("SHOW").is_some() {
             println!("=== {}\n{}\n", buggy.name, why.to_text(110));
         }

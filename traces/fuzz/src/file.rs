@@ -1,16 +1,13 @@
 //! Looks for a file on which something that reads traces panics, hangs or is wrong.
 //!
 //! What is done with a file, and how inputs are changed, is shared with the crate's tests:
-//! `traces/inspect/tests/common/hostile.rs`.
+//! `sim/testkit/src/traces/hostile.rs`.
 #![no_main]
-
-#[path = "../../inspect/tests/common/mod.rs"]
-mod common;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use common::hostile::{change, drive, good_file};
+use retake_testkit::traces::hostile::{change, drive, good_file};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use tempfile::TempDir;
 

@@ -1,18 +1,13 @@
 //! Looks for a recording of a live process on which the reader or the replay panics, hangs
 //! or is wrong.
 //!
-//! How inputs are made and changed is shared with the tests of traces, what is done with
-//! them with those of the simulator: `sim/tests/common/followed.rs`.
+//! How inputs are made and changed, and what is done with them, is shared with tests:
+//! `sim/testkit`.
 #![no_main]
-
-#[path = "../../inspect/tests/common/mod.rs"]
-mod common;
-#[path = "../../../sim/tests/common/followed.rs"]
-mod followed;
 
 use std::sync::LazyLock;
 
-use common::hostile::{change, write_input};
+use retake_testkit::traces::hostile::{change, write_input};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use tempfile::TempDir;
 
@@ -25,7 +20,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
 fuzz_target!(|input: &[u8]| {
     let path = FOLDER.path().join("input.retake");
     if write_input(input, &path) {
-        followed::drive(&path);
+        retake_testkit::followed::drive(&path);
     }
 });
 

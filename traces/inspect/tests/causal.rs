@@ -1,14 +1,14 @@
 //! Comparing runs by causality: what has to hold, and what a person reads.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{any_run, detail, end, event, header, shop, step, task, write, write_with};
 use proptest::prelude::*;
 use retake_inspect::causal::Verdict;
 use retake_inspect::{CausalDiff, causal_diff};
+use retake_testkit::traces::runs::{
+    any_run, detail, end, event, header, shop, step, task, write, write_with,
+};
 use retake_traces::record::{Record, StepKind, TaskKind};
 use retake_traces::{Header, Layers};
 use tempfile::TempDir;

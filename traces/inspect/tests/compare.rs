@@ -1,14 +1,11 @@
 //! How runs are compared, and how their lines read.
 #![allow(missing_docs)]
 
-#[path = "../../tests/small/mod.rs"]
-mod small;
-
 use retake_inspect::{Comparer, Divergence, Line, compare as compare_records, diff, story};
+use retake_testkit::traces::small::{small, step, write};
 use retake_traces::fault::Fault;
 use retake_traces::record::{Choice, Record};
 use retake_traces::{Header, Sink as _, Strategy, TraceReader, TraceWriter, Watch};
-use small::{small, step, write};
 use tempfile::TempDir;
 
 #[test]
@@ -93,7 +90,7 @@ fn two_headers_that_differ_in_any_setting_say_in_which() {
         writer.finish().unwrap();
         path
     };
-    let usual = small::header();
+    let usual = retake_testkit::traces::small::header();
     let one = finish("one", &usual);
     let fields = |change: fn(&mut Header)| -> Vec<(String, String)> {
         let mut other = usual.clone();

@@ -1,16 +1,16 @@
 //! What exports look like, and what has to hold of them.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{any_run, detail, end, event, header, shop, state, step, task, write};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use retake_inspect::export::{ExportError, Format, Selection, export, shiviz};
 use retake_inspect::story;
+use retake_testkit::traces::runs::{
+    any_run, detail, end, event, header, shop, state, step, task, write,
+};
 use retake_traces::fault::Fault;
 use retake_traces::record::{EndKind, Ended, Event, Record, StepKind, TaskKind};
 use serde_json::Value;

@@ -2,12 +2,12 @@
 //! the file says. `traces/fuzz` looks for new ones; this repeats what it found.
 #![allow(missing_docs)]
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
-use common::hostile::{Numbers, drive, good_file, input_of, input_of_file, mutate, repair};
-use common::{header, shop, write};
+use retake_testkit::traces::hostile::{
+    Numbers, drive, good_file, input_of, input_of_file, mutate, repair,
+};
+use retake_testkit::traces::runs::{header, shop, write};
 use retake_traces::{TraceReader, verify};
 use tempfile::TempDir;
 

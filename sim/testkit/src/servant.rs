@@ -1,5 +1,4 @@
 //! A small system for the tests to push around.
-#![allow(missing_docs, dead_code, unreachable_pub)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! Whether an explanation is true: each of its reasons is run.
-#![allow(unreachable_pub)]
 
 use std::collections::BTreeSet;
 

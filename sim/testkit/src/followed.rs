@@ -1,6 +1,5 @@
 //! A small program that is recorded live and followed, and what is done with recordings
 //! that may say anything. Used by a test and by the fuzz target `recording` (`traces/fuzz`).
-#![allow(missing_docs, dead_code, unreachable_pub)]
 
 use std::fmt::Display;
 use std::path::Path;
@@ -123,6 +122,10 @@ pub async fn serve(shared: Shared, input: Input) {
 }
 
 /// Record clients that add and break, on two threads.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a real process, which no gate guards"
+)]
 pub fn record_live(path: &Path) {
     let recording = retake_live::start(path, retake_live::Config::new("counter"));
     let recording = recording.expect("a folder to write to");

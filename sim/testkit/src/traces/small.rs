@@ -9,7 +9,7 @@ use retake_traces::record::{
 use retake_traces::{Header, RunConfig, Sink as _, TraceWriter};
 use tempfile::TempDir;
 
-pub(crate) fn header() -> Header {
+pub fn header() -> Header {
     Header {
         program: "test 1".into(),
         scenario: "two".into(),
@@ -21,7 +21,7 @@ pub(crate) fn header() -> Header {
     }
 }
 
-pub(crate) fn step(task: u32, elapsed_ns: u64, choice: Choice) -> Record {
+pub fn step(task: u32, elapsed_ns: u64, choice: Choice) -> Record {
     Record::Step(Step {
         elapsed_ns,
         task,
@@ -31,7 +31,7 @@ pub(crate) fn step(task: u32, elapsed_ns: u64, choice: Choice) -> Record {
     })
 }
 
-pub(crate) fn task(id: u32, label: &str, parent: Option<u32>) -> Record {
+pub fn task(id: u32, label: &str, parent: Option<u32>) -> Record {
     Record::Task(Task {
         id,
         kind: TaskKind::Actor,
@@ -40,7 +40,7 @@ pub(crate) fn task(id: u32, label: &str, parent: Option<u32>) -> Record {
     })
 }
 
-pub(crate) fn end(steps: u64, now_ns: u64) -> Record {
+pub fn end(steps: u64, now_ns: u64) -> Record {
     Record::End(End {
         outcome: OutcomeKind::Passed,
         detail: String::new(),
@@ -50,7 +50,7 @@ pub(crate) fn end(steps: u64, now_ns: u64) -> Record {
 }
 
 /// A small run with every kind of record.
-pub(crate) fn small() -> Vec<Record> {
+pub fn small() -> Vec<Record> {
     vec![
         task(0, "ledger", None),
         step(0, 0, Choice::Fifo),
@@ -81,7 +81,7 @@ pub(crate) fn small() -> Vec<Record> {
     ]
 }
 
-pub(crate) fn write(folder: &TempDir, name: &str, records: &[Record]) -> PathBuf {
+pub fn write(folder: &TempDir, name: &str, records: &[Record]) -> PathBuf {
     let path = folder.path().join(name);
     let mut writer = TraceWriter::create(&path, &header()).unwrap();
     for record in records {

@@ -1,5 +1,4 @@
 //! Scenarios under faults: what is recorded of them, whether they replay, what shrinking keeps.
-#![allow(missing_docs, dead_code, unreachable_pub)]
 
 use std::future::Future;
 use std::ops::Range;

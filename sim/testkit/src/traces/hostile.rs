@@ -4,7 +4,6 @@
 //! is four bytes of options and then either records, which are written as a file whose
 //! checksums and sums are right, or the bytes of a file, whose checksums are made right:
 //! what is sought lies behind them.
-#![allow(dead_code, missing_docs)]
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -33,7 +32,7 @@ fn config() -> Config {
 }
 
 /// An input that encodes these records.
-pub(crate) fn input_of(header: &Header, records: &[Record]) -> Vec<u8> {
+pub fn input_of(header: &Header, records: &[Record]) -> Vec<u8> {
     let mut input = vec![0, 2, 9, 1];
     let mut add = |bytes: Result<Vec<u8>, _>| input.extend(bytes.unwrap_or_default());
     add(bincode::encode_to_vec(header, bincode::config::standard()));
@@ -44,7 +43,7 @@ pub(crate) fn input_of(header: &Header, records: &[Record]) -> Vec<u8> {
 }
 
 /// An input that encodes the bytes of a file.
-pub(crate) fn input_of_file(bytes: &[u8]) -> Vec<u8> {
+pub fn input_of_file(bytes: &[u8]) -> Vec<u8> {
     [&[1, 2, 9, 1], bytes].concat()
 }
 
@@ -64,7 +63,7 @@ fn records_of(input: &[u8]) -> Option<(Header, Vec<Record>)> {
 }
 
 /// Recompute every checksum of a file, so that a reader gets past them.
-pub(crate) fn repair(bytes: &mut [u8]) {
+pub fn repair(bytes: &mut [u8]) {
     const HEAD: usize = 9;
     const TRAILER: usize = 20;
     if bytes.len() < 8 {
@@ -97,10 +96,10 @@ pub(crate) fn repair(bytes: &mut [u8]) {
 }
 
 /// A file to compare with.
-pub(crate) fn good_file(folder: &Path) -> PathBuf {
+pub fn good_file(folder: &Path) -> PathBuf {
     let path = folder.join("good.retake");
-    let header = super::header();
-    write_file(&path, &header, &super::shop());
+    let header = super::runs::header();
+    write_file(&path, &header, &super::runs::shop());
     path
 }
 
@@ -113,7 +112,7 @@ fn write_file(path: &Path, header: &Header, records: &[Record]) {
 }
 
 /// Write the file that an input encodes.
-pub(crate) fn write_input(input: &[u8], path: &Path) -> bool {
+pub fn write_input(input: &[u8], path: &Path) -> bool {
     if input.len() < OPTIONS {
         return false;
     }
@@ -130,7 +129,7 @@ pub(crate) fn write_input(input: &[u8], path: &Path) -> bool {
 }
 
 /// Let everything read the file that an input encodes. Panics on a finding.
-pub(crate) fn drive(input: &[u8], folder: &Path, good: &Path) {
+pub fn drive(input: &[u8], folder: &Path, good: &Path) {
     let path = folder.join("input.retake");
     if !write_input(input, &path) {
         return;
@@ -292,10 +291,10 @@ fn go_through(path: &Path, steps: &[u64], is_good: bool) {
 
 /// Numbers from a seed (`SplitMix64`).
 #[derive(Debug)]
-pub(crate) struct Numbers(pub(crate) u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    pub(crate) fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut number = self.0;
         number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -303,16 +302,16 @@ impl Numbers {
         number ^ (number >> 31)
     }
 
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.draw() % limit.max(1) as u64) as usize
     }
 }
 
 /// Change an input: records as records, bytes as bytes.
-pub(crate) fn mutate(input: &mut Vec<u8>, numbers: &mut Numbers) {
+pub fn mutate(input: &mut Vec<u8>, numbers: &mut Numbers) {
     if input.len() > OPTIONS && numbers.below(8) == 0 {
         let place = numbers.below(OPTIONS);
-        input[place] = numbers.next() as u8;
+        input[place] = numbers.draw() as u8;
         return;
     }
     let Some((mut header, mut records)) = records_of(input).filter(|_| numbers.below(16) > 0)
@@ -328,7 +327,7 @@ pub(crate) fn mutate(input: &mut Vec<u8>, numbers: &mut Numbers) {
 }
 
 /// [`mutate`] as libFuzzer wants it, in turns with its own way.
-pub(crate) fn change(
+pub fn change(
     data: &mut [u8],
     size: usize,
     max_size: usize,
@@ -348,13 +347,13 @@ pub(crate) fn change(
 
 fn mutate_bytes(input: &mut Vec<u8>, numbers: &mut Numbers) {
     if input.is_empty() {
-        input.push(numbers.next() as u8);
+        input.push(numbers.draw() as u8);
     }
     let place = numbers.below(input.len());
     match numbers.below(5) {
-        0 => input[place] = numbers.next() as u8,
+        0 => input[place] = numbers.draw() as u8,
         1 => input[place] ^= 1 << numbers.below(8),
-        2 => input.insert(place, numbers.next() as u8),
+        2 => input.insert(place, numbers.draw() as u8),
         3 => {
             input.remove(place);
         }
@@ -384,8 +383,8 @@ fn unusual(numbers: &mut Numbers) -> u64 {
     ];
     match numbers.below(3) {
         0 => EDGES[numbers.below(EDGES.len())],
-        1 => numbers.next() % 20,
-        _ => numbers.next(),
+        1 => numbers.draw() % 20,
+        _ => numbers.draw(),
     }
 }
 
@@ -415,7 +414,7 @@ fn elapsed(numbers: &mut Numbers) -> u64 {
     if numbers.below(50) == 0 {
         unusual(numbers)
     } else {
-        numbers.next() % 5_000
+        numbers.draw() % 5_000
     }
 }
 
@@ -456,7 +455,7 @@ fn any_record(numbers: &mut Numbers) -> Record {
             message: numbers.below(4) as u16,
             choice: [Choice::Fifo, Choice::Deviation, Choice::Eager][numbers.below(3)],
         }),
-        4 => Record::Cause(numbers.next() % 40),
+        4 => Record::Cause(numbers.draw() % 40),
         5 => Record::Cause(unusual(numbers)),
         6 => Record::Detail(text(numbers)),
         7 => Record::Event(any_event(numbers)),
@@ -490,7 +489,7 @@ fn any_record(numbers: &mut Numbers) -> Record {
         11 | 12 => Record::Live(Box::new(any_live(numbers))),
         13 => Record::Unhandled(Unhandled {
             task,
-            sent: numbers.next() % 40,
+            sent: numbers.draw() % 40,
             text: text(numbers),
         }),
         14 => Record::Ended(Ended {

@@ -1,7 +1,4 @@
 //! Runs to test with.
-#![allow(dead_code, missing_docs)]
-
-pub(crate) mod hostile;
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +10,7 @@ use retake_traces::record::{
 };
 use retake_traces::{Header, Layers, RunConfig, Sink, TraceWriter};
 
-pub(crate) fn header() -> Header {
+pub fn header() -> Header {
     Header {
         program: "retake 1".into(),
         scenario: "shop".into(),
@@ -32,7 +29,7 @@ pub(crate) fn header() -> Header {
     }
 }
 
-pub(crate) fn step(task: u32, elapsed_ns: u64, kind: StepKind) -> Record {
+pub fn step(task: u32, elapsed_ns: u64, kind: StepKind) -> Record {
     Record::Step(Step {
         elapsed_ns,
         task,
@@ -42,7 +39,7 @@ pub(crate) fn step(task: u32, elapsed_ns: u64, kind: StepKind) -> Record {
     })
 }
 
-pub(crate) fn task(id: u32, kind: TaskKind, label: &str, parent: Option<u32>) -> Record {
+pub fn task(id: u32, kind: TaskKind, label: &str, parent: Option<u32>) -> Record {
     Record::Task(Task {
         id,
         kind,
@@ -51,7 +48,7 @@ pub(crate) fn task(id: u32, kind: TaskKind, label: &str, parent: Option<u32>) ->
     })
 }
 
-pub(crate) fn state(task: u32, text: &str, at_end: bool) -> Record {
+pub fn state(task: u32, text: &str, at_end: bool) -> Record {
     Record::State(State {
         task,
         text: text.into(),
@@ -59,15 +56,15 @@ pub(crate) fn state(task: u32, text: &str, at_end: bool) -> Record {
     })
 }
 
-pub(crate) fn detail(text: &str) -> Record {
+pub fn detail(text: &str) -> Record {
     Record::Detail(text.into())
 }
 
-pub(crate) fn event(text: &str) -> Record {
+pub fn event(text: &str) -> Record {
     Record::Event(Event::log(text))
 }
 
-pub(crate) fn end(outcome: &str, steps: u64, now_ns: u64) -> Record {
+pub fn end(outcome: &str, steps: u64, now_ns: u64) -> Record {
     Record::End(End {
         outcome: OutcomeKind::of_word(outcome).expect("a word for an outcome"),
         detail: if outcome == "passed" {
@@ -82,7 +79,7 @@ pub(crate) fn end(outcome: &str, steps: u64, now_ns: u64) -> Record {
 
 /// A run with everything in it: messages, some of which wait, an await, a logged line,
 /// faults, a panic, a restart, and texts that formats have to escape.
-pub(crate) fn shop() -> Vec<Record> {
+pub fn shop() -> Vec<Record> {
     use Record::Cause;
     use StepKind::{Handle, PostStart, Resume, Supervision, Task as Begin};
     vec![
@@ -133,12 +130,7 @@ pub(crate) fn shop() -> Vec<Record> {
     ]
 }
 
-pub(crate) fn write_with(
-    folder: &Path,
-    name: &str,
-    header: &Header,
-    records: &[Record],
-) -> PathBuf {
+pub fn write_with(folder: &Path, name: &str, header: &Header, records: &[Record]) -> PathBuf {
     let path = folder.join(name);
     let mut writer = TraceWriter::create(&path, header).unwrap();
     for record in records {
@@ -148,7 +140,7 @@ pub(crate) fn write_with(
     path
 }
 
-pub(crate) fn write(folder: &Path, name: &str, records: &[Record]) -> PathBuf {
+pub fn write(folder: &Path, name: &str, records: &[Record]) -> PathBuf {
     write_with(folder, name, &header(), records)
 }
 
@@ -162,7 +154,7 @@ struct Waiting {
 
 /// Runs as a simulator could record them: each step handles a message that an earlier
 /// one sent, or begins a task that an earlier one started.
-pub(crate) fn any_run() -> impl Strategy<Value = Vec<Record>> {
+pub fn any_run() -> impl Strategy<Value = Vec<Record>> {
     let step = (any::<u16>(), any::<u8>(), 0..3_u64, any::<u16>());
     (2..6_usize, prop::collection::vec(step, 1..60))
         .prop_map(|(tasks, steps)| run_of(tasks, &steps))
