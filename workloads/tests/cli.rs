@@ -3,6 +3,7 @@
 
 mod command;
 
+use retake_testkit::traces::small::write_empty;
 use tempfile::TempDir;
 
 use command::{retake, told};
@@ -306,22 +307,8 @@ fn show_filters_by_actor_and_step() {
 
 #[test]
 fn a_trace_of_an_unknown_scenario_is_refused() {
-    use retake_traces::record::{End, OutcomeKind};
-    use retake_traces::{Header, Record, Sink, TraceWriter};
     let folder = TempDir::new().unwrap();
-    let header = Header {
-        scenario: "other/program".into(),
-        ..Header::default()
-    };
-    let mut writer = TraceWriter::create(folder.path().join("a"), &header).unwrap();
-    let end = End {
-        outcome: OutcomeKind::Passed,
-        detail: String::new(),
-        steps: 0,
-        now_ns: 0,
-    };
-    writer.record(&Record::End(end)).unwrap();
-    writer.finish().unwrap();
+    write_empty(&folder, "a", "other/program");
     let (code, _, err) = run(&folder, "replay a");
     assert_eq!(code, 2);
     assert!(

@@ -5,6 +5,7 @@ mod command;
 
 use std::path::Path;
 
+use retake_testkit::traces::small::write_empty;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -248,22 +249,8 @@ fn what_is_never_handled_stays_in_the_mailbox() {
 
 #[test]
 fn a_trace_that_this_program_did_not_record_is_shown_as_it_is() {
-    use retake_traces::record::{End, OutcomeKind};
-    use retake_traces::{Header, Record, Sink, TraceWriter};
     let folder = TempDir::new().unwrap();
-    let header = Header {
-        scenario: "other/program".into(),
-        ..Header::default()
-    };
-    let mut writer = TraceWriter::create(folder.path().join("a"), &header).unwrap();
-    let end = End {
-        outcome: OutcomeKind::Passed,
-        detail: String::new(),
-        steps: 0,
-        now_ns: 0,
-    };
-    writer.record(&Record::End(end)).unwrap();
-    writer.finish().unwrap();
+    write_empty(&folder, "a", "other/program");
     let found = answers(&folder, "a", &["--print", "actors", "--print", "why"]);
     let note = found["notes"][0].as_str().unwrap();
     assert!(

@@ -82,8 +82,21 @@ pub fn small() -> Vec<Record> {
 }
 
 pub fn write(folder: &TempDir, name: &str, records: &[Record]) -> PathBuf {
+    write_as(folder, name, &header(), records)
+}
+
+/// A run of this scenario that has passed without a step.
+pub fn write_empty(folder: &TempDir, name: &str, scenario: &str) -> PathBuf {
+    let header = Header {
+        scenario: scenario.into(),
+        ..Header::default()
+    };
+    write_as(folder, name, &header, &[end(0, 0)])
+}
+
+fn write_as(folder: &TempDir, name: &str, header: &Header, records: &[Record]) -> PathBuf {
     let path = folder.path().join(name);
-    let mut writer = TraceWriter::create(&path, &header()).unwrap();
+    let mut writer = TraceWriter::create(&path, header).unwrap();
     for record in records {
         writer.record(record).unwrap();
     }
