@@ -139,8 +139,11 @@ pub(super) struct Kernel {
     pub(super) steps: u64,
     deviations: u64,
     hash: u64,
-    /// Who took the last step.
+    /// Who took the last step, and in which slot.
     pub(super) current: u32,
+    current_slot: u32,
+    /// Who took it has taken a message, and takes the next one in another step.
+    pub(super) gives_way: bool,
     pub(super) entropy: ChaCha8,
     pub(super) local: ChaCha8,
     pub(super) preempt: ChaCha8,
@@ -201,6 +204,8 @@ impl Kernel {
             deviations: 0,
             hash: 0,
             current: 0,
+            current_slot: u32::MAX,
+            gives_way: false,
             entropy: stream(purpose::ENTROPY),
             local: stream(purpose::LOCAL),
             preempt: stream(purpose::PREEMPT),
@@ -272,6 +277,10 @@ impl Kernel {
     pub(super) fn insert(&mut self, slot: u32) {
         if self.runnable.contains(slot) {
             return;
+        }
+        if slot == self.current_slot && !std::mem::take(&mut self.gives_way) {
+            // It was woken in its own step: it yields.
+            self.scheduler.yielded(slot);
         }
         self.runnable.insert(slot);
         self.scheduler.arrived(slot);
@@ -351,6 +360,8 @@ impl Kernel {
         entity.steps += 1;
         let serial = entity.serial;
         self.current = serial;
+        self.current_slot = slot;
+        self.gives_way = false;
         self.hash = mix(mix(self.hash, serial.into()), elapsed_ns);
         if self.settings.records {
             let kind = match entity.steps {

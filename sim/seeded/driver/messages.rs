@@ -33,6 +33,13 @@ pub(crate) fn gives_way(waker: &Waker) -> bool {
             })
 }
 
+/// The task gives way now, to take the next message in another step.
+pub(crate) fn give_way() {
+    if me().is_some() {
+        with(|kernel| kernel.gives_way = true);
+    }
+}
+
 /// A message was taken by what is polled with this waker.
 #[inline]
 pub(crate) fn taken(waker: &Waker, type_name: &'static str) {

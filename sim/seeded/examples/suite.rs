@@ -49,6 +49,7 @@ const EXPECTED: &[(&str, Expected)] = &[
     ("threads_read_from_blocking_sockets", Expected::Passes),
     ("sockets_of_one_process_talk", Expected::Passes),
     ("files_are_read_and_written", Expected::Passes),
+    ("yields_until_another_task_has_run", Expected::Passes),
     ("fails_in_one_order_of_two", Expected::FailsSometimes),
     ("waits_for_ever", Expected::Ends(OutcomeKind::Deadlock)),
     ("never_ends", Expected::Ends(OutcomeKind::Horizon)),
@@ -226,8 +227,12 @@ fn start(program: &Path, name: &str) -> Command {
 }
 
 fn run(program: &Path, folder: &Path, name: &str, seed: u64) -> Result<(Output, Vec<Event>)> {
+    let strategies = ["random", "pct", "fifo", "pos", "starve", "delays", "defer"];
+    let strategy = strategies[seed as usize % strategies.len()];
     let request = Request {
         seed,
+        strategy: strategy.to_owned(),
+        step_limit: 100_000,
         records: true,
         answer: folder.join("answer"),
         ..Request::default()

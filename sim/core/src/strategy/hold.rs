@@ -153,6 +153,10 @@ impl Scheduler for Recorder {
         is_eager
     }
 
+    fn yielded(&mut self, slot: u32) {
+        self.inner.yielded(slot);
+    }
+
     fn arrived(&mut self, slot: u32) {
         self.inner.arrived(slot);
     }

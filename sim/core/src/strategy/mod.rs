@@ -95,6 +95,15 @@ pub trait Scheduler {
         let _ = slot;
     }
 
+    /// A task has yielded: it can run again, and asks for others to run first. Called before
+    /// the task becomes runnable.
+    ///
+    /// A strategy by which others might never run has to give way here: a task that yields
+    /// until another one has run would never end.
+    fn yielded(&mut self, slot: u32) {
+        let _ = slot;
+    }
+
     /// Choose the task for step number `step` (from 1) among the runnable, of
     /// which there is at least one. `None` if the strategy cannot continue, which
     /// ends the run as diverged.

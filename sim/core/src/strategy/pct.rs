@@ -5,6 +5,9 @@
 //! random priority and the highest runs; at `depth - 1` random steps the running
 //! task drops below all others. A bug of depth d among n tasks and k steps is
 //! found with probability at least 1 / (n · k^(d-1)).
+//!
+//! A task that yields drops as well, in addition to the paper: a program whose task yields until
+//! another one has run would not end otherwise.
 
 use std::collections::BinaryHeap;
 
@@ -70,11 +73,16 @@ impl<R: Random> Scheduler for Priorities<R> {
         self.heap.push((self.priorities[slot as usize], slot));
     }
 
+    fn yielded(&mut self, slot: u32) {
+        self.next_dropped = self.next_dropped.saturating_sub(1);
+        self.priorities[slot as usize] = self.next_dropped;
+    }
+
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
         while self.changes.last().is_some_and(|change| *change <= step) {
             self.changes.pop();
             if let Some(slot) = self.highest(runnable) {
-                self.next_dropped -= 1;
+                self.next_dropped = self.next_dropped.saturating_sub(1);
                 self.priorities[slot as usize] = self.next_dropped;
                 self.heap.push((self.next_dropped, slot));
             }
@@ -82,5 +90,41 @@ impl<R: Random> Scheduler for Priorities<R> {
         let slot = self.highest(runnable);
         self.heap.pop();
         slot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::tests::SplitMix;
+    use crate::task::TaskKind;
+
+    #[test]
+    fn a_task_that_yields_runs_after_all_others() {
+        for seed in 0..50 {
+            let mut priorities = Priorities::new(1, 100, SplitMix(seed));
+            let mut runnable = Runnable::default();
+            for slot in 0..4 {
+                priorities.started(&NewTask {
+                    slot,
+                    serial: slot,
+                    kind: TaskKind::Task,
+                    label: &"",
+                });
+                runnable.insert(slot);
+                priorities.arrived(slot);
+            }
+            let first = priorities.pick(1, &mut runnable).expect("four can run");
+            runnable.remove(first);
+            priorities.yielded(first);
+            runnable.insert(first);
+            priorities.arrived(first);
+            for step in 2..5 {
+                let other = priorities.pick(step, &mut runnable).expect("some can run");
+                assert_ne!(other, first, "seed {seed}");
+                runnable.remove(other);
+            }
+            assert_eq!(priorities.pick(5, &mut runnable), Some(first));
+        }
     }
 }

@@ -84,7 +84,7 @@ fn module(place: &str) -> Option<String> {
 
 /// A place in the source of the gates, whether it was built in a workspace or in a registry.
 fn is_gate(place: &str) -> bool {
-    const GATE: &str = "/gate/src/gate.rs";
+    const GATE: &str = "/retake/src/gate.rs";
     const PACKAGED: &str = concat!("/retake-", env!("CARGO_PKG_VERSION"), "/src/gate.rs");
     let place = place.replace('\\', "/");
     let Some((file, _)) = place.split_once(".rs:") else {
@@ -127,9 +127,16 @@ pub fn user_calls(backtrace: &str) -> Vec<String> {
 /// not below the current directory has its whole path there.
 fn users_place(place: &str) -> Option<String> {
     let plain = place.replace('\\', "/");
-    let is_others = ["/registry/src/", "/git/checkouts/", "/rustc/", "/rustlib/"]
-        .iter()
-        .any(|folder| plain.contains(folder));
+    // The last one is a copy that `cargo retake` has made.
+    let is_others = [
+        "/registry/src/",
+        "/git/checkouts/",
+        "/rustc/",
+        "/rustlib/",
+        "/retake/tokio-1.",
+    ]
+    .iter()
+    .any(|folder| plain.contains(folder));
     // The C library's are in the same form.
     if is_others || !plain.contains(".rs:") {
         return None;
@@ -142,7 +149,7 @@ fn users_place(place: &str) -> Option<String> {
 /// A source of the simulator, where it was built in a workspace.
 fn is_own_source(whole: &str) -> bool {
     const ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
-    const OTHERS: [&str; 4] = ["/src/", "/cli/src/", "/gate/src/", "/record/src/"];
+    const OTHERS: [&str; 4] = ["/src/", "/cli/src/", "/retake/src/", "/live/src/"];
     let below = whole.strip_prefix(&*sim_folder());
     let is_other = |below: &str| OTHERS.iter().any(|folder| below.starts_with(folder));
     whole.starts_with(ENGINE) || below.is_some_and(is_other)
@@ -317,7 +324,7 @@ mod tests {
         );
         let own = format!(
             "   0: poll<()>\n             at /home/me/.cargo/registry/src/x/a-1.2.3/src/lib.rs:1:1\n   \
-             1: look<()>\n             at {}/gate/src/gate.rs:1:1\n   2: main\n             at ./app/src/main.rs:7:5\n",
+             1: look<()>\n             at {}/retake/src/gate.rs:1:1\n   2: main\n             at ./app/src/main.rs:7:5\n",
             sim_folder()
         );
         assert_eq!(awaited(&own), None, "it is below the step");

@@ -10,6 +10,7 @@ impl<T, S: Semaphore> Rx<T, S> {
     /// Receive the next value, in a step of its own.
     pub(crate) fn recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         if self.gives_way(cx) {
+            crate::retake::give_way();
             cx.waker().wake_by_ref();
             return Pending;
         }
@@ -28,6 +29,7 @@ impl<T, S: Semaphore> Rx<T, S> {
         limit: usize,
     ) -> Poll<usize> {
         if limit > 0 && self.gives_way(cx) {
+            crate::retake::give_way();
             cx.waker().wake_by_ref();
             return Pending;
         }

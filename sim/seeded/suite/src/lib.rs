@@ -234,6 +234,14 @@ async fn fails_in_one_order_of_two() {
 }
 
 #[tokio::test]
+async fn yields_until_another_task_has_run() {
+    let other = tokio::spawn(async {});
+    while !other.is_finished() {
+        task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn waits_for_ever() {
     let (_sender, receiver) = oneshot::channel::<()>();
     receiver.await.unwrap();
