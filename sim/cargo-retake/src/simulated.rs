@@ -1,5 +1,6 @@
 //! A test of another program as a scenario: each case is one process of it.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::process::{self, Exit, Finished, Folders, Program};
 use crate::records::Recorder;
 use crate::subject::Subject;
-use retake_seeded::child::{self, Request};
+use retake_seeded::child::{self, AnswerError, Event, Request};
 
 /// What all runs have in common.
 #[derive(Clone, Debug)]
@@ -162,11 +163,7 @@ impl Simulated {
             let executable = self.program.executable.display();
             format!("cannot run {executable}: {error}")
         })?;
-        // Without a file nothing of tokio was linked, or nothing of it was used.
-        let events = match request.answer.exists() {
-            true => child::read(&request.answer).map_err(|error| error.to_string())?,
-            false => Vec::new(),
-        };
+        let events = events_of(&request.answer, &exit)?;
         let mut recorder = Recorder::new(layers, sink);
         let answer = Answer::read(&events, &self.test, &mut recorder);
         let outcome = answer.outcome(&exit, &printed);
@@ -249,6 +246,18 @@ impl Simulated {
 const NO_PLACES: &str = "note: where each task awaits is not recorded; `cargo retake show CASE` has its \
      last steps";
 
+/// What a run has recorded in this file.
+fn events_of(answer: &Path, exit: &Exit) -> Result<Vec<Event>, String> {
+    match child::read(answer) {
+        Ok(events) => Ok(events),
+        // No seeded tokio was linked, or the process ended before that began.
+        Err(AnswerError::NotWritten { .. }) => Ok(Vec::new()),
+        // A process that was killed may have left a part of an event.
+        Err(AnswerError::Damaged { .. }) if !matches!(exit, Exit::Code(_)) => Ok(Vec::new()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// The calls of the user's code that led to the panic in this place, from what a run has printed.
 fn calls_of(printed: &str, place: &Place) -> Vec<String> {
     let Some((_, after)) = printed.rsplit_once(&format!("panicked at {place}:")) else {
@@ -294,5 +303,47 @@ impl External for Handle {
                 };
                 ExternalRun::new(case, outcome)
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_seeded_tokio_has_written_has_no_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("answer");
+        assert_eq!(events_of(&file, &Exit::Code(0)), Ok(Vec::new()));
+        std::fs::write(&file, "something else, of some length").unwrap();
+        assert_eq!(events_of(&file, &Exit::Code(0)), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn calls_are_those_of_the_panic_that_counts() {
+        let place = Place {
+            file: "src/lib.rs".to_owned(),
+            line: 3,
+            column: 5,
+        };
+        let printed = "\
+thread 'a' panicked at src/lib.rs:3:5:
+sold out
+stack backtrace:
+   0: core::panicking::panic_fmt
+             at /rustc/0123/library/core/src/panicking.rs:80:14
+   1: shop::pay::{{closure}}
+             at ./src/lib.rs:3:5
+   2: tokio::runtime::task::core::Core<T,S>::poll
+             at ./target/retake/tokio-1.47.0-0123/src/runtime/task/core.rs:365:17
+note: some details are omitted
+thread 'b' panicked at src/lib.rs:9:5:
+stack backtrace:
+   0: shop::other
+             at ./src/lib.rs:9:5
+";
+        let calls = calls_of(printed, &place);
+        assert_eq!(calls.len(), 1, "{calls:?}");
+        assert!(calls[0].starts_with("in shop::pay") && calls[0].ends_with("src/lib.rs:3:5"));
     }
 }
