@@ -232,7 +232,7 @@ fn tests_that_pass_say_how_many_orders_they_were_run_in() {
         "{text}"
     );
     assert!(
-        text.contains("tests::whoever_waits_can_pay ... 10 seeds, 2 orders"),
+        text.contains("tests::a_till_that_waits_can_pay ... 10 seeds, 2 orders"),
         "{text}"
     );
     assert!(
