@@ -246,8 +246,8 @@ fn tests_that_pass_say_how_many_orders_they_were_run_in() {
     );
     let json = fs::read(project.folder.join("target/retake/json")).unwrap();
     let json: Value = serde_json::from_slice(&json).unwrap();
-    assert_eq!(json["tests"][1]["verdict"], "passed");
-    assert_eq!(json["tests"][1]["seeds"], 10);
+    assert_eq!(json["tests"][0]["verdict"], "passed");
+    assert_eq!(json["tests"][0]["seeds"], 10);
 
     let text = project.succeeds("test --lib --seeds 3 waits -- --exact nobody", 0);
     assert!(text.contains("0 passed, 0 failed"), "{text}");
