@@ -109,8 +109,9 @@ impl Runnable {
         self.arrival_of[arrival.slot as usize] == arrival.number
     }
 
+    /// End the current round: what becomes runnable from now on has been so for fewer rounds.
     #[inline]
-    fn close_round(&mut self) {
+    pub fn close_round(&mut self) {
         match self.arriving.len() {
             0 => return,
             1 => self.rounds.push_back(self.arriving[0]),

@@ -279,8 +279,10 @@ impl Kernel {
             return;
         }
         if slot == self.current_slot && !std::mem::take(&mut self.gives_way) {
-            // It was woken in its own step: it yields.
+            // It was woken in its own step: it yields. First in, first out, what the step has
+            // woken goes before it, as in tokio's own scheduler.
             self.scheduler.yielded(slot);
+            self.runnable.close_round();
         }
         self.runnable.insert(slot);
         self.scheduler.arrived(slot);

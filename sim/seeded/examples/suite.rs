@@ -50,6 +50,10 @@ const EXPECTED: &[(&str, Expected)] = &[
     ("sockets_of_one_process_talk", Expected::Passes),
     ("files_are_read_and_written", Expected::Passes),
     ("yields_until_another_task_has_run", Expected::Passes),
+    (
+        "a_yield_lets_a_task_that_was_woken_run_first",
+        Expected::Varies,
+    ),
     ("fails_in_one_order_of_two", Expected::FailsSometimes),
     ("waits_for_ever", Expected::Ends(OutcomeKind::Deadlock)),
     ("never_ends", Expected::Ends(OutcomeKind::Horizon)),
@@ -238,7 +242,10 @@ fn run(program: &Path, folder: &Path, name: &str, seed: u64) -> Result<(Output, 
         ..Request::default()
     };
     let variables = request.variables().map_err(|error| error.to_string())?;
-    let output = start(program, name).envs(variables).output();
+    let output = start(program, name)
+        .envs(variables)
+        .env("SUITE_STRATEGY", strategy)
+        .output();
     let output = output.map_err(|error| error.to_string())?;
     let events = child::read(&request.answer).map_err(|error| error.to_string())?;
     Ok((output, events))

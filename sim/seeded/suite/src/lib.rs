@@ -14,6 +14,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 use tokio::time::{interval, sleep, timeout};
 
+std::thread_local! {
+    /// Tasks are run first in, first out, as without a seed.
+    static IS_FIFO: bool = std::env::var("SUITE_STRATEGY").map_or(true, |it| it == "fifo");
+}
+
 /// Prints what differs from seed to seed.
 fn show(what: &impl std::fmt::Debug) {
     println!("shows {what:?}");
@@ -238,6 +243,19 @@ async fn yields_until_another_task_has_run() {
     let other = tokio::spawn(async {});
     while !other.is_finished() {
         task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_yield_lets_a_task_that_was_woken_run_first() {
+    let (sender, receiver) = oneshot::channel();
+    let other = tokio::spawn(receiver);
+    task::yield_now().await;
+    sender.send(()).unwrap();
+    task::yield_now().await;
+    show(&other.is_finished());
+    if IS_FIFO.with(|it| *it) {
+        assert!(other.is_finished());
     }
 }
 
