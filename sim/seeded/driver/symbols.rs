@@ -368,9 +368,11 @@ fn clock_ns(clock: c_int) -> Option<u64> {
     };
     let now = with(|kernel| {
         kernel.clock_reads += 1;
-        if kernel.clock_reads > READS_WITHOUT_WAITING {
-            kernel.now_ns += READ_NS;
-        }
+        // No two reads are equal, as on a real clock.
+        kernel.now_ns += match kernel.clock_reads > READS_WITHOUT_WAITING {
+            true => READ_NS,
+            false => 1,
+        };
         kernel.now_ns
     });
     Some(start + now)

@@ -190,12 +190,25 @@ pub(crate) fn new_runtime(has_threads: bool) -> u32 {
     })
 }
 
+thread_local! {
+    /// Where the next task is spawned that this thread spawns.
+    static SPAWNS_AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// A task will be spawned here.
+#[inline]
+pub(crate) fn spawns_at(place: &'static Location<'static>) {
+    let _ = SPAWNS_AT.try_with(|at| at.set(Some(place)));
+}
+
 /// A task is spawned. It is known by the type of its future and by where it was spawned.
-pub(crate) fn spawned(runtime: u32, id: u64, type_name: &'static str, at: &Location<'_>) {
+pub(crate) fn spawned(runtime: u32, id: u64, type_name: &'static str) {
+    let place = SPAWNS_AT.try_with(Cell::take).ok().flatten();
+    let (file, line) = place.map_or(("", 0), |place| (place.file(), place.line()));
     if me().is_some() && runtime != u32::MAX {
         with(|kernel| {
             if !kernel.tasks.contains_key(&id) {
-                kernel.new_task(runtime, id, type_name, at.file(), at.line(), "");
+                kernel.new_task(runtime, id, type_name, file, line, "");
             }
         });
     }

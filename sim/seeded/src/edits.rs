@@ -12,6 +12,7 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/runtime/scheduler/current_thread/mod.rs", scheduler),
     ("src/runtime/scheduler/block_in_place.rs", block_in_place),
     ("src/runtime/task/mod.rs", task),
+    ("src/task/spawn.rs", spawn),
     ("src/runtime/builder.rs", builder),
     ("src/runtime/handle.rs", handle),
     ("src/task/local.rs", local_set),
@@ -70,7 +71,7 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
     let woken = "crate::retake::main_ready(arc_self.shared.seeded.number);";
     source.at_start_of("Handle", Some("Wake"), "wake_by_ref", woken)?;
     let spawned = "crate::retake::spawned(me.shared.seeded.number, id.as_u64(), \
-        std::any::type_name::<F>(), std::panic::Location::caller());";
+        std::any::type_name::<F>());";
     source.at_start_of("Handle", None, "spawn", spawned)?;
     source.at_start_of_any("Handle", "spawn_local", spawned);
 
@@ -106,6 +107,13 @@ fn task(source: &mut Source) -> Result<(), String> {
     Ok(())
 }
 
+/// Where a task is spawned: what follows is called from within tokio.
+const SPAWNS: &str = "crate::retake::spawns_at(std::panic::Location::caller());";
+
+fn spawn(source: &mut Source) -> Result<(), String> {
+    source.at_start_of_function("spawn", SPAWNS)
+}
+
 /// A runtime with several threads is a current-thread one whose core is handed over.
 fn builder(source: &mut Source) -> Result<(), String> {
     source.change_arm("Builder", "build", "Kind::MultiThread", |stock| {
@@ -123,6 +131,7 @@ fn handle(source: &mut Source) -> Result<(), String> {
         if let scheduler::Handle::CurrentThread(it) = &self.inner { \
             if it.has_simulated_threads() { return RuntimeFlavor::MultiThread; } }";
     source.at_start_of("Handle", None, "runtime_flavor", flavor)?;
+    source.at_start_of("Handle", None, "spawn", SPAWNS)?;
     // Who enters it may make timers, which its own threads fire.
     let entered = "if let scheduler::Handle::CurrentThread(it) = &self.inner { \
         it.ensure_simulated_driver(); }";

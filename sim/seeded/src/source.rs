@@ -8,6 +8,8 @@ use syn::spanned::Spanned;
 pub(crate) struct Source {
     text: String,
     file: syn::File,
+    /// Items of the file, with those that tokio wraps in macros such as `cfg_rt!`.
+    items: Vec<syn::Item>,
     /// Texts that take the place of parts of the file.
     edits: Vec<(Range<usize>, String)>,
 }
@@ -18,9 +20,11 @@ impl Source {
             let start = error.span().start();
             format!("line {}: {error}", start.line)
         })?;
+        let items = flat(&file.items);
         Ok(Self {
             text,
             file,
+            items,
             edits: Vec::new(),
         })
     }
@@ -82,7 +86,7 @@ impl Source {
     }
 
     fn items(&self) -> impl Iterator<Item = &syn::Item> {
-        self.file.items.iter()
+        self.items.iter()
     }
 
     /// The method of this name of a type, in the `impl` of a trait if one is named.
@@ -346,6 +350,22 @@ impl Source {
         self.edits.push((range, new));
         Ok(())
     }
+}
+
+/// Items, and those that are wrapped in macros of conditions.
+fn flat(items: &[syn::Item]) -> Vec<syn::Item> {
+    let mut all = Vec::new();
+    for item in items {
+        if let syn::Item::Macro(it) = item
+            && last_segment(&it.mac.path).starts_with("cfg_")
+            && let Ok(wrapped) = it.mac.parse_body::<syn::File>()
+        {
+            all.extend(flat(&wrapped.items));
+        } else {
+            all.push(item.clone());
+        }
+    }
+    all
 }
 
 /// The only one of these.

@@ -69,6 +69,7 @@ fn a_copy_differs_in_the_edited_files_and_has_the_driver() {
             "src/sync/mpsc/chan.rs",
             "src/task/coop/mod.rs",
             "src/task/local.rs",
+            "src/task/spawn.rs",
         ]
     );
     let driver = fs::read_to_string(copy.join("src/retake/mod.rs")).expect("the driver");
