@@ -20,7 +20,7 @@ use crate::interrupt::Interrupt;
 use crate::judge::{self, Rules, judge};
 use crate::judged::Judged;
 use crate::process::Folders;
-use crate::progress::Progress;
+use crate::progress::{Progress, now};
 use crate::project::Project;
 use crate::report::{self, Printer};
 use crate::simulated::{Host, Settings, Simulated};
@@ -85,7 +85,7 @@ fn rules(args: &Exploration, cargo: &CargoArgs, prepared: &Prepared, subjects: u
         settings: settings(&args.limits),
         until_failure: args.until_failure,
         keep_going: args.keep_going,
-        until: args.time_limit.map(|limit| judge::now() + limit),
+        until: args.time_limit.map(|limit| now() + limit),
         // Several tests at a time come before several runs of one: tests may use files and
         // ports with fixed names.
         jobs: (args.jobs() / subjects.max(1)).max(1),

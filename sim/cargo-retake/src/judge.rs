@@ -15,7 +15,7 @@ use crate::build::{self, Linked};
 use crate::error::Error;
 use crate::judged::{Failure, Judged, Verdict};
 use crate::process::Exit;
-use crate::progress::Progress;
+use crate::progress::{Progress, now};
 use crate::simulated::{Host, Settings, Simulated};
 use crate::subject::Subject;
 
@@ -87,14 +87,6 @@ pub(crate) fn judge(
     judged.notes.extend(found.notes);
     judged.seconds = start.elapsed().as_secs_f64();
     Ok(judged)
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "real time, outside any simulation"
-)]
-pub(crate) fn now() -> Instant {
-    Instant::now()
 }
 
 struct Judge<'a> {

@@ -58,7 +58,7 @@ impl Project {
     /// If there is no project, or its tokio cannot be replaced by a seeded one.
     pub(crate) fn find(args: &CargoArgs) -> Result<Self, Error> {
         // This does not look at the lock file.
-        let about = metadata(args, &["--no-deps"])?;
+        let about = metadata(args, &["--no-deps"], None)?;
         let lock = about.workspace_root.join("Cargo.lock");
         let has_lock = lock.exists();
         if !has_lock {
@@ -74,11 +74,12 @@ impl Project {
             );
         }
         let locked: &[&str] = if has_lock { &["--locked"] } else { &[] };
-        let metadata = metadata(args, locked)?;
-        let target = args.target_dir.clone().unwrap_or(metadata.target_directory);
+        let target = args.target_dir.clone().unwrap_or(about.target_directory);
         let target = std::path::absolute(&target).map_err(Error::of("find", &target))?;
+        let folder = target.join("retake");
+        let metadata = metadata(args, locked, Some(&folder))?;
         Ok(Self {
-            folder: target.join("retake"),
+            folder,
             tokio: tokio(&metadata.packages)?,
             packages: metadata.packages,
         })
@@ -90,8 +91,13 @@ impl Project {
     }
 }
 
-fn metadata(args: &CargoArgs, more: &[&str]) -> Result<Metadata, Error> {
+/// What cargo says of a project. To know its dependencies, cargo asks rustc, and keeps the answer
+/// in a folder for what it builds: in `target`, if that is named.
+fn metadata(args: &CargoArgs, more: &[&str], target: Option<&Path>) -> Result<Metadata, Error> {
     let mut command = Command::new(cargo());
+    if let Some(target) = target {
+        command.env("CARGO_TARGET_DIR", target);
+    }
     command
         .args(args.global())
         .args(["metadata", "--format-version", "1"])

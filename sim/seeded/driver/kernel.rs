@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::Hasher;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::core::chacha::ChaCha8;
@@ -17,9 +16,8 @@ use super::core::strategy::{Held, RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
 use super::record::{Record, Tag};
 use super::settings::{Settings, parts};
+use super::state::{Entity, HashNumbers, Runtime, Thread, What};
 use super::sys;
-use super::tasks::{HashNumbers, Runtime};
-use super::threads::Thread;
 
 /// Streams of random numbers, by purpose: the hashes of their names, see `sim/live`.
 pub(super) mod purpose {
@@ -92,27 +90,6 @@ pub(super) fn start(settings: Settings) {
     ON.store(true, Ordering::Release);
 }
 
-/// What can be chosen.
-pub(super) struct Entity {
-    pub(super) serial: u32,
-    pub(super) what: What,
-    /// The step that made it runnable.
-    pub(super) cause: u64,
-    pub(super) steps: u64,
-    /// It can run, and its runtime cannot.
-    pub(super) is_waiting: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
-    /// Nothing: the slot is free.
-    Nothing,
-    /// A thread, or the future that it blocks on.
-    Thread(u32),
-    /// A task of a runtime, by tokio's number.
-    Task { runtime: u32, id: u64 },
-}
-
 pub(super) struct Kernel {
     pub(super) settings: Settings,
     scheduler: Box<dyn Scheduler>,
@@ -153,27 +130,6 @@ pub(super) struct Kernel {
     pub(super) has_event_sources: bool,
     pub(super) record: Record,
     is_finished: bool,
-}
-
-/// Hashes tokio's numbers of tasks. They come from a counter, and need no key.
-#[derive(Default)]
-pub(crate) struct Numbers(u64);
-
-impl Hasher for Numbers {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
 }
 
 impl Kernel {

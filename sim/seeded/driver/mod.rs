@@ -4,14 +4,16 @@
 //! virtual, and what runs next is a function of the seed: tasks of tokio's runtimes and threads
 //! alike. Without it, nothing here does anything, and this tokio is as it was.
 //!
-//! `symbols` has the functions of the C library by which threads, waits, clocks and entropy are
-//! reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
-//! state and the choice, `record` what is recorded for the process that started this one. `core`
+//! `symbols` and `files` have the functions of the C library by which threads, waits, clocks, entropy
+//! and descriptors are reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
+//! choice, `state` what it is made from, `record` what is recorded for the process that started this one. `core`
 //! is the core of Retake, from which strategies come.
 
 #![allow(warnings)]
 
 pub(crate) mod core;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod files;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod kernel;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -21,6 +23,8 @@ mod record;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod settings;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod state;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod symbols;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod sys;
@@ -28,6 +32,8 @@ mod sys;
 mod tasks;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod threads;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod weak;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod linux {
@@ -36,7 +42,7 @@ mod linux {
     use super::kernel::{self, me, with};
     use super::record::Tag;
     use super::settings::Settings;
-    use super::{symbols, sys, threads};
+    use super::{files, symbols, sys, threads};
 
     pub(crate) use super::kernel::is_on;
     pub(crate) use super::messages::*;
@@ -49,6 +55,7 @@ mod linux {
 
     extern "C" fn start() {
         symbols::keep();
+        files::keep();
         if let Some(settings) = Settings::take() {
             kernel::start(settings);
             // SAFETY: the function takes and returns nothing.

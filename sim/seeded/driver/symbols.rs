@@ -8,8 +8,10 @@ use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::kernel::{be, me, with};
+use super::state::{Baton, Wait};
 use super::sys::{self, Timespec, answer, fail, number};
-use super::threads::{self, Baton, Wait};
+use super::threads;
+use super::weak::weak;
 
 /// Clocks at the start of every run: not 0, so that programs may subtract from an `Instant`.
 const MONOTONIC_START_NS: u64 = 1_000_000 * 1_000_000_000;
@@ -21,21 +23,6 @@ const READS_WITHOUT_WAITING: u32 = 1 << 12;
 const READ_NS: u64 = 1_000;
 /// What `available_parallelism` gives, whatever the machine has.
 const PROCESSORS: u32 = 4;
-
-macro_rules! weak {
-    ($($name:literal $function:ident,)*) => {
-        $(std::arch::global_asm!(
-            concat!(".weak ", $name),
-            concat!(".type ", $name, ", %function"),
-            concat!(".set ", $name, ", ", stringify!($function)),
-        );)*
-
-        /// Have the linker keep what defines the names.
-        pub(super) fn keep() {
-            $(std::hint::black_box($function as *const ());)*
-        }
-    };
-}
 
 weak! {
     "pthread_create" retake_seeded_pthread_create,
@@ -50,12 +37,6 @@ weak! {
     "gettimeofday" retake_seeded_gettimeofday,
     "time" retake_seeded_time,
     "getrandom" retake_seeded_getrandom,
-    "epoll_wait" retake_seeded_epoll_wait,
-    "read" retake_seeded_read,
-    "recv" retake_seeded_recv,
-    "recvfrom" retake_seeded_recvfrom,
-    "accept" retake_seeded_accept,
-    "accept4" retake_seeded_accept4,
 }
 
 type Routine = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
@@ -455,123 +436,4 @@ unsafe extern "C" fn retake_seeded_getrandom(
     let arguments = [memory as usize, length, flags as usize, 0, 0, 0];
     // SAFETY: as the caller promises.
     answer(unsafe { sys::call(number::GETRANDOM, arguments) }) as isize
-}
-
-#[no_mangle]
-unsafe extern "C" fn retake_seeded_epoll_wait(
-    file: c_int,
-    events: *mut c_void,
-    most: c_int,
-    milliseconds: c_int,
-) -> c_int {
-    let wait = |milliseconds: c_int| {
-        let arguments = [
-            file as usize,
-            events as usize,
-            most as usize,
-            milliseconds as usize,
-            0,
-            8,
-        ];
-        // SAFETY: as the caller promises.
-        unsafe { sys::call(number::EPOLL_PWAIT, arguments) }
-    };
-    let Some(me) = me() else {
-        return answer(wait(milliseconds)) as c_int;
-    };
-    let mut result = wait(0);
-    if result == 0 && milliseconds != 0 {
-        let deadline = u64::try_from(milliseconds).ok().map(|milliseconds| {
-            with(|kernel| kernel.now_ns).saturating_add(milliseconds * 1_000_000)
-        });
-        threads::block(me, Wait::File(file), deadline);
-        result = wait(0);
-    }
-    answer(result) as c_int
-}
-
-/// Let others run until this descriptor can be read, if a read of it would block: what is read
-/// may come from them.
-fn wait_for_input(file: c_int) {
-    let Some(me) = me() else { return };
-    if sys::readable(&[file], 0)[0] || !sys::is_blocking(file) {
-        return;
-    }
-    with(|kernel| kernel.use_event_source());
-    threads::block(me, Wait::File(file), None);
-}
-
-#[no_mangle]
-unsafe extern "C" fn retake_seeded_read(file: c_int, memory: *mut c_void, size: usize) -> isize {
-    wait_for_input(file);
-    let arguments = [file as usize, memory as usize, size, 0, 0, 0];
-    // SAFETY: as the caller promises.
-    answer(unsafe { sys::call(number::READ, arguments) }) as isize
-}
-
-#[no_mangle]
-unsafe extern "C" fn retake_seeded_recv(
-    file: c_int,
-    memory: *mut c_void,
-    size: usize,
-    flags: c_int,
-) -> isize {
-    let nothing = std::ptr::null_mut();
-    // SAFETY: as the caller promises.
-    unsafe { retake_seeded_recvfrom(file, memory, size, flags, nothing, nothing) }
-}
-
-#[no_mangle]
-unsafe extern "C" fn retake_seeded_recvfrom(
-    file: c_int,
-    memory: *mut c_void,
-    size: usize,
-    flags: c_int,
-    address: *mut c_void,
-    length: *mut c_void,
-) -> isize {
-    const MSG_DONTWAIT: c_int = 0x40;
-    if flags & MSG_DONTWAIT == 0 {
-        wait_for_input(file);
-    }
-    let arguments = [
-        file as usize,
-        memory as usize,
-        size,
-        flags as usize,
-        address as usize,
-        length as usize,
-    ];
-    // SAFETY: as the caller promises.
-    answer(unsafe { sys::call(number::RECVFROM, arguments) }) as isize
-}
-
-#[no_mangle]
-unsafe extern "C" fn retake_seeded_accept(
-    file: c_int,
-    address: *mut c_void,
-    length: *mut c_void,
-) -> c_int {
-    // SAFETY: as the caller promises.
-    unsafe { retake_seeded_accept4(file, address, length, 0) }
-}
-
-#[no_mangle]
-unsafe extern "C" fn retake_seeded_accept4(
-    file: c_int,
-    address: *mut c_void,
-    length: *mut c_void,
-    flags: c_int,
-) -> c_int {
-    wait_for_input(file);
-    let arguments = [
-        file as usize,
-        address as usize,
-        length as usize,
-        flags as usize,
-        0,
-        0,
-    ];
-    // SAFETY: as the caller promises.
-    answer(unsafe { sys::call(number::ACCEPT4, arguments) }) as c_int
 }

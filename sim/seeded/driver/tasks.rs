@@ -1,36 +1,18 @@
 //! Runtimes and their tasks.
 
 use std::cell::Cell;
-use std::hash::BuildHasherDefault;
 use std::panic::Location;
 
 use super::core::outcome::OutcomeKind;
 use super::core::random::below;
-use super::kernel::{Kernel, Numbers, What, me, with};
+use super::kernel::{Kernel, me, with};
 use super::record::Tag;
+pub(crate) use super::state::HashNumbers;
+use super::state::{Runtime, What};
 use super::threads;
 
 /// Steps after which a runtime looks at its timers and at events, though it has tasks to run.
 const STEPS_PER_LOOK: u64 = 16;
-
-/// For maps by numbers of tasks.
-pub(crate) type HashNumbers = BuildHasherDefault<Numbers>;
-
-pub(super) struct Runtime {
-    /// It stands for one with several threads.
-    pub(super) has_threads: bool,
-    /// The thread that drives it.
-    driver: Option<u32>,
-    /// Its tasks can be chosen.
-    is_active: bool,
-    /// Those that can run, while they cannot be chosen.
-    waiting: Vec<u32>,
-    /// Those that can be chosen.
-    ready: u32,
-    /// The future that its driver blocks on can run.
-    is_main_ready: bool,
-    looked_at: u64,
-}
 
 /// What a runtime does next.
 pub(crate) enum Turn {

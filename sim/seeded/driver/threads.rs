@@ -2,47 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::kernel::{self, Kernel, What, with};
+use super::kernel::{self, Kernel, with};
 use super::record::Tag;
+use super::state::{Baton, Thread, Wait, What};
 use super::sys;
-
-/// What a thread waits for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// A wake on a word of memory, with these bits.
-    Futex { word: usize, bits: u32 },
-    /// A descriptor that can be read, one of epoll among others.
-    File(i32),
-    /// The end of a thread.
-    End(u32),
-    /// Time alone.
-    Time,
-}
-
-/// The part of a thread's state that it reads without the turn.
-pub(super) struct Baton {
-    turn: AtomicU32,
-    /// The system's number of the thread.
-    pub(super) id: AtomicU32,
-}
-
-pub(super) struct Thread {
-    pub(super) slot: u32,
-    pub(super) baton: &'static Baton,
-    /// The C library's handle.
-    pub(super) handle: usize,
-    pub(super) has_ended: bool,
-    /// What it waits for; none while it can run.
-    pub(super) wait: Option<Wait>,
-    deadline: Option<u64>,
-    timed_out: bool,
-    /// The slot for which it has the turn.
-    pub(super) assigned: Option<u32>,
-    /// The runtime that it drives.
-    pub(super) runtime: Option<u32>,
-    /// It waits in the driver of that runtime, for timers and events.
-    pub(super) is_parked: bool,
-}
 
 impl Kernel {
     /// A thread that will run.

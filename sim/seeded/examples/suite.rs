@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use retake_core::outcome::OutcomeKind;
 use retake_seeded::child::{self, Event, Request};
 
-const SEEDS: u64 = 16;
+const SEEDS: u64 = 8;
 
 /// What is expected of a program.
 #[derive(Clone, Copy, PartialEq, Eq)]

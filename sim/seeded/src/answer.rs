@@ -8,7 +8,7 @@ use retake_core::outcome::OutcomeKind;
 use retake_core::step::StepKind;
 use retake_core::strategy::Hold;
 
-use crate::child::{Event, TaskKind};
+use crate::event::{Event, TaskKind};
 
 const MAGIC: &[u8; 8] = b"RTKSEED1";
 
@@ -41,7 +41,11 @@ pub enum AnswerError {
     },
 }
 
-pub(crate) fn read(path: &Path) -> Result<Vec<Event>, AnswerError> {
+/// What a run has recorded, also where its process was killed.
+///
+/// # Errors
+/// If the file cannot be read, or is not one that a run has written.
+pub fn read(path: &Path) -> Result<Vec<Event>, AnswerError> {
     let of_file = |error| AnswerError::File {
         path: path.to_owned(),
         error,

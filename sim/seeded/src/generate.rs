@@ -14,15 +14,18 @@ use crate::source::Source;
 pub const VERSIONS: RangeInclusive<u32> = 43..=54;
 
 const DRIVER_FILES: &[(&str, &str)] = &[
+    ("files.rs", include_str!("../driver/files.rs")),
     ("kernel.rs", include_str!("../driver/kernel.rs")),
     ("messages.rs", include_str!("../driver/messages.rs")),
     ("mod.rs", include_str!("../driver/mod.rs")),
     ("record.rs", include_str!("../driver/record.rs")),
     ("settings.rs", include_str!("../driver/settings.rs")),
+    ("state.rs", include_str!("../driver/state.rs")),
     ("symbols.rs", include_str!("../driver/symbols.rs")),
     ("sys.rs", include_str!("../driver/sys.rs")),
     ("tasks.rs", include_str!("../driver/tasks.rs")),
     ("threads.rs", include_str!("../driver/threads.rs")),
+    ("weak.rs", include_str!("../driver/weak.rs")),
 ];
 
 /// A hash over the driver and the edits: generated copies of different ones differ.

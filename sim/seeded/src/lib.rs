@@ -12,6 +12,7 @@
 mod answer;
 pub mod child;
 mod edits;
+mod event;
 mod generate;
 mod source;
 
