@@ -117,7 +117,7 @@ async fn tasks_block_their_threads() {
 async fn what_comes_between_taking_and_handling_is_seen() {
     static HANDLED: AtomicUsize = AtomicUsize::new(0);
     let mut between = 0;
-    for round in 0..20 {
+    for round in 0..100 {
         let (sender, mut receiver) = mpsc::channel(1);
         sender.send(()).await.unwrap();
         let handles = tokio::spawn(async move {
