@@ -1,6 +1,6 @@
 //! What the tests of several crates share.
 //!
-//! [`servant`] has an actor that does what its messages say, whose items are here as well;
+//! [`mod@servant`] has an actor that does what its messages say, whose items are here as well;
 //! [`faulted`] runs scenarios under faults and replays them; [`followed`] is a program that is
 //! recorded live; [`truth`] runs the reasons of explanations; [`traces`] has runs to read, and
 //! files that may say anything. A dev-dependency: no crate that users have needs it.
