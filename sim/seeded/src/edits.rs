@@ -133,8 +133,9 @@ fn handle(source: &mut Source) -> Result<(), String> {
     source.at_start_of("Handle", None, "runtime_flavor", flavor)?;
     source.at_start_of("Handle", None, "spawn", SPAWNS)?;
     // Who enters it may make timers, which its own threads fire.
-    let entered = "if let scheduler::Handle::CurrentThread(it) = &self.inner { \
-        it.ensure_simulated_driver(); }";
+    let entered = "match &self.inner { \
+        scheduler::Handle::CurrentThread(it) => it.ensure_simulated_driver(), \
+        #[cfg(feature = \"rt-multi-thread\")] _ => {} }";
     source.at_start_of("Handle", None, "enter", entered)
 }
 
