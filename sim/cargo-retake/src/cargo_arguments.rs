@@ -160,7 +160,7 @@ impl CargoArgs {
         is_any || !(self.bin.is_empty() && self.test.is_empty() && self.example.is_empty())
     }
 
-    /// The targets of `cargo test`: all that have tests, unless some are chosen.
+    /// The targets of `cargo test`: those with tests, unless some are chosen.
     pub(crate) fn tested(&self) -> Vec<OsString> {
         let mut words = Words::default();
         self.packages(&mut words);

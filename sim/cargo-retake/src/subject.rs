@@ -79,7 +79,7 @@ impl Subject {
 /// The subject of a saved case, among these programs; `arguments` are for one that is no test.
 ///
 /// # Errors
-/// If none of them is its own.
+/// If no program has it.
 pub(crate) fn of_case(
     file: &Path,
     case: &Case,

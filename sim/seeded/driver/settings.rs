@@ -36,8 +36,7 @@ impl Settings {
         let text = std::env::var(SETTINGS).unwrap_or_default();
         std::env::remove_var(SEED);
         std::env::remove_var(SETTINGS);
-        let read = |seed: &str, text: &str| Self::read(seed, text);
-        match read(&seed, &text) {
+        match Self::read(&seed, &text) {
             Ok(settings) => Some(settings),
             Err(problem) => {
                 eprintln!("error: {problem}");

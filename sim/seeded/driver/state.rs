@@ -66,7 +66,7 @@ pub(super) struct Thread {
 pub(crate) type HashNumbers = BuildHasherDefault<Numbers>;
 
 pub(super) struct Runtime {
-    /// It stands for one with several threads.
+    /// It takes the place of one with several threads.
     pub(super) has_threads: bool,
     /// The thread that drives it.
     pub(super) driver: Option<u32>,

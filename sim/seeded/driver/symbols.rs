@@ -5,11 +5,11 @@
 //! program that defines one of them itself keeps its own.
 
 use std::ffi::{c_int, c_long, c_uint, c_void};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::kernel::{be, me, with};
 use super::state::{Baton, Wait};
-use super::sys::{self, Timespec, answer, fail, number};
+use super::sys::{self, Library, Timespec, answer, fail, number};
 use super::threads;
 use super::weak::weak;
 
@@ -56,12 +56,8 @@ unsafe extern "C" fn retake_seeded_pthread_create(
     argument: *mut c_void,
 ) -> c_int {
     type Create = unsafe extern "C" fn(*mut usize, *const c_void, Routine, *mut c_void) -> c_int;
-    static CREATE: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
-    let mut create = CREATE.load(Ordering::Relaxed);
-    if create.is_null() {
-        create = sys::library(b"pthread_create\0");
-        CREATE.store(create, Ordering::Relaxed);
-    }
+    static CREATE: Library = Library::new(b"pthread_create\0");
+    let create = CREATE.address();
     if create.is_null() {
         return sys::EAGAIN;
     }
@@ -133,7 +129,8 @@ unsafe extern "C" fn retake_seeded_pthread_join(handle: usize, result: *mut *mut
             threads::block(me, Wait::End(number as u32), None);
         }
     }
-    let join = sys::library(b"pthread_join\0");
+    static JOIN: Library = Library::new(b"pthread_join\0");
+    let join = JOIN.address();
     if join.is_null() {
         return sys::ESRCH;
     }
@@ -369,12 +366,8 @@ unsafe extern "C" fn retake_seeded_clock_gettime(clock: c_int, time: *mut Timesp
         }
     }
     type Read = unsafe extern "C" fn(c_int, *mut Timespec) -> c_int;
-    static READ: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
-    let mut read = READ.load(Ordering::Relaxed);
-    if read.is_null() {
-        read = sys::library(b"clock_gettime\0");
-        READ.store(read, Ordering::Relaxed);
-    }
+    static READ: Library = Library::new(b"clock_gettime\0");
+    let read = READ.address();
     if read.is_null() {
         let arguments = [clock as usize, time as usize, 0, 0, 0, 0];
         // SAFETY: as the caller promises.

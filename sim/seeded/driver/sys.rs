@@ -2,7 +2,7 @@
 //! be built without the crate `libc`, so they are declared here.
 
 use std::ffi::{c_char, c_int, c_long, c_void};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -147,11 +147,33 @@ unsafe extern "C" {
 }
 
 /// The C library's own function of a name that the program defines as well.
-pub(super) fn library(name: &'static [u8]) -> *mut c_void {
-    const RTLD_NEXT: *mut c_void = -1isize as *mut c_void;
-    debug_assert_eq!(name.last(), Some(&0));
-    // SAFETY: the name ends with a zero.
-    unsafe { dlsym(RTLD_NEXT, name.as_ptr().cast()) }
+pub(super) struct Library {
+    name: &'static [u8],
+    address: AtomicPtr<c_void>,
+}
+
+impl Library {
+    /// The name ends with a zero.
+    pub(super) const fn new(name: &'static [u8]) -> Self {
+        Self {
+            name,
+            address: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// Where it is; null if the library has none. It is looked up once.
+    #[inline]
+    pub(super) fn address(&self) -> *mut c_void {
+        const RTLD_NEXT: *mut c_void = -1isize as *mut c_void;
+        let mut address = self.address.load(Ordering::Relaxed);
+        if address.is_null() {
+            debug_assert_eq!(self.name.last(), Some(&0));
+            // SAFETY: the name ends with a zero.
+            address = unsafe { dlsym(RTLD_NEXT, self.name.as_ptr().cast()) };
+            self.address.store(address, Ordering::Relaxed);
+        }
+        address
+    }
 }
 
 /// The result of a function of the C library that ends with this error.

@@ -382,7 +382,7 @@ thread_local! {
     static BUILDS_THREADS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Build a runtime that stands for one with several threads.
+/// Build a runtime in the place of one with several threads.
 pub(crate) fn with_threads<R>(build: impl FnOnce() -> R) -> R {
     BUILDS_THREADS.with(|it| it.set(true));
     let runtime = build();
@@ -390,7 +390,7 @@ pub(crate) fn with_threads<R>(build: impl FnOnce() -> R) -> R {
     runtime
 }
 
-/// Whether the runtime that is being built stands for one with several threads.
+/// Whether the runtime that is being built takes the place of one with several threads.
 pub(crate) fn builds_threads() -> bool {
     BUILDS_THREADS.with(Cell::get)
 }

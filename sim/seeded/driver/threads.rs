@@ -70,10 +70,16 @@ impl Kernel {
         let thread = &mut self.threads[number as usize];
         thread.deadline = None;
         thread.timed_out = true;
-        if thread.is_parked {
-            self.due.insert(number);
+        self.rouse(number);
+    }
+
+    /// What it waits for has happened: it can run, or has to look at its timers and events.
+    fn rouse(&mut self, thread: u32) {
+        if self.threads[thread as usize].is_parked {
+            self.forget_wait(thread);
+            self.due.insert(thread);
         } else {
-            self.wake(number);
+            self.wake(thread);
         }
     }
 
@@ -86,12 +92,7 @@ impl Kernel {
                 break;
             };
             let thread = *thread;
-            if self.threads[thread as usize].is_parked {
-                self.forget_wait(thread);
-                self.due.insert(thread);
-            } else {
-                self.wake(thread);
-            }
+            self.rouse(thread);
             woken += 1;
         }
         woken
@@ -114,12 +115,7 @@ impl Kernel {
         for ((thread, _), is_ready) in waiting.into_iter().zip(ready) {
             if is_ready {
                 any = true;
-                if self.threads[thread as usize].is_parked {
-                    self.forget_wait(thread);
-                    self.due.insert(thread);
-                } else {
-                    self.wake(thread);
-                }
+                self.rouse(thread);
             }
         }
         if any && milliseconds > 1 {

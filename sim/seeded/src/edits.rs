@@ -2,6 +2,14 @@
 
 use crate::source::Source;
 
+const CHANNEL: &str = include_str!("../driver/tokio/channel.rs");
+const COOP: &str = include_str!("../driver/tokio/coop.rs");
+const CURRENT_THREAD: &str = include_str!("../driver/tokio/current_thread.rs");
+const LOCAL: &str = include_str!("../driver/tokio/local.rs");
+const TASK: &str = include_str!("../driver/tokio/task.rs");
+/// All that is appended to files of tokio.
+pub(crate) const APPENDED: &[&str] = &[CHANNEL, COOP, CURRENT_THREAD, LOCAL, TASK];
+
 /// An edit of one file: its path in the package, or the paths that it has in different versions,
 /// and what is done to it.
 type Edit = (&'static str, fn(&mut Source) -> Result<(), String>);
@@ -75,7 +83,7 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
     source.at_start_of("Handle", None, "spawn", spawned)?;
     source.at_start_of_any("Handle", "spawn_local", spawned);
 
-    append_with_coop(source, include_str!("../driver/tokio/current_thread.rs"));
+    append_with_coop(source, CURRENT_THREAD);
     Ok(())
 }
 
@@ -90,7 +98,7 @@ fn append_with_coop(source: &mut Source, text: &str) {
 
 /// Whether a future asks for no limits says so.
 fn budget(source: &mut Source) -> Result<(), String> {
-    source.append(include_str!("../driver/tokio/coop.rs"));
+    source.append(COOP);
     Ok(())
 }
 
@@ -103,7 +111,7 @@ fn block_in_place(source: &mut Source) -> Result<(), String> {
 }
 
 fn task(source: &mut Source) -> Result<(), String> {
-    source.append(include_str!("../driver/tokio/task.rs"));
+    source.append(TASK);
     Ok(())
 }
 
@@ -143,7 +151,7 @@ fn handle(source: &mut Source) -> Result<(), String> {
 fn local_set(source: &mut Source) -> Result<(), String> {
     let seeded = "if crate::retake::is_on() { return self.tick_seeded(); }";
     source.at_start_of("LocalSet", None, "tick", seeded)?;
-    append_with_coop(source, include_str!("../driver/tokio/local.rs"));
+    append_with_coop(source, LOCAL);
     Ok(())
 }
 
@@ -167,6 +175,6 @@ fn events(source: &mut Source) -> Result<(), String> {
 fn channel(source: &mut Source) -> Result<(), String> {
     source.rename("Rx", "recv", "recv_stock")?;
     source.rename("Rx", "recv_many", "recv_many_stock")?;
-    append_with_coop(source, include_str!("../driver/tokio/channel.rs"));
+    append_with_coop(source, CHANNEL);
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use retake_core::sources::SOURCES;
 
-use crate::edits::EDITS;
+use crate::edits::{APPENDED, EDITS};
 use crate::source::Source;
 
 /// Minor versions of tokio 1 that were tried.
@@ -182,9 +182,10 @@ const fn hash_of_all() -> u64 {
     of_all = hash(of_all, include_str!("edits.rs"));
     of_all = hash(of_all, include_str!("source.rs"));
     of_all = hash(of_all, include_str!("generate.rs"));
-    of_all = hash(of_all, include_str!("../driver/tokio/channel.rs"));
-    of_all = hash(of_all, include_str!("../driver/tokio/coop.rs"));
-    of_all = hash(of_all, include_str!("../driver/tokio/current_thread.rs"));
-    of_all = hash(of_all, include_str!("../driver/tokio/local.rs"));
-    hash(of_all, include_str!("../driver/tokio/task.rs"))
+    let mut place = 0;
+    while place < APPENDED.len() {
+        of_all = hash(of_all, APPENDED[place]);
+        place += 1;
+    }
+    of_all
 }

@@ -7,7 +7,7 @@
 //! turn by the seed. [`child`] starts and reads such a run.
 //!
 //! The driver interposes functions of the C library on Linux with glibc. Elsewhere the copy
-//! compiles, and nothing is simulated.
+//! does not compile.
 
 mod answer;
 pub mod child;

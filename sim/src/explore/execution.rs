@@ -12,7 +12,7 @@ use retake_traces::sink::Sink;
 use super::external;
 use super::remote::{self, Job, Listener, Place, Position, Recording};
 use super::{Case, Scenario};
-use retake_engine::outcome::Run;
+use retake_engine::outcome::{Outcome, Run};
 
 /// Why a scenario that is run outside this program does not follow a trace.
 const FOLLOWS_CASES: &str = "a scenario that is run outside this program follows the ordering constraints of a case, not \
@@ -96,7 +96,7 @@ impl<'a> Execution<'a> {
         };
         if let Some(runner) = scenario.runner() {
             let run = match self.schedule_of {
-                Some(_) => remote::no_run(self.case, FOLLOWS_CASES.to_owned()),
+                Some(_) => remote::no_run(self.case, refusal(FOLLOWS_CASES)),
                 None => external::run(runner, self.case, &place, self.record, sink).run,
             };
             return Executed {
@@ -142,9 +142,17 @@ impl<'a> Execution<'a> {
     }
 }
 
+/// The outcome of what was not run.
+fn refusal(why: &str) -> Outcome {
+    Outcome::Lost {
+        how: why.to_owned(),
+        hangs: false,
+    }
+}
+
 impl Executed {
     fn refused(case: &Case, error: TraceError) -> Self {
-        let mut run = remote::no_run(case, error.to_string());
+        let mut run = remote::no_run(case, refusal(&error.to_string()));
         run.trace_error = Some(error);
         Self {
             run: run.without_output(),

@@ -1,14 +1,12 @@
 //! Scenarios that are no code of this program: whatever runs a case, a test binary of another
 //! project for example, and says how it went.
 
-use std::collections::BTreeMap;
-
 use retake_traces::Layers;
 use retake_traces::sink::Sink;
 
 use super::Case;
-use super::remote::{Place, Ran, Recording};
-use retake_engine::outcome::{Coverage, Outcome, Run, Stats};
+use super::remote::{self, Place, Ran, Recording};
+use retake_engine::outcome::{Outcome, Run};
 use retake_engine::strategy::{Hold, Strategy};
 
 /// Runs cases outside this program.
@@ -52,21 +50,7 @@ impl ExternalRun {
     #[must_use]
     pub fn new(case: &Case, outcome: Outcome) -> Self {
         Self {
-            run: Run {
-                seed: case.config.seed,
-                strategy: case.config.strategy.to_string(),
-                outcome,
-                output: None,
-                stats: Stats::default(),
-                event_hash: 0,
-                goals: BTreeMap::new(),
-                coverage: Coverage::new(),
-                messages: None,
-                warnings: Vec::new(),
-                not_injected: Vec::new(),
-                backtrace: Vec::new(),
-                trace_error: None,
-            },
+            run: remote::no_run(case, outcome),
             holds: Vec::new(),
             printed: String::new(),
         }

@@ -354,19 +354,18 @@ fn lost_run(case: &Case, lost: Lost, reached: Position) -> Run<String> {
         Lost::Stopped => "it was stopped".to_owned(),
         Lost::NotStarted(what) | Lost::Refused(what) => what,
     };
-    let mut run = no_run(case, String::new());
-    run.outcome = Outcome::Lost { how, hangs };
+    let mut run = no_run(case, Outcome::Lost { how, hangs });
     run.stats.steps = reached.steps;
     run.stats.virtual_time = std::time::Duration::from_nanos(reached.now_ns);
     run
 }
 
-/// The result of a case that is not run.
-pub(super) fn no_run(case: &Case, how: String) -> Run<String> {
+/// The result of a case that ended so in no step, because it was not run for example.
+pub(super) fn no_run(case: &Case, outcome: Outcome) -> Run<String> {
     Run {
         seed: case.config.seed,
         strategy: case.config.strategy.to_string(),
-        outcome: Outcome::Lost { how, hangs: false },
+        outcome,
         output: None,
         stats: Stats::default(),
         event_hash: 0,
