@@ -66,7 +66,7 @@ pub use retake_engine::{
     Outcome, Place, Run, RunConfig, RunView, Scheduler, Sim, Skew, Stats, Strategy, StrategyError,
     Target, TaskView, UngatedTask, Waiting, Watch, When, add_environment, add_injector, fault,
     inject, interpose, kinds, memory, outcome, panics, recording, rng, runnable, strategy,
-    watchdog,
+    watchdog, whole_program,
 };
 
 pub use retake_traces::did_you_mean;

@@ -9,7 +9,7 @@ use retake_traces::strategy::Hold;
 
 use crate::labels;
 use crate::records::Recorder;
-use retake_seeded::child::{self, Event};
+use retake_seeded::child::{self, Event, TextKind};
 
 /// What the events of one run say together.
 #[derive(Debug, Default)]
@@ -69,10 +69,20 @@ impl Answer {
             Event::Main { task, .. } => Some((*task, event)),
             _ => None,
         });
+        // And an actor before it says its name.
+        let names = events.iter().rev().filter_map(|event| match event {
+            Event::Text {
+                kind: TextKind::Name,
+                task,
+                text,
+            } => Some((*task, &**text)),
+            _ => None,
+        });
         let mut reading = Reading {
             answer: Self::default(),
             recorder,
             mains: mains.collect(),
+            names: names.collect(),
             test,
         };
         for event in events {
@@ -89,6 +99,8 @@ struct Reading<'a, 's> {
     answer: Answer,
     /// The first future that each thread blocks on.
     mains: BTreeMap<u32, &'a Event>,
+    /// The names that actors say.
+    names: BTreeMap<u32, &'a str>,
     test: &'a str,
     recorder: &'a mut Recorder<'s>,
 }
@@ -127,6 +139,12 @@ impl Reading<'_, '_> {
                 });
             }
             Event::Message { type_name } => self.recorder.message(type_name),
+            Event::Text { kind, task, text } => match kind {
+                TextKind::Name => {}
+                TextKind::Message => self.recorder.message_text(text),
+                TextKind::State => self.recorder.state(*task, text),
+                TextKind::Line => self.recorder.line(text),
+            },
             Event::Cause { step } => self.recorder.cause(*step),
             Event::Panic {
                 task,
@@ -212,6 +230,9 @@ impl Reading<'_, '_> {
                 ("main".to_owned(), of_record)
             }
             child::TaskKind::Thread => (labels::of_thread(name, main), TaskKind::Task),
+            child::TaskKind::Task if self.names.contains_key(serial) => {
+                (self.names[serial].to_owned(), TaskKind::Task)
+            }
             child::TaskKind::Task if !name.is_empty() => (name.clone(), TaskKind::Task),
             child::TaskKind::Task => (labels::of_task(type_name, file, line), TaskKind::Task),
         };
@@ -245,6 +266,7 @@ pub(crate) mod tests {
     use retake_inspect::story;
     use retake_sim::Outcome;
     use retake_traces::Layers;
+    use retake_traces::record::Record;
     use retake_traces::sink::MemorySink;
 
     pub(crate) fn task(serial: u32, kind: child::TaskKind, type_name: &str) -> Event {
@@ -306,7 +328,11 @@ pub(crate) mod tests {
         let events = [beginning(), more.to_vec()].concat();
         let mut sink = MemorySink::new();
         let records = sink.clone();
-        let mut recorder = Recorder::new(Layers::STORY, &mut sink);
+        let layers = Layers {
+            states: true,
+            ..Layers::STORY
+        };
+        let mut recorder = Recorder::new(layers, &mut sink);
         let answer = Answer::read(&events, "tests::it_works", &mut recorder);
         assert!(recorder.end(&Outcome::Passed, &answer.stats).is_none());
         (answer, records)
@@ -341,6 +367,57 @@ pub(crate) mod tests {
         ];
         let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn actors_with_gates_have_their_names_messages_and_states_in_the_story() {
+        let text = |kind, text: &str| Event::Text {
+            kind,
+            task: 2,
+            text: text.to_owned(),
+        };
+        let message = Event::Message {
+            type_name: "ractor::message::BoxedMessage".to_owned(),
+        };
+        let (answer, records) = read(&[
+            step(2, StepKind::Task),
+            message.clone(),
+            text(TextKind::Name, "till"),
+            text(
+                TextKind::Message,
+                "Pay(RpcReplyPort { port: Sender { inner: None } })",
+            ),
+            text(TextKind::State, "Till { sum: 3 }"),
+            text(TextKind::Line, "paid at 0x7f00aabbccdd"),
+            step(2, StepKind::Resume),
+            message,
+            text(TextKind::State, "Till { sum: 3 }"),
+            Event::Ended {
+                outcome: OutcomeKind::Violated,
+                text: "the sum is 4".to_owned(),
+            },
+        ]);
+        let lines = story::lines(&records.records());
+        let lines: Vec<String> = lines.iter().map(|line| line.to_text(0)).collect();
+        let lines: Vec<&str> = lines.iter().map(|line| line.trim()).skip(3).collect();
+        let expected = [
+            "0.000001000 till                   new task, by it_works",
+            "0.000001000 it_works:7             new task, by till",
+            "2     0.000002000 till                   handles Pay(reply)",
+            "0.000002000 till                   | paid at 0x_",
+            "3     0.000003000 till                   handles BoxedMessage",
+            "0.000003000                        END: passed after 3 steps",
+        ];
+        assert_eq!(lines, expected);
+        // It is there once: it has not changed.
+        let records = records.records();
+        let states = records.iter().filter_map(|record| match record {
+            Record::State(state) => Some((state.task, &*state.text)),
+            _ => None,
+        });
+        assert_eq!(states.collect::<Vec<_>>(), [(2, "Till { sum: 3 }")]);
+        let outcome = answer.outcome(&crate::process::Exit::Code(70), "");
+        assert_eq!(outcome.to_string(), "violated: till: the sum is 4");
     }
 
     #[test]

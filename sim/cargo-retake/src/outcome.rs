@@ -104,6 +104,15 @@ impl Answer {
                 busy: self.busy(),
             },
             OutcomeKind::StepLimit => Outcome::StepLimit { busy: self.busy() },
+            OutcomeKind::Violated => Outcome::Violated {
+                task: self
+                    .recent
+                    .last()
+                    .map_or_else(|| self.test(), |task| self.label(*task)),
+                what: text.to_owned(),
+                check: String::new(),
+                is_count: false,
+            },
             OutcomeKind::Diverged => Outcome::Diverged {
                 reason: text.to_owned(),
             },

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use retake_live::identity;
 use retake_sim::{Outcome, Place, Stats};
 use retake_traces::error::TraceError;
-use retake_traces::record::{End, Panic, Record, Step, StepKind, Task, TaskKind};
+use retake_traces::record::{End, Event, Panic, Record, State, Step, StepKind, Task, TaskKind};
 use retake_traces::sink::Sink;
 use retake_traces::time::nanos;
 use retake_traces::{Label, Layers};
@@ -20,6 +21,8 @@ pub(crate) struct Recorder<'a> {
     next_task: u32,
     /// The last step, which waits for what it has taken.
     open: Option<OpenStep>,
+    /// The last state of each actor.
+    states: BTreeMap<u32, String>,
     error: Option<TraceError>,
 }
 
@@ -27,6 +30,8 @@ struct OpenStep {
     step: Step,
     messages: Vec<String>,
     cause: Option<u64>,
+    /// What follows its message and its cause.
+    texts: Vec<Record>,
 }
 
 /// Tasks that have not been announced and are named by their numbers, at most.
@@ -40,6 +45,7 @@ impl<'a> Recorder<'a> {
             labels: BTreeMap::new(),
             next_task: 0,
             open: None,
+            states: BTreeMap::new(),
             error: None,
         }
     }
@@ -88,6 +94,7 @@ impl<'a> Recorder<'a> {
             step,
             messages: Vec::new(),
             cause: None,
+            texts: Vec::new(),
         });
     }
 
@@ -95,6 +102,39 @@ impl<'a> Recorder<'a> {
     pub(crate) fn message(&mut self, type_name: &str) {
         if let Some(open) = &mut self.open {
             open.messages.push(short_type(type_name));
+        }
+    }
+
+    /// The message that it has taken last is this one, as text.
+    pub(crate) fn message_text(&mut self, text: &str) {
+        if let Some(open) = &mut self.open {
+            open.messages.pop();
+            open.messages.push(clean(text));
+        }
+    }
+
+    /// The state of an actor, where it has changed.
+    pub(crate) fn state(&mut self, task: u32, text: &str) {
+        let text = clean(text);
+        if let Some(open) = &mut self.open
+            && self.layers.states
+            && self.states.get(&task) != Some(&text)
+        {
+            self.states.insert(task, text.clone());
+            open.texts.push(Record::State(State {
+                task,
+                text,
+                at_end: false,
+            }));
+        }
+    }
+
+    /// A line of the story.
+    pub(crate) fn line(&mut self, text: &str) {
+        if let Some(open) = &mut self.open
+            && self.layers.story
+        {
+            open.texts.push(Record::Event(Event::log(clean(text))));
         }
     }
 
@@ -111,6 +151,7 @@ impl<'a> Recorder<'a> {
             mut step,
             messages,
             cause,
+            texts,
         }) = self.open.take()
         else {
             return;
@@ -124,6 +165,9 @@ impl<'a> Recorder<'a> {
         }
         if let Some(cause) = cause.filter(|_| self.layers.causality) {
             self.write(&Record::Cause(cause));
+        }
+        for text in texts {
+            self.write(&text);
         }
     }
 
@@ -149,4 +193,10 @@ impl<'a> Recorder<'a> {
         }));
         self.error
     }
+}
+
+/// A text of an actor without addresses and the insides of ports. ractor's numbers of actors are
+/// the same in each run of a process.
+fn clean(text: &str) -> String {
+    identity::clean(text.to_owned(), |actor| Some(format!("actor {actor}")))
 }

@@ -110,7 +110,9 @@ impl Simulated {
     pub(crate) fn run_stock(&self) -> std::io::Result<Finished> {
         let folder = self.host.folders.take();
         let (limits, interrupt) = (self.settings.limits(), &self.host.interrupt);
-        process::run(&self.program, &[], &folder, limits, interrupt)
+        // Tests that search by themselves run once.
+        let live = [("RETAKE_LIVE", "1".into())];
+        process::run(&self.program, &live, &folder, limits, interrupt)
     }
 
     fn request(&self, case: &Case, wanted: &Wanted, records: bool) -> Result<Request, String> {

@@ -8,7 +8,8 @@
 //! `ends` who has ended, `deadlock` who waits for whom; `environment`, `net` and `fs` are what
 //! moves in addition to the tasks; [`rng`] and [`interpose`] are where randomness and clocks come from;
 //! `follow` and [`recording`] run what a live process has done; [`memory`] counts what is
-//! allocated, [`panics`] is where code panics, [`watchdog`] which step does not end.
+//! allocated, [`panics`] is where code panics, [`watchdog`] which step does not end;
+//! [`whole_program`] is about processes that are simulated as a whole.
 
 mod awaits;
 mod causes;
@@ -44,6 +45,7 @@ mod task;
 mod timers;
 mod view;
 pub mod watchdog;
+pub mod whole_program;
 
 use retake_live::identity;
 

@@ -98,7 +98,7 @@ pub fn violated(what: impl Display) {
 /// `{first} and {second} lead`: what it says now does not tell it from others.
 pub fn violated_as(check: &str, what: impl Display) {
     let what = what.to_string();
-    match engine::with(|engine| engine.violated(&what, check)) {
+    match engine::simulating(|engine| engine.violated(&what, check)) {
         Some(()) => crate::gate::stop_step(),
         None => tracing::error!(target: "retake::violated", "{what}"),
     }
@@ -106,13 +106,13 @@ pub fn violated_as(check: &str, what: impl Display) {
 
 /// Note whether a goal is reached; see [`sometimes!`](crate::sometimes).
 pub fn goal(name: &'static str, reached: bool) {
-    engine::with(|engine| engine.goal(name, reached));
+    engine::simulating(|engine| engine.goal(name, reached));
 }
 
 /// Whether the place of this name is to misbehave now; see [`buggify!`](crate::buggify).
 #[must_use]
 pub fn buggify(site: &'static str) -> bool {
-    engine::with(|engine| engine.buggify(site)).unwrap_or(false)
+    engine::simulating(|engine| engine.buggify(site)).unwrap_or(false)
 }
 
 /// How this request of the service of that name fails on purpose, if it does. The code then

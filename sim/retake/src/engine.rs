@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Waker;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use retake_core::service::ServiceFailure;
 use tokio::task::AbortHandle;
 
 pub use retake_core::step::{StepEnd, StepKind};
+
+use crate::whole_program::{self, WholeProgram};
 
 /// The simulation's own number of an actor or task, given in the order of starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -305,11 +307,12 @@ impl Drop for Installed {
     }
 }
 
-/// The engine of this thread or the recorder, while it is asked: what it does until this is
-/// dropped is its own work. Without the type of the question, which is compiled often.
+/// The engine of this thread, or what is asked without one, while it is asked: what it does until
+/// this is dropped is its own work. Without the type of the question, which is compiled often.
 enum Asked {
     Engine(Rc<dyn Engine>, u8),
     Recorder(Recorder),
+    WholeProgram,
 }
 
 impl Asked {
@@ -319,12 +322,38 @@ impl Asked {
         ENGINE.try_with(Self::installed).ok()?
     }
 
-    /// The engine of this thread or else the recorder; neither of a thread that has ended.
+    /// The engine of this thread, or else what threads without one ask; none of a thread that
+    /// has ended.
     #[inline]
-    fn either() -> Option<Self> {
+    fn any() -> Option<Self> {
         match ENGINE.try_with(Self::installed).ok()? {
-            None if IS_RECORDING.load(Ordering::Relaxed) => Self::recorder(),
+            None if WITHOUT_ENGINE.load(Ordering::Relaxed) != NOTHING => Self::without_engine(),
             engine => engine,
+        }
+    }
+
+    /// The engine of this thread, or else the simulation of the whole process.
+    #[inline]
+    fn simulation() -> Option<Self> {
+        Self::any().filter(|asked| !matches!(asked, Self::Recorder(_)))
+    }
+
+    #[cold]
+    fn without_engine() -> Option<Self> {
+        match WITHOUT_ENGINE.load(Ordering::SeqCst) {
+            NOTHING => None,
+            RECORDER => Self::recorder(),
+            WHOLE_PROGRAM => Some(Self::WholeProgram),
+            _ => {
+                let found = match whole_program::is_on() {
+                    true => WHOLE_PROGRAM,
+                    false => NOTHING,
+                };
+                // A recorder may have been installed meanwhile.
+                let order = Ordering::SeqCst;
+                let _ = WITHOUT_ENGINE.compare_exchange(UNKNOWN, found, order, order);
+                Self::without_engine()
+            }
         }
     }
 
@@ -337,7 +366,7 @@ impl Asked {
 
     #[cold]
     fn recorder() -> Option<Self> {
-        let recorder = RECORDER.read().unwrap_or_else(PoisonError::into_inner);
+        let recorder = INSTALLED.read().unwrap_or_else(PoisonError::into_inner);
         recorder.clone().map(Self::Recorder)
     }
 
@@ -346,6 +375,7 @@ impl Asked {
         match self {
             Self::Engine(engine, _) => &**engine,
             Self::Recorder(recorder) => &**recorder,
+            Self::WholeProgram => &WholeProgram,
         }
     }
 }
@@ -366,45 +396,60 @@ pub fn with<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
     Some(ask(asked.get()))
 }
 
+/// Ask the engine of this thread, or else the simulation of the whole process, if there is either.
+#[inline]
+pub fn simulating<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
+    let asked = Asked::simulation()?;
+    Some(ask(asked.get()))
+}
+
 /// An engine that records a live process: asked by all threads without a simulation.
 pub type Recorder = Arc<dyn Engine + Send + Sync>;
 
-/// Whether there is a recorder. Without one, reading this is the whole cost of a gate.
-static IS_RECORDING: AtomicBool = AtomicBool::new(false);
-static RECORDER: RwLock<Option<Recorder>> = RwLock::new(None);
+/// What threads without an engine ask. Where it is nothing, reading this is the whole cost of a
+/// gate.
+static WITHOUT_ENGINE: AtomicU8 = AtomicU8::new(UNKNOWN);
+/// It is found out by the first question.
+const UNKNOWN: u8 = 0;
+const NOTHING: u8 = 1;
+const RECORDER: u8 = 2;
+/// The process is simulated as a whole.
+const WHOLE_PROGRAM: u8 = 3;
+static INSTALLED: RwLock<Option<Recorder>> = RwLock::new(None);
 
 /// Take a recorder in for the whole process; false if there is one already.
 #[must_use]
 pub fn install_recorder(recorder: Recorder) -> bool {
-    let mut slot = RECORDER.write().unwrap_or_else(PoisonError::into_inner);
+    let mut slot = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
     if slot.is_some() {
         return false;
     }
     *slot = Some(recorder);
-    IS_RECORDING.store(true, Ordering::SeqCst);
+    WITHOUT_ENGINE.store(RECORDER, Ordering::SeqCst);
     true
 }
 
 /// Let the recorder go.
 pub fn uninstall_recorder() {
-    IS_RECORDING.store(false, Ordering::SeqCst);
-    let mut slot = RECORDER.write().unwrap_or_else(PoisonError::into_inner);
+    WITHOUT_ENGINE.store(UNKNOWN, Ordering::SeqCst);
+    let mut slot = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
     let recorder = slot.take();
     drop(slot);
     drop(recorder);
 }
 
-/// Ask the engine of this thread or else the recorder, if there is either.
+/// Ask the engine of this thread, or else the recorder or the simulation of the whole process, if
+/// there is one of them.
 #[inline]
 pub fn gating<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    let asked = Asked::either()?;
+    let asked = Asked::any()?;
     Some(ask(asked.get()))
 }
 
 /// Ask the recorder, where no simulation runs.
 #[inline]
 pub fn recording<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    if !IS_RECORDING.load(Ordering::Relaxed) || Asked::engine().is_some() {
+    if WITHOUT_ENGINE.load(Ordering::Relaxed) != RECORDER || Asked::engine().is_some() {
         return None;
     }
     let asked = Asked::recorder()?;

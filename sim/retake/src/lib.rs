@@ -49,10 +49,12 @@
 pub mod checks;
 pub mod engine;
 pub mod gate;
+mod linked;
 pub mod live;
 mod random;
 pub mod record;
 mod time;
+mod whole_program;
 
 use std::future::Future;
 
@@ -219,7 +221,7 @@ macro_rules! event {
 #[doc(hidden)]
 pub fn log_event(text: impl FnOnce() -> String, module: &'static str) {
     let mut text = Some(text);
-    let is_wanted = engine::with(|engine| {
+    let is_wanted = engine::simulating(|engine| {
         let is_wanted = engine.wants().messages;
         // As the engine's own work: a run that is recorded allocates no more than others do.
         if is_wanted && let Some(text) = text.take() {

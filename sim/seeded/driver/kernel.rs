@@ -49,8 +49,14 @@ thread_local! {
 
 /// Whether this process is simulated.
 #[inline]
-pub(crate) fn is_on() -> bool {
+pub(super) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
+}
+
+/// Whether this thread is simulated now.
+#[inline]
+pub(crate) fn is_simulated() -> bool {
+    me().is_some()
 }
 
 /// The number of this thread, if it is simulated and not in the driver.
@@ -65,6 +71,13 @@ pub(super) fn me() -> Option<u32> {
 /// This thread is simulated, or is so no longer.
 pub(super) fn be(number: Option<u32>) {
     let _ = ME.try_with(|me| me.set(number));
+}
+
+/// Take this thread out of the simulation, or back in.
+pub(super) fn set_aside(on: bool) {
+    if is_on() {
+        let _ = INSIDE.try_with(|inside| inside.set(on));
+    }
 }
 
 /// Use the state. This thread has the turn, and is not in the driver yet.

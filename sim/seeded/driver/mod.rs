@@ -6,7 +6,7 @@
 //!
 //! `symbols` and `files` have the functions of the C library by which threads, waits, clocks, entropy
 //! and descriptors are reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
-//! choice, `state` what it is made from, `record` what is recorded for the process that started this one. `core`
+//! choice, `state` what it is made from, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
 //! is the core of Retake, from which strategies come.
 
 #![allow(warnings)]
@@ -18,6 +18,8 @@ mod files;
 mod kernel;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod messages;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod program;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod record;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -42,9 +44,9 @@ mod linux {
     use super::kernel::{self, me, with};
     use super::record::Tag;
     use super::settings::Settings;
-    use super::{files, symbols, sys, threads};
+    use super::{files, program, symbols, sys, threads};
 
-    pub(crate) use super::kernel::is_on;
+    pub(crate) use super::kernel::is_simulated;
     pub(crate) use super::messages::*;
     pub(crate) use super::tasks::*;
 
@@ -56,6 +58,7 @@ mod linux {
     extern "C" fn start() {
         symbols::keep();
         files::keep();
+        program::keep();
         if let Some(settings) = Settings::take() {
             kernel::start(settings);
             // SAFETY: the function takes and returns nothing.

@@ -35,6 +35,7 @@ pub(super) enum Tag {
     Ended = 11,
     Stats = 12,
     Main = 13,
+    Text = 14,
 }
 
 pub(super) struct Record {

@@ -8,7 +8,7 @@ use retake_core::outcome::OutcomeKind;
 use retake_core::step::StepKind;
 use retake_core::strategy::Hold;
 
-use crate::event::{Event, TaskKind};
+use crate::event::{Event, TaskKind, TextKind};
 
 const MAGIC: &[u8; 8] = b"RTKSEED1";
 
@@ -204,6 +204,16 @@ impl Reader<'_> {
                 type_name: self.text()?,
                 file: self.text()?,
                 line: self.small()?,
+            },
+            14 => Event::Text {
+                task: self.small()?,
+                kind: {
+                    let number = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+                    *TextKind::ALL
+                        .get(number)
+                        .ok_or("there is no such kind of text")?
+                },
+                text: self.text()?,
             },
             _ => return Err("there is no such event"),
         })

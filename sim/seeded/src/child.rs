@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use retake_core::strategy::Hold;
 
 pub use crate::answer::{AnswerError, read};
-pub use crate::event::{Event, TaskKind};
+pub use crate::event::{Event, TaskKind, TextKind};
 
 /// What a run is made from.
 #[derive(Clone, Debug)]

@@ -55,24 +55,25 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
         "core: handle.shared.seeded.share_core(core)".to_owned()
     })?;
 
-    let block_on = "if crate::retake::is_on() { return self.block_on_seeded(handle, blocking, future.as_mut()); }";
+    let block_on = "if crate::retake::is_simulated() { return self.block_on_seeded(handle, blocking, future.as_mut()); }";
     source.behind_first_of_closure("CurrentThread", "block_on", "blocking", block_on)?;
     // Tasks of a runtime with several threads may block in place.
     source.change_argument(("CurrentThread", "block_on"), "enter_runtime", 1, |stock| {
         format!("{stock} || handle.as_current_thread().has_simulated_threads()")
     })?;
     // What yields while its thread has handed over the core is not deferred: nobody would wake it.
-    let without_core = "if crate::retake::is_on() && self.core.borrow().is_none() { \
+    let without_core = "if crate::retake::is_simulated() && self.core.borrow().is_none() { \
         waker.wake_by_ref(); return; }";
     source.at_start_of("Context", None, "defer", without_core)?;
-    let shutdown = "if crate::retake::is_on() { self.end_workers(handle.as_current_thread()); }";
+    let shutdown =
+        "if crate::retake::is_simulated() { self.end_workers(handle.as_current_thread()); }";
     source.at_start_of("CurrentThread", None, "shutdown", shutdown)?;
 
     let schedule = "crate::retake::ready(self.shared.seeded.number, task.retake_id()); \
         self.shared.seeded.ensure_driver(self);";
     source.at_start_of("Handle", Some("Schedule"), "schedule", schedule)?;
     // What is woken by a thread that has handed over the core is for the one that has it.
-    let has_core = "(!crate::retake::is_on() || cx.core.borrow().is_some())";
+    let has_core = "(!crate::retake::is_simulated() || cx.core.borrow().is_some())";
     source.add_guard("Handle", Some("Schedule"), "schedule", has_core)?;
     let ended = "crate::retake::ended(task.retake_id());";
     source.at_start_of("Handle", Some("Schedule"), "release", ended)?;
@@ -104,7 +105,7 @@ fn budget(source: &mut Source) -> Result<(), String> {
 
 /// A task of a runtime with several threads that blocks in place hands over the core.
 fn block_in_place(source: &mut Source) -> Result<(), String> {
-    let blocks = "let f = if crate::retake::is_on() { \
+    let blocks = "let f = if crate::retake::is_simulated() { \
         match scheduler::current_thread::block_in_place(f) { Ok(it) => return it, Err(f) => f } \
         } else { f };";
     source.at_start_of_function("block_in_place", blocks)
@@ -126,7 +127,7 @@ fn spawn(source: &mut Source) -> Result<(), String> {
 fn builder(source: &mut Source) -> Result<(), String> {
     source.change_arm("Builder", "build", "Kind::MultiThread", |stock| {
         format!(
-            "if crate::retake::is_on() {{ \
+            "if crate::retake::is_simulated() {{ \
                 crate::retake::with_threads(|| self.build_current_thread_runtime()) \
             }} else {{ {stock} }}"
         )
@@ -149,7 +150,7 @@ fn handle(source: &mut Source) -> Result<(), String> {
 
 /// Tasks of a `LocalSet` run one at a time, by the seed.
 fn local_set(source: &mut Source) -> Result<(), String> {
-    let seeded = "if crate::retake::is_on() { return self.tick_seeded(); }";
+    let seeded = "if crate::retake::is_simulated() { return self.tick_seeded(); }";
     source.at_start_of("LocalSet", None, "tick", seeded)?;
     append_with_coop(source, LOCAL);
     Ok(())

@@ -13,6 +13,24 @@ pub enum TaskKind {
     Task,
 }
 
+/// What a text of another crate of Retake is, in the program that is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextKind {
+    /// The name of the task that runs.
+    Name,
+    /// The message that it handles.
+    Message,
+    /// The state that its actor has before.
+    State,
+    /// A line for the story.
+    Line,
+}
+
+impl TextKind {
+    /// All of them, by their numbers in what is recorded.
+    pub(crate) const ALL: [Self; 4] = [Self::Name, Self::Message, Self::State, Self::Line];
+}
+
 /// An entry of what a run has recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -98,6 +116,15 @@ pub enum Event {
     /// What may make this run differ from another one of its seed.
     Note {
         /// In words.
+        text: String,
+    },
+    /// A text of another crate of Retake in the program.
+    Text {
+        /// What it is.
+        kind: TextKind,
+        /// The task that runs.
+        task: u32,
+        /// The text.
         text: String,
     },
     /// The driver has ended the process.

@@ -18,6 +18,7 @@ const DRIVER_FILES: &[(&str, &str)] = &[
     ("kernel.rs", include_str!("../driver/kernel.rs")),
     ("messages.rs", include_str!("../driver/messages.rs")),
     ("mod.rs", include_str!("../driver/mod.rs")),
+    ("program.rs", include_str!("../driver/program.rs")),
     ("record.rs", include_str!("../driver/record.rs")),
     ("settings.rs", include_str!("../driver/settings.rs")),
     ("state.rs", include_str!("../driver/state.rs")),

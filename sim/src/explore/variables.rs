@@ -17,8 +17,11 @@ const REPLAY: &str = "RETAKE_REPLAY";
 const ISOLATION: &str = "RETAKE_ISOLATION";
 const TIMEOUT: &str = "RETAKE_TIMEOUT";
 const MEMORY_MB: &str = "RETAKE_MEMORY_MB";
+const LIVE: &str = "RETAKE_LIVE";
 
-const OF_TESTS: [&str; 7] = [SEEDS, SEED, STRATEGY, REPLAY, ISOLATION, TIMEOUT, MEMORY_MB];
+const OF_TESTS: [&str; 8] = [
+    SEEDS, SEED, STRATEGY, REPLAY, ISOLATION, TIMEOUT, MEMORY_MB, LIVE,
+];
 
 /// Variables that Retake sets by itself. A name that is near to none of a test's, such as
 /// one of a build script, is left to its reader.
@@ -51,6 +54,8 @@ pub(super) struct Variables {
     pub(super) timeout: Option<Duration>,
     /// The largest address space of a run, in megabytes.
     pub(super) memory_mb: Option<u64>,
+    /// Once and without a simulation, as any other asynchronous test.
+    pub(super) is_live: bool,
 }
 
 impl Variables {
@@ -94,6 +99,13 @@ impl Variables {
                     variables.memory_mb = Some(megabytes.map_err(|_| {
                         format!("invalid {MEMORY_MB} `{value}`: write a number of megabytes")
                     })?);
+                }
+                LIVE => {
+                    variables.is_live = match &*value {
+                        "0" => false,
+                        "1" => true,
+                        _ => return Err(format!("invalid {LIVE} `{value}`: write 1, or 0")),
+                    };
                 }
                 name if OTHERS.contains(&name) => {}
                 name if OF_ATTRIBUTES.contains(&&*short(name).to_lowercase()) => {
@@ -210,6 +222,7 @@ mod tests {
             ),
             ("RETAKE_FAULTS", "swarm", "write `faults = …`"),
             ("RETAKE_STEPS", "5", "write `steps = …`"),
+            ("RETAKE_LIVE", "yes", "invalid RETAKE_LIVE `yes`"),
         ] {
             let found = parse(&[("RETAKE_REPLAY", "a.json"), (name, value)]).unwrap_err();
             assert!(found.contains(part), "{name}: {found}");

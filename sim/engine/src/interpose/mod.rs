@@ -15,6 +15,7 @@ use std::cell::{Cell, RefCell};
 use rand_chacha::ChaCha8Rng;
 
 pub(crate) mod heap;
+pub(crate) mod seeded;
 #[cfg(all(feature = "interpose", target_os = "linux"))]
 mod symbols;
 
@@ -109,10 +110,17 @@ pub fn prepare() {
 
 /// Takes this thread's entropy and clocks over until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Interposed(());
+pub(crate) struct Interposed {
+    /// The whole process was simulated, from which the thread was taken out.
+    is_aside: bool,
+}
 
 impl Interposed {
     pub(crate) fn start(seed: u64, allows_threads: bool) -> Self {
+        let is_aside = seeded::simulates_thread();
+        if is_aside {
+            seeded::set_thread_aside(true);
+        }
         SEED.set(seed);
         NOW_NS.set(0);
         WALL_OFFSET_NS.set(0);
@@ -123,7 +131,7 @@ impl Interposed {
         #[cfg(all(feature = "interpose", target_os = "linux"))]
         symbols::start();
         ACTIVE.set(true);
-        Self(())
+        Self { is_aside }
     }
 }
 
@@ -131,6 +139,9 @@ impl Drop for Interposed {
     fn drop(&mut self) {
         ACTIVE.set(false);
         ENTROPY.set(None);
+        if self.is_aside {
+            seeded::set_thread_aside(false);
+        }
     }
 }
 

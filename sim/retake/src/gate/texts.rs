@@ -9,9 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::engine::{self, Engine};
 
 pub(super) fn short_name<T>() -> String {
-    let full = type_name::<T>();
+    short_name_of(type_name::<T>()).to_owned()
+}
+
+/// A type's name without its path and parameters.
+pub(crate) fn short_name_of(full: &'static str) -> &'static str {
     let head = full.split('<').next().unwrap_or(full);
-    head.rsplit("::").next().unwrap_or(head).to_owned()
+    head.rsplit("::").next().unwrap_or(head)
 }
 
 /// The number of an enum value's variant.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use retake_engine::{HORIZON_MAX, StrategyError};
+use retake_engine::{HORIZON_MAX, StrategyError, whole_program};
 use retake_traces::RunConfig;
 use retake_traces::time::{nanos, parse_duration};
 
@@ -149,7 +149,9 @@ impl Test {
     /// Run it: saved cases first, then the plain run and the seeds, one in a hundred twice.
     ///
     /// `RETAKE_SEEDS`, `RETAKE_SEED`, `RETAKE_STRATEGY`, `RETAKE_ISOLATION`, `RETAKE_TIMEOUT`
-    /// and `RETAKE_MEMORY_MB` replace what the attribute says; with `RETAKE_REPLAY` the case in that file is run and nothing else.
+    /// and `RETAKE_MEMORY_MB` replace what the attribute says; with `RETAKE_REPLAY` the case in that
+    /// file is run and nothing else. With `RETAKE_LIVE=1` the test runs once without a simulation,
+    /// and so it does in a process that `cargo retake` simulates as a whole.
     ///
     /// # Panics
     /// If a run fails, with its story.
@@ -165,8 +167,10 @@ impl Test {
                 }
             });
         }
-        // They are part of outcomes: thousands of them on the terminal help nobody.
-        retake_engine::panics::quiet();
+        if whole_program::is_simulated() {
+            // Who simulates the process chooses seeds, shrinks and reports.
+            return run_plainly(&scenario);
+        }
         if let Err(what) = self.check(scenario) {
             panic!("{what}");
         }
@@ -174,6 +178,12 @@ impl Test {
 
     fn check(&self, scenario: Scenario) -> Result<(), String> {
         let variables = Variables::read()?;
+        if variables.is_live {
+            run_plainly(&scenario);
+            return Ok(());
+        }
+        // They are part of outcomes: thousands of them on the terminal help nobody.
+        retake_engine::panics::quiet();
         let scenario = self.isolate(scenario, &variables)?;
         self.report_orphans();
         if let Some(file) = &variables.replay {
@@ -322,5 +332,12 @@ impl Test {
             self.story(&case, &explanation),
             self.footer(file, trace.ok().as_deref())
         ))
+    }
+}
+
+/// Run it once, as any other asynchronous test.
+fn run_plainly(scenario: &Scenario) {
+    if let Err(error) = whole_program::block_on(scenario.code()()) {
+        panic!("no runtime can be built: {error}");
     }
 }

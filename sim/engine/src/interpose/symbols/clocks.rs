@@ -8,7 +8,7 @@ use libc::{clockid_t, time_t, timespec, timeval};
 use super::library::library;
 use super::{fail, is_simulated};
 use crate::interpose::{
-    CLOCK_READS, MONOTONIC_START_S, NOW_NS, READS_WITHOUT_WAITING, WALL_OFFSET_NS, asked,
+    CLOCK_READS, MONOTONIC_START_S, NOW_NS, READS_WITHOUT_WAITING, WALL_OFFSET_NS, asked, seeded,
 };
 
 const NS_PER_S: u64 = 1_000_000_000;
@@ -108,7 +108,7 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
         return 0;
     }
     type ClockGettime = unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int;
-    let library = library!(CLOCK_GETTIME as ClockGettime);
+    let library = seeded::clock_gettime().or_else(|| library!(CLOCK_GETTIME as ClockGettime));
     // SAFETY: the arguments are the caller's own, for the function of that name.
     unsafe {
         match library {
@@ -159,7 +159,7 @@ unsafe extern "C" fn gettimeofday(now: *mut timeval, zone: *mut c_void) -> c_int
         return 0;
     }
     type Gettimeofday = unsafe extern "C" fn(*mut timeval, *mut c_void) -> c_int;
-    let library = library!(GETTIMEOFDAY as Gettimeofday);
+    let library = seeded::gettimeofday().or_else(|| library!(GETTIMEOFDAY as Gettimeofday));
     // SAFETY: the arguments are the caller's own, for the function of that name.
     unsafe {
         match library {

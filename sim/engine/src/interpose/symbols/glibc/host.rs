@@ -9,6 +9,7 @@ use rand_core::Rng;
 
 use super::super::library::library;
 use super::super::{fail, is_simulated};
+use crate::interpose::seeded;
 use crate::interpose::{PROCESSORS, SEED};
 
 /// Process ids begin here in a simulation, above those that Linux gives: a signal to one of
@@ -91,6 +92,10 @@ unsafe extern "C" fn sched_getaffinity(pid: pid_t, size: usize, mask: *mut cpu_s
         } else {
             fail(libc::EINVAL)
         };
+    }
+    if let Some(sched_getaffinity) = seeded::sched_getaffinity() {
+        // SAFETY: the arguments are the caller's own, for the function of that name.
+        return unsafe { sched_getaffinity(pid, size, mask) };
     }
     // SAFETY: the arguments are the caller's own, for the system call of that name, which
     // gives how many bytes it has written, at most `size`.

@@ -9,6 +9,7 @@ use libc::{pthread_attr_t, pthread_t};
 use super::super::is_simulated;
 use super::super::library::library;
 use super::place;
+use crate::interpose::seeded;
 use crate::interpose::{ALLOWS_THREADS, HAS_THREADS, asked, outside};
 
 type Routine = extern "C" fn(*mut c_void) -> *mut c_void;
@@ -65,7 +66,12 @@ unsafe extern "C" fn pthread_create(
         }
         let _ = HAS_THREADS.try_with(|has| has.set(true));
     }
-    match library!(PTHREAD_CREATE as PthreadCreate) {
+    let library = if is_simulated() {
+        None
+    } else {
+        seeded::pthread_create()
+    };
+    match library.or_else(|| library!(PTHREAD_CREATE as PthreadCreate)) {
         // SAFETY: the arguments are the caller's own, for the function of that name.
         Some(create) => unsafe { create(thread, attributes, routine, argument) },
         None => libc::EAGAIN,

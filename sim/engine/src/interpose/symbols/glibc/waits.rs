@@ -13,6 +13,7 @@ use libc::{clockid_t, timespec};
 
 use super::super::{clocks, entropy, fail, is_simulated};
 use super::host;
+use crate::interpose::seeded;
 use crate::interpose::{HAS_THREADS, asked};
 
 const NS_PER_S: i64 = 1_000_000_000;
@@ -95,6 +96,10 @@ unsafe extern "C" fn nanosleep(time: *const timespec, rest: *mut timespec) -> c_
             None => fail(libc::EINVAL),
         };
     }
+    if let Some(nanosleep) = seeded::nanosleep() {
+        // SAFETY: the arguments are the caller's own, for the function of that name.
+        return unsafe { nanosleep(time, rest) };
+    }
     // SAFETY: the arguments are the caller's own, for the system call of that name.
     unsafe {
         system(
@@ -124,6 +129,10 @@ unsafe extern "C" fn clock_nanosleep(
         }
         sleep_for(nanoseconds);
         return 0;
+    }
+    if let Some(clock_nanosleep) = seeded::clock_nanosleep() {
+        // SAFETY: the arguments are the caller's own, for the function of that name.
+        return unsafe { clock_nanosleep(clock, flags, time, rest) };
     }
     let arguments = [
         clock as usize,
@@ -223,6 +232,10 @@ unsafe extern "C" fn syscall(
         if let Some(result) = unsafe { simulated(number, arguments) } {
             return answer(result);
         }
+    }
+    if let Some(syscall) = seeded::syscall() {
+        // SAFETY: as the caller promises.
+        return unsafe { syscall(number, a, b, c, d, e, f) };
     }
     // SAFETY: as the caller promises.
     unsafe { system(number, arguments) }
