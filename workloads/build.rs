@@ -11,14 +11,24 @@ const CRATES: [&str; 4] = ["traces", "sim", "actors", "workloads"];
 const LIBRARIES: [&str; 4] = ["ractor", "tokio", "rand_chacha", "rand_distr"];
 
 fn main() {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let repository = package.join("..");
+    let is_in_repository = CRATES.iter().all(|name| repository.join(name).is_dir());
     let mut files = Vec::new();
-    for name in CRATES {
-        let folder = workspace.join(name);
-        collect(&folder, &mut files);
-    }
-    files.sort();
     let mut hasher = Xxh3Default::new();
+    let workspace = if is_in_repository {
+        for name in CRATES {
+            collect(&repository.join(name), &mut files);
+        }
+        repository
+    } else {
+        // A package of a registry has the other crates in exactly its own version, whose sources
+        // do not change.
+        collect(package, &mut files);
+        hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
+        package.to_owned()
+    };
+    files.sort();
     for file in &files {
         let name = file
             .strip_prefix(&workspace)
@@ -28,6 +38,7 @@ fn main() {
         hasher.update(name.as_bytes());
         hasher.update(&fs::read(file).unwrap_or_default());
     }
+    // A package brings the one with which `cargo install --locked` builds it.
     let lock = workspace.join("Cargo.lock");
     println!("cargo::rerun-if-changed={}", lock.display());
     let lock = fs::read_to_string(lock).unwrap_or_default();
