@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use retake_sim::explore::{STEP_LIMIT, Search};
+use retake_sim::explore::{STEP_LIMIT, Search, WholeProgram};
 use retake_sim::{HORIZON_MAX, RunConfig, parse_duration};
 use retake_traces::time::nanos;
 
@@ -19,7 +19,8 @@ use crate::cargo_arguments::CargoArgs;
 /// scheduler inside. No file of the project changes. What fails under a seed fails under it
 /// again.
 ///
-/// Exit codes: 0 passed, 1 something failed, 2 nothing could be judged.
+/// Exit codes: 0 passed, 1 something failed, 2 nothing could be judged, 3 nothing failed, but
+/// a test is not repeatable.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo-retake",
@@ -56,15 +57,22 @@ pub(crate) enum Command {
     Export(InspectArgs),
     /// Compare two traces by what caused what.
     Diff(InspectArgs),
+    /// Used by `cargo retake` itself: keeps the program of an example of documentation.
+    #[command(name = crate::doctests::KEEPER, hide = true)]
+    Keeper(StartArgs),
     /// Used by `cargo retake` itself: notes how cargo starts a program.
     #[command(name = crate::environment::RUNNER, hide = true)]
-    Runner {
-        /// Where it is noted.
-        folder: PathBuf,
-        /// What cargo starts.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-        program: Vec<OsString>,
-    },
+    Runner(StartArgs),
+}
+
+/// What a runner gets.
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// Where it writes.
+    pub(crate) folder: PathBuf,
+    /// What cargo starts.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub(crate) program: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -86,43 +94,40 @@ pub(crate) struct TestArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Arguments of the program.
-    #[arg(last = true, value_name = "ARGUMENT")]
-    pub(crate) arguments: Vec<OsString>,
     #[command(flatten)]
     pub(crate) exploration: Exploration,
     #[command(flatten)]
-    pub(crate) cargo: CargoArgs,
+    pub(crate) program: ProgramArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The case, a file in retake-cases.
-    pub(crate) case: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: CaseArgs,
     /// Write a trace of it.
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Arguments of the program, if it is one and no test.
-    #[arg(last = true, value_name = "ARGUMENT")]
-    pub(crate) arguments: Vec<OsString>,
-    #[command(flatten)]
-    pub(crate) limits: Limits,
-    #[command(flatten)]
-    pub(crate) cargo: CargoArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CaseArgs {
     /// The case, a file in retake-cases.
     pub(crate) case: PathBuf,
-    /// Arguments of the program, if it is one and no test.
-    #[arg(last = true, value_name = "ARGUMENT")]
-    pub(crate) arguments: Vec<OsString>,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+}
+
+/// A program that is built and run.
+#[derive(Debug, Args)]
+pub(crate) struct ProgramArgs {
+    /// Arguments of the program. A test takes none.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
     #[command(flatten)]
     pub(crate) cargo: CargoArgs,
 }
@@ -164,35 +169,40 @@ pub(crate) struct Exploration {
     /// Run further seeds of a test also where one hangs.
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Let tests pass whose two runs of one seed differ. The report says so in any case.
+    #[arg(long)]
+    pub(crate) allow_unrepeatable: bool,
     /// Write what was found as JSON; to the standard output if FILE is `-`.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
+    virtual_time: VirtualTime,
+    #[command(flatten)]
     pub(crate) limits: Limits,
 }
 
-/// What a step takes of virtual time unless the command line says otherwise, in nanoseconds.
-const STEP_NS: u64 = 1000;
-/// One in so many messages is held up, likewise.
-const PREEMPT: u64 = 16;
-
-/// Limits of each run.
+/// How virtual time goes on and ends: a part of each case.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Limits {
+struct VirtualTime {
     /// Virtual time that a step takes, in nanoseconds. With 0 time moves only when nothing
     /// can run.
-    #[arg(long, default_value_t = STEP_NS, value_name = "NS")]
-    pub(crate) step_ns: u64,
+    #[arg(long, default_value_t = WholeProgram::default().step_ns, value_name = "NS")]
+    step_ns: u64,
     /// On a runtime of several threads one in so many messages is held up between being taken
     /// and being handled; 0 for none.
-    #[arg(long, default_value_t = PREEMPT, value_name = "N")]
-    pub(crate) preempt: u64,
+    #[arg(long, default_value_t = WholeProgram::default().preempt, value_name = "N")]
+    preempt: u64,
     /// End of virtual time, for example 90s or 2h; reaching it is a failure.
     #[arg(long, default_value = "1h", value_parser = horizon)]
     horizon: Duration,
     /// Largest number of steps of a run; reaching it is a failure.
     #[arg(long, default_value_t = STEP_LIMIT, value_parser = clap::value_parser!(u64).range(1..))]
     step_limit: u64,
+}
+
+/// What each run may take of this machine.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Limits {
     /// The largest memory of a run for data, in megabytes.
     #[arg(long, default_value_t = 4096, value_name = "MB",
           value_parser = clap::value_parser!(u64).range(64..=1 << 20))]
@@ -253,27 +263,20 @@ impl Exploration {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.jobs.map_or_else(cores, |jobs| jobs as usize)
     }
-}
 
-impl Limits {
     pub(crate) fn config(&self) -> RunConfig {
         RunConfig {
-            horizon_ns: nanos(self.horizon),
-            step_limit: self.step_limit,
+            horizon_ns: nanos(self.virtual_time.horizon),
+            step_limit: self.virtual_time.step_limit,
             ..RunConfig::default()
         }
     }
 
-    /// As on a command line, as far as a saved case does not have them and they are not usual.
-    pub(crate) fn to_repeat(&self) -> Vec<String> {
-        let mut words = Vec::new();
-        if self.step_ns != STEP_NS {
-            words.push(format!("--step-ns={}", self.step_ns));
+    pub(crate) fn whole_program(&self) -> WholeProgram {
+        WholeProgram {
+            step_ns: self.virtual_time.step_ns,
+            preempt: self.virtual_time.preempt,
         }
-        if self.preempt != PREEMPT {
-            words.push(format!("--preempt={}", self.preempt));
-        }
-        words
     }
 }
 
@@ -329,10 +332,25 @@ mod tests {
     }
 
     #[test]
-    fn only_an_unusual_setting_is_repeated() {
-        assert!(test("test").exploration.limits.to_repeat().is_empty());
-        let limits = test("test --step-ns 0").exploration.limits;
-        assert_eq!(limits.to_repeat(), ["--step-ns=0"]);
+    fn a_replay_takes_from_its_case_what_makes_the_run() {
+        let settings = test("test --step-ns 0").exploration.whole_program();
+        assert_eq!((settings.step_ns, settings.preempt), (0, 16));
+        for option in [
+            "--step-ns=0",
+            "--preempt=0",
+            "--horizon=1s",
+            "--step-limit=5",
+        ] {
+            let error = parse(&format!("replay a.json {option}")).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("unexpected argument"), "{text}");
+        }
+        let line = "replay a.json --timeout 5s -p shop -- argument";
+        let Command::Replay(args) = parse(line).unwrap().command else {
+            panic!("{line}");
+        };
+        assert_eq!(args.of.case, PathBuf::from("a.json"));
+        assert_eq!(args.of.program.arguments, ["argument"]);
     }
 
     #[test]

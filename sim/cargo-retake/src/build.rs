@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use crate::cargo_arguments::CargoArgs;
-use crate::environment::{self, toml_text};
+use crate::doctests::{self, Doctests};
+use crate::environment::{self, RUNNER, toml_text};
 use crate::error::Error;
 use crate::process::Program;
 use crate::project::{Project, cargo};
@@ -18,6 +19,8 @@ use crate::project::{Project, cargo};
 pub(crate) enum Built {
     /// Targets with their tests.
     Tests,
+    /// The examples of documentation.
+    Doctests,
     /// A binary or an example as it is.
     Binary,
 }
@@ -30,6 +33,9 @@ pub(crate) struct Binary {
     pub(crate) id: String,
     /// The folder of its package.
     pub(crate) package: PathBuf,
+    /// Whether Rust's harness of tests is in it; otherwise it is one test, or has a harness of
+    /// its own.
+    pub(crate) has_harness: bool,
     /// With its environment, and no arguments.
     pub(crate) program: Program,
 }
@@ -61,6 +67,7 @@ struct Profile {
 struct Artifact {
     id: String,
     package: PathBuf,
+    has_harness: bool,
     executable: PathBuf,
 }
 
@@ -84,6 +91,32 @@ pub(crate) fn build(
     builder.with_environment(artifacts)
 }
 
+/// Have rustdoc build the examples of documentation, and find them. `filter` is what Rust's
+/// harness takes to choose some.
+///
+/// # Errors
+/// If cargo cannot do it.
+pub(crate) fn build_doctests(
+    project: &Project,
+    copy: &Path,
+    args: &CargoArgs,
+    filter: &[String],
+) -> Result<Doctests, Error> {
+    let builder = Builder {
+        project,
+        copy,
+        args,
+        built: Built::Doctests,
+    };
+    let folder = tempfile::tempdir().map_err(Error::of("create", Path::new("a folder")))?;
+    let runner = environment::runner(&builder.triple()?, doctests::KEEPER, folder.path())?;
+    let mut command = builder.command("test", &[runner]);
+    command.args(args.verbosity()).args(builder.targets());
+    // Those of all packages, although each fails.
+    command.arg("--no-fail-fast").arg("--").args(filter);
+    doctests::build(command, folder)
+}
+
 struct Builder<'a> {
     project: &'a Project,
     copy: &'a Path,
@@ -94,7 +127,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn name(&self) -> &'static str {
         match self.built {
-            Built::Tests => "test",
+            Built::Tests | Built::Doctests => "test",
             Built::Binary => "run",
         }
     }
@@ -121,14 +154,20 @@ impl Builder<'_> {
     fn targets(&self) -> Vec<OsString> {
         match self.built {
             Built::Tests => self.args.tested(),
+            Built::Doctests => self.args.documented(),
             Built::Binary => self.args.run(),
         }
+    }
+
+    /// What is built for.
+    fn triple(&self) -> Result<String, Error> {
+        self.args.target.clone().map_or_else(host, Ok)
     }
 
     /// Have cargo build; it says itself how far it is, and what does not compile.
     fn compile(&self) -> Result<Vec<Artifact>, Error> {
         let (name, more) = match self.built {
-            Built::Tests => ("test", ["--no-run"].as_slice()),
+            Built::Tests | Built::Doctests => ("test", ["--no-run"].as_slice()),
             Built::Binary => ("build", [].as_slice()),
         };
         let mut command = self.command(name, &[]);
@@ -176,6 +215,7 @@ impl Builder<'_> {
         let package = self.project.package(&message.package_id)?;
         Some(Artifact {
             id: id(&package.name, &target),
+            has_harness: package.has_harness(target.kind(), &target.name),
             package: package.manifest_path.parent()?.to_owned(),
             executable,
         })
@@ -184,11 +224,7 @@ impl Builder<'_> {
     /// Add how cargo starts each. Of several binaries, `cargo run` starts one.
     fn with_environment(&self, mut artifacts: Vec<Artifact>) -> Result<Vec<Binary>, Error> {
         let folder = tempfile::tempdir().map_err(Error::of("create", Path::new("a folder")))?;
-        let triple = match &self.args.target {
-            Some(triple) => triple.clone(),
-            None => host()?,
-        };
-        let runner = environment::runner(&triple, folder.path())?;
+        let runner = environment::runner(&self.triple()?, RUNNER, folder.path())?;
         let mut command = self.command(self.name(), &[runner]);
         command.arg("--quiet").args(self.targets());
         let output = command
@@ -213,6 +249,7 @@ impl Builder<'_> {
                 Ok(Binary {
                     id: artifact.id,
                     package: artifact.package,
+                    has_harness: artifact.has_harness,
                     program: Program {
                         executable: artifact.executable,
                         arguments: Vec::new(),
@@ -225,10 +262,16 @@ impl Builder<'_> {
     }
 }
 
+impl Target {
+    fn kind(&self) -> &str {
+        self.kind.first().map_or("lib", String::as_str)
+    }
+}
+
 /// The name of a target among those of a project.
 fn id(package: &str, target: &Target) -> String {
     let name = &target.name;
-    let kind = target.kind.first().map_or("lib", String::as_str);
+    let kind = target.kind();
     match kind {
         "test" => format!("{package}::{name}"),
         "bin" | "example" | "bench" => format!("{package}::{kind}/{name}"),
@@ -281,7 +324,8 @@ pub(crate) fn linked(executable: &Path, copy: &Path, stock: &Path) -> Result<Lin
     })
 }
 
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+/// Whether there is a text among these bytes.
+pub(crate) fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     let Some((first, _)) = wanted.split_first() else {
         return true;
     };

@@ -33,6 +33,9 @@ pub(crate) struct CargoArgs {
     /// This integration test.
     #[arg(long, value_name = "NAME")]
     test: Vec<String>,
+    /// The examples of documentation, and nothing else.
+    #[arg(long, conflicts_with_all = ["lib", "bins", "bin", "tests", "test", "examples", "example"])]
+    pub(crate) doc: bool,
     /// All examples.
     #[arg(long)]
     examples: bool,
@@ -171,6 +174,14 @@ impl CargoArgs {
         words.values("--test", &self.test);
         words.flag("--examples", self.examples);
         words.values("--example", &self.example);
+        words.0
+    }
+
+    /// The examples of documentation.
+    pub(crate) fn documented(&self) -> Vec<OsString> {
+        let mut words = Words::default();
+        self.packages(&mut words);
+        words.flag("--doc", true);
         words.0
     }
 

@@ -1,30 +1,30 @@
 //! The commands: `test`, `run`, `replay` and `explain`.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use retake_sim::Run;
-use retake_sim::explore::{Case, signature};
+use retake_sim::explore::{Case, WholeProgram, signature};
 use retake_traces::writer::TraceWriter;
 use serde_json::json;
 
-use crate::arguments::{CaseArgs, Exploration, Limits, ReplayArgs, RunArgs, TestArgs};
-use crate::build::{Binary, Built, build};
+use crate::arguments::{CaseArgs, Exploration, Limits, ProgramArgs, ReplayArgs, RunArgs, TestArgs};
+use crate::build::{Binary, Built, build, build_doctests};
 use crate::cargo_arguments::CargoArgs;
+use crate::doctests::Doctests;
 use crate::error::Error;
 use crate::harness::{Filter, Listed};
 use crate::interrupt::Interrupt;
 use crate::judge::{self, Rules, judge};
-use crate::judged::Judged;
+use crate::judged::{Judged, Verdict};
 use crate::process::Folders;
 use crate::progress::{Progress, now};
 use crate::project::Project;
 use crate::report::{self, Printer};
 use crate::simulated::{Host, Settings, Simulated};
-use crate::subject::{Subject, of_case};
+use crate::subject::{Subject, built_for, of_case, parts};
 use crate::{copy, os};
 
 /// How a command ended.
@@ -32,6 +32,8 @@ use crate::{copy, os};
 pub(crate) enum Status {
     Passed,
     Failed,
+    /// Nothing failed, but a test is no function of its seed.
+    NotRepeatable,
 }
 
 /// A project that was built.
@@ -39,13 +41,26 @@ struct Prepared {
     project: Project,
     copy: PathBuf,
     binaries: Vec<Binary>,
+    doctests: Option<Doctests>,
     host: Host,
 }
 
-fn prepare(args: &CargoArgs, built: Built, jobs: usize) -> Result<Prepared, Error> {
+/// Build what is to run; of the examples of documentation those that `filter` chooses.
+fn prepare(
+    args: &CargoArgs,
+    built: Built,
+    filter: &[String],
+    jobs: usize,
+) -> Result<Prepared, Error> {
     let project = Project::find(args)?;
     let copy = copy::of(&project.tokio, &project.folder)?;
-    let binaries = build(&project, &copy, args, built)?;
+    let (binaries, doctests) = match built {
+        Built::Doctests => {
+            let doctests = build_doctests(&project, &copy, args, filter)?;
+            (Vec::new(), Some(doctests))
+        }
+        Built::Tests | Built::Binary => (build(&project, &copy, args, built)?, None),
+    };
     if !os::can_fix_addresses() {
         eprintln!(
             "note: this system does not let addresses be the same in each process (personality(2) \
@@ -59,6 +74,7 @@ fn prepare(args: &CargoArgs, built: Built, jobs: usize) -> Result<Prepared, Erro
         project,
         copy,
         binaries,
+        doctests,
         host: Host {
             folders: Arc::new(folders),
             interrupt,
@@ -66,40 +82,48 @@ fn prepare(args: &CargoArgs, built: Built, jobs: usize) -> Result<Prepared, Erro
     })
 }
 
-fn settings(limits: &Limits) -> Settings {
+fn settings(limits: &Limits, whole_program: WholeProgram) -> Settings {
     Settings {
-        step_ns: limits.step_ns,
-        preempt: limits.preempt,
+        whole_program,
         time_max: limits.timeout,
         memory_max: limits.memory_limit << 20,
     }
 }
 
 fn rules(args: &Exploration, cargo: &CargoArgs, prepared: &Prepared, subjects: usize) -> Rules {
-    let mut to_repeat = cargo.to_repeat();
-    to_repeat.extend(args.limits.to_repeat());
     Rules {
         seeds: args.seeds(),
         search: args.strategy.clone(),
-        config: args.limits.config(),
-        settings: settings(&args.limits),
+        config: args.config(),
+        settings: settings(&args.limits, args.whole_program()),
         until_failure: args.until_failure,
         keep_going: args.keep_going,
+        allow_unrepeatable: args.allow_unrepeatable,
         until: args.time_limit.map(|limit| now() + limit),
         // Several tests at a time come before several runs of one: tests may use files and
         // ports with fixed names.
         jobs: (args.jobs() / subjects.max(1)).max(1),
         copy: prepared.copy.clone(),
         tokio: prepared.project.tokio.folder.clone(),
-        to_repeat,
+        to_repeat: cargo.to_repeat(),
     }
 }
 
 pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error> {
     let filter = Filter::new(args.filter.as_ref(), &args.harness);
     let jobs = args.exploration.jobs();
-    let prepared = prepare(&args.cargo, Built::Tests, jobs)?;
+    let built = match args.cargo.doc {
+        true => Built::Doctests,
+        false => Built::Tests,
+    };
+    let prepared = prepare(&args.cargo, built, &filter.arguments, jobs)?;
     let (mut subjects, mut ignored) = (Vec::new(), 0);
+    if let Some(doctests) = &prepared.doctests {
+        subjects.clone_from(&doctests.subjects);
+        for name in &doctests.others {
+            eprintln!("note: {name} does not compile, or is to panic: not run");
+        }
+    }
     for binary in &prepared.binaries {
         let host = &prepared.host;
         let listed = filter.list(binary, &host.folders, &host.interrupt);
@@ -111,10 +135,8 @@ pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error
                 ignored += some;
                 subjects.extend(names.iter().map(|test| Subject::test(binary, test)));
             }
-            Listed::Other => eprintln!(
-                "note: {} does not list its tests, since it has a harness of its own: not run",
-                binary.id
-            ),
+            Listed::Whole => subjects.push(Subject::program(binary, Vec::new())),
+            Listed::Other => eprintln!("note: {} does not list its tests: not run", binary.id),
         }
     }
     let rules = rules(&args.exploration, &args.cargo, &prepared, subjects.len());
@@ -130,15 +152,16 @@ pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error
 
 pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Status, Error> {
     let jobs = args.exploration.jobs();
-    let prepared = prepare(&args.cargo, Built::Binary, jobs)?;
+    let ProgramArgs { arguments, cargo } = &args.program;
+    let prepared = prepare(cargo, Built::Binary, &[], jobs)?;
     let subjects: Vec<Subject> = prepared
         .binaries
         .iter()
-        .map(|binary| Subject::program(binary, args.arguments.clone()))
+        .map(|binary| Subject::program(binary, arguments.clone()))
         .collect();
-    let mut rules = rules(&args.exploration, &args.cargo, &prepared, subjects.len());
-    if !args.arguments.is_empty() {
-        let arguments = args.arguments.iter().map(|it| it.to_string_lossy());
+    let mut rules = rules(&args.exploration, cargo, &prepared, subjects.len());
+    if !arguments.is_empty() {
+        let arguments = arguments.iter().map(|it| it.to_string_lossy());
         rules.to_repeat.push("--".to_owned());
         rules.to_repeat.extend(arguments.map(String::from));
     }
@@ -155,10 +178,13 @@ fn finish(all: &[Judged], args: &Exploration, prepared: &Prepared) -> Result<Sta
     if prepared.host.interrupt.is_asked() {
         return Err(Error::Interrupted);
     }
+    let is_repeatable = |judged: &Judged| judged.verdict != Verdict::NotRepeatable;
     Ok(if all.iter().any(Judged::failed) {
         Status::Failed
-    } else {
+    } else if all.iter().all(is_repeatable) {
         Status::Passed
+    } else {
+        Status::NotRepeatable
     })
 }
 
@@ -253,27 +279,36 @@ pub(crate) struct Loaded {
     pub(crate) case: Case,
     simulated: Arc<Simulated>,
     interrupt: Interrupt,
+    /// Its program is there for as long.
+    _doctests: Option<Doctests>,
 }
 
 impl Loaded {
     /// Build the program of a case.
-    pub(crate) fn new(
-        file: &Path,
-        arguments: &[OsString],
-        limits: &Limits,
-        cargo: &CargoArgs,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(args: &CaseArgs) -> Result<Self, Error> {
+        let file = &args.case;
         let case = Case::load(file)?;
-        let is_test = case.scenario.contains(' ');
-        let built = if is_test { Built::Tests } else { Built::Binary };
-        let prepared = prepare(cargo, built, 1)?;
-        let subject = of_case(file, &case, arguments, &prepared.binaries)?;
+        let ProgramArgs { arguments, cargo } = &args.program;
+        // rustdoc divides a filter at its blanks: the file of an example has none.
+        let words = parts(&case).1.and_then(|test| test.split(' ').next());
+        let filter: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        let prepared = prepare(cargo, built_for(&case), &filter, 1)?;
+        let subject = match &prepared.doctests {
+            Some(doctests) => doctests.of_case(file, &case)?,
+            None => of_case(file, &case, arguments, &prepared.binaries)?,
+        };
         let interrupt = prepared.host.interrupt.clone();
-        let simulated = Simulated::new(&subject, settings(limits), prepared.host);
+        let simulated = Simulated::new(
+            &subject,
+            // Cases of earlier versions were made with what is usual.
+            settings(&args.limits, case.whole_program.unwrap_or_default()),
+            prepared.host,
+        );
         Ok(Self {
             case,
             simulated,
             interrupt,
+            _doctests: prepared.doctests,
         })
     }
 
@@ -310,7 +345,7 @@ impl Loaded {
 }
 
 pub(crate) fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Status, Error> {
-    let loaded = Loaded::new(&args.case, &args.arguments, &args.limits, &args.cargo)?;
+    let loaded = Loaded::new(&args.of)?;
     let run = match &args.trace {
         Some(path) => loaded.record(path)?,
         None => {
@@ -353,7 +388,7 @@ pub(crate) fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Status, E
 }
 
 pub(crate) fn explain(args: &CaseArgs, out: &mut dyn Write) -> Result<Status, Error> {
-    let loaded = Loaded::new(&args.case, &args.arguments, &args.limits, &args.cargo)?;
+    let loaded = Loaded::new(args)?;
     let story = judge::story(&loaded.case, &loaded.simulated.scenario());
     loaded.check()?;
     writeln!(out, "{story}")?;

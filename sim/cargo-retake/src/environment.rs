@@ -32,29 +32,20 @@ pub(crate) struct Noted {
 /// If the note cannot be written.
 pub(crate) fn note(folder: &Path, program: &[OsString]) -> Result<(), Error> {
     let executable = program.first().cloned().unwrap_or_default();
-    let present = env::current_dir().map_err(Error::of("find", Path::new(".")))?;
-    let noted = Noted {
-        executable: present.join(&executable),
-        folder: present,
-        environment: env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-    };
     let name = format!("{:016x}.json", xxh3_64(executable.as_encoded_bytes()));
-    let path = folder.join(name);
-    let text = serde_json::to_vec(&noted).map_err(std::io::Error::from)?;
-    fs::write(&path, text).map_err(Error::of("write", &path))
+    Noted::of_this_process(Path::new(&executable))?.write(&folder.join(name))
 }
 
-/// The setting by which cargo starts this program instead of what it has built for `triple`.
+/// The setting by which cargo starts this program, with this command, instead of what it has
+/// built for `triple`.
 ///
 /// # Errors
 /// If it is not known where this program is.
-pub(crate) fn runner(triple: &str, folder: &Path) -> Result<String, Error> {
+pub(crate) fn runner(triple: &str, command: &str, folder: &Path) -> Result<String, Error> {
     let myself = env::current_exe().map_err(Error::of("find", Path::new("cargo-retake")))?;
     let words = [
         &*myself.to_string_lossy(),
-        RUNNER,
+        command,
         &*folder.to_string_lossy(),
     ]
     .map(toml_text);
@@ -74,15 +65,46 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Noted>, Error> {
     let entries = fs::read_dir(folder).map_err(Error::of("read", folder))?;
     entries
         .map(|entry| {
-            let path = entry.map_err(Error::of("read", folder))?.path();
-            let text = fs::read(&path).map_err(Error::of("read", &path))?;
-            let noted = serde_json::from_slice(&text).map_err(std::io::Error::from);
-            noted.map_err(Error::of("read", &path))
+            let entry = entry.map_err(Error::of("read", folder))?;
+            Noted::read(&entry.path())
         })
         .collect()
 }
 
 impl Noted {
+    /// How this process was started in the place of an executable.
+    pub(crate) fn of_this_process(executable: &Path) -> Result<Self, Error> {
+        let present = env::current_dir().map_err(Error::of("find", Path::new(".")))?;
+        let variables = env::vars_os();
+        Ok(Self {
+            executable: present.join(executable),
+            folder: present,
+            environment: variables
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
+        })
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
+        let text = serde_json::to_vec(self).map_err(std::io::Error::from)?;
+        fs::write(path, text).map_err(Error::of("write", path))
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read(path).map_err(Error::of("read", path))?;
+        let noted = serde_json::from_slice(&text).map_err(std::io::Error::from);
+        noted.map_err(Error::of("read", path))
+    }
+
+    /// The value of a variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let mut variables = self.environment.iter();
+        let found = variables.find(|(variable, _)| variable == name)?;
+        Some(found.1.clone())
+    }
+
     /// Whether it is about this executable.
     pub(crate) fn is_of(&self, executable: &Path) -> bool {
         self.executable == executable
@@ -113,7 +135,12 @@ mod tests {
 
     #[test]
     fn a_path_with_blanks_and_quotes_is_one_word() {
-        let setting = runner("x86_64-unknown-linux-gnu", Path::new("/my \"files\"")).unwrap();
+        let setting = runner(
+            "x86_64-unknown-linux-gnu",
+            RUNNER,
+            Path::new("/my \"files\""),
+        )
+        .unwrap();
         let value: toml::Table = setting.parse().unwrap();
         let runner = &value["target"]["x86_64-unknown-linux-gnu"]["runner"];
         assert_eq!(runner[1].as_str(), Some(RUNNER));

@@ -26,7 +26,9 @@ pub(crate) struct Filter {
 pub(crate) enum Listed {
     /// Their names, in its order, and how many of those that were asked for are ignored.
     Tests { names: Vec<String>, ignored: usize },
-    /// It has another harness.
+    /// It is one test as a whole.
+    Whole,
+    /// It has Rust's harness, and does not answer as that does.
     Other,
 }
 
@@ -34,6 +36,32 @@ impl Filter {
     pub(crate) fn new(filter: Option<&String>, harness: &[String]) -> Self {
         let arguments = filter.into_iter().chain(harness).cloned().collect();
         Self { arguments }
+    }
+
+    /// Whether a program that is one test is among those that are wanted, by its name.
+    fn has_whole(&self, name: &str) -> bool {
+        let is_exact = self.has("--exact");
+        let is_named = |word: &str| match is_exact {
+            true => name == word,
+            false => name.contains(word),
+        };
+        let (mut wanted, mut is_any) = (false, true);
+        let mut words = self.arguments.iter();
+        while let Some(word) = words.next() {
+            let skipped = match word.strip_prefix("--skip") {
+                Some("") => words.next().map(String::as_str),
+                Some(value) => value.strip_prefix('='),
+                None => None,
+            };
+            if skipped.is_some_and(is_named) {
+                return false;
+            }
+            if !word.starts_with('-') {
+                is_any = false;
+                wanted |= is_named(word);
+            }
+        }
+        (wanted || is_any) && !self.has("--ignored")
     }
 
     fn has(&self, option: &str) -> bool {
@@ -50,19 +78,31 @@ impl Filter {
         folders: &Folders,
         interrupt: &Interrupt,
     ) -> std::io::Result<Listed> {
-        let list = |more: &[&str]| -> std::io::Result<Option<Vec<String>>> {
-            let more = more.iter().map(|it| (*it).to_owned());
-            let arguments = ["--list", "--format", "terse"].map(str::to_owned);
-            let arguments = arguments.into_iter().chain(self.arguments.clone());
+        let list = |filter: &[String], more: &[&str]| -> std::io::Result<Option<Vec<String>>> {
+            let arguments = ["--list", "--format", "terse"].into_iter();
+            let arguments = arguments.chain(filter.iter().map(String::as_str));
             let program = Program {
-                arguments: arguments.chain(more).map(OsString::from).collect(),
+                arguments: arguments
+                    .chain(more.iter().copied())
+                    .map(OsString::from)
+                    .collect(),
                 ..binary.program.clone()
             };
             let folder = folders.take();
             let done = process::run(&program, &[], &folder, LIST_LIMITS, interrupt)?;
             Ok((done.exit == Exit::Code(0)).then(|| names(&done.printed)))
         };
-        let Some(all) = list(&[])? else {
+        if !binary.has_harness && list(&[], &[])?.is_none_or(|names| names.is_empty()) {
+            // A harness that is like Rust's would have listed tests.
+            return Ok(match self.has_whole(&binary.id) {
+                true => Listed::Whole,
+                false => Listed::Tests {
+                    names: Vec::new(),
+                    ignored: 0,
+                },
+            });
+        }
+        let Some(all) = list(&self.arguments, &[])? else {
             return Ok(Listed::Other);
         };
         if self.has("--ignored") || self.has("--include-ignored") {
@@ -71,7 +111,10 @@ impl Filter {
                 ignored: 0,
             });
         }
-        let ignored: BTreeSet<String> = list(&["--ignored"])?.into_iter().flatten().collect();
+        let ignored: BTreeSet<String> = list(&self.arguments, &["--ignored"])?
+            .into_iter()
+            .flatten()
+            .collect();
         let names: Vec<String> = all
             .iter()
             .filter(|name| !ignored.contains(*name))
@@ -100,6 +143,18 @@ pub(crate) fn alone(test: &str) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_is_one_test_is_chosen_by_its_name() {
+        let has = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            Filter::new(None, &words).has_whole("shop::whole")
+        };
+        assert!(has("") && has("who") && has("other who") && has("--skip other"));
+        assert!(has("--exact shop::whole") && has("--include-ignored"));
+        assert!(!has("other") && !has("--exact who") && !has("--ignored"));
+        assert!(!has("--skip who") && !has("who --skip=shop"));
+    }
 
     #[test]
     fn names_are_those_of_tests() {

@@ -60,7 +60,7 @@ fn recorded(file: &Path) -> Result<Option<Recorded>, Error> {
     let Ok(Command::Explain(args)) = usual.map(|cli| cli.command) else {
         return Ok(None);
     };
-    let loaded = Loaded::new(file, &[], &args.limits, &args.cargo)?;
+    let loaded = Loaded::new(&args)?;
     let folder = tempfile::tempdir().map_err(Error::of("create", Path::new("a folder")))?;
     let name = file.file_stem().unwrap_or_default();
     let path = folder.path().join(name).with_extension("retake");

@@ -39,6 +39,8 @@ pub(crate) struct Rules {
     pub(crate) until_failure: bool,
     /// It does not end with a run that hangs either.
     pub(crate) keep_going: bool,
+    /// One that is not repeatable passes.
+    pub(crate) allow_unrepeatable: bool,
     /// No seed begins later.
     pub(crate) until: Option<Instant>,
     /// Runs of one test at a time.
@@ -70,7 +72,7 @@ pub(crate) fn judge(
         progress,
         scenario: simulated.scenario(),
         simulated,
-        judged: Judged::new(subject),
+        judged: Judged::new(&subject.binary, subject.test.as_deref()),
     };
     judge.judge()?;
     let Judge {
@@ -114,6 +116,8 @@ impl Judge<'_> {
         }
         if !self.judged.failures.is_empty() {
             self.judged.verdict = Verdict::Failed;
+        } else if !self.judged.is_repeatable && !self.rules.allow_unrepeatable {
+            self.judged.verdict = Verdict::NotRepeatable;
         }
         Ok(())
     }
@@ -146,6 +150,7 @@ impl Judge<'_> {
         let strategy = self.rules.search.strategy(seed, STEPS_EXPECTED);
         let mut case = Case::new(self.subject.name(), self.rules.config.clone());
         (case.config.seed, case.config.strategy) = (seed, strategy);
+        case.whole_program = Some(self.rules.settings.whole_program);
         let first = case.run(&self.scenario);
         let found = self.simulated.found();
         if found.error.is_some() {
@@ -262,6 +267,7 @@ impl Judge<'_> {
             None => "it fails first in, first out".to_owned(),
         };
         let mut small = case;
+        small.whole_program = Some(self.rules.settings.whole_program);
         if is_explained && !small.hangs() {
             self.progress.say(&format!("shrinking {}", small.scenario));
             let shrunk = shrink_within(&small, self.scenario.clone(), SHRINK_TIME_MAX, |far| {

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use retake_sim::explore::Case;
 use serde::Serialize;
 
-use crate::subject::Subject;
-
 /// How a test was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,6 +13,8 @@ pub(crate) enum Verdict {
     Passed,
     /// It passes, and has nothing that a seed could put in another order.
     WithoutTasks,
+    /// It passes, and two runs of one seed are not the same.
+    NotRepeatable,
     /// It fails without a seed as well.
     FailsAsItIs,
     /// It fails under a seed.
@@ -72,10 +72,11 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    pub(crate) fn new(subject: &Subject) -> Self {
+    /// Nothing is known about it yet.
+    pub(crate) fn new(binary: &str, test: Option<&str>) -> Self {
         Self {
-            binary: subject.binary.clone(),
-            test: subject.test.clone(),
+            binary: binary.to_owned(),
+            test: test.map(str::to_owned),
             verdict: Verdict::Passed,
             seeds: 0,
             orders: 0,

@@ -3,7 +3,7 @@
 //!
 //! In reading order: `project` asks cargo for the project and its locked tokio, `copy` makes
 //! the seeded copy of that, `build` builds the targets against it, and `environment` finds out
-//! how cargo starts what was built. `harness` lists the tests, `subject` is one of them.
+//! how cargo starts what was built; `doctests` does both for examples of documentation. `harness` lists the tests, `subject` is one of them.
 //! `process` runs one in a process of its own, `answer`, `outcome` and `records` read what the seeded tokio
 //! says about the run, with names from `labels`; `simulated` makes a scenario of it that
 //! campaigns, shrinking and explanations of `retake-sim` take as any other. `judge` puts a test to
@@ -31,6 +31,8 @@ mod cargo_arguments;
 mod commands;
 #[cfg(target_os = "linux")]
 mod copy;
+#[cfg(target_os = "linux")]
+mod doctests;
 #[cfg(target_os = "linux")]
 mod environment;
 #[cfg(target_os = "linux")]
@@ -92,7 +94,7 @@ mod main {
     use crate::arguments::Command;
     use crate::commands::{self, Status};
     use crate::error::Error;
-    use crate::{environment, inspect};
+    use crate::{doctests, environment, inspect};
 
     pub(super) fn run(command: &Command) -> Result<ExitCode, Error> {
         let mut out = io::stdout();
@@ -114,14 +116,19 @@ mod main {
             Command::Debug(args) => return inspect::inspect("debug", args),
             Command::Export(args) => return inspect::inspect("export", args),
             Command::Diff(args) => return inspect::inspect("diff", args),
-            Command::Runner { folder, program } => {
-                environment::note(folder, program).map(|()| Status::Passed)
+            Command::Runner(args) => {
+                environment::note(&args.folder, &args.program).map(|()| Status::Passed)
+            }
+            // What failed is printed by rustdoc.
+            Command::Keeper(args) => {
+                doctests::keep(&args.folder, &args.program).map(|()| Status::Failed)
             }
         }?;
         out.flush()?;
         Ok(match status {
             Status::Passed => ExitCode::SUCCESS,
             Status::Failed => ExitCode::FAILURE,
+            Status::NotRepeatable => ExitCode::from(3),
         })
     }
 

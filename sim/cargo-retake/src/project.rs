@@ -46,6 +46,25 @@ pub(crate) struct Package {
     pub(crate) manifest_path: PathBuf,
 }
 
+impl Package {
+    /// Whether this target has Rust's harness of tests: `cargo metadata` does not say it.
+    pub(crate) fn has_harness(&self, kind: &str, target: &str) -> bool {
+        let text = fs::read_to_string(&self.manifest_path).unwrap_or_default();
+        let manifest: toml::Table = text.parse().unwrap_or_default();
+        let is_without = |it: &toml::Value| it.get("harness") == Some(&false.into());
+        match manifest.get(kind) {
+            Some(toml::Value::Array(targets)) => !targets.iter().any(|it| {
+                let is_named = it
+                    .get("name")
+                    .is_some_and(|name| name.as_str() == Some(target));
+                is_named && is_without(it)
+            }),
+            Some(library) => !is_without(library),
+            None => true,
+        }
+    }
+}
+
 /// cargo, as it has started this program.
 pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
@@ -236,6 +255,16 @@ mod tests {
             manifest_path: path,
             ..package("tokio", "1.47.0", source)
         }
+    }
+
+    #[test]
+    fn a_target_without_a_harness_is_known_by_its_manifest() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[[test]]\nname = \"whole\"\nharness = false\n[[test]]\nname = \"it\"";
+        let package = manifest(&folder, text, None);
+        assert!(!package.has_harness("test", "whole"));
+        assert!(package.has_harness("test", "it") && package.has_harness("test", "other"));
+        assert!(package.has_harness("bin", "whole") && package.has_harness("lib", "shop"));
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Printer {
         let line = match judged.verdict {
             Verdict::Failed | Verdict::FailsAsItIs => style(line).red().bold(),
             Verdict::Passed => style(line).green(),
+            Verdict::NotRepeatable => style(line).yellow().bold(),
             Verdict::WithoutTasks | Verdict::Interrupted => style(line).dim(),
         };
         writeln!(out, "  {} ... {line}", one_line(judged.name()))?;
@@ -46,8 +47,9 @@ fn in_words(judged: &Judged) -> String {
     let Judged { seeds, orders, .. } = judged;
     match judged.verdict {
         Verdict::Passed if !judged.is_repeatable => {
-            format!("{}, not repeatable", counted(*seeds, "seed"))
+            format!("{}, not repeatable: allowed", counted(*seeds, "seed"))
         }
+        Verdict::NotRepeatable => format!("NOT REPEATABLE, passes {}", counted(*seeds, "seed")),
         Verdict::Passed if *orders == 1 && *seeds > 1 => {
             format!("{}, 1 order: nothing to choose", counted(*seeds, "seed"))
         }
@@ -143,6 +145,10 @@ pub(crate) fn summary(all: &[Judged], ignored: usize, out: &mut dyn Write) -> io
     if without > 0 {
         let _ = write!(text, ", {without} of them without tasks");
     }
+    let unrepeatable = count(&|it| it.verdict == Verdict::NotRepeatable);
+    if unrepeatable > 0 {
+        let _ = write!(text, ", {unrepeatable} not repeatable");
+    }
     if cut > 0 {
         let _ = write!(text, ", {cut} interrupted");
     }
@@ -189,9 +195,13 @@ fn to_junit(all: &[Judged]) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for suite in all.chunk_by(|one, other| one.binary == other.binary) {
         let failures = suite.iter().filter(|it| it.failed()).count();
+        let errors = suite
+            .iter()
+            .filter(|it| it.verdict == Verdict::NotRepeatable);
+        let errors = errors.count();
         let _ = writeln!(
             text,
-            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\">",
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\">",
             xml(&suite[0].binary),
             suite.len()
         );
@@ -211,23 +221,31 @@ fn test_case(judged: &Judged, text: &mut String) {
         xml(&judged.binary),
         judged.seconds
     );
-    if !judged.failed() && judged.verdict != Verdict::Interrupted {
-        text.push_str("/>\n");
-        return;
-    }
-    text.push_str(">\n");
-    if judged.verdict == Verdict::Interrupted {
-        text.push_str("      <skipped message=\"interrupted\"/>\n");
-    } else {
-        let mut story = Vec::new();
-        // A list in memory takes everything.
-        let _ = failures(std::slice::from_ref(judged), &mut story);
-        let _ = writeln!(
-            text,
-            "      <failure message=\"{}\">{}</failure>",
-            xml(&in_words(judged)),
-            xml(String::from_utf8_lossy(&story).trim())
-        );
+    match judged.verdict {
+        Verdict::Passed | Verdict::WithoutTasks => {
+            text.push_str("/>\n");
+            return;
+        }
+        Verdict::Interrupted => text.push_str(">\n      <skipped message=\"interrupted\"/>\n"),
+        Verdict::NotRepeatable => {
+            let _ = writeln!(
+                text,
+                ">\n      <error type=\"not repeatable\" message=\"{}\">{}</error>",
+                xml(&in_words(judged)),
+                xml(&notes(judged).join("\n"))
+            );
+        }
+        Verdict::Failed | Verdict::FailsAsItIs => {
+            let mut story = Vec::new();
+            // A list in memory takes everything.
+            let _ = failures(std::slice::from_ref(judged), &mut story);
+            let _ = writeln!(
+                text,
+                ">\n      <failure message=\"{}\">{}</failure>",
+                xml(&in_words(judged)),
+                xml(String::from_utf8_lossy(&story).trim())
+            );
+        }
     }
     text.push_str("    </testcase>\n");
 }
@@ -258,20 +276,10 @@ mod tests {
 
     fn judged(verdict: Verdict) -> Judged {
         Judged {
-            binary: "shop::it".to_owned(),
-            test: Some("orders::are_kept".to_owned()),
             verdict,
             seeds: 100,
             orders: 87,
-            failing: 0,
-            is_cut: false,
-            steps: 0,
-            failures: Vec::new(),
-            printed: String::new(),
-            is_repeatable: true,
-            parting: None,
-            notes: Vec::new(),
-            seconds: 1.5,
+            ..Judged::new("shop::it", Some("orders::are_kept"))
         }
     }
 
@@ -328,8 +336,19 @@ mod tests {
         test.is_repeatable = false;
         test.notes.push("a real socket was used".to_owned());
         let text = printed(&test);
-        assert!(text.contains("100 seeds, not repeatable"), "{text}");
+        assert!(
+            text.contains("100 seeds, not repeatable: allowed"),
+            "{text}"
+        );
         assert!(text.contains("note: a real socket was used"), "{text}");
+        test.verdict = Verdict::NotRepeatable;
+        let text = printed(&test);
+        assert!(
+            text.contains("... NOT REPEATABLE, passes 100 seeds"),
+            "{text}"
+        );
+        assert!(text.contains("note: a real socket was used"), "{text}");
+        test.verdict = Verdict::Passed;
         test.is_repeatable = true;
         assert!(!printed(&test).contains("a real socket"));
         let mut out = Vec::new();
@@ -347,10 +366,19 @@ mod tests {
     fn a_report_for_machines_is_sound_xml() {
         let mut other = judged(Verdict::Passed);
         other.binary = "shop::<&\"\u{1}".to_owned();
-        let text = to_junit(&[judged(Verdict::Passed), failed(), other]);
-        assert!(text.contains("<testsuite name=\"shop::it\" tests=\"2\" failures=\"1\">"));
+        let mut unrepeatable = judged(Verdict::NotRepeatable);
+        (unrepeatable.is_repeatable, unrepeatable.parting) =
+            (false, Some("at step < 3".to_owned()));
+        let text = to_junit(&[judged(Verdict::Passed), failed(), unrepeatable, other]);
+        let suite = "<testsuite name=\"shop::it\" tests=\"3\" failures=\"1\" errors=\"1\">";
+        assert!(text.contains(suite), "{text}");
+        assert!(
+            text.contains("<error type=\"not repeatable\" message=\"NOT REPEATABLE, "),
+            "{text}"
+        );
+        assert!(text.contains("at step &lt; 3</error>"), "{text}");
         assert!(text.contains("<testsuite name=\"shop::&lt;&amp;&quot;\" tests=\"1\""));
         assert!(text.contains("passes if a &lt; b"), "{text}");
-        assert_eq!(text.matches("<testcase ").count(), 3);
+        assert_eq!(text.matches("<testcase ").count(), 4);
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use retake_sim::explore::{Case, External, ExternalRun, Scenario, Wanted};
+use retake_sim::explore::{Case, External, ExternalRun, Scenario, Wanted, WholeProgram};
 use retake_sim::{Outcome, Place, panics};
 use retake_traces::Layers;
 use retake_traces::TraceError;
@@ -21,11 +21,8 @@ use retake_seeded::child::{self, AnswerError, Event, Request};
 /// What all runs have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Virtual time that each step takes, in nanoseconds.
-    pub(crate) step_ns: u64,
-    /// One in so many messages is held up between being taken and being handled, in runtimes
-    /// of several threads; 0 for none.
-    pub(crate) preempt: u64,
+    /// What makes each run, unless its case has settings of its own.
+    pub(crate) whole_program: WholeProgram,
     /// Real time after which a run hangs.
     pub(crate) time_max: Duration,
     /// The largest memory of a run for data, in bytes.
@@ -52,7 +49,7 @@ pub(crate) struct Host {
 #[derive(Debug)]
 pub(crate) struct Simulated {
     program: Program,
-    /// The name of the test.
+    /// The name of the test that the harness runs in a thread; empty where it runs as a program.
     test: String,
     settings: Settings,
     host: Host,
@@ -86,7 +83,10 @@ impl Simulated {
     pub(crate) fn new(subject: &Subject, settings: Settings, host: Host) -> Arc<Self> {
         Arc::new(Self {
             program: subject.program.clone(),
-            test: subject.test.clone().unwrap_or_default(),
+            test: match &subject.test {
+                Some(test) if subject.has_harness => test.clone(),
+                _ => String::new(),
+            },
             settings,
             host,
             found: Mutex::default(),
@@ -127,14 +127,15 @@ impl Simulated {
             None => (&config.strategy, config.seed),
         };
         let (strategy, holds) = strategy_text(strategy)?;
+        let whole_program = case.whole_program.unwrap_or(self.settings.whole_program);
         Ok(Request {
             seed,
             strategy,
             holds,
             step_limit: config.step_limit,
             horizon_ns: config.horizon_ns,
-            step_ns: self.settings.step_ns,
-            preempt: self.settings.preempt,
+            step_ns: whole_program.step_ns,
+            preempt: whole_program.preempt,
             records,
             wants_holds: wanted.holds,
             answer: std::path::PathBuf::new(),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use retake_sim::explore::Case;
 
-use crate::build::Binary;
+use crate::build::{Binary, Built};
+use crate::doctests;
 use crate::error::Error;
 use crate::harness;
 use crate::process::Program;
@@ -20,6 +21,8 @@ pub(crate) struct Subject {
     pub(crate) binary: String,
     /// The test; none for the program as a whole.
     pub(crate) test: Option<String>,
+    /// Whether Rust's harness runs it, in a thread.
+    pub(crate) has_harness: bool,
     package: PathBuf,
     pub(crate) program: Program,
 }
@@ -28,7 +31,16 @@ impl Subject {
     pub(crate) fn test(binary: &Binary, test: &str) -> Self {
         Self {
             test: Some(test.to_owned()),
+            has_harness: true,
             ..Self::program(binary, harness::alone(test))
+        }
+    }
+
+    /// An example of documentation, which is a program.
+    pub(crate) fn example(binary: &Binary, name: &str) -> Self {
+        Self {
+            test: Some(name.to_owned()),
+            ..Self::program(binary, Vec::new())
         }
     }
 
@@ -37,6 +49,7 @@ impl Subject {
         Self {
             binary: binary.id.clone(),
             test: None,
+            has_harness: false,
             package: binary.package.clone(),
             program: Program {
                 arguments,
@@ -55,7 +68,8 @@ impl Subject {
 
     /// Where its saved cases are.
     fn folder(&self) -> PathBuf {
-        let name = self.name().replace("::", "-").replace(['/', ' ', ':'], "-");
+        let name = self.name().replace(['(', ')'], "").replace("::", "-");
+        let name = name.replace(['/', ' ', ':'], "-");
         self.package.join(CASES).join(name)
     }
 
@@ -76,6 +90,29 @@ impl Subject {
     }
 }
 
+/// The program of a case, and its test.
+pub(crate) fn parts(case: &Case) -> (&str, Option<&str>) {
+    match case.scenario.split_once(' ') {
+        Some((id, test)) => (id, Some(test)),
+        None => (&*case.scenario, None),
+    }
+}
+
+/// What has to be built for a case: a test, which may be a program as a whole, an example of
+/// documentation, or a program.
+pub(crate) fn built_for(case: &Case) -> Built {
+    if doctests::is_of(parts(case).0) {
+        return Built::Doctests;
+    }
+    let is_program = ["::bin/", "::example/"]
+        .iter()
+        .any(|it| case.scenario.contains(it));
+    match is_program && !case.scenario.contains(' ') {
+        true => Built::Binary,
+        false => Built::Tests,
+    }
+}
+
 /// The subject of a saved case, among these programs; `arguments` are for one that is no test.
 ///
 /// # Errors
@@ -86,10 +123,7 @@ pub(crate) fn of_case(
     arguments: &[OsString],
     binaries: &[Binary],
 ) -> Result<Subject, Error> {
-    let (id, test) = match case.scenario.split_once(' ') {
-        Some((id, test)) => (id, Some(test)),
-        None => (&*case.scenario, None),
-    };
+    let (id, test) = parts(case);
     let Some(binary) = binaries.iter().find(|binary| binary.id == id) else {
         let known: Vec<&str> = binaries.iter().map(|it| &*it.id).collect();
         return Err(Error::Project(format!(
@@ -119,6 +153,7 @@ mod tests {
         Binary {
             id: id.to_owned(),
             package: "/project".into(),
+            has_harness: true,
             program: Program {
                 executable: "/project/target/it".into(),
                 arguments: Vec::new(),
@@ -142,6 +177,19 @@ mod tests {
         let found = of_case(&file, &case, &[], &binaries).unwrap();
         assert_eq!(found.name(), "shop::it orders::are_kept");
         assert_eq!(found.program.arguments[0], "orders::are_kept");
+    }
+
+    #[test]
+    fn a_case_says_what_has_to_be_built() {
+        let built = |scenario: &str| built_for(&Case::new(scenario, RunConfig::default()));
+        assert_eq!(built("shop::bin/shop"), Built::Binary);
+        assert_eq!(built("shop::bin/shop tests::sells"), Built::Tests);
+        assert_eq!(built("shop::whole"), Built::Tests);
+        assert_eq!(
+            built("shop::doc src/lib.rs - serve (line 5)"),
+            Built::Doctests
+        );
+        assert_eq!(built("shop tests::sells"), Built::Tests);
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub struct Case {
     /// What makes the run. A shrunk case has its schedule as holds.
     #[serde(flatten)]
     pub config: RunConfig,
+    /// What else makes a run of a whole program; none for scenarios of actors, and in files of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_program: Option<WholeProgram>,
     /// The kind of its failure; none before it has run, and in files of earlier versions.
     #[serde(default)]
     pub failure: Option<FailureKind>,
@@ -39,6 +43,28 @@ pub struct Case {
     /// A hash over the sources of the program that found it; empty when unknown.
     #[serde(default)]
     pub code: String,
+}
+
+/// Settings that only runs of whole programs have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WholeProgram {
+    /// Virtual time that a step takes, in nanoseconds. With 0 time moves only when nothing can
+    /// run.
+    pub step_ns: u64,
+    /// On a runtime of several threads one in so many messages is held up between being taken
+    /// and being handled; 0 for none.
+    pub preempt: u64,
+}
+
+impl Default for WholeProgram {
+    /// A microsecond, and one in 16 messages.
+    fn default() -> Self {
+        Self {
+            step_ns: 1000,
+            preempt: 16,
+        }
+    }
 }
 
 /// The longest run of which two are compared, in steps: some ten megabytes each.
@@ -63,6 +89,7 @@ impl Case {
         Self {
             scenario: scenario.into(),
             config,
+            whole_program: None,
             failure: None,
             signature: String::new(),
             outcome: String::new(),

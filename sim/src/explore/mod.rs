@@ -87,7 +87,7 @@ mod walk;
 mod why;
 
 pub use campaign::{Campaign, Failure, History, SeedRun};
-pub use case::Case;
+pub use case::{Case, WholeProgram};
 pub use case_file::CaseError;
 pub use execution::{Executed, Execution};
 pub use exhaustive::{Exhausted, Exhaustive};

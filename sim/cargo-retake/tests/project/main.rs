@@ -2,111 +2,16 @@
 //! order of two tasks, a test that fails in any order, and others that pass.
 #![cfg(target_os = "linux")]
 
-use std::collections::BTreeMap;
+mod picture;
+mod shop;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
-const BUGGY: &str = "an_order_is_there_when_it_is_paid";
-
-/// The project, as it is checked in. One test at a time has it; what was built is kept.
-struct Project {
-    folder: PathBuf,
-    _alone: MutexGuard<'static, ()>,
-}
-
-fn project() -> Project {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shop");
-    for name in ["src", "tests", "retake-cases"] {
-        let _ = fs::remove_dir_all(folder.join(name));
-    }
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture");
-    copy(&fixture, &folder);
-    Project {
-        folder,
-        _alone: alone,
-    }
-}
-
-fn copy(from: &Path, into: &Path) {
-    fs::create_dir_all(into).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (path, target) = (entry.path(), into.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else if fs::read(&target).ok() != Some(fs::read(&path).unwrap()) {
-            // Others are older than what was built of them.
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
-impl Project {
-    fn retake(&self, arguments: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-retake"));
-        // As `cargo retake` starts it.
-        command.arg("retake").args(arguments.split(' '));
-        command.current_dir(&self.folder);
-        for name in ["CARGO_TARGET_DIR", "RUST_BACKTRACE", "RUST_TEST_THREADS"] {
-            command.env_remove(name);
-        }
-        command.output().unwrap()
-    }
-
-    /// Its output, where it ends with this exit code.
-    fn succeeds(&self, arguments: &str, code: i32) -> String {
-        let output = self.retake(arguments);
-        let text = String::from_utf8(output.stdout).unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{text}\n{error}");
-        text
-    }
-
-    fn refuses(&self, arguments: &str) -> String {
-        let output = self.retake(arguments);
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{error}");
-        error
-    }
-
-    /// Every file with what is in it, without what Retake makes.
-    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let mut files = BTreeMap::new();
-        read(&self.folder, &mut files);
-        files
-    }
-
-    /// The one saved case.
-    fn case(&self) -> PathBuf {
-        let folder = self
-            .folder
-            .join("retake-cases")
-            .join(format!("shop-orders-{BUGGY}"));
-        let mut files = fs::read_dir(folder).unwrap();
-        let case = files.next().unwrap().unwrap().path();
-        assert!(files.next().is_none());
-        case.strip_prefix(&self.folder).unwrap().to_owned()
-    }
-}
-
-fn read(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let is_retakes = path.ends_with("target/retake") || path.ends_with("retake-cases");
-        if path.is_dir() && !is_retakes {
-            read(&path, files);
-        } else if path.is_file() {
-            let bytes = fs::read(&path).unwrap();
-            files.insert(path, bytes);
-        }
-    }
-}
+use crate::shop::{BUGGY, copy, project};
 
 #[test]
 fn a_bug_of_order_is_found_made_small_and_run_again_and_nothing_of_the_project_changes() {
@@ -173,7 +78,7 @@ fn a_saved_case_comes_first_the_next_time_and_passes_once_the_bug_is_fixed() {
 #[test]
 fn a_case_is_explained_and_becomes_a_trace_and_a_page() {
     let project = project();
-    project.succeeds("test --test orders --seeds 10", 1);
+    project.succeeds("test --test orders --seeds 10 --step-ns 500", 1);
     let case = project.case();
     let case = case.display();
     let text = project.succeeds(&format!("explain {case}"), 0);
@@ -189,7 +94,10 @@ fn a_case_is_explained_and_becomes_a_trace_and_a_page() {
         "{text}"
     );
     let trace = "target/retake/case.retake";
-    project.succeeds(&format!("replay {case} --trace {trace}"), 1);
+    // The case has the time that a step takes.
+    assert!(text.contains("\n       1     0.0000005"), "{text}");
+    let said = project.succeeds(&format!("replay {case} --trace {trace}"), 1);
+    assert!(said.starts_with("fails as it did"), "{said}");
     let again = project.succeeds(&format!("show {trace}"), 0);
     assert_eq!(text, again);
     let page = "target/retake/case.html";
@@ -213,13 +121,32 @@ fn a_test_that_fails_in_any_order_is_told_from_one_that_depends_on_it() {
 #[test]
 fn a_test_that_is_no_function_of_its_seed_is_found_out() {
     let project = project();
-    let text = project.succeeds("test --test counted --seeds 5", 0);
+    let command =
+        "test --test counted --seeds 5 --junit target/retake/report --json target/retake/json";
+    let text = project.succeeds(command, 3);
     assert!(
-        text.contains("each_run_has_one_task_more ... 5 seeds, not repeatable"),
+        text.contains("each_run_has_one_task_more ... NOT REPEATABLE, passes 5 seeds"),
+        "{text}"
+    );
+    let xml = fs::read_to_string(project.folder.join("target/retake/report")).unwrap();
+    assert!(
+        xml.contains("<error type=\"not repeatable\" message="),
+        "{xml}"
+    );
+    let json = fs::read(project.folder.join("target/retake/json")).unwrap();
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["tests"][0]["verdict"], "not_repeatable");
+    assert!(
+        text.contains("two runs of one seed are not the same\n        first divergence at step "),
+        "{text}"
+    );
+    let text = project.succeeds("test --test counted --seeds 2 --allow-unrepeatable", 0);
+    assert!(
+        text.contains("... 2 seeds, not repeatable: allowed"),
         "{text}"
     );
     assert!(
-        text.contains("two runs of one seed are not the same\n        first divergence at step "),
+        text.contains("two runs of one seed are not the same"),
         "{text}"
     );
 }
@@ -244,7 +171,7 @@ fn tests_that_pass_say_how_many_orders_they_were_run_in() {
     );
     let xml = fs::read_to_string(report).unwrap();
     assert!(
-        xml.contains("<testsuite name=\"shop\" tests=\"2\" failures=\"0\">"),
+        xml.contains("<testsuite name=\"shop\" tests=\"2\" failures=\"0\" errors=\"0\">"),
         "{xml}"
     );
     let json = fs::read(project.folder.join("target/retake/json")).unwrap();
@@ -274,13 +201,7 @@ fn a_tokio_in_a_folder_is_replaced_as_one_of_a_registry_is() {
         manifest.parent().unwrap(),
         &Path::new(env!("CARGO_TARGET_TMPDIR")).join("tokio"),
     );
-    let edit = |name: &str, from: &str, to: &str| {
-        let path = project.folder.join(name);
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{text}");
-        fs::write(path, text.replace(from, to)).unwrap();
-    };
-    edit(
+    project.edit(
         "Cargo.toml",
         "tokio = { version = \"1.47\"",
         "tokio = { path = \"../tokio\"",
@@ -289,7 +210,7 @@ fn a_tokio_in_a_folder_is_replaced_as_one_of_a_registry_is() {
     let (_, entry) = lock.split_once("name = \"tokio\"\n").unwrap();
     let (_, source) = entry.split_once("\"\nsource").unwrap();
     let (source, _) = source.split_once("dependencies").unwrap();
-    edit("Cargo.lock", &format!("source{source}"), "");
+    project.edit("Cargo.lock", &format!("source{source}"), "");
 
     let text = project.succeeds("test --test orders --seeds 10 --locked --until-failure", 1);
     assert!(
@@ -315,6 +236,104 @@ fn a_program_is_run_under_many_seeds() {
 }
 
 #[test]
+fn a_program_without_the_harness_is_one_test() {
+    let project = project();
+    let text = project.succeeds("test --test whole --seeds 20", 1);
+    assert!(
+        text.contains("\nshop::whole\n  shop::whole ... FAILED under "),
+        "{text}"
+    );
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("replay: cargo retake "));
+    let text = project.succeeds(line.unwrap(), 1);
+    assert!(text.starts_with("fails as it did"), "{text}");
+    let text = project.succeeds("test --test whole another_name", 0);
+    assert!(text.contains("0 passed, 0 failed"), "{text}");
+}
+
+#[test]
+fn tests_of_all_packages_of_a_workspace_are_run() {
+    let project = project();
+    let text = project.succeeds("test --workspace --lib --seeds 3", 0);
+    assert!(
+        text.contains("\nshop\n  tests::a_till_that_waits_can_pay ... 3 seeds"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\ntill\n  a_till_of_another_package_can_pay ... 3 seeds"),
+        "{text}"
+    );
+    let text = project.succeeds("test -p till --seeds 3", 0);
+    assert!(
+        !text.contains("shop") && text.contains("1 passed, 0 failed"),
+        "{text}"
+    );
+}
+
+#[test]
+fn examples_of_documentation_are_run_as_tests() {
+    let project = project();
+    let text = project.succeeds("test --workspace --doc --seeds 20", 1);
+    assert!(
+        text.contains("\nshop::doc\n  src/lib.rs - serve (line 23) ... FAILED under "),
+        "{text}"
+    );
+    // One of several in a program.
+    assert!(
+        text.contains("\ntill::doc\n  till/src/lib.rs - (line 3) ... 20 seeds"),
+        "{text}"
+    );
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("replay: cargo retake "));
+    let text = project.succeeds(line.unwrap(), 1);
+    assert!(text.starts_with("fails as it did"), "{text}");
+}
+
+/// `cargo vendor`, and as few features as a test needs: they are all built again.
+#[test]
+fn vendored_sources_are_used_without_a_network() {
+    let project = project();
+    project.edit("Cargo.toml", "\"macros\", \"rt\"", "\"rt\"");
+    // The lock file is that of all features.
+    project.edit(
+        "Cargo.toml",
+        "[[test]]",
+        "[features]\nmacros = [\"tokio/macros\"]\n\n[[test]]",
+    );
+    fs::remove_file(project.folder.join("src/main.rs")).unwrap();
+    fs::remove_dir_all(project.folder.join("till")).unwrap();
+    project.edit("Cargo.toml", "members = [\"till\"]", "");
+    let lock = fs::read_to_string(project.folder.join("Cargo.lock")).unwrap();
+    let (head, till) = lock.split_once("[[package]]\nname = \"till\"").unwrap();
+    let rest = till.split_once("[[package]]").map_or("", |(_, rest)| rest);
+    let separator = if rest.is_empty() { "" } else { "[[package]]" };
+    fs::write(
+        project.folder.join("Cargo.lock"),
+        format!("{head}{separator}{rest}"),
+    )
+    .unwrap();
+    let vendored = Command::new(env!("CARGO"))
+        .args(["vendor", "--locked", "vendor"])
+        .current_dir(&project.folder)
+        .output()
+        .unwrap();
+    assert!(vendored.status.success(), "{vendored:?}");
+    let settings = project.folder.join(".cargo");
+    fs::create_dir_all(&settings).unwrap();
+    fs::write(settings.join("config.toml"), vendored.stdout).unwrap();
+
+    let output = project.retake("test --test whole --seeds 20 --frozen");
+    // They are of this test alone.
+    for folder in [settings, project.folder.join("vendor")] {
+        fs::remove_dir_all(folder).unwrap();
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("shop::whole ... FAILED under "), "{output:?}");
+}
+
+#[test]
 fn what_cannot_be_judged_is_refused() {
     let project = project();
     let text = project.refuses("test --test nothing");
@@ -336,6 +355,7 @@ fn what_cannot_be_judged_is_refused() {
     let manifest = project.folder.join("Cargo.toml");
     let text = fs::read_to_string(&manifest).unwrap();
     let (head, _) = text.split_once("[dependencies]").unwrap();
+    let head = head.replace("members = [\"till\"]", "");
     fs::write(&manifest, head).unwrap();
     let text = project.refuses("test");
     assert!(text.contains("does not depend on tokio"), "{text}");
