@@ -54,9 +54,6 @@ pub mod plan;
 #[cfg(feature = "fs")]
 #[doc(inline)]
 pub use retake_engine::fs;
-#[cfg(feature = "history")]
-#[doc(inline)]
-pub use retake_engine::history;
 #[cfg(feature = "net")]
 #[doc(inline)]
 pub use retake_engine::net;
@@ -65,7 +62,7 @@ pub use retake_engine::{
     Coverage, Environment, Fault, FaultError, HORIZON_MAX, Injector, Isolation, Layers, Messages,
     Outcome, Place, Run, RunConfig, RunView, Scheduler, Sim, Skew, Stats, Strategy, StrategyError,
     Target, TaskView, UngatedTask, Waiting, Watch, When, add_environment, add_injector, fault,
-    inject, interpose, kinds, memory, outcome, panics, recording, rng, runnable, strategy,
+    history, inject, interpose, kinds, memory, outcome, panics, recording, rng, runnable, strategy,
     watchdog, whole_program,
 };
 

@@ -21,7 +21,6 @@ mod environment;
 mod follow;
 #[cfg(feature = "fs")]
 pub mod fs;
-#[cfg(feature = "history")]
 pub mod history;
 mod inject;
 mod injector;

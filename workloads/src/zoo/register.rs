@@ -3,7 +3,7 @@
 //! of operations is linearizable; with one server it is.
 
 use ractor::{ActorRef, RpcReplyPort};
-use retake_sim::history::{History, Register, RegisterOp, RegisterRet};
+use retake_sim::history::{History, Register, RegisterOperation, RegisterResult};
 
 use super::{actor, send};
 
@@ -43,15 +43,15 @@ async fn operate(
     server: &ActorRef<Message>,
     put: Option<char>,
 ) {
-    let operation = put.map_or(RegisterOp::Read, RegisterOp::Write);
+    let operation = put.map_or(RegisterOperation::Read, RegisterOperation::Write);
     let done = async {
         match put {
             Some(value) => {
                 let done = server.call(|reply| Message::Put(value, reply), None).await;
-                done.ok().map(|_| RegisterRet::WriteOk)
+                done.ok().map(|_| RegisterResult::Written)
             }
             None => match server.call(Message::Get, None).await {
-                Ok(ractor::rpc::CallResult::Success(value)) => Some(RegisterRet::ReadOk(value)),
+                Ok(ractor::rpc::CallResult::Success(value)) => Some(RegisterResult::Read(value)),
                 _ => None,
             },
         }
