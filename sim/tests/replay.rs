@@ -89,6 +89,7 @@ fn every_strategy_replays_from_its_schedule_and_from_its_seed() {
         "pos",
         "starve:steps=9",
         "delays:count=3,steps=200",
+        "inbox",
     ] {
         for seed in 0..10 {
             let sim = |strategy: Strategy| {

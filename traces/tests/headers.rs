@@ -62,7 +62,15 @@ fn a_header_keeps_all_settings_and_any_strategy() {
         step: (1, 2),
         until: (u32::MAX, 4),
     };
-    let parsed = ["fifo", "random", "pct:depth=5", "pos", "starve", "delays"];
+    let parsed = [
+        "fifo",
+        "random",
+        "pct:depth=5",
+        "pos",
+        "starve",
+        "delays",
+        "inbox",
+    ];
     let parsed = parsed.map(|text| text.parse().unwrap());
     let others = [
         Strategy::holds(&[hold]),

@@ -4,10 +4,11 @@
 //! [`random`] is what it draws from, [`chacha`] a generator. [`step`] has the kinds of steps, [`fault`] what a fault does
 //! and when, [`service`] how requests fail and how many of them, [`packet`] what happens to
 //! packets, [`disk`] to operations on disks, [`task`] has the kinds of tasks, [`outcome`] how a run
-//! ends, [`time`] durations as people write them. Nothing here knows a runtime or actors, and there are no dependencies: these sources are also compiled as a
+//! ends, [`cycle`] finds tasks that wait for each other, [`time`] durations as people write them. Nothing here knows a runtime or actors, and there are no dependencies: these sources are also compiled as a
 //! part of other crates.
 
 pub mod chacha;
+pub mod cycle;
 pub mod disk;
 pub mod fault;
 pub mod outcome;

@@ -53,6 +53,11 @@ impl Runnable {
         self.slots.select(rank as u32)
     }
 
+    /// The runnable tasks, the lowest slot first.
+    pub fn slots(&self) -> impl Iterator<Item = u32> + '_ {
+        self.slots.numbers()
+    }
+
     /// The task that has been runnable for the most rounds; `None` if the set is empty.
     /// Closes the current round.
     #[inline]
@@ -144,6 +149,18 @@ impl RankSet {
         self.words
             .get(number as usize / 64)
             .is_some_and(|word| word & (1 << (number % 64)) != 0)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        let words = (0..).step_by(64).zip(&self.words);
+        words.flat_map(|(start, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let lowest = (rest != 0).then(|| start + rest.trailing_zeros())?;
+                rest &= rest - 1;
+                Some(lowest)
+            })
+        })
     }
 
     fn insert(&mut self, number: u32) {
@@ -257,6 +274,7 @@ mod tests {
                 }
             }
             assert_eq!(set.len as usize, list.len());
+            assert!(set.numbers().eq(list.iter().copied()));
             for (rank, member) in list.iter().enumerate() {
                 assert_eq!(set.select(rank as u32), *member);
             }

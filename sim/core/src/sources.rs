@@ -3,6 +3,7 @@
 /// Files by their paths in this crate's folder of sources, those of the crate's root excluded.
 pub const SOURCES: &[(&str, &str)] = &[
     ("chacha.rs", include_str!("chacha.rs")),
+    ("cycle.rs", include_str!("cycle.rs")),
     ("outcome.rs", include_str!("outcome.rs")),
     ("random.rs", include_str!("random.rs")),
     ("runnable.rs", include_str!("runnable.rs")),
@@ -11,6 +12,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("strategy/delays.rs", include_str!("strategy/delays.rs")),
     ("strategy/fifo.rs", include_str!("strategy/fifo.rs")),
     ("strategy/hold.rs", include_str!("strategy/hold.rs")),
+    ("strategy/inbox.rs", include_str!("strategy/inbox.rs")),
     ("strategy/mod.rs", include_str!("strategy/mod.rs")),
     ("strategy/pct.rs", include_str!("strategy/pct.rs")),
     ("strategy/pos.rs", include_str!("strategy/pos.rs")),

@@ -161,6 +161,14 @@ impl Scheduler for Recorder {
         self.inner.arrived(slot);
     }
 
+    fn counts_messages(&self) -> bool {
+        self.inner.counts_messages()
+    }
+
+    fn messages_wait(&mut self, slot: u32, count: u32) {
+        self.inner.messages_wait(slot, count);
+    }
+
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
         let chosen = self.inner.pick(step, runnable)?;
         let until = self.steps.next(chosen);

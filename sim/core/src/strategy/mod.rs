@@ -9,6 +9,7 @@ mod defer;
 mod delays;
 mod fifo;
 mod hold;
+mod inbox;
 pub mod pct;
 pub mod pos;
 mod random;
@@ -21,6 +22,7 @@ pub use defer::Deferring;
 pub use delays::Delaying;
 pub use fifo::Fifo;
 pub use hold::{Held, Hold, RecordedHolds, Recorder, StepOf};
+pub use inbox::LargestInbox;
 pub use random::Uniform;
 pub use starve::Starving;
 
@@ -67,6 +69,9 @@ macro_rules! strategies {
                 /// Expected number of steps of a run, at least 1.
                 steps: u64 = 10_000 in 1..=u64::MAX,
             } => $crate::strategy::Delaying::new;
+            /// The task for which most messages wait, between equal ones each with equal
+            /// probability. Known in whole programs only, otherwise it is random.
+            "inbox" Inbox => $crate::strategy::LargestInbox::new;
         }
     };
 }
@@ -102,6 +107,18 @@ pub trait Scheduler {
     /// until another one has run would never end.
     fn yielded(&mut self, slot: u32) {
         let _ = slot;
+    }
+
+    /// Whether it has to be shown how many messages wait, which takes time.
+    fn counts_messages(&self) -> bool {
+        false
+    }
+
+    /// So many messages wait for a task now, in all channels of which it was the last one to
+    /// receive. Called by simulators that know it, when the number has changed, if
+    /// [`counts_messages`](Self::counts_messages) asks for it.
+    fn messages_wait(&mut self, slot: u32, count: u32) {
+        let _ = (slot, count);
     }
 
     /// Choose the task for step number `step` (from 1) among the runnable, of
