@@ -28,6 +28,8 @@ pub(crate) struct Answer {
     pub(crate) tasks: Vec<KnownTask>,
     pub(crate) panics: Vec<PanicSeen>,
     pub(crate) ended: Option<(OutcomeKind, String)>,
+    /// What tasks waited for at the end, if it was a standstill.
+    pub(crate) awaits: Vec<Awaits>,
     /// Who took the last steps, the latest last.
     pub(crate) recent: Vec<u32>,
 }
@@ -54,6 +56,18 @@ pub(crate) struct PanicSeen {
     pub(crate) task: u32,
     pub(crate) message: String,
     pub(crate) place: Option<Place>,
+}
+
+/// What a task waited for at the end.
+#[derive(Debug)]
+pub(crate) struct Awaits {
+    pub(crate) task: u32,
+    /// In words: `a Mutex`.
+    pub(crate) what: String,
+    /// Where in the sources, if the run was asked for it; empty otherwise.
+    pub(crate) place: String,
+    /// The task that it waited for.
+    pub(crate) of: Option<u32>,
 }
 
 /// Steps by which it is known who is busy at the end.
@@ -170,6 +184,17 @@ impl Reading<'_, '_> {
                     task.has_ended = true;
                 }
             }
+            Event::Awaits {
+                task,
+                what,
+                place,
+                of,
+            } => answer.awaits.push(Awaits {
+                task: *task,
+                what: what.clone(),
+                place: place.clone(),
+                of: *of,
+            }),
             Event::Hold(hold) => answer.holds.push(*hold),
             Event::Note { text } => {
                 if !answer.notes.contains(text) {

@@ -93,7 +93,7 @@ impl Answer {
         match kind {
             OutcomeKind::Deadlock => Outcome::Deadlock {
                 waiting: self.waiting(),
-                cycle: Vec::new(),
+                cycle: self.cycle(),
             },
             OutcomeKind::Livelock => Outcome::Livelock {
                 busy: self.busy(),
@@ -130,15 +130,39 @@ impl Answer {
     /// The tasks that have not ended, and where they were spawned. Other threads only wait for
     /// them.
     fn waiting(&self) -> Vec<Waiting> {
-        let tasks = self.tasks.iter();
-        let alive = tasks.filter(|it| !it.has_ended && it.role != Role::Thread);
+        let tasks = (0..).zip(&self.tasks);
+        let alive = tasks.filter(|(_, it)| !it.has_ended && it.role != Role::Thread);
         alive
-            .map(|task| Waiting {
-                task: task.label.clone(),
-                doing: "an await".to_owned(),
-                spawned: task.spawned.clone(),
-                waits_for: Vec::new(),
+            .map(|(number, task)| {
+                let awaits = self.awaits.iter().filter(|it| it.task == number);
+                let whats: Vec<&str> = awaits.clone().map(|it| &*it.what).collect();
+                let doing = match whats.is_empty() {
+                    true => "an await".to_owned(),
+                    false => format!("an await of {}", whats.join(" or ")),
+                };
+                Waiting {
+                    task: task.label.clone(),
+                    doing,
+                    spawned: task.spawned.clone(),
+                    waits_for: awaits.filter_map(|it| Some(self.label(it.of?))).collect(),
+                }
             })
+            .collect()
+    }
+
+    /// Tasks that wait for each other in a circle.
+    fn cycle(&self) -> Vec<String> {
+        let waits = self.awaits.iter();
+        let waits: Vec<_> = waits.filter_map(|it| Some((it.task, it.of?))).collect();
+        let circle = retake_core::cycle::find(&waits);
+        circle.into_iter().map(|task| self.label(task)).collect()
+    }
+
+    /// What each task awaited at the end, and where, if the run was asked for it.
+    pub(crate) fn places_of_awaits(&self) -> Vec<String> {
+        let placed = self.awaits.iter().filter(|it| !it.place.is_empty());
+        placed
+            .map(|it| format!("{} awaits {} at {}", self.label(it.task), it.what, it.place))
             .collect()
     }
 
@@ -291,6 +315,33 @@ mod tests {
             "deadlock: nothing can run and no timer is pending\n  it_works waits in an await, \
              spawned at src/lib.rs:7:1\n  it_works:7#2 waits in an await, spawned at src/lib.rs:7:1"
         );
+        let waits = |task, what: &str, of| Event::Awaits {
+            task,
+            what: what.to_owned(),
+            place: "src/lib.rs:9:5".to_owned(),
+            of,
+        };
+        let ended = Event::Ended {
+            outcome: OutcomeKind::Deadlock,
+            text: String::new(),
+        };
+        let events = [
+            waits(1, "the end of a task", Some(2)),
+            waits(2, "a Mutex", Some(3)),
+            waits(3, "a Mutex", Some(2)),
+            waits(3, "a timer", None),
+            ended,
+        ];
+        assert_eq!(
+            outcome(&events, &FAILS, ""),
+            "deadlock: nothing can run and no timer is pending\nwait cycle: it_works:7 -> \
+             it_works:7#2 -> it_works:7\n  it_works waits in an await of the end of a task, \
+             spawned at src/lib.rs:7:1, for it_works:7\n  it_works:7 waits in an await of a Mutex, \
+             spawned at src/lib.rs:7:1, for it_works:7#2\n  it_works:7#2 waits in an await of a \
+             Mutex or a timer, spawned at src/lib.rs:7:1, for it_works:7"
+        );
+        let places = read(&events).0.places_of_awaits();
+        assert_eq!(places[3], "it_works:7#2 awaits a timer at src/lib.rs:9:5");
         let ended = Event::Ended {
             outcome: OutcomeKind::StepLimit,
             text: String::new(),

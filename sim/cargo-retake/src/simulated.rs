@@ -176,8 +176,7 @@ impl Simulated {
             Outcome::Panicked {
                 place: Some(place), ..
             } if calls => calls_of(&printed, place),
-            Outcome::Deadlock { .. } => vec![NO_PLACES.to_owned()],
-            _ => Vec::new(),
+            _ => answer.places_of_awaits(),
         };
         Ok(Ran {
             calls,
@@ -244,10 +243,6 @@ impl Simulated {
         Ok(external)
     }
 }
-
-/// What there is to say about where tasks wait.
-const NO_PLACES: &str = "note: where each task awaits is not recorded; `cargo retake show CASE` has its \
-     last steps";
 
 /// What a run has recorded in this file.
 fn events_of(answer: &Path, exit: &Exit) -> Result<Vec<Event>, String> {

@@ -14,10 +14,12 @@ use super::core::runnable::Runnable;
 use super::core::step::StepKind;
 use super::core::strategy::{Held, RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
+use super::look::Look;
 use super::record::{Record, Tag};
 use super::settings::{Settings, parts};
-use super::state::{Entity, HashNumbers, Runtime, Thread, What};
+use super::state::{About, Entity, HashNumbers, Runtime, Thread, What};
 use super::sys;
+use super::waits;
 
 /// Streams of random numbers, by purpose: the hashes of their names, see `sim/live`.
 pub(super) mod purpose {
@@ -94,6 +96,14 @@ pub(super) fn with<R>(f: impl FnOnce(&mut Kernel) -> R) -> R {
     result
 }
 
+/// Do this as a program does that is not simulated. This thread has the turn.
+pub(super) fn outside<R>(f: impl FnOnce() -> R) -> R {
+    INSIDE.with(|inside| inside.set(true));
+    let result = f();
+    INSIDE.with(|inside| inside.set(false));
+    result
+}
+
 /// Start with these settings, on the first thread of the process.
 pub(super) fn start(settings: Settings) {
     let kernel = Kernel::new(settings);
@@ -143,6 +153,8 @@ pub(super) struct Kernel {
     pub(super) has_event_sources: bool,
     pub(super) record: Record,
     is_finished: bool,
+    /// The run has ended, and what waits is looked at.
+    pub(super) look: Option<Look>,
 }
 
 impl Kernel {
@@ -182,12 +194,14 @@ impl Kernel {
             has_event_sources: false,
             record: Record::new(settings.answer.as_deref()),
             is_finished: false,
+            look: None,
             settings,
         };
         kernel.record.event(Tag::Hello, |fields| {
             fields.text(env!("CARGO_PKG_VERSION"));
         });
         kernel.new_thread();
+        super::inbox::count(kernel.scheduler.counts_messages());
         kernel
     }
 
@@ -201,6 +215,9 @@ impl Kernel {
             cause: self.steps,
             steps: 0,
             is_waiting: false,
+            messages: 0,
+            header: 0,
+            about: About::default(),
         };
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -241,6 +258,19 @@ impl Kernel {
         }
     }
 
+    /// What took the last step: its slot and its number.
+    pub(super) fn running(&self) -> (u32, u32) {
+        (self.current_slot, self.current)
+    }
+
+    /// So many messages more, or less, wait for what has this slot.
+    pub(super) fn add_messages(&mut self, slot: u32, difference: i64) {
+        let messages = &mut self.entities[slot as usize].messages;
+        let count = i64::from(*messages) + difference;
+        *messages = u32::try_from(count.max(0)).unwrap_or(u32::MAX);
+        self.scheduler.messages_wait(slot, *messages);
+    }
+
     /// It can run now.
     #[inline]
     pub(super) fn insert(&mut self, slot: u32) {
@@ -260,6 +290,14 @@ impl Kernel {
     /// The thread that has the turn next. What it was chosen for is in its place.
     pub(super) fn choose(&mut self) -> u32 {
         loop {
+            if self.look.is_some() {
+                return self.next_look();
+            }
+            if self.steps >= self.settings.step_limit {
+                let why = "the run has reached the limit of steps";
+                self.begin_look(OutcomeKind::StepLimit, why);
+                continue;
+            }
             self.wake_those_due();
             if let Some(thread) = self.due.pop_first() {
                 return thread;
@@ -275,13 +313,14 @@ impl Kernel {
             match self.deadlines.first().copied() {
                 Some((deadline, _)) if deadline > self.settings.horizon_ns => {
                     self.now_ns = self.settings.horizon_ns;
-                    self.end(OutcomeKind::Horizon, "virtual time has reached its end");
+                    let why = "virtual time has reached its end";
+                    self.begin_look(OutcomeKind::Horizon, why);
                 }
                 Some((deadline, _)) => self.now_ns = self.now_ns.max(deadline),
                 None if self.has_event_sources && self.take_from_outside(OUTSIDE_MS) => {}
                 None => {
-                    let who = self.who_waits();
-                    self.end(OutcomeKind::Deadlock, &who);
+                    let why = "nothing can run, and nothing waits for time";
+                    self.begin_look(OutcomeKind::Deadlock, why);
                 }
             }
         }
@@ -332,6 +371,7 @@ impl Kernel {
         let serial = entity.serial;
         self.current = serial;
         self.current_slot = slot;
+        waits::set_current(serial);
         self.gives_way = false;
         self.hash = mix(mix(self.hash, serial.into()), elapsed_ns);
         if self.settings.records {
@@ -350,20 +390,23 @@ impl Kernel {
                 });
             }
         }
-        if self.steps >= self.settings.step_limit {
-            self.end(
-                OutcomeKind::StepLimit,
-                "the run has reached the limit of steps",
-            );
-        }
     }
 
     /// End the process, because the run cannot continue.
     pub(super) fn end(&mut self, outcome: OutcomeKind, why: &str) -> ! {
+        self.record_end(outcome, why);
+        self.finish();
+        self.exit(outcome, why)
+    }
+
+    pub(super) fn record_end(&mut self, outcome: OutcomeKind, why: &str) {
         self.record.event(Tag::Ended, |fields| {
             fields.number(outcome as u64).text(why);
         });
-        self.finish();
+    }
+
+    /// Say so, and end the process.
+    pub(super) fn exit(&self, outcome: OutcomeKind, why: &str) -> ! {
         let text = format!("retake: {outcome} at step {}: {why}\n", self.steps);
         sys::print_error(&text);
         // SAFETY: what is left to do is nobody's: all other threads wait.
@@ -372,6 +415,13 @@ impl Kernel {
 
     /// Record what is known at the end only.
     pub(super) fn finish(&mut self) {
+        self.finish_record();
+        self.record.unmute();
+        self.record.finish();
+    }
+
+    /// The same, without giving the file its length.
+    pub(super) fn finish_record(&mut self) {
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
@@ -390,7 +440,7 @@ impl Kernel {
                 fields.number(it);
             });
         });
-        self.record.finish();
+        self.record.mute();
     }
 }
 

@@ -15,7 +15,11 @@ pub(crate) mod core;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod files;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod inbox;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod kernel;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod look;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod messages;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -35,6 +39,8 @@ mod tasks;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod threads;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod waits;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod weak;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -46,9 +52,11 @@ mod linux {
     use super::settings::Settings;
     use super::{files, program, symbols, sys, threads};
 
+    pub(crate) use super::inbox::Inbox;
     pub(crate) use super::kernel::is_simulated;
     pub(crate) use super::messages::*;
     pub(crate) use super::tasks::*;
+    pub(crate) use super::waits::{Use, joins, leaf, look_waker, looks};
 
     /// The linker has it called before `main`.
     #[used]

@@ -17,7 +17,7 @@ const HEADER: usize = 16;
 const CAPACITY: usize = 1 << 32;
 /// What an event may take at most: texts are cut to fit.
 const EVENT_MAX: usize = 1 << 16;
-const TEXT_MAX: usize = 1 << 12;
+const TEXT_MAX: usize = 1 << 14;
 
 /// The kinds of events, as tags.
 #[derive(Clone, Copy)]
@@ -36,12 +36,15 @@ pub(super) enum Tag {
     Stats = 12,
     Main = 13,
     Text = 14,
+    Awaits = 15,
 }
 
 pub(super) struct Record {
     base: *mut u8,
     length: usize,
     file: Option<File>,
+    /// What happens is no part of the run any more.
+    is_muted: bool,
 }
 
 impl Record {
@@ -51,6 +54,7 @@ impl Record {
             base: std::ptr::null_mut(),
             length: 0,
             file: None,
+            is_muted: false,
         };
         let Some(path) = path else { return nowhere };
         let open = File::options()
@@ -94,13 +98,24 @@ impl Record {
             base,
             length: HEADER,
             file: Some(file),
+            is_muted: false,
         }
+    }
+
+    /// Record nothing.
+    pub(super) fn mute(&mut self) {
+        self.is_muted = true;
+    }
+
+    /// Record again.
+    pub(super) fn unmute(&mut self) {
+        self.is_muted = false;
     }
 
     /// One event.
     #[inline]
     pub(super) fn event(&mut self, tag: Tag, fields: impl FnOnce(&mut Fields<'_>)) {
-        if self.base.is_null() || self.length + EVENT_MAX > CAPACITY {
+        if self.base.is_null() || self.is_muted || self.length + EVENT_MAX > CAPACITY {
             return;
         }
         let mut fields_of = Fields { record: self };

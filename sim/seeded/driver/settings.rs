@@ -23,6 +23,8 @@ pub(super) struct Settings {
     pub(super) preempt: u64,
     pub(super) records: bool,
     pub(super) wants_holds: bool,
+    /// Places are looked up in the program where a run ends because nothing can run.
+    pub(super) backtraces: bool,
     /// Where the run is recorded.
     pub(super) answer: Option<String>,
 }
@@ -58,6 +60,7 @@ impl Settings {
             preempt: 16,
             records: false,
             wants_holds: false,
+            backtraces: std::env::var("RUST_BACKTRACE").is_ok_and(|it| it != "0"),
             answer: None,
         };
         for line in text.lines().filter(|line| !line.is_empty()) {

@@ -1,6 +1,7 @@
 //! What the state of a simulated process consists of.
 
 use std::hash::{BuildHasherDefault, Hasher};
+use std::panic::Location;
 use std::sync::atomic::AtomicU32;
 
 /// What can be chosen.
@@ -12,6 +13,22 @@ pub(super) struct Entity {
     pub(super) steps: u64,
     /// It can run, and its runtime cannot.
     pub(super) is_waiting: bool,
+    /// Messages in the channels that it receives from, if they are counted.
+    pub(super) messages: u32,
+    /// The address of the header of a task; 0 before the task was woken for the first time.
+    pub(super) header: usize,
+    pub(super) about: About,
+}
+
+/// What is known of a task, or of the future that a thread blocks on.
+#[derive(Clone, Default)]
+pub(super) struct About {
+    /// The type of the future.
+    pub(super) type_name: &'static str,
+    /// Where it was spawned.
+    pub(super) place: Option<&'static Location<'static>>,
+    /// The name that it was given; empty without one.
+    pub(super) name: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::core::random::below;
 use super::kernel::{Kernel, me, with};
 use super::record::Tag;
 pub(crate) use super::state::HashNumbers;
-use super::state::{Runtime, What};
+use super::state::{About, Runtime, What};
 use super::threads;
 
 /// Steps after which a runtime looks at its timers and at events, though it has tasks to run.
@@ -104,12 +104,14 @@ impl Kernel {
         }
     }
 
-    fn make_ready(&mut self, number: u32, id: u64) {
+    fn make_ready(&mut self, number: u32, id: u64, header: usize) {
         let slot = match self.tasks.get(&id) {
             Some(slot) => *slot,
-            None => self.new_task(number, id, "", "", 0, ""),
+            None => self.new_task(number, id, About::default()),
         };
-        self.entities[slot as usize].cause = self.steps;
+        let entity = &mut self.entities[slot as usize];
+        entity.cause = self.steps;
+        entity.header = header;
         let runtime = &mut self.runtimes[number as usize];
         if runtime.is_active {
             if !self.runnable.contains(slot) {
@@ -121,31 +123,25 @@ impl Kernel {
         }
     }
 
-    fn new_task(
-        &mut self,
-        runtime: u32,
-        id: u64,
-        type_name: &str,
-        file: &str,
-        line: u32,
-        name: &str,
-    ) -> u32 {
-        let slot = self.enter(What::Task { runtime, id }, type_name);
+    fn new_task(&mut self, runtime: u32, id: u64, about: About) -> u32 {
+        let slot = self.enter(What::Task { runtime, id }, about.type_name);
         self.tasks.insert(id, slot);
         let (serial, parent) = (self.entities[slot as usize].serial, self.current);
         if self.settings.records {
+            let place = about.place;
             self.record.event(Tag::Task, |fields| {
                 fields
                     .number(serial.into())
                     .number(2)
                     .number(u64::from(parent) + 1);
                 fields
-                    .text(type_name)
-                    .text(file)
-                    .number(line.into())
-                    .text(name);
+                    .text(about.type_name)
+                    .text(place.map_or("", |place| place.file()))
+                    .number(place.map_or(0, |place| place.line().into()))
+                    .text(&about.name);
             });
         }
+        self.entities[slot as usize].about = about;
         slot
     }
 }
@@ -186,11 +182,15 @@ pub(crate) fn spawns_at(place: &'static Location<'static>) {
 /// A task is spawned. It is known by the type of its future and by where it was spawned.
 pub(crate) fn spawned(runtime: u32, id: u64, type_name: &'static str) {
     let place = SPAWNS_AT.try_with(Cell::take).ok().flatten();
-    let (file, line) = place.map_or(("", 0), |place| (place.file(), place.line()));
     if me().is_some() && runtime != u32::MAX {
         with(|kernel| {
             if !kernel.tasks.contains_key(&id) {
-                kernel.new_task(runtime, id, type_name, file, line, "");
+                let about = About {
+                    type_name,
+                    place,
+                    name: String::new(),
+                };
+                kernel.new_task(runtime, id, about);
             }
         });
     }
@@ -215,9 +215,9 @@ pub(crate) fn ended(id: u64) {
 
 /// A task of this runtime can run now.
 #[inline]
-pub(crate) fn ready(runtime: u32, id: u64) {
+pub(crate) fn ready(runtime: u32, id: u64, header: usize) {
     if me().is_some() && runtime != u32::MAX {
-        with(|kernel| kernel.make_ready(runtime, id));
+        with(|kernel| kernel.make_ready(runtime, id, header));
     }
 }
 
@@ -280,11 +280,16 @@ pub(crate) fn is_driven(runtime: u32) -> bool {
 }
 
 /// This thread blocks on a future of this type.
-pub(crate) fn blocks_on(type_name: &'static str, at: &Location<'_>) {
+pub(crate) fn blocks_on(type_name: &'static str, at: &'static Location<'static>) {
     let Some(me) = me() else { return };
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
     with(|kernel| {
         let slot = kernel.threads[me as usize].slot;
-        let serial = kernel.entities[slot as usize].serial;
+        let entity = &mut kernel.entities[slot as usize];
+        entity.about.type_name = type_name;
+        entity.about.place = Some(at);
+        entity.about.name = name;
+        let serial = entity.serial;
         kernel.record.event(Tag::Main, |fields| {
             fields.number(serial.into()).text(type_name);
             fields.text(at.file()).number(at.line().into());
@@ -323,6 +328,9 @@ impl Driving {
         let turn = with(|kernel| {
             if let Some(slot) = kernel.threads[me as usize].assigned.take() {
                 return Some(kernel.turn(self.runtime, slot));
+            }
+            if kernel.look.is_some() {
+                return None;
             }
             let runtime = &mut kernel.runtimes[self.runtime as usize];
             if runtime.ready == 0 && !runtime.is_main_ready {

@@ -6,6 +6,7 @@ use super::kernel::{self, Kernel, with};
 use super::record::Tag;
 use super::state::{Baton, Thread, Wait, What};
 use super::sys;
+use super::waits;
 
 impl Kernel {
     /// A thread that will run.
@@ -130,19 +131,6 @@ impl Kernel {
             fields.text(text);
         });
     }
-
-    /// Who waits for what, at a standstill.
-    pub(super) fn who_waits(&self) -> String {
-        let waiting = self
-            .threads
-            .iter()
-            .filter(|thread| thread.wait.is_some())
-            .count();
-        let tasks = self.tasks.len();
-        format!(
-            "nothing can run, and nothing waits for time: {waiting} threads and {tasks} tasks wait"
-        )
-    }
 }
 
 /// Hand the turn on, and come back when this thread has it again.
@@ -185,7 +173,7 @@ pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
     if !with(|kernel| kernel.threads[me as usize].is_parked) {
         hand_over();
     }
-    with(|kernel| {
+    let current = with(|kernel| {
         kernel.suspend(me);
         let thread = &mut kernel.threads[me as usize];
         thread.wait = Some(wait);
@@ -197,9 +185,15 @@ pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
         if let Wait::Futex { word, bits } = wait {
             kernel.futexes.entry(word).or_default().push((me, bits));
         }
+        kernel.current
     });
     hand_on(me);
+    while with(|kernel| kernel.looks_at_itself(me)) {
+        waits::look_at_calls();
+        hand_on(me);
+    }
     with(|kernel| {
+        waits::set_current(current);
         kernel.forget_wait(me);
         if !kernel.threads[me as usize].is_parked {
             kernel.threads[me as usize].assigned = None;
@@ -212,14 +206,16 @@ pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
 /// Let others run first.
 pub(super) fn yield_now(me: u32) {
     hand_over();
-    with(|kernel| {
+    let current = with(|kernel| {
         kernel.suspend(me);
         let slot = kernel.threads[me as usize].slot;
         kernel.entities[slot as usize].cause = 0;
         kernel.insert(slot);
+        kernel.current
     });
     hand_on(me);
     with(|kernel| {
+        waits::set_current(current);
         kernel.threads[me as usize].assigned = None;
         kernel.resume(me);
     });

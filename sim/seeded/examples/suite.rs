@@ -1,5 +1,6 @@
 //! `suite 1.43 1.54`: makes a tokio of each of these minor versions, compiles the programs of
 //! `sim/seeded/suite` with it, and runs them. The sources of tokio come from cargo's registry.
+//! With `--in FOLDER` what is made stays in the folder, so that the next time is faster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,6 +11,10 @@ use retake_core::outcome::OutcomeKind;
 use retake_seeded::child::{self, Event, Request};
 
 const SEEDS: u64 = 8;
+/// One for each seed.
+const STRATEGIES: [&str; 8] = [
+    "random", "pct", "fifo", "pos", "starve", "delays", "defer", "inbox",
+];
 
 /// What is expected of a program.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +24,11 @@ enum Expected {
     Varies,
     /// It fails under some seeds.
     FailsSometimes,
+    /// It fails under each seed of the strategy `inbox`, and seldom where the order is random.
+    FailsForInbox,
     Ends(OutcomeKind),
+    /// It ends so, first in, first out, and says what `suite/ends.txt` has of it.
+    Says(OutcomeKind),
 }
 
 const EXPECTED: &[(&str, Expected)] = &[
@@ -55,6 +64,30 @@ const EXPECTED: &[(&str, Expected)] = &[
         Expected::Varies,
     ),
     ("fails_in_one_order_of_two", Expected::FailsSometimes),
+    (
+        "fails_where_many_messages_go_before_one",
+        Expected::FailsForInbox,
+    ),
+    (
+        "deadlocks::two_tasks_wait_for_a_lock_of_each_other",
+        Expected::Says(OutcomeKind::Deadlock),
+    ),
+    (
+        "deadlocks::tasks_wait_for_all_kinds_of_things",
+        Expected::Says(OutcomeKind::Deadlock),
+    ),
+    (
+        "deadlocks::a_task_waits_for_its_next_tick_at_the_end_of_time",
+        Expected::Says(OutcomeKind::Horizon),
+    ),
+    (
+        "deadlocks::two_tasks_take_turns_while_one_waits",
+        Expected::Says(OutcomeKind::StepLimit),
+    ),
+    (
+        "deadlocks::a_thread_waits_for_a_thread",
+        Expected::Says(OutcomeKind::Deadlock),
+    ),
     ("waits_for_ever", Expected::Ends(OutcomeKind::Deadlock)),
     ("never_ends", Expected::Ends(OutcomeKind::Horizon)),
     ("starts_a_process", Expected::Ends(OutcomeKind::Escaped)),
@@ -63,13 +96,21 @@ const EXPECTED: &[(&str, Expected)] = &[
 type Result<T> = std::result::Result<T, String>;
 
 fn main() {
-    let versions: Vec<String> = std::env::args().skip(1).collect();
+    let mut versions: Vec<String> = std::env::args().skip(1).collect();
+    let kept = match versions.first().map(String::as_str) {
+        Some("--in") if versions.len() > 1 => versions.drain(..2).nth(1).map(PathBuf::from),
+        _ => None,
+    };
     if versions.is_empty() {
-        eprintln!("usage: suite MINOR_VERSION...");
+        eprintln!("usage: suite [--in FOLDER] MINOR_VERSION...");
         std::process::exit(2);
     }
     for version in versions {
-        if let Err(problem) = try_version(&version) {
+        let tried = match &kept {
+            Some(folder) => try_in(&version, &folder.join(&version)),
+            None => try_version(&version),
+        };
+        if let Err(problem) = tried {
             eprintln!("error: tokio {version}: {problem}");
             std::process::exit(1);
         }
@@ -90,13 +131,20 @@ fn try_in(version: &str, folder: &Path) -> Result<()> {
     let (tokio, project) = (folder.join("tokio"), folder.join("suite"));
     make_project(version, &project)?;
     let locked = locked_tokio(&project)?;
+    if tokio.exists() {
+        fs::remove_dir_all(&tokio).map_err(|error| format!("{}: {error}", tokio.display()))?;
+    }
     retake_seeded::generate(&locked, &tokio).map_err(|error| error.to_string())?;
     let program = build(&project, &tokio)?;
-    let mut runs = 0;
+    let (mut runs, mut said) = (0, String::new());
     for (name, expected) in EXPECTED {
-        runs += try_program(&program, folder, name, *expected)
-            .map_err(|problem| format!("{name}: {problem}"))?;
+        let tried = match expected {
+            Expected::Says(outcome) => says(&program, folder, name, *outcome, &mut said),
+            _ => try_program(&program, folder, name, *expected),
+        };
+        runs += tried.map_err(|problem| format!("{name}: {problem}"))?;
     }
+    compare(&said)?;
     let name = locked.file_name().unwrap_or_default().display().to_string();
     println!(
         "{name}: {} programs as expected in {runs} runs",
@@ -109,8 +157,10 @@ fn make_project(version: &str, project: &Path) -> Result<()> {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite");
     let source = project.join("src");
     fs::create_dir_all(&source).map_err(|error| error.to_string())?;
-    let copied = fs::copy(suite.join("src/lib.rs"), source.join("lib.rs"));
-    copied.map_err(|error| error.to_string())?;
+    for file in ["lib.rs", "deadlocks.rs"] {
+        let copied = fs::copy(suite.join("src").join(file), source.join(file));
+        copied.map_err(|error| error.to_string())?;
+    }
     let mut manifest =
         fs::read_to_string(suite.join("Cargo.toml")).map_err(|error| error.to_string())?;
     manifest.push_str(&format!(
@@ -174,6 +224,9 @@ fn build(project: &Path, tokio: &Path) -> Result<PathBuf> {
 }
 
 fn try_program(program: &Path, folder: &Path, name: &str, expected: Expected) -> Result<u32> {
+    if expected == Expected::FailsForInbox {
+        return fails_for_inbox(program, folder, name);
+    }
     // Some take an hour, or twenty seconds, of real time.
     let is_slow = ["an_hour_takes_no_time", "tasks_block_their_threads"].contains(&name);
     if matches!(expected, Expected::Passes | Expected::Varies) && !is_slow {
@@ -186,10 +239,11 @@ fn try_program(program: &Path, folder: &Path, name: &str, expected: Expected) ->
     }
     let (mut shown, mut codes, mut runs) = (BTreeSet::new(), BTreeMap::new(), 0);
     for seed in 0..SEEDS {
-        let (first, events) = run(program, folder, name, seed)?;
+        let strategy = STRATEGIES[seed as usize % STRATEGIES.len()];
+        let (first, events) = run(program, folder, name, seed, strategy)?;
         runs += 1;
         if seed < 3 {
-            let (_, again) = run(program, folder, name, seed)?;
+            let (_, again) = run(program, folder, name, seed, strategy)?;
             runs += 1;
             if events != again {
                 return Err(format!("two runs of seed {seed} differ"));
@@ -224,31 +278,124 @@ fn try_program(program: &Path, folder: &Path, name: &str, expected: Expected) ->
 
 fn start(program: &Path, name: &str) -> Command {
     let mut command = Command::new(program);
+    // As cargo does: in the folder of the package.
+    let folder = program.ancestors().find(|it| it.ends_with("suite"));
     command
+        .current_dir(folder.unwrap_or(Path::new(".")))
         .args(["--exact", name, "--nocapture"])
         .env("RUST_TEST_THREADS", "1");
     command
 }
 
-fn run(program: &Path, folder: &Path, name: &str, seed: u64) -> Result<(Output, Vec<Event>)> {
-    let strategies = ["random", "pct", "fifo", "pos", "starve", "delays", "defer"];
-    let strategy = strategies[seed as usize % strategies.len()];
-    let request = Request {
-        seed,
-        strategy: strategy.to_owned(),
-        step_limit: 100_000,
-        records: true,
-        answer: folder.join("answer"),
-        ..Request::default()
+/// What a program says at its end, with and without places of awaits.
+fn says(
+    program: &Path,
+    folder: &Path,
+    name: &str,
+    outcome: OutcomeKind,
+    said: &mut String,
+) -> Result<u32> {
+    for backtrace in ["0", "1"] {
+        let program = Program {
+            executable: program,
+            backtrace,
+        };
+        let (first, events) = program.run(folder, name, 0, "fifo")?;
+        let (_, again) = program.run(folder, name, 0, "fifo")?;
+        if events != again {
+            return Err("two runs of one seed differ".to_owned());
+        }
+        let ended = events.iter().rev().find_map(|event| match event {
+            Event::Ended { outcome, text } => Some((*outcome, text)),
+            _ => None,
+        });
+        let Some((ended, words)) = ended.filter(|(ended, _)| *ended == outcome) else {
+            return Err(format!("it ends as {ended:?}:\n{}", text(&first)));
+        };
+        said.push_str(&format!(
+            "{name}, RUST_BACKTRACE={backtrace}\n{ended}: {words}\n\n"
+        ));
+    }
+    Ok(4)
+}
+
+/// Compare what programs have said with `suite/ends.txt`, or write it there if `SUITE_UPDATE` is set.
+fn compare(said: &str) -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite/ends.txt");
+    if std::env::var_os("SUITE_UPDATE").is_some() {
+        return fs::write(&path, said).map_err(|error| error.to_string());
+    }
+    let expected = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+    match expected == said {
+        true => Ok(()),
+        false => Err(format!(
+            "what programs say at their ends is not what {} has:\n{said}",
+            path.display()
+        )),
+    }
+}
+
+fn fails_for_inbox(program: &Path, folder: &Path, name: &str) -> Result<u32> {
+    let failures = |strategy: &str| -> Result<usize> {
+        let runs = (0..SEEDS).map(|seed| run(program, folder, name, seed, strategy));
+        let failed = |run: Result<(Output, Vec<Event>)>| run.map(|(it, _)| !it.status.success());
+        let failed: Vec<bool> = runs.map(failed).collect::<Result<_>>()?;
+        Ok(failed.into_iter().filter(|has_failed| *has_failed).count())
     };
-    let variables = request.variables().map_err(|error| error.to_string())?;
-    let output = start(program, name)
-        .envs(variables)
-        .env("SUITE_STRATEGY", strategy)
-        .output();
-    let output = output.map_err(|error| error.to_string())?;
-    let events = child::read(&request.answer).map_err(|error| error.to_string())?;
-    Ok((output, events))
+    match (failures("inbox")?, failures("random")?) {
+        (inbox, random) if inbox as u64 == SEEDS && random < 2 => Ok(2 * SEEDS as u32),
+        (inbox, random) => Err(format!(
+            "of {SEEDS} seeds {inbox} fail with `inbox`, and {random} with `random`"
+        )),
+    }
+}
+
+fn run(
+    program: &Path,
+    folder: &Path,
+    name: &str,
+    seed: u64,
+    strategy: &str,
+) -> Result<(Output, Vec<Event>)> {
+    let program = Program {
+        executable: program,
+        backtrace: "0",
+    };
+    program.run(folder, name, seed, strategy)
+}
+
+struct Program<'a> {
+    executable: &'a Path,
+    /// The value of `RUST_BACKTRACE`.
+    backtrace: &'a str,
+}
+
+impl Program<'_> {
+    fn run(
+        &self,
+        folder: &Path,
+        name: &str,
+        seed: u64,
+        strategy: &str,
+    ) -> Result<(Output, Vec<Event>)> {
+        let request = Request {
+            seed,
+            strategy: strategy.to_owned(),
+            step_limit: 100_000,
+            records: true,
+            answer: folder.join("answer"),
+            ..Request::default()
+        };
+        let variables = request.variables().map_err(|error| error.to_string())?;
+        let output = start(self.executable, name)
+            .envs(variables)
+            .env("SUITE_STRATEGY", strategy)
+            .env("RUST_BACKTRACE", self.backtrace)
+            .output();
+        let output = output.map_err(|error| error.to_string())?;
+        let events = child::read(&request.answer).map_err(|error| error.to_string())?;
+        Ok((output, events))
+    }
 }
 
 fn text(output: &Output) -> String {

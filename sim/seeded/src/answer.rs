@@ -215,6 +215,15 @@ impl Reader<'_> {
                 },
                 text: self.text()?,
             },
+            15 => Event::Awaits {
+                task: self.small()?,
+                what: self.text()?,
+                place: self.text()?,
+                of: self
+                    .number()?
+                    .checked_sub(1)
+                    .and_then(|it| u32::try_from(it).ok()),
+            },
             _ => return Err("there is no such event"),
         })
     }

@@ -6,9 +6,10 @@ const CHANNEL: &str = include_str!("../driver/tokio/channel.rs");
 const COOP: &str = include_str!("../driver/tokio/coop.rs");
 const CURRENT_THREAD: &str = include_str!("../driver/tokio/current_thread.rs");
 const LOCAL: &str = include_str!("../driver/tokio/local.rs");
+const SEMAPHORE: &str = include_str!("../driver/tokio/semaphore.rs");
 const TASK: &str = include_str!("../driver/tokio/task.rs");
 /// All that is appended to files of tokio.
-pub(crate) const APPENDED: &[&str] = &[CHANNEL, COOP, CURRENT_THREAD, LOCAL, TASK];
+pub(crate) const APPENDED: &[&str] = &[CHANNEL, COOP, CURRENT_THREAD, LOCAL, SEMAPHORE, TASK];
 
 /// An edit of one file: its path in the package, or the paths that it has in different versions,
 /// and what is done to it.
@@ -28,12 +29,19 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/runtime/coop.rs src/task/coop/mod.rs", budget),
     ("src/runtime/io/driver.rs", events),
     ("src/sync/mpsc/chan.rs", channel),
+    ("src/sync/batch_semaphore.rs", semaphore),
+    ("src/sync/notify.rs", notify),
+    ("src/runtime/io/scheduled_io.rs", readiness),
+    ("src/runtime/task/harness.rs", harness),
+    ("src/runtime/task/join.rs", join),
+    ("src/task/join_set.rs", join_set),
 ];
 
 /// The driver is a module of the crate.
 fn root(source: &mut Source) -> Result<(), String> {
     source.append("\n#[doc(hidden)]\n#[allow(warnings)]\nmod retake;\n");
-    Ok(())
+    // All futures of tokio call this before they wait.
+    source.at_start_of_inner_function("trace", "trace_leaf", "crate::retake::leaf();")
 }
 
 /// The loop of the current-thread scheduler chooses by the seed, and what makes tasks runnable
@@ -55,8 +63,10 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
         "core: handle.shared.seeded.share_core(core)".to_owned()
     })?;
 
-    let block_on = "if crate::retake::is_simulated() { return self.block_on_seeded(handle, blocking, future.as_mut()); }";
+    let block_on = "if crate::retake::is_simulated() { return self.block_on_seeded(handle, blocking, future.as_mut(), retake_at); }";
     source.behind_first_of_closure("CurrentThread", "block_on", "blocking", block_on)?;
+    let at = "let retake_at = std::panic::Location::caller();";
+    source.at_start_of("CurrentThread", None, "block_on", at)?;
     // Tasks of a runtime with several threads may block in place.
     source.change_argument(("CurrentThread", "block_on"), "enter_runtime", 1, |stock| {
         format!("{stock} || handle.as_current_thread().has_simulated_threads()")
@@ -69,7 +79,8 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
         "if crate::retake::is_simulated() { self.end_workers(handle.as_current_thread()); }";
     source.at_start_of("CurrentThread", None, "shutdown", shutdown)?;
 
-    let schedule = "crate::retake::ready(self.shared.seeded.number, task.retake_id()); \
+    let schedule = "crate::retake::ready(self.shared.seeded.number, task.retake_id(), \
+        task.retake_waker()); \
         self.shared.seeded.ensure_driver(self);";
     source.at_start_of("Handle", Some("Schedule"), "schedule", schedule)?;
     // What is woken by a thread that has handed over the core is for the one that has it.
@@ -176,6 +187,84 @@ fn events(source: &mut Source) -> Result<(), String> {
 fn channel(source: &mut Source) -> Result<(), String> {
     source.rename("Rx", "recv", "recv_stock")?;
     source.rename("Rx", "recv_many", "recv_many_stock")?;
+    source.rename("Rx", "try_recv", "try_recv_stock")?;
+    // How many messages wait for whom.
+    source.add_field("Chan", "inbox: crate::retake::Inbox")?;
+    let inbox = "inbox: crate::retake::Inbox::new()";
+    // Later versions have a function more.
+    source
+        .add_value_in_function("channel_from_list", "Chan", inbox)
+        .or_else(|_| source.add_value_in_function("channel", "Chan", inbox))?;
+    source.at_start_of("Tx", None, "send", "self.inner.inbox.sent();")?;
+    let closed = "self.inner.inbox.closed(|| self.len());";
+    source.at_start_of("Rx", Some("Drop"), "drop", closed)?;
     append_with_coop(source, CHANNEL);
     Ok(())
+}
+
+/// What has a semaphore in it, such as a `Mutex`, is known by its own use of that, and so is its
+/// holder.
+fn semaphore(source: &mut Source) -> Result<(), String> {
+    source.add_field("Semaphore", "retake: crate::retake::Use")?;
+    let constructors = ["new", "const_new", "new_closed", "const_new_closed"];
+    for constructor in constructors {
+        // Not all versions have the last one.
+        if constructor == constructors[3] && !source.contains(constructor) {
+            continue;
+        }
+        let made = ("Semaphore", constructor);
+        source.add_value(made, "Self", "retake: crate::retake::Use::new()")?;
+    }
+    source.at_start_of("Semaphore", None, "acquire", "self.retake.begins();")?;
+    source.add_attribute("Semaphore", "acquire", "#[track_caller]")?;
+    source.at_start_of("Semaphore", None, "release", "self.retake.released();")?;
+    source.rename("Semaphore", "try_acquire", "try_acquire_stock")?;
+    source.append(SEMAPHORE);
+    source.change_call("Acquire", "Future", "poll", "poll_acquire", |stock| {
+        format!("semaphore.retake.polled({stock})")
+    })
+}
+
+/// Parts of tokio wait by a `Notify`, and so do its users.
+fn notify(source: &mut Source) -> Result<(), String> {
+    source.add_field("Notify", "retake: crate::retake::Use")?;
+    for constructor in ["new", "const_new"] {
+        source.add_value(
+            ("Notify", constructor),
+            "Notify",
+            "retake: crate::retake::Use::new()",
+        )?;
+    }
+    source.at_start_of("Notify", None, "notified", "self.retake.begins();")?;
+    source.add_attribute("Notify", "notified", "#[track_caller]")?;
+    let waits = "crate::retake::leaf(); self.notify.retake.waits();";
+    source.at_start_of("Notified", Some("Future"), "poll", waits)?;
+    // Early versions have none.
+    let owned = source.at_start_of("OwnedNotified", Some("Future"), "poll", waits);
+    drop(owned);
+    Ok(())
+}
+
+/// What waits for a socket in an `async fn`.
+fn readiness(source: &mut Source) -> Result<(), String> {
+    let leaf = "crate::retake::leaf();";
+    source.at_start_of("Readiness", Some("Future"), "poll", leaf)
+}
+
+/// What a task waits for is seen by its waker, if it is no future of tokio.
+fn harness(source: &mut Source) -> Result<(), String> {
+    source.change_argument(("Harness", "poll_inner"), "from_waker", 0, |stock| {
+        format!("crate::retake::look_waker({stock})")
+    })
+}
+
+/// The task that is joined is known.
+fn join(source: &mut Source) -> Result<(), String> {
+    let joins = "crate::retake::joins(self.id().as_u64());";
+    source.at_start_of("JoinHandle", Some("Future"), "poll", joins)
+}
+
+fn join_set(source: &mut Source) -> Result<(), String> {
+    let leaf = "crate::retake::leaf();";
+    source.at_start_of("JoinSet", None, "poll_join_next", leaf)
 }

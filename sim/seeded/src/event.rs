@@ -127,7 +127,19 @@ pub enum Event {
         /// The text.
         text: String,
     },
-    /// The driver has ended the process.
+    /// What a task or thread waited for when the run ended because nothing could run, or not
+    /// enough happened.
+    Awaits {
+        /// The task or thread.
+        task: u32,
+        /// In words.
+        what: String,
+        /// Where in the sources; empty if that is not known.
+        place: String,
+        /// The task that it waited for, if that is known.
+        of: Option<u32>,
+    },
+    /// The driver has ended the process. The last one of a run says most.
     Ended {
         /// Why.
         outcome: OutcomeKind,

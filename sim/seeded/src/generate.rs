@@ -15,7 +15,9 @@ pub const VERSIONS: RangeInclusive<u32> = 43..=54;
 
 const DRIVER_FILES: &[(&str, &str)] = &[
     ("files.rs", include_str!("../driver/files.rs")),
+    ("inbox.rs", include_str!("../driver/inbox.rs")),
     ("kernel.rs", include_str!("../driver/kernel.rs")),
+    ("look.rs", include_str!("../driver/look.rs")),
     ("messages.rs", include_str!("../driver/messages.rs")),
     ("mod.rs", include_str!("../driver/mod.rs")),
     ("program.rs", include_str!("../driver/program.rs")),
@@ -26,6 +28,7 @@ const DRIVER_FILES: &[(&str, &str)] = &[
     ("sys.rs", include_str!("../driver/sys.rs")),
     ("tasks.rs", include_str!("../driver/tasks.rs")),
     ("threads.rs", include_str!("../driver/threads.rs")),
+    ("waits.rs", include_str!("../driver/waits.rs")),
     ("weak.rs", include_str!("../driver/weak.rs")),
 ];
 
@@ -182,6 +185,7 @@ const fn hash_of_all() -> u64 {
     }
     of_all = hash(of_all, include_str!("edits.rs"));
     of_all = hash(of_all, include_str!("source.rs"));
+    of_all = hash(of_all, include_str!("visitors.rs"));
     of_all = hash(of_all, include_str!("generate.rs"));
     let mut place = 0;
     while place < APPENDED.len() {

@@ -15,5 +15,6 @@ mod edits;
 mod event;
 mod generate;
 mod source;
+mod visitors;
 
 pub use generate::{DRIVER, GenerateError, VERSIONS, generate};

@@ -4,6 +4,10 @@ use std::ops::Range;
 
 use syn::spanned::Spanned;
 
+use crate::visitors::{
+    Arms, Attributes, Calls, Closures, MethodCalls, Structs, condition, last_segment,
+};
+
 /// A file that is edited.
 pub(crate) struct Source {
     text: String,
@@ -135,15 +139,80 @@ impl Source {
         drop(self.at_start_of(owner, None, name, text));
     }
 
-    /// Add statements to the beginning of a function.
-    pub(crate) fn at_start_of_function(&mut self, name: &str, text: &str) -> Result<(), String> {
+    fn function(&self, name: &str) -> Result<&syn::ItemFn, String> {
         let functions = self.items().filter_map(|item| match item {
             syn::Item::Fn(function) if function.sig.ident == name => Some(function),
             _ => None,
         });
-        let function = one(functions.collect(), || format!("the function `{name}`"))?;
+        one(functions.collect(), || format!("the function `{name}`"))
+    }
+
+    /// Add statements to the beginning of a function.
+    pub(crate) fn at_start_of_function(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let function = self.function(name)?;
         let place = function.block.brace_token.span.open().byte_range().end;
         self.insert(place, format!(" {text} "));
+        Ok(())
+    }
+
+    /// The same for a function in a module of the file, which knows its caller then.
+    pub(crate) fn at_start_of_inner_function(
+        &mut self,
+        module: &str,
+        name: &str,
+        text: &str,
+    ) -> Result<(), String> {
+        let modules = self.items().filter_map(|item| match item {
+            syn::Item::Mod(it) if it.ident == module => it.content.as_ref(),
+            _ => None,
+        });
+        let inner: Vec<syn::Item> = modules.flat_map(|(_, items)| flat(items)).collect();
+        let functions = inner.iter().filter_map(|item| match item {
+            syn::Item::Fn(function) if function.sig.ident == name => Some(function),
+            _ => None,
+        });
+        let function = one(functions.collect(), || {
+            format!("the function `{module}::{name}`")
+        })?;
+        let start = function.span().byte_range().start;
+        let body = function.block.brace_token.span.open().byte_range().end;
+        self.insert(start, "#[track_caller] ");
+        self.insert(body, format!(" {text} "));
+        Ok(())
+    }
+
+    /// Add an attribute to a method.
+    pub(crate) fn add_attribute(
+        &mut self,
+        owner: &str,
+        name: &str,
+        attribute: &str,
+    ) -> Result<(), String> {
+        let place = self.method(owner, None, name)?.span().byte_range().start;
+        self.insert(place, format!("{attribute} "));
+        Ok(())
+    }
+
+    /// Change the only call of a method in a method of a trait.
+    pub(crate) fn change_call(
+        &mut self,
+        owner: &str,
+        of_trait: &str,
+        name: &str,
+        called: &str,
+        change: impl Fn(&str) -> String,
+    ) -> Result<(), String> {
+        let method = self.method(owner, Some(of_trait), name)?;
+        let mut calls = MethodCalls {
+            method: called,
+            found: Vec::new(),
+        };
+        syn::visit::Visit::visit_impl_item_fn(&mut calls, method);
+        let call = one(calls.found, || {
+            format!("the call of `{called}` in `{owner}::{name}`")
+        })?;
+        let (range, new) = (call.span().byte_range(), change(&self.text_of(call)));
+        self.edits.push((range, new));
         Ok(())
     }
 
@@ -232,6 +301,25 @@ impl Source {
             .open()
             .byte_range()
             .end;
+        self.insert(place, format!(" {value}, "));
+        Ok(())
+    }
+
+    /// Add the value of a field where a function makes a struct.
+    pub(crate) fn add_value_in_function(
+        &mut self,
+        name: &str,
+        made: &str,
+        value: &str,
+    ) -> Result<(), String> {
+        let function = self.function(name)?;
+        let mut structs = Structs {
+            made,
+            found: Vec::new(),
+        };
+        syn::visit::Visit::visit_item_fn(&mut structs, function);
+        let it = one(structs.found, || format!("a `{made}` in `{name}`"))?;
+        let place = it.brace_token.span.open().byte_range().end;
         self.insert(place, format!(" {value}, "));
         Ok(())
     }
@@ -377,13 +465,6 @@ fn one<T>(mut found: Vec<T>, what: impl Fn() -> String) -> Result<T, String> {
     }
 }
 
-fn last_segment(path: &syn::Path) -> String {
-    path.segments
-        .last()
-        .map(|it| it.ident.to_string())
-        .unwrap_or_default()
-}
-
 /// The name of a type: of what it points to, if it is an `Arc`.
 fn owner_of(it: &syn::Type) -> String {
     let syn::Type::Path(path) = it else {
@@ -403,14 +484,6 @@ fn owner_of(it: &syn::Type) -> String {
     }
 }
 
-/// What has to be for this attribute's item to be compiled: `test`.
-fn condition(attribute: &syn::Attribute) -> String {
-    match &attribute.meta {
-        syn::Meta::List(list) if list.path.is_ident("cfg") => list.tokens.to_string(),
-        _ => String::new(),
-    }
-}
-
 fn attributes_of(item: &syn::Item) -> &[syn::Attribute] {
     match item {
         syn::Item::Const(it) => &it.attrs,
@@ -420,76 +493,5 @@ fn attributes_of(item: &syn::Item) -> &[syn::Attribute] {
         syn::Item::Mod(it) => &it.attrs,
         syn::Item::Use(it) => &it.attrs,
         _ => &[],
-    }
-}
-
-/// Attributes that depend on a condition.
-#[derive(Default)]
-struct Attributes {
-    conditional: Vec<Range<usize>>,
-}
-
-impl syn::visit::Visit<'_> for Attributes {
-    fn visit_attribute(&mut self, attribute: &syn::Attribute) {
-        if attribute.path().is_ident("cfg_attr") || condition(attribute).starts_with("not") {
-            self.conditional.push(attribute.span().byte_range());
-        }
-    }
-}
-
-struct Closures<'a, 'ast> {
-    parameter: &'a str,
-    found: Vec<&'ast syn::ExprClosure>,
-}
-
-impl<'ast> syn::visit::Visit<'ast> for Closures<'_, 'ast> {
-    fn visit_expr_closure(&mut self, closure: &'ast syn::ExprClosure) {
-        let is_named =
-            |input: &syn::Pat| matches!(input, syn::Pat::Ident(it) if it.ident == self.parameter);
-        if closure.inputs.iter().any(is_named) {
-            self.found.push(closure);
-        }
-        syn::visit::visit_expr_closure(self, closure);
-    }
-}
-
-struct Calls<'a, 'ast> {
-    function: &'a str,
-    found: Vec<&'ast syn::ExprCall>,
-}
-
-impl<'ast> syn::visit::Visit<'ast> for Calls<'_, 'ast> {
-    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
-        if let syn::Expr::Path(path) = &*call.func
-            && last_segment(&path.path) == self.function
-        {
-            self.found.push(call);
-        }
-        syn::visit::visit_expr_call(self, call);
-    }
-}
-
-struct Structs<'a, 'ast> {
-    made: &'a str,
-    found: Vec<&'ast syn::ExprStruct>,
-}
-
-impl<'ast> syn::visit::Visit<'ast> for Structs<'_, 'ast> {
-    fn visit_expr_struct(&mut self, it: &'ast syn::ExprStruct) {
-        if last_segment(&it.path) == self.made {
-            self.found.push(it);
-        }
-        syn::visit::visit_expr_struct(self, it);
-    }
-}
-
-struct Arms<'ast> {
-    found: Vec<&'ast syn::Arm>,
-}
-
-impl<'ast> syn::visit::Visit<'ast> for Arms<'ast> {
-    fn visit_arm(&mut self, arm: &'ast syn::Arm) {
-        self.found.push(arm);
-        syn::visit::visit_arm(self, arm);
     }
 }

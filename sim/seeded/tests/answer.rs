@@ -85,12 +85,12 @@ proptest! {
 fn a_text_that_is_too_long_is_cut_between_two_letters() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("answer");
-    write(path.to_str().unwrap(), &["ä".repeat(5_000)], &[7]);
+    write(path.to_str().unwrap(), &["ä".repeat(10_000)], &[7]);
     let events = child::read(&path).unwrap();
     let Event::Note { text } = &events[1] else {
         panic!("{events:?}");
     };
-    assert_eq!(text.len(), 4_096);
+    assert_eq!(text.len(), 16_384);
     assert!(matches!(events[2], Event::Stats { steps: 7, .. }));
 }
 

@@ -9,6 +9,7 @@ impl<T, S: Semaphore> Rx<T, S> {
 
     /// Receive the next value, in a step of its own.
     pub(crate) fn recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.inner.inbox.received_from(|| self.len());
         if self.gives_way(cx) {
             crate::retake::give_way();
             cx.waker().wake_by_ref();
@@ -16,6 +17,7 @@ impl<T, S: Semaphore> Rx<T, S> {
         }
         let received = self.recv_stock(cx);
         if let Ready(Some(_)) = &received {
+            self.inner.inbox.taken(1);
             crate::retake::taken(cx.waker(), std::any::type_name::<T>());
         }
         received
@@ -28,14 +30,26 @@ impl<T, S: Semaphore> Rx<T, S> {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> Poll<usize> {
+        self.inner.inbox.received_from(|| self.len());
         if limit > 0 && self.gives_way(cx) {
             crate::retake::give_way();
             cx.waker().wake_by_ref();
             return Pending;
         }
         let received = self.recv_many_stock(cx, buffer, limit);
-        if matches!(received, Ready(count) if count > 0) {
+        if let Ready(count @ 1..) = &received {
+            self.inner.inbox.taken(*count);
             crate::retake::taken(cx.waker(), std::any::type_name::<T>());
+        }
+        received
+    }
+
+    /// Try to receive the next value.
+    pub(crate) fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        self.inner.inbox.received_from(|| self.len());
+        let received = self.try_recv_stock();
+        if received.is_ok() {
+            self.inner.inbox.taken(1);
         }
         received
     }

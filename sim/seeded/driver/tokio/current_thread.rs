@@ -132,14 +132,14 @@ mod seeded {
     }
 
     impl CurrentThread {
-        #[track_caller]
         pub(super) fn block_on_seeded<F: Future>(
             &self,
             handle: &Arc<Handle>,
             blocking: &mut BlockingRegionGuard,
             mut future: Pin<&mut F>,
+            at: &'static Location<'static>,
         ) -> F::Output {
-            crate::retake::blocks_on(std::any::type_name::<F>(), Location::caller());
+            crate::retake::blocks_on(std::any::type_name::<F>(), at);
             loop {
                 if let Some(core) = self.take_core(handle) {
                     if let Some(output) = core.drive(future.as_mut()) {
@@ -306,7 +306,6 @@ mod seeded {
         let handle = &context.handle;
         let waker = Handle::waker_ref(handle);
         crate::retake::main_ready(handle.shared.seeded.number);
-        let mut cx = std::task::Context::from_waker(&waker);
         loop {
             if core.unhandled_panic {
                 *context.core.borrow_mut() = Some(core);
@@ -333,10 +332,11 @@ mod seeded {
                     continue;
                 }
                 Turn::Main => {
-                    if !handle.reset_woken() {
+                    if !handle.reset_woken() && !crate::retake::looks() {
                         continue;
                     }
-                    crate::retake::polls(cx.waker().data() as usize);
+                    crate::retake::polls(waker.data() as usize);
+                    let mut cx = std::task::Context::from_waker(crate::retake::look_waker(&waker));
                     *context.core.borrow_mut() = Some(core);
                     RETAKE_COOP::budget(|| future.as_mut().poll(&mut cx))
                 }

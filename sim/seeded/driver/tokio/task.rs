@@ -12,6 +12,15 @@ impl<S: 'static> Notified<S> {
     }
 }
 
+/// Wake a task. Added by `cargo retake`.
+///
+/// # Safety
+/// The address is that of the header of a task that has not been freed.
+pub(crate) unsafe fn retake_wake(header: usize) {
+    // Safety: as the caller promises.
+    unsafe { RawTask::from_raw(NonNull::new_unchecked(header as *mut Header)).wake_by_ref() };
+}
+
 /// Added by `cargo retake`.
 impl<S: 'static> Task<S> {
     /// The number of the task.

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod deadlocks;
+
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::rc::Rc;
@@ -236,6 +238,32 @@ async fn fails_in_one_order_of_two() {
         tokio::spawn(async move { sender.send(number).unwrap() });
     }
     assert_eq!(receiver.recv().await, Some(0), "the second task was first");
+}
+
+#[tokio::test]
+async fn fails_where_many_messages_go_before_one() {
+    static WAITING: AtomicUsize = AtomicUsize::new(0);
+    static HANDLED: AtomicUsize = AtomicUsize::new(0);
+    let (sender, mut jobs) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        WAITING.fetch_add(1, SeqCst);
+        while jobs.recv().await.is_some() {
+            HANDLED.fetch_add(1, SeqCst);
+        }
+    });
+    let (stop, mut stopped) = mpsc::unbounded_channel();
+    let stops = tokio::spawn(async move {
+        WAITING.fetch_add(1, SeqCst);
+        stopped.recv().await.unwrap();
+        HANDLED.load(SeqCst)
+    });
+    while WAITING.load(SeqCst) < 2 {
+        task::yield_now().await;
+    }
+    (0..20).for_each(|job| sender.send(job).unwrap());
+    stop.send(()).unwrap();
+    let handled = stops.await.unwrap();
+    assert!(handled < 15, "it stops after {handled} jobs");
 }
 
 #[tokio::test]
