@@ -14,6 +14,7 @@ use super::core::runnable::Runnable;
 use super::core::step::StepKind;
 use super::core::strategy::{Held, RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
+use super::local_sets::{self, Host, NO_SET, Set};
 use super::look::Look;
 use super::record::{Record, Tag};
 use super::settings::{Settings, parts};
@@ -124,6 +125,11 @@ pub(super) struct Kernel {
     serials: u32,
     pub(super) threads: Vec<Thread>,
     pub(super) runtimes: Vec<Runtime>,
+    pub(super) sets: Vec<Set>,
+    /// What is polled next is so only for the turn of a task of a set.
+    pub(super) local_turn: Option<local_sets::Turn>,
+    /// What was polled last for a turn of a task of a set.
+    pub(super) polled_host: Option<Host>,
     /// Slots of tasks, by tokio's numbers.
     pub(super) tasks: HashMap<u64, u32, HashNumbers>,
     /// Threads that wait for a word of memory, in order.
@@ -174,6 +180,9 @@ impl Kernel {
             serials: 0,
             threads: Vec::new(),
             runtimes: Vec::new(),
+            sets: Vec::new(),
+            local_turn: None,
+            polled_host: None,
             tasks: HashMap::default(),
             futexes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -217,6 +226,7 @@ impl Kernel {
             is_waiting: false,
             messages: 0,
             header: 0,
+            set: NO_SET,
             about: About::default(),
         };
         let slot = match self.free.pop() {
@@ -289,6 +299,7 @@ impl Kernel {
 
     /// The thread that has the turn next. What it was chosen for is in its place.
     pub(super) fn choose(&mut self) -> u32 {
+        self.end_local_turn();
         loop {
             if self.look.is_some() {
                 return self.next_look();
@@ -303,7 +314,10 @@ impl Kernel {
                 return thread;
             }
             if !self.runnable.is_empty() {
-                return self.pick();
+                if let Some(thread) = self.pick() {
+                    return thread;
+                }
+                continue;
             }
             // Packets to this machine itself are there at once, but for a moment.
             let moment = u64::from(self.has_event_sources);
@@ -336,7 +350,8 @@ impl Kernel {
         }
     }
 
-    fn pick(&mut self) -> u32 {
+    /// The thread of what is chosen. None if that cannot take its turn, so that something else is.
+    fn pick(&mut self) -> Option<u32> {
         let is_watched = self.settings.records || self.settings.wants_holds;
         let first = if is_watched {
             self.runnable.oldest()
@@ -347,6 +362,9 @@ impl Kernel {
             let reason = self.scheduler.reason();
             self.end(OutcomeKind::Diverged, &reason);
         };
+        if !self.can_take_turn(slot) {
+            return None;
+        }
         self.runnable.remove(slot);
         let deviates = is_watched && first != Some(slot);
         self.step(slot, deviates);
@@ -355,8 +373,9 @@ impl Kernel {
             What::Task { runtime, .. } => self.driver_of(runtime, slot),
             What::Nothing => unreachable!("a free slot is not runnable"),
         };
-        self.threads[thread as usize].assigned = Some(slot);
-        thread
+        let polled = self.polled_for(slot);
+        self.threads[thread as usize].assigned = Some(polled);
+        Some(thread)
     }
 
     fn step(&mut self, slot: u32, deviates: bool) {

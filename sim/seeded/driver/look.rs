@@ -89,6 +89,9 @@ impl Kernel {
             What::Task { runtime, .. } => {
                 let it = &self.runtimes[runtime as usize];
                 let driver = it.driver.filter(|_| it.is_active && entity.header != 0)?;
+                if !self.is_polled(slot) {
+                    return None;
+                }
                 // SAFETY: the task has not ended, and the address is of its header.
                 unsafe { waits::wake(entity.header) };
                 (driver, true)
@@ -105,11 +108,12 @@ impl Kernel {
             }
         };
         let serial = entity.serial;
+        if polls {
+            self.threads[thread as usize].assigned = Some(self.polled_for(slot));
+        }
         let look = self.look.as_mut()?;
         look.now = serial;
-        if polls {
-            self.threads[thread as usize].assigned = Some(slot);
-        } else {
+        if !polls {
             look.thread = Some(thread);
         }
         Some(thread)

@@ -20,6 +20,12 @@ pub(crate) fn polls(waker: usize) {
     let _ = POLLED.try_with(|polled| polled.set((waker, false)));
 }
 
+/// Whether this is the own waker of the task or future that is polled.
+pub(super) fn is_own(waker: &Waker) -> bool {
+    let polled = POLLED.try_with(Cell::get);
+    polled.is_ok_and(|(polled, _)| polled == waker.data() as usize)
+}
+
 /// Whether a task that takes a message gives way first, because it has taken one in this poll.
 ///
 /// Not under another waker than the task's own: what polls by hand expects what is ready.

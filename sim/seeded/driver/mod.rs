@@ -19,6 +19,8 @@ mod inbox;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod kernel;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod local_sets;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod look;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod messages;
@@ -54,6 +56,7 @@ mod linux {
 
     pub(crate) use super::inbox::Inbox;
     pub(crate) use super::kernel::is_simulated;
+    pub(crate) use super::local_sets::*;
     pub(crate) use super::messages::*;
     pub(crate) use super::tasks::*;
     pub(crate) use super::waits::{Use, joins, leaf, look_waker, looks};

@@ -17,6 +17,8 @@ pub(super) struct Entity {
     pub(super) messages: u32,
     /// The address of the header of a task; 0 before the task was woken for the first time.
     pub(super) header: usize,
+    /// The number of the `LocalSet` that it is in.
+    pub(super) set: u32,
     pub(super) about: About,
 }
 

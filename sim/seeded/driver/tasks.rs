@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::panic::Location;
 
 use super::core::outcome::OutcomeKind;
-use super::core::random::below;
 use super::kernel::{Kernel, me, with};
 use super::record::Tag;
 pub(crate) use super::state::HashNumbers;
@@ -66,7 +65,7 @@ impl Kernel {
         let main = runtime.driver.filter(|_| runtime.is_main_ready);
         for slot in waiting {
             // Those that have ended since have left their slots to others.
-            if std::mem::take(&mut self.entities[slot as usize].is_waiting) {
+            if self.is_polled(slot) && std::mem::take(&mut self.entities[slot as usize].is_waiting) {
                 self.runtimes[number as usize].ready += 1;
                 self.insert(slot);
             }
@@ -104,11 +103,16 @@ impl Kernel {
         }
     }
 
-    fn make_ready(&mut self, number: u32, id: u64, header: usize) {
-        let slot = match self.tasks.get(&id) {
+    /// The slot of a task, which may be new.
+    pub(super) fn task(&mut self, runtime: u32, id: u64) -> u32 {
+        match self.tasks.get(&id) {
             Some(slot) => *slot,
-            None => self.new_task(number, id, About::default()),
-        };
+            None => self.new_task(runtime, id, take_about()),
+        }
+    }
+
+    pub(super) fn make_ready(&mut self, number: u32, id: u64, header: usize) {
+        let slot = self.task(number, id);
         let entity = &mut self.entities[slot as usize];
         entity.cause = self.steps;
         entity.header = header;
@@ -168,31 +172,60 @@ pub(crate) fn new_runtime(has_threads: bool) -> u32 {
     })
 }
 
+/// What is known of the next task that a thread spawns.
+#[derive(Clone, Copy, Default)]
+struct Spawns {
+    type_name: &'static str,
+    place: Option<&'static Location<'static>>,
+}
+
 thread_local! {
-    /// Where the next task is spawned that this thread spawns.
-    static SPAWNS_AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+    static SPAWNS: Cell<Spawns> = const { Cell::new(Spawns { type_name: "", place: None }) };
+    static SPAWNS_AS: Cell<String> = const { Cell::new(String::new()) };
 }
 
 /// A task will be spawned here.
 #[inline]
 pub(crate) fn spawns_at(place: &'static Location<'static>) {
-    let _ = SPAWNS_AT.try_with(|at| at.set(Some(place)));
+    let _ = SPAWNS.try_with(|spawns| {
+        spawns.set(Spawns {
+            type_name: "",
+            place: Some(place),
+        });
+    });
 }
 
-/// A task is spawned. It is known by the type of its future and by where it was spawned.
+/// A task will be spawned, with this name.
+pub(crate) fn spawns_as(name: Option<&str>) {
+    let name = name.unwrap_or_default().to_owned();
+    let _ = SPAWNS_AS.try_with(|spawns| spawns.set(name));
+}
+
+/// A task will be spawned whose future has this type.
+#[inline]
+pub(crate) fn spawns(type_name: &'static str) {
+    let _ = SPAWNS.try_with(|spawns| {
+        let known = spawns.get();
+        spawns.set(Spawns { type_name, ..known });
+    });
+}
+
+/// What is known of the task that is spawned now: the type of its future, where it was spawned, its
+/// name.
+fn take_about() -> About {
+    let spawns = SPAWNS.try_with(Cell::take).unwrap_or_default();
+    About {
+        type_name: spawns.type_name,
+        place: spawns.place,
+        name: SPAWNS_AS.try_with(Cell::take).unwrap_or_default(),
+    }
+}
+
+/// A task is spawned.
 pub(crate) fn spawned(runtime: u32, id: u64, type_name: &'static str) {
-    let place = SPAWNS_AT.try_with(Cell::take).ok().flatten();
+    spawns(type_name);
     if me().is_some() && runtime != u32::MAX {
-        with(|kernel| {
-            if !kernel.tasks.contains_key(&id) {
-                let about = About {
-                    type_name,
-                    place,
-                    name: String::new(),
-                };
-                kernel.new_task(runtime, id, about);
-            }
-        });
+        with(|kernel| kernel.task(runtime, id));
     }
 }
 
@@ -234,17 +267,6 @@ pub(crate) fn main_ready(runtime: u32) {
             }
         });
     }
-}
-
-/// Which of so many tasks of a `LocalSet` runs. They are not among those that a strategy sees.
-pub(crate) fn choose_local(count: usize) -> usize {
-    if count < 2 || me().is_none() {
-        return 0;
-    }
-    with(|kernel| match kernel.settings.strategy == "fifo" {
-        true => 0,
-        false => below(&mut kernel.local, count),
-    })
 }
 
 /// The run ends here: what follows is not simulated.
@@ -326,6 +348,7 @@ impl Driving {
     pub(crate) fn next(&self) -> Turn {
         let Some(me) = me() else { return Turn::Look };
         let turn = with(|kernel| {
+            kernel.restore_host();
             if let Some(slot) = kernel.threads[me as usize].assigned.take() {
                 return Some(kernel.turn(self.runtime, slot));
             }
@@ -358,7 +381,9 @@ impl Kernel {
         match self.entities[slot as usize].what {
             What::Task { id, .. } => Turn::Task(id),
             What::Thread(_) | What::Nothing => {
-                self.runtimes[runtime as usize].is_main_ready = false;
+                if self.local_turn.is_none() {
+                    self.runtimes[runtime as usize].is_main_ready = false;
+                }
                 Turn::Main
             }
         }

@@ -15,6 +15,8 @@ pub(super) const BLOCKED: &str = "something that blocks its thread";
 
 /// Futures are polled to see what they await.
 static LOOKS: AtomicBool = AtomicBool::new(false);
+/// The waker of a look is kept next for something that is looked at by itself.
+static KEEPS: AtomicBool = AtomicBool::new(false);
 /// The number of what took the last step.
 static CURRENT: AtomicU32 = AtomicU32::new(u32::MAX);
 
@@ -218,10 +220,15 @@ fn watched(waker: &Waker) -> &'static Waker {
     Box::leak(Box::new(watched))
 }
 
+/// What is polled keeps its waker next, for others to use.
+pub(super) fn keeps_waker() {
+    KEEPS.store(looks(), Ordering::Relaxed);
+}
+
 static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake_kept, wake_kept, |_| {});
 
 unsafe fn clone(data: *const ()) -> RawWaker {
-    if me().is_some() {
+    if !KEEPS.swap(false, Ordering::Relaxed) && me().is_some() {
         let is_known = with(|kernel| kernel.has_found());
         if !is_known {
             found("something", None);
@@ -282,6 +289,8 @@ fn is_around(function: &str, place: &str) -> bool {
     let function = function.trim_start_matches('<');
     const LIBRARIES: [&str; 4] = ["tokio::", "core::", "std::", "alloc::"];
     is_of_copy
+        || place.starts_with("src/retake/")
+        || place.starts_with("./src/retake/")
         || place.contains("/rustc/")
         || place.contains("/rustlib/")
         || place.contains("/retake/tokio-1.")

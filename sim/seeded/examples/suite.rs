@@ -69,7 +69,15 @@ const EXPECTED: &[(&str, Expected)] = &[
         Expected::FailsForInbox,
     ),
     (
+        "fails_in_a_local_set_where_many_messages_go_before_one",
+        Expected::FailsForInbox,
+    ),
+    (
         "deadlocks::two_tasks_wait_for_a_lock_of_each_other",
+        Expected::Says(OutcomeKind::Deadlock),
+    ),
+    (
+        "deadlocks::two_tasks_of_a_local_set_wait_for_a_lock_of_each_other",
         Expected::Says(OutcomeKind::Deadlock),
     ),
     (
@@ -135,7 +143,7 @@ fn try_in(version: &str, folder: &Path) -> Result<()> {
         fs::remove_dir_all(&tokio).map_err(|error| format!("{}: {error}", tokio.display()))?;
     }
     retake_seeded::generate(&locked, &tokio).map_err(|error| error.to_string())?;
-    let program = build(&project, &tokio)?;
+    let program = build(&project, &tokio, false)?;
     let (mut runs, mut said) = (0, String::new());
     for (name, expected) in EXPECTED {
         let tried = match expected {
@@ -145,6 +153,8 @@ fn try_in(version: &str, folder: &Path) -> Result<()> {
         runs += tried.map_err(|problem| format!("{name}: {problem}"))?;
     }
     compare(&said)?;
+    let unstable = build(&project, &tokio, true)?;
+    has_names(&unstable, folder)?;
     let name = locked.file_name().unwrap_or_default().display().to_string();
     println!(
         "{name}: {} programs as expected in {runs} runs",
@@ -164,7 +174,8 @@ fn make_project(version: &str, project: &Path) -> Result<()> {
     let mut manifest =
         fs::read_to_string(suite.join("Cargo.toml")).map_err(|error| error.to_string())?;
     manifest.push_str(&format!(
-        "\n[dependencies]\ntokio = {{ version = \"~{version}\", features = [\"full\", \"test-util\"] }}\n"
+        "\n[dependencies]\ntokio = {{ version = \"~{version}\", features = [\"full\", \"test-util\"] }}\n\
+         [features]\ntracing = [\"tokio/tracing\"]\n"
     ));
     fs::write(project.join("Cargo.toml"), manifest).map_err(|error| error.to_string())
 }
@@ -201,17 +212,28 @@ fn locked_tokio(project: &Path) -> Result<PathBuf> {
         .ok_or_else(|| "cargo names no tokio".to_owned())
 }
 
-fn build(project: &Path, tokio: &Path) -> Result<PathBuf> {
+/// Build the programs, also with what is unstable in tokio if it is wanted.
+fn build(project: &Path, tokio: &Path, is_unstable: bool) -> Result<PathBuf> {
     let paths = format!("paths=[{:?}]", tokio.display().to_string());
-    let target = project.join("target").display().to_string();
+    let (target, flags) = match is_unstable {
+        true => ("target/unstable", "--features=tracing"),
+        false => ("target", "--no-default-features"),
+    };
+    let target = project.join(target).display().to_string();
     let messages = cargo(
         project,
         &[
             "--config",
             &paths,
+            "--config",
+            match is_unstable {
+                true => "build.rustflags=['--cfg','tokio_unstable']",
+                false => "build.rustflags=[]",
+            },
             "test",
             "--no-run",
             "--quiet",
+            flags,
             "--message-format=json",
             "--target-dir",
             &target,
@@ -285,6 +307,23 @@ fn start(program: &Path, name: &str) -> Command {
         .args(["--exact", name, "--nocapture"])
         .env("RUST_TEST_THREADS", "1");
     command
+}
+
+/// Names of tasks are recorded: `task::Builder` is unstable in tokio.
+fn has_names(program: &Path, folder: &Path) -> Result<()> {
+    let (output, events) = run(program, folder, "tasks_have_names", 0, "random")?;
+    let names = events.iter().filter_map(|event| match event {
+        Event::Task { name, file, .. } if !file.is_empty() => Some(&**name),
+        _ => None,
+    });
+    let names: Vec<&str> = names.collect();
+    match names == ["pays", "sells", ""] && output.status.success() {
+        true => Ok(()),
+        false => Err(format!(
+            "tasks have the names {names:?}:\n{}",
+            text(&output)
+        )),
+    }
 }
 
 /// What a program says at its end, with and without places of awaits.

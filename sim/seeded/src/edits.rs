@@ -25,6 +25,7 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/runtime/builder.rs", builder),
     ("src/runtime/handle.rs", handle),
     ("src/task/local.rs", local_set),
+    ("src/task/builder.rs", task_builder),
     ("src/process/mod.rs", process),
     ("src/runtime/coop.rs src/task/coop/mod.rs", budget),
     ("src/runtime/io/driver.rs", events),
@@ -159,11 +160,40 @@ fn handle(source: &mut Source) -> Result<(), String> {
     source.at_start_of("Handle", None, "enter", entered)
 }
 
-/// Tasks of a `LocalSet` run one at a time, by the seed.
+/// Tasks of a `LocalSet` run one at a time, each in a turn of its own.
 fn local_set(source: &mut Source) -> Result<(), String> {
+    source.add_field("Shared", "retake: u32")?;
+    let number = "retake: crate::retake::new_local_set()";
+    source.add_value(("LocalSet", "new"), "Shared", number)?;
     let seeded = "if crate::retake::is_simulated() { return self.tick_seeded(); }";
     source.at_start_of("LocalSet", None, "tick", seeded)?;
+    let polls = "crate::retake::polls_set(cx.waker());";
+    source.at_start_of("LocalSet", Some("Future"), "poll", polls)?;
+    let turn = "crate::retake::polls_set(cx.waker()); \
+        if crate::retake::has_local_turn(self.local_set.context.shared.retake) { \
+            self.local_set.turn_seeded(cx); return Poll::Pending; \
+        }";
+    source.at_start_of("RunUntil", Some("Future"), "poll", turn)?;
+    let ready = "if crate::retake::local_ready(self.retake, task.retake_id(), task.retake_waker()) { \
+            return self.keep_seeded(task); \
+        }";
+    source.at_start_of("Shared", None, "schedule", ready)?;
+    let ended = "crate::retake::ended(task.retake_id());";
+    source.at_start_of("Shared", Some("Schedule"), "release", ended)?;
+    let spawns = "crate::retake::spawns(std::any::type_name::<F>());";
+    source.at_start_of("Context", None, "spawn", spawns)?;
+    source.at_start_of("LocalSet", None, "spawn_local", SPAWNS)?;
+    source.at_start_of_function("spawn_local", SPAWNS)?;
     append_with_coop(source, LOCAL);
+    Ok(())
+}
+
+/// A task may have a name.
+fn task_builder(source: &mut Source) -> Result<(), String> {
+    let named = format!("crate::retake::spawns_as(self.name); {SPAWNS}");
+    for method in ["spawn", "spawn_on", "spawn_local", "spawn_local_on"] {
+        source.at_start_of("Builder", None, method, &named)?;
+    }
     Ok(())
 }
 

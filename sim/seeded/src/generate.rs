@@ -17,6 +17,7 @@ const DRIVER_FILES: &[(&str, &str)] = &[
     ("files.rs", include_str!("../driver/files.rs")),
     ("inbox.rs", include_str!("../driver/inbox.rs")),
     ("kernel.rs", include_str!("../driver/kernel.rs")),
+    ("local_sets.rs", include_str!("../driver/local_sets.rs")),
     ("look.rs", include_str!("../driver/look.rs")),
     ("messages.rs", include_str!("../driver/messages.rs")),
     ("mod.rs", include_str!("../driver/mod.rs")),

@@ -72,6 +72,7 @@ fn a_copy_differs_in_the_edited_files_and_has_the_driver() {
             "src/sync/batch_semaphore.rs",
             "src/sync/mpsc/chan.rs",
             "src/sync/notify.rs",
+            "src/task/builder.rs",
             "src/task/coop/mod.rs",
             "src/task/join_set.rs",
             "src/task/local.rs",

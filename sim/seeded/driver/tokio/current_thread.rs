@@ -332,7 +332,9 @@ mod seeded {
                     continue;
                 }
                 Turn::Main => {
-                    if !handle.reset_woken() && !crate::retake::looks() {
+                    // A turn of a task of a set is not for the future itself.
+                    let is_for_it = !crate::retake::is_local_turn() && !crate::retake::looks();
+                    if is_for_it && !handle.reset_woken() {
                         continue;
                     }
                     crate::retake::polls(waker.data() as usize);

@@ -23,6 +23,17 @@ async fn two_tasks_wait_for_a_lock_of_each_other() {
     back.await.unwrap();
 }
 
+#[tokio::test]
+async fn two_tasks_of_a_local_set_wait_for_a_lock_of_each_other() {
+    let (one, two) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(())));
+    let set = task::LocalSet::new();
+    set.spawn_local(take_both(one.clone(), two.clone()));
+    set.run_until(async {
+        task::spawn_local(take_both(two, one)).await.unwrap();
+    })
+    .await;
+}
+
 async fn receive(mut receiver: mpsc::Receiver<()>) {
     receiver.recv().await;
 }

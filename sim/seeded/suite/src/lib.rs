@@ -5,7 +5,9 @@
 mod deadlocks;
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::io::{Read, Write};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -240,30 +242,55 @@ async fn fails_in_one_order_of_two() {
     assert_eq!(receiver.recv().await, Some(0), "the second task was first");
 }
 
-#[tokio::test]
-async fn fails_where_many_messages_go_before_one() {
+/// How many jobs one task has done when the only message of another one tells it to stop.
+async fn jobs_before_the_end(spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>)) -> usize {
     static WAITING: AtomicUsize = AtomicUsize::new(0);
     static HANDLED: AtomicUsize = AtomicUsize::new(0);
     let (sender, mut jobs) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    spawn(Box::pin(async move {
         WAITING.fetch_add(1, SeqCst);
         while jobs.recv().await.is_some() {
             HANDLED.fetch_add(1, SeqCst);
         }
-    });
+    }));
     let (stop, mut stopped) = mpsc::unbounded_channel();
-    let stops = tokio::spawn(async move {
+    let (tell, told) = oneshot::channel();
+    spawn(Box::pin(async move {
         WAITING.fetch_add(1, SeqCst);
         stopped.recv().await.unwrap();
-        HANDLED.load(SeqCst)
-    });
+        tell.send(HANDLED.load(SeqCst)).unwrap();
+    }));
     while WAITING.load(SeqCst) < 2 {
         task::yield_now().await;
     }
     (0..20).for_each(|job| sender.send(job).unwrap());
     stop.send(()).unwrap();
-    let handled = stops.await.unwrap();
+    told.await.unwrap()
+}
+
+#[tokio::test]
+async fn fails_where_many_messages_go_before_one() {
+    let handled = jobs_before_the_end(|task| drop(tokio::spawn(task))).await;
     assert!(handled < 15, "it stops after {handled} jobs");
+}
+
+#[tokio::test]
+async fn fails_in_a_local_set_where_many_messages_go_before_one() {
+    let set = task::LocalSet::new();
+    let handled = jobs_before_the_end(|it| drop(task::spawn_local(it)));
+    let handled = set.run_until(handled).await;
+    assert!(handled < 15, "it stops after {handled} jobs");
+}
+
+#[cfg(tokio_unstable)]
+#[tokio::test]
+async fn tasks_have_names() {
+    let named = task::Builder::new().name("pays").spawn(async {}).unwrap();
+    named.await.unwrap();
+    let set = task::LocalSet::new();
+    let named = task::Builder::new().name("sells").spawn_local_on(async {}, &set).unwrap();
+    set.run_until(named).await.unwrap();
+    tokio::spawn(async {}).await.unwrap();
 }
 
 #[tokio::test]

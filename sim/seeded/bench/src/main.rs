@@ -1,0 +1,232 @@
+//! `bench NAME [PART]`: runs a program and prints the time of the processor that it took, in
+//! nanoseconds. With a number, it is that part of the program.
+
+use std::time::Duration;
+
+use ractor::rpc::CallResult;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{oneshot, Semaphore};
+use tokio::time::{sleep, timeout};
+
+/// Passes tokens on and answers questions.
+struct Node;
+
+#[derive(Default)]
+struct State {
+    next: Option<ActorRef<Message>>,
+    seen: u64,
+    done: Option<oneshot::Sender<()>>,
+}
+
+enum Message {
+    Next(ActorRef<Message>),
+    Done(oneshot::Sender<()>),
+    /// So many messages are passed on.
+    Token(u64),
+    /// So many of these are expected.
+    Count(u64),
+    Ask(u64, RpcReplyPort<u64>),
+    Work(Duration, RpcReplyPort<()>),
+}
+
+impl Actor for Node {
+    type Msg = Message;
+    type State = State;
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Message>, (): ()) -> Result<State, ActorProcessingErr> {
+        Ok(State::default())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Next(next) => state.next = Some(next),
+            Message::Done(done) => state.done = Some(done),
+            Message::Token(0) => state.end(),
+            Message::Token(left) => {
+                if let Some(next) = &state.next {
+                    next.cast(Message::Token(left - 1))?;
+                }
+            }
+            Message::Count(expected) => {
+                state.seen += 1;
+                if state.seen == expected {
+                    state.end();
+                }
+            }
+            Message::Ask(number, reply) => reply.send(number + 1)?,
+            Message::Work(time, reply) => {
+                sleep(time).await;
+                reply.send(())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn end(&mut self) {
+        if let Some(done) = self.done.take() {
+            let _ = done.send(());
+        }
+    }
+}
+
+async fn node() -> ActorRef<Message> {
+    Actor::spawn(None, Node, ()).await.unwrap().0
+}
+
+/// Actors in a ring pass tokens on.
+async fn ring(actors: usize, tokens: usize, hops: u64) {
+    let mut nodes = Vec::new();
+    for _ in 0..actors {
+        nodes.push(node().await);
+    }
+    for number in 0..actors {
+        let next = nodes[(number + 1) % actors].clone();
+        nodes[number].cast(Message::Next(next)).unwrap();
+    }
+    let mut ends = Vec::new();
+    for token in 0..tokens {
+        let (sender, receiver) = oneshot::channel();
+        ends.push(receiver);
+        let last = (token * actors / tokens + hops as usize) % actors;
+        nodes[last].cast(Message::Done(sender)).unwrap();
+    }
+    for token in 0..tokens {
+        let first = &nodes[token * actors / tokens];
+        first.cast(Message::Token(hops)).unwrap();
+    }
+    for end in ends {
+        timeout(Duration::from_secs(3_600), end).await.unwrap().unwrap();
+    }
+}
+
+async fn rpc(calls: u64) {
+    let node = node().await;
+    for number in 0..calls {
+        let answer = node.call(|reply| Message::Ask(number, reply), None).await;
+        assert!(matches!(answer, Ok(CallResult::Success(it)) if it == number + 1));
+    }
+}
+
+/// Many tasks send to one actor.
+async fn fan_in(senders: u64, messages: u64) {
+    let node = node().await;
+    let (sender, end) = oneshot::channel();
+    node.cast(Message::Done(sender)).unwrap();
+    for _ in 0..senders {
+        let node = node.clone();
+        tokio::spawn(async move {
+            for _ in 0..messages {
+                node.cast(Message::Count(senders * messages)).unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    end.await.unwrap();
+}
+
+/// Numbers from a seed: xorshift, Marsaglia 2003.
+struct Numbers(u64);
+
+impl Numbers {
+    /// An exponentially distributed time of this mean, in microseconds.
+    fn time(&mut self, mean: f64) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        let uniform = (self.0 >> 11) as f64 / (1u64 << 53) as f64;
+        Duration::from_micros((-(1.0 - uniform).ln() * mean) as u64)
+    }
+}
+
+/// Customers come at random times to ten servers, and wait for a free one.
+async fn queue(customers: usize) {
+    let mut servers = Vec::new();
+    for _ in 0..10 {
+        servers.push(node().await);
+    }
+    let free = std::sync::Arc::new((Semaphore::new(10), std::sync::Mutex::new(servers)));
+    let mut numbers = Numbers(7);
+    let mut all = Vec::new();
+    for _ in 0..customers {
+        sleep(numbers.time(1_250.0)).await;
+        let (time, free) = (numbers.time(10_000.0), free.clone());
+        all.push(tokio::spawn(async move {
+            let _permit = free.0.acquire().await.unwrap();
+            let server = free.1.lock().unwrap().pop().unwrap();
+            let _ = server.call(|reply| Message::Work(time, reply), None).await;
+            free.1.lock().unwrap().push(server);
+        }));
+    }
+    for customer in all {
+        customer.await.unwrap();
+    }
+}
+
+/// Three actors of a pool are lent to ten clients.
+async fn pool() {
+    queue_of(3, 10).await;
+}
+
+async fn queue_of(servers: usize, clients: u64) {
+    let mut nodes = Vec::new();
+    for _ in 0..servers {
+        nodes.push(node().await);
+    }
+    let (free, nodes) = (
+        std::sync::Arc::new(Semaphore::new(servers)),
+        std::sync::Arc::new(std::sync::Mutex::new(nodes)),
+    );
+    let clients = (0..clients).map(|number| {
+        let (free, nodes) = (free.clone(), nodes.clone());
+        tokio::spawn(async move {
+            let _permit = free.acquire().await.unwrap();
+            let node = nodes.lock().unwrap().pop().unwrap();
+            let _ = node.call(|reply| Message::Ask(number, reply), None).await;
+            nodes.lock().unwrap().push(node);
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+}
+
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all().start_paused(true).build().unwrap()
+}
+
+fn processor_time_ns() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the place is valid.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn main() {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let part = std::env::args().nth(2).and_then(|part| part.parse().ok()).unwrap_or(1);
+    let start = processor_time_ns();
+    match &*name {
+        "ping-pong" => runtime().block_on(ring(2, 1, 600_000 / part)),
+        "RPC" => runtime().block_on(rpc(200_000 / part)),
+        "ring of 1,000" => runtime().block_on(ring(1_000, 100, 10_000 / part)),
+        "fan-in" => runtime().block_on(fan_in(100, 10_000 / part)),
+        "M/M/10" => runtime().block_on(queue(60_000 / part as usize)),
+        "small pool" => (0..2_000 / part).for_each(|_| runtime().block_on(pool())),
+        "start-up" => (0..5_000 / part).for_each(|_| runtime().block_on(ring(1, 1, 0))),
+        _ => panic!("there is no `{name}`"),
+    }
+    println!("{}", processor_time_ns() - start);
+}
