@@ -52,7 +52,7 @@ thread_local! {
 
 /// Whether this process is simulated.
 #[inline]
-pub(super) fn is_on() -> bool {
+pub(crate) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 

@@ -55,7 +55,7 @@ mod linux {
     use super::{files, program, symbols, sys, threads};
 
     pub(crate) use super::inbox::Inbox;
-    pub(crate) use super::kernel::is_simulated;
+    pub(crate) use super::kernel::{is_on, is_simulated};
     pub(crate) use super::local_sets::*;
     pub(crate) use super::messages::*;
     pub(crate) use super::tasks::*;

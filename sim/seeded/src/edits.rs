@@ -85,7 +85,7 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
         self.shared.seeded.ensure_driver(self);";
     source.at_start_of("Handle", Some("Schedule"), "schedule", schedule)?;
     // What is woken by a thread that has handed over the core is for the one that has it.
-    let has_core = "(!crate::retake::is_simulated() || cx.core.borrow().is_some())";
+    let has_core = "(!crate::retake::is_on() || cx.core.borrow().is_some())";
     source.add_guard("Handle", Some("Schedule"), "schedule", has_core)?;
     let ended = "crate::retake::ended(task.retake_id());";
     source.at_start_of("Handle", Some("Schedule"), "release", ended)?;
