@@ -1,0 +1,1 @@
+//! What is tried is in `tests`.
