@@ -157,6 +157,8 @@ pub(super) struct Kernel {
     pub(super) clock_reads: u32,
     /// Events may come from outside of the process.
     pub(super) has_event_sources: bool,
+    /// A signal is listened to.
+    pub(super) has_signals: bool,
     pub(super) record: Record,
     is_finished: bool,
     /// The run has ended, and what waits is looked at.
@@ -201,6 +203,7 @@ impl Kernel {
             preempt: stream(purpose::PREEMPT),
             clock_reads: 0,
             has_event_sources: false,
+            has_signals: false,
             record: Record::new(settings.answer.as_deref()),
             is_finished: false,
             look: None,
@@ -331,7 +334,8 @@ impl Kernel {
                     self.begin_look(OutcomeKind::Horizon, why);
                 }
                 Some((deadline, _)) => self.now_ns = self.now_ns.max(deadline),
-                None if self.has_event_sources && self.take_from_outside(OUTSIDE_MS) => {}
+                None if (self.has_event_sources || self.has_signals)
+                    && self.take_from_outside(OUTSIDE_MS) => {}
                 None => {
                     let why = "nothing can run, and nothing waits for time";
                     self.begin_look(OutcomeKind::Deadlock, why);

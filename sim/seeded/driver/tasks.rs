@@ -283,6 +283,14 @@ pub(crate) fn has_event_source() {
     }
 }
 
+/// A signal is listened to. It may come when nothing can run: a program that listens to Ctrl-C
+/// is otherwise as one that does not.
+pub(crate) fn listens_to_signals() {
+    if me().is_some() {
+        with(|kernel| kernel.has_signals = true);
+    }
+}
+
 impl Kernel {
     pub(super) fn use_event_source(&mut self) {
         if !std::mem::replace(&mut self.has_event_sources, true) {

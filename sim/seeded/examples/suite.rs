@@ -58,6 +58,7 @@ const EXPECTED: &[(&str, Expected)] = &[
     ("threads_read_from_blocking_sockets", Expected::Passes),
     ("sockets_of_one_process_talk", Expected::Passes),
     ("files_are_read_and_written", Expected::Passes),
+    ("a_signal_is_waited_for", Expected::Passes),
     ("yields_until_another_task_has_run", Expected::Passes),
     (
         "a_yield_lets_a_task_that_was_woken_run_first",

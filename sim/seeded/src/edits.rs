@@ -27,6 +27,7 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/task/local.rs", local_set),
     ("src/task/builder.rs", task_builder),
     ("src/process/mod.rs", process),
+    ("src/signal/unix.rs", signal),
     ("src/runtime/coop.rs src/task/coop/mod.rs", budget),
     ("src/runtime/io/driver.rs", events),
     ("src/sync/mpsc/chan.rs", channel),
@@ -201,6 +202,12 @@ fn task_builder(source: &mut Source) -> Result<(), String> {
 fn process(source: &mut Source) -> Result<(), String> {
     let refused = "crate::retake::escapes(\"it starts a process by `tokio::process`\");";
     source.at_start_of("Command", None, "spawn", refused)
+}
+
+/// Signals come from outside.
+fn signal(source: &mut Source) -> Result<(), String> {
+    let listens = "crate::retake::listens_to_signals();";
+    source.at_start_of_function("signal_with_handle", listens)
 }
 
 /// What waits for events of sockets may wait for something outside of the process.

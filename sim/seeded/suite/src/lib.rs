@@ -314,6 +314,21 @@ async fn a_yield_lets_a_task_that_was_woken_run_first() {
     }
 }
 
+extern "C" {
+    fn raise(signal: i32) -> i32;
+}
+
+#[tokio::test]
+async fn a_signal_is_waited_for() {
+    use tokio::signal::unix::{signal, SignalKind};
+    let kind = SignalKind::user_defined1();
+    let mut signals = [signal(kind).unwrap(), signal(kind).unwrap()];
+    assert_eq!(unsafe { raise(kind.as_raw_value()) }, 0);
+    for signal in &mut signals {
+        signal.recv().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn waits_for_ever() {
     let (_sender, receiver) = oneshot::channel::<()>();
