@@ -69,6 +69,7 @@ fn a_copy_differs_in_the_edited_files_and_has_the_driver() {
             "src/runtime/task/harness.rs",
             "src/runtime/task/join.rs",
             "src/runtime/task/mod.rs",
+            "src/signal/unix.rs",
             "src/sync/batch_semaphore.rs",
             "src/sync/mpsc/chan.rs",
             "src/sync/notify.rs",
