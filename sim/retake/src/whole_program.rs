@@ -30,7 +30,7 @@ enum Kind {
     Line,
 }
 
-fn tell(kind: Kind, words: &str) {
+fn record(kind: Kind, words: &str) {
     if let Some(text) = text() {
         // SAFETY: it is a text of this length.
         unsafe { text(kind as u32, words.as_ptr(), words.len()) };
@@ -48,7 +48,7 @@ pub(crate) fn is_on() -> bool {
 pub(crate) struct WholeProgram;
 
 impl Engine for WholeProgram {
-    // The first callback runs as a part of the step of whoever starts the actor.
+    // Its first callback runs as a part of the step that starts the actor.
     fn actor_starting(&self, _: &ActorCell, _: &'static str) -> TaskId {
         TaskId(0)
     }
@@ -56,7 +56,7 @@ impl Engine for WholeProgram {
     fn actor_task(&self, actor: &ActorCell, type_name: &'static str) -> TaskId {
         if self.wants().messages {
             let name = actor.get_name();
-            tell(
+            record(
                 Kind::Name,
                 name.as_deref().unwrap_or(short_name_of(type_name)),
             );
@@ -82,7 +82,7 @@ impl Engine for WholeProgram {
 
     fn supervision(&self, _: TaskId, event: &SupervisionEvent) {
         if self.wants().messages {
-            tell(Kind::Message, &event.to_string());
+            record(Kind::Message, &event.to_string());
         }
     }
 
@@ -95,15 +95,15 @@ impl Engine for WholeProgram {
     }
 
     fn state_text(&self, _: TaskId, text: String) {
-        tell(Kind::State, &text);
+        record(Kind::State, &text);
     }
 
     fn message_text(&self, _: TaskId, text: String) {
-        tell(Kind::Message, &text);
+        record(Kind::Message, &text);
     }
 
     fn event(&self, text: String) {
-        tell(Kind::Line, &text);
+        record(Kind::Line, &text);
     }
 
     fn now_ns(&self) -> u64 {
