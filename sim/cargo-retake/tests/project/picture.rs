@@ -88,7 +88,7 @@ fn svg(lines: &[Vec<(char, Style)>]) -> String {
          height=\"{height}\" role=\"img\">\n<title>cargo retake {COMMAND}</title>\n\
          <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#0d1117\"/>\n\
          <g font-family=\"ui-monospace, SFMono-Regular, Menlo, Consolas, monospace\" \
-         font-size=\"14\" fill=\"#e6edf3\" xml:space=\"preserve\">\n"
+         font-size=\"14\" fill=\"#e6edf3\">\n"
     );
     for (number, line) in lines.iter().enumerate() {
         let y = HEIGHT.mul_add(number as f64 + 0.75, MARGIN);
@@ -98,6 +98,8 @@ fn svg(lines: &[Vec<(char, Style)>]) -> String {
             let length = WIDTH * part.len() as f64;
             let shown: String = part.iter().map(|(c, _)| *c).collect();
             let shown = shown.replace('&', "&amp;").replace('<', "&lt;");
+            // Several blanks would be one.
+            let shown = shown.replace(' ', "\u{a0}");
             column += part.len();
             if shown.trim().is_empty() {
                 continue;
