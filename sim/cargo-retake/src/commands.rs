@@ -120,8 +120,8 @@ pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error
     let (mut subjects, mut ignored) = (Vec::new(), 0);
     if let Some(doctests) = &prepared.doctests {
         subjects.clone_from(&doctests.subjects);
-        for name in &doctests.others {
-            eprintln!("note: {name} does not compile, or is to panic: not run");
+        for name in &doctests.to_panic {
+            eprintln!("note: {name} is to panic: not run");
         }
     }
     for binary in &prepared.binaries {

@@ -36,8 +36,8 @@ const STARTED: &str = "RUSTDOC_DOCTEST_BIN_PATH";
 #[derive(Debug)]
 pub(crate) struct Doctests {
     pub(crate) subjects: Vec<Subject>,
-    /// Those that rustdoc could not compile, or that are to fail.
-    pub(crate) others: Vec<String>,
+    /// Those that are to panic, as far as rustdoc says so: which program is theirs is not known.
+    pub(crate) to_panic: Vec<String>,
     _folder: TempDir,
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn keep(folder: &Path, program: &[OsString]) -> Result<(), Error> {
 /// Have cargo test documentation by this command, whose runner keeps what it starts in `folder`.
 ///
 /// # Errors
-/// If cargo cannot be started, or nothing compiles.
+/// If cargo cannot be started, or something does not compile.
 pub(crate) fn build(mut command: Command, folder: TempDir) -> Result<Doctests, Error> {
     let shown = "cargo test --doc";
     let output = command
@@ -105,16 +105,17 @@ pub(crate) fn build(mut command: Command, folder: TempDir) -> Result<Doctests, E
         .output()
         .map_err(|error| Error::Project(format!("cannot run {shown}: {error}")))?;
     let said = String::from_utf8_lossy(&output.stdout);
-    let (numbered, others) = read(&said);
+    let report = Report::read(&said);
     // It fails where there are examples; without a report nothing was compiled.
-    if !output.status.success() && numbered.is_empty() && others.is_empty() {
+    let is_reported = output.status.success() || !report.numbered.is_empty();
+    if !report.uncompiled.is_empty() || !is_reported {
         return Err(Error::Cargo {
             command: shown.to_owned(),
             hint: format!(" with the seeded tokio in the place of the project's own\n{said}"),
         });
     }
     let mut subjects = Vec::new();
-    for (name, number) in numbered {
+    for (name, number) in report.numbered {
         let kept = folder.path().join(number.program.to_string());
         let noted = Noted::read(&kept.with_extension("json"))?;
         subjects.push(number.subject(&name, kept, &noted));
@@ -122,7 +123,7 @@ pub(crate) fn build(mut command: Command, folder: TempDir) -> Result<Doctests, E
     subjects.sort_by_key(Subject::name);
     Ok(Doctests {
         subjects,
-        others,
+        to_panic: report.to_panic,
         _folder: folder,
     })
 }
@@ -179,31 +180,42 @@ pub(crate) fn is_of(id: &str) -> bool {
     id.ends_with(SUFFIX)
 }
 
-/// The numbers of the examples in a report of failures, by their names, and the names without.
-fn read(report: &str) -> (BTreeMap<String, Number>, Vec<String>) {
-    let (mut numbered, mut others) = (BTreeMap::new(), Vec::new());
-    let mut present = None;
-    for line in report.lines() {
-        let head = line.strip_prefix("---- ");
-        let head = head.and_then(|line| line.strip_suffix(" stdout ----"));
-        if let Some(name) = head {
-            others.extend(present.replace(name.to_owned()));
-        } else if line == "failures:" {
-            // The list of names behind the reports.
-            others.extend(present.take());
-        } else if let Some(number) = line.strip_prefix(MARK).and_then(Number::parse)
-            && let Some(name) = present.take()
-        {
-            numbered.insert(name, number);
-        } else if let Some(name) = line
-            .strip_prefix("test ")
-            .and_then(|line| line.strip_suffix(" - should panic ... ok"))
-        {
-            others.push(name.to_owned());
+/// What rustdoc reports of examples.
+#[derive(Debug, Default)]
+struct Report {
+    /// Those that were started, by their names.
+    numbered: BTreeMap<String, Number>,
+    /// Those that failed before they were started.
+    uncompiled: Vec<String>,
+    to_panic: Vec<String>,
+}
+
+impl Report {
+    fn read(text: &str) -> Self {
+        let mut report = Self::default();
+        let mut present = None;
+        for line in text.lines() {
+            let head = line.strip_prefix("---- ");
+            let head = head.and_then(|line| line.strip_suffix(" stdout ----"));
+            if let Some(name) = head {
+                report.uncompiled.extend(present.replace(name.to_owned()));
+            } else if line == "failures:" {
+                // The list of names behind the reports.
+                report.uncompiled.extend(present.take());
+            } else if let Some(number) = line.strip_prefix(MARK).and_then(Number::parse)
+                && let Some(name) = present.take()
+            {
+                report.numbered.insert(name, number);
+            } else if let Some(name) = line
+                .strip_prefix("test ")
+                .and_then(|line| line.strip_suffix(" - should panic ... ok"))
+            {
+                report.to_panic.push(name.to_owned());
+            }
         }
+        report.uncompiled.extend(present);
+        report
     }
-    others.extend(present);
-    (numbered, others)
 }
 
 #[cfg(test)]
@@ -239,7 +251,8 @@ retake doctest 18 3
 failures:
     src/lib.rs - (line 1)
 ";
-        let (numbered, others) = read(report);
+        let report = Report::read(report);
+        let numbered = report.numbered;
         let one = Number {
             program: 17,
             example: None,
@@ -251,10 +264,7 @@ failures:
         assert_eq!(numbered["src/lib.rs - (line 1)"], one);
         assert_eq!(numbered["src/lib.rs - serve (line 5)"], of_several);
         assert_eq!(numbered.len(), 2);
-        let expected = [
-            "src/lib.rs - panics (line 20)",
-            "src/lib.rs - wrong (line 9)",
-        ];
-        assert_eq!(others, expected);
+        assert_eq!(report.uncompiled, ["src/lib.rs - wrong (line 9)"]);
+        assert_eq!(report.to_panic, ["src/lib.rs - panics (line 20)"]);
     }
 }

@@ -289,6 +289,14 @@ fn examples_of_documentation_are_run_as_tests() {
         .find_map(|line| line.strip_prefix("replay: cargo retake "));
     let text = project.succeeds(line.unwrap(), 1);
     assert!(text.starts_with("fails as it did"), "{text}");
+
+    project.edit("till/src/lib.rs", "\"tea\".len()", "\"tea\".size()");
+    let text = project.refuses("test -p till --doc");
+    let named = "---- till/src/lib.rs - (line 8) stdout ----";
+    assert!(
+        text.contains("no method named `size`") && text.contains(named),
+        "{text}"
+    );
 }
 
 /// `cargo vendor`, and as few features as a test needs: they are all built again.
