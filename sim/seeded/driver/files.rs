@@ -1,6 +1,7 @@
 //! Functions of the C library that wait for a descriptor.
 
 use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::kernel::{me, with};
 use super::state::Wait;
@@ -8,8 +9,17 @@ use super::sys::{self, answer, number};
 use super::threads;
 use super::weak::weak;
 
+/// How many times something was written to a descriptor.
+static WRITES: AtomicU64 = AtomicU64::new(0);
+
+#[inline]
+pub(super) fn writes() -> u64 {
+    WRITES.load(Ordering::Relaxed)
+}
+
 weak! {
     "epoll_wait" retake_seeded_epoll_wait,
+    "write" retake_seeded_write,
     "read" retake_seeded_read,
     "recv" retake_seeded_recv,
     "recvfrom" retake_seeded_recvfrom,
@@ -39,6 +49,17 @@ unsafe extern "C" fn retake_seeded_epoll_wait(
     let Some(me) = me() else {
         return answer(wait(milliseconds)) as c_int;
     };
+    // The events that a runtime waits for are known, but for those of a descriptor by which its
+    // own threads wake each other.
+    let wait = |milliseconds: c_int| {
+        let has_none = with(|kernel| {
+            let is_known = !kernel.has_events();
+            let thread = &mut kernel.threads[me as usize];
+            let has_written = std::mem::replace(&mut thread.writes_seen, writes()) != writes();
+            is_known && !has_written && (thread.is_parked || thread.is_looking)
+        });
+        if has_none { 0 } else { wait(milliseconds) }
+    };
     let mut result = wait(0);
     if result == 0 && milliseconds != 0 {
         let deadline = u64::try_from(milliseconds).ok().map(|milliseconds| {
@@ -67,6 +88,14 @@ unsafe extern "C" fn retake_seeded_read(file: c_int, memory: *mut c_void, size: 
     let arguments = [file as usize, memory as usize, size, 0, 0, 0];
     // SAFETY: as the caller promises.
     answer(unsafe { sys::call(number::READ, arguments) }) as isize
+}
+
+#[no_mangle]
+unsafe extern "C" fn retake_seeded_write(file: c_int, memory: *const c_void, size: usize) -> isize {
+    WRITES.fetch_add(1, Ordering::Relaxed);
+    let arguments = [file as usize, memory as usize, size, 0, 0, 0];
+    // SAFETY: as the caller promises.
+    answer(unsafe { sys::call(number::WRITE, arguments) }) as isize
 }
 
 #[no_mangle]

@@ -14,6 +14,7 @@ pub(super) fn count(counts: bool) {
     COUNTS.store(counts, Ordering::Relaxed);
 }
 
+#[inline]
 fn is_counted() -> bool {
     COUNTS.load(Ordering::Relaxed) && me().is_some()
 }

@@ -14,6 +14,7 @@ use super::core::runnable::Runnable;
 use super::core::step::StepKind;
 use super::core::strategy::{Held, RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
+use super::files;
 use super::local_sets::{self, Host, NO_SET, Set};
 use super::look::Look;
 use super::record::{Record, Tag};
@@ -127,7 +128,7 @@ pub(super) struct Kernel {
     pub(super) runtimes: Vec<Runtime>,
     pub(super) sets: Vec<Set>,
     /// What is polled next is so only for the turn of a task of a set.
-    pub(super) local_turn: Option<local_sets::Turn>,
+    pub(super) local_turn: Option<local_sets::SetTurn>,
     /// What was polled last for a turn of a task of a set.
     pub(super) polled_host: Option<Host>,
     /// Slots of tasks, by tokio's numbers.
@@ -159,6 +160,8 @@ pub(super) struct Kernel {
     pub(super) has_event_sources: bool,
     /// A signal is listened to.
     pub(super) has_signals: bool,
+    /// Writes to descriptors, when it was asked last what has happened outside.
+    writes_seen: u64,
     pub(super) record: Record,
     is_finished: bool,
     /// The run has ended, and what waits is looked at.
@@ -204,6 +207,7 @@ impl Kernel {
             clock_reads: 0,
             has_event_sources: false,
             has_signals: false,
+            writes_seen: 0,
             record: Record::new(settings.answer.as_deref()),
             is_finished: false,
             look: None,
@@ -214,6 +218,9 @@ impl Kernel {
         });
         kernel.new_thread();
         super::inbox::count(kernel.scheduler.counts_messages());
+        if kernel.settings.records {
+            super::messages::see();
+        }
         kernel
     }
 
@@ -324,7 +331,8 @@ impl Kernel {
             }
             // Packets to this machine itself are there at once, but for a moment.
             let moment = u64::from(self.has_event_sources);
-            if self.take_from_outside(moment) {
+            let has_written = std::mem::replace(&mut self.writes_seen, files::writes()) != files::writes();
+            if (self.has_events() || has_written) && self.take_from_outside(moment) {
                 continue;
             }
             match self.deadlines.first().copied() {
@@ -334,8 +342,10 @@ impl Kernel {
                     self.begin_look(OutcomeKind::Horizon, why);
                 }
                 Some((deadline, _)) => self.now_ns = self.now_ns.max(deadline),
-                None if (self.has_event_sources || self.has_signals)
-                    && self.take_from_outside(OUTSIDE_MS) => {}
+                None if self.take_from_outside(match self.has_events() {
+                    true => OUTSIDE_MS,
+                    false => 0,
+                }) => {}
                 None => {
                     let why = "nothing can run, and nothing waits for time";
                     self.begin_look(OutcomeKind::Deadlock, why);
@@ -344,6 +354,12 @@ impl Kernel {
         }
     }
 
+    /// Whether events may come from outside of the process.
+    pub(super) fn has_events(&self) -> bool {
+        self.has_event_sources || self.has_signals
+    }
+
+    #[inline]
     fn wake_those_due(&mut self) {
         while let Some((deadline, thread)) = self.deadlines.first().copied() {
             if deadline > self.now_ns {

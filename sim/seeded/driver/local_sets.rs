@@ -34,7 +34,7 @@ pub(super) struct Host {
 
 /// A turn of a task of a set.
 #[derive(Clone, Copy)]
-pub(super) struct Turn {
+pub(super) struct SetTurn {
     set: u32,
     /// tokio's number of the task.
     id: u64,
@@ -249,7 +249,7 @@ impl Kernel {
         let Some(host) = self.sets[set as usize].host else {
             return slot;
         };
-        self.local_turn = Some(Turn { set, id });
+        self.local_turn = Some(SetTurn { set, id });
         let header = self.entities[host.slot as usize].header;
         if let (What::Task { .. }, 1..) = (self.entities[host.slot as usize].what, header) {
             // SAFETY: the host has not ended, and the address is of its header.

@@ -6,125 +6,68 @@
 //!
 //! `symbols` and `files` have the functions of the C library by which threads, waits, clocks, entropy
 //! and descriptors are reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
-//! choice, `state` what it is made from, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
+//! choice, `process` the start and the end, `state` what it is made from, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
 //! is the core of Retake, from which strategies come.
+//!
+//! On other systems than Linux with glibc, `stub` takes the place of all this: nothing is simulated.
 
 #![allow(warnings)]
 
 pub(crate) mod core;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod files;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod inbox;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod kernel;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod local_sets;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod look;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod messages;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod program;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod record;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod settings;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod state;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod symbols;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod sys;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod tasks;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod threads;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod waits;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod weak;
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod linux {
-    use std::ffi::c_void;
-
-    use super::kernel::{self, me, with};
-    use super::record::Tag;
-    use super::settings::Settings;
-    use super::{files, program, symbols, sys, threads};
-
-    pub(crate) use super::inbox::Inbox;
-    pub(crate) use super::kernel::{is_on, is_simulated};
-    pub(crate) use super::local_sets::*;
-    pub(crate) use super::messages::*;
-    pub(crate) use super::tasks::*;
-    pub(crate) use super::waits::{Use, joins, leaf, look_waker, looks};
-
-    /// The linker has it called before `main`.
-    #[used]
-    #[link_section = ".init_array"]
-    static START: extern "C" fn() = start;
-
-    extern "C" fn start() {
-        symbols::keep();
-        files::keep();
-        program::keep();
-        if let Some(settings) = Settings::take() {
-            kernel::start(settings);
-            // SAFETY: the function takes and returns nothing.
-            unsafe { sys::atexit(at_exit) };
-            record_panics();
-        }
-    }
-
-    extern "C" fn at_exit() {
-        if me().is_some() {
-            with(|kernel| kernel.finish());
-        }
-    }
-
-    fn record_panics() {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if me().is_some() {
-                let text = panic.payload();
-                let text = text
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned())
-                    .or_else(|| text.downcast_ref::<String>().cloned())
-                    .unwrap_or_else(|| "a value that is no text".to_owned());
-                let place = panic.location();
-                with(|kernel| {
-                    let serial = kernel.current;
-                    kernel.record.event(Tag::Panic, |fields| {
-                        fields.number(serial.into()).text(&text);
-                        fields.text(place.map_or("", |place| place.file()));
-                        fields.number(place.map_or(0, |place| place.line().into()));
-                        fields.number(place.map_or(0, |place| place.column().into()));
-                    });
-                });
-            }
-            before(panic);
-        }));
-    }
-
-    /// Have the simulation continue when this thread ends.
-    pub(super) fn at_end_of_thread(thread: u32) {
-        use std::sync::OnceLock;
-        static KEY: OnceLock<u32> = OnceLock::new();
-        unsafe extern "C" fn end(value: *mut c_void) {
-            threads::end(value as usize as u32 - 1);
-        }
-        let key = *KEY.get_or_init(|| {
-            let mut key = 0;
-            // SAFETY: the place is valid, and the function is one of C.
-            unsafe { sys::pthread_key_create(&mut key, Some(end)) };
-            key
-        });
-        // SAFETY: the key exists.
-        unsafe { sys::pthread_setspecific(key, (thread as usize + 1) as *const c_void) };
-    }
+macro_rules! where_simulated {
+    ($($item:item)*) => {
+        $(#[cfg(all(
+            target_os = "linux",
+            target_env = "gnu",
+            any(target_arch = "x86_64", target_arch = "aarch64"),
+            not(retake_stub),
+        ))]
+        $item)*
+    };
 }
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(crate) use linux::*;
+
+macro_rules! elsewhere {
+    ($($item:item)*) => {
+        $(#[cfg(not(all(
+            target_os = "linux",
+            target_env = "gnu",
+            any(target_arch = "x86_64", target_arch = "aarch64"),
+            not(retake_stub),
+        )))]
+        $item)*
+    };
+}
+
+where_simulated! {
+    mod files;
+    mod inbox;
+    mod kernel;
+    mod local_sets;
+    mod look;
+    mod messages;
+    mod process;
+    mod program;
+    mod record;
+    mod settings;
+    mod state;
+    mod symbols;
+    mod sys;
+    mod tasks;
+    mod threads;
+    mod waits;
+    mod weak;
+
+    pub(crate) use inbox::Inbox;
+    pub(crate) use kernel::{is_on, is_simulated};
+    pub(crate) use local_sets::*;
+    pub(crate) use messages::*;
+    pub(crate) use tasks::*;
+    pub(crate) use waits::{Use, joins, leaf, look_waker, looks};
+}
+
+elsewhere! {
+    mod stub;
+
+    pub(crate) use stub::*;
+}

@@ -79,6 +79,10 @@ pub(super) struct Thread {
     pub(super) runtime: Option<u32>,
     /// It waits in the driver of that runtime, for timers and events.
     pub(super) is_parked: bool,
+    /// It looks at timers and events there, without waiting.
+    pub(super) is_looking: bool,
+    /// Writes to descriptors, when it has looked at events last.
+    pub(super) writes_seen: u64,
 }
 
 /// For maps by numbers of tasks.
@@ -97,7 +101,8 @@ pub(super) struct Runtime {
     pub(super) ready: u32,
     /// The future that its driver blocks on can run.
     pub(super) is_main_ready: bool,
-    pub(super) looked_at: u64,
+    /// When timers and events were looked at last: the step and the time.
+    pub(super) looked_at: (u64, u64),
 }
 
 /// Hashes tokio's numbers of tasks. They come from a counter, and need no key.

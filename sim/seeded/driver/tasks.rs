@@ -5,13 +5,16 @@ use std::panic::Location;
 
 use super::core::outcome::OutcomeKind;
 use super::kernel::{Kernel, me, with};
+use super::messages;
 use super::record::Tag;
 pub(crate) use super::state::HashNumbers;
 use super::state::{About, Runtime, What};
 use super::threads;
 
-/// Steps after which a runtime looks at its timers and at events, though it has tasks to run.
+/// Steps after which a runtime looks at events, though it has tasks to run, if there may be any.
 const STEPS_PER_LOOK: u64 = 16;
+/// Time after which it looks at its timers, which are of whole milliseconds.
+const NS_PER_LOOK: u64 = 50_000;
 
 /// What a runtime does next.
 pub(crate) enum Turn {
@@ -155,6 +158,9 @@ pub(crate) fn new_runtime(has_threads: bool) -> u32 {
     if me().is_none() {
         return u32::MAX;
     }
+    if has_threads {
+        messages::see();
+    }
     with(|kernel| {
         kernel.record.event(Tag::Runtime, |fields| {
             fields.number(has_threads.into());
@@ -166,7 +172,7 @@ pub(crate) fn new_runtime(has_threads: bool) -> u32 {
             waiting: Vec::new(),
             ready: 0,
             is_main_ready: false,
-            looked_at: 0,
+            looked_at: (0, 0),
         });
         kernel.runtimes.len() as u32 - 1
     })
@@ -351,40 +357,75 @@ impl Driving {
         with(|kernel| kernel.threads[me as usize].is_parked = is_parked);
     }
 
+    /// The thread looks at timers and events, or does so no longer.
+    pub(crate) fn looks(&self, is_looking: bool) {
+        let Some(me) = me() else { return };
+        with(|kernel| kernel.threads[me as usize].is_looking = is_looking);
+    }
+
+    /// Whether there are tasks that can run, and it is not time to look at timers.
+    pub(crate) fn is_busy(&self) -> bool {
+        me().is_some()
+            && with(|kernel| {
+                let runtime = &kernel.runtimes[self.runtime as usize];
+                runtime.ready > 0 || runtime.is_main_ready
+            })
+    }
+
     /// What the runtime does next, which may be long after.
     #[inline]
     pub(crate) fn next(&self) -> Turn {
         let Some(me) = me() else { return Turn::Look };
-        let turn = with(|kernel| {
+        let next = with(|kernel| {
             kernel.restore_host();
             if let Some(slot) = kernel.threads[me as usize].assigned.take() {
-                return Some(kernel.turn(self.runtime, slot));
+                return Ok(kernel.turn(self.runtime, slot));
             }
-            if kernel.look.is_some() {
-                return None;
+            if let Some(turn) = kernel.looks_or_idles(self.runtime) {
+                return Ok(turn);
             }
-            let runtime = &mut kernel.runtimes[self.runtime as usize];
-            if runtime.ready == 0 && !runtime.is_main_ready {
-                return Some(Turn::Idle);
+            match kernel.choose() {
+                next if next == me => Ok(kernel.assigned_turn(me, self.runtime)),
+                next => Err(next),
             }
-            if kernel.steps >= runtime.looked_at + STEPS_PER_LOOK {
-                runtime.looked_at = kernel.steps;
-                return Some(Turn::Look);
-            }
-            None
         });
-        if let Some(turn) = turn {
-            return turn;
+        match next {
+            Ok(turn) => turn,
+            Err(next) => {
+                threads::switch(me, next);
+                with(|kernel| kernel.assigned_turn(me, self.runtime))
+            }
         }
-        threads::hand_on(me);
-        with(|kernel| match kernel.threads[me as usize].assigned.take() {
-            Some(slot) => kernel.turn(self.runtime, slot),
-            None => Turn::Look,
-        })
     }
 }
 
 impl Kernel {
+    /// What a runtime does that does not choose among tasks now.
+    #[inline]
+    fn looks_or_idles(&mut self, number: u32) -> Option<Turn> {
+        if self.look.is_some() {
+            return None;
+        }
+        let runtime = &mut self.runtimes[number as usize];
+        if runtime.ready == 0 && !runtime.is_main_ready {
+            return Some(Turn::Idle);
+        }
+        let (step, time) = runtime.looked_at;
+        let looks_at_events = self.has_events() && self.steps >= step + STEPS_PER_LOOK;
+        if looks_at_events || self.now_ns >= time + NS_PER_LOOK {
+            runtime.looked_at = (self.steps, self.now_ns);
+            return Some(Turn::Look);
+        }
+        None
+    }
+
+    fn assigned_turn(&mut self, thread: u32, runtime: u32) -> Turn {
+        match self.threads[thread as usize].assigned.take() {
+            Some(slot) => self.turn(runtime, slot),
+            None => Turn::Look,
+        }
+    }
+
     fn turn(&mut self, runtime: u32, slot: u32) -> Turn {
         match self.entities[slot as usize].what {
             What::Task { id, .. } => Turn::Task(id),

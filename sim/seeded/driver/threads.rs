@@ -28,6 +28,8 @@ impl Kernel {
             assigned: None,
             runtime: None,
             is_parked: false,
+            is_looking: false,
+            writes_seen: 0,
         });
         let serial = self.entities[slot as usize].serial;
         let parent = self.current;
@@ -135,15 +137,20 @@ impl Kernel {
 
 /// Hand the turn on, and come back when this thread has it again.
 pub(super) fn hand_on(me: u32) {
-    let (next, batons) = with(|kernel| {
-        let next = kernel.choose();
-        let baton = |thread: u32| kernel.threads[thread as usize].baton;
-        (next, (baton(me), baton(next)))
-    });
+    let next = with(|kernel| kernel.choose());
     if next != me {
-        give(batons.1);
-        wait_for_turn(batons.0);
+        switch(me, next);
     }
+}
+
+/// Hand the turn to this thread, which was chosen, and come back when this one has it again.
+pub(super) fn switch(me: u32, next: u32) {
+    let (mine, its) = with(|kernel| {
+        let baton = |thread: u32| kernel.threads[thread as usize].baton;
+        (baton(me), baton(next))
+    });
+    give(its);
+    wait_for_turn(mine);
 }
 
 fn give(baton: &'static Baton) {

@@ -55,6 +55,10 @@ const EXPECTED: &[(&str, Expected)] = &[
         "a_runtime_runs_though_nobody_blocks_on_it",
         Expected::Passes,
     ),
+    (
+        "threads_of_a_runtime_say_when_they_start_and_end",
+        Expected::Passes,
+    ),
     ("threads_read_from_blocking_sockets", Expected::Passes),
     ("sockets_of_one_process_talk", Expected::Passes),
     ("files_are_read_and_written", Expected::Passes),
@@ -144,7 +148,7 @@ fn try_in(version: &str, folder: &Path) -> Result<()> {
         fs::remove_dir_all(&tokio).map_err(|error| format!("{}: {error}", tokio.display()))?;
     }
     retake_seeded::generate(&locked, &tokio).map_err(|error| error.to_string())?;
-    let program = build(&project, &tokio, false)?;
+    let program = build(&project, &tokio, Build::Usual)?;
     let (mut runs, mut said) = (0, String::new());
     for (name, expected) in EXPECTED {
         let tried = match expected {
@@ -154,8 +158,8 @@ fn try_in(version: &str, folder: &Path) -> Result<()> {
         runs += tried.map_err(|problem| format!("{name}: {problem}"))?;
     }
     compare(&said)?;
-    let unstable = build(&project, &tokio, true)?;
-    has_names(&unstable, folder)?;
+    has_names(&build(&project, &tokio, Build::Unstable)?, folder)?;
+    is_as_without_a_seed(&build(&project, &tokio, Build::Elsewhere)?)?;
     let name = locked.file_name().unwrap_or_default().display().to_string();
     println!(
         "{name}: {} programs as expected in {runs} runs",
@@ -213,13 +217,24 @@ fn locked_tokio(project: &Path) -> Result<PathBuf> {
         .ok_or_else(|| "cargo names no tokio".to_owned())
 }
 
-/// Build the programs, also with what is unstable in tokio if it is wanted.
-fn build(project: &Path, tokio: &Path, is_unstable: bool) -> Result<PathBuf> {
+/// How the programs are built.
+#[derive(Clone, Copy)]
+enum Build {
+    Usual,
+    /// With what is unstable in tokio.
+    Unstable,
+    /// As on a system on which nothing is simulated.
+    Elsewhere,
+}
+
+fn build(project: &Path, tokio: &Path, build: Build) -> Result<PathBuf> {
     let paths = format!("paths=[{:?}]", tokio.display().to_string());
-    let (target, flags) = match is_unstable {
-        true => ("target/unstable", "--features=tracing"),
-        false => ("target", "--no-default-features"),
+    let (target, features, flags) = match build {
+        Build::Usual => ("target", "", "[]"),
+        Build::Unstable => ("target/unstable", "tracing", "['--cfg','tokio_unstable']"),
+        Build::Elsewhere => ("target/elsewhere", "", "['--cfg','retake_stub']"),
     };
+    let flags = format!("build.rustflags={flags}");
     let target = project.join(target).display().to_string();
     let messages = cargo(
         project,
@@ -227,14 +242,12 @@ fn build(project: &Path, tokio: &Path, is_unstable: bool) -> Result<PathBuf> {
             "--config",
             &paths,
             "--config",
-            match is_unstable {
-                true => "build.rustflags=['--cfg','tokio_unstable']",
-                false => "build.rustflags=[]",
-            },
+            &flags,
             "test",
             "--no-run",
             "--quiet",
-            flags,
+            "--features",
+            features,
             "--message-format=json",
             "--target-dir",
             &target,
@@ -308,6 +321,27 @@ fn start(program: &Path, name: &str) -> Command {
         .args(["--exact", name, "--nocapture"])
         .env("RUST_TEST_THREADS", "1");
     command
+}
+
+/// Programs run as ever where nothing can be simulated, also with a seed.
+fn is_as_without_a_seed(program: &Path) -> Result<()> {
+    let output = Command::new(program)
+        .args([
+            "--exact",
+            "tasks_take_turns_in_each_order",
+            "tasks_of_a_local_set_take_turns_in_each_order",
+            "select_takes_each_branch",
+            "sockets_of_one_process_talk",
+            "files_are_read_and_written",
+            "threads_of_a_runtime_say_when_they_start_and_end",
+        ])
+        .env("RETAKE_SEED", "1")
+        .output()
+        .map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("where nothing is simulated:\n{}", text(&output))),
+    }
 }
 
 /// Names of tasks are recorded: `task::Builder` is unstable in tokio.

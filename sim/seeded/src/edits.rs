@@ -6,10 +6,11 @@ const CHANNEL: &str = include_str!("../driver/tokio/channel.rs");
 const COOP: &str = include_str!("../driver/tokio/coop.rs");
 const CURRENT_THREAD: &str = include_str!("../driver/tokio/current_thread.rs");
 const LOCAL: &str = include_str!("../driver/tokio/local.rs");
+const POOL: &str = include_str!("../driver/tokio/pool.rs");
 const SEMAPHORE: &str = include_str!("../driver/tokio/semaphore.rs");
 const TASK: &str = include_str!("../driver/tokio/task.rs");
 /// All that is appended to files of tokio.
-pub(crate) const APPENDED: &[&str] = &[CHANNEL, COOP, CURRENT_THREAD, LOCAL, SEMAPHORE, TASK];
+pub(crate) const APPENDED: &[&str] = &[CHANNEL, COOP, CURRENT_THREAD, LOCAL, POOL, SEMAPHORE, TASK];
 
 /// An edit of one file: its path in the package, or the paths that it has in different versions,
 /// and what is done to it.
@@ -23,6 +24,7 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/runtime/task/mod.rs", task),
     ("src/task/spawn.rs", spawn),
     ("src/runtime/builder.rs", builder),
+    ("src/runtime/blocking/pool.rs", pool),
     ("src/runtime/handle.rs", handle),
     ("src/task/local.rs", local_set),
     ("src/task/builder.rs", task_builder),
@@ -145,6 +147,12 @@ fn builder(source: &mut Source) -> Result<(), String> {
             }} else {{ {stock} }}"
         )
     })
+}
+
+/// Threads of a runtime are named, and say when they start and end, as those of its pool do.
+fn pool(source: &mut Source) -> Result<(), String> {
+    source.append(POOL);
+    Ok(())
 }
 
 /// It says that it has several threads, as it would without a seed.

@@ -60,6 +60,7 @@ fn a_copy_differs_in_the_edited_files_and_has_the_driver() {
         [
             "src/lib.rs",
             "src/process/mod.rs",
+            "src/runtime/blocking/pool.rs",
             "src/runtime/builder.rs",
             "src/runtime/handle.rs",
             "src/runtime/io/driver.rs",
@@ -98,6 +99,7 @@ fn a_tokio_without_a_place_for_an_edit_is_refused_by_name() {
             "the method `Handle::wake_by_ref` is missing",
         ),
         (
+            "src/runtime/blocking/pool.rs",
             "src/runtime/builder.rs",
             "Kind::MultiThread =>",
             "Kind::ManyThreads =>",

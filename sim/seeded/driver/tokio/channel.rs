@@ -3,8 +3,8 @@ impl<T, S: Semaphore> Rx<T, S> {
     /// Whether a task that has taken a message in this step takes the next one in another step.
     fn gives_way(&self, cx: &Context<'_>) -> bool {
         crate::retake::gives_way(cx.waker())
-            && !RETAKE_COOP::retake_is_unconstrained()
             && !self.is_empty()
+            && !RETAKE_COOP::retake_is_unconstrained()
     }
 
     /// Receive the next value, in a step of its own.

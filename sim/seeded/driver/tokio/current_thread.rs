@@ -263,17 +263,16 @@ mod seeded {
         let Some(scheduler) = scheduler else { return };
         seeded.waiting.fetch_add(1, AcqRel);
         let of_it = handle.clone();
-        let worker = thread::Builder::new()
-            .name("tokio-rt-worker".to_owned())
-            .spawn(move || {
-                of_it.shared.seeded.waiting.fetch_sub(1, AcqRel);
-                let all = scheduler::Handle::CurrentThread(of_it.clone());
-                let closing = poll_fn(|_| match of_it.shared.seeded.is_closing.load(Acquire) {
-                    true => Ready(()),
-                    false => Pending,
-                });
-                scheduler.block_on(&all, closing);
+        let worker = handle.blocking_spawner.retake_thread().spawn(move || {
+            of_it.shared.seeded.waiting.fetch_sub(1, AcqRel);
+            let all = scheduler::Handle::CurrentThread(of_it.clone());
+            let closing = poll_fn(|_| match of_it.shared.seeded.is_closing.load(Acquire) {
+                true => Ready(()),
+                false => Pending,
             });
+            let run = || scheduler.block_on(&all, closing);
+            of_it.blocking_spawner.retake_run(run);
+        });
         match worker {
             Ok(worker) => seeded.workers.lock().unwrap().handles.push(worker),
             Err(_) => drop(seeded.waiting.fetch_sub(1, AcqRel)),
@@ -297,6 +296,14 @@ mod seeded {
         }
     }
 
+    /// Look at timers and events.
+    fn look(context: &Context, core: Box<Core>, driving: &Driving) -> Box<Core> {
+        driving.looks(true);
+        let core = context.park_yield(core, &context.handle);
+        driving.looks(false);
+        core
+    }
+
     fn turns<F: Future>(
         context: &Context,
         mut core: Box<Core>,
@@ -313,13 +320,19 @@ mod seeded {
                     "a spawned task panicked and the runtime is configured to shut down on unhandled panic"
                 );
             }
-            if !context.defer.is_empty() {
-                // What has yielded continues after timers and events were looked at.
-                core = context.park_yield(core, handle);
-            }
             let Some(driving) = driving else {
                 unreachable!("the thread is simulated")
             };
+            if !context.defer.is_empty() {
+                // What has yielded continues after timers and events were looked at, unless there
+                // is something else to do.
+                if driving.is_busy() {
+                    let (back, ()) = context.enter(core, || context.defer.wake());
+                    core = back;
+                } else {
+                    core = look(context, core, driving);
+                }
+            }
             let polled = match driving.next() {
                 Turn::Idle => {
                     driving.parks(true);
@@ -328,7 +341,7 @@ mod seeded {
                     continue;
                 }
                 Turn::Look => {
-                    core = context.park_yield(core, handle);
+                    core = look(context, core, driving);
                     continue;
                 }
                 Turn::Main => {

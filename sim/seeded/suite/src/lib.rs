@@ -173,6 +173,30 @@ fn a_runtime_runs_though_nobody_blocks_on_it() {
 }
 
 #[test]
+fn threads_of_a_runtime_say_when_they_start_and_end() {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let runtime = Builder::new_multi_thread()
+        .thread_name("worker")
+        .on_thread_start(|| {
+            assert_eq!(std::thread::current().name(), Some("worker"));
+            STARTED.fetch_add(1, SeqCst);
+            THREADS.fetch_add(1, SeqCst);
+        })
+        .on_thread_stop(|| {
+            THREADS.fetch_sub(1, SeqCst);
+        })
+        .build()
+        .unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    runtime.spawn(async move { sender.send(()).unwrap() });
+    receiver.recv().unwrap();
+    drop(runtime);
+    assert!(STARTED.load(SeqCst) > 0);
+    assert_eq!(THREADS.load(SeqCst), 0);
+}
+
+#[test]
 fn a_runtime_that_is_entered_fires_its_timers() {
     let other = Runtime::new().unwrap();
     let runtime = Builder::new_current_thread().build().unwrap();

@@ -1,0 +1,73 @@
+//! The start and the end of a simulated process.
+
+use std::ffi::c_void;
+
+use super::kernel::{self, me, with};
+use super::record::Tag;
+use super::settings::Settings;
+use super::{files, program, symbols, sys, threads};
+
+/// The linker has it called before `main`.
+#[used]
+#[link_section = ".init_array"]
+static START: extern "C" fn() = start;
+
+extern "C" fn start() {
+    symbols::keep();
+    files::keep();
+    program::keep();
+    if let Some(settings) = Settings::take() {
+        kernel::start(settings);
+        // SAFETY: the function takes and returns nothing.
+        unsafe { sys::atexit(at_exit) };
+        record_panics();
+    }
+}
+
+extern "C" fn at_exit() {
+    if me().is_some() {
+        with(|kernel| kernel.finish());
+    }
+}
+
+fn record_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if me().is_some() {
+            let text = panic.payload();
+            let text = text
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| text.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "a value that is no text".to_owned());
+            let place = panic.location();
+            with(|kernel| {
+                let serial = kernel.current;
+                kernel.record.event(Tag::Panic, |fields| {
+                    fields.number(serial.into()).text(&text);
+                    fields.text(place.map_or("", |place| place.file()));
+                    fields.number(place.map_or(0, |place| place.line().into()));
+                    fields.number(place.map_or(0, |place| place.column().into()));
+                });
+            });
+        }
+        before(panic);
+    }));
+}
+
+/// Have the simulation continue when this thread ends.
+pub(super) fn at_end_of_thread(thread: u32) {
+    use std::sync::OnceLock;
+    static KEY: OnceLock<u32> = OnceLock::new();
+    unsafe extern "C" fn end(value: *mut c_void) {
+        threads::end(value as usize as u32 - 1);
+    }
+    let key = *KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: the place is valid, and the function is one of C.
+        unsafe { sys::pthread_key_create(&mut key, Some(end)) };
+        key
+    });
+    // SAFETY: the key exists.
+    unsafe { sys::pthread_setspecific(key, (thread as usize + 1) as *const c_void) };
+}
