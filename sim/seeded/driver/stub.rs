@@ -108,6 +108,7 @@ nothing! {
     main_ready(u32);
     escapes(&str);
     has_event_source();
+    listens_to_signals();
     polls(usize);
     polls_set(&Waker);
     gives_way(&Waker) -> bool = false;

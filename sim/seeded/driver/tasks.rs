@@ -406,12 +406,13 @@ impl Kernel {
         if self.look.is_some() {
             return None;
         }
+        let has_events = self.has_events();
         let runtime = &mut self.runtimes[number as usize];
         if runtime.ready == 0 && !runtime.is_main_ready {
             return Some(Turn::Idle);
         }
         let (step, time) = runtime.looked_at;
-        let looks_at_events = self.has_events() && self.steps >= step + STEPS_PER_LOOK;
+        let looks_at_events = has_events && self.steps >= step + STEPS_PER_LOOK;
         if looks_at_events || self.now_ns >= time + NS_PER_LOOK {
             runtime.looked_at = (self.steps, self.now_ns);
             return Some(Turn::Look);

@@ -99,7 +99,6 @@ fn a_tokio_without_a_place_for_an_edit_is_refused_by_name() {
             "the method `Handle::wake_by_ref` is missing",
         ),
         (
-            "src/runtime/blocking/pool.rs",
             "src/runtime/builder.rs",
             "Kind::MultiThread =>",
             "Kind::ManyThreads =>",
