@@ -24,8 +24,11 @@ const ROUNDS: usize = 3;
 type Result<T> = std::result::Result<T, String>;
 
 fn main() {
-    // Cargo adds an argument of its own.
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo bench` adds it, and `cargo test` only wants to know that this compiles.
+    if !arguments.iter().any(|it| it == "--bench") {
+        return;
+    }
     arguments.retain(|it| it != "--bench");
     let kept = match arguments.first().map(String::as_str) {
         Some("--in") if arguments.len() > 1 => arguments.drain(..2).nth(1).map(PathBuf::from),
