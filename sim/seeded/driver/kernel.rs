@@ -12,15 +12,16 @@ use super::core::chacha::ChaCha8;
 use super::core::outcome::OutcomeKind;
 use super::core::runnable::Runnable;
 use super::core::step::StepKind;
-use super::core::strategy::{Held, RecordedHolds, Recorder, Scheduler};
+use super::core::strategy::{RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
 use super::files;
 use super::local_sets::{self, Host, NO_SET, Set};
 use super::look::Look;
 use super::record::{Record, Tag};
-use super::settings::{Settings, parts};
+use super::settings::Settings;
 use super::state::{About, Entity, HashNumbers, Runtime, Thread, What};
 use super::sys;
+use super::strategy::scheduler;
 use super::waits;
 
 /// Streams of random numbers, by purpose: the hashes of their names, see `sim/live`.
@@ -488,30 +489,3 @@ fn mix(hash: u64, value: u64) -> u64 {
     let mixed = (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)
 }
-
-macro_rules! choosing {
-    ($(
-        $(#[$doc:meta])*
-        $name:literal $variant:ident
-        $({ $($(#[$setting_doc:meta])* $setting:ident: u64 = $usual:literal in $range:expr,)* })?
-        => $make:expr;
-    )*) => {
-        /// What chooses by the strategy of these settings, drawing from `rng`.
-        fn scheduler(settings: &Settings, rng: ChaCha8) -> Box<dyn Scheduler> {
-            let (name, numbers) = parts(&settings.strategy);
-            let number = |name: &str, usual: u64| numbers.get(name).copied().unwrap_or(usual);
-            match name {
-                "holds" => Box::new(Held::new(&settings.holds)),
-                $($name => Box::new(
-                    ($make)($($(number(stringify!($setting), $usual),)*)? rng)
-                ),)*
-                _ => {
-                    sys::print_error(&format!("error: there is no strategy `{name}`\n"));
-                    std::process::exit(2);
-                }
-            }
-        }
-    };
-}
-
-super::core::strategy::strategies!(choosing);

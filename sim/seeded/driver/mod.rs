@@ -6,7 +6,7 @@
 //!
 //! `symbols` and `files` have the functions of the C library by which threads, waits, clocks, entropy
 //! and descriptors are reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
-//! choice, `process` the start and the end, `state` what it is made from, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
+//! choice, `strategy` what makes it, `process` the start and the end, `state` what it is made from, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
 //! is the core of Retake, from which strategies come.
 //!
 //! On other systems than Linux with glibc, `stub` takes the place of all this: nothing is simulated.
@@ -51,6 +51,7 @@ where_simulated! {
     mod record;
     mod settings;
     mod state;
+    mod strategy;
     mod symbols;
     mod sys;
     mod tasks;

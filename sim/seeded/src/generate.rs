@@ -26,6 +26,7 @@ const DRIVER_FILES: &[(&str, &str)] = &[
     ("record.rs", include_str!("../driver/record.rs")),
     ("settings.rs", include_str!("../driver/settings.rs")),
     ("state.rs", include_str!("../driver/state.rs")),
+    ("strategy.rs", include_str!("../driver/strategy.rs")),
     ("stub.rs", include_str!("../driver/stub.rs")),
     ("symbols.rs", include_str!("../driver/symbols.rs")),
     ("sys.rs", include_str!("../driver/sys.rs")),
