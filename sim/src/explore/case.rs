@@ -216,12 +216,11 @@ impl Case {
     #[must_use]
     pub fn where_two_runs_part(&self, scenario: &Scenario) -> Option<String> {
         let places = [Place::fresh(), Place::fresh()];
-        let names = ("one run", "another run");
-        // Runs that depend on chance may be equal by chance.
-        (0..COMPARED_PAIRS_MAX).find_map(|_| self.where_runs_part(scenario, names, &places))
+        self.where_runs_part(scenario, ("one run", "another run"), &places)
     }
 
-    /// Where two runs in these places part.
+    /// Where two runs in these places part. Runs that depend on chance may be equal by chance, so
+    /// several pairs are compared.
     pub(super) fn where_runs_part(
         &self,
         scenario: &Scenario,
@@ -231,6 +230,15 @@ impl Case {
         if self.steps > COMPARED_STEPS_MAX {
             return None;
         }
+        (0..COMPARED_PAIRS_MAX).find_map(|_| self.where_a_pair_parts(scenario, names, places))
+    }
+
+    fn where_a_pair_parts(
+        &self,
+        scenario: &Scenario,
+        names: (&'static str, &'static str),
+        places: &[Place; 2],
+    ) -> Option<String> {
         let [one, other] = [0, 1].map(|number: usize| {
             let sink = MemorySink::new();
             self.run_in(
