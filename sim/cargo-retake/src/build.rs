@@ -7,38 +7,13 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
+use crate::binary::{Binary, Built, contains};
 use crate::cargo_arguments::CargoArgs;
 use crate::doctests::{self, Doctests};
 use crate::environment::{self, RUNNER, toml_text};
 use crate::error::Error;
 use crate::process::Program;
 use crate::project::{Project, cargo};
-
-/// What is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Built {
-    /// Targets with their tests.
-    Tests,
-    /// The examples of documentation.
-    Doctests,
-    /// A binary or an example as it is.
-    Binary,
-}
-
-/// A program that was built.
-#[derive(Clone, Debug)]
-pub(crate) struct Binary {
-    /// Its name among those of the project: `shop` for the library of a package, `shop::it` for
-    /// an integration test, `shop::bin/till`, `shop::example/small`.
-    pub(crate) id: String,
-    /// The folder of its package.
-    pub(crate) package: PathBuf,
-    /// Whether Rust's harness of tests is in it; otherwise it is one test, or has a harness of
-    /// its own.
-    pub(crate) has_harness: bool,
-    /// With its environment, and no arguments.
-    pub(crate) program: Program,
-}
 
 /// A message of cargo's, as far as it is needed.
 #[derive(Debug, Deserialize)]
@@ -322,22 +297,6 @@ pub(crate) fn linked(executable: &Path, copy: &Path, stock: &Path) -> Result<Lin
     } else {
         Linked::None
     })
-}
-
-/// Whether there is a text among these bytes.
-pub(crate) fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    let Some((first, _)) = wanted.split_first() else {
-        return true;
-    };
-    let mut rest = bytes;
-    while let Some(place) = rest.iter().position(|byte| byte == first) {
-        rest = &rest[place..];
-        if rest.starts_with(wanted) {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use retake_traces::writer::TraceWriter;
 use serde_json::json;
 
 use crate::arguments::{CaseArgs, Exploration, Limits, ProgramArgs, ReplayArgs, RunArgs, TestArgs};
-use crate::build::{Binary, Built, build, build_doctests};
+use crate::binary::{Binary, Built};
+use crate::build::{build, build_doctests};
 use crate::cargo_arguments::CargoArgs;
 use crate::doctests::Doctests;
 use crate::error::Error;

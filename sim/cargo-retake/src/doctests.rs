@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use retake_sim::explore::Case;
 use tempfile::TempDir;
 
-use crate::build::{Binary, contains};
+use crate::binary::{self, Binary, contains};
 use crate::environment::Noted;
 use crate::error::Error;
 use crate::process::Program;
@@ -153,7 +153,7 @@ impl Number {
             environment.push((NUMBER.into(), example.into()));
         }
         let binary = Binary {
-            id: id(&package),
+            id: binary::of_examples(&package),
             package: folder.map_or_else(|| noted.folder.clone(), PathBuf::from),
             has_harness: false,
             program: Program {
@@ -165,19 +165,6 @@ impl Number {
         };
         Subject::example(&binary, name)
     }
-}
-
-/// The name of the examples of a package among the programs of a project.
-fn id(package: &str) -> String {
-    format!("{package}{SUFFIX}")
-}
-
-/// What the names of examples end with.
-const SUFFIX: &str = "::doc";
-
-/// Whether a program of this name is examples.
-pub(crate) fn is_of(id: &str) -> bool {
-    id.ends_with(SUFFIX)
 }
 
 /// What rustdoc reports of examples.

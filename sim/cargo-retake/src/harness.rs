@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::build::Binary;
+use crate::binary::Binary;
 use crate::interrupt::Interrupt;
 use crate::process::{self, Exit, Folders, Limits, Program};
 

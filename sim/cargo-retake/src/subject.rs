@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use retake_sim::explore::Case;
 
-use crate::build::{Binary, Built};
-use crate::doctests;
+use crate::binary::{self, Binary, Built};
 use crate::error::Error;
 use crate::harness;
 use crate::process::Program;
@@ -101,7 +100,7 @@ pub(crate) fn parts(case: &Case) -> (&str, Option<&str>) {
 /// What has to be built for a case: a test, which may be a program as a whole, an example of
 /// documentation, or a program.
 pub(crate) fn built_for(case: &Case) -> Built {
-    if doctests::is_of(parts(case).0) {
+    if binary::is_of_examples(parts(case).0) {
         return Built::Doctests;
     }
     let is_program = ["::bin/", "::example/"]

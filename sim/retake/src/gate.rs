@@ -21,7 +21,6 @@ use tokio::task::AbortHandle;
 use crate::engine::{self, Engine, StepKind, TaskId, Ticket, Turn};
 
 use self::polling::{Code, let_go, poll_gated};
-pub(crate) use self::texts::short_name_of;
 use self::texts::{discriminant_of, short_name};
 
 pub(crate) use self::polling::stop_step;

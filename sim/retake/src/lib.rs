@@ -51,10 +51,10 @@ pub mod engine;
 pub mod gate;
 mod linked;
 pub mod live;
+mod names;
 mod random;
 pub mod record;
 mod time;
-mod whole_program;
 
 use std::future::Future;
 

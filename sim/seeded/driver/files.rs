@@ -1,21 +1,13 @@
 //! Functions of the C library that wait for a descriptor.
 
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::flags;
 use super::kernel::{me, with};
 use super::state::Wait;
 use super::sys::{self, answer, number};
 use super::threads;
 use super::weak::weak;
-
-/// How many times something was written to a descriptor.
-static WRITES: AtomicU64 = AtomicU64::new(0);
-
-#[inline]
-pub(super) fn writes() -> u64 {
-    WRITES.load(Ordering::Relaxed)
-}
 
 weak! {
     "epoll_wait" retake_seeded_epoll_wait,
@@ -92,7 +84,7 @@ unsafe extern "C" fn retake_seeded_read(file: c_int, memory: *mut c_void, size: 
 
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_write(file: c_int, memory: *const c_void, size: usize) -> isize {
-    WRITES.fetch_add(1, Ordering::Relaxed);
+    flags::writes_once_more();
     let arguments = [file as usize, memory as usize, size, 0, 0, 0];
     // SAFETY: as the caller promises.
     answer(unsafe { sys::call(number::WRITE, arguments) }) as isize

@@ -2,21 +2,14 @@
 //!
 //! A channel belongs to the task that was the last one to receive from it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::flags;
 use super::kernel::{Kernel, me, with};
-
-/// Messages are counted.
-static COUNTS: AtomicBool = AtomicBool::new(false);
-
-/// Have messages counted, from the start of the process.
-pub(super) fn count(counts: bool) {
-    COUNTS.store(counts, Ordering::Relaxed);
-}
 
 #[inline]
 fn is_counted() -> bool {
-    COUNTS.load(Ordering::Relaxed) && me().is_some()
+    flags::counts_messages() && me().is_some()
 }
 
 /// The part of a channel that knows whose messages are in it.

@@ -14,15 +14,14 @@ use super::core::runnable::Runnable;
 use super::core::step::StepKind;
 use super::core::strategy::{RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
-use super::files;
-use super::local_sets::{self, Host, NO_SET, Set};
-use super::look::Look;
+use super::flags;
 use super::record::{Record, Tag};
 use super::settings::Settings;
-use super::state::{About, Entity, HashNumbers, Runtime, Thread, What};
+use super::state::{
+    About, Entity, HashNumbers, Host, Look, NO_SET, Runtime, Set, SetTurn, Thread, What,
+};
 use super::sys;
 use super::strategy::scheduler;
-use super::waits;
 
 /// Streams of random numbers, by purpose: the hashes of their names, see `sim/live`.
 pub(super) mod purpose {
@@ -129,7 +128,7 @@ pub(super) struct Kernel {
     pub(super) runtimes: Vec<Runtime>,
     pub(super) sets: Vec<Set>,
     /// What is polled next is so only for the turn of a task of a set.
-    pub(super) local_turn: Option<local_sets::SetTurn>,
+    pub(super) local_turn: Option<SetTurn>,
     /// What was polled last for a turn of a task of a set.
     pub(super) polled_host: Option<Host>,
     /// Slots of tasks, by tokio's numbers.
@@ -218,9 +217,9 @@ impl Kernel {
             fields.text(env!("CARGO_PKG_VERSION"));
         });
         kernel.new_thread();
-        super::inbox::count(kernel.scheduler.counts_messages());
+        flags::count_messages(kernel.scheduler.counts_messages());
         if kernel.settings.records {
-            super::messages::see();
+            flags::see_messages();
         }
         kernel
     }
@@ -332,7 +331,7 @@ impl Kernel {
             }
             // Packets to this machine itself are there at once, but for a moment.
             let moment = u64::from(self.has_event_sources);
-            let has_written = std::mem::replace(&mut self.writes_seen, files::writes()) != files::writes();
+            let has_written = std::mem::replace(&mut self.writes_seen, flags::writes()) != flags::writes();
             if (self.has_events() || has_written) && self.take_from_outside(moment) {
                 continue;
             }
@@ -411,7 +410,7 @@ impl Kernel {
         let serial = entity.serial;
         self.current = serial;
         self.current_slot = slot;
-        waits::set_current(serial);
+        flags::set_current(serial);
         self.gives_way = false;
         self.hash = mix(mix(self.hash, serial.into()), elapsed_ns);
         if self.settings.records {

@@ -12,33 +12,8 @@ use std::task::Waker;
 use super::core::random::below;
 use super::kernel::{Kernel, me, with};
 use super::messages;
-use super::state::What;
+use super::state::{Host, NO_SET, Set, SetTurn, What};
 use super::waits;
-
-/// The number of a set that is not simulated, and of tasks that are in none.
-pub(super) const NO_SET: u32 = u32::MAX;
-
-/// A `LocalSet`.
-#[derive(Default)]
-pub(super) struct Set {
-    /// What polls it; none if that is not known.
-    host: Option<Host>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub(super) struct Host {
-    slot: u32,
-    serial: u32,
-    runtime: u32,
-}
-
-/// A turn of a task of a set.
-#[derive(Clone, Copy)]
-pub(super) struct SetTurn {
-    set: u32,
-    /// tokio's number of the task.
-    id: u64,
-}
 
 /// What a set runs when it is polled.
 pub(crate) enum LocalTurn {

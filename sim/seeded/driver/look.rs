@@ -10,7 +10,7 @@ use super::core::cycle;
 use super::core::outcome::OutcomeKind;
 use super::kernel::Kernel;
 use super::record::Tag;
-use super::state::{About, What};
+use super::state::{About, Awaited, Look, What};
 use super::sys;
 use super::waits;
 
@@ -20,30 +20,6 @@ const LOOKS_MAX: usize = 64;
 const LISTED_MAX: usize = 32;
 /// What one of them awaits at one time, by `select!` for example, that is listed.
 const AWAITED_MAX: usize = 4;
-
-pub(super) struct Look {
-    outcome: OutcomeKind,
-    why: String,
-    /// Slots of those to come, the last one first.
-    left: Vec<u32>,
-    /// The number of the one that is looked at.
-    now: u32,
-    /// The thread that is to look at its own calls.
-    thread: Option<u32>,
-    /// By numbers.
-    found: BTreeMap<u32, Vec<Awaited>>,
-}
-
-/// What a task or thread waits for.
-#[derive(Default, PartialEq)]
-pub(super) struct Awaited {
-    /// In words.
-    pub(super) what: String,
-    /// Where in the sources; empty if that is not known.
-    pub(super) place: String,
-    /// The number of the task that it waits for, if that is known.
-    pub(super) of: Option<u32>,
-}
 
 impl Kernel {
     /// The run has ended so. Look at what waits before the process ends.

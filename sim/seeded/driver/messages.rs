@@ -1,20 +1,13 @@
 //! Messages of channels: each that a task takes is a step of its own.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use super::core::random::below;
+use super::flags;
 use super::kernel::{Kernel, is_on, me, with};
 use super::record::Tag;
 use super::threads;
-
-/// It matters that a message is taken: it is recorded, or the task may be held up then.
-static IS_SEEN: AtomicBool = AtomicBool::new(false);
-
-pub(super) fn see() {
-    IS_SEEN.store(true, Ordering::Relaxed);
-}
 
 thread_local! {
     /// The waker of the task or future that is polled, as the address of its data, and whether
@@ -66,7 +59,7 @@ pub(crate) fn taken(waker: &Waker, type_name: &'static str) {
         address == waker.data() as usize
     });
     let is_own = is_own.unwrap_or(false);
-    if !IS_SEEN.load(Ordering::Relaxed) {
+    if !flags::sees_messages() {
         return;
     }
     let Some(me) = me() else { return };

@@ -41,6 +41,7 @@ macro_rules! elsewhere {
 
 where_simulated! {
     mod files;
+    mod flags;
     mod inbox;
     mod kernel;
     mod local_sets;

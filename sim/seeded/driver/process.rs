@@ -1,11 +1,9 @@
 //! The start and the end of a simulated process.
 
-use std::ffi::c_void;
-
 use super::kernel::{self, me, with};
 use super::record::Tag;
 use super::settings::Settings;
-use super::{files, program, symbols, sys, threads};
+use super::{files, program, symbols, sys};
 
 /// The linker has it called before `main`.
 #[used]
@@ -53,21 +51,4 @@ fn record_panics() {
         }
         before(panic);
     }));
-}
-
-/// Have the simulation continue when this thread ends.
-pub(super) fn at_end_of_thread(thread: u32) {
-    use std::sync::OnceLock;
-    static KEY: OnceLock<u32> = OnceLock::new();
-    unsafe extern "C" fn end(value: *mut c_void) {
-        threads::end(value as usize as u32 - 1);
-    }
-    let key = *KEY.get_or_init(|| {
-        let mut key = 0;
-        // SAFETY: the place is valid, and the function is one of C.
-        unsafe { sys::pthread_key_create(&mut key, Some(end)) };
-        key
-    });
-    // SAFETY: the key exists.
-    unsafe { sys::pthread_setspecific(key, (thread as usize + 1) as *const c_void) };
 }

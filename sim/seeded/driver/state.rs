@@ -1,8 +1,61 @@
 //! What the state of a simulated process consists of.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
 use std::sync::atomic::AtomicU32;
+
+use super::core::outcome::OutcomeKind;
+
+/// The number of a set that is not simulated, and of tasks that are in none.
+pub(super) const NO_SET: u32 = u32::MAX;
+
+/// A `LocalSet`.
+#[derive(Default)]
+pub(super) struct Set {
+    /// What polls it; none if that is not known.
+    pub(super) host: Option<Host>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Host {
+    pub(super) slot: u32,
+    pub(super) serial: u32,
+    pub(super) runtime: u32,
+}
+
+/// A turn of a task of a set.
+#[derive(Clone, Copy)]
+pub(super) struct SetTurn {
+    pub(super) set: u32,
+    /// tokio's number of the task.
+    pub(super) id: u64,
+}
+
+/// A look at what each task awaits, after the run was recorded.
+pub(super) struct Look {
+    pub(super) outcome: OutcomeKind,
+    pub(super) why: String,
+    /// Slots of those to come, the last one first.
+    pub(super) left: Vec<u32>,
+    /// The number of the one that is looked at.
+    pub(super) now: u32,
+    /// The thread that is to look at its own calls.
+    pub(super) thread: Option<u32>,
+    /// By numbers.
+    pub(super) found: BTreeMap<u32, Vec<Awaited>>,
+}
+
+/// What a task or thread waits for.
+#[derive(Default, PartialEq)]
+pub(super) struct Awaited {
+    /// In words.
+    pub(super) what: String,
+    /// Where in the sources; empty if that is not known.
+    pub(super) place: String,
+    /// The number of the task that it waits for, if that is known.
+    pub(super) of: Option<u32>,
+}
 
 /// What can be chosen.
 pub(super) struct Entity {

@@ -111,7 +111,7 @@ unsafe extern "C" fn begin(start: *mut c_void) -> *mut c_void {
     baton.id.store(sys::thread_id(), Ordering::Relaxed);
     threads::wait_for_turn(baton);
     be(Some(thread));
-    super::process::at_end_of_thread(thread);
+    threads::at_end_of_thread(thread);
     with(|kernel| kernel.threads[thread as usize].assigned = None);
     // SAFETY: as the caller of `pthread_create` promises.
     unsafe { routine(argument) }

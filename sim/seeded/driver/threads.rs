@@ -1,7 +1,9 @@
 //! Threads: who has the turn, and what the others wait for.
 
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::flags;
 use super::kernel::{self, Kernel, with};
 use super::record::Tag;
 use super::state::{Baton, Thread, Wait, What};
@@ -200,7 +202,7 @@ pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
         hand_on(me);
     }
     with(|kernel| {
-        waits::set_current(current);
+        flags::set_current(current);
         kernel.forget_wait(me);
         if !kernel.threads[me as usize].is_parked {
             kernel.threads[me as usize].assigned = None;
@@ -222,7 +224,7 @@ pub(super) fn yield_now(me: u32) {
     });
     hand_on(me);
     with(|kernel| {
-        waits::set_current(current);
+        flags::set_current(current);
         kernel.threads[me as usize].assigned = None;
         kernel.resume(me);
     });
@@ -245,4 +247,21 @@ pub(super) fn end(me: u32) {
     });
     kernel::be(None);
     give(next);
+}
+
+/// Have the simulation continue when this thread ends.
+pub(super) fn at_end_of_thread(thread: u32) {
+    use std::sync::OnceLock;
+    static KEY: OnceLock<u32> = OnceLock::new();
+    unsafe extern "C" fn ends(value: *mut c_void) {
+        end(value as usize as u32 - 1);
+    }
+    let key = *KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: the place is valid, and the function is one of C.
+        unsafe { sys::pthread_key_create(&mut key, Some(ends)) };
+        key
+    });
+    // SAFETY: the key exists.
+    unsafe { sys::pthread_setspecific(key, (thread as usize + 1) as *const c_void) };
 }

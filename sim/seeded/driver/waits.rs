@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
+use super::flags;
 use super::kernel::{is_on, me, outside, with};
-use super::look::Awaited;
+use super::state::Awaited;
 
 /// What a thread awaits whose calls wait for something.
 pub(super) const BLOCKED: &str = "something that blocks its thread";
@@ -17,17 +18,9 @@ pub(super) const BLOCKED: &str = "something that blocks its thread";
 static LOOKS: AtomicBool = AtomicBool::new(false);
 /// The waker of a look is kept next for something that is looked at by itself.
 static KEEPS: AtomicBool = AtomicBool::new(false);
-/// The number of what took the last step.
-static CURRENT: AtomicU32 = AtomicU32::new(u32::MAX);
 
 pub(super) fn set_looks() {
     LOOKS.store(true, Ordering::Relaxed);
-}
-
-/// This takes steps now.
-#[inline]
-pub(super) fn set_current(serial: u32) {
-    CURRENT.store(serial, Ordering::Relaxed);
 }
 
 /// Whether futures are polled to see what they await.
@@ -169,7 +162,7 @@ impl Use {
     #[inline]
     pub(crate) fn acquired(&self) {
         if is_on() {
-            let current = CURRENT.load(Ordering::Relaxed);
+            let current = flags::current();
             self.holder.store(current.wrapping_add(1), Ordering::Relaxed);
         }
     }

@@ -15,6 +15,7 @@ pub const VERSIONS: RangeInclusive<u32> = 43..=54;
 
 const DRIVER_FILES: &[(&str, &str)] = &[
     ("files.rs", include_str!("../driver/files.rs")),
+    ("flags.rs", include_str!("../driver/flags.rs")),
     ("inbox.rs", include_str!("../driver/inbox.rs")),
     ("kernel.rs", include_str!("../driver/kernel.rs")),
     ("local_sets.rs", include_str!("../driver/local_sets.rs")),

@@ -7,15 +7,10 @@ use std::mem::discriminant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::{self, Engine};
+use crate::names::short_name_of;
 
 pub(super) fn short_name<T>() -> String {
     short_name_of(type_name::<T>()).to_owned()
-}
-
-/// A type's name without its path and parameters.
-pub(crate) fn short_name_of(full: &'static str) -> &'static str {
-    let head = full.split('<').next().unwrap_or(full);
-    head.rsplit("::").next().unwrap_or(head)
 }
 
 /// The number of an enum value's variant.

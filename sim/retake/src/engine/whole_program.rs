@@ -10,9 +10,9 @@ use std::task::Waker;
 
 use ractor::{ActorCell, SupervisionEvent};
 
-use crate::engine::{Engine, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
-use crate::gate::short_name_of;
+use super::contract::{Engine, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
 use crate::live;
+use crate::names::short_name_of;
 
 crate::linked_functions! {
     fn is_simulated = "retake_seeded_is_simulated" as extern "C" fn() -> bool;
@@ -39,13 +39,13 @@ fn record(kind: Kind, words: &str) {
 
 /// Whether the process is simulated as a whole, on this thread.
 #[inline]
-pub(crate) fn is_on() -> bool {
+pub(super) fn is_on() -> bool {
     is_simulated().is_some_and(|is_simulated| is_simulated())
 }
 
 /// What gates, checks and events ask there.
 #[derive(Debug)]
-pub(crate) struct WholeProgram;
+pub(super) struct WholeProgram;
 
 impl Engine for WholeProgram {
     // Its first callback runs as a part of the step that starts the actor.
