@@ -47,7 +47,7 @@ unsafe extern "C" fn retake_seeded_epoll_wait(
         let has_none = with(|kernel| {
             let is_known = !kernel.has_events();
             let thread = &mut kernel.threads[me as usize];
-            let has_written = std::mem::replace(&mut thread.writes_seen, writes()) != writes();
+            let has_written = std::mem::replace(&mut thread.writes_seen, flags::writes()) != flags::writes();
             is_known && !has_written && (thread.is_parked || thread.is_looking)
         });
         if has_none { 0 } else { wait(milliseconds) }

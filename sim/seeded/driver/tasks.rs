@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::panic::Location;
 
 use super::core::outcome::OutcomeKind;
+use super::flags;
 use super::kernel::{Kernel, me, with};
-use super::messages;
 use super::record::Tag;
 pub(crate) use super::state::HashNumbers;
 use super::state::{About, Runtime, What};
@@ -159,7 +159,7 @@ pub(crate) fn new_runtime(has_threads: bool) -> u32 {
         return u32::MAX;
     }
     if has_threads {
-        messages::see();
+        flags::see_messages();
     }
     with(|kernel| {
         kernel.record.event(Tag::Runtime, |fields| {
