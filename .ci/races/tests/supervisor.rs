@@ -46,7 +46,7 @@ async fn supervisor() -> ActorRef<DynamicSupervisorMsg> {
         .0
 }
 
-/// A child fails while it is terminated, and the supervisor goes on. The failure comes between
+/// A child fails while it is terminated, and the supervisor continues. The failure comes between
 /// the message being taken and being handled.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_fails_may_be_terminated() {

@@ -181,7 +181,7 @@ pub(crate) struct Exploration {
     pub(crate) limits: Limits,
 }
 
-/// How virtual time goes on and ends: a part of each case.
+/// How virtual time moves and ends: a part of each case.
 #[derive(Clone, Debug, Args)]
 struct VirtualTime {
     /// Virtual time that a step takes, in nanoseconds. With 0 time moves only when nothing

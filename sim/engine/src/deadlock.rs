@@ -15,6 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ractor::ActorCell;
+use retake_core::cycle;
 use tokio::task::AbortHandle;
 
 use crate::outcome::{Outcome, Run, Waiting};
@@ -179,36 +180,12 @@ pub(crate) fn outcome(waiting: Vec<Waiting>) -> Outcome {
 
 /// Depth-first search for a circle; the first in the order of tasks.
 fn find_cycle(waiting: &[Waiting]) -> Vec<String> {
-    fn visit<'a>(
-        task: &'a str,
-        edges: &BTreeMap<&'a str, &'a [String]>,
-        path: &mut Vec<&'a str>,
-        done: &mut BTreeSet<&'a str>,
-    ) -> Option<Vec<String>> {
-        if let Some(start) = path.iter().position(|step| *step == task) {
-            return Some(path[start..].iter().map(ToString::to_string).collect());
-        }
-        if !done.insert(task) {
-            return None;
-        }
-        path.push(task);
-        let found = edges
-            .get(task)
-            .into_iter()
-            .flat_map(|targets| targets.iter())
-            .find_map(|target| visit(target, edges, path, done));
-        path.pop();
-        found
-    }
-    let edges: BTreeMap<&str, &[String]> = waiting
-        .iter()
-        .map(|wait| (&*wait.task, &*wait.waits_for))
-        .collect();
-    let mut done = BTreeSet::new();
-    waiting
-        .iter()
-        .find_map(|wait| visit(&wait.task, &edges, &mut Vec::new(), &mut done))
-        .unwrap_or_default()
+    let edges = waiting.iter().flat_map(|wait| {
+        let others = wait.waits_for.iter();
+        others.map(|other| (&*wait.task, &**other))
+    });
+    let cycle = cycle::find(&edges.collect::<Vec<(&str, &str)>>());
+    cycle.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

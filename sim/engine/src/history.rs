@@ -231,10 +231,13 @@ impl<O: Object> Notes<O> {
 
     /// Those that may take effect next.
     fn candidates(&self, reached: &Reached<O>) -> Vec<usize> {
-        let ends = self.rest(reached).map(|(_, noted)| noted.ends);
-        let first_end = ends.min().unwrap_or(usize::MAX);
-        let rest = self.rest(reached);
-        let may = rest.take_while(|(_, noted)| noted.begins < first_end);
+        let mut first_end = usize::MAX;
+        let may = self.rest(reached).take_while(|(_, noted)| {
+            // They are in the order of their beginnings, so nothing behind this one ends first.
+            let may = noted.begins < first_end;
+            first_end = first_end.min(noted.ends);
+            may
+        });
         may.map(|(number, _)| number).collect()
     }
 

@@ -23,15 +23,6 @@ extern "C" fn retake_seeded_records_texts() -> bool {
     me().is_some() && with(|kernel| kernel.settings.records)
 }
 
-/// Virtual time since the start, in nanoseconds.
-#[no_mangle]
-extern "C" fn retake_seeded_now_ns() -> u64 {
-    match me() {
-        Some(_) => with(|kernel| kernel.now_ns),
-        None => 0,
-    }
-}
-
 /// Record a text of what runs now. `kind` is a number of `TextKind` in `src/event.rs`.
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_text(kind: u32, text: *const u8, length: usize) {
@@ -71,7 +62,6 @@ pub(super) fn keep() {
         retake_seeded_is_simulated as *const (),
         retake_seeded_set_aside as *const (),
         retake_seeded_records_texts as *const (),
-        retake_seeded_now_ns as *const (),
         retake_seeded_text as *const (),
         retake_seeded_violated as *const (),
     ]);

@@ -55,7 +55,7 @@ impl Style {
     }
 }
 
-/// The lines of a terminal on which this is printed; long ones go on in the next line.
+/// The lines of a terminal on which this is printed; long ones continue in the next line.
 fn lines(printed: &str) -> Vec<Vec<(char, Style)>> {
     let mut lines = Vec::new();
     let mut style = Style::default();
