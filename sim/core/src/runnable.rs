@@ -97,6 +97,12 @@ impl Runnable {
             slot,
             number: self.arrivals,
         });
+        // Who never asks for the order closes no round.
+        if self.arriving.len() > 2 * self.len() + 64 {
+            let arrival_of = &self.arrival_of;
+            self.arriving
+                .retain(|arrival| arrival_of[arrival.slot as usize] == arrival.number);
+        }
     }
 
     /// A task of the set runs, or has ended.
@@ -305,6 +311,18 @@ mod tests {
         runnable.remove(1);
         runnable.insert(1);
         assert_eq!(runnable.oldest(), Some(2));
+    }
+
+    #[test]
+    fn a_set_of_which_nobody_asks_the_order_does_not_grow() {
+        let mut runnable = Runnable::default();
+        runnable.insert(0);
+        for _ in 0..10_000 {
+            runnable.insert(1);
+            runnable.remove(1);
+        }
+        assert!(runnable.arriving.len() < 100);
+        assert_eq!(runnable.oldest(), Some(0));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! [`Kernel::choose`] itself and hands the turn to the thread that is chosen.
 
 use std::cell::{Cell, UnsafeCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::core::chacha::ChaCha8;
@@ -18,7 +18,7 @@ use super::flags;
 use super::record::{Record, Tag};
 use super::settings::Settings;
 use super::state::{
-    About, Entity, HashNumbers, Host, Look, NO_SET, Runtime, Set, SetTurn, Thread, What,
+    About, Deadlines, Entity, Host, Look, NO_SET, Runtime, Set, SetTurn, Thread, What,
 };
 use super::sys;
 use super::strategy::scheduler;
@@ -122,6 +122,8 @@ pub(super) struct Kernel {
     pub(super) runnable: Runnable,
     /// By slot.
     pub(super) entities: Vec<Entity>,
+    /// By slot: what is seldom asked.
+    pub(super) abouts: Vec<About>,
     free: Vec<u32>,
     serials: u32,
     pub(super) threads: Vec<Thread>,
@@ -131,12 +133,9 @@ pub(super) struct Kernel {
     pub(super) local_turn: Option<SetTurn>,
     /// What was polled last for a turn of a task of a set.
     pub(super) polled_host: Option<Host>,
-    /// Slots of tasks, by tokio's numbers.
-    pub(super) tasks: HashMap<u64, u32, HashNumbers>,
     /// Threads that wait for a word of memory, in order.
     pub(super) futexes: BTreeMap<usize, Vec<(u32, u32)>>,
-    /// When threads wait no longer.
-    pub(super) deadlines: BTreeSet<(u64, u32)>,
+    pub(super) deadlines: Deadlines,
     /// Threads that have to look at their timers before anything is chosen.
     pub(super) due: BTreeSet<u32>,
     /// The system's number of a thread that has ended, and may still free its memory.
@@ -181,6 +180,7 @@ impl Kernel {
             holds,
             runnable: Runnable::default(),
             entities: Vec::new(),
+            abouts: Vec::new(),
             free: Vec::new(),
             serials: 0,
             threads: Vec::new(),
@@ -188,9 +188,8 @@ impl Kernel {
             sets: Vec::new(),
             local_turn: None,
             polled_host: None,
-            tasks: HashMap::default(),
             futexes: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            deadlines: Deadlines::default(),
             due: BTreeSet::new(),
             exiting: None,
             now_ns: 0,
@@ -237,15 +236,16 @@ impl Kernel {
             messages: 0,
             header: 0,
             set: NO_SET,
-            about: About::default(),
         };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.entities[slot as usize] = entity;
+                self.abouts[slot as usize] = About::default();
                 slot
             }
             None => {
                 self.entities.push(entity);
+                self.abouts.push(About::default());
                 self.entities.len() as u32 - 1
             }
         };
@@ -320,8 +320,10 @@ impl Kernel {
                 continue;
             }
             self.wake_those_due();
-            if let Some(thread) = self.due.pop_first() {
-                return thread;
+            if !self.due.is_empty() {
+                if let Some(thread) = self.due.pop_first() {
+                    return thread;
+                }
             }
             if !self.runnable.is_empty() {
                 if let Some(thread) = self.pick() {
@@ -335,7 +337,7 @@ impl Kernel {
             if (self.has_events() || has_written) && self.take_from_outside(moment) {
                 continue;
             }
-            match self.deadlines.first().copied() {
+            match self.deadlines.first() {
                 Some((deadline, _)) if deadline > self.settings.horizon_ns => {
                     self.now_ns = self.settings.horizon_ns;
                     let why = "virtual time has reached its end";
@@ -361,11 +363,7 @@ impl Kernel {
 
     #[inline]
     fn wake_those_due(&mut self) {
-        while let Some((deadline, thread)) = self.deadlines.first().copied() {
-            if deadline > self.now_ns {
-                break;
-            }
-            self.deadlines.pop_first();
+        while let Some(thread) = self.deadlines.pop_due(self.now_ns) {
             self.time_out(thread);
         }
     }
@@ -390,7 +388,7 @@ impl Kernel {
         self.step(slot, deviates);
         let thread = match self.entities[slot as usize].what {
             What::Thread(thread) => thread,
-            What::Task { runtime, .. } => self.driver_of(runtime, slot),
+            What::Task { runtime } => self.driver_of(runtime, slot),
             What::Nothing => unreachable!("a free slot is not runnable"),
         };
         let polled = self.polled_for(slot);
@@ -398,6 +396,7 @@ impl Kernel {
         Some(thread)
     }
 
+    #[inline]
     fn step(&mut self, slot: u32, deviates: bool) {
         self.steps += 1;
         self.now_ns += self.settings.step_ns;

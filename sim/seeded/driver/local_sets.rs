@@ -12,13 +12,13 @@ use std::task::Waker;
 use super::core::random::below;
 use super::kernel::{Kernel, me, with};
 use super::messages;
-use super::state::{Host, NO_SET, Set, SetTurn, What};
+use super::state::{Host, NO_SET, Set, SetTurn, Slot, What};
 use super::waits;
 
 /// What a set runs when it is polled.
 pub(crate) enum LocalTurn {
-    /// This task.
-    Task(u64),
+    /// The task in this slot.
+    Task(u32),
     /// Nothing: its tasks take turns of their own.
     Nothing,
     /// One of those that can run.
@@ -48,17 +48,17 @@ pub(crate) fn polls_set(waker: &Waker) {
 }
 
 /// A task of a set can run. Whether the set need not be polled for that.
-pub(crate) fn local_ready(set: u32, id: u64, header: usize) -> bool {
+pub(crate) fn local_ready(set: u32, of_it: &Slot, id: u64, header: usize) -> bool {
     if me().is_none() || set == NO_SET {
         return false;
     }
     with(|kernel| {
         let host = kernel.sets[set as usize].host;
         let runtime = host.map_or(u32::MAX, |host| host.runtime);
-        let slot = kernel.task(runtime, id);
+        let slot = kernel.task(runtime, of_it, || id);
         kernel.entities[slot as usize].set = set;
         if host.is_some() {
-            kernel.make_ready(runtime, id, header);
+            kernel.make_ready(runtime, slot, header);
         } else {
             let entity = &mut kernel.entities[slot as usize];
             entity.cause = kernel.steps;
@@ -88,7 +88,7 @@ pub(crate) fn local_turn(set: u32) -> LocalTurn {
     with(|kernel| {
         let turn = kernel.local_turn.take_if(|turn| turn.set == set);
         if let Some(turn) = turn {
-            return LocalTurn::Task(turn.id);
+            return LocalTurn::Task(turn.slot);
         }
         if waits::looks() {
             return LocalTurn::Nothing;
@@ -125,7 +125,7 @@ impl Kernel {
         let entity = self.entities.get(slot as usize)?;
         let runtime = match entity.what {
             // A set in a task of another set is not told apart from that one.
-            What::Task { runtime, .. } => (entity.set == NO_SET).then_some(runtime)?,
+            What::Task { runtime } => (entity.set == NO_SET).then_some(runtime)?,
             What::Thread(thread) => {
                 let runtime = self.threads[thread as usize].runtime?;
                 let is_driver = self.runtimes[runtime as usize].driver == Some(thread);
@@ -146,7 +146,7 @@ impl Kernel {
         let entity = &self.entities[host.slot as usize];
         entity.serial == host.serial
             && match entity.what {
-                What::Task { runtime, .. } => runtime == host.runtime,
+                What::Task { runtime } => runtime == host.runtime,
                 What::Thread(thread) => {
                     self.runtimes[host.runtime as usize].driver == Some(thread)
                 }
@@ -168,7 +168,7 @@ impl Kernel {
         self.sets[set as usize].host = Some(host);
         for slot in self.of_set(set) {
             let entity = &mut self.entities[slot as usize];
-            if let What::Task { runtime, .. } = &mut entity.what {
+            if let What::Task { runtime } = &mut entity.what {
                 *runtime = host.runtime;
             }
             if std::mem::take(&mut entity.is_waiting) {
@@ -199,11 +199,16 @@ impl Kernel {
     }
 
     /// Whether the task that was chosen can take its turn, if it is one of a set.
+    #[inline]
     pub(super) fn can_take_turn(&mut self, slot: u32) -> bool {
-        let set = self.entities[slot as usize].set;
-        if set == NO_SET {
-            return true;
+        match self.entities[slot as usize].set {
+            NO_SET => true,
+            set => self.has_host(set),
         }
+    }
+
+    #[cold]
+    fn has_host(&mut self, set: u32) -> bool {
         let host = self.sets[set as usize].host;
         let is_there = host.is_some_and(|host| self.is_there(&host));
         if !is_there {
@@ -213,18 +218,20 @@ impl Kernel {
     }
 
     /// The slot that is polled for a turn of this one: that of the host, if it is a task of a set.
+    #[inline]
     pub(super) fn polled_for(&mut self, slot: u32) -> u32 {
-        let entity = &self.entities[slot as usize];
-        let (set, What::Task { id, .. }) = (entity.set, entity.what) else {
-            return slot;
-        };
-        if set == NO_SET {
-            return slot;
+        match self.entities[slot as usize].set {
+            NO_SET => slot,
+            set => self.host_polled_for(set, slot),
         }
+    }
+
+    #[cold]
+    fn host_polled_for(&mut self, set: u32, slot: u32) -> u32 {
         let Some(host) = self.sets[set as usize].host else {
             return slot;
         };
-        self.local_turn = Some(SetTurn { set, id });
+        self.local_turn = Some(SetTurn { set, slot });
         let header = self.entities[host.slot as usize].header;
         if let (What::Task { .. }, 1..) = (self.entities[host.slot as usize].what, header) {
             // SAFETY: the host has not ended, and the address is of its header.
@@ -235,6 +242,7 @@ impl Kernel {
     }
 
     /// The set was not polled in the turn of one of its tasks.
+    #[inline]
     pub(super) fn end_local_turn(&mut self) {
         if let Some(turn) = self.local_turn.take() {
             self.stop_set(turn.set);
@@ -242,7 +250,15 @@ impl Kernel {
     }
 
     /// A host that was polled for the turn of a task can run itself: tokio has to know it again.
+    #[inline]
     pub(super) fn restore_host(&mut self) {
+        if self.polled_host.is_some() {
+            self.wake_polled_host();
+        }
+    }
+
+    #[cold]
+    fn wake_polled_host(&mut self) {
         let Some(host) = self.polled_host.take() else {
             return;
         };

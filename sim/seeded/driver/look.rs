@@ -10,7 +10,7 @@ use super::core::cycle;
 use super::core::outcome::OutcomeKind;
 use super::kernel::Kernel;
 use super::record::Tag;
-use super::state::{About, Awaited, Look, What};
+use super::state::{About, Awaited, Entity, Look, What};
 use super::sys;
 use super::waits;
 
@@ -62,7 +62,7 @@ impl Kernel {
         let entity = &self.entities[slot as usize];
         let (thread, polls) = match entity.what {
             What::Nothing => return None,
-            What::Task { runtime, .. } => {
+            What::Task { runtime } => {
                 let it = &self.runtimes[runtime as usize];
                 let driver = it.driver.filter(|_| it.is_active && entity.header != 0)?;
                 if !self.is_polled(slot) {
@@ -147,18 +147,17 @@ impl Kernel {
 
     fn words(&self, look: &Look) -> String {
         let mut text = look.why.clone();
-        let alive = self.entities.iter().filter(|it| match it.what {
-            What::Nothing => false,
+        let alive = self.alive().filter(|(it, _)| match it.what {
             // Most threads wait for work or for other threads.
             What::Thread(_) => look.found.contains_key(&it.serial),
-            What::Task { .. } => true,
+            What::Task { .. } | What::Nothing => true,
         });
         let mut alive: Vec<_> = alive.collect();
-        alive.sort_by_key(|it| it.serial);
-        for entity in alive.iter().take(LISTED_MAX) {
+        alive.sort_by_key(|(it, _)| it.serial);
+        for (entity, about) in alive.iter().take(LISTED_MAX) {
             let name = self.label(entity.serial);
             let _ = write!(text, "\n  {name}");
-            if let Some(place) = entity.about.place {
+            if let Some(place) = about.place {
                 let (file, line) = (place.file(), place.line());
                 let _ = match entity.what {
                     What::Task { .. } => write!(text, " (spawned at {file}:{line})"),
@@ -209,6 +208,12 @@ impl Kernel {
         text
     }
 
+    /// What has not ended.
+    fn alive(&self) -> impl Iterator<Item = (&Entity, &About)> {
+        let all = self.entities.iter().zip(&self.abouts);
+        all.filter(|(it, _)| it.what != What::Nothing)
+    }
+
     fn can_run(&self, serial: u32) -> bool {
         let mut slots = self.runnable.slots();
         slots.any(|slot| self.entities[slot as usize].serial == serial)
@@ -216,18 +221,17 @@ impl Kernel {
 
     /// What one is called, with its number if there are others of that name.
     fn label(&self, serial: u32) -> String {
-        let alive = self.entities.iter().filter(|it| it.what != What::Nothing);
-        let Some(entity) = alive.clone().find(|it| it.serial == serial) else {
+        let Some((entity, about)) = self.alive().find(|(it, _)| it.serial == serial) else {
             return format!("task {serial}");
         };
-        let Some(label) = entity.about.label() else {
+        let Some(label) = about.label() else {
             return match entity.what {
                 What::Thread(_) => format!("thread {serial}"),
                 _ => format!("task {serial}"),
             };
         };
-        let mut others = alive.filter(|it| it.serial != serial);
-        match others.any(|it| it.about.label().as_ref() == Some(&label)) {
+        let mut others = self.alive().filter(|(it, _)| it.serial != serial);
+        match others.any(|(_, about)| about.label().as_ref() == Some(&label)) {
             true => format!("{label}#{serial}"),
             false => label,
         }

@@ -32,12 +32,8 @@ pub(super) fn is_own(waker: &Waker) -> bool {
 /// Not under another waker than the task's own: what polls by hand expects what is ready.
 #[inline]
 pub(crate) fn gives_way(waker: &Waker) -> bool {
-    is_on()
-        && POLLED
-            .try_with(Cell::get)
-            .map_or(false, |(polled, has_taken)| {
-                has_taken && polled == waker.data() as usize
-            })
+    let (polled, has_taken) = POLLED.try_with(Cell::get).unwrap_or_default();
+    has_taken && polled == waker.data() as usize
 }
 
 /// The task gives way now, to take the next message in another step.

@@ -64,6 +64,7 @@ where_simulated! {
     pub(crate) use kernel::{is_on, is_simulated};
     pub(crate) use local_sets::*;
     pub(crate) use messages::*;
+    pub(crate) use state::Slot;
     pub(crate) use tasks::*;
     pub(crate) use waits::{Use, joins, leaf, look_waker, looks};
 }

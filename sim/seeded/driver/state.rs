@@ -1,9 +1,8 @@
 //! What the state of a simulated process consists of.
 
-use std::collections::BTreeMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::core::outcome::OutcomeKind;
 
@@ -28,8 +27,7 @@ pub(super) struct Host {
 #[derive(Clone, Copy)]
 pub(super) struct SetTurn {
     pub(super) set: u32,
-    /// tokio's number of the task.
-    pub(super) id: u64,
+    pub(super) slot: u32,
 }
 
 /// A look at what each task awaits, after the run was recorded.
@@ -72,7 +70,34 @@ pub(super) struct Entity {
     pub(super) header: usize,
     /// The number of the `LocalSet` that it is in.
     pub(super) set: u32,
-    pub(super) about: About,
+}
+
+/// The slot that a task of tokio has, in its header: [`NO_SLOT`] before it can run for the first time,
+/// and after its end.
+#[derive(Debug)]
+pub(crate) struct Slot(AtomicU32);
+
+pub(crate) const NO_SLOT: u32 = u32::MAX;
+
+impl Slot {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU32::new(NO_SLOT))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set(&self, slot: u32) {
+        self.0.store(slot, Ordering::Relaxed);
+    }
+
+    /// What it was, which it is no longer.
+    pub(super) fn take(&self) -> Option<u32> {
+        let slot = self.0.swap(NO_SLOT, Ordering::Relaxed);
+        (slot != NO_SLOT).then_some(slot)
+    }
 }
 
 /// What is known of a task, or of the future that a thread blocks on.
@@ -84,6 +109,8 @@ pub(super) struct About {
     pub(super) place: Option<&'static Location<'static>>,
     /// The name that it was given; empty without one.
     pub(super) name: String,
+    /// tokio's number of a task.
+    pub(super) id: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,8 +119,8 @@ pub(super) enum What {
     Nothing,
     /// A thread, or the future that it blocks on.
     Thread(u32),
-    /// A task of a runtime, by tokio's number.
-    Task { runtime: u32, id: u64 },
+    /// A task of a runtime.
+    Task { runtime: u32 },
 }
 
 /// What a thread waits for.
@@ -107,6 +134,53 @@ pub(super) enum Wait {
     End(u32),
     /// Time alone.
     Time,
+}
+
+/// When threads wait no longer.
+pub(super) struct Deadlines {
+    all: BTreeSet<(u64, u32)>,
+    /// The first one, which is asked for at each step; `u64::MAX` if there is none.
+    first: u64,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            all: BTreeSet::new(),
+            first: u64::MAX,
+        }
+    }
+}
+
+impl Deadlines {
+    pub(super) fn insert(&mut self, deadline: u64, thread: u32) {
+        self.all.insert((deadline, thread));
+        self.first = self.first.min(deadline);
+    }
+
+    pub(super) fn remove(&mut self, deadline: u64, thread: u32) {
+        self.all.remove(&(deadline, thread));
+        self.find_first();
+    }
+
+    pub(super) fn first(&self) -> Option<(u64, u32)> {
+        self.all.first().copied()
+    }
+
+    /// A thread whose deadline has come, which is left out from now on.
+    #[inline]
+    pub(super) fn pop_due(&mut self, now: u64) -> Option<u32> {
+        if self.first > now {
+            return None;
+        }
+        let (_, thread) = self.all.pop_first()?;
+        self.find_first();
+        Some(thread)
+    }
+
+    fn find_first(&mut self) {
+        self.first = self.all.first().map_or(u64::MAX, |(deadline, _)| *deadline);
+    }
 }
 
 /// The part of a thread's state that it reads without the turn.
@@ -138,9 +212,6 @@ pub(super) struct Thread {
     pub(super) writes_seen: u64,
 }
 
-/// For maps by numbers of tasks.
-pub(crate) type HashNumbers = BuildHasherDefault<Numbers>;
-
 pub(super) struct Runtime {
     /// It takes the place of one with several threads.
     pub(super) has_threads: bool,
@@ -156,25 +227,4 @@ pub(super) struct Runtime {
     pub(super) is_main_ready: bool,
     /// When timers and events were looked at last: the step and the time.
     pub(super) looked_at: (u64, u64),
-}
-
-/// Hashes tokio's numbers of tasks. They come from a counter, and need no key.
-#[derive(Default)]
-pub(crate) struct Numbers(u64);
-
-impl Hasher for Numbers {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
 }

@@ -4,7 +4,20 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::task::{Poll, Waker};
 
-pub(crate) type HashNumbers = std::collections::hash_map::RandomState;
+#[derive(Debug)]
+pub(crate) struct Slot;
+
+pub(crate) const NO_SLOT: u32 = u32::MAX;
+
+impl Slot {
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn get(&self) -> u32 {
+        NO_SLOT
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Inbox;
@@ -45,14 +58,14 @@ impl Use {
 }
 
 pub(crate) enum LocalTurn {
-    Task(u64),
+    Task(u32),
     Nothing,
     Any,
 }
 
 pub(crate) enum Turn {
     Main,
-    Task(u64),
+    Task(u32),
     Look,
     Idle,
 }
@@ -102,9 +115,8 @@ nothing! {
     spawns(&'static str);
     spawns_as(Option<&str>);
     spawns_at(&'static Location<'static>);
-    spawned(u32, u64, &'static str);
-    ended(u64);
-    ready(u32, u64, usize);
+    ended(&Slot);
+    ready(u32, &Slot, impl FnOnce() -> u64, usize);
     main_ready(u32);
     escapes(&str);
     has_event_source();
@@ -115,7 +127,7 @@ nothing! {
     give_way();
     taken(&Waker, &'static str);
     has_local_turn(u32) -> bool = false;
-    local_ready(u32, u64, usize) -> bool = false;
+    local_ready(u32, &Slot, u64, usize) -> bool = false;
     local_turn(u32) -> LocalTurn = LocalTurn::Any;
     choose_local(usize) -> usize = 0;
 }

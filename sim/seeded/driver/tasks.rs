@@ -7,8 +7,8 @@ use super::core::outcome::OutcomeKind;
 use super::flags;
 use super::kernel::{Kernel, me, with};
 use super::record::Tag;
-pub(crate) use super::state::HashNumbers;
-use super::state::{About, Runtime, What};
+use super::state::{About, Runtime, Slot, What};
+pub(crate) use super::state::NO_SLOT;
 use super::threads;
 
 /// Steps after which a runtime looks at events, though it has tasks to run, if there may be any.
@@ -20,8 +20,8 @@ const NS_PER_LOOK: u64 = 50_000;
 pub(crate) enum Turn {
     /// Poll the future that it blocks on.
     Main,
-    /// Run the task of this number.
-    Task(u64),
+    /// Run the task in this slot.
+    Task(u32),
     /// Look at timers and events, without waiting.
     Look,
     /// Wait for timers and events: nothing can run.
@@ -30,6 +30,7 @@ pub(crate) enum Turn {
 
 impl Kernel {
     /// The thread that runs a task of this runtime.
+    #[inline]
     pub(super) fn driver_of(&mut self, runtime: u32, slot: u32) -> u32 {
         debug_assert!(matches!(
             self.entities[slot as usize].what,
@@ -87,7 +88,7 @@ impl Kernel {
         if runtime.ready > 0 {
             let all = (0..self.runnable.len()).map(|rank| self.runnable.nth(rank));
             let of_it = |slot: &u32| match self.entities[*slot as usize].what {
-                What::Task { runtime, .. } => runtime == number,
+                What::Task { runtime } => runtime == number,
                 What::Thread(_) | What::Nothing => false,
             };
             let waiting: Vec<u32> = all.filter(of_it).collect();
@@ -107,15 +108,20 @@ impl Kernel {
     }
 
     /// The slot of a task, which may be new.
-    pub(super) fn task(&mut self, runtime: u32, id: u64) -> u32 {
-        match self.tasks.get(&id) {
-            Some(slot) => *slot,
-            None => self.new_task(runtime, id, take_about()),
+    #[inline]
+    pub(super) fn task(&mut self, runtime: u32, of_it: &Slot, id: impl FnOnce() -> u64) -> u32 {
+        match of_it.get() {
+            NO_SLOT => {
+                let slot = self.new_task(runtime, take_about(id()));
+                of_it.set(slot);
+                slot
+            }
+            slot => slot,
         }
     }
 
-    pub(super) fn make_ready(&mut self, number: u32, id: u64, header: usize) {
-        let slot = self.task(number, id);
+    #[inline]
+    pub(super) fn make_ready(&mut self, number: u32, slot: u32, header: usize) {
         let entity = &mut self.entities[slot as usize];
         entity.cause = self.steps;
         entity.header = header;
@@ -130,9 +136,9 @@ impl Kernel {
         }
     }
 
-    fn new_task(&mut self, runtime: u32, id: u64, about: About) -> u32 {
-        let slot = self.enter(What::Task { runtime, id }, about.type_name);
-        self.tasks.insert(id, slot);
+    #[cold]
+    fn new_task(&mut self, runtime: u32, about: About) -> u32 {
+        let slot = self.enter(What::Task { runtime }, about.type_name);
         let (serial, parent) = (self.entities[slot as usize].serial, self.current);
         if self.settings.records {
             let place = about.place;
@@ -148,7 +154,7 @@ impl Kernel {
                     .text(&about.name);
             });
         }
-        self.entities[slot as usize].about = about;
+        self.abouts[slot as usize] = about;
         slot
     }
 }
@@ -216,33 +222,23 @@ pub(crate) fn spawns(type_name: &'static str) {
     });
 }
 
-/// What is known of the task that is spawned now: the type of its future, where it was spawned, its
-/// name.
-fn take_about() -> About {
+/// What is known of the task of this number, which is spawned now.
+fn take_about(id: u64) -> About {
     let spawns = SPAWNS.try_with(Cell::take).unwrap_or_default();
     About {
         type_name: spawns.type_name,
         place: spawns.place,
         name: SPAWNS_AS.try_with(Cell::take).unwrap_or_default(),
-    }
-}
-
-/// A task is spawned.
-pub(crate) fn spawned(runtime: u32, id: u64, type_name: &'static str) {
-    spawns(type_name);
-    if me().is_some() && runtime != u32::MAX {
-        with(|kernel| kernel.task(runtime, id));
+        id,
     }
 }
 
 /// A task has ended.
-pub(crate) fn ended(id: u64) {
+pub(crate) fn ended(of_it: &Slot) {
     if me().is_some() {
         with(|kernel| {
-            let Some(slot) = kernel.tasks.remove(&id) else {
-                return;
-            };
-            if let What::Task { runtime, .. } = kernel.entities[slot as usize].what {
+            let Some(slot) = of_it.take() else { return };
+            if let What::Task { runtime } = kernel.entities[slot as usize].what {
                 if kernel.runnable.contains(slot) {
                     kernel.runtimes[runtime as usize].ready -= 1;
                 }
@@ -254,9 +250,12 @@ pub(crate) fn ended(id: u64) {
 
 /// A task of this runtime can run now.
 #[inline]
-pub(crate) fn ready(runtime: u32, id: u64, header: usize) {
+pub(crate) fn ready(runtime: u32, of_it: &Slot, id: impl FnOnce() -> u64, header: usize) {
     if me().is_some() && runtime != u32::MAX {
-        with(|kernel| kernel.make_ready(runtime, id, header));
+        with(|kernel| {
+            let slot = kernel.task(runtime, of_it, id);
+            kernel.make_ready(runtime, slot, header);
+        });
     }
 }
 
@@ -321,11 +320,11 @@ pub(crate) fn blocks_on(type_name: &'static str, at: &'static Location<'static>)
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     with(|kernel| {
         let slot = kernel.threads[me as usize].slot;
-        let entity = &mut kernel.entities[slot as usize];
-        entity.about.type_name = type_name;
-        entity.about.place = Some(at);
-        entity.about.name = name;
-        let serial = entity.serial;
+        let about = &mut kernel.abouts[slot as usize];
+        about.type_name = type_name;
+        about.place = Some(at);
+        about.name = name;
+        let serial = kernel.entities[slot as usize].serial;
         kernel.record.event(Tag::Main, |fields| {
             fields.number(serial.into()).text(type_name);
             fields.text(at.file()).number(at.line().into());
@@ -420,6 +419,7 @@ impl Kernel {
         None
     }
 
+    #[inline]
     fn assigned_turn(&mut self, thread: u32, runtime: u32) -> Turn {
         match self.threads[thread as usize].assigned.take() {
             Some(slot) => self.turn(runtime, slot),
@@ -427,9 +427,10 @@ impl Kernel {
         }
     }
 
+    #[inline]
     fn turn(&mut self, runtime: u32, slot: u32) -> Turn {
         match self.entities[slot as usize].what {
-            What::Task { id, .. } => Turn::Task(id),
+            What::Task { .. } => Turn::Task(slot),
             What::Thread(_) | What::Nothing => {
                 if self.local_turn.is_none() {
                     self.runtimes[runtime as usize].is_main_ready = false;

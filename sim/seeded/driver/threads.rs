@@ -58,7 +58,7 @@ impl Kernel {
     fn forget_wait(&mut self, number: u32) {
         let thread = &mut self.threads[number as usize];
         if let Some(deadline) = thread.deadline.take() {
-            self.deadlines.remove(&(deadline, number));
+            self.deadlines.remove(deadline, number);
         }
         if let Some(Wait::Futex { word, .. }) = thread.wait.take() {
             if let Some(waiters) = self.futexes.get_mut(&word) {
@@ -189,7 +189,7 @@ pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
         thread.deadline = deadline;
         thread.timed_out = false;
         if let Some(deadline) = deadline {
-            kernel.deadlines.insert((deadline, me));
+            kernel.deadlines.insert(deadline, me);
         }
         if let Wait::Futex { word, bits } = wait {
             kernel.futexes.entry(word).or_default().push((me, bits));

@@ -9,7 +9,7 @@ use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::flags;
 use super::kernel::{is_on, me, outside, with};
-use super::state::Awaited;
+use super::state::{Awaited, What};
 
 /// What a thread awaits whose calls wait for something.
 pub(super) const BLOCKED: &str = "something that blocks its thread";
@@ -45,8 +45,9 @@ pub(crate) fn leaf() {
 pub(crate) fn joins(id: u64) {
     if looks() && me().is_some() {
         let of = with(|kernel| {
-            let slot = kernel.tasks.get(&id).copied();
-            slot.map(|slot| kernel.entities[slot as usize].serial)
+            let alive = kernel.entities.iter().zip(&kernel.abouts);
+            let mut tasks = alive.filter(|(it, _)| matches!(it.what, What::Task { .. }));
+            tasks.find(|(_, about)| about.id == id).map(|(it, _)| it.serial)
         });
         match of {
             Some(of) => found("the end of a task", Some(of)),

@@ -22,6 +22,7 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/runtime/scheduler/current_thread/mod.rs", scheduler),
     ("src/runtime/scheduler/block_in_place.rs", block_in_place),
     ("src/runtime/task/mod.rs", task),
+    ("src/runtime/task/core.rs", header),
     ("src/task/spawn.rs", spawn),
     ("src/runtime/builder.rs", builder),
     ("src/runtime/blocking/pool.rs", pool),
@@ -83,21 +84,20 @@ fn scheduler(source: &mut Source) -> Result<(), String> {
         "if crate::retake::is_simulated() { self.end_workers(handle.as_current_thread()); }";
     source.at_start_of("CurrentThread", None, "shutdown", shutdown)?;
 
-    let schedule = "crate::retake::ready(self.shared.seeded.number, task.retake_id(), \
-        task.retake_waker()); \
+    let schedule = "crate::retake::ready(self.shared.seeded.number, task.retake_slot(), \
+        || task.retake_id(), task.retake_waker()); \
         self.shared.seeded.ensure_driver(self);";
     source.at_start_of("Handle", Some("Schedule"), "schedule", schedule)?;
     // What is woken by a thread that has handed over the core is for the one that has it.
     let has_core = "(!crate::retake::is_on() || cx.core.borrow().is_some())";
     source.add_guard("Handle", Some("Schedule"), "schedule", has_core)?;
-    let ended = "crate::retake::ended(task.retake_id());";
+    let ended = "crate::retake::ended(task.retake_slot());";
     source.at_start_of("Handle", Some("Schedule"), "release", ended)?;
     let woken = "crate::retake::main_ready(arc_self.shared.seeded.number);";
     source.at_start_of("Handle", Some("Wake"), "wake_by_ref", woken)?;
-    let spawned = "crate::retake::spawned(me.shared.seeded.number, id.as_u64(), \
-        std::any::type_name::<F>());";
-    source.at_start_of("Handle", None, "spawn", spawned)?;
-    source.at_start_of_any("Handle", "spawn_local", spawned);
+    let spawns = "crate::retake::spawns(std::any::type_name::<F>());";
+    source.at_start_of("Handle", None, "spawn", spawns)?;
+    source.at_start_of_any("Handle", "spawn_local", spawns);
 
     append_with_coop(source, CURRENT_THREAD);
     Ok(())
@@ -129,6 +129,13 @@ fn block_in_place(source: &mut Source) -> Result<(), String> {
 fn task(source: &mut Source) -> Result<(), String> {
     source.append(TASK);
     Ok(())
+}
+
+/// The header of a task has its slot.
+fn header(source: &mut Source) -> Result<(), String> {
+    source.add_field("Header", "pub(crate) retake: crate::retake::Slot")?;
+    let none = "retake: crate::retake::Slot::new()";
+    source.add_value(("Cell", "new"), "Header", none)
 }
 
 /// Where a task is spawned: what follows is called from within tokio.
@@ -183,11 +190,11 @@ fn local_set(source: &mut Source) -> Result<(), String> {
             self.local_set.turn_seeded(cx); return Poll::Pending; \
         }";
     source.at_start_of("RunUntil", Some("Future"), "poll", turn)?;
-    let ready = "if crate::retake::local_ready(self.retake, task.retake_id(), task.retake_waker()) { \
-            return self.keep_seeded(task); \
+    let ready = "if crate::retake::local_ready(self.retake, task.retake_slot(), task.retake_id(), \
+            task.retake_waker()) { return self.keep_seeded(task); \
         }";
     source.at_start_of("Shared", None, "schedule", ready)?;
-    let ended = "crate::retake::ended(task.retake_id());";
+    let ended = "crate::retake::ended(task.retake_slot());";
     source.at_start_of("Shared", Some("Schedule"), "release", ended)?;
     let spawns = "crate::retake::spawns(std::any::type_name::<F>());";
     source.at_start_of("Context", None, "spawn", spawns)?;

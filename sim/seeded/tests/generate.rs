@@ -67,6 +67,7 @@ fn a_copy_differs_in_the_edited_files_and_has_the_driver() {
             "src/runtime/io/scheduled_io.rs",
             "src/runtime/scheduler/block_in_place.rs",
             "src/runtime/scheduler/current_thread/mod.rs",
+            "src/runtime/task/core.rs",
             "src/runtime/task/harness.rs",
             "src/runtime/task/join.rs",
             "src/runtime/task/mod.rs",

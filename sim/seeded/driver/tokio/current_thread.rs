@@ -3,7 +3,6 @@ mod seeded {
     use super::*;
     use crate::retake::{Driving, Turn};
     use crate::runtime::context::BlockingRegionGuard;
-    use std::collections::HashMap;
     use std::panic::Location;
     use std::pin::Pin;
     use std::sync::Mutex as StdMutex;
@@ -72,24 +71,29 @@ mod seeded {
         }
     }
 
-    /// Tasks that can run, by their numbers.
-    pub(super) type Queue = HashMap<u64, Notified, crate::retake::HashNumbers>;
+    /// Tasks that can run, by their slots.
+    pub(super) type Queue = Vec<Option<Notified>>;
 
     impl Core {
-        /// The task of this number, which can run.
-        fn take(&mut self, handle: &Handle, id: u64) -> Option<Notified> {
-            if let Some(task) = self.seeded.remove(&id) {
-                return Some(task);
-            }
+        /// The task in this slot, which can run.
+        fn take(&mut self, handle: &Handle, slot: u32) -> Option<Notified> {
             let mut found = None;
             while let Some(task) = self.tasks.pop_front().or_else(|| handle.next_remote_task()) {
-                if found.is_none() && task.retake_id() == id {
-                    found = Some(task);
-                } else {
-                    self.seeded.insert(task.retake_id(), task);
+                match task.retake_slot().get() {
+                    it if it == slot => found = Some(task),
+                    // It has ended.
+                    crate::retake::NO_SLOT => drop(task),
+                    other => self.keep(other as usize, task),
                 }
             }
-            found
+            found.or_else(|| self.seeded.get_mut(slot as usize)?.take())
+        }
+
+        fn keep(&mut self, slot: usize, task: Notified) {
+            if slot >= self.seeded.len() {
+                self.seeded.resize_with(slot + 1, || None);
+            }
+            self.seeded[slot] = Some(task);
         }
     }
 
@@ -355,8 +359,8 @@ mod seeded {
                     *context.core.borrow_mut() = Some(core);
                     RETAKE_COOP::budget(|| future.as_mut().poll(&mut cx))
                 }
-                Turn::Task(id) => {
-                    let Some(task) = core.take(handle, id) else {
+                Turn::Task(slot) => {
+                    let Some(task) = core.take(handle, slot) else {
                         continue;
                     };
                     crate::retake::polls(task.retake_waker());

@@ -22,7 +22,10 @@ impl LocalSet {
         // In the order of their numbers, whatever has woken them.
         tasks.make_contiguous().sort_by_key(|task| task.retake_id());
         let (chosen, is_any) = match turn {
-            LocalTurn::Task(id) => (tasks.iter().position(|task| task.retake_id() == id), false),
+            LocalTurn::Task(slot) => {
+                let is_it = |task: &task::Notified<_>| task.retake_slot().get() == slot;
+                (tasks.iter().position(is_it), false)
+            }
             _ => (Some(crate::retake::choose_local(tasks.len())), true),
         };
         let chosen = chosen.and_then(|chosen| tasks.remove(chosen));

@@ -6,6 +6,12 @@ impl<S: 'static> Notified<S> {
         unsafe { Header::get_id(self.0.header_ptr()) }.as_u64()
     }
 
+    /// The slot that the task has in the simulation.
+    #[inline]
+    pub(crate) fn retake_slot(&self) -> &crate::retake::Slot {
+        &self.0.header().retake
+    }
+
     /// The data of the task's waker, as an address.
     pub(crate) fn retake_waker(&self) -> usize {
         self.0.header_ptr().as_ptr() as usize
@@ -23,9 +29,8 @@ pub(crate) unsafe fn retake_wake(header: usize) {
 
 /// Added by `cargo retake`.
 impl<S: 'static> Task<S> {
-    /// The number of the task.
-    pub(crate) fn retake_id(&self) -> u64 {
-        // Safety: the pointer is that of the task's header.
-        unsafe { Header::get_id(self.header_ptr()) }.as_u64()
+    /// The slot that the task has in the simulation.
+    pub(crate) fn retake_slot(&self) -> &crate::retake::Slot {
+        &self.header().retake
     }
 }
