@@ -87,8 +87,37 @@ pub fn find(name: &str) -> Option<Variant> {
         .find(|variant| variant.name == name)
 }
 
+/// Calls the macro `$then` with all programs, one a line: an identifier, the name behind `zoo/`,
+/// the budget, the function, and the bug in a line.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! each_program_of_the_zoo {
+    ($then:ident) => {
+        $then! {
+            raft "raft", 200, raft::run, "a vote granted twice is counted twice";
+            failure_detector "failure_detector", 1_000, failure_detector::run, "a late timeout begins a round too many";
+            chain_replication "chain_replication", 200, chain_replication::run, "updates sent again are appended again";
+            replicating_storage "replicating_storage", 100, replicating_storage::run, "a late report brings a failed node back";
+            chord "chord", 100, chord::run, "a key that nobody owns is looked up forever";
+            commit_read_back "commit_read_back", 100, commit_read_back::run, "another client writes between write and read";
+            commit_crash "commit_crash", 100, commit_crash::run, "a coordinator waits for a dead participant";
+            bank "bank", 300, bank::run, "an abstract server lets the balance fall too low";
+            coffee_machine "coffee_machine", 300, coffee_machine::run, "a crash leaves what a restart does not expect";
+            bounded_buffer "bounded_buffer", 200, bounded_buffer::run, "the wrong one of those who wait is woken";
+            registered_name "registered_name", 100, registered_name::run, "a stop is confirmed before the name is free";
+            twenty_steps "ladder/twenty_steps", 200, ladder::twenty_steps, "one actor must run twenty steps first";
+            check_then_act "ladder/check_then_act", 300, ladder::check_then_act, "between check and act another acts";
+            lock_order "ladder/lock_order", 400, ladder::lock_order, "two locks are taken in different orders";
+            uneven "uneven", 1_000, uneven::run, "one event must come after twenty-five others";
+            register "register", 100, register::run, "one server is written, the other read";
+            pool_timeout "pool_timeout", 50, pool_timeout::run, "a worker is leased to a client that has given up";
+            queued_job "queued_job", 500, queued_job::run, "a restarted worker does not take queued work";
+        }
+    };
+}
+
 macro_rules! programs {
-    ($($name:literal, $budget:literal, $run:path, $about:literal;)*) => {
+    ($($test:ident $name:literal, $budget:literal, $run:path, $about:literal;)*) => {
         &[$(Program {
             name: concat!("zoo/", $name),
             about: $about,
@@ -100,26 +129,7 @@ macro_rules! programs {
 }
 
 /// All programs.
-pub const PROGRAMS: &[Program] = programs![
-    "raft", 200, raft::run, "a vote granted twice is counted twice";
-    "failure_detector", 1_000, failure_detector::run, "a late timeout begins a round too many";
-    "chain_replication", 200, chain_replication::run, "updates sent again are appended again";
-    "replicating_storage", 100, replicating_storage::run, "a late report brings a failed node back";
-    "chord", 100, chord::run, "a key that nobody owns is looked up forever";
-    "commit_read_back", 100, commit_read_back::run, "another client writes between write and read";
-    "commit_crash", 100, commit_crash::run, "a coordinator waits for a dead participant";
-    "bank", 300, bank::run, "an abstract server lets the balance fall too low";
-    "coffee_machine", 300, coffee_machine::run, "a crash leaves what a restart does not expect";
-    "bounded_buffer", 200, bounded_buffer::run, "the wrong one of those who wait is woken";
-    "registered_name", 100, registered_name::run, "a stop is confirmed before the name is free";
-    "ladder/twenty_steps", 200, ladder::twenty_steps, "one actor must run twenty steps first";
-    "ladder/check_then_act", 300, ladder::check_then_act, "between check and act another acts";
-    "ladder/lock_order", 400, ladder::lock_order, "two locks are taken in different orders";
-    "uneven", 1_000, uneven::run, "one event must come after twenty-five others";
-    "register", 100, register::run, "one server is written, the other read";
-    "pool_timeout", 50, pool_timeout::run, "a worker is leased to a client that has given up";
-    "queued_job", 500, queued_job::run, "a restarted worker does not take queued work";
-];
+pub const PROGRAMS: &[Program] = each_program_of_the_zoo!(programs);
 
 /// Programs without a bug, for exhaustive search.
 pub const CONTROLS: &[Variant] = &[
