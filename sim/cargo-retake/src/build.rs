@@ -197,6 +197,16 @@ impl Builder<'_> {
     }
 
     /// Add how cargo starts each. Of several binaries, `cargo run` starts one.
+    /// What has insta find a workspace without starting cargo, and write nothing into it: a
+    /// snapshot that differs under some seed is a failure of that seed.
+    fn of_snapshots(&self) -> [(&'static str, OsString); 2] {
+        let root = self.project.root.clone().into_os_string();
+        [
+            ("INSTA_WORKSPACE_ROOT", root),
+            ("INSTA_UPDATE", "no".into()),
+        ]
+    }
+
     fn with_environment(&self, mut artifacts: Vec<Artifact>) -> Result<Vec<Binary>, Error> {
         let folder = tempfile::tempdir().map_err(Error::of("create", Path::new("a folder")))?;
         let runner = environment::runner(&self.triple()?, RUNNER, folder.path())?;
@@ -229,7 +239,7 @@ impl Builder<'_> {
                         executable: artifact.executable,
                         arguments: Vec::new(),
                         folder: known.folder.clone(),
-                        environment: known.variables(),
+                        environment: known.variables_with(&self.of_snapshots()),
                     },
                 })
             })

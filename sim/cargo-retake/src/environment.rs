@@ -110,6 +110,16 @@ impl Noted {
         self.executable == executable
     }
 
+    /// All of them, and these where they are not set.
+    pub(crate) fn variables_with(&self, more: &[(&str, OsString)]) -> Vec<(OsString, OsString)> {
+        let mut variables = self.variables();
+        let missing = more
+            .iter()
+            .filter(|(name, _)| self.variable(name).is_none());
+        variables.extend(missing.map(|(name, value)| (name.into(), value.clone())));
+        variables
+    }
+
     pub(crate) fn variables(&self) -> Vec<(OsString, OsString)> {
         let variables = self.environment.iter();
         variables
@@ -131,6 +141,20 @@ mod tests {
         assert!(noted[0].is_of(Path::new("/some/program")));
         assert_eq!(noted[0].folder, env::current_dir().unwrap());
         assert!(noted[0].variables().iter().any(|(name, _)| name == "PATH"));
+    }
+
+    #[test]
+    fn a_variable_that_the_user_has_set_is_kept() {
+        let noted = Noted {
+            executable: "/some/program".into(),
+            folder: "/".into(),
+            environment: vec![("A".into(), "user".into())],
+        };
+        let more = [("A", "default".into()), ("B", "default".into())];
+        assert_eq!(
+            noted.variables_with(&more),
+            [("A".into(), "user".into()), ("B".into(), "default".into())]
+        );
     }
 
     #[test]

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use retake_sim::explore::{
     self, Campaign, Case, Explorer, Scenario, Search, SeedRun, Watch, explain, shrink_within,
 };
-use retake_sim::{Run, RunConfig};
+use retake_sim::{Outcome, Run, RunConfig};
 
 use crate::build::{self, Linked};
 use crate::error::Error;
 use crate::judged::{Failure, Judged, Verdict};
+use crate::outcome::signal_in_words;
 use crate::process::Exit;
 use crate::progress::{Progress, now};
 use crate::simulated::{Host, Settings, Simulated};
@@ -25,6 +26,8 @@ const SHRINK_TIME_MAX: Duration = Duration::from_secs(20);
 const EXPLAINED_MAX: usize = 3;
 /// Threads of a test binary that runs one test.
 const HARNESS_THREADS: u64 = 2;
+/// How much longer than a run a test may take that is only run as it is.
+const STOCK_TIMES: u32 = 15;
 /// Steps that a run is expected to take before one was run.
 const STEPS_EXPECTED: u64 = 1000;
 
@@ -91,6 +94,15 @@ pub(crate) fn judge(
     Ok(judged)
 }
 
+/// How a test ends without a seed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AsItIs {
+    Passes,
+    Fails,
+    /// It takes longer than a run may.
+    Hangs,
+}
+
 struct Judge<'a> {
     subject: &'a Subject,
     rules: &'a Rules,
@@ -103,13 +115,26 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn judge(&mut self) -> Result<(), Error> {
-        if !self.passes_as_it_is()? {
+        let stock = self.run_as_it_is(1)?;
+        if stock == AsItIs::Fails {
             self.judged.verdict = Verdict::FailsAsItIs;
             return Ok(());
         }
         if !self.has_tasks()? {
-            self.judged.verdict = Verdict::WithoutTasks;
+            // How it ends as it is is all that is said of it.
+            let ends = stock == AsItIs::Passes || self.run_as_it_is(STOCK_TIMES)? == AsItIs::Passes;
+            self.judged.verdict = match ends {
+                true => Verdict::WithoutTasks,
+                false => Verdict::FailsAsItIs,
+            };
             return Ok(());
+        }
+        if stock == AsItIs::Hangs {
+            self.judged.notes.push(format!(
+                "without Retake it takes longer than {:?}, so it is not known whether it passes \
+                 there",
+                self.rules.settings.time_max
+            ));
         }
         if !self.saved_cases()? {
             self.seeds();
@@ -122,25 +147,25 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Whether it passes on the scheduler that tokio has by itself.
-    fn passes_as_it_is(&mut self) -> Result<bool, Error> {
+    /// How it ends on the scheduler that tokio has by itself, within so many times the time of
+    /// a run.
+    fn run_as_it_is(&mut self, times: u32) -> Result<AsItIs, Error> {
         let program = &self.subject.program.executable;
-        let done = self.simulated.run_stock();
+        let done = self.simulated.run_stock(times);
         let done = done.map_err(Error::of("run", program))?;
-        match done.exit {
-            Exit::Code(0) | Exit::Interrupted => Ok(true),
-            Exit::TimedOut(limit) => {
-                self.judged.notes.push(format!(
-                    "without Retake it takes longer than {limit:?}, so it is not known whether it \
-                     passes there"
-                ));
-                Ok(true)
+        let how = match done.exit {
+            Exit::Code(0) | Exit::Interrupted => return Ok(AsItIs::Passes),
+            Exit::Code(_) => String::new(),
+            Exit::Signal(signal) => {
+                format!("\nits process ended: {}", signal_in_words(signal))
             }
-            Exit::Code(_) | Exit::Signal(_) => {
-                self.judged.printed = done.printed;
-                Ok(false)
-            }
-        }
+            Exit::TimedOut(limit) => format!("\nit did not end within {limit:?}"),
+        };
+        self.judged.printed = done.printed + &how;
+        Ok(match done.exit {
+            Exit::TimedOut(_) => AsItIs::Hangs,
+            _ => AsItIs::Fails,
+        })
     }
 
     /// Run the first seed twice: whether the runs are the same, and whether a seeded tokio has
@@ -159,6 +184,14 @@ impl Judge<'_> {
         if !found.has_tokio && !self.host.interrupt.is_asked() {
             return self.check_linked().map(|()| false);
         }
+        // The threads of the harness and of the test alone have one order.
+        if !found.has_runtime && first.stats.tasks <= HARNESS_THREADS {
+            if !first.passed() && !matches!(first.outcome, Outcome::Lost { hangs: true, .. }) {
+                let outcome = &first.outcome;
+                self.judged.notes.push(format!("with a seed: {outcome}"));
+            }
+            return Ok(false);
+        }
         if first.event_hash != 0 || first.passed() {
             let second = case.run(&self.scenario);
             self.judged.is_repeatable = is_same(&first, &second) || self.host.interrupt.is_asked();
@@ -167,9 +200,7 @@ impl Judge<'_> {
                 self.judged.parting = case.where_two_runs_part(&self.scenario);
             }
         }
-        // The threads of the harness and of the test alone have one order.
-        let is_alone = !found.has_runtime && first.stats.tasks <= HARNESS_THREADS;
-        Ok(!is_alone)
+        Ok(true)
     }
 
     /// No seeded tokio has answered. That is an error unless none is linked.

@@ -209,7 +209,7 @@ fn last_words(printed: &str) -> String {
     said.map_or_else(String::new, |said| format!(": {said}"))
 }
 
-fn signal_in_words(signal: i32) -> String {
+pub(crate) fn signal_in_words(signal: i32) -> String {
     let name = match signal {
         4 => " (illegal instruction)",
         6 => " (abort)",
@@ -217,6 +217,7 @@ fn signal_in_words(signal: i32) -> String {
         8 => " (arithmetic error)",
         9 => " (killed)",
         11 => " (segmentation fault, or stack overflow)",
+        25 => " (a file of more than 8 GB)",
         _ => "",
     };
     format!("signal {signal}{name}")

@@ -14,6 +14,8 @@ use crate::error::Error;
 /// A project with its locked packages.
 #[derive(Debug)]
 pub(crate) struct Project {
+    /// The folder of its workspace.
+    pub(crate) root: PathBuf,
     /// Where everything of Retake's is built.
     pub(crate) folder: PathBuf,
     packages: Vec<Package>,
@@ -98,6 +100,7 @@ impl Project {
         let folder = target.join("retake");
         let metadata = metadata(args, locked, Some(&folder))?;
         Ok(Self {
+            root: about.workspace_root,
             folder,
             tokio: tokio(&metadata.packages)?,
             packages: metadata.packages,

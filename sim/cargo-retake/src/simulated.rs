@@ -103,13 +103,15 @@ impl Simulated {
         found.clone()
     }
 
-    /// Run it as it is, with the clock and the scheduler that it has by itself.
+    /// Run it as it is, with the clock and the scheduler that it has by itself, and with so
+    /// many times the time of a run.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub(crate) fn run_stock(&self) -> std::io::Result<Finished> {
+    pub(crate) fn run_stock(&self, times: u32) -> std::io::Result<Finished> {
         let folder = self.host.folders.take();
-        let (limits, interrupt) = (self.settings.limits(), &self.host.interrupt);
+        let (mut limits, interrupt) = (self.settings.limits(), &self.host.interrupt);
+        limits.time_max = limits.time_max.saturating_mul(times);
         // Tests that search by themselves run once.
         let live = [("RETAKE_LIVE", "1".into())];
         process::run(&self.program, &live, &folder, limits, interrupt)
