@@ -5,6 +5,7 @@ use std::ffi::{c_int, c_void};
 use super::flags;
 use super::kernel::{me, with};
 use super::state::Wait;
+use super::spins;
 use super::sys::{self, answer, number};
 use super::threads;
 use super::weak::weak;
@@ -74,12 +75,23 @@ fn wait_for_input(file: c_int) {
     threads::block(me, Wait::File(file), None);
 }
 
+/// The answer of a call that reads. At the end of a stream, and where nothing is there yet, a
+/// thread may read again and again.
+fn read(result: isize) -> isize {
+    /// A read that gives nothing counts as so many polls.
+    const POLLS: u32 = 16;
+    if result == 0 || result == -(sys::EAGAIN as isize) {
+        spins::is_vain(POLLS);
+    }
+    answer(result) as isize
+}
+
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_read(file: c_int, memory: *mut c_void, size: usize) -> isize {
     wait_for_input(file);
     let arguments = [file as usize, memory as usize, size, 0, 0, 0];
     // SAFETY: as the caller promises.
-    answer(unsafe { sys::call(number::READ, arguments) }) as isize
+    read(unsafe { sys::call(number::READ, arguments) })
 }
 
 #[no_mangle]
@@ -124,7 +136,7 @@ unsafe extern "C" fn retake_seeded_recvfrom(
         length as usize,
     ];
     // SAFETY: as the caller promises.
-    answer(unsafe { sys::call(number::RECVFROM, arguments) }) as isize
+    read(unsafe { sys::call(number::RECVFROM, arguments) })
 }
 
 #[no_mangle]

@@ -7,6 +7,7 @@ use super::core::random::below;
 use super::flags;
 use super::kernel::{Kernel, is_on, me, with};
 use super::record::Tag;
+use super::spins;
 use super::threads;
 
 thread_local! {
@@ -19,6 +20,7 @@ thread_local! {
 #[inline]
 pub(crate) fn polls(waker: usize) {
     let _ = POLLED.try_with(|polled| polled.set((waker, false)));
+    spins::makes_progress();
 }
 
 /// Whether this is the own waker of the task or future that is polled.

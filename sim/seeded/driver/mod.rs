@@ -51,6 +51,7 @@ where_simulated! {
     mod program;
     mod record;
     mod settings;
+    mod spins;
     mod state;
     mod strategy;
     mod symbols;
@@ -64,6 +65,7 @@ where_simulated! {
     pub(crate) use kernel::{is_on, is_simulated};
     pub(crate) use local_sets::*;
     pub(crate) use messages::*;
+    pub(crate) use spins::is_vain;
     pub(crate) use state::Slot;
     pub(crate) use tasks::*;
     pub(crate) use waits::{Use, joins, leaf, look_waker, looks};

@@ -105,6 +105,7 @@ nothing! {
     is_local_turn() -> bool = false;
     looks() -> bool = false;
     leaf();
+    is_vain(u32);
     joins(u64);
     new_runtime(bool) -> u32 = u32::MAX;
     new_local_set() -> u32 = u32::MAX;

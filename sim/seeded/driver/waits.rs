@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::flags;
+use super::spins;
 use super::kernel::{is_on, me, outside, with};
 use super::state::{Awaited, What};
 
@@ -37,6 +38,8 @@ pub(crate) fn leaf() {
         if let Some(kind) = of_file(Location::caller().file()) {
             found(kind, None);
         }
+    } else {
+        spins::is_vain(1);
     }
 }
 

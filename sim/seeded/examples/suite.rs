@@ -101,6 +101,11 @@ const EXPECTED: &[(&str, Expected)] = &[
         "deadlocks::a_thread_waits_for_a_thread",
         Expected::Says(OutcomeKind::Deadlock),
     ),
+    ("a_thread_polls_by_hand_until_it_is_ready", Expected::Passes),
+    (
+        "a_thread_reads_the_end_of_a_stream_for_ever",
+        Expected::Passes,
+    ),
     ("waits_for_ever", Expected::Ends(OutcomeKind::Deadlock)),
     ("never_ends", Expected::Ends(OutcomeKind::Horizon)),
     ("starts_a_process", Expected::Ends(OutcomeKind::Escaped)),

@@ -26,6 +26,7 @@ const DRIVER_FILES: &[(&str, &str)] = &[
     ("program.rs", include_str!("../driver/program.rs")),
     ("record.rs", include_str!("../driver/record.rs")),
     ("settings.rs", include_str!("../driver/settings.rs")),
+    ("spins.rs", include_str!("../driver/spins.rs")),
     ("state.rs", include_str!("../driver/state.rs")),
     ("strategy.rs", include_str!("../driver/strategy.rs")),
     ("stub.rs", include_str!("../driver/stub.rs")),

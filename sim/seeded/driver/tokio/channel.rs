@@ -48,8 +48,9 @@ impl<T, S: Semaphore> Rx<T, S> {
     pub(crate) fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.inner.inbox.received_from(|| self.len());
         let received = self.try_recv_stock();
-        if received.is_ok() {
-            self.inner.inbox.taken(1);
+        match received {
+            Ok(_) => self.inner.inbox.taken(1),
+            Err(_) => crate::retake::is_vain(1),
         }
         received
     }

@@ -354,6 +354,40 @@ async fn a_signal_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_thread_polls_by_hand_until_it_is_ready() {
+    let (sender, mut receiver) = mpsc::channel::<()>(1);
+    let (told, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut message = std::pin::pin!(receiver.recv());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        while message.as_mut().poll(&mut context).is_pending() {}
+        told.send(()).unwrap();
+    });
+    sleep(Duration::from_millis(50)).await;
+    sender.send(()).await.unwrap();
+    end.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_thread_reads_the_end_of_a_stream_for_ever() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, closed) = oneshot::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut sender = Some(sender);
+        loop {
+            if stream.read(&mut [0; 8]).unwrap() == 0 {
+                sender.take().map(|it| it.send(()));
+            }
+        }
+    });
+    drop(std::net::TcpStream::connect(address).unwrap());
+    closed.await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+}
+
+#[tokio::test]
 async fn waits_for_ever() {
     let (_sender, receiver) = oneshot::channel::<()>();
     receiver.await.unwrap();
