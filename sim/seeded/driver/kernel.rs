@@ -33,6 +33,8 @@ pub(super) mod purpose {
 
 /// The exit code of a run that the driver ends.
 const ENDED: i32 = 70;
+/// At the limit of steps it is said who took so many of the last ones.
+const LAST_TURNS: u64 = 1_000;
 /// How long a standstill lasts, in milliseconds, before nothing from outside is expected.
 const OUTSIDE_MS: u64 = 3_000;
 
@@ -143,6 +145,8 @@ pub(super) struct Kernel {
     pub(super) now_ns: u64,
     last_step_ns: u64,
     pub(super) steps: u64,
+    /// Who took the last steps before the limit.
+    pub(super) last_turns: Vec<u32>,
     deviations: u64,
     hash: u64,
     /// Who took the last step, and in which slot.
@@ -195,6 +199,7 @@ impl Kernel {
             now_ns: 0,
             last_step_ns: 0,
             steps: 0,
+            last_turns: Vec::new(),
             deviations: 0,
             hash: 0,
             current: 0,
@@ -409,6 +414,9 @@ impl Kernel {
         let serial = entity.serial;
         self.current = serial;
         self.current_slot = slot;
+        if self.steps + LAST_TURNS > self.settings.step_limit {
+            self.last_turns.push(serial);
+        }
         flags::set_current(serial);
         self.gives_way = false;
         self.hash = mix(mix(self.hash, serial.into()), elapsed_ns);

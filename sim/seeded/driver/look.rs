@@ -16,6 +16,8 @@ use super::waits;
 
 /// Tasks and threads that are looked at.
 const LOOKS_MAX: usize = 64;
+/// Tasks that are named of those that took the last steps.
+const TURNS_NAMED_MAX: usize = 8;
 /// Those that are listed.
 const LISTED_MAX: usize = 32;
 /// What one of them awaits at one time, by `select!` for example, that is listed.
@@ -191,6 +193,7 @@ impl Kernel {
         if alive.len() > LISTED_MAX {
             let _ = write!(text, "\n  and {} more", alive.len() - LISTED_MAX);
         }
+        self.add_last_turns(&mut text);
         let found = look.found.iter();
         let edges = found.flat_map(|(task, found)| {
             let others = found.iter().filter_map(|it| it.of);
@@ -206,6 +209,26 @@ impl Kernel {
             text.push_str("\nnote: with RUST_BACKTRACE=1 it is said where each one waits");
         }
         text
+    }
+
+    /// Who took turns before the limit of steps was reached.
+    fn add_last_turns(&self, text: &mut String) {
+        let mut counts = BTreeMap::<u32, usize>::new();
+        for serial in &self.last_turns {
+            *counts.entry(*serial).or_default() += 1;
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|(serial, count)| (usize::MAX - count, *serial));
+        let named = counts.iter().take(TURNS_NAMED_MAX);
+        let named = named.map(|(serial, count)| format!("{} ({count})", self.label(*serial)));
+        let named: Vec<String> = named.collect();
+        if !named.is_empty() {
+            let (steps, names) = (self.last_turns.len(), named.join(", "));
+            let _ = write!(text, "\nthe last {steps} steps were taken by {names}");
+        }
+        if counts.len() > TURNS_NAMED_MAX {
+            let _ = write!(text, " and {} others", counts.len() - TURNS_NAMED_MAX);
+        }
     }
 
     /// What has not ended.

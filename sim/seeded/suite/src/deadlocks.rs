@@ -94,6 +94,11 @@ async fn a_task_waits_for_its_next_tick_at_the_end_of_time() {
 async fn two_tasks_take_turns_while_one_waits() {
     let (_sender, receiver) = oneshot::channel::<()>();
     tokio::spawn(async { drop(receiver.await) });
+    tokio::spawn(yields_for_ever());
+    yields_for_ever().await;
+}
+
+async fn yields_for_ever() {
     loop {
         task::yield_now().await;
     }
