@@ -7,6 +7,8 @@ use bincode::de::Decoder;
 use bincode::enc::Encoder;
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
+pub use retake_core::label::is_meant;
+use retake_core::label::numbered;
 use serde::{Serialize, Serializer};
 
 /// The name of a task, and which of those with this name it is.
@@ -45,25 +47,10 @@ impl Label {
     }
 }
 
-/// The name and the number at the end of a text that has one.
-fn numbered(text: &str) -> Option<(&str, u32)> {
-    let (name, number) = text.rsplit_once('#')?;
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
-    let number = number.parse().ok().filter(|_| is_number)?;
-    Some((name, number))
-}
-
 /// The name and the number that a label's text has.
 #[must_use]
 pub fn parts(text: &str) -> (&str, u32) {
     numbered(text).unwrap_or((text, 1))
-}
-
-/// Whether somebody who writes `text` can mean this incarnation of this name: text without a
-/// number means all of them, and a text is a name first.
-#[must_use]
-pub fn is_meant(name: &str, incarnation: u32, text: &str) -> bool {
-    name == text || numbered(text) == Some((name, incarnation))
 }
 
 impl From<&str> for Label {

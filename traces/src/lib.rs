@@ -58,7 +58,7 @@ pub use event::{Events, WholeEvent};
 pub use format::{TEXT_MAX, VERSION};
 pub use header::Header;
 pub use label::Label;
-pub use near::did_you_mean;
+pub use near::{did_you_mean, one_of};
 pub use reader::{Summary, TraceReader, verify};
 pub use record::Record;
 pub use retake_core::time;

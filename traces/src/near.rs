@@ -58,6 +58,28 @@ fn likeness(word: &str, name: &str) -> f32 {
     parts.fold(of(name), f32::max)
 }
 
+/// Names that are listed.
+const LISTED_MAX: usize = 8;
+
+/// The names that are near this one, or else those that there are, if they are few.
+#[must_use]
+pub fn one_of<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let near = did_you_mean(name, names.iter().copied());
+    if !near.is_empty() || names.is_empty() {
+        return near;
+    }
+    let listed: Vec<String> = names
+        .iter()
+        .take(LISTED_MAX)
+        .map(|it| format!("`{it}`"))
+        .collect();
+    match names.len().saturating_sub(LISTED_MAX) {
+        0 => format!(": there is {}", listed.join(", ")),
+        more => format!(": there is {} and {more} more", listed.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

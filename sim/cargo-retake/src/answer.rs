@@ -1,13 +1,15 @@
 //! What a child's events say: how its run went, and the records of its trace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use retake_core::label;
 use retake_sim::{Place, Stats};
-use retake_traces::record::{Choice, OutcomeKind, Step, TaskKind};
+use retake_traces::fault::kinds::{BreakService, Point};
+use retake_traces::fault::{Action, Fault};
+use retake_traces::record::{Choice, Injected, OutcomeKind, Step, TaskKind};
 use retake_traces::strategy::Hold;
 
-use crate::labels;
 use crate::records::Recorder;
 use retake_seeded::child::{self, Event, TextKind};
 
@@ -30,6 +32,8 @@ pub(crate) struct Answer {
     pub(crate) ended: Option<(OutcomeKind, String)>,
     /// What tasks waited for at the end, if it was a standstill.
     pub(crate) awaits: Vec<Awaits>,
+    /// Places of the faults that had an effect, in the list of those that were asked for.
+    pub(crate) injected: BTreeSet<usize>,
     /// Who took the last steps, the latest last.
     pub(crate) recent: Vec<u32>,
 }
@@ -77,7 +81,12 @@ impl Answer {
     /// Read what the events say, and have their records made.
     ///
     /// `test` is the name of the test: its thread has none of its own yet when it starts.
-    pub(crate) fn read(events: &[Event], test: &str, recorder: &mut Recorder<'_>) -> Self {
+    pub(crate) fn read(
+        events: &[Event],
+        test: &str,
+        faults: &[Fault],
+        recorder: &mut Recorder<'_>,
+    ) -> Self {
         // A thread is announced before it blocks on a future.
         let mains = events.iter().rev().filter_map(|event| match event {
             Event::Main { task, .. } => Some((*task, event)),
@@ -98,6 +107,7 @@ impl Answer {
             mains: mains.collect(),
             names: names.collect(),
             test,
+            faults,
         };
         for event in events {
             reading.take(event);
@@ -116,6 +126,7 @@ struct Reading<'a, 's> {
     /// The names that actors say.
     names: BTreeMap<u32, &'a str>,
     test: &'a str,
+    faults: &'a [Fault],
     recorder: &'a mut Recorder<'s>,
 }
 
@@ -179,6 +190,7 @@ impl Reading<'_, '_> {
                     place,
                 });
             }
+            Event::Fault { .. } => self.fault(event),
             Event::TaskEnded { task } => {
                 if let Some(task) = answer.tasks.get_mut(*task as usize) {
                     task.has_ended = true;
@@ -216,6 +228,39 @@ impl Reading<'_, '_> {
         }
     }
 
+    fn fault(&mut self, event: &Event) {
+        let Event::Fault {
+            task,
+            elapsed_ns,
+            place,
+            name,
+        } = event
+        else {
+            return;
+        };
+        let place = usize::try_from(*place).unwrap_or(usize::MAX);
+        let Some(fault) = self.faults.get(place) else {
+            return;
+        };
+        let answer = &mut self.answer;
+        answer.injected.insert(place);
+        answer.stats.faults += u64::from(!fault.heals());
+        answer.stats.virtual_time += Duration::from_nanos(*elapsed_ns);
+        // What affects the whole run is of the test.
+        let is_of_run = !fault.action.has_target() && *task == 0;
+        let test = answer.tasks.iter().position(|it| it.role == Role::Main);
+        let task = match test.and_then(|test| u32::try_from(test).ok()) {
+            Some(test) if is_of_run => test,
+            _ => *task,
+        };
+        let injected = Injected {
+            elapsed_ns: *elapsed_ns,
+            task,
+            action: named(&fault.action, name),
+        };
+        self.recorder.fault(injected, fault.action.moment());
+    }
+
     fn task(&mut self, event: &Event) {
         let Event::Task {
             serial,
@@ -230,8 +275,7 @@ impl Reading<'_, '_> {
             return;
         };
         // The copy is no place in the user's sources.
-        let is_known = !file.is_empty() && !file.contains("/retake/tokio-");
-        let (file, line) = if is_known { (&**file, *line) } else { ("", 0) };
+        let is_known = label::is_place(file);
         let main = self.mains.get(serial).and_then(|event| match event {
             Event::Main { type_name, .. } => Some(&**type_name),
             _ => None,
@@ -244,7 +288,7 @@ impl Reading<'_, '_> {
         };
         let (label, of_record) = match kind {
             child::TaskKind::Thread if is_test && is_harness => {
-                (labels::of_thread(self.test, main), TaskKind::Scenario)
+                (label::of_thread(self.test, main), TaskKind::Scenario)
             }
             child::TaskKind::Thread if *serial == 0 => {
                 let of_record = if is_test {
@@ -254,12 +298,14 @@ impl Reading<'_, '_> {
                 };
                 ("main".to_owned(), of_record)
             }
-            child::TaskKind::Thread => (labels::of_thread(name, main), TaskKind::Task),
+            child::TaskKind::Thread => (label::of_thread(name, main), TaskKind::Task),
             child::TaskKind::Task if self.names.contains_key(serial) => {
                 (self.names[serial].to_owned(), TaskKind::Task)
             }
-            child::TaskKind::Task if !name.is_empty() => (name.clone(), TaskKind::Task),
-            child::TaskKind::Task => (labels::of_task(type_name, file, line), TaskKind::Task),
+            child::TaskKind::Task => (
+                label::of_spawn(name, type_name, file, *line),
+                TaskKind::Task,
+            ),
         };
         let is_main = main.is_some() || is_test;
         let label = self.recorder.task(*serial, of_record, label, *parent);
@@ -269,8 +315,8 @@ impl Reading<'_, '_> {
             self.answer.tasks.push(KnownTask {
                 label,
                 spawned: is_known.then(|| Place {
-                    file: file.to_owned(),
-                    line,
+                    file: file.clone(),
+                    line: *line,
                     column: 1,
                 }),
                 role: match kind {
@@ -281,6 +327,22 @@ impl Reading<'_, '_> {
                 has_ended: false,
             });
         }
+    }
+}
+
+/// The action of a fault with the name of what it affected, where it names nothing itself.
+fn named(action: &Action, name: &str) -> Action {
+    match action {
+        Action::Buggify(_) if !name.is_empty() => Point {
+            place: name.to_owned(),
+        }
+        .into(),
+        Action::BreakService(broken) if !name.is_empty() => BreakService {
+            service: Some(name.to_owned()),
+            ..broken.clone()
+        }
+        .into(),
+        action => action.clone(),
     }
 }
 
@@ -349,6 +411,16 @@ pub(crate) mod tests {
         ]
     }
 
+    /// What may go wrong in these runs.
+    fn faults() -> Vec<Fault> {
+        let texts = [
+            "kill it_works:7 @step 3",
+            "buggify @step 1",
+            "clock +5s @step 1",
+        ];
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
     pub(crate) fn read(more: &[Event]) -> (Answer, MemorySink) {
         let events = [beginning(), more.to_vec()].concat();
         let mut sink = MemorySink::new();
@@ -358,7 +430,7 @@ pub(crate) mod tests {
             ..Layers::STORY
         };
         let mut recorder = Recorder::new(layers, &mut sink);
-        let answer = Answer::read(&events, "tests::it_works", &mut recorder);
+        let answer = Answer::read(&events, "tests::it_works", &faults(), &mut recorder);
         assert!(recorder.end(&Outcome::Passed, &answer.stats).is_none());
         (answer, records)
     }
@@ -391,6 +463,42 @@ pub(crate) mod tests {
             "0.000003000                        END: passed after 3 steps",
         ];
         let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn injected_faults_are_in_the_story_before_a_step_or_in_it() {
+        let fault = |place, task, name: &str| Event::Fault {
+            task,
+            elapsed_ns: 500,
+            place,
+            name: name.to_owned(),
+        };
+        let (answer, records) = read(&[
+            fault(1, 0, ""),
+            step(2, StepKind::Task),
+            fault(1, 2, "till: gives up"),
+            Event::Cause { step: 1 },
+            fault(2, 0, ""),
+            fault(0, 3, ""),
+            // A damaged number names no fault.
+            fault(7, 3, ""),
+            step(3, StepKind::Task),
+        ]);
+        assert_eq!(answer.stats.faults, 4);
+        assert_eq!(answer.injected, BTreeSet::from([0, 1, 2]));
+        let lines = story::lines(&records.records());
+        let lines: Vec<String> = lines.iter().map(|line| line.to_text(0)).collect();
+        let lines: Vec<&str> = lines.iter().map(|line| line.trim()).skip(5).collect();
+        let expected = [
+            "0.000001500                        FAULT: marked places misbehave now and then",
+            "2     0.000002500 it_works:7             begins <- 1",
+            "0.000003000 it_works:7             FAULT: misbehaves at till: gives up",
+            "0.000003500                        FAULT: the wall clock is off by +5.000000000 s",
+            "0.000004000 it_works:7#2           FAULT: killed",
+            "3*    0.000005000 it_works:7#2           begins",
+            "0.000005000                        END: passed after 3 steps",
+        ];
         assert_eq!(lines, expected);
     }
 

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use retake_sim::explore::{STEP_LIMIT, Search, WholeProgram};
-use retake_sim::{HORIZON_MAX, RunConfig, parse_duration};
+use retake_sim::plan::FaultPlan;
+use retake_sim::{Fault, HORIZON_MAX, RunConfig, parse_duration};
 use retake_traces::time::nanos;
 
 use crate::cargo_arguments::CargoArgs;
+use crate::error::Error;
+use crate::faults;
 
 /// Run the tests of a tokio project, unchanged, under many orders of its tasks, in virtual
 /// time.
@@ -157,6 +160,17 @@ pub(crate) struct Exploration {
     /// How each seed's strategy is chosen: mix, or one strategy.
     #[arg(long, default_value_t = Search::Mix)]
     pub(crate) strategy: Search,
+    /// Inject a fault into each run: `kill pay @1.5s`, `panic pay @step 120` or
+    /// `delay pay @2s until 3s`; docs/faults.md has them all. May be given several times.
+    #[arg(long = "fault", value_name = "FAULT", value_parser = faults::parse)]
+    faults: Vec<Fault>,
+    /// More faults: those of a plan in a TOML file, or what a swarm draws for each seed.
+    #[arg(
+        long = "faults",
+        default_value = "none",
+        value_name = "none|swarm|FILE"
+    )]
+    plan: String,
     /// Processes at a time. Default: one for each core.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024))]
     jobs: Option<u64>,
@@ -262,6 +276,14 @@ impl Exploration {
     pub(crate) fn jobs(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.jobs.map_or_else(cores, |jobs| jobs as usize)
+    }
+
+    /// The faults of each run.
+    ///
+    /// # Errors
+    /// If the plan cannot be used.
+    pub(crate) fn faults(&self) -> Result<FaultPlan, Error> {
+        faults::plan(&self.plan, &self.faults)
     }
 
     pub(crate) fn config(&self) -> RunConfig {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use retake_sim::Run;
 use retake_sim::explore::{Case, WholeProgram, signature};
+use retake_sim::plan::FaultPlan;
 use retake_traces::writer::TraceWriter;
 use serde_json::json;
 
@@ -91,10 +92,17 @@ fn settings(limits: &Limits, whole_program: WholeProgram) -> Settings {
     }
 }
 
-fn rules(args: &Exploration, cargo: &CargoArgs, prepared: &Prepared, subjects: usize) -> Rules {
+fn rules(
+    args: &Exploration,
+    cargo: &CargoArgs,
+    prepared: &Prepared,
+    subjects: usize,
+    faults: FaultPlan,
+) -> Rules {
     Rules {
         seeds: args.seeds(),
         search: args.strategy.clone(),
+        faults,
         config: args.config(),
         settings: settings(&args.limits, args.whole_program()),
         until_failure: args.until_failure,
@@ -113,6 +121,7 @@ fn rules(args: &Exploration, cargo: &CargoArgs, prepared: &Prepared, subjects: u
 pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error> {
     let filter = Filter::new(args.filter.as_ref(), &args.harness);
     let jobs = args.exploration.jobs();
+    let faults = args.exploration.faults()?;
     let built = match args.cargo.doc {
         true => Built::Doctests,
         false => Built::Tests,
@@ -140,7 +149,8 @@ pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error
             Listed::Other => eprintln!("note: {} does not list its tests: not run", binary.id),
         }
     }
-    let rules = rules(&args.exploration, &args.cargo, &prepared, subjects.len());
+    let (cargo, count) = (&args.cargo, subjects.len());
+    let rules = rules(&args.exploration, cargo, &prepared, count, faults);
     let all = judge_all(&subjects, &rules, &prepared.host, jobs, out)?;
     report::failures(&all, out)?;
     report::summary(&all, ignored, out)?;
@@ -153,6 +163,7 @@ pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error
 
 pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Status, Error> {
     let jobs = args.exploration.jobs();
+    let faults = args.exploration.faults()?;
     let ProgramArgs { arguments, cargo } = &args.program;
     let prepared = prepare(cargo, Built::Binary, &[], jobs)?;
     let subjects: Vec<Subject> = prepared
@@ -160,7 +171,8 @@ pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Status, Error> 
         .iter()
         .map(|binary| Subject::program(binary, arguments.clone()))
         .collect();
-    let mut rules = rules(&args.exploration, cargo, &prepared, subjects.len());
+    let count = subjects.len();
+    let mut rules = rules(&args.exploration, cargo, &prepared, count, faults);
     if !arguments.is_empty() {
         let arguments = arguments.iter().map(|it| it.to_string_lossy());
         rules.to_repeat.push("--".to_owned());

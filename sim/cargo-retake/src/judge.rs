@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use retake_sim::explore::{
     self, Campaign, Case, Explorer, Scenario, Search, SeedRun, Watch, explain, shrink_within,
 };
+use retake_sim::plan::FaultPlan;
 use retake_sim::{Outcome, Run, RunConfig};
 
 use crate::build::{self, Linked};
@@ -36,6 +37,7 @@ const STEPS_EXPECTED: u64 = 1000;
 pub(crate) struct Rules {
     pub(crate) seeds: std::ops::Range<u64>,
     pub(crate) search: Search,
+    pub(crate) faults: FaultPlan,
     pub(crate) config: RunConfig,
     pub(crate) settings: Settings,
     /// A test ends with its first failure.
@@ -176,6 +178,7 @@ impl Judge<'_> {
         let mut case = Case::new(self.subject.name(), self.rules.config.clone());
         (case.config.seed, case.config.strategy) = (seed, strategy);
         case.whole_program = Some(self.rules.settings.whole_program);
+        case.config.faults.clone_from(&self.rules.faults.faults);
         let first = case.run(&self.scenario);
         let found = self.simulated.found();
         if found.error.is_some() {
@@ -234,6 +237,7 @@ impl Judge<'_> {
             let story = self.story(&head, &case);
             self.judged.failures.push(Failure {
                 replay: Some(self.replay(&file)),
+                under_faults_only: self.needs_faults(&case),
                 case,
                 seed: None,
                 count: 1,
@@ -249,6 +253,7 @@ impl Judge<'_> {
         let explorer = Explorer::new(self.subject.name())
             .config(self.rules.config.clone())
             .search(self.rules.search.clone())
+            .faults(self.rules.faults.clone())
             .seeds(self.rules.seeds.clone())
             .jobs(self.rules.jobs)
             .keep_going(!self.rules.until_failure);
@@ -269,6 +274,7 @@ impl Judge<'_> {
         self.judged.orders = orders.unwrap_or_else(PoisonError::into_inner).len();
         self.judged.seeds = campaign.runs;
         self.judged.steps = campaign.steps;
+        self.judged.notes.extend(campaign.faults_without_effect());
         if self.host.interrupt.is_asked() || self.simulated.found().error.is_some() {
             // Runs that were killed are no failures.
             return;
@@ -298,6 +304,10 @@ impl Judge<'_> {
             None => "it fails first in, first out".to_owned(),
         };
         let mut small = case;
+        let under_faults_only = self.needs_faults(&small);
+        if under_faults_only {
+            head.push_str("; it passes without faults");
+        }
         small.whole_program = Some(self.rules.settings.whole_program);
         if is_explained && !small.hangs() {
             self.progress.say(&format!("shrinking {}", small.scenario));
@@ -331,12 +341,20 @@ impl Judge<'_> {
         Failure {
             case: small,
             seed,
+            under_faults_only,
             count,
             story,
             replay: is_saved.then(|| self.replay(&file)),
             file: is_saved.then_some(file),
             is_saved: false,
         }
+    }
+
+    /// Whether a case that fails passes where no fault is injected.
+    fn needs_faults(&self, case: &Case) -> bool {
+        let mut without = case.clone();
+        without.config.faults.clear();
+        case.harmful_faults() > 0 && without.run(&self.scenario).passed()
     }
 
     /// What to make of a seed that does not fail again.

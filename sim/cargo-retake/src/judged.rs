@@ -30,6 +30,8 @@ pub(crate) struct Failure {
     pub(crate) case: Case,
     /// The lowest seed that fails so; none for a saved case and for the plain order.
     pub(crate) seed: Option<u64>,
+    /// Its run passes where no fault is injected.
+    pub(crate) under_faults_only: bool,
     /// How many seeds fail so.
     pub(crate) count: u64,
     /// What was found about it, as text for people.
@@ -90,6 +92,11 @@ impl Judged {
             notes: Vec::new(),
             seconds: 0.0,
         }
+    }
+
+    /// Each failure that was found needs faults.
+    pub(crate) fn fails_under_faults_only(&self) -> bool {
+        !self.failures.is_empty() && self.failures.iter().all(|it| it.under_faults_only)
     }
 
     /// Its name among those of its program.

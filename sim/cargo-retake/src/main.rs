@@ -40,6 +40,8 @@ mod environment;
 #[cfg(target_os = "linux")]
 mod error;
 #[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
 mod harness;
 #[cfg(target_os = "linux")]
 mod inspect;
@@ -49,8 +51,6 @@ mod interrupt;
 mod judge;
 #[cfg(target_os = "linux")]
 mod judged;
-#[cfg(target_os = "linux")]
-mod labels;
 #[cfg(target_os = "linux")]
 mod os;
 #[cfg(target_os = "linux")]

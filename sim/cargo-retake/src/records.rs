@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use retake_core::label::short_type;
 use retake_live::identity;
 use retake_sim::{Outcome, Place, Stats};
 use retake_traces::error::TraceError;
-use retake_traces::record::{End, Event, Panic, Record, State, Step, StepKind, Task, TaskKind};
+use retake_traces::fault::Moment;
+use retake_traces::record::{
+    End, Event, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind,
+};
 use retake_traces::sink::Sink;
 use retake_traces::time::nanos;
 use retake_traces::{Label, Layers};
-
-use crate::labels::short_type;
 
 /// Passes records on to a sink, up to the first that it does not take.
 pub(crate) struct Recorder<'a> {
@@ -168,6 +170,23 @@ impl<'a> Recorder<'a> {
         }
         for text in texts {
             self.write(&text);
+        }
+    }
+
+    /// A fault was injected: before the next step, or in the last one.
+    pub(crate) fn fault(&mut self, injected: Injected, moment: Moment) {
+        let is_of_step = match moment {
+            Moment::Place | Moment::Request => true,
+            // Each place at which something misbehaves.
+            _ => injected.action.moment() == Moment::Place,
+        };
+        let record = Record::Fault(injected);
+        match &mut self.open {
+            Some(open) if is_of_step => open.texts.push(record),
+            _ => {
+                self.close_step();
+                self.write(&record);
+            }
         }
     }
 

@@ -70,6 +70,10 @@ fn failed(judged: &Judged) -> String {
         return format!("FAILED: {}", counted(saved, "saved case"));
     }
     let first = judged.failures.iter().find_map(|failure| failure.seed);
+    let failed = match judged.fails_under_faults_only() {
+        true => "FAILED under faults only,",
+        false => "FAILED",
+    };
     let is_plain = judged.failures.iter().any(|failure| failure.seed.is_none());
     let seeds = counted(judged.seeds, "seed");
     match (is_plain, first) {
@@ -79,12 +83,12 @@ fn failed(judged: &Judged) -> String {
             format!("FAILED first in, first out, and under {failing} of {seeds}")
         }
         (false, Some(seed)) if judged.is_cut => match judged.seeds.saturating_sub(judged.failing) {
-            0 => format!("FAILED under seed {seed}"),
-            passed => format!("FAILED under seed {seed}, after {passed} that pass"),
+            0 => format!("{failed} under seed {seed}"),
+            passed => format!("{failed} under seed {seed}, after {passed} that pass"),
         },
         (false, first) => {
             let first = first.map_or_else(String::new, |seed| format!(": seed {seed}"));
-            format!("FAILED under {} of {seeds}{first}", judged.failing)
+            format!("{failed} under {} of {seeds}{first}", judged.failing)
         }
     }
 }
@@ -287,6 +291,7 @@ mod tests {
         let failure = Failure {
             case: Case::new("shop::it orders::are_kept", RunConfig::default()),
             seed: Some(17),
+            under_faults_only: false,
             count: 3,
             story: "seed 17 fails\npasses if a < b".to_owned(),
             file: None,

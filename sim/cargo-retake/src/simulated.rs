@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use retake_sim::explore::{Case, External, ExternalRun, Scenario, Wanted, WholeProgram};
-use retake_sim::{Outcome, Place, panics};
+use retake_sim::{Fault, Outcome, Place, panics};
 use retake_traces::Layers;
 use retake_traces::TraceError;
 use retake_traces::sink::{HashSink, Sink};
 use retake_traces::strategy::{Hold, Strategy};
 
 use crate::answer::Answer;
+use crate::faults;
 use crate::interrupt::Interrupt;
 use crate::process::{self, Exit, Finished, Folders, Program};
 use crate::records::Recorder;
@@ -119,8 +120,8 @@ impl Simulated {
 
     fn request(&self, case: &Case, wanted: &Wanted, records: bool) -> Result<Request, String> {
         let config = &case.config;
-        if !config.faults.is_empty() {
-            return Err("faults are not injected into programs without Retake's gates".to_owned());
+        for fault in &config.faults {
+            faults::check(fault)?;
         }
         // Draws of the program derive from the same seed: who asks for the schedule of another
         // one runs its constraints again with the seed of the case.
@@ -134,6 +135,7 @@ impl Simulated {
             seed,
             strategy,
             holds,
+            faults: config.faults.iter().map(Fault::planned).collect(),
             step_limit: config.step_limit,
             horizon_ns: config.horizon_ns,
             step_ns: whole_program.step_ns,
@@ -148,6 +150,7 @@ impl Simulated {
     fn run_once(
         &self,
         request: &Request,
+        faults: &[Fault],
         layers: Layers,
         calls: bool,
         sink: &mut dyn Sink,
@@ -170,7 +173,7 @@ impl Simulated {
         })?;
         let events = events_of(&request.answer, &exit)?;
         let mut recorder = Recorder::new(layers, sink);
-        let answer = Answer::read(&events, &self.test, &mut recorder);
+        let answer = Answer::read(&events, &self.test, faults, &mut recorder);
         let outcome = answer.outcome(&exit, &printed);
         let trace_error = recorder.end(&outcome, &answer.stats);
         self.note(&answer, &exit);
@@ -219,13 +222,14 @@ impl Simulated {
         let records = sink.keeps_records() || wanted.holds;
         let request = self.request(case, wanted, records)?;
         let calls = wanted.calls && panics::wants_calls();
-        let mut ran = self.run_once(&request, wanted.layers, calls, sink)?;
+        let faults = &case.config.faults;
+        let mut ran = self.run_once(&request, faults, wanted.layers, calls, sink)?;
         let is_nameless = !records && ran.answer.tokio.is_some();
         if ran.outcome != Outcome::Passed && is_nameless && !self.is_over(&ran.outcome) {
             // Who failed has a name where steps are recorded: once more.
             let request = self.request(case, wanted, true)?;
             let layers = Layers::default();
-            let again = self.run_once(&request, layers, calls, &mut HashSink::new())?;
+            let again = self.run_once(&request, faults, layers, calls, &mut HashSink::new())?;
             // It is for `check_determinism` to say that two runs differ.
             if again.outcome.kind() == ran.outcome.kind() {
                 ran.outcome = again.outcome;
@@ -233,9 +237,16 @@ impl Simulated {
             }
         }
         let mut external = ExternalRun::new(case, ran.outcome);
+        let missed = faults::not_injected(faults, &ran.answer);
         external.run.stats = ran.answer.stats;
         external.run.event_hash = ran.answer.hash;
+        let is_whole = !matches!(external.run.outcome, Outcome::Lost { .. });
         external.run.warnings = ran.answer.notes;
+        for (fault, why) in missed.into_iter().filter(|_| is_whole) {
+            let warning = format!("fault `{fault}` was not injected: {why}");
+            external.run.warnings.push(warning);
+            external.run.not_injected.push(fault);
+        }
         external.run.backtrace = ran.calls;
         external.run.trace_error = ran.trace_error;
         external.holds = ran.answer.holds;

@@ -3,10 +3,90 @@
 //! The kinds of faults with the words for them are in `retake-traces`. A simulator executes
 //! [`Effect`]s, each of them at a [`Moment`].
 
+use std::fmt;
+use std::time::Duration;
+
 use crate::disk::{DiskFailureKind, DiskOperation};
 use crate::packet::{Link, PacketChange};
 use crate::service::{ServiceFailure, Share};
 use crate::step::StepKind;
+
+/// What a fault affects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bincode", derive(bincode::Encode, bincode::Decode))]
+pub enum Target {
+    /// The whole run.
+    Run,
+    /// The task of this label; without a number of the incarnation, the one that is alive.
+    Named(String),
+    /// All tasks whose labels begin so.
+    All(String),
+    /// The task that has been ready to run for the longest time.
+    Next,
+    /// The first of these that is an actor with a supervisor.
+    Child,
+    /// The same, whose supervisor survives it.
+    Supervised,
+}
+
+impl Target {
+    /// Whether it is found among the tasks that are ready to run.
+    #[must_use]
+    pub fn is_drawn(&self) -> bool {
+        matches!(self, Self::Next | Self::Child | Self::Supervised)
+    }
+}
+
+impl From<&str> for Target {
+    /// From its form in a fault's text; nothing means the whole run.
+    fn from(text: &str) -> Self {
+        match text {
+            "" => Self::Run,
+            "*" => Self::Next,
+            "*child" => Self::Child,
+            "*supervised" => Self::Supervised,
+            _ => match text.strip_suffix('*') {
+                Some(prefix) => Self::All(prefix.to_owned()),
+                None => Self::Named(text.to_owned()),
+            },
+        }
+    }
+}
+
+impl From<String> for Target {
+    fn from(text: String) -> Self {
+        Self::from(&*text)
+    }
+}
+
+impl From<&String> for Target {
+    fn from(text: &String) -> Self {
+        Self::from(&**text)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run => Ok(()),
+            Self::Named(name) => f.write_str(name),
+            Self::All(prefix) => write!(f, "{prefix}*"),
+            Self::Next => f.write_str("*"),
+            Self::Child => f.write_str("*child"),
+            Self::Supervised => f.write_str("*supervised"),
+        }
+    }
+}
+
+/// When a fault is injected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bincode", derive(bincode::Encode, bincode::Decode))]
+pub enum When {
+    /// Just before the step of this number (from 1) is chosen.
+    Step(u64),
+    /// At this virtual time since the start of the run.
+    At(Duration),
+}
 
 /// What is to happen before a fault has its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,15 @@
 pub const SOURCES: &[(&str, &str)] = &[
     ("chacha.rs", include_str!("chacha.rs")),
     ("cycle.rs", include_str!("cycle.rs")),
+    ("disk.rs", include_str!("disk.rs")),
+    ("fault.rs", include_str!("fault.rs")),
+    ("label.rs", include_str!("label.rs")),
     ("outcome.rs", include_str!("outcome.rs")),
+    ("packet.rs", include_str!("packet.rs")),
+    ("planned.rs", include_str!("planned.rs")),
     ("random.rs", include_str!("random.rs")),
     ("runnable.rs", include_str!("runnable.rs")),
+    ("service.rs", include_str!("service.rs")),
     ("step.rs", include_str!("step.rs")),
     ("strategy/defer.rs", include_str!("strategy/defer.rs")),
     ("strategy/delays.rs", include_str!("strategy/delays.rs")),
@@ -19,6 +25,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("strategy/random.rs", include_str!("strategy/random.rs")),
     ("strategy/starve.rs", include_str!("strategy/starve.rs")),
     ("task.rs", include_str!("task.rs")),
+    ("time.rs", include_str!("time.rs")),
 ];
 
 #[cfg(test)]

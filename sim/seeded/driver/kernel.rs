@@ -14,6 +14,7 @@ use super::core::runnable::Runnable;
 use super::core::step::StepKind;
 use super::core::strategy::{RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
+use super::faults::Faults;
 use super::flags;
 use super::record::{Record, Tag};
 use super::settings::Settings;
@@ -28,6 +29,7 @@ pub(super) mod purpose {
     pub(in super::super) const SCHEDULE: u64 = 0x5dc2_95d8_5852_6653;
     pub(in super::super) const ENTROPY: u64 = 0x36ce_7044_f1db_3a94;
     pub(in super::super) const LOCAL: u64 = 0xf6a8_e84f_2fb3_cb31;
+    pub(in super::super) const FAULT: u64 = 0xed42_9bf4_e52f_d2e0;
     pub(in super::super) const PREEMPT: u64 = 0xa38d_de67_9714_84f5;
 }
 
@@ -165,6 +167,7 @@ pub(super) struct Kernel {
     pub(super) has_signals: bool,
     /// Writes to descriptors, when it was asked last what has happened outside.
     writes_seen: u64,
+    pub(super) faults: Faults,
     pub(super) record: Record,
     is_finished: bool,
     /// The run has ended, and what waits is looked at.
@@ -212,6 +215,7 @@ impl Kernel {
             has_event_sources: false,
             has_signals: false,
             writes_seen: 0,
+            faults: Faults::new(&settings.faults, settings.seed),
             record: Record::new(settings.answer.as_deref()),
             is_finished: false,
             look: None,
@@ -242,6 +246,10 @@ impl Kernel {
             header: 0,
             set: NO_SET,
         };
+        if self.faults.is_on() {
+            let name = if serial == 0 { "main" } else { label };
+            self.faults.labels.name(serial, name.to_owned());
+        }
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.entities[slot as usize] = entity;
@@ -272,6 +280,7 @@ impl Kernel {
         if self.runnable.contains(slot) {
             self.runnable.remove(slot);
         }
+        self.forget_held(slot);
         let serial = self.entities[slot as usize].serial;
         self.entities[slot as usize].what = What::Nothing;
         self.entities[slot as usize].is_waiting = false;
@@ -299,9 +308,15 @@ impl Kernel {
     /// It can run now.
     #[inline]
     pub(super) fn insert(&mut self, slot: u32) {
-        if self.runnable.contains(slot) {
+        if self.runnable.contains(slot) || (self.faults.has_delays && self.is_held_back(slot)) {
             return;
         }
+        self.insert_now(slot);
+    }
+
+    /// It can run now, whatever faults say.
+    #[inline]
+    pub(super) fn insert_now(&mut self, slot: u32) {
         if slot == self.current_slot && !std::mem::take(&mut self.gives_way) {
             // It was woken in its own step: it yields. First in, first out, what the step has
             // woken goes before it, as in tokio's own scheduler.
@@ -325,12 +340,18 @@ impl Kernel {
                 continue;
             }
             self.wake_those_due();
+            if self.now_ns >= self.faults.next_ns {
+                self.pass_fault_time();
+            }
             if !self.due.is_empty() {
                 if let Some(thread) = self.due.pop_first() {
                     return thread;
                 }
             }
-            if !self.runnable.is_empty() {
+            if !self.runnable.is_empty() && !self.is_paused() {
+                if self.steps + 1 >= self.faults.next_step && self.inject_for_step() {
+                    continue;
+                }
                 if let Some(thread) = self.pick() {
                     return thread;
                 }
@@ -342,13 +363,14 @@ impl Kernel {
             if (self.has_events() || has_written) && self.take_from_outside(moment) {
                 continue;
             }
-            match self.deadlines.first() {
-                Some((deadline, _)) if deadline > self.settings.horizon_ns => {
+            match self.next_deadline() {
+                Some(deadline) if deadline > self.settings.horizon_ns => {
                     self.now_ns = self.settings.horizon_ns;
                     let why = "virtual time has reached its end";
                     self.begin_look(OutcomeKind::Horizon, why);
                 }
-                Some((deadline, _)) => self.now_ns = self.now_ns.max(deadline),
+                Some(deadline) => self.now_ns = self.now_ns.max(deadline),
+                None if self.steps + 1 >= self.faults.next_step && self.inject_for_step() => {}
                 None if self.take_from_outside(match self.has_events() {
                     true => OUTSIDE_MS,
                     false => 0,
@@ -359,6 +381,27 @@ impl Kernel {
                 }
             }
         }
+    }
+
+    /// When something happens next, as virtual time passes.
+    fn next_deadline(&self) -> Option<u64> {
+        let deadline = self.deadlines.first().map(|(deadline, _)| deadline);
+        let fault_ns = self.faults.next_ns;
+        match fault_ns <= self.settings.horizon_ns {
+            true => Some(deadline.map_or(fault_ns, |deadline| deadline.min(fault_ns))),
+            false => deadline,
+        }
+    }
+
+    /// Virtual time since the last step or fault, which was recorded.
+    pub(super) fn since_last_record(&mut self) -> u64 {
+        let elapsed_ns = self.now_ns - self.last_step_ns;
+        self.last_step_ns = self.now_ns;
+        elapsed_ns
+    }
+
+    pub(super) fn add_to_hash(&mut self, values: [u64; 3]) {
+        self.hash = values.into_iter().fold(self.hash, mix);
     }
 
     /// Whether events may come from outside of the process.
@@ -390,6 +433,9 @@ impl Kernel {
         }
         self.runnable.remove(slot);
         let deviates = is_watched && first != Some(slot);
+        if self.faults.is_armed {
+            self.fire(slot);
+        }
         self.step(slot, deviates);
         let thread = match self.entities[slot as usize].what {
             What::Thread(thread) => thread,

@@ -6,7 +6,7 @@
 //!
 //! `symbols` and `files` have the functions of the C library by which threads, waits, clocks, entropy
 //! and descriptors are reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
-//! choice, `strategy` what makes it, `process` the start and the end, `state` what it is made from, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
+//! choice, `strategy` what makes it, `process` the start and the end, `state` what it is made from, `faults` and the modules whose names begin with `fault_` what goes wrong on purpose, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
 //! is the core of Retake, from which strategies come.
 //!
 //! On other systems than Linux with glibc, `stub` takes the place of all this: nothing is simulated.
@@ -40,6 +40,10 @@ macro_rules! elsewhere {
 }
 
 where_simulated! {
+    mod fault_labels;
+    mod fault_run;
+    mod fault_tasks;
+    mod faults;
     mod files;
     mod flags;
     mod inbox;
@@ -61,6 +65,7 @@ where_simulated! {
     mod waits;
     mod weak;
 
+    pub(crate) use fault_tasks::{cancels, panics};
     pub(crate) use inbox::Inbox;
     pub(crate) use kernel::{is_on, is_simulated};
     pub(crate) use local_sets::*;

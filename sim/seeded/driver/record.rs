@@ -37,6 +37,7 @@ pub(super) enum Tag {
     Main = 13,
     Text = 14,
     Awaits = 15,
+    Fault = 16,
 }
 
 pub(super) struct Record {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::core::planned::PlannedFault;
 use super::core::strategy::Hold;
 
 /// Turns the simulation on: a whole number.
@@ -14,6 +15,7 @@ pub(super) struct Settings {
     pub(super) seed: u64,
     pub(super) strategy: String,
     pub(super) holds: Vec<Hold>,
+    pub(super) faults: Vec<PlannedFault>,
     pub(super) step_limit: u64,
     pub(super) horizon_ns: u64,
     /// What a step takes of virtual time.
@@ -54,6 +56,7 @@ impl Settings {
                 .map_err(|_| format!("invalid {SEED} `{seed}`: not a whole number"))?,
             strategy: "random".to_owned(),
             holds: Vec::new(),
+            faults: Vec::new(),
             step_limit: 20_000_000,
             horizon_ns: 24 * 3_600_000_000_000,
             step_ns: 1_000,
@@ -76,6 +79,9 @@ impl Settings {
                 "hold" => settings
                     .holds
                     .push(hold(value).ok_or_else(|| wrong("not four numbers"))?),
+                "fault" => settings
+                    .faults
+                    .push(PlannedFault::of_line(value).ok_or_else(|| wrong("not a fault"))?),
                 "step_limit" => settings.step_limit = number()?,
                 "horizon_ns" => settings.horizon_ns = number()?,
                 "step_ns" => settings.step_ns = number()?,

@@ -106,6 +106,8 @@ nothing! {
     looks() -> bool = false;
     leaf();
     is_vain(u32);
+    cancels();
+    panics(u64);
     joins(u64);
     new_runtime(bool) -> u32 = u32::MAX;
     new_local_set() -> u32 = u32::MAX;

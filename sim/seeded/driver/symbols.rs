@@ -339,8 +339,9 @@ unsafe extern "C" fn retake_seeded_sched_getaffinity(
 
 /// What this clock says in virtual time; none of those that measure the processor.
 fn clock_ns(clock: c_int) -> Option<u64> {
+    let is_wall = matches!(clock, 0 | 5 | 8 | 11);
     let start = match clock {
-        0 | 5 | 8 | 11 => UNIX_START_NS,
+        _ if is_wall => UNIX_START_NS,
         1 | 4 | 6 | 7 | 9 => MONOTONIC_START_NS,
         _ => return None,
     };
@@ -351,9 +352,12 @@ fn clock_ns(clock: c_int) -> Option<u64> {
             true => READ_NS,
             false => 1,
         };
-        kernel.now_ns
+        match is_wall {
+            true => start.saturating_add(kernel.now_ns).saturating_add_signed(kernel.wall_offset_ns()),
+            false => start + kernel.now_ns,
+        }
     });
-    Some(start + now)
+    Some(now)
 }
 
 #[no_mangle]

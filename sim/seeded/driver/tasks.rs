@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::panic::Location;
 
+use super::core::label;
 use super::core::outcome::OutcomeKind;
 use super::flags;
 use super::kernel::{Kernel, me, with};
@@ -104,6 +105,7 @@ impl Kernel {
             if self.runnable.contains(slot) {
                 self.runnable.remove(slot);
             }
+            self.forget_held(slot);
         }
     }
 
@@ -153,6 +155,11 @@ impl Kernel {
                     .number(place.map_or(0, |place| place.line().into()))
                     .text(&about.name);
             });
+        }
+        if self.faults.is_on() {
+            let (file, line) = about.place.map_or(("", 0), |it| (it.file(), it.line()));
+            let name = label::of_spawn(&about.name, about.type_name, file, line);
+            self.faults.labels.name(serial, name);
         }
         self.abouts[slot as usize] = about;
         slot
@@ -320,11 +327,17 @@ pub(crate) fn blocks_on(type_name: &'static str, at: &'static Location<'static>)
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     with(|kernel| {
         let slot = kernel.threads[me as usize].slot;
+        let serial = kernel.entities[slot as usize].serial;
         let about = &mut kernel.abouts[slot as usize];
+        if kernel.faults.is_on() && about.place.is_none() && serial > 0 {
+            // The harness of tests has one thread for the test.
+            let own = if serial == 1 { &*name } else { "" };
+            let label = label::of_thread(own, Some(type_name));
+            kernel.faults.labels.name(serial, label);
+        }
         about.type_name = type_name;
         about.place = Some(at);
         about.name = name;
-        let serial = kernel.entities[slot as usize].serial;
         kernel.record.event(Tag::Main, |fields| {
             fields.number(serial.into()).text(type_name);
             fields.text(at.file()).number(at.line().into());

@@ -188,8 +188,9 @@ pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
         kernel.suspend(me);
         let thread = &mut kernel.threads[me as usize];
         thread.wait = Some(wait);
-        thread.deadline = deadline;
         thread.timed_out = false;
+        let deadline = deadline.map(|deadline| kernel.timer_deadline(deadline));
+        kernel.threads[me as usize].deadline = deadline;
         if let Some(deadline) = deadline {
             kernel.deadlines.insert(deadline, me);
         }

@@ -251,6 +251,18 @@ pub(super) unsafe fn wake(header: usize) {
     }
 }
 
+/// Have tokio cancel this task, as its handle does.
+///
+/// # Safety
+/// The address is that of the header of a task that has not been freed.
+pub(super) unsafe fn cancel(header: usize) {
+    #[cfg(feature = "rt")]
+    // SAFETY: as the caller promises.
+    unsafe {
+        crate::runtime::task::retake_cancel(header);
+    }
+}
+
 /// The innermost call of a backtrace whose source is of no library, or else of a library
 /// other than tokio and the standard library.
 fn users_place(trace: &str) -> Option<String> {

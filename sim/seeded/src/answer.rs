@@ -224,6 +224,12 @@ impl Reader<'_> {
                     .checked_sub(1)
                     .and_then(|it| u32::try_from(it).ok()),
             },
+            16 => Event::Fault {
+                task: self.small()?,
+                elapsed_ns: self.number()?,
+                place: self.number()?,
+                name: self.text()?,
+            },
             _ => return Err("there is no such event"),
         })
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
+use retake_core::planned::PlannedFault;
 use retake_core::strategy::Hold;
 
 pub use crate::answer::{AnswerError, read};
@@ -20,6 +21,8 @@ pub struct Request {
     pub strategy: String,
     /// Steps that wait for others.
     pub holds: Vec<Hold>,
+    /// What goes wrong on purpose.
+    pub faults: Vec<PlannedFault>,
     /// The largest number of steps.
     pub step_limit: u64,
     /// The end of virtual time, in nanoseconds.
@@ -43,6 +46,7 @@ impl Default for Request {
             seed: 0,
             strategy: "random".to_owned(),
             holds: Vec::new(),
+            faults: Vec::new(),
             step_limit: 20_000_000,
             horizon_ns: 24 * 3_600_000_000_000,
             step_ns: 1_000,
@@ -58,7 +62,7 @@ impl Request {
     /// The environment that makes a program with a generated tokio take this run.
     ///
     /// # Errors
-    /// If the path of the answer cannot be a line of text.
+    /// If the path of the answer or a name in a fault cannot be a part of a line of text.
     pub fn variables(&self) -> io::Result<[(&'static str, OsString); 2]> {
         let answer = self.answer.to_str().filter(|path| !path.contains('\n'));
         let answer = answer.ok_or_else(|| {
@@ -79,6 +83,10 @@ impl Request {
         }
         for Hold { step, until } in &self.holds {
             let _ = writeln!(lines, "hold={} {} {} {}", step.0, step.1, until.0, until.1);
+        }
+        for fault in &self.faults {
+            let line = fault.to_line().map_err(io::Error::other)?;
+            let _ = writeln!(lines, "fault={line}");
         }
         let seed = self.seed.to_string();
         Ok([

@@ -37,6 +37,7 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/sync/batch_semaphore.rs", semaphore),
     ("src/sync/notify.rs", notify),
     ("src/runtime/io/scheduled_io.rs", readiness),
+    ("src/runtime/task/core.rs", task_core),
     ("src/runtime/task/harness.rs", harness),
     ("src/runtime/task/join.rs", join),
     ("src/task/join_set.rs", join_set),
@@ -308,6 +309,12 @@ fn harness(source: &mut Source) -> Result<(), String> {
     source.change_argument(("Harness", "poll_inner"), "from_waker", 0, |stock| {
         format!("crate::retake::look_waker({stock})")
     })
+}
+
+/// The future of a task may panic on purpose, where tokio catches it.
+fn task_core(source: &mut Source) -> Result<(), String> {
+    let panics = "crate::retake::panics(self.task_id.as_u64());";
+    source.at_start_of("Core", None, "poll", panics)
 }
 
 /// The task that is joined is known.

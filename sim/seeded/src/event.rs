@@ -127,6 +127,17 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// A fault was injected, or had a further effect.
+    Fault {
+        /// The task that it affects; 0 where it affects the whole run.
+        task: u32,
+        /// Virtual time since the step or fault before, in nanoseconds.
+        elapsed_ns: u64,
+        /// Its place in the list of faults that were asked for.
+        place: u64,
+        /// The name of what it affected, of a fault that names nothing; else empty.
+        name: String,
+    },
     /// What a task or thread waited for when the run ended because nothing could run, or not
     /// enough happened.
     Awaits {

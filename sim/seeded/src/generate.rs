@@ -14,6 +14,10 @@ use crate::source::Source;
 pub const VERSIONS: RangeInclusive<u32> = 43..=54;
 
 const DRIVER_FILES: &[(&str, &str)] = &[
+    ("fault_labels.rs", include_str!("../driver/fault_labels.rs")),
+    ("fault_run.rs", include_str!("../driver/fault_run.rs")),
+    ("fault_tasks.rs", include_str!("../driver/fault_tasks.rs")),
+    ("faults.rs", include_str!("../driver/faults.rs")),
     ("files.rs", include_str!("../driver/files.rs")),
     ("flags.rs", include_str!("../driver/flags.rs")),
     ("inbox.rs", include_str!("../driver/inbox.rs")),

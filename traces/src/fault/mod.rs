@@ -33,7 +33,6 @@ pub mod kinds;
 pub mod swarm;
 mod words;
 
-use std::fmt;
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
@@ -41,8 +40,9 @@ use retake_core::time::nanos;
 
 pub use kinds::Action;
 pub use retake_core::disk::{DiskFailure, DiskFailureKind, DiskOperation};
-pub use retake_core::fault::{Effect, Moment, Skew};
+pub use retake_core::fault::{Effect, Moment, Skew, Target, When};
 pub use retake_core::packet::{Link, PacketChange};
+pub use retake_core::planned::PlannedFault;
 pub use retake_core::service::{ServiceFailure, Share};
 pub use text::FaultError;
 
@@ -109,81 +109,6 @@ pub struct Fault {
     pub siblings: u32,
 }
 
-/// What a fault affects.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Target {
-    /// The whole run.
-    Run,
-    /// The task of this label; without a number of the incarnation, the one that is alive.
-    Named(String),
-    /// All tasks whose labels begin so.
-    All(String),
-    /// The task that has been ready to run for the longest time.
-    Next,
-    /// The first of these that is an actor with a supervisor.
-    Child,
-    /// The same, whose supervisor survives it.
-    Supervised,
-}
-
-impl Target {
-    /// Whether it is found among the tasks that are ready to run.
-    #[must_use]
-    pub fn is_drawn(&self) -> bool {
-        matches!(self, Self::Next | Self::Child | Self::Supervised)
-    }
-}
-
-impl From<&str> for Target {
-    /// From its form in a fault's text; nothing means the whole run.
-    fn from(text: &str) -> Self {
-        match text {
-            "" => Self::Run,
-            "*" => Self::Next,
-            "*child" => Self::Child,
-            "*supervised" => Self::Supervised,
-            _ => match text.strip_suffix('*') {
-                Some(prefix) => Self::All(prefix.to_owned()),
-                None => Self::Named(text.to_owned()),
-            },
-        }
-    }
-}
-
-impl From<String> for Target {
-    fn from(text: String) -> Self {
-        Self::from(&*text)
-    }
-}
-
-impl From<&String> for Target {
-    fn from(text: &String) -> Self {
-        Self::from(&**text)
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Run => Ok(()),
-            Self::Named(name) => f.write_str(name),
-            Self::All(prefix) => write!(f, "{prefix}*"),
-            Self::Next => f.write_str("*"),
-            Self::Child => f.write_str("*child"),
-            Self::Supervised => f.write_str("*supervised"),
-        }
-    }
-}
-
-/// When a fault is injected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum When {
-    /// Just before the step of this number (from 1) is chosen.
-    Step(u64),
-    /// At this virtual time since the start of the run.
-    At(Duration),
-}
-
 impl Fault {
     /// This action on this target, at the first step.
     #[must_use]
@@ -220,6 +145,17 @@ impl Fault {
     pub fn point(place: impl Into<String>) -> Self {
         let place = place.into();
         Self::new(Target::Run, kinds::Point { place })
+    }
+
+    /// What a simulator needs to know of it.
+    #[must_use]
+    pub fn planned(&self) -> PlannedFault {
+        PlannedFault {
+            target: self.target.clone(),
+            when: self.when,
+            moment: self.action.moment(),
+            effect: self.action.effect(),
+        }
     }
 
     /// Whether it ends the harm that others do.

@@ -101,6 +101,9 @@ pub struct Swarm {
     pub liveness: Option<Duration>,
     /// Choose children also where their supervisor would not survive it.
     pub beyond_intensity: bool,
+    /// It is of a whole program, in which nothing is known of supervisors: any task is chosen.
+    #[serde(skip)]
+    pub whole_program: bool,
 }
 
 fn write_time<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
@@ -122,6 +125,7 @@ impl Default for Swarm {
             quiet_steps: 20,
             liveness: None,
             beyond_intensity: false,
+            whole_program: false,
         }
     }
 }
@@ -151,7 +155,9 @@ impl Swarm {
         let active = kinds.filter(|_| below(2) == 0);
         let (once, others): (Vec<SwarmKind>, Vec<SwarmKind>) =
             active.copied().partition(|kind| kind.0.is_once);
-        let child = if self.beyond_intensity {
+        let child = if self.whole_program {
+            Target::Next
+        } else if self.beyond_intensity {
             Target::Child
         } else {
             Target::Supervised

@@ -2,6 +2,7 @@
 //! order of two tasks, a test that fails in any order, and others that pass.
 #![cfg(target_os = "linux")]
 
+mod faults;
 mod picture;
 mod shop;
 

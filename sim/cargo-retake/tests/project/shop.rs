@@ -46,9 +46,13 @@ pub(crate) fn copy(from: &Path, into: &Path) {
 impl Project {
     /// `cargo retake` in its folder, with a plain environment.
     pub(crate) fn command(&self, arguments: &str) -> Command {
+        self.command_with(&arguments.split(' ').collect::<Vec<_>>())
+    }
+
+    fn command_with(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-retake"));
         // As `cargo retake` starts it.
-        command.arg("retake").args(arguments.split(' '));
+        command.arg("retake").args(arguments);
         command.current_dir(&self.folder);
         for name in ["CARGO_TARGET_DIR", "RUST_BACKTRACE", "RUST_TEST_THREADS"] {
             command.env_remove(name);
@@ -62,7 +66,12 @@ impl Project {
 
     /// Its output, where it ends with this exit code.
     pub(crate) fn succeeds(&self, arguments: &str, code: i32) -> String {
-        let output = self.retake(arguments);
+        self.succeeds_with(&arguments.split(' ').collect::<Vec<_>>(), code)
+    }
+
+    /// The same with arguments that have blanks.
+    pub(crate) fn succeeds_with(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.command_with(arguments).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{text}\n{error}");
@@ -78,7 +87,12 @@ impl Project {
     }
 
     pub(crate) fn refuses(&self, arguments: &str) -> String {
-        let output = self.retake(arguments);
+        self.refuses_with(&arguments.split(' ').collect::<Vec<_>>())
+    }
+
+    /// The same with arguments that have blanks.
+    pub(crate) fn refuses_with(&self, arguments: &[&str]) -> String {
+        let output = self.command_with(arguments).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{error}");
         error

@@ -95,6 +95,18 @@ mod seeded {
             }
             self.seeded[slot] = Some(task);
         }
+
+        /// Keep the tasks that can run until they are chosen. Those that a fault delays are no
+        /// reason not to park.
+        fn keep_all(&mut self) {
+            while let Some(task) = self.tasks.pop_front() {
+                match task.retake_slot().get() {
+                    // It has ended.
+                    crate::retake::NO_SLOT => drop(task),
+                    slot => self.keep(slot as usize, task),
+                }
+            }
+        }
     }
 
     impl Workers {
@@ -339,6 +351,7 @@ mod seeded {
             }
             let polled = match driving.next() {
                 Turn::Idle => {
+                    core.keep_all();
                     driving.parks(true);
                     core = context.park(core, handle);
                     driving.parks(false);
@@ -360,6 +373,7 @@ mod seeded {
                     RETAKE_COOP::budget(|| future.as_mut().poll(&mut cx))
                 }
                 Turn::Task(slot) => {
+                    crate::retake::cancels();
                     let Some(task) = core.take(handle, slot) else {
                         continue;
                     };

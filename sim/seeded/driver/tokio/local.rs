@@ -9,6 +9,7 @@ impl LocalSet {
             !self.context.unhandled_panic.get(),
             "a spawned task panicked and the LocalSet is configured to shutdown on unhandled panic"
         );
+        crate::retake::cancels();
         let shared = &self.context.shared;
         let turn = crate::retake::local_turn(shared.retake);
         if let LocalTurn::Nothing = turn {

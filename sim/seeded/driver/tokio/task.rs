@@ -27,6 +27,15 @@ pub(crate) unsafe fn retake_wake(header: usize) {
     unsafe { RawTask::from_raw(NonNull::new_unchecked(header as *mut Header)).wake_by_ref() };
 }
 
+/// Cancel a task. Added by `cargo retake`.
+///
+/// # Safety
+/// The address is that of the header of a task that has not been freed.
+pub(crate) unsafe fn retake_cancel(header: usize) {
+    // Safety: as the caller promises.
+    unsafe { RawTask::from_raw(NonNull::new_unchecked(header as *mut Header)).remote_abort() };
+}
+
 /// Added by `cargo retake`.
 impl<S: 'static> Task<S> {
     /// The slot that the task has in the simulation.

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod deadlocks;
+mod faults;
 
 use std::cell::RefCell;
 use std::future::Future;

@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 
 use retake_traces::fault::{Effect, Fault, Link, Moment, Target};
-use retake_traces::{did_you_mean, label};
+use retake_traces::label;
+use retake_traces::one_of;
 
 use crate::core::Core;
 use crate::identity::LabelId;
 use crate::inject::{Pending, Requests};
-
-/// Names that are listed.
-const LISTED_MAX: usize = 8;
 
 impl Core {
     /// Faults that were not injected, each with the reason.
@@ -129,23 +127,5 @@ fn suggest<'a>(target: &Target, names: impl Iterator<Item = &'a str>) -> String 
         Target::Named(name) => one_of(label::parts(name).0, names.into_iter()),
         Target::All(prefix) => one_of(prefix, names.into_iter()),
         _ => String::new(),
-    }
-}
-
-/// The names that are near this one, or else those that there are, if they are few.
-fn one_of<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
-    let near = did_you_mean(name, names.iter().copied());
-    if !near.is_empty() || names.is_empty() {
-        return near;
-    }
-    let listed: Vec<String> = names
-        .iter()
-        .take(LISTED_MAX)
-        .map(|it| format!("`{it}`"))
-        .collect();
-    match names.len().saturating_sub(LISTED_MAX) {
-        0 => format!(": there is {}", listed.join(", ")),
-        more => format!(": there is {} and {more} more", listed.join(", ")),
     }
 }

@@ -2,12 +2,15 @@
 //! `sim/seeded/suite` with it, and runs them. The sources of tokio come from cargo's registry.
 //! With `--in FOLDER` what is made stays in the folder, so that the next time is faster.
 
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use retake_core::outcome::OutcomeKind;
+use retake_core::planned::PlannedFault;
 use retake_seeded::child::{self, Event, Request};
 
 const SEEDS: u64 = 8;
@@ -163,6 +166,7 @@ fn try_in(version: &str, folder: &Path) -> Result<()> {
         runs += tried.map_err(|problem| format!("{name}: {problem}"))?;
     }
     compare(&said)?;
+    runs += faults::try_all(&program, folder)?;
     has_names(&build(&project, &tokio, Build::Unstable)?, folder)?;
     is_as_without_a_seed(&build(&project, &tokio, Build::Elsewhere)?)?;
     let name = locked.file_name().unwrap_or_default().display().to_string();
@@ -177,7 +181,7 @@ fn make_project(version: &str, project: &Path) -> Result<()> {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite");
     let source = project.join("src");
     fs::create_dir_all(&source).map_err(|error| error.to_string())?;
-    for file in ["lib.rs", "deadlocks.rs"] {
+    for file in ["lib.rs", "deadlocks.rs", "faults.rs"] {
         let copied = fs::copy(suite.join("src").join(file), source.join(file));
         copied.map_err(|error| error.to_string())?;
     }
@@ -378,6 +382,7 @@ fn says(
         let program = Program {
             executable: program,
             backtrace,
+            faults: Vec::new(),
         };
         let (first, events) = program.run(folder, name, 0, "fifo")?;
         let (_, again) = program.run(folder, name, 0, "fifo")?;
@@ -439,6 +444,7 @@ fn run(
     let program = Program {
         executable: program,
         backtrace: "0",
+        faults: Vec::new(),
     };
     program.run(folder, name, seed, strategy)
 }
@@ -447,6 +453,7 @@ struct Program<'a> {
     executable: &'a Path,
     /// The value of `RUST_BACKTRACE`.
     backtrace: &'a str,
+    faults: Vec<PlannedFault>,
 }
 
 impl Program<'_> {
@@ -461,6 +468,7 @@ impl Program<'_> {
             seed,
             strategy: strategy.to_owned(),
             step_limit: 100_000,
+            faults: self.faults.clone(),
             records: true,
             answer: folder.join("answer"),
             ..Request::default()

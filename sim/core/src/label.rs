@@ -1,4 +1,5 @@
-//! Names for tasks that have none: from the type of the future and the place of the spawn.
+//! Labels of tasks: what people mean by one, and names for tasks that have none, from the type of
+//! the future and the place of the spawn.
 //!
 //! `my_crate::tests::it_works::{{closure}}::{{closure}}`, spawned in line 12, is `it_works:12`;
 //! a named `async fn run` is `run`; an actor of ractor is called by its own type.
@@ -6,8 +7,44 @@
 /// What rustc calls closures, and the bodies of `async` functions and blocks.
 const CLOSURE: &str = "{{closure}}";
 
+/// The name and the number at the end of a text that has one.
+#[must_use]
+pub fn numbered(text: &str) -> Option<(&str, u32)> {
+    let (name, number) = text.rsplit_once('#')?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
+    let number = number.parse().ok().filter(|_| is_number)?;
+    Some((name, number))
+}
+
+/// Whether somebody who writes `text` can mean this incarnation of this name: text without a
+/// number means all of them, and a text is a name first.
+#[must_use]
+pub fn is_meant(name: &str, incarnation: u32, text: &str) -> bool {
+    name == text || numbered(text) == Some((name, incarnation))
+}
+
+/// The label of a task that was spawned with this name, which is empty without one, by the type of
+/// its future and the place of the spawn.
+#[must_use]
+pub fn of_spawn(name: &str, type_name: &str, file: &str, line: u32) -> String {
+    if !name.is_empty() {
+        return name.to_owned();
+    }
+    match is_place(file) {
+        true => of_task(type_name, file, line),
+        false => of_task(type_name, "", 0),
+    }
+}
+
+/// Whether this file is one of the user's sources: a copy of tokio is not.
+#[must_use]
+pub fn is_place(file: &str) -> bool {
+    !file.is_empty() && !file.contains("/retake/tokio-")
+}
+
 /// The label of a task: its future's type, and where it was spawned.
-pub(crate) fn of_task(type_name: &str, file: &str, line: u32) -> String {
+#[must_use]
+pub fn of_task(type_name: &str, file: &str, line: u32) -> String {
     match of_future(type_name) {
         Some(Named { name, is_inner }) if is_inner && line > 0 => format!("{name}:{line}"),
         Some(Named { name, .. }) => name,
@@ -17,7 +54,8 @@ pub(crate) fn of_task(type_name: &str, file: &str, line: u32) -> String {
 
 /// The label of a thread: by its own name, or by the future that it blocks on. Rust's test harness
 /// names the thread of a test after the test.
-pub(crate) fn of_thread(name: &str, main: Option<&str>) -> String {
+#[must_use]
+pub fn of_thread(name: &str, main: Option<&str>) -> String {
     let own = last_segment(name);
     if !own.is_empty() {
         return own.to_owned();
@@ -27,7 +65,8 @@ pub(crate) fn of_thread(name: &str, main: Option<&str>) -> String {
 }
 
 /// A type without the modules of its paths: `Vec<Job>` for `alloc::vec::Vec<my_crate::Job>`.
-pub(crate) fn short_type(name: &str) -> String {
+#[must_use]
+pub fn short_type(name: &str) -> String {
     let mut short = String::new();
     let mut word = String::new();
     for c in name.chars() {
@@ -77,9 +116,8 @@ fn of_future(type_name: &str) -> Option<Named> {
     let last = segments.last()?;
     // A wrapper: what is inside has the name.
     for parameter in parameters(last) {
-        if parameter.contains(CLOSURE)
-            && let Some(named) = of_future(parameter)
-        {
+        let inner = parameter.contains(CLOSURE).then(|| of_future(parameter));
+        if let Some(named) = inner.flatten() {
             return Some(named);
         }
     }

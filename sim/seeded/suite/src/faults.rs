@@ -1,0 +1,167 @@
+//! Programs to which faults happen: each shows what it sees of them, and so passes without any.
+
+use std::rc::Rc;
+use std::cell::Cell;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{self, JoinError};
+use tokio::time::{interval, sleep};
+
+use crate::show;
+
+fn how(ended: &Result<u32, JoinError>) -> String {
+    match ended {
+        Ok(number) => number.to_string(),
+        Err(error) if error.is_cancelled() => "cancelled".to_owned(),
+        Err(_) => "panicked".to_owned(),
+    }
+}
+
+/// What has passed, in whole seconds: what programs do takes some steps.
+fn seconds(start: Instant) -> u64 {
+    (start.elapsed() + Duration::from_millis(100)).as_secs()
+}
+
+/// Says that it is dropped.
+struct Guard(Option<oneshot::Sender<&'static str>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(sender) = self.0.take() {
+            let _ = sender.send("dropped");
+        }
+    }
+}
+
+async fn waits(guard: Guard) -> u32 {
+    sleep(Duration::from_secs(10)).await;
+    drop(guard);
+    sleep(Duration::from_secs(1)).await;
+    7
+}
+
+#[tokio::test]
+async fn a_task_is_killed() {
+    let (sender, receiver) = oneshot::channel();
+    let task = tokio::spawn(waits(Guard(Some(sender))));
+    let start = Instant::now();
+    let said = receiver.await.unwrap();
+    show(&(said, seconds(start), how(&task.await)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_of_several_threads_is_killed() {
+    let (sender, receiver) = oneshot::channel();
+    let task = tokio::spawn(waits(Guard(Some(sender))));
+    let start = Instant::now();
+    let said = receiver.await.unwrap();
+    show(&(said, seconds(start), how(&task.await)));
+}
+
+async fn local(seen: Rc<Cell<u32>>) -> u32 {
+    for _ in 0..10 {
+        sleep(Duration::from_secs(1)).await;
+        seen.set(seen.get() + 1);
+    }
+    seen.get()
+}
+
+#[tokio::test]
+async fn a_task_of_a_local_set_is_killed() {
+    let seen = Rc::new(Cell::new(0));
+    let set = task::LocalSet::new();
+    let task = set.spawn_local(local(Rc::clone(&seen)));
+    let ended = set.run_until(task).await;
+    show(&(seen.get(), how(&ended)));
+}
+
+async fn counts(mut numbers: mpsc::UnboundedReceiver<u32>) -> u32 {
+    let mut sum = 0;
+    while let Some(number) = numbers.recv().await {
+        sum += number;
+    }
+    sum
+}
+
+#[tokio::test]
+async fn a_task_panics() {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let task = tokio::spawn(counts(receiver));
+    sleep(Duration::from_secs(1)).await;
+    let was_there = sender.send(3).is_ok();
+    sleep(Duration::from_secs(1)).await;
+    let is_there = sender.send(4).is_ok();
+    drop(sender);
+    show(&(was_there, is_there, how(&task.await)));
+}
+
+async fn passes(start: Instant, times: u32) -> u32 {
+    for _ in 0..times {
+        task::yield_now().await;
+    }
+    seconds(start) as u32
+}
+
+#[tokio::test]
+async fn a_task_does_not_run_for_a_time() {
+    let start = Instant::now();
+    let task = tokio::spawn(passes(start, 3));
+    let other = tokio::spawn(async move { passes(start, 3).await });
+    let ended = (how(&task.await), how(&other.await));
+    show(&ended);
+}
+
+#[tokio::test]
+async fn nothing_runs_for_a_time() {
+    let start = Instant::now();
+    let mut ticks = interval(Duration::from_secs(1));
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        ticks.tick().await;
+        times.push(seconds(start));
+    }
+    show(&times);
+}
+
+#[tokio::test]
+async fn timers_fire_late() {
+    let start = Instant::now();
+    let mut late = 0;
+    for number in 1..=20 {
+        sleep(Duration::from_millis(100)).await;
+        late = late.max(start.elapsed().as_millis() as u64 / number - 100);
+    }
+    show(&(late > 5));
+}
+
+#[tokio::test]
+async fn timers_fire_together() {
+    let start = Instant::now();
+    sleep(Duration::from_millis(300)).await;
+    let first = seconds(start);
+    std::thread::sleep(Duration::from_millis(300));
+    show(&(first, seconds(start)));
+}
+
+#[tokio::test]
+async fn the_wall_clock_is_wrong() {
+    let (start, wall) = (Instant::now(), SystemTime::now());
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        sleep(Duration::from_secs(1)).await;
+        let ahead = match SystemTime::now().duration_since(wall) {
+            Ok(passed) => passed.as_secs() as i64,
+            Err(error) => -(error.duration().as_secs() as i64),
+        };
+        seen.push((seconds(start), ahead));
+    }
+    show(&seen);
+}
+
+#[tokio::test]
+async fn what_lasts_ends() {
+    let start = Instant::now();
+    let task = tokio::spawn(passes(start, 3));
+    show(&how(&task.await));
+}
