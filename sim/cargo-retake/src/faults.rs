@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use retake_sim::plan::FaultPlan;
 use retake_sim::{Fault, Target};
 use retake_traces::fault::swarm::SwarmKind;
-use retake_traces::fault::{Effect, Moment};
+use retake_traces::fault::{DiskFailureKind, Effect, Moment, PacketChange};
 use retake_traces::one_of;
-use retake_traces::record::StepKind;
 
 use crate::answer::Answer;
 use crate::error::Error;
@@ -21,7 +20,7 @@ const USUAL: &[&str] = &[
     "delay", "swizzle", "slow", "pause", "timers", "clock", "load", "buggify",
 ];
 /// Kinds that it draws if a plan asks for them.
-const ON_REQUEST: &[&str] = &["kill", "kill_awaiting", "panic", "service"];
+const ON_REQUEST: &[&str] = &["kill", "kill_awaiting", "panic", "service", "disk"];
 
 /// One fault of a command line.
 ///
@@ -78,28 +77,29 @@ pub(crate) fn check(fault: &Fault) -> Result<(), String> {
 fn why_not(fault: &Fault) -> Option<&'static str> {
     const SUPERVISORS: &str = "who supervises whom is not known in a whole program: write the \
                                label of a task, `PREFIX*` for several, or `*`";
-    const GATES: &str = "a whole program's tasks have no callbacks: `kill NAME` and \
-                         `panic NAME` affect tasks; for actors there is `#[retake_sim::test]`";
-    const NETWORK: &str = "packets of real sockets cannot be changed: for these faults there \
-                           is `retake_sim::net`, in a `#[retake_sim::test]`";
-    const DISK: &str = "files are real ones: for these faults there is `retake_sim::fs`, in a \
-                        `#[retake_sim::test]`";
+    const NAMES: &str = "names and starts of actors are not Retake's there: for this fault there is \
+                         `#[retake_sim::test]`";
+    const NETWORK: &str = "real sockets carry packets in their own order and time: there are \
+                           `reset * - *`, and `lose packets 5%` and `duplicate packets 5%` for \
+                           datagrams; for others there is `retake_sim::net`, in a \
+                           `#[retake_sim::test]`";
+    const HOSTS: &str = "a whole program has no hosts: write `* - *`, or leave the link out";
+    const CRASH: &str = "files are real ones, which lose nothing: there are `fail disk`, \
+                         `fill disk`, `shorten disk` and `corrupt disk`; for a crash there is \
+                         `retake_sim::fs`, in a `#[retake_sim::test]`";
     if fault.siblings > 0 || matches!(fault.target, Target::Child | Target::Supervised) {
         return Some(SUPERVISORS);
     }
-    let moment = fault.action.moment();
     match fault.action.effect() {
-        Effect::ChangePackets { .. } => Some(NETWORK),
-        Effect::BreakDisk { .. } => Some(DISK),
-        Effect::Panic if moment == Moment::Callback(StepKind::Handle) => None,
-        Effect::Stop
-        | Effect::Drain
-        | Effect::Panic
-        | Effect::Fail
-        | Effect::Lose
-        | Effect::Duplicate
-        | Effect::StartLate { .. }
-        | Effect::TakeName { .. } => Some(GATES),
+        Effect::ChangePackets { link, change, .. } => match change {
+            PacketChange::Reset | PacketChange::Lost | PacketChange::Twice => {
+                let has_host = link.is_some_and(|link| link.hosts().next().is_some());
+                has_host.then_some(HOSTS)
+            }
+            _ => Some(NETWORK),
+        },
+        Effect::BreakDisk { failure, .. } => (failure == DiskFailureKind::Crash).then_some(CRASH),
+        Effect::StartLate { .. } | Effect::TakeName { .. } => Some(NAMES),
         _ => None,
     }
 }
@@ -130,11 +130,18 @@ fn why_missed(fault: &Fault, answer: &Answer) -> String {
         }
         _ => match fault.action.moment() {
             Moment::Await => "it awaited nothing from then on".to_owned(),
-            Moment::Callback(_) => "it was not polled from then on".to_owned(),
+            Moment::Callback(_) | Moment::Start => {
+                "no such callback ran from then on: those of actors have `#[retake::simulated]`"
+                    .to_owned()
+            }
             Moment::Place => "that place was not reached from then on".to_owned(),
-            Moment::Request => "it affected no request from then on".to_owned(),
+            Moment::Request | Moment::Packet => {
+                "it affected no request, file or socket from then on".to_owned()
+            }
             _ if fault.action.ends_an_actor() => {
-                "no such task was alive then: a thread cannot be killed".to_owned()
+                "no such task was alive then; threads cannot be killed, and actors only be stopped \
+                 that have `#[retake::simulated]`"
+                    .to_owned()
             }
             Moment::Run => "the run ended before".to_owned(),
             _ => "no such task was alive then".to_owned(),
@@ -156,16 +163,27 @@ mod tests {
             "clock -60s @1s",
             "heal @2s within 5s",
             "break ledger quota rate 5% @1s until 2s",
+            "fail disk log writes rate 5% @1s",
+            "fill disk @1s until 2s",
+            "reset * - * @1s",
+            "stop ledger @1s",
+            "panic ledger in post_stop @1s",
+            "lose packets 5% @1s",
         ] {
             assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
         }
         for (text, expected) in [
             ("kill *supervised @1s", "write the label of a task"),
             ("kill pay with 2 siblings @1s", "`PREFIX*` for several"),
-            ("stop pay @1s", "have no callbacks"),
-            ("panic pay in post_stop @1s", "have no callbacks"),
+            (
+                "slow pay in pre_start by 5ms @1s",
+                "names and starts of actors",
+            ),
             ("squat pay @1s until 2s", "`#[retake_sim::test]`"),
-            ("lose packets 5% @1s", "`retake_sim::net`"),
+            ("cut * - * @1s", "`retake_sim::net`"),
+            ("delay packets by 5ms @1s", "in their own order and time"),
+            ("reset client - * @1s", "has no hosts"),
+            ("crash disk @1s", "`retake_sim::fs`"),
             ("kil pay @1s", "did you mean `kill`?"),
         ] {
             let error = parse(text).unwrap_err();
@@ -191,6 +209,18 @@ mod tests {
         let expected = "buggify clock coalesce delay heal late load pause slow";
         assert_eq!(verbs.join(" "), expected);
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("disk.toml");
+        std::fs::write(&file, "[swarm]\nkinds = [\"disk\", \"kill\"]\n").unwrap();
+        let disk = plan(&file.display().to_string(), &[]).unwrap();
+        let drawn = (0..300).flat_map(|seed| disk.draw(seed, plain));
+        let verbs: BTreeSet<&str> = drawn
+            .inspect(|fault| assert_eq!(check(fault), Ok(()), "{fault}"))
+            .map(|fault| fault.action.verb())
+            .collect();
+        assert!(
+            verbs.contains("fill disk") && verbs.contains("kill"),
+            "{verbs:?}"
+        );
         let file = folder.path().join("plan.toml");
         let name = file.display().to_string();
         for (text, expected) in [
@@ -198,7 +228,7 @@ mod tests {
                 "[swarm]\nkinds = [\"squat\"]\n",
                 "draws no `squat` for a whole program; it draws",
             ),
-            ("faults = [\"stop a @1s\"]\n", "have no callbacks"),
+            ("faults = [\"crash disk @1s\"]\n", "`retake_sim::fs`"),
             (
                 "faults = [\"stop a\"]\n",
                 "`@` with a step or time is missing",

@@ -176,7 +176,7 @@ impl<'a> Recorder<'a> {
     /// A fault was injected: before the next step, or in the last one.
     pub(crate) fn fault(&mut self, injected: Injected, moment: Moment) {
         let is_of_step = match moment {
-            Moment::Place | Moment::Request => true,
+            Moment::Place | Moment::Request | Moment::Packet => true,
             // Each place at which something misbehaves.
             _ => injected.action.moment() == Moment::Place,
         };

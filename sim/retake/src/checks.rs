@@ -137,7 +137,7 @@ pub fn buggify(site: &'static str) -> bool {
 /// ```
 #[must_use]
 pub fn service(name: &str) -> Option<ServiceFailure> {
-    engine::with(|engine| engine.service(name)).flatten()
+    engine::simulating(|engine| engine.service(name)).flatten()
 }
 
 /// How this operation on the disk of that name fails on purpose, if it does:
@@ -166,7 +166,7 @@ pub async fn eventually<F: Future>(what: &str, within: Duration, future: F) -> O
 /// smallest load that fails, or more where a fault asks for it. At least 1.
 #[must_use]
 pub fn workload(full: u32) -> u32 {
-    engine::with(|engine| engine.workload(full))
+    engine::simulating(|engine| engine.workload(full))
         .unwrap_or(full)
         .max(1)
 }

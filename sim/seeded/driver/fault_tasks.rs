@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::core::fault::{Effect, Moment};
+use super::core::step::StepKind;
+use super::fault_gates::{self, Order};
 use super::faults::Progress;
 use super::kernel::{Kernel, me, with};
 use super::record::Tag;
@@ -10,16 +12,17 @@ use super::state::What;
 use super::waits;
 
 /// What a panic says that a fault has let happen, as in other simulations of Retake.
-const PANIC: &str = "injected panic";
+pub(super) const PANIC: &str = "injected panic";
 
 /// The address of the header of the task that is cancelled in the turn that begins; 0 for none.
 static CANCELLED: AtomicUsize = AtomicUsize::new(0);
 /// tokio's number of the task that panics when it is polled next, plus 1; 0 for none.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Cancel the task whose turn begins, if a fault kills it.
+/// Cancel the task whose turn begins, if a fault kills it, or end its actor.
 #[inline]
 pub(crate) fn cancels() {
+    fault_gates::carry_out();
     if CANCELLED.load(Ordering::Relaxed) != 0 {
         let header = CANCELLED.swap(0, Ordering::Relaxed);
         // SAFETY: it was found in the choice that has led to this turn, so it has not ended.
@@ -59,10 +62,21 @@ impl Kernel {
             (What::Nothing, _) => false,
             (_, Effect::Delay { .. } | Effect::Slow { .. }) => true,
             (What::Task { .. }, Effect::Kill | Effect::Panic) => {
-                entity.header != 0 && !self.faults.kills.contains(&entity.serial)
+                let is_killed = self.faults.kills.contains(&entity.serial);
+                entity.header != 0 && !is_killed && !self.is_ordered(entity.serial)
+            }
+            (What::Task { .. }, Effect::Stop | Effect::Drain) => {
+                self.faults.gated.contains(&entity.serial) && !self.is_ordered(entity.serial)
+            }
+            (What::Task { .. }, Effect::Fail | Effect::Lose | Effect::Duplicate) => {
+                self.faults.gated.contains(&entity.serial)
             }
             _ => false,
         }
+    }
+
+    fn is_ordered(&self, serial: u32) -> bool {
+        self.faults.orders.contains_key(&serial)
     }
 
     pub(super) fn inject_into_slot(&mut self, place: usize, slot: u32) -> bool {
@@ -73,13 +87,16 @@ impl Kernel {
             return false;
         }
         match effect {
+            Effect::Kill if self.faults.gated.contains(&serial) => self.order(slot, Order::Kill),
             Effect::Kill => self.kill(slot),
+            Effect::Stop => self.order(slot, Order::Stop),
+            Effect::Drain => self.order(slot, Order::Drain),
             Effect::Delay { until_ns } => self.delay(slot, until_ns),
             Effect::Slow { by_ns, until_ns } => {
                 self.faults.slows.insert(serial, (by_ns, until_ns));
                 self.faults.has_delays = true;
             }
-            Effect::Panic => {
+            Effect::Panic | Effect::Fail | Effect::Lose | Effect::Duplicate => {
                 self.faults.planned[place].progress = Progress::Armed(serial);
                 self.faults.is_armed = true;
                 return false;
@@ -99,13 +116,19 @@ impl Kernel {
 
     /// Cancel a task, as its handle does: in its next turn it is dropped where it waits.
     fn kill(&mut self, slot: u32) {
+        let serial = self.entities[slot as usize].serial;
+        self.faults.kills.insert(serial);
+        self.faults.is_armed = true;
+        self.make_run(slot);
+    }
+
+    /// It has a turn as soon as it is chosen, whether or not it has something to do.
+    pub(super) fn make_run(&mut self, slot: u32) {
         let entity = &self.entities[slot as usize];
         let What::Task { runtime } = entity.what else {
             return;
         };
         let (serial, header) = (entity.serial, entity.header);
-        self.faults.kills.insert(serial);
-        self.faults.is_armed = true;
         // It ends now, whatever it was to wait for.
         self.faults.delays.remove(&serial);
         self.faults.slows.remove(&serial);
@@ -125,9 +148,15 @@ impl Kernel {
         let id = self.abouts[slot as usize].id;
         if self.faults.kills.remove(&serial) {
             CANCELLED.store(header, Ordering::Relaxed);
-        } else {
+        } else if let Some(order) = self.faults.orders.remove(&serial) {
+            fault_gates::set_order(serial, order);
+        } else if !self.faults.gated.contains(&serial) {
             let mut planned = self.faults.planned.iter();
-            let armed = planned.position(|it| it.progress == Progress::Armed(serial));
+            let armed = planned.position(|it| {
+                // Callbacks are those of actors with gates.
+                it.progress == Progress::Armed(serial)
+                    && it.fault.moment == Moment::Callback(StepKind::Handle)
+            });
             if let Some(place) = armed {
                 self.note_injected(place, serial, "");
                 PANICS.store(id.wrapping_add(1), Ordering::Relaxed);

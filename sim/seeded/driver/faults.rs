@@ -12,6 +12,8 @@ use super::core::planned::PlannedFault;
 use super::core::random::Random;
 use super::core::service::Share;
 use super::core::time::nanos;
+use super::fault_files::{self, Folders};
+use super::fault_gates::Order;
 use super::fault_labels::Labels;
 use super::kernel::{Kernel, purpose};
 use super::record::Tag;
@@ -36,6 +38,16 @@ pub(super) struct Planned {
     pub(super) progress: Progress,
     /// It has had its first effect, and has others.
     pub(super) lasts: bool,
+}
+
+impl Planned {
+    /// Whether its time has come, if it is asked for where it could have its effect.
+    pub(super) fn has_come(&self, steps: u64, now_ns: u64) -> bool {
+        match self.fault.when {
+            When::Step(at) => at <= steps,
+            When::At(time) => nanos(time) <= now_ns,
+        }
+    }
 }
 
 /// A wall clock that is wrong.
@@ -66,6 +78,10 @@ pub(super) struct Faults {
     pub(super) releases: BTreeSet<(u64, u32, u32)>,
     /// Tasks that are cancelled in their next turn.
     pub(super) kills: BTreeSet<u32>,
+    /// Actors that are ended in their next turn.
+    pub(super) orders: BTreeMap<u32, Order>,
+    /// Actors whose callbacks have gates.
+    pub(super) gated: BTreeSet<u32>,
     /// Something happens to some task in its next turn.
     pub(super) is_armed: bool,
     pub(super) paused_until_ns: u64,
@@ -81,6 +97,8 @@ pub(super) struct Faults {
     pub(super) requests: BTreeMap<String, u64>,
     /// When the program has to have ended, and how long after the heal that is.
     pub(super) liveness: Option<(u64, u64)>,
+    /// Where the files are that faults are about.
+    pub(super) folders: Folders,
     /// Draws of what is not asked for by name.
     pub(super) jitter: ChaCha8,
 }
@@ -92,6 +110,11 @@ impl Faults {
             progress: Progress::Waiting,
             lasts: false,
         });
+        fault_files::plan(planned.clone().map(|it| it.fault.effect));
+        let folders = match fault_files::are_planned() {
+            true => Folders::of_process(),
+            false => Folders::default(),
+        };
         let mut faults = Self {
             planned: planned.collect(),
             next_step: NEVER,
@@ -103,6 +126,8 @@ impl Faults {
             held: BTreeSet::new(),
             releases: BTreeSet::new(),
             kills: BTreeSet::new(),
+            orders: BTreeMap::new(),
+            gated: BTreeSet::new(),
             is_armed: false,
             paused_until_ns: 0,
             late: (0, 0),
@@ -113,6 +138,7 @@ impl Faults {
             buggify: None,
             requests: BTreeMap::new(),
             liveness: None,
+            folders,
             jitter: ChaCha8::new(seed, purpose::FAULT),
         };
         faults.plan_next();
@@ -156,7 +182,7 @@ impl Faults {
     pub(super) fn find_armed(&mut self) {
         let mut planned = self.planned.iter();
         let is_armed = planned.any(|it| matches!(it.progress, Progress::Armed(_)));
-        self.is_armed = is_armed || !self.kills.is_empty();
+        self.is_armed = is_armed || !self.kills.is_empty() || !self.orders.is_empty();
     }
 }
 
@@ -301,10 +327,7 @@ impl Kernel {
     pub(super) fn is_in_force(&self, place: usize, until_ns: Option<u64>) -> bool {
         let planned = &self.faults.planned[place];
         let is_over = until_ns.is_some_and(|until_ns| until_ns <= self.now_ns);
-        let has_come = match planned.fault.when {
-            When::Step(at) => at <= self.steps,
-            When::At(time) => nanos(time) <= self.now_ns,
-        };
+        let has_come = planned.has_come(self.steps, self.now_ns);
         !is_over && (planned.lasts || (planned.progress != Progress::Over && has_come))
     }
 

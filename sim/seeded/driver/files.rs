@@ -1,7 +1,9 @@
-//! Functions of the C library that wait for a descriptor.
+//! Functions of the C library that read and write, or wait for a descriptor.
 
 use std::ffi::{c_int, c_void};
 
+use super::core::disk::DiskOperation;
+use super::fault_files::{self, Wrong};
 use super::flags;
 use super::kernel::{me, with};
 use super::state::Wait;
@@ -13,6 +15,15 @@ use super::weak::weak;
 weak! {
     "epoll_wait" retake_seeded_epoll_wait,
     "write" retake_seeded_write,
+    "send" retake_seeded_send,
+    "sendto" retake_seeded_sendto,
+    "writev" retake_seeded_writev,
+    "pread" retake_seeded_pread64,
+    "pread64" retake_seeded_pread64,
+    "pwrite" retake_seeded_pwrite64,
+    "pwrite64" retake_seeded_pwrite64,
+    "fsync" retake_seeded_fsync,
+    "fdatasync" retake_seeded_fdatasync,
     "read" retake_seeded_read,
     "recv" retake_seeded_recv,
     "recvfrom" retake_seeded_recvfrom,
@@ -89,17 +100,150 @@ fn read(result: isize) -> isize {
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_read(file: c_int, memory: *mut c_void, size: usize) -> isize {
     wait_for_input(file);
-    let arguments = [file as usize, memory as usize, size, 0, 0, 0];
-    // SAFETY: as the caller promises.
-    read(unsafe { sys::call(number::READ, arguments) })
+    let call = |size: usize| {
+        let arguments = [file as usize, memory as usize, size, 0, 0, 0];
+        // SAFETY: as the caller promises.
+        unsafe { sys::call(number::READ, arguments) }
+    };
+    read(match fault_files::are_planned() {
+        // SAFETY: as the caller promises.
+        true => unsafe { fault_files::read(file, memory, size, call) },
+        false => call(size),
+    })
 }
 
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_write(file: c_int, memory: *const c_void, size: usize) -> isize {
     flags::writes_once_more();
-    let arguments = [file as usize, memory as usize, size, 0, 0, 0];
+    write(file, size, |size| {
+        let arguments = [file as usize, memory as usize, size, 0, 0, 0];
+        // SAFETY: as the caller promises.
+        unsafe { sys::call(number::WRITE, arguments) }
+    })
+}
+
+/// Write or send, with what faults say of it.
+fn write(file: c_int, size: usize, call: impl FnMut(usize) -> isize) -> isize {
+    let mut call = call;
+    answer(match fault_files::are_planned() {
+        true => fault_files::write(file, size, call),
+        false => call(size),
+    }) as isize
+}
+
+#[no_mangle]
+unsafe extern "C" fn retake_seeded_send(
+    file: c_int,
+    memory: *const c_void,
+    size: usize,
+    flags: c_int,
+) -> isize {
     // SAFETY: as the caller promises.
-    answer(unsafe { sys::call(number::WRITE, arguments) }) as isize
+    unsafe { retake_seeded_sendto(file, memory, size, flags, std::ptr::null(), 0) }
+}
+
+#[no_mangle]
+unsafe extern "C" fn retake_seeded_sendto(
+    file: c_int,
+    memory: *const c_void,
+    size: usize,
+    flags: c_int,
+    address: *const c_void,
+    length: u32,
+) -> isize {
+    write(file, size, |size| {
+        let (memory, address) = (memory as usize, address as usize);
+        let arguments = [file as usize, memory, size, flags as usize, address, length as usize];
+        // SAFETY: as the caller promises.
+        unsafe { sys::call(number::SENDTO, arguments) }
+    })
+}
+
+#[no_mangle]
+unsafe extern "C" fn retake_seeded_writev(
+    file: c_int,
+    parts: *const [usize; 2],
+    count: c_int,
+) -> isize {
+    flags::writes_once_more();
+    let parts_of = || {
+        // SAFETY: the caller promises that there are so many.
+        unsafe { std::slice::from_raw_parts(parts, usize::try_from(count).unwrap_or(0)) }
+    };
+    let size = match fault_files::are_planned() {
+        true => parts_of().iter().map(|[_, length]| length).sum(),
+        false => 0,
+    };
+    write(file, size, |part| {
+        let first = || parts_of().iter().find(|[_, length]| *length > 0);
+        match first().filter(|_| part < size) {
+            // A part of them is a part of the first one.
+            Some([memory, length]) => {
+                let arguments = [file as usize, *memory, part.min(*length), 0, 0, 0];
+                // SAFETY: as the caller promises.
+                unsafe { sys::call(number::WRITE, arguments) }
+            }
+            None => {
+                let arguments = [file as usize, parts as usize, count as usize, 0, 0, 0];
+                // SAFETY: as the caller promises.
+                unsafe { sys::call(number::WRITEV, arguments) }
+            }
+        }
+    })
+}
+
+#[no_mangle]
+unsafe extern "C" fn retake_seeded_pread64(
+    file: c_int,
+    memory: *mut c_void,
+    size: usize,
+    offset: i64,
+) -> isize {
+    let call = |size: usize| {
+        let arguments = [file as usize, memory as usize, size, offset as usize, 0, 0];
+        // SAFETY: as the caller promises.
+        unsafe { sys::call(number::PREAD64, arguments) }
+    };
+    answer(match fault_files::are_planned() {
+        // SAFETY: as the caller promises.
+        true => unsafe { fault_files::read(file, memory, size, call) },
+        false => call(size),
+    }) as isize
+}
+
+#[no_mangle]
+unsafe extern "C" fn retake_seeded_pwrite64(
+    file: c_int,
+    memory: *const c_void,
+    size: usize,
+    offset: i64,
+) -> isize {
+    write(file, size, |size| {
+        let arguments = [file as usize, memory as usize, size, offset as usize, 0, 0];
+        // SAFETY: as the caller promises.
+        unsafe { sys::call(number::PWRITE64, arguments) }
+    })
+}
+
+/// Make what was written durable, with what faults say of it.
+fn sync(file: c_int, number: i64) -> c_int {
+    if fault_files::are_planned() {
+        if let Some(Wrong::Error(error)) = fault_files::wrong(file, DiskOperation::Sync, 0) {
+            return sys::fail(error);
+        }
+    }
+    // SAFETY: the call reads and writes no memory.
+    answer(unsafe { sys::call(number, [file as usize, 0, 0, 0, 0, 0]) }) as c_int
+}
+
+#[no_mangle]
+extern "C" fn retake_seeded_fsync(file: c_int) -> c_int {
+    sync(file, number::FSYNC)
+}
+
+#[no_mangle]
+extern "C" fn retake_seeded_fdatasync(file: c_int) -> c_int {
+    sync(file, number::FDATASYNC)
 }
 
 #[no_mangle]
@@ -135,6 +279,11 @@ unsafe extern "C" fn retake_seeded_recvfrom(
         address as usize,
         length as usize,
     ];
+    if fault_files::are_planned() {
+        if let Some(Wrong::Error(error)) = fault_files::wrong(file, DiskOperation::Read, size) {
+            return sys::fail(error) as isize;
+        }
+    }
     // SAFETY: as the caller promises.
     read(unsafe { sys::call(number::RECVFROM, arguments) })
 }

@@ -21,7 +21,6 @@ use super::settings::Settings;
 use super::state::{
     About, Deadlines, Entity, Host, Look, NO_SET, Runtime, Set, SetTurn, Thread, What,
 };
-use super::sys;
 use super::strategy::scheduler;
 
 /// Streams of random numbers, by purpose: the hashes of their names, see `sim/live`.
@@ -33,8 +32,6 @@ pub(super) mod purpose {
     pub(in super::super) const PREEMPT: u64 = 0xa38d_de67_9714_84f5;
 }
 
-/// The exit code of a run that the driver ends.
-const ENDED: i32 = 70;
 /// At the limit of steps it is said who took so many of the last ones.
 const LAST_TURNS: u64 = 1_000;
 /// How long a standstill lasts, in milliseconds, before nothing from outside is expected.
@@ -122,7 +119,7 @@ pub(super) fn start(settings: Settings) {
 pub(super) struct Kernel {
     pub(super) settings: Settings,
     scheduler: Box<dyn Scheduler>,
-    holds: Option<RecordedHolds>,
+    pub(super) holds: Option<RecordedHolds>,
     pub(super) runnable: Runnable,
     /// By slot.
     pub(super) entities: Vec<Entity>,
@@ -149,8 +146,8 @@ pub(super) struct Kernel {
     pub(super) steps: u64,
     /// Who took the last steps before the limit.
     pub(super) last_turns: Vec<u32>,
-    deviations: u64,
-    hash: u64,
+    pub(super) deviations: u64,
+    pub(super) hash: u64,
     /// Who took the last step, and in which slot.
     pub(super) current: u32,
     current_slot: u32,
@@ -169,7 +166,7 @@ pub(super) struct Kernel {
     writes_seen: u64,
     pub(super) faults: Faults,
     pub(super) record: Record,
-    is_finished: bool,
+    pub(super) is_finished: bool,
     /// The run has ended, and what waits is looked at.
     pub(super) look: Option<Look>,
 }
@@ -482,57 +479,6 @@ impl Kernel {
                 });
             }
         }
-    }
-
-    /// End the process, because the run cannot continue.
-    pub(super) fn end(&mut self, outcome: OutcomeKind, why: &str) -> ! {
-        self.record_end(outcome, why);
-        self.finish();
-        self.exit(outcome, why)
-    }
-
-    pub(super) fn record_end(&mut self, outcome: OutcomeKind, why: &str) {
-        self.record.event(Tag::Ended, |fields| {
-            fields.number(outcome as u64).text(why);
-        });
-    }
-
-    /// Say so, and end the process.
-    pub(super) fn exit(&self, outcome: OutcomeKind, why: &str) -> ! {
-        let text = format!("retake: {outcome} at step {}: {why}\n", self.steps);
-        sys::print_error(&text);
-        // SAFETY: what is left to do is nobody's: all other threads wait.
-        unsafe { sys::_exit(ENDED) }
-    }
-
-    /// Record what is known at the end only.
-    pub(super) fn finish(&mut self) {
-        self.finish_record();
-        self.record.unmute();
-        self.record.finish();
-    }
-
-    /// The same, without giving the file its length.
-    pub(super) fn finish_record(&mut self) {
-        if std::mem::replace(&mut self.is_finished, true) {
-            return;
-        }
-        let holds = self.holds.take().map(|holds| holds.holds());
-        for hold in holds.unwrap_or_default() {
-            let numbers = [hold.step.0, hold.step.1, hold.until.0, hold.until.1];
-            self.record.event(Tag::Hold, |fields| {
-                numbers.into_iter().for_each(|it| {
-                    fields.number(it.into());
-                });
-            });
-        }
-        let numbers = [self.steps, self.deviations, self.hash, self.now_ns];
-        self.record.event(Tag::Stats, |fields| {
-            numbers.into_iter().for_each(|it| {
-                fields.number(it);
-            });
-        });
-        self.record.mute();
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! `symbols` and `files` have the functions of the C library by which threads, waits, clocks, entropy
 //! and descriptors are reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
-//! choice, `strategy` what makes it, `process` the start and the end, `state` what it is made from, `faults` and the modules whose names begin with `fault_` what goes wrong on purpose, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
+//! choice, `strategy` what makes it, `process` the start and the end, `ends` how a run is ended, `state` what it is made from, `faults` and the modules whose names begin with `fault_` what goes wrong on purpose, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
 //! is the core of Retake, from which strategies come.
 //!
 //! On other systems than Linux with glibc, `stub` takes the place of all this: nothing is simulated.
@@ -40,6 +40,9 @@ macro_rules! elsewhere {
 }
 
 where_simulated! {
+    mod ends;
+    mod fault_files;
+    mod fault_gates;
     mod fault_labels;
     mod fault_run;
     mod fault_tasks;

@@ -36,7 +36,10 @@ pub(super) const FUTEX_WAKE_BITSET: c_int = 10;
 pub(super) const FUTEX_PRIVATE: c_int = 128;
 pub(super) const FUTEX_REALTIME: c_int = 256;
 
+pub(super) const EIO: c_int = 5;
 pub(super) const EAGAIN: c_int = 11;
+pub(super) const ENOSPC: c_int = 28;
+pub(super) const ECONNRESET: c_int = 104;
 pub(super) const EINVAL: c_int = 22;
 pub(super) const ETIMEDOUT: c_int = 110;
 pub(super) const ESRCH: c_int = 3;
@@ -58,6 +61,13 @@ pub(super) mod number {
     pub(in super::super) const READ: i64 = 0;
     pub(in super::super) const RECVFROM: i64 = 45;
     pub(in super::super) const ACCEPT4: i64 = 288;
+    pub(in super::super) const PREAD64: i64 = 17;
+    pub(in super::super) const PWRITE64: i64 = 18;
+    pub(in super::super) const WRITEV: i64 = 20;
+    pub(in super::super) const FSYNC: i64 = 74;
+    pub(in super::super) const FDATASYNC: i64 = 75;
+    pub(in super::super) const SENDTO: i64 = 44;
+    pub(in super::super) const FSTAT: i64 = 5;
     pub(in super::super) const FCNTL: i64 = 72;
     pub(in super::super) const SCHED_GETAFFINITY: i64 = 204;
 }
@@ -78,6 +88,13 @@ pub(super) mod number {
     pub(in super::super) const READ: i64 = 63;
     pub(in super::super) const RECVFROM: i64 = 207;
     pub(in super::super) const ACCEPT4: i64 = 242;
+    pub(in super::super) const PREAD64: i64 = 67;
+    pub(in super::super) const PWRITE64: i64 = 68;
+    pub(in super::super) const WRITEV: i64 = 66;
+    pub(in super::super) const FSYNC: i64 = 82;
+    pub(in super::super) const FDATASYNC: i64 = 83;
+    pub(in super::super) const SENDTO: i64 = 206;
+    pub(in super::super) const FSTAT: i64 = 80;
     pub(in super::super) const FCNTL: i64 = 25;
     pub(in super::super) const SCHED_GETAFFINITY: i64 = 123;
 }
@@ -143,6 +160,15 @@ unsafe extern "C" {
         offset: i64,
     ) -> *mut c_void;
     pub(super) fn ftruncate(file: c_int, length: i64) -> c_int;
+    fn getsockopt(
+        file: c_int,
+        level: c_int,
+        name: c_int,
+        value: *mut c_void,
+        length: *mut u32,
+    ) -> c_int;
+    fn connect(file: c_int, address: *const c_void, length: u32) -> c_int;
+    fn shutdown(file: c_int, how: c_int) -> c_int;
     pub(super) fn _exit(status: c_int) -> !;
 }
 
@@ -288,4 +314,47 @@ pub(super) fn is_blocking(file: c_int) -> bool {
     // SAFETY: the call reads and writes no memory.
     let flags = unsafe { call(number::FCNTL, [file as usize, GET_FLAGS, 0, 0, 0, 0]) };
     flags >= 0 && flags & NONBLOCK == 0
+}
+
+/// The kind and the permissions of what is behind a descriptor; 0 if there is nothing.
+pub(super) fn mode(file: c_int) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    const PLACE: usize = 6;
+    #[cfg(target_arch = "aarch64")]
+    const PLACE: usize = 4;
+    let mut answer = [0_u32; 64];
+    // SAFETY: the memory is longer than what the call writes.
+    let result = unsafe {
+        let memory = answer.as_mut_ptr() as usize;
+        call(number::FSTAT, [file as usize, memory, 0, 0, 0, 0])
+    };
+    if result == 0 { answer[PLACE] } else { 0 }
+}
+
+pub(super) const STREAM: c_int = 1;
+pub(super) const DATAGRAM: c_int = 2;
+
+/// The type of a socket; 0 of what is none.
+pub(super) fn socket_type(file: c_int) -> c_int {
+    const SOL_SOCKET: c_int = 1;
+    const SO_TYPE: c_int = 3;
+    let (mut value, mut length) = (0, std::mem::size_of::<c_int>() as u32);
+    let place: *mut c_int = &mut value;
+    // SAFETY: the places are valid, and the value has this length.
+    unsafe { getsockopt(file, SOL_SOCKET, SO_TYPE, place.cast(), &mut length) };
+    value
+}
+
+/// End a connection so that its other end is told that it was reset.
+pub(super) fn reset(file: c_int) {
+    const BOTH: c_int = 2;
+    // An address of no family.
+    let nowhere = [0_u8; 16];
+    // SAFETY: the address has this length.
+    unsafe {
+        if connect(file, nowhere.as_ptr().cast(), nowhere.len() as u32) != 0 {
+            // One within the machine can only be shut down.
+            shutdown(file, BOTH);
+        }
+    }
 }

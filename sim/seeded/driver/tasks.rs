@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::panic::Location;
 
-use super::core::label;
 use super::core::outcome::OutcomeKind;
 use super::flags;
 use super::kernel::{Kernel, me, with};
@@ -156,11 +155,7 @@ impl Kernel {
                     .text(&about.name);
             });
         }
-        if self.faults.is_on() {
-            let (file, line) = about.place.map_or(("", 0), |it| (it.file(), it.line()));
-            let name = label::of_spawn(&about.name, about.type_name, file, line);
-            self.faults.labels.name(serial, name);
-        }
+        self.label_task(serial, &about);
         self.abouts[slot as usize] = about;
         slot
     }
@@ -328,13 +323,8 @@ pub(crate) fn blocks_on(type_name: &'static str, at: &'static Location<'static>)
     with(|kernel| {
         let slot = kernel.threads[me as usize].slot;
         let serial = kernel.entities[slot as usize].serial;
+        kernel.label_thread(slot, &name, type_name);
         let about = &mut kernel.abouts[slot as usize];
-        if kernel.faults.is_on() && about.place.is_none() && serial > 0 {
-            // The harness of tests has one thread for the test.
-            let own = if serial == 1 { &*name } else { "" };
-            let label = label::of_thread(own, Some(type_name));
-            kernel.faults.labels.name(serial, label);
-        }
         about.type_name = type_name;
         about.place = Some(at);
         about.name = name;

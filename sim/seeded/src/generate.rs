@@ -14,6 +14,9 @@ use crate::source::Source;
 pub const VERSIONS: RangeInclusive<u32> = 43..=54;
 
 const DRIVER_FILES: &[(&str, &str)] = &[
+    ("ends.rs", include_str!("../driver/ends.rs")),
+    ("fault_files.rs", include_str!("../driver/fault_files.rs")),
+    ("fault_gates.rs", include_str!("../driver/fault_gates.rs")),
     ("fault_labels.rs", include_str!("../driver/fault_labels.rs")),
     ("fault_run.rs", include_str!("../driver/fault_run.rs")),
     ("fault_tasks.rs", include_str!("../driver/fault_tasks.rs")),

@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::kinds::{Heal, RECIPES};
 use super::recipe::{Dice, Recipe};
-use super::{Fault, Target, When};
+use super::{Action, Fault, Target, When};
 use crate::near::did_you_mean;
 
 /// Recipes of all kinds.
@@ -164,7 +164,11 @@ impl Swarm {
         };
         let draw = |kind: SwarmKind, at: u64, below: &mut dyn FnMut(usize) -> usize| {
             let mut dice = Dice::new(child.clone(), at, plain.time * 2 / 3, below);
-            (kind.0.draw)(&mut dice)
+            let mut faults = (kind.0.draw)(&mut dice);
+            // The files of a whole program are real ones.
+            let is_crash = |fault: &Fault| matches!(fault.action, Action::CrashDisk(_));
+            faults.retain(|fault| !self.whole_program || !is_crash(fault));
+            faults
         };
         for kind in once {
             // From no stream: there is nothing to draw.

@@ -6,11 +6,15 @@
 //! program was built with it.
 #![allow(unsafe_code, reason = "calls functions of C by their address")]
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use ractor::{ActorCell, SupervisionEvent};
+use retake_core::service::ServiceFailure;
 
-use super::contract::{Engine, StepEnd, TaskId, Ticket, TimerId, Turn, Wants};
+use super::contract::{Engine, StepEnd, StepKind, TaskId, Ticket, TimerId, Turn, Wants};
 use crate::live;
 use crate::names::short_name_of;
 
@@ -19,6 +23,14 @@ crate::linked_functions! {
     fn records_texts = "retake_seeded_records_texts" as extern "C" fn() -> bool;
     fn text = "retake_seeded_text" as unsafe extern "C" fn(u32, *const u8, usize);
     fn violated = "retake_seeded_violated" as unsafe extern "C" fn(*const u8, usize);
+    fn ends_actors = "retake_seeded_ends_actors" as extern "C" fn(extern "C" fn(u32, u32));
+    fn is_actor = "retake_seeded_is_actor" as unsafe extern "C" fn(*const u8, usize) -> u32;
+    fn callback = "retake_seeded_callback" as extern "C" fn(u32) -> u32;
+    fn starts = "retake_seeded_starts" as unsafe extern "C" fn(*const u8, usize) -> u32;
+    fn copies = "retake_seeded_copies" as extern "C" fn(bool) -> bool;
+    fn misbehaves = "retake_seeded_misbehaves" as unsafe extern "C" fn(*const u8, usize) -> bool;
+    fn load = "retake_seeded_load" as extern "C" fn(u32) -> u32;
+    fn service = "retake_seeded_service" as unsafe extern "C" fn(*const u8, usize, *mut u64) -> u32;
 }
 
 /// What a text is: `TextKind` of `sim/seeded` has these numbers.
@@ -37,6 +49,49 @@ fn record(kind: Kind, words: &str) {
     }
 }
 
+/// Actors that faults may end, by the numbers of their tasks. Empty where no fault is planned.
+static ACTORS: Mutex<BTreeMap<u32, ActorCell>> = Mutex::new(BTreeMap::new());
+
+/// The callback of an actor of this name begins: keep the actor, if a fault may end it.
+fn keep(actor: &ActorCell, name: &str) {
+    let Some(is_actor) = is_actor() else { return };
+    // SAFETY: it is a text of this length.
+    let number = unsafe { is_actor(name.as_ptr(), name.len()) };
+    if number == u32::MAX {
+        return;
+    }
+    let mut actors = ACTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    if actors.insert(number, actor.clone()).is_none()
+        && let Some(ends_actors) = ends_actors()
+    {
+        ends_actors(end_actor);
+    }
+}
+
+/// End an actor as a fault says: kill it, stop it after its present message, or after all that it has.
+extern "C" fn end_actor(number: u32, how: u32) {
+    let actors = ACTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let actor = actors.get(&number).cloned();
+    drop(actors);
+    let Some(actor) = actor else { return };
+    match how {
+        0 => actor.kill(),
+        1 => actor.stop(None),
+        // It has ended meanwhile.
+        _ => drop(actor.drain()),
+    }
+}
+
+/// What the driver says happens instead of a callback, by its number.
+fn turn_of(number: u32) -> Turn {
+    match number {
+        1 => Turn::Panic,
+        2 => Turn::Fail,
+        3 => Turn::Lose,
+        _ => Turn::Pass,
+    }
+}
+
 /// Whether the process is simulated as a whole, on this thread.
 #[inline]
 pub(super) fn is_on() -> bool {
@@ -49,18 +104,22 @@ pub(super) struct WholeProgram;
 
 impl Engine for WholeProgram {
     // Its first callback runs as a part of the step that starts the actor.
-    fn actor_starting(&self, _: &ActorCell, _: &'static str) -> TaskId {
-        TaskId(0)
+    // The number of it is that of what happens instead.
+    fn actor_starting(&self, actor: &ActorCell, type_name: &'static str) -> TaskId {
+        let name = actor.get_name();
+        let name = name.as_deref().unwrap_or(short_name_of(type_name));
+        // SAFETY: it is a text of this length.
+        let turn = starts().map_or(0, |starts| unsafe { starts(name.as_ptr(), name.len()) });
+        TaskId(turn)
     }
 
     fn actor_task(&self, actor: &ActorCell, type_name: &'static str) -> TaskId {
+        let name = actor.get_name();
+        let name = name.as_deref().unwrap_or(short_name_of(type_name));
         if self.wants().messages {
-            let name = actor.get_name();
-            record(
-                Kind::Name,
-                name.as_deref().unwrap_or(short_name_of(type_name)),
-            );
+            record(Kind::Name, name);
         }
+        keep(actor, name);
         TaskId(0)
     }
 
@@ -70,8 +129,27 @@ impl Engine for WholeProgram {
 
     fn task_gone(&self, _: TaskId) {}
 
-    fn poll(&self, _: &mut Ticket, _: &Waker) -> Turn {
-        Turn::Pass
+    // A callback that begins may go wrong.
+    fn poll(&self, ticket: &mut Ticket, _: &Waker) -> Turn {
+        if std::mem::replace(&mut ticket.waiting, true) {
+            return Turn::Pass;
+        }
+        match ticket.part {
+            StepKind::PreStart => turn_of(ticket.task.0),
+            StepKind::Task | StepKind::Resume => Turn::Pass,
+            part => turn_of(callback().map_or(0, |callback| callback(part as u32))),
+        }
+    }
+
+    fn copies_message(&self, _: TaskId) -> bool {
+        copies().is_some_and(|copies| copies(false))
+    }
+
+    // It is sent before the one that is handled now.
+    fn keep_copy(&self, _: TaskId, send: Box<dyn FnOnce()>) {
+        if copies().is_some_and(|copies| copies(true)) {
+            send();
+        }
     }
 
     fn end_step(&self, _: &Ticket, _: StepEnd) -> bool {
@@ -137,8 +215,22 @@ impl Engine for WholeProgram {
 
     fn goal(&self, _: &'static str, _: bool) {}
 
-    fn buggify(&self, _: &'static str) -> bool {
-        false
+    fn buggify(&self, site: &'static str) -> bool {
+        // SAFETY: it is a text of this length.
+        misbehaves().is_some_and(|misbehaves| unsafe { misbehaves(site.as_ptr(), site.len()) })
+    }
+
+    fn workload(&self, full: u32) -> u32 {
+        load().map_or(full, |load| load(full))
+    }
+
+    fn service(&self, name: &str) -> Option<ServiceFailure> {
+        let mut late_ns = 0;
+        // SAFETY: it is a text of this length, and the place is valid.
+        let number = unsafe { service()?(name.as_ptr(), name.len(), &raw mut late_ns) };
+        let word = ServiceFailure::words().nth(usize::try_from(number).ok()?)?;
+        let slow = || ServiceFailure::Slow(Duration::from_nanos(late_ns));
+        Some(ServiceFailure::of_word(word).unwrap_or_else(slow))
     }
 
     fn unix_time(&self) -> Option<std::time::Duration> {

@@ -159,6 +159,81 @@ async fn the_wall_clock_is_wrong() {
     show(&seen);
 }
 
+/// The errors of some operations on a file, and what is in it then.
+async fn file_operations(path: &std::path::Path) -> (Vec<Option<i32>>, String) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut errors = Vec::new();
+    let mut note = |result: std::io::Result<()>| errors.push(result.err().and_then(|it| it.raw_os_error()));
+    let mut file = tokio::fs::File::create(path).await.unwrap();
+    let written = file.write_all(b"some words").await;
+    note(written);
+    note(file.flush().await);
+    note(file.sync_all().await);
+    drop(file);
+    let mut text = String::new();
+    let mut file = tokio::fs::File::open(path).await.unwrap();
+    note(file.read_to_string(&mut text).await.map(drop));
+    (errors, text)
+}
+
+#[tokio::test]
+async fn a_file_is_written_and_read() {
+    let path = std::env::temp_dir().join(format!("suite-{}", std::process::id()));
+    let seen = file_operations(&path).await;
+    std::fs::remove_file(&path).unwrap();
+    show(&seen);
+}
+
+#[tokio::test]
+async fn what_is_read_is_a_part() {
+    use std::io::{Read, Write};
+    let path = std::env::temp_dir().join(format!("suite-part-{}", std::process::id()));
+    let mut file = std::fs::File::create(&path).unwrap();
+    let bytes = vec![7; 100];
+    let written = file.write(&bytes).unwrap();
+    file.write_all(&bytes[written..]).unwrap();
+    let mut file = std::fs::File::open(&path).unwrap();
+    let mut read = [0; 100];
+    let length = file.read(&mut read).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let are_right = read[..length].iter().all(|byte| *byte == 7);
+    show(&((1..100).contains(&written), (1..100).contains(&length), are_right));
+}
+
+#[tokio::test]
+async fn a_connection_is_used() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = [0; 4];
+        stream.read_exact(&mut bytes).await.map_err(|error| error.kind())
+    });
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let sent = stream.write_all(b"word").await.map_err(|error| error.kind());
+    show(&(sent.is_ok(), server.await.unwrap().is_ok()));
+}
+
+#[tokio::test]
+async fn datagrams_are_sent() {
+    let [one, other] = ["127.0.0.1:0"; 2].map(|it| std::net::UdpSocket::bind(it).unwrap());
+    for number in 0..20 {
+        one.send_to(&[number], other.local_addr().unwrap()).unwrap();
+    }
+    other.set_nonblocking(true).unwrap();
+    let mut count = 0;
+    while other.recv(&mut [0; 8]).is_ok() {
+        count += 1;
+    }
+    show(&match count {
+        20 => "all",
+        0..20 => "some",
+        _ => "more",
+    });
+}
+
 #[tokio::test]
 async fn what_lasts_ends() {
     let start = Instant::now();

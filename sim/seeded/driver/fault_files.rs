@@ -1,0 +1,224 @@
+//! Operations on files and sockets that go wrong on purpose.
+//!
+//! Files are those below the folder in which the process was started and below `TMPDIR`: what the
+//! program has there is its own. Of sockets, connections can be reset, and datagrams be lost or
+//! come twice. What else would become of packets is the system's.
+
+use std::ffi::{c_int, c_void};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::core::disk::{DiskFailure, DiskFailureKind, DiskOperation};
+use super::core::fault::Effect;
+use super::core::packet::PacketChange;
+use super::core::random::Random;
+use super::kernel::{Kernel, me, outside, with};
+use super::sys::{self, number};
+
+static PLANNED: AtomicBool = AtomicBool::new(false);
+
+/// Some fault is about files or sockets.
+pub(super) fn plan(effects: impl Iterator<Item = Effect>) {
+    let is_of_files =
+        |effect: &Effect| matches!(effect, Effect::BreakDisk { .. } | Effect::ChangePackets { .. });
+    let is_any = effects.into_iter().any(|effect| is_of_files(&effect));
+    PLANNED.store(is_any, Ordering::Relaxed);
+}
+
+/// Whether some fault is about files or sockets.
+#[inline]
+pub(super) fn are_planned() -> bool {
+    PLANNED.load(Ordering::Relaxed)
+}
+
+/// What happens instead of an operation.
+pub(super) enum Wrong {
+    /// It ends with this error.
+    Error(c_int),
+    /// It is about so many bytes.
+    Part(usize),
+    /// What was read has a wrong bit.
+    Bit(DiskFailure),
+    /// A datagram is not sent, as if it had been.
+    Lost,
+    /// It is sent twice.
+    Twice,
+}
+
+/// The folders whose files are the program's own.
+#[derive(Default)]
+pub(super) struct Folders(Vec<PathBuf>);
+
+impl Folders {
+    pub(super) fn of_process() -> Self {
+        let temporary = std::env::temp_dir();
+        let folders = [std::env::current_dir().ok(), Some(temporary)];
+        let folders = folders.into_iter().flatten();
+        Self(folders.map(|it| it.canonicalize().unwrap_or(it)).collect())
+    }
+
+    fn have(&self, path: &Path) -> bool {
+        let program = std::fs::read_link("/proc/self/exe");
+        self.0.iter().any(|folder| path.starts_with(folder))
+            && program.map_or(true, |program| program != path)
+    }
+}
+
+/// What is behind a descriptor.
+enum Kind {
+    File(PathBuf),
+    Stream,
+    Datagrams,
+    Other,
+}
+
+impl Kind {
+    fn of(file: c_int) -> Self {
+        const TYPE: u32 = 0o170_000;
+        const REGULAR: u32 = 0o100_000;
+        const SOCKET: u32 = 0o140_000;
+        const OUTPUT: std::ops::RangeInclusive<c_int> = 0..=2;
+        if OUTPUT.contains(&file) {
+            return Self::Other;
+        }
+        match sys::mode(file) & TYPE {
+            REGULAR => {
+                let link = std::fs::read_link(format!("/proc/self/fd/{file}"));
+                link.map_or(Self::Other, Self::File)
+            }
+            SOCKET => match sys::socket_type(file) {
+                sys::STREAM => Self::Stream,
+                sys::DATAGRAM => Self::Datagrams,
+                _ => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What happens instead of this operation on so many bytes, if a fault says so.
+#[cold]
+pub(super) fn wrong(file: c_int, operation: DiskOperation, length: usize) -> Option<Wrong> {
+    me()?;
+    match outside(|| Kind::of(file)) {
+        Kind::File(path) => with(|kernel| kernel.wrong_on_disk(&path, operation, length)),
+        Kind::Stream => {
+            with(|kernel| kernel.wrong_packet(|change| *change == PacketChange::Reset))?;
+            sys::reset(file);
+            Some(Wrong::Error(sys::ECONNRESET))
+        }
+        Kind::Datagrams if operation == DiskOperation::Write => {
+            let is_of_datagrams =
+                |it: &PacketChange| matches!(it, PacketChange::Lost | PacketChange::Twice);
+            match with(|kernel| kernel.wrong_packet(is_of_datagrams))? {
+                PacketChange::Lost => Some(Wrong::Lost),
+                _ => Some(Wrong::Twice),
+            }
+        }
+        Kind::Datagrams | Kind::Other => None,
+    }
+}
+
+/// Read, with what faults say of it, by a call for so many bytes at most.
+///
+/// # Safety
+/// The memory is valid for `size` bytes.
+pub(super) unsafe fn read(
+    file: c_int,
+    memory: *mut c_void,
+    size: usize,
+    call: impl FnOnce(usize) -> isize,
+) -> isize {
+    match wrong(file, DiskOperation::Read, size) {
+        None | Some(Wrong::Lost | Wrong::Twice) => call(size),
+        Some(Wrong::Error(error)) => -(error as isize),
+        Some(Wrong::Part(part)) => call(part),
+        Some(Wrong::Bit(failure)) => {
+            let result = call(size);
+            if let Ok(length) = usize::try_from(result) {
+                // SAFETY: so many bytes were read into the memory.
+                let bytes = unsafe { std::slice::from_raw_parts_mut(memory.cast::<u8>(), length) };
+                failure.flip_bit(bytes);
+            }
+            result
+        }
+    }
+}
+
+/// Write, or send, with what faults say of it, by a call for so many bytes at most.
+pub(super) fn write(file: c_int, size: usize, mut call: impl FnMut(usize) -> isize) -> isize {
+    match wrong(file, DiskOperation::Write, size) {
+        None | Some(Wrong::Bit(_)) => call(size),
+        Some(Wrong::Error(error)) => -(error as isize),
+        Some(Wrong::Part(part)) => call(part),
+        Some(Wrong::Lost) => size as isize,
+        Some(Wrong::Twice) => {
+            call(size);
+            call(size)
+        }
+    }
+}
+
+impl Kernel {
+    fn wrong_on_disk(
+        &mut self,
+        path: &Path,
+        asked: DiskOperation,
+        length: usize,
+    ) -> Option<Wrong> {
+        if !self.faults.folders.have(path) {
+            return None;
+        }
+        let number = self.next_request(asked.word());
+        let (place, mut draws, failure) = self.find_fault(|place, effect| {
+            let Effect::BreakDisk {
+                disk,
+                operation,
+                failure,
+                share,
+                until_ns,
+            } = effect
+            else {
+                return None;
+            };
+            let is_meant = disk.as_ref().is_none_or(|name| path.ends_with(name));
+            let of_full = *failure == DiskFailureKind::Full && asked == DiskOperation::Write;
+            let is_asked = operation.map_or(of_full, |it| it == asked);
+            if !is_meant || !is_asked || !self.is_in_force(place, *until_ns) {
+                return None;
+            }
+            let purpose = format!("disk {} {}", asked.word(), failure.word());
+            let draws = self.drawn(*share, &purpose, number)?;
+            Some((place, draws, *failure))
+        })?;
+        self.note_first(place, "");
+        let drawn = DiskFailure::new(failure, draws.next_u64());
+        match failure {
+            DiskFailureKind::Full => Some(Wrong::Error(sys::ENOSPC)),
+            DiskFailureKind::Short => Some(Wrong::Part(drawn.part_of(length))),
+            DiskFailureKind::Corrupt => Some(Wrong::Bit(drawn)),
+            DiskFailureKind::Error | DiskFailureKind::Crash => Some(Wrong::Error(sys::EIO)),
+        }
+    }
+
+    fn wrong_packet(&mut self, can: impl Fn(&PacketChange) -> bool) -> Option<PacketChange> {
+        let number = self.next_request("packets");
+        let (place, change) = self.find_fault(|place, effect| match effect {
+            Effect::ChangePackets {
+                change,
+                share,
+                until_ns,
+                ..
+            } if can(change) => {
+                let is_over = change.is_once() && self.faults.planned[place].lasts;
+                let is_affected = !is_over
+                    && self.is_in_force(place, *until_ns)
+                    && self.drawn(*share, change.word(), number).is_some();
+                is_affected.then_some((place, *change))
+            }
+            _ => None,
+        })?;
+        self.note_first(place, "");
+        Some(change)
+    }
+}
