@@ -255,10 +255,11 @@ fn no_command_waits_for_a_fifo_or_reads_a_device_to_no_end() {
 }
 
 #[test]
-fn a_file_of_a_terabyte_does_not_fill_the_memory() {
+fn a_file_of_seven_gigabytes_does_not_fill_the_memory() {
     let folder = folder();
     let file = fs::File::create(folder.path().join("huge")).unwrap();
-    file.set_len(1 << 40).unwrap();
+    // Sparse, and within the limits of file sizes that test runners set.
+    file.set_len(7 << 30).unwrap();
     for reader in READERS {
         let (code, _, err) = run(&folder, &reader.replace('X', "huge"));
         assert!(matches!(code, 2 | 3), "{reader}: {code} {err}");

@@ -195,6 +195,14 @@ impl Judge<'_> {
             }
             return Ok(false);
         }
+        // Without a runtime there are no tasks to put in order, and time that the seed moves would
+        // only be too short for other processes.
+        if !found.has_runtime && !found.notes.is_empty() {
+            self.judged
+                .notes
+                .push("it has no runtime: run as it is".to_owned());
+            return Ok(false);
+        }
         if first.event_hash != 0 || first.passed() {
             let second = case.run(&self.scenario);
             self.judged.is_repeatable = is_same(&first, &second) || self.host.interrupt.is_asked();
