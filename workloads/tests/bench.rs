@@ -53,6 +53,29 @@ fn a_simulated_run_is_the_same_to_the_byte_and_says_how_many_passed() {
     assert_ne!(json("1"), json("2"));
 }
 
+/// What `cargo retake run` simulates as a whole; here it takes a second or two of the real clock.
+#[test]
+fn a_stress_scenario_runs_as_an_ordinary_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "stress/mixed",
+        "--mode",
+        "program",
+        "--scale",
+        "0.01",
+        "--json",
+    ];
+    let output = bench(&arguments, folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let results: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(results["mode"], "program");
+    let figures = results["rows"][0]["measured"]["figures"].as_array();
+    let mut figures = figures.unwrap().iter();
+    let success = figures.find(|it| it["name"] == "weighted success").unwrap();
+    assert_eq!(success["value"], 100.0);
+    assert!(results["rows"][0]["event_hash"].is_null());
+}
+
 /// The costs that come along, with one of them changed.
 fn costs(folder: &Path, name: &str, us: f64) -> String {
     let text = std::fs::read_to_string("costs.json").unwrap();

@@ -8,20 +8,26 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use retake_sim::net;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream};
+use tokio::sync::mpsc;
 
 use crate::answers::{Answer, Answers};
 
 /// Where a simulated server listens.
 pub(super) const SIMULATED_ADDRESS: &str = "127.0.0.1:8080";
 
+/// What a pipe holds in each direction: as much as a socket of Linux by default.
+const PIPE_BYTES: usize = 64 << 10;
+
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How to connect.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Door {
     Simulated,
+    /// To who receives the other end of a pipe within the process.
+    Pipes(mpsc::UnboundedSender<DuplexStream>),
     Live(SocketAddr),
 }
 
@@ -29,11 +35,17 @@ trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 impl Door {
-    async fn open(self) -> std::io::Result<Box<dyn Io>> {
+    async fn open(&self) -> std::io::Result<Box<dyn Io>> {
         Ok(match self {
             Self::Simulated => Box::new(net::TcpStream::connect(SIMULATED_ADDRESS).await?),
+            Self::Pipes(listener) => {
+                let (mine, other) = tokio::io::duplex(PIPE_BYTES);
+                let sent = listener.send(other);
+                sent.map_err(|_| std::io::ErrorKind::ConnectionRefused)?;
+                Box::new(mine)
+            }
             Self::Live(address) => {
-                let stream = tokio::net::TcpStream::connect(address).await?;
+                let stream = tokio::net::TcpStream::connect(*address).await?;
                 stream.set_nodelay(true)?;
                 Box::new(stream)
             }

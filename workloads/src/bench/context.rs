@@ -20,6 +20,9 @@ pub enum Mode {
     Live,
     /// In virtual time.
     Sim,
+    /// What `Sim` runs, as an ordinary program: without a simulation of its own, and on pipes
+    /// within the process instead of simulated sockets. `cargo retake run` simulates it as a whole.
+    Program,
 }
 
 impl fmt::Display for Mode {
@@ -27,6 +30,7 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::Live => "live",
             Self::Sim => "sim",
+            Self::Program => "program",
         })
     }
 }
@@ -67,7 +71,7 @@ impl Context {
                     retake_sim::inject(live_faults::shifted(fault, since_start));
                 }
                 // Others were refused when they were read.
-                Mode::Live => {
+                Mode::Live | Mode::Program => {
                     if let Ok(planned) = live_faults::planned(fault) {
                         failures.plan(planned);
                     }
@@ -101,7 +105,7 @@ impl Context {
         match self.mode {
             Mode::Live => ServiceTime::None,
             // They were checked when they were read.
-            Mode::Sim => cost.service_time().unwrap_or_default(),
+            Mode::Sim | Mode::Program => cost.service_time().unwrap_or_default(),
         }
     }
 
@@ -134,7 +138,7 @@ impl Context {
     pub fn slept(&self, time: ServiceTime) -> ServiceTime {
         match (self.mode, &time) {
             (Mode::Live, _) | (_, ServiceTime::None) => time,
-            (Mode::Sim, _) => ServiceTime::Sum(vec![time, self.lateness()]),
+            (Mode::Sim | Mode::Program, _) => ServiceTime::Sum(vec![time, self.lateness()]),
         }
     }
 
@@ -144,7 +148,9 @@ impl Context {
     pub fn commit_delay(&self) -> Duration {
         let late = match self.mode {
             Mode::Live => Duration::ZERO,
-            Mode::Sim => Duration::from_secs_f64(self.costs.timer.summary()[0] / 1e6),
+            Mode::Sim | Mode::Program => {
+                Duration::from_secs_f64(self.costs.timer.summary()[0] / 1e6)
+            }
         };
         Duration::from_millis(1) + late
     }
@@ -159,11 +165,11 @@ impl Context {
     #[must_use]
     pub fn system(&self, action_time: ServiceTime) -> SystemConfig {
         use std::sync::atomic::{AtomicU32, Ordering};
-        static LIVE: AtomicU32 = AtomicU32::new(0);
+        static SYSTEMS: AtomicU32 = AtomicU32::new(0);
         let names = match self.mode {
             // An earlier one may still be ending.
-            Mode::Live => {
-                let number = LIVE.fetch_add(1, Ordering::Relaxed);
+            Mode::Live | Mode::Program => {
+                let number = SYSTEMS.fetch_add(1, Ordering::Relaxed);
                 Names::with_prefix(&format!("bench-{number}"))
             }
             Mode::Sim => Names::new(),

@@ -48,6 +48,7 @@ impl About {
         ];
         match results.mode {
             Mode::Sim => pairs.push(("seed", results.seed.to_string())),
+            Mode::Program => {}
             Mode::Live => {
                 if let Some(load) = self.load {
                     pairs.push(("load average", format!("{load:.2} when the run began")));

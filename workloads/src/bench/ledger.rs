@@ -86,7 +86,7 @@ fn disk(
     String,
 > {
     match context.mode {
-        Mode::Sim => {
+        Mode::Sim | Mode::Program => {
             let disk = SimulatedDisk::new().sync_time(context.commit_time());
             Ok((Arc::new(disk), None))
         }

@@ -262,7 +262,7 @@ fn run_into(
             move || run_simulated(benchmark, seed, context, sink)
         })
         .unwrap_or_else(|what| (failed(what), None, None)),
-        Mode::Live => (
+        Mode::Live | Mode::Program => (
             run_live(benchmark, context, timeout, &settings.stop),
             None,
             None,
@@ -381,10 +381,12 @@ fn run_live(
     timeout: Duration,
     stop: &AtomicBool,
 ) -> Measured {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
+    let mut runtime = match context.mode {
+        // What a thread has allocated is counted for itself.
+        Mode::Program => tokio::runtime::Builder::new_current_thread(),
+        Mode::Live | Mode::Sim => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(format!("no runtime: {error}")),
     };

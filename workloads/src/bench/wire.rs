@@ -10,6 +10,8 @@ use retake_system::ingress::{Ingress, IngressConfig, Secret, Served};
 use retake_system::ledger::{Durability, SimulatedDisk};
 use retake_system::stages::Stage;
 use retake_system::{ServiceTime, Store, System, SystemConfig};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::client::{Door, HttpClient, SIMULATED_ADDRESS};
@@ -31,8 +33,9 @@ pub(super) fn secret() -> Secret {
 
 /// A running server.
 pub(super) enum Server {
-    /// In this process, on simulated sockets.
-    Simulated {
+    /// In this process, on simulated sockets or pipes.
+    Within {
+        door: Door,
         system: System,
         ingress: Ingress,
         disk: SimulatedDisk,
@@ -103,16 +106,47 @@ impl axum::serve::Listener for SimulatedListener {
     }
 }
 
+/// Takes the ends of pipes that clients have made.
+struct PipeListener(mpsc::UnboundedReceiver<DuplexStream>);
+
+impl axum::serve::Listener for PipeListener {
+    type Io = DuplexStream;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (DuplexStream, ()) {
+        match self.0.recv().await {
+            Some(pipe) => (pipe, ()),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Server {
     pub(super) async fn start(context: &Context) -> Result<Self, String> {
         match context.mode {
-            Mode::Sim => Self::start_simulated(context).await,
+            Mode::Sim => {
+                net::start(net::Network::new());
+                let listener = net::TcpListener::bind(SIMULATED_ADDRESS).await;
+                let listener = listener.map_err(|error| format!("cannot listen: {error}"))?;
+                Self::start_within(context, Door::Simulated, SimulatedListener(listener)).await
+            }
+            Mode::Program => {
+                let (connect, accept) = mpsc::unbounded_channel();
+                Self::start_within(context, Door::Pipes(connect), PipeListener(accept)).await
+            }
             Mode::Live => Self::start_live(context),
         }
     }
 
-    async fn start_simulated(context: &Context) -> Result<Self, String> {
-        net::start(net::Network::new());
+    async fn start_within(
+        context: &Context,
+        door: Door,
+        listener: impl axum::serve::Listener,
+    ) -> Result<Self, String> {
         let disk = SimulatedDisk::new().sync_time(context.commit_time());
         let config = SystemConfig {
             durability: Durability::GroupCommit {
@@ -131,17 +165,16 @@ impl Server {
                 ..IngressConfig::default()
             },
         );
-        let listener = net::TcpListener::bind(SIMULATED_ADDRESS).await;
-        let listener = listener.map_err(|error| format!("cannot listen: {error}"))?;
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = {
             let ingress = ingress.clone();
             retake::spawn_named("server", async move {
                 let stopped = async { drop(stopped.await) };
-                ingress.serve(SimulatedListener(listener), stopped).await
+                ingress.serve(listener, stopped).await
             })
         };
-        Ok(Self::Simulated {
+        Ok(Self::Within {
+            door,
             system,
             ingress,
             disk,
@@ -197,7 +230,7 @@ impl Server {
     /// A way to open connections.
     pub(super) fn door(&self) -> Door {
         match self {
-            Self::Simulated { .. } => Door::Simulated,
+            Self::Within { door, .. } => door.clone(),
             Self::Live { address, .. } => Door::Live(*address),
         }
     }
@@ -205,7 +238,7 @@ impl Server {
     /// The server's own figures.
     pub(super) async fn gauges(&self, client: &mut HttpClient) -> Gauges {
         match self {
-            Self::Simulated {
+            Self::Within {
                 system,
                 ingress,
                 disk,
@@ -257,7 +290,7 @@ impl Server {
     /// Processor time that the server has used, where it is a process of its own.
     pub(super) fn cpu(&self) -> Option<Duration> {
         match self {
-            Self::Simulated { .. } => None,
+            Self::Within { .. } => None,
             Self::Live { process, .. } => cpu_time(process.child.id()),
         }
     }
@@ -265,7 +298,7 @@ impl Server {
     /// Stop, and give the receipts: of a live server those that its file holds then.
     pub(super) async fn stop(self) -> Result<Store, String> {
         match self {
-            Self::Simulated {
+            Self::Within {
                 system,
                 stop,
                 serving,

@@ -112,7 +112,9 @@ impl Load {
         });
         let what = match context.mode {
             Mode::Live => "memory is the resident size of the server's process",
-            Mode::Sim => "memory is what the program has allocated, clients included, counted",
+            Mode::Sim | Mode::Program => {
+                "memory is what the program has allocated, clients included, counted"
+            }
         };
         measured.notes.push(what.to_owned());
     }

@@ -122,7 +122,7 @@ impl Traffic {
             })
             .collect();
         let clients = match server.door() {
-            Door::Simulated => Clients::Tasks(start_all(clients, start)),
+            Door::Simulated | Door::Pipes(_) => Clients::Tasks(start_all(clients, start)),
             Door::Live(_) => Clients::on_a_thread(clients, start),
         };
         let mut gauges = Vec::new();

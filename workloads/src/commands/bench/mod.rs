@@ -40,7 +40,8 @@ pub(crate) struct BenchArgs {
     /// In virtual time, the same to the byte whenever it is repeated. The default.
     #[arg(long)]
     sim: bool,
-    /// Which of the two, if neither is given.
+    /// Which of the two, if neither is given; or `program`, for `cargo retake run`: what a
+    /// simulation runs, on tokio as it is.
     #[arg(long, value_enum, env = "RETAKE_BENCH_MODE", default_value_t = Mode::Sim)]
     mode: Mode,
     /// The seed of a simulation.
@@ -183,7 +184,11 @@ pub(crate) fn bench(_: &Program, args: &BenchArgs, out: &mut dyn Write) -> Resul
         output::clean(&args.out)?;
     }
     let load = machine::load_average();
-    let interrupt = Interrupt::listen();
+    let interrupt = match settings.mode {
+        // A thread that waits for signals would wait for what no seed decides.
+        Mode::Program => Interrupt::default(),
+        Mode::Live | Mode::Sim => Interrupt::listen(),
+    };
     settings.stop = interrupt.flag();
     let results = run(args, &settings, &benchmarks, &interrupt, out)?;
     if args.json {
@@ -250,7 +255,7 @@ fn empty(settings: &Settings) -> Results {
         mode: settings.mode,
         seed: settings.seed,
         scale: settings.scale,
-        costs: (settings.mode == Mode::Sim).then(|| settings.costs.clone()),
+        costs: (settings.mode != Mode::Live).then(|| settings.costs.clone()),
         think_ms: settings.think.map(|think| think.as_millis() as u64),
         failures: settings.failures.iter().map(ToString::to_string).collect(),
         rows: Vec::new(),
@@ -280,7 +285,7 @@ fn run(
                 ", seed {}: a queueing model, not this machine",
                 settings.seed
             )?,
-            Mode::Live => writeln!(out)?,
+            Mode::Live | Mode::Program => writeln!(out)?,
         }
         for failure in &results.failures {
             writeln!(out, "fails on purpose: {failure}")?;

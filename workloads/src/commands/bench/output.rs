@@ -53,7 +53,10 @@ fn command(args: &BenchArgs, settings: &Settings) -> String {
         words.push("all".to_owned());
     }
     words.extend(args.names.iter().map(|name| quoted(name)));
-    words.push(format!("--{} --scale {}", settings.mode, settings.scale));
+    words.push(format!(
+        "--mode {} --scale {}",
+        settings.mode, settings.scale
+    ));
     if settings.mode == Mode::Sim {
         words.push(format!("--seed {}", settings.seed));
     }
