@@ -345,7 +345,7 @@ pub(super) fn socket_type(file: c_int) -> c_int {
     value
 }
 
-/// End a connection so that its other end is told that it was reset.
+/// End a connection so that its other end gets the error that it was reset.
 pub(super) fn reset(file: c_int) {
     const BOTH: c_int = 2;
     // An address of no family.
