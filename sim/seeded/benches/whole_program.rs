@@ -1,7 +1,8 @@
-//! `cargo bench -p retake-seeded`: programs with tokio as it is, and in a simulated process, where
-//! each message is a step. Time of the processor, so that other programs matter little.
+//! `cargo bench -p retake-seeded`: programs with tokio as it is (bare), with gates in a `Sim`
+//! (plain mode), and in a simulated process, where each message is a step (whole program). Time of
+//! the processor, so that other programs matter little; they run in turns.
 //!
-//! `--in FOLDER` keeps what was built; a name runs only that program.
+//! `--in FOLDER` keeps what was built; a name runs only the programs that have it in theirs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::process::Command;
 
 use retake_seeded::child::Request;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 11] = [
     "ping-pong",
     "RPC",
     "ring of 1,000",
@@ -17,6 +18,12 @@ const NAMES: [&str; 7] = [
     "M/M/10",
     "small pool",
     "start-up",
+    // As many messages among more and more actors.
+    "gossip of 500",
+    "gossip of 5,000",
+    "gossip of 50,000",
+    // Of 10,000 actors, each of which sends every ten seconds.
+    "gossip, an hour",
 ];
 /// The least of so many times counts.
 const ROUNDS: usize = 3;
@@ -54,31 +61,54 @@ fn measure(folder: &Path, wanted: &[String]) -> Result<()> {
     drop(removed);
     let locked = locked_tokio(&project)?;
     retake_seeded::generate(&locked, &tokio).map_err(|error| error.to_string())?;
-    let stock = build(&project, "target/stock", None)?;
-    let seeded = build(&project, "target/seeded", Some(&tokio))?;
-    println!("| | tokio, ms | simulated, ms | ratio |\n|---|---|---|---|");
+    let bare = build(&project, "target/stock", &[], None)?;
+    let gated = build(&project, "target/gated", &["--features=gated"], None)?;
+    let whole = build(&project, "target/seeded", &[], Some(&tokio))?;
+    println!(
+        "{:<18}{:>10}{:>12}  {:>5}{:>16}  {:>5}",
+        "ms", "bare", "plain mode", "ratio", "whole program", "ratio"
+    );
     for name in NAMES {
         if !wanted.is_empty() && !wanted.iter().any(|it| name.contains(&**it)) {
             continue;
         }
-        let (mut of_stock, mut of_seeded) = (u64::MAX, u64::MAX);
+        let mut least = [u64::MAX; 3];
         for _ in 0..ROUNDS {
-            of_stock = of_stock.min(run(&stock, name, folder, false)?);
-            of_seeded = of_seeded.min(run(&seeded, name, folder, true)?);
+            for (least, (program, is_simulated)) in
+                least
+                    .iter_mut()
+                    .zip([(&bare, false), (&gated, false), (&whole, true)])
+            {
+                *least = (*least).min(run(program, name, folder, is_simulated)?);
+            }
         }
-        let (stock_ms, seeded_ms) = (of_stock / 1_000_000, of_seeded / 1_000_000);
-        let ratio = of_stock as f64 / of_seeded.max(1) as f64;
-        println!("| {name} | {stock_ms} | {seeded_ms} | {ratio:.2} |");
+        let [of_bare, of_gated, of_whole] = least;
+        let ratio = |of: u64| of_bare as f64 / of.max(1) as f64;
+        println!(
+            "{name:<18}{:>10}{:>12}  {:>5.2}{:>16}  {:>5.2}",
+            of_bare / 1_000_000,
+            of_gated / 1_000_000,
+            ratio(of_gated),
+            of_whole / 1_000_000,
+            ratio(of_whole),
+        );
     }
+    println!("ratio: speed compared with bare ractor");
     Ok(())
 }
 
 fn make_project(project: &Path) -> Result<()> {
     let of_it = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench");
     fs::create_dir_all(project.join("src")).map_err(|error| error.to_string())?;
-    for file in ["Cargo.toml", "src/main.rs"] {
-        let copied = fs::copy(of_it.join(file), project.join(file));
-        copied.map_err(|error| format!("{file}: {error}"))?;
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let repository = repository
+        .canonicalize()
+        .map_err(|error| error.to_string())?;
+    for file in ["Cargo.toml", "src/main.rs", "src/gossip.rs", "src/how.rs"] {
+        let of = |error: std::io::Error| format!("{file}: {error}");
+        let text = fs::read_to_string(of_it.join(file)).map_err(of)?;
+        let text = text.replace("REPOSITORY", &repository.display().to_string());
+        fs::write(project.join(file), text).map_err(of)?;
     }
     Ok(())
 }
@@ -112,7 +142,7 @@ fn locked_tokio(project: &Path) -> Result<PathBuf> {
         .ok_or_else(|| "cargo names no tokio".to_owned())
 }
 
-fn build(project: &Path, target: &str, tokio: Option<&Path>) -> Result<PathBuf> {
+fn build(project: &Path, target: &str, features: &[&str], tokio: Option<&Path>) -> Result<PathBuf> {
     let target = project.join(target);
     let target_text = target.display().to_string();
     let paths = tokio.map(|tokio| format!("paths=[{:?}]", tokio.display().to_string()));
@@ -127,6 +157,7 @@ fn build(project: &Path, target: &str, tokio: Option<&Path>) -> Result<PathBuf> 
         "--target-dir",
         &target_text,
     ]);
+    arguments.extend(features);
     cargo(project, &arguments)?;
     Ok(target.join("release/bench"))
 }

@@ -1,24 +1,31 @@
 //! `bench NAME [PART]`: runs a program and prints the time of the processor that it took, in
 //! nanoseconds. With a number, it is that part of the program.
+//!
+//! With the feature `gated` its actors and tasks have gates, and it runs in a `Sim`.
+
+mod gossip;
+mod how;
 
 use std::time::Duration;
 
+use crate::how::{run, sleep, spawn, timeout};
+
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, Semaphore};
-use tokio::time::{sleep, timeout};
 
 /// Passes tokens on and answers questions.
 struct Node;
 
 #[derive(Default)]
+#[cfg_attr(feature = "gated", derive(Debug))]
 struct State {
     next: Option<ActorRef<Message>>,
     seen: u64,
     done: Option<oneshot::Sender<()>>,
 }
 
+#[cfg_attr(feature = "gated", derive(Debug))]
 enum Message {
     Next(ActorRef<Message>),
     Done(oneshot::Sender<()>),
@@ -30,6 +37,7 @@ enum Message {
     Work(Duration, RpcReplyPort<()>),
 }
 
+#[cfg_attr(feature = "gated", retake::simulated)]
 impl Actor for Node {
     type Msg = Message;
     type State = State;
@@ -123,7 +131,7 @@ async fn fan_in(senders: u64, messages: u64) {
     node.cast(Message::Done(sender)).unwrap();
     for _ in 0..senders {
         let node = node.clone();
-        tokio::spawn(async move {
+        spawn(async move {
             for _ in 0..messages {
                 node.cast(Message::Count(senders * messages)).unwrap();
                 tokio::task::yield_now().await;
@@ -137,12 +145,20 @@ async fn fan_in(senders: u64, messages: u64) {
 struct Numbers(u64);
 
 impl Numbers {
-    /// An exponentially distributed time of this mean, in microseconds.
-    fn time(&mut self, mean: f64) -> Duration {
+    fn draw(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        let uniform = (self.0 >> 11) as f64 / (1u64 << 53) as f64;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.draw() >> 11) as usize % end
+    }
+
+    /// An exponentially distributed time of this mean, in microseconds.
+    fn time(&mut self, mean: f64) -> Duration {
+        let uniform = (self.draw() >> 11) as f64 / (1u64 << 53) as f64;
         Duration::from_micros((-(1.0 - uniform).ln() * mean) as u64)
     }
 }
@@ -159,7 +175,7 @@ async fn queue(customers: usize) {
     for _ in 0..customers {
         sleep(numbers.time(1_250.0)).await;
         let (time, free) = (numbers.time(10_000.0), free.clone());
-        all.push(tokio::spawn(async move {
+        all.push(spawn(async move {
             let _permit = free.0.acquire().await.unwrap();
             let server = free.1.lock().unwrap().pop().unwrap();
             let _ = server.call(|reply| Message::Work(time, reply), None).await;
@@ -187,7 +203,7 @@ async fn queue_of(servers: usize, clients: u64) {
     );
     let clients = (0..clients).map(|number| {
         let (free, nodes) = (free.clone(), nodes.clone());
-        tokio::spawn(async move {
+        spawn(async move {
             let _permit = free.acquire().await.unwrap();
             let node = nodes.lock().unwrap().pop().unwrap();
             let _ = node.call(|reply| Message::Ask(number, reply), None).await;
@@ -197,11 +213,6 @@ async fn queue_of(servers: usize, clients: u64) {
     for client in clients.collect::<Vec<_>>() {
         client.await.unwrap();
     }
-}
-
-fn runtime() -> Runtime {
-    let mut builder = Builder::new_current_thread();
-    builder.enable_all().start_paused(true).build().unwrap()
 }
 
 fn processor_time_ns() -> u64 {
@@ -219,13 +230,17 @@ fn main() {
     let part = std::env::args().nth(2).and_then(|part| part.parse().ok()).unwrap_or(1);
     let start = processor_time_ns();
     match &*name {
-        "ping-pong" => runtime().block_on(ring(2, 1, 600_000 / part)),
-        "RPC" => runtime().block_on(rpc(200_000 / part)),
-        "ring of 1,000" => runtime().block_on(ring(1_000, 100, 10_000 / part)),
-        "fan-in" => runtime().block_on(fan_in(100, 10_000 / part)),
-        "M/M/10" => runtime().block_on(queue(60_000 / part as usize)),
-        "small pool" => (0..2_000 / part).for_each(|_| runtime().block_on(pool())),
-        "start-up" => (0..5_000 / part).for_each(|_| runtime().block_on(ring(1, 1, 0))),
+        "ping-pong" => run(move || ring(2, 1, 600_000 / part)),
+        "RPC" => run(move || rpc(200_000 / part)),
+        "ring of 1,000" => run(move || ring(1_000, 100, 10_000 / part)),
+        "fan-in" => run(move || fan_in(100, 10_000 / part)),
+        "M/M/10" => run(move || queue(60_000 / part as usize)),
+        "small pool" => (0..2_000 / part).for_each(|_| run(pool)),
+        "start-up" => (0..5_000 / part).for_each(|_| run(|| ring(1, 1, 0))),
+        "gossip of 500" => run(move || gossip::run(500, 1_000 / part)),
+        "gossip of 5,000" => run(move || gossip::run(5_000, 100 / part)),
+        "gossip of 50,000" => run(move || gossip::run(50_000, 10 / part)),
+        "gossip, an hour" => run(move || gossip::run(10_000, 360 / part)),
         _ => panic!("there is no `{name}`"),
     }
     println!("{}", processor_time_ns() - start);
