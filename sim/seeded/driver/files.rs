@@ -7,6 +7,7 @@ use super::fault_files::{self, Wrong};
 use super::flags;
 use super::kernel::{me, with};
 use super::state::Wait;
+use super::sockets;
 use super::spins;
 use super::sys::{self, answer, number};
 use super::threads;
@@ -86,9 +87,17 @@ fn wait_for_input(file: c_int) {
     threads::block(me, Wait::File(file), None);
 }
 
+/// The same for a message of a socket, with the flags of the call.
+pub(super) fn wait_for_message(file: c_int, flags: c_int) {
+    const MSG_DONTWAIT: c_int = 0x40;
+    if flags & MSG_DONTWAIT == 0 {
+        wait_for_input(file);
+    }
+}
+
 /// The answer of a call that reads. At the end of a stream, and where nothing is there yet, a
 /// thread may read again and again.
-fn read(result: isize) -> isize {
+pub(super) fn read(result: isize) -> isize {
     /// A read that gives nothing counts as so many polls.
     const POLLS: u32 = 16;
     if result == 0 || result == -(sys::EAGAIN as isize) {
@@ -125,10 +134,12 @@ unsafe extern "C" fn retake_seeded_write(file: c_int, memory: *const c_void, siz
 /// Write or send, with what faults say of it.
 fn write(file: c_int, size: usize, call: impl FnMut(usize) -> isize) -> isize {
     let mut call = call;
-    answer(match fault_files::are_planned() {
+    let result = match fault_files::are_planned() {
         true => fault_files::write(file, size, call),
         false => call(size),
-    }) as isize
+    };
+    sockets::settle(file);
+    answer(result) as isize
 }
 
 #[no_mangle]
@@ -151,9 +162,17 @@ unsafe extern "C" fn retake_seeded_sendto(
     address: *const c_void,
     length: u32,
 ) -> isize {
+    // SAFETY: as the caller promises.
+    let of_system = unsafe { sockets::to_system(address, length as usize) };
+    let [address, length] = match &of_system {
+        Some(of_system) => of_system.arguments(),
+        None => [address as usize, length as usize],
+    };
+    if of_system.is_some() {
+        sockets::is_local(file);
+    }
     write(file, size, |size| {
-        let (memory, address) = (memory as usize, address as usize);
-        let arguments = [file as usize, memory, size, flags as usize, address, length as usize];
+        let arguments = [file as usize, memory as usize, size, flags as usize, address, length];
         // SAFETY: as the caller promises.
         unsafe { sys::call(number::SENDTO, arguments) }
     })
@@ -267,10 +286,7 @@ unsafe extern "C" fn retake_seeded_recvfrom(
     address: *mut c_void,
     length: *mut c_void,
 ) -> isize {
-    const MSG_DONTWAIT: c_int = 0x40;
-    if flags & MSG_DONTWAIT == 0 {
-        wait_for_input(file);
-    }
+    wait_for_message(file, flags);
     let arguments = [
         file as usize,
         memory as usize,
@@ -285,7 +301,13 @@ unsafe extern "C" fn retake_seeded_recvfrom(
         }
     }
     // SAFETY: as the caller promises.
-    read(unsafe { sys::call(number::RECVFROM, arguments) })
+    unsafe {
+        let result = sys::call(number::RECVFROM, arguments);
+        if result >= 0 {
+            sockets::to_program(address, length.cast());
+        }
+        read(result)
+    }
 }
 
 #[no_mangle]
@@ -315,5 +337,12 @@ unsafe extern "C" fn retake_seeded_accept4(
         0,
     ];
     // SAFETY: as the caller promises.
-    answer(unsafe { sys::call(number::ACCEPT4, arguments) }) as c_int
+    unsafe {
+        let result = sys::call(number::ACCEPT4, arguments);
+        if result >= 0 {
+            sockets::accepted(file, result as c_int);
+            sockets::to_program(address, length.cast());
+        }
+        answer(result) as c_int
+    }
 }

@@ -16,6 +16,7 @@ use super::core::strategy::{RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
 use super::faults::Faults;
 use super::flags;
+use super::ports::Ports;
 use super::record::{Record, Tag};
 use super::settings::Settings;
 use super::state::{
@@ -165,6 +166,7 @@ pub(super) struct Kernel {
     /// Writes to descriptors, when it was asked last what has happened outside.
     writes_seen: u64,
     pub(super) faults: Faults,
+    pub(super) ports: Ports,
     pub(super) record: Record,
     pub(super) is_finished: bool,
     /// The run has ended, and what waits is looked at.
@@ -213,6 +215,7 @@ impl Kernel {
             has_signals: false,
             writes_seen: 0,
             faults: Faults::new(&settings.faults, settings.seed),
+            ports: Ports::default(),
             record: Record::new(settings.answer.as_deref()),
             is_finished: false,
             look: None,

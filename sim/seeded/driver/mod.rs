@@ -54,10 +54,12 @@ where_simulated! {
     mod local_sets;
     mod look;
     mod messages;
+    mod ports;
     mod process;
     mod program;
     mod record;
     mod settings;
+    mod sockets;
     mod spins;
     mod state;
     mod strategy;

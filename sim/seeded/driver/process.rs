@@ -3,7 +3,7 @@
 use super::kernel::{self, me, with};
 use super::record::Tag;
 use super::settings::Settings;
-use super::{files, program, symbols, sys};
+use super::{files, program, sockets, symbols, sys};
 
 /// The linker has it called before `main`.
 #[used]
@@ -13,6 +13,7 @@ static START: extern "C" fn() = start;
 extern "C" fn start() {
     symbols::keep();
     files::keep();
+    sockets::keep();
     program::keep();
     if let Some(settings) = Settings::take() {
         kernel::start(settings);

@@ -60,6 +60,17 @@ pub(super) mod number {
     pub(in super::super) const WRITE: i64 = 1;
     pub(in super::super) const READ: i64 = 0;
     pub(in super::super) const RECVFROM: i64 = 45;
+    pub(in super::super) const SOCKET: i64 = 41;
+    pub(in super::super) const BIND: i64 = 49;
+    pub(in super::super) const CONNECT: i64 = 42;
+    pub(in super::super) const GETSOCKNAME: i64 = 51;
+    pub(in super::super) const GETPEERNAME: i64 = 52;
+    pub(in super::super) const SENDMSG: i64 = 46;
+    pub(in super::super) const RECVMSG: i64 = 47;
+    pub(in super::super) const SENDMMSG: i64 = 307;
+    pub(in super::super) const RECVMMSG: i64 = 299;
+    pub(in super::super) const SHUTDOWN: i64 = 48;
+    pub(in super::super) const CLOSE: i64 = 3;
     pub(in super::super) const ACCEPT4: i64 = 288;
     pub(in super::super) const PREAD64: i64 = 17;
     pub(in super::super) const PWRITE64: i64 = 18;
@@ -87,6 +98,17 @@ pub(super) mod number {
     pub(in super::super) const WRITE: i64 = 64;
     pub(in super::super) const READ: i64 = 63;
     pub(in super::super) const RECVFROM: i64 = 207;
+    pub(in super::super) const SOCKET: i64 = 198;
+    pub(in super::super) const BIND: i64 = 200;
+    pub(in super::super) const CONNECT: i64 = 203;
+    pub(in super::super) const GETSOCKNAME: i64 = 204;
+    pub(in super::super) const GETPEERNAME: i64 = 205;
+    pub(in super::super) const SENDMSG: i64 = 211;
+    pub(in super::super) const RECVMSG: i64 = 212;
+    pub(in super::super) const SENDMMSG: i64 = 269;
+    pub(in super::super) const RECVMMSG: i64 = 243;
+    pub(in super::super) const SHUTDOWN: i64 = 210;
+    pub(in super::super) const CLOSE: i64 = 57;
     pub(in super::super) const ACCEPT4: i64 = 242;
     pub(in super::super) const PREAD64: i64 = 67;
     pub(in super::super) const PWRITE64: i64 = 68;
@@ -167,8 +189,6 @@ unsafe extern "C" {
         value: *mut c_void,
         length: *mut u32,
     ) -> c_int;
-    fn connect(file: c_int, address: *const c_void, length: u32) -> c_int;
-    fn shutdown(file: c_int, how: c_int) -> c_int;
     pub(super) fn _exit(status: c_int) -> !;
 }
 
@@ -336,25 +356,38 @@ pub(super) const DATAGRAM: c_int = 2;
 
 /// The type of a socket; 0 of what is none.
 pub(super) fn socket_type(file: c_int) -> c_int {
-    const SOL_SOCKET: c_int = 1;
     const SO_TYPE: c_int = 3;
-    let (mut value, mut length) = (0, std::mem::size_of::<c_int>() as u32);
+    socket_option(file, SO_TYPE)
+}
+
+/// An option of a socket itself; 0 of what is none.
+pub(super) fn socket_option(file: c_int, option: c_int) -> c_int {
+    const SOL_SOCKET: c_int = 1;
+    let (mut value, mut length): (c_int, u32) = (0, std::mem::size_of::<c_int>() as u32);
     let place: *mut c_int = &mut value;
     // SAFETY: the places are valid, and the value has this length.
-    unsafe { getsockopt(file, SOL_SOCKET, SO_TYPE, place.cast(), &mut length) };
+    unsafe { getsockopt(file, SOL_SOCKET, option, place.cast(), &mut length) };
     value
 }
 
 /// End a connection so that its other end gets the error that it was reset.
 pub(super) fn reset(file: c_int) {
-    const BOTH: c_int = 2;
+    const BOTH: usize = 2;
     // An address of no family.
     let nowhere = [0_u8; 16];
+    let arguments = [
+        file as usize,
+        nowhere.as_ptr() as usize,
+        nowhere.len(),
+        0,
+        0,
+        0,
+    ];
     // SAFETY: the address has this length.
     unsafe {
-        if connect(file, nowhere.as_ptr().cast(), nowhere.len() as u32) != 0 {
+        if call(number::CONNECT, arguments) != 0 {
             // One within the machine can only be shut down.
-            shutdown(file, BOTH);
+            call(number::SHUTDOWN, [file as usize, BOTH, 0, 0, 0, 0]);
         }
     }
 }

@@ -250,6 +250,51 @@ async fn sockets_of_one_process_talk() {
     assert_eq!(&bytes, b"hello");
 }
 
+/// A port that the process which runs the suite has itself.
+const TAKEN: u16 = 45_671;
+
+#[tokio::test]
+async fn sockets_have_ports_of_their_own() {
+    use std::io::ErrorKind;
+    use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+    let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = match first.local_addr().unwrap().port() {
+        // The system would give another one in each run.
+        port if std::env::var_os("SUITE_STRATEGY").is_some() => {
+            assert_eq!(port, 40_000);
+            TAKEN
+        }
+        port => port,
+    };
+    drop(first);
+    let address = ("127.0.0.1", port);
+    let listener = TcpListener::bind(address).await.unwrap();
+    assert_eq!(listener.local_addr().unwrap().port(), port);
+    let again = TcpListener::bind(address).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::AddrInUse);
+    let client = TcpStream::connect(address).await.unwrap();
+    let (server, peer) = listener.accept().await.unwrap();
+    assert_eq!(peer, client.local_addr().unwrap());
+    assert_eq!(peer, server.peer_addr().unwrap());
+    assert_eq!(server.local_addr().unwrap(), client.peer_addr().unwrap());
+    drop((server, client, listener));
+    let refused = TcpStream::connect(address).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    TcpListener::bind(address).await.unwrap();
+
+    let one = UdpSocket::bind("[::1]:0").await.unwrap();
+    let other = UdpSocket::bind("[::1]:0").await.unwrap();
+    let (one_is_at, other_is_at) = (one.local_addr().unwrap(), other.local_addr().unwrap());
+    one.send_to(b"one", other_is_at).await.unwrap();
+    let mut memory = [0; 8];
+    assert_eq!(other.recv_from(&mut memory).await.unwrap(), (3, one_is_at));
+    other.connect(one_is_at).await.unwrap();
+    other.send(b"other").await.unwrap();
+    assert_eq!(one.recv_from(&mut memory).await.unwrap(), (5, other_is_at));
+    show(&(peer, one_is_at, other_is_at));
+}
+
 #[tokio::test]
 async fn files_are_read_and_written() {
     let path = std::env::temp_dir().join("suite.txt");
