@@ -195,21 +195,23 @@ impl Judge<'_> {
             }
             return Ok(false);
         }
-        // Without a runtime there are no tasks to put in order, and time that the seed moves would
-        // only be too short for other processes.
-        if !found.has_runtime && !found.notes.is_empty() {
-            self.judged
-                .notes
-                .push("it has no runtime: run as it is".to_owned());
-            return Ok(false);
-        }
+        let mut is_same_again = true;
         if first.event_hash != 0 || first.passed() {
             let second = case.run(&self.scenario);
-            self.judged.is_repeatable = is_same(&first, &second) || self.host.interrupt.is_asked();
-            if !self.judged.is_repeatable {
-                case.note(&first);
-                self.judged.parting = case.where_two_runs_part(&self.scenario);
-            }
+            is_same_again = is_same(&first, &second) || self.host.interrupt.is_asked();
+        }
+        // Without a runtime there are no tasks to put in order, and time that the seed moves would
+        // only be too short for other processes.
+        let found = self.simulated.found();
+        if !found.has_runtime && !found.notes.is_empty() {
+            let note = "it has no runtime: run as it is";
+            self.judged.notes.push(note.to_owned());
+            return Ok(false);
+        }
+        self.judged.is_repeatable = is_same_again;
+        if !is_same_again {
+            case.note(&first);
+            self.judged.parting = case.where_two_runs_part(&self.scenario);
         }
         Ok(true)
     }

@@ -254,6 +254,35 @@ fn a_program_without_the_harness_is_one_test() {
 }
 
 #[test]
+fn a_test_without_a_runtime_that_waits_for_another_program_is_run_as_it_is() {
+    let project = project();
+    let test = r#"
+        use std::process::{Command, Stdio};
+
+        #[test]
+        fn another_program_answers() {
+            let ends = tokio::sync::Semaphore::new(1);
+            let mut command = Command::new("sleep");
+            command.arg("1").stdout(Stdio::piped()).stderr(Stdio::piped());
+            let program = command.spawn().unwrap();
+            let waiting = std::thread::spawn(move || program.wait_with_output().unwrap());
+            assert!(waiting.join().unwrap().status.success());
+            assert_eq!(ends.available_permits(), 1);
+        }
+    "#;
+    fs::write(project.folder.join("tests/programs.rs"), test).unwrap();
+    let text = project.succeeds("test --test programs --seeds 3", 0);
+    assert!(
+        text.contains("another_program_answers ... passes, without tasks\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("note: it has no runtime: run as it is"),
+        "{text}"
+    );
+}
+
+#[test]
 fn tests_of_all_packages_of_a_workspace_are_run() {
     let project = project();
     let text = project.succeeds("test --workspace --lib --seeds 3", 0);
