@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -24,6 +25,9 @@ ractor = "0.16"
 retake = { path = "REPOSITORY/sim/retake" }
 tokio = { version = "1.52", default-features = false, features = ["macros", "rt", "sync", "time"] }
 "#;
+
+/// One test at a time has the package.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn package() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -56,11 +60,12 @@ fn package() -> PathBuf {
 }
 
 /// What the test is found to be with these faults: the first line of its outcome, or its verdict.
-fn with(folder: &Path, faults: &[&str]) -> String {
+fn with(folder: &Path, test: &str, faults: &[&str]) -> String {
     let _ = fs::remove_dir_all(folder.join("retake-cases"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-retake"));
     command.current_dir(folder).args(["retake", "test"]);
     command.args("--test actors --seeds 2 --offline --json report".split(' '));
+    command.arg(test);
     for fault in faults {
         command.args(["--fault", fault]);
     }
@@ -84,8 +89,10 @@ fn with(folder: &Path, faults: &[&str]) -> String {
 
 #[test]
 fn actors_with_gates_are_ended_as_their_supervisors_expect_and_their_callbacks_go_wrong() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = package();
-    assert_eq!(with(&folder, &[]), "passed");
+    let with = |faults: &[&str]| with(&folder, "three_numbers_are_counted", faults);
+    assert_eq!(with(&[]), "passed");
     for (fault, expected) in [
         ("kill worker @1500ms", "no sum; ended: Some(\\\"killed\\\")"),
         ("stop worker @1500ms", "no sum; ended: None"),
@@ -98,7 +105,17 @@ fn actors_with_gates_are_ended_as_their_supervisors_expect_and_their_callbacks_g
         ("point worker: counts double @1500ms", "\"8; \""),
         ("break adder unavailable @1500ms until 2500ms", "\"4; \""),
     ] {
-        let outcome = with(&folder, &[fault]);
+        let outcome = with(&[fault]);
         assert!(outcome.contains(expected), "{fault}: {outcome}");
     }
+}
+
+#[test]
+fn what_waits_for_the_end_of_faults_waits_for_the_heal() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = package();
+    let test = "what_waits_for_the_end_of_faults";
+    assert_eq!(with(&folder, test, &["clock +5s @1ms"]), "passed");
+    let outcome = with(&folder, test, &["clock +5s @1ms", "heal @3500ms"]);
+    assert!(outcome.contains("left: 3\n"), "{outcome}");
 }

@@ -186,6 +186,11 @@ pub fn workload(full: u32) -> u32 {
 /// # }
 /// ```
 pub async fn healed() {
+    /// How often it is asked where nobody wakes who waits.
+    const ASKED_AGAIN: Duration = Duration::from_millis(1);
+    while engine::simulating(engine::Engine::awaits_heal).unwrap_or(false) {
+        crate::sleep(ASKED_AGAIN).await;
+    }
     std::future::poll_fn(|context| {
         let healed = engine::with(|engine| engine.healed(context.waker()));
         if healed.unwrap_or(true) {

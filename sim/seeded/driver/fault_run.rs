@@ -57,6 +57,14 @@ impl Kernel {
         self.faults.find_armed();
     }
 
+    /// Whether a heal is planned that has not come.
+    pub(super) fn awaits_heal(&self) -> bool {
+        self.faults.planned.iter().any(|it| {
+            let heals = matches!(it.fault.effect, Effect::Heal { .. });
+            heals && it.progress != Progress::Over
+        })
+    }
+
     /// Nothing runs now.
     #[inline]
     pub(super) fn is_paused(&self) -> bool {

@@ -118,6 +118,12 @@ unsafe extern "C" fn retake_seeded_misbehaves(name: *const u8, length: usize) ->
     with(|kernel| kernel.misbehaves(&name))
 }
 
+/// Whether a heal is planned that has not come.
+#[no_mangle]
+extern "C" fn retake_seeded_awaits_heal() -> bool {
+    me().is_some() && with(|kernel| kernel.awaits_heal())
+}
+
 /// How much of a load to make.
 #[no_mangle]
 extern "C" fn retake_seeded_load(full: u32) -> u32 {
@@ -169,6 +175,7 @@ pub(super) fn keep() {
         retake_seeded_starts as *const (),
         retake_seeded_copies as *const (),
         retake_seeded_misbehaves as *const (),
+        retake_seeded_awaits_heal as *const (),
         retake_seeded_load as *const (),
         retake_seeded_service as *const (),
     ]);

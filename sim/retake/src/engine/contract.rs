@@ -187,6 +187,10 @@ pub trait Engine {
         let _ = waker;
         true
     }
+    /// Whether a further fault may be injected, in a simulation that wakes nobody when that is over.
+    fn awaits_heal(&self) -> bool {
+        false
+    }
     /// How many ends of children this supervisor survives within how long.
     fn restart_intensity(&self, supervisor: &ActorCell, intensity: u32, period_ns: u64) {
         let _ = (supervisor, intensity, period_ns);

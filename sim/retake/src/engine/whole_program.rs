@@ -29,6 +29,7 @@ crate::linked_functions! {
     fn starts = "retake_seeded_starts" as unsafe extern "C" fn(*const u8, usize) -> u32;
     fn copies = "retake_seeded_copies" as extern "C" fn(bool) -> bool;
     fn misbehaves = "retake_seeded_misbehaves" as unsafe extern "C" fn(*const u8, usize) -> bool;
+    fn awaits_heal = "retake_seeded_awaits_heal" as extern "C" fn() -> bool;
     fn load = "retake_seeded_load" as extern "C" fn(u32) -> u32;
     fn service = "retake_seeded_service" as unsafe extern "C" fn(*const u8, usize, *mut u64) -> u32;
 }
@@ -218,6 +219,10 @@ impl Engine for WholeProgram {
     fn buggify(&self, site: &'static str) -> bool {
         // SAFETY: it is a text of this length.
         misbehaves().is_some_and(|misbehaves| unsafe { misbehaves(site.as_ptr(), site.len()) })
+    }
+
+    fn awaits_heal(&self) -> bool {
+        awaits_heal().is_some_and(|awaits_heal| awaits_heal())
     }
 
     fn workload(&self, full: u32) -> u32 {
