@@ -189,14 +189,15 @@ impl Judge<'_> {
         }
         // The threads of the harness and of the test alone have one order.
         if !found.has_runtime && first.stats.tasks <= HARNESS_THREADS {
-            if !first.passed() && !matches!(first.outcome, Outcome::Lost { hangs: true, .. }) {
+            if !first.passed() && !hangs(&first) {
                 let outcome = &first.outcome;
                 self.judged.notes.push(format!("with a seed: {outcome}"));
             }
             return Ok(false);
         }
         let mut is_same_again = true;
-        if first.event_hash != 0 || first.passed() {
+        // How far a run comes that hangs is no function of its seed.
+        if (first.event_hash != 0 || first.passed()) && !hangs(&first) {
             let second = case.run(&self.scenario);
             is_same_again = is_same(&first, &second) || self.host.interrupt.is_asked();
         }
@@ -401,6 +402,10 @@ pub(crate) fn story(case: &Case, scenario: &Scenario) -> String {
 
 /// Longer lines of stories are cut.
 const WIDTH: usize = 120;
+
+fn hangs(run: &Run<()>) -> bool {
+    matches!(run.outcome, Outcome::Lost { hangs: true, .. })
+}
 
 fn is_same(first: &Run<()>, second: &Run<()>) -> bool {
     first.event_hash == second.event_hash

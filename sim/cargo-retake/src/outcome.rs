@@ -1,6 +1,7 @@
 //! How a run ended, by what its process has recorded and by how the process did.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use retake_sim::{Outcome, Waiting};
 use retake_traces::record::OutcomeKind;
@@ -11,16 +12,28 @@ use crate::process::Exit;
 /// Tasks that are listed as busy.
 const BUSY_MAX: usize = 5;
 
+fn hangs(limit: Duration) -> String {
+    format!("it did not end within {limit:?} of real time: it hangs")
+}
+
 impl Answer {
     /// How the run ended, by its events and by how its process did.
     pub(crate) fn outcome(&self, exit: &Exit, printed: &str) -> Outcome {
-        if let Some((kind, text)) = &self.ended {
-            return self.ended_by_driver(*kind, text);
+        match (&self.ended, exit) {
+            // It was asked to end, and has said what waits.
+            (Some((OutcomeKind::Lost, text)), Exit::TimedOut(limit)) => {
+                return Outcome::Lost {
+                    how: format!("{}\n{text}", hangs(*limit)),
+                    hangs: true,
+                };
+            }
+            (Some((kind, text)), _) => return self.ended_by_driver(*kind, text),
+            (None, _) => {}
         }
         match exit {
             Exit::Code(0) => Outcome::Passed,
             Exit::TimedOut(limit) => Outcome::Lost {
-                how: format!("it did not end within {limit:?} of real time: it hangs"),
+                how: hangs(*limit),
                 hangs: true,
             },
             Exit::Signal(signal) => Outcome::Lost {

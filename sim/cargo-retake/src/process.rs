@@ -3,15 +3,17 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use retake_core::outcome::OUT_OF_TIME;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::statvfs;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 use tempfile::TempDir;
 
 use crate::interrupt::Interrupt;
@@ -239,9 +241,26 @@ fn wait(child: &mut Child, time_max: Duration, interrupt: &Interrupt) -> io::Res
                 Err(error) => return Err(error.into()),
             }
         };
+        if let Exit::TimedOut(_) = exit {
+            ask_to_end(pid, &descriptor);
+        }
         kill_group(child);
         child.wait()?;
         return Ok(exit);
+    }
+}
+
+/// Ask a simulated process to say what waits, and to end.
+///
+/// If it does not, it is killed, and has only said less.
+fn ask_to_end(pid: Pid, descriptor: &OwnedFd) {
+    const TIME: Timespec = Timespec {
+        tv_sec: 3,
+        tv_nsec: 0,
+    };
+    let signal = Signal::from_named_raw(OUT_OF_TIME);
+    if signal.is_some_and(|signal| kill_process(pid, signal).is_ok()) {
+        let _ = poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&TIME));
     }
 }
 

@@ -31,6 +31,10 @@ pub enum OutcomeKind {
     CutShort,
 }
 
+/// The signal by which a simulated process is asked to end, because it takes too long: `SIGSTKFLT`,
+/// which nothing else sends. It says then what waits.
+pub const OUT_OF_TIME: i32 = 16;
+
 const WORDS: [(OutcomeKind, &str); 12] = [
     (OutcomeKind::Passed, "passed"),
     (OutcomeKind::Panicked, "panicked"),

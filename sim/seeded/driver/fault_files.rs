@@ -6,30 +6,14 @@
 
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::core::disk::{DiskFailure, DiskFailureKind, DiskOperation};
 use super::core::fault::Effect;
 use super::core::packet::PacketChange;
 use super::core::random::Random;
+use super::flags;
 use super::kernel::{Kernel, me, outside, with};
 use super::sys::{self, number};
-
-static PLANNED: AtomicBool = AtomicBool::new(false);
-
-/// Some fault is about files or sockets.
-pub(super) fn plan(effects: impl Iterator<Item = Effect>) {
-    let is_of_files =
-        |effect: &Effect| matches!(effect, Effect::BreakDisk { .. } | Effect::ChangePackets { .. });
-    let is_any = effects.into_iter().any(|effect| is_of_files(&effect));
-    PLANNED.store(is_any, Ordering::Relaxed);
-}
-
-/// Whether some fault is about files or sockets.
-#[inline]
-pub(super) fn are_planned() -> bool {
-    PLANNED.load(Ordering::Relaxed)
-}
 
 /// What happens instead of an operation.
 pub(super) enum Wrong {
@@ -43,25 +27,6 @@ pub(super) enum Wrong {
     Lost,
     /// It is sent twice.
     Twice,
-}
-
-/// The folders whose files are the program's own.
-#[derive(Default)]
-pub(super) struct Folders(Vec<PathBuf>);
-
-impl Folders {
-    pub(super) fn of_process() -> Self {
-        let temporary = std::env::temp_dir();
-        let folders = [std::env::current_dir().ok(), Some(temporary)];
-        let folders = folders.into_iter().flatten();
-        Self(folders.map(|it| it.canonicalize().unwrap_or(it)).collect())
-    }
-
-    fn have(&self, path: &Path) -> bool {
-        let program = std::fs::read_link("/proc/self/exe");
-        self.0.iter().any(|folder| path.starts_with(folder))
-            && program.map_or(true, |program| program != path)
-    }
 }
 
 /// What is behind a descriptor.

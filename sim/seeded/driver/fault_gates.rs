@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::core::fault::{Effect, Moment, Target};
 use super::core::step::StepKind;
-use super::fault_tasks::PANIC;
-use super::faults::Progress;
+use super::fault_state::{Order, PANIC, Progress};
 use super::kernel::{Kernel, me};
 use super::record::Tag;
 
@@ -19,14 +18,6 @@ pub(super) enum GateTurn {
     Panic = 1,
     Fail = 2,
     Lose = 3,
-}
-
-/// How an actor is ended: numbers of `sim/retake`.
-#[derive(Clone, Copy)]
-pub(super) enum Order {
-    Kill = 0,
-    Stop = 1,
-    Drain = 2,
 }
 
 pub(super) type Carry = extern "C" fn(u32, u32);

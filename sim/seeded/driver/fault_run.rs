@@ -5,7 +5,7 @@ use std::mem;
 use super::core::fault::Effect;
 use super::core::random::{Random, below};
 use super::core::service::{ServiceFailure, Share};
-use super::faults::{Progress, WrongClock};
+use super::fault_state::{Progress, WrongClock};
 use super::kernel::Kernel;
 
 impl Kernel {

@@ -4,15 +4,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::core::fault::{Effect, Moment};
 use super::core::step::StepKind;
-use super::fault_gates::{self, Order};
-use super::faults::Progress;
+use super::fault_gates;
+use super::fault_state::{Order, PANIC, Progress};
 use super::kernel::{Kernel, me, with};
 use super::record::Tag;
 use super::state::What;
 use super::waits;
-
-/// What a panic says that a fault has let happen, as in other simulations of Retake.
-pub(super) const PANIC: &str = "injected panic";
 
 /// The address of the header of the task that is cancelled in the turn that begins; 0 for none.
 static CANCELLED: AtomicUsize = AtomicUsize::new(0);

@@ -1,190 +1,20 @@
 //! Faults: when each of them is injected, and what becomes of it.
 //!
-//! Faults come as data with the settings. What one does to a task is in `fault_tasks`, and to
+//! Faults come as data with the settings, and their state is in `fault_state`. What one does to a task is in `fault_tasks`, and to
 //! the whole run in `fault_run`. What requests fail is decided where they are made.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::core::chacha::ChaCha8;
-use super::core::fault::{Effect, Moment, Skew, Target, When};
+use super::core::fault::{Effect, Moment, Target, When};
 use super::core::planned::PlannedFault;
 use super::core::random::Random;
 use super::core::service::Share;
 use super::core::time::nanos;
-use super::fault_files::{self, Folders};
-use super::fault_gates::Order;
-use super::fault_labels::Labels;
-use super::kernel::{Kernel, purpose};
+use super::fault_state::Progress;
+use super::kernel::Kernel;
 use super::record::Tag;
-
-/// In the place of a step or time that never comes.
-const NEVER: u64 = u64::MAX;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Its time has not come.
-    Waiting,
-    /// Its time has come, and it is injected as soon as possible.
-    Due,
-    /// It is injected when the task of this number is polled next.
-    Armed(u32),
-    /// It was injected, or cannot be any more.
-    Over,
-}
-
-pub(super) struct Planned {
-    pub(super) fault: PlannedFault,
-    pub(super) progress: Progress,
-    /// It has had its first effect, and has others.
-    pub(super) lasts: bool,
-}
-
-impl Planned {
-    /// Whether its time has come, if it is asked for where it could have its effect.
-    pub(super) fn has_come(&self, steps: u64, now_ns: u64) -> bool {
-        match self.fault.when {
-            When::Step(at) => at <= steps,
-            When::At(time) => nanos(time) <= now_ns,
-        }
-    }
-}
-
-/// A wall clock that is wrong.
-#[derive(Clone, Copy)]
-pub(super) struct WrongClock {
-    pub(super) skew: Skew,
-    pub(super) since_ns: u64,
-    pub(super) until_ns: u64,
-}
-
-/// All about the faults of a run.
-pub(super) struct Faults {
-    pub(super) planned: Vec<Planned>,
-    /// Before this step there is none to be injected.
-    pub(super) next_step: u64,
-    /// Nor before this time, at which a delay may end as well.
-    pub(super) next_ns: u64,
-    pub(super) labels: Labels,
-    /// Until when tasks and threads do not run, by their numbers.
-    pub(super) delays: BTreeMap<u32, u64>,
-    /// By how much each of their steps comes late, and until when.
-    pub(super) slows: BTreeMap<u32, (u64, u64)>,
-    /// There may be delays.
-    pub(super) has_delays: bool,
-    /// Slots of those that could run otherwise.
-    pub(super) held: BTreeSet<u32>,
-    /// When delays end, and whose: slots and numbers.
-    pub(super) releases: BTreeSet<(u64, u32, u32)>,
-    /// Tasks that are cancelled in their next turn.
-    pub(super) kills: BTreeSet<u32>,
-    /// Actors that are ended in their next turn.
-    pub(super) orders: BTreeMap<u32, Order>,
-    /// Actors whose callbacks have gates.
-    pub(super) gated: BTreeSet<u32>,
-    /// Something happens to some task in its next turn.
-    pub(super) is_armed: bool,
-    pub(super) paused_until_ns: u64,
-    pub(super) late: (u64, u64),
-    pub(super) coalesce: (u64, u64),
-    pub(super) clock: Option<WrongClock>,
-    /// How many times as large a load is, and the largest.
-    pub(super) load: Option<u32>,
-    pub(super) load_max: Option<u32>,
-    /// Marked places misbehave now and then: the fault that says so.
-    pub(super) buggify: Option<usize>,
-    /// What was asked by name, and how often.
-    pub(super) requests: BTreeMap<String, u64>,
-    /// When the program has to have ended, and how long after the heal that is.
-    pub(super) liveness: Option<(u64, u64)>,
-    /// Where the files are that faults are about.
-    pub(super) folders: Folders,
-    /// Draws of what is not asked for by name.
-    pub(super) jitter: ChaCha8,
-}
-
-impl Faults {
-    pub(super) fn new(planned: &[PlannedFault], seed: u64) -> Self {
-        let planned = planned.iter().map(|fault| Planned {
-            fault: fault.clone(),
-            progress: Progress::Waiting,
-            lasts: false,
-        });
-        fault_files::plan(planned.clone().map(|it| it.fault.effect));
-        let folders = match fault_files::are_planned() {
-            true => Folders::of_process(),
-            false => Folders::default(),
-        };
-        let mut faults = Self {
-            planned: planned.collect(),
-            next_step: NEVER,
-            next_ns: NEVER,
-            labels: Labels::default(),
-            delays: BTreeMap::new(),
-            slows: BTreeMap::new(),
-            has_delays: false,
-            held: BTreeSet::new(),
-            releases: BTreeSet::new(),
-            kills: BTreeSet::new(),
-            orders: BTreeMap::new(),
-            gated: BTreeSet::new(),
-            is_armed: false,
-            paused_until_ns: 0,
-            late: (0, 0),
-            coalesce: (0, 0),
-            clock: None,
-            load: None,
-            load_max: None,
-            buggify: None,
-            requests: BTreeMap::new(),
-            liveness: None,
-            folders,
-            jitter: ChaCha8::new(seed, purpose::FAULT),
-        };
-        faults.plan_next();
-        faults
-    }
-
-    /// Whether any fault is planned.
-    #[inline]
-    pub(super) fn is_on(&self) -> bool {
-        !self.planned.is_empty()
-    }
-
-    /// Find when to look at the faults again.
-    pub(super) fn plan_next(&mut self) {
-        let (mut step, mut ns) = (NEVER, NEVER);
-        for planned in &self.planned {
-            let is_asked = matches!(
-                planned.fault.moment,
-                Moment::Place | Moment::Request | Moment::Packet | Moment::Start
-            );
-            match (planned.progress, planned.fault.when) {
-                _ if is_asked => {}
-                (Progress::Waiting, When::Step(at)) => step = step.min(at),
-                (Progress::Waiting, When::At(time)) => ns = ns.min(nanos(time)),
-                (Progress::Due, _) => step = 0,
-                (Progress::Armed(_) | Progress::Over, _) => {}
-            }
-        }
-        if let Some((at, _, _)) = self.releases.first() {
-            ns = ns.min(*at);
-        }
-        if self.paused_until_ns > 0 {
-            ns = ns.min(self.paused_until_ns);
-        }
-        if let Some((at, _)) = self.liveness {
-            ns = ns.min(at);
-        }
-        (self.next_step, self.next_ns) = (step, ns);
-    }
-
-    pub(super) fn find_armed(&mut self) {
-        let mut planned = self.planned.iter();
-        let is_armed = planned.any(|it| matches!(it.progress, Progress::Armed(_)));
-        self.is_armed = is_armed || !self.kills.is_empty() || !self.orders.is_empty();
-    }
-}
+use super::state::purpose;
 
 impl Kernel {
     /// Inject what is due at this time, and end the delays that are over.

@@ -7,8 +7,8 @@ use super::fault_files::{self, Wrong};
 use super::flags;
 use super::kernel::{me, with};
 use super::state::Wait;
+use super::input::{read, wait_for_input, wait_for_message};
 use super::sockets;
-use super::spins;
 use super::sys::{self, answer, number};
 use super::threads;
 use super::weak::weak;
@@ -76,36 +76,6 @@ unsafe extern "C" fn retake_seeded_epoll_wait(
     answer(result) as c_int
 }
 
-/// Let others run until this descriptor can be read, if a read of it would block: what is read
-/// may come from them.
-fn wait_for_input(file: c_int) {
-    let Some(me) = me() else { return };
-    if sys::readable(&[file], 0)[0] || !sys::is_blocking(file) {
-        return;
-    }
-    with(|kernel| kernel.use_event_source());
-    threads::block(me, Wait::File(file), None);
-}
-
-/// The same for a message of a socket, with the flags of the call.
-pub(super) fn wait_for_message(file: c_int, flags: c_int) {
-    const MSG_DONTWAIT: c_int = 0x40;
-    if flags & MSG_DONTWAIT == 0 {
-        wait_for_input(file);
-    }
-}
-
-/// The answer of a call that reads. At the end of a stream, and where nothing is there yet, a
-/// thread may read again and again.
-pub(super) fn read(result: isize) -> isize {
-    /// A read that gives nothing counts as so many polls.
-    const POLLS: u32 = 16;
-    if result == 0 || result == -(sys::EAGAIN as isize) {
-        spins::is_vain(POLLS);
-    }
-    answer(result) as isize
-}
-
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_read(file: c_int, memory: *mut c_void, size: usize) -> isize {
     wait_for_input(file);
@@ -114,7 +84,7 @@ unsafe extern "C" fn retake_seeded_read(file: c_int, memory: *mut c_void, size: 
         // SAFETY: as the caller promises.
         unsafe { sys::call(number::READ, arguments) }
     };
-    read(match fault_files::are_planned() {
+    read(match flags::has_file_faults() {
         // SAFETY: as the caller promises.
         true => unsafe { fault_files::read(file, memory, size, call) },
         false => call(size),
@@ -134,7 +104,7 @@ unsafe extern "C" fn retake_seeded_write(file: c_int, memory: *const c_void, siz
 /// Write or send, with what faults say of it.
 fn write(file: c_int, size: usize, call: impl FnMut(usize) -> isize) -> isize {
     let mut call = call;
-    let result = match fault_files::are_planned() {
+    let result = match flags::has_file_faults() {
         true => fault_files::write(file, size, call),
         false => call(size),
     };
@@ -189,7 +159,7 @@ unsafe extern "C" fn retake_seeded_writev(
         // SAFETY: the caller promises that there are so many.
         unsafe { std::slice::from_raw_parts(parts, usize::try_from(count).unwrap_or(0)) }
     };
-    let size = match fault_files::are_planned() {
+    let size = match flags::has_file_faults() {
         true => parts_of().iter().map(|[_, length]| length).sum(),
         false => 0,
     };
@@ -223,7 +193,7 @@ unsafe extern "C" fn retake_seeded_pread64(
         // SAFETY: as the caller promises.
         unsafe { sys::call(number::PREAD64, arguments) }
     };
-    answer(match fault_files::are_planned() {
+    answer(match flags::has_file_faults() {
         // SAFETY: as the caller promises.
         true => unsafe { fault_files::read(file, memory, size, call) },
         false => call(size),
@@ -246,7 +216,7 @@ unsafe extern "C" fn retake_seeded_pwrite64(
 
 /// Make what was written durable, with what faults say of it.
 fn sync(file: c_int, number: i64) -> c_int {
-    if fault_files::are_planned() {
+    if flags::has_file_faults() {
         if let Some(Wrong::Error(error)) = fault_files::wrong(file, DiskOperation::Sync, 0) {
             return sys::fail(error);
         }
@@ -295,7 +265,7 @@ unsafe extern "C" fn retake_seeded_recvfrom(
         address as usize,
         length as usize,
     ];
-    if fault_files::are_planned() {
+    if flags::has_file_faults() {
         if let Some(Wrong::Error(error)) = fault_files::wrong(file, DiskOperation::Read, size) {
             return sys::fail(error) as isize;
         }

@@ -7,6 +7,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::core::chacha::ChaCha8;
 use super::core::outcome::OutcomeKind;
@@ -14,24 +15,15 @@ use super::core::runnable::Runnable;
 use super::core::step::StepKind;
 use super::core::strategy::{RecordedHolds, Recorder, Scheduler};
 use super::core::task::{NewTask, TaskKind};
-use super::faults::Faults;
+use super::fault_state::Faults;
 use super::flags;
 use super::ports::Ports;
 use super::record::{Record, Tag};
 use super::settings::Settings;
 use super::state::{
-    About, Deadlines, Entity, Host, Look, NO_SET, Runtime, Set, SetTurn, Thread, What,
+    About, Deadlines, Entity, Host, Look, NO_SET, Runtime, Set, SetTurn, Thread, What, purpose,
 };
 use super::strategy::scheduler;
-
-/// Streams of random numbers, by purpose: the hashes of their names, see `sim/live`.
-pub(super) mod purpose {
-    pub(in super::super) const SCHEDULE: u64 = 0x5dc2_95d8_5852_6653;
-    pub(in super::super) const ENTROPY: u64 = 0x36ce_7044_f1db_3a94;
-    pub(in super::super) const LOCAL: u64 = 0xf6a8_e84f_2fb3_cb31;
-    pub(in super::super) const FAULT: u64 = 0xed42_9bf4_e52f_d2e0;
-    pub(in super::super) const PREEMPT: u64 = 0xa38d_de67_9714_84f5;
-}
 
 /// At the limit of steps it is said who took so many of the last ones.
 const LAST_TURNS: u64 = 1_000;
@@ -333,6 +325,12 @@ impl Kernel {
         loop {
             if self.look.is_some() {
                 return self.next_look();
+            }
+            if flags::is_out_of_time() {
+                let (steps, time) = (self.steps, Duration::from_nanos(self.now_ns));
+                let why = format!("it has taken {steps} steps, and {time:?} of virtual time");
+                self.begin_look(OutcomeKind::Lost, &why);
+                continue;
             }
             if self.steps >= self.settings.step_limit {
                 let why = "the run has reached the limit of steps";

@@ -6,8 +6,8 @@ use std::task::Waker;
 use super::core::random::below;
 use super::flags;
 use super::kernel::{Kernel, is_on, me, with};
+use super::progress;
 use super::record::Tag;
-use super::spins;
 use super::threads;
 
 thread_local! {
@@ -20,7 +20,7 @@ thread_local! {
 #[inline]
 pub(crate) fn polls(waker: usize) {
     let _ = POLLED.try_with(|polled| polled.set((waker, false)));
-    spins::makes_progress();
+    progress::is_made();
 }
 
 /// Whether this is the own waker of the task or future that is polled.

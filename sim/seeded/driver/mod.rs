@@ -4,10 +4,16 @@
 //! virtual, and what runs next is a function of the seed: tasks of tokio's runtimes and threads
 //! alike. Without it, nothing here does anything, and this tokio is as it was.
 //!
-//! `symbols` and `files` have the functions of the C library by which threads, waits, clocks, entropy
-//! and descriptors are reached, `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the
-//! choice, `strategy` what makes it, `process` the start and the end, `ends` how a run is ended, `state` what it is made from, `faults` and the modules whose names begin with `fault_` what goes wrong on purpose, `program` what other crates of Retake in the program call, `record` what is recorded for the process that started this one. `core`
-//! is the core of Retake, from which strategies come.
+//! - `symbols`, `files`, `sockets`: the functions of the C library by which threads, waits, clocks,
+//!   entropy and descriptors are reached; `input` what reads wait for, `ports` the ports of sockets.
+//! - `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the choice, `strategy`
+//!   what makes it, `state` what it is made from.
+//! - `process` the start, `ends` how a run is ended, `look` what waits then.
+//! - `spins` threads that loop without waiting.
+//! - `faults` and the modules whose names begin with `fault_`: what goes wrong on purpose.
+//! - `record` what is recorded for the process that started this one, `program` what other crates of
+//!   Retake in the program call.
+//! - `core` the core of Retake, from which strategies come.
 //!
 //! On other systems than Linux with glibc, `stub` takes the place of all this: nothing is simulated.
 
@@ -45,11 +51,13 @@ where_simulated! {
     mod fault_gates;
     mod fault_labels;
     mod fault_run;
+    mod fault_state;
     mod fault_tasks;
     mod faults;
     mod files;
     mod flags;
     mod inbox;
+    mod input;
     mod kernel;
     mod local_sets;
     mod look;
@@ -57,6 +65,7 @@ where_simulated! {
     mod ports;
     mod process;
     mod program;
+    mod progress;
     mod record;
     mod settings;
     mod sockets;
@@ -75,10 +84,10 @@ where_simulated! {
     pub(crate) use kernel::{is_on, is_simulated};
     pub(crate) use local_sets::*;
     pub(crate) use messages::*;
-    pub(crate) use spins::is_vain;
+    pub(crate) use spins::{is_vain, leaf};
     pub(crate) use state::Slot;
     pub(crate) use tasks::*;
-    pub(crate) use waits::{Use, joins, leaf, look_waker, looks};
+    pub(crate) use waits::{Use, joins, look_waker, looks};
 }
 
 elsewhere! {

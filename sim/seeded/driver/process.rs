@@ -1,5 +1,7 @@
 //! The start and the end of a simulated process.
 
+use super::core::outcome::OUT_OF_TIME;
+use super::flags;
 use super::kernel::{self, me, with};
 use super::record::Tag;
 use super::settings::Settings;
@@ -17,8 +19,11 @@ extern "C" fn start() {
     program::keep();
     if let Some(settings) = Settings::take() {
         kernel::start(settings);
-        // SAFETY: the function takes and returns nothing.
-        unsafe { sys::atexit(at_exit) };
+        // SAFETY: the functions are of the types that are declared, and the handler only sets a flag.
+        unsafe {
+            sys::atexit(at_exit);
+            sys::signal(OUT_OF_TIME, flags::set_out_of_time);
+        }
         record_panics();
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::{c_int, c_uint, c_void};
 
+use super::input::{read, wait_for_message};
 use super::kernel::{me, with};
 use super::ports::Address;
 use super::sys::{self, answer, number};
@@ -267,14 +268,14 @@ unsafe extern "C" fn retake_seeded_recvmsg(
     flags: c_int,
 ) -> isize {
     let arguments = [file as usize, message as usize, flags as usize, 0, 0, 0];
-    super::files::wait_for_message(file, flags);
+    wait_for_message(file, flags);
     // SAFETY: as the caller promises.
     unsafe {
         let result = sys::call(number::RECVMSG, arguments);
         if result >= 0 {
             to_program((*message).name, &(*message).name_length);
         }
-        super::files::read(result)
+        read(result)
     }
 }
 
@@ -294,7 +295,7 @@ unsafe extern "C" fn retake_seeded_recvmmsg(
         time as usize,
         0,
     ];
-    super::files::wait_for_message(file, flags);
+    wait_for_message(file, flags);
     // SAFETY: as the caller promises.
     unsafe {
         let result = sys::call(number::RECVMMSG, arguments);
@@ -302,7 +303,7 @@ unsafe extern "C" fn retake_seeded_recvmmsg(
             let message = &(*messages.offset(number)).message;
             to_program(message.name, &message.name_length);
         }
-        super::files::read(result) as c_int
+        read(result) as c_int
     }
 }
 

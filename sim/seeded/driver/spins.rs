@@ -4,11 +4,11 @@
 //! On a machine such a thread keeps one processor, and others run on the rest. Here it keeps the
 //! turn. So after many polls and reads that give nothing it sleeps for a moment of virtual time.
 
-use std::cell::Cell;
-
 use super::kernel::{me, with};
+use super::progress;
 use super::state::Wait;
 use super::threads;
+use super::waits;
 
 /// Polls and reads that give nothing, in one poll of a task, after which its thread sleeps.
 const VAIN_MAX: u32 = 1 << 12;
@@ -18,34 +18,29 @@ const VAIN_MAX_OF_A_LOOP: u32 = 1 << 6;
 const SLEEP_NS: u64 = 100_000;
 const DOUBLED_MAX: u32 = 4;
 
-thread_local! {
-    /// What has given nothing since the thread has waited or polled a task, and how many times it
-    /// has slept for that.
-    static VAIN: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
-}
-
-/// The thread waits, or polls something else.
+/// A future of tokio that may have to wait is polled.
 #[inline]
-pub(super) fn makes_progress() {
-    let _ = VAIN.try_with(|vain| vain.set((0, 0)));
+#[track_caller]
+pub(crate) fn leaf() {
+    if waits::looks() {
+        waits::leaf();
+    } else {
+        is_vain(1);
+    }
 }
 
 /// A poll has given nothing, or a read, which counts as `weight` polls.
 #[inline]
 pub(crate) fn is_vain(weight: u32) {
-    let is_too_much = VAIN.try_with(|vain| {
-        let (count, slept) = vain.get();
-        vain.set((count + weight, slept));
-        count + weight >= VAIN_MAX
-    });
-    if is_too_much.unwrap_or(false) {
+    if progress::add_vain(weight) >= VAIN_MAX {
         sleep();
     }
 }
 
 #[cold]
 fn sleep() {
-    let (_, slept) = VAIN.try_with(Cell::take).unwrap_or_default();
+    let slept = progress::slept();
+    progress::is_made();
     let Some(me) = me() else { return };
     let end = with(|kernel| {
         let thread = &kernel.threads[me as usize];
@@ -55,6 +50,6 @@ fn sleep() {
     });
     if let Some(end) = end {
         threads::block(me, Wait::Time, Some(end));
-        let _ = VAIN.try_with(|vain| vain.set((VAIN_MAX - VAIN_MAX_OF_A_LOOP, slept + 1)));
+        progress::set(VAIN_MAX - VAIN_MAX_OF_A_LOOP, slept + 1);
     }
 }

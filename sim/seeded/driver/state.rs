@@ -6,6 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::core::outcome::OutcomeKind;
 
+/// Streams of random numbers, by purpose: the hashes of their names, see `sim/live`.
+pub(super) mod purpose {
+    pub(in super::super) const SCHEDULE: u64 = 0x5dc2_95d8_5852_6653;
+    pub(in super::super) const ENTROPY: u64 = 0x36ce_7044_f1db_3a94;
+    pub(in super::super) const LOCAL: u64 = 0xf6a8_e84f_2fb3_cb31;
+    pub(in super::super) const FAULT: u64 = 0xed42_9bf4_e52f_d2e0;
+    pub(in super::super) const PREEMPT: u64 = 0xa38d_de67_9714_84f5;
+}
+
 /// The number of a set that is not simulated, and of tasks that are in none.
 pub(super) const NO_SET: u32 = u32::MAX;
 

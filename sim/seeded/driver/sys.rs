@@ -166,6 +166,7 @@ pub(super) unsafe fn call(number: i64, [a, b, c, d, e, f]: [usize; 6]) -> isize 
 unsafe extern "C" {
     pub(super) fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     pub(super) fn __errno_location() -> *mut c_int;
+    pub(super) fn signal(signal: c_int, handler: extern "C" fn(c_int)) -> *mut c_void;
     pub(super) fn atexit(function: extern "C" fn()) -> c_int;
     pub(super) fn pthread_key_create(
         key: *mut u32,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::flags;
 use super::kernel::{self, Kernel, with};
+use super::progress;
 use super::record::Tag;
-use super::spins;
 use super::state::{Baton, Thread, Wait, What};
 use super::sys;
 use super::waits;
@@ -180,7 +180,7 @@ fn hand_over() {
 
 /// Wait for this, at most until that time. True if the time is over.
 pub(super) fn block(me: u32, wait: Wait, deadline: Option<u64>) -> bool {
-    spins::makes_progress();
+    progress::is_made();
     if !with(|kernel| kernel.threads[me as usize].is_parked) {
         hand_over();
     }

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::flags;
-use super::spins;
 use super::kernel::{is_on, me, outside, with};
 use super::state::{Awaited, What};
 
@@ -30,16 +29,11 @@ pub(crate) fn looks() -> bool {
     LOOKS.load(Ordering::Relaxed)
 }
 
-/// A future of tokio that may have to wait is polled.
-#[inline]
+/// A future of tokio that may have to wait is polled for a look.
 #[track_caller]
-pub(crate) fn leaf() {
-    if looks() {
-        if let Some(kind) = of_file(Location::caller().file()) {
-            found(kind, None);
-        }
-    } else {
-        spins::is_vain(1);
+pub(super) fn leaf() {
+    if let Some(kind) = of_file(Location::caller().file()) {
+        found(kind, None);
     }
 }
 

@@ -52,6 +52,27 @@ fn a_bug_of_order_is_found_made_small_and_run_again_and_nothing_of_the_project_c
 }
 
 #[test]
+fn a_run_that_takes_too_long_says_what_waits() {
+    let project = project();
+    let text = project.succeeds(
+        "test --test endless --seeds 1 --timeout 2s --step-limit 1000000000 --horizon 8760h -- --ignored",
+        1,
+    );
+    assert!(
+        text.contains("lost: it did not end within 2s of real time: it hangs\nit has taken "),
+        "{text}"
+    );
+    assert!(text.contains(" of virtual time\n"), "{text}");
+    assert!(!text.contains("not the same"), "{text}");
+    assert!(
+        text.contains(
+            "an_answer_never_comes (blocks at tests/endless.rs:15) awaits a oneshot channel"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_saved_case_comes_first_the_next_time_and_passes_once_the_bug_is_fixed() {
     let project = project();
     project.succeeds("test --test orders --seeds 10", 1);
