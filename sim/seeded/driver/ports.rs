@@ -15,6 +15,8 @@ const FIRST: u16 = 40_000;
 const COUNT: u16 = 20_000;
 /// Ports below this are the system's in the program as well.
 pub(super) const UNPRIVILEGED: u16 = 1_024;
+/// Of the type of a socket: no program that is started has it.
+const CLOSE_ON_EXEC: usize = 0o2_000_000;
 
 #[derive(Default)]
 pub(super) struct Ports {
@@ -25,6 +27,8 @@ pub(super) struct Ports {
     given: u16,
     /// Descriptors of sockets that have such a port.
     sockets: BTreeSet<c_int>,
+    /// Those that the program has given a port: the one that it sees, and the system's.
+    bound: BTreeMap<c_int, (u16, Bound)>,
     echo: Option<Echo>,
 }
 
@@ -97,9 +101,20 @@ impl Ports {
         self.sockets.contains(&file)
     }
 
-    /// It is closed. Whether it was one.
-    pub(super) fn remove(&mut self, file: c_int) -> bool {
-        self.sockets.remove(&file)
+    /// The program has given it this port.
+    pub(super) fn bind(&mut self, file: c_int, port: u16, bound: Bound) {
+        self.bound.insert(file, (port, bound));
+    }
+
+    /// It is closed. If nothing else has its port, that may be another process's from now on: a program
+    /// may have looked for a free one, for a server that it starts.
+    pub(super) fn remove(&mut self, file: c_int) {
+        self.sockets.remove(&file);
+        if let Some((port, bound)) = self.bound.remove(&file) {
+            if !bound.is_in_use() {
+                self.of_system.remove(&port);
+            }
+        }
     }
 
     /// Wait until what this socket has sent is there, if it is one of this machine: the system
@@ -116,6 +131,35 @@ impl Ports {
     }
 }
 
+/// How a socket was bound.
+pub(super) struct Bound {
+    /// With the system's port.
+    pub(super) address: Address,
+    /// The type of the socket.
+    pub(super) kind: c_int,
+}
+
+impl Bound {
+    /// Whether a socket cannot be bound so, because another one is.
+    fn is_in_use(&self) -> bool {
+        let family = u16::from_ne_bytes([self.address.bytes[0], self.address.bytes[1]]);
+        let [place, length] = self.address.arguments();
+        // SAFETY: the address has this length.
+        unsafe {
+            let arguments = [family as usize, self.kind as usize | CLOSE_ON_EXEC, 0, 0, 0, 0];
+            let file = sys::call(number::SOCKET, arguments);
+            if file < 0 {
+                return true;
+            }
+            // Connections that have ended, or were accepted, do not count.
+            sys::reuse_address(file as c_int);
+            let result = sys::call(number::BIND, [file as usize, place, length, 0, 0, 0]);
+            sys::call(number::CLOSE, [file as usize, 0, 0, 0, 0, 0]);
+            result != 0
+        }
+    }
+}
+
 /// A socket that sends to itself: packets within the machine arrive in their order.
 struct Echo(Option<c_int>);
 
@@ -125,7 +169,7 @@ impl Echo {
         /// Descriptors of the program stay as they are.
         const LOWEST: usize = 512;
         const DUPLICATE: usize = 1_030;
-        const STREAM_OF_DATAGRAMS: usize = 2 | 0o2_000_000;
+        const DATAGRAMS: usize = sys::DATAGRAM as usize | CLOSE_ON_EXEC;
         let mut address = [0_u8; 16];
         address[..8].copy_from_slice(&[2, 0, 0, 0, 127, 0, 0, 1]);
         let mut length = address.len() as u32;
@@ -133,7 +177,7 @@ impl Echo {
         let length_place = &mut length as *mut u32 as usize;
         // SAFETY: the address has this length, and both places are valid.
         unsafe {
-            let file = sys::call(number::SOCKET, [2, STREAM_OF_DATAGRAMS, 0, 0, 0, 0]);
+            let file = sys::call(number::SOCKET, [2, DATAGRAMS, 0, 0, 0, 0]);
             if file < 0 {
                 return Self(None);
             }

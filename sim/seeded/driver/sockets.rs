@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_uint, c_void};
 
 use super::input::{read, wait_for_message};
 use super::kernel::{me, with};
-use super::ports::Address;
+use super::ports::{Address, Bound};
 use super::sys::{self, answer, number};
 use super::weak::weak;
 
@@ -122,11 +122,24 @@ unsafe extern "C" fn retake_seeded_bind(
         return answer(call(as_it_is)) as c_int;
     }
     let known = with(|kernel| kernel.ports.known(wanted)).filter(|_| wanted != 0);
-    let result = call(named.with_port(known.unwrap_or(0)).arguments());
-    if let (0, None, Some(port)) = (result, known, system_port(file)) {
-        with(|kernel| match wanted {
-            0 => drop(kernel.ports.give(port)),
-            wanted => kernel.ports.pair(wanted, port),
+    let named = named.with_port(known.unwrap_or(0));
+    let result = call(named.arguments());
+    if let (0, Some(of_system)) = (result, system_port(file)) {
+        let bound = Bound {
+            address: named.with_port(of_system),
+            kind: sys::socket_type(file),
+        };
+        with(|kernel| {
+            let ports = &mut kernel.ports;
+            let port = match (wanted, known) {
+                (0, _) => ports.give(of_system),
+                (wanted, Some(_)) => wanted,
+                (wanted, None) => {
+                    ports.pair(wanted, of_system);
+                    wanted
+                }
+            };
+            ports.bind(file, port, bound);
         });
     }
     answer(result) as c_int
@@ -153,16 +166,15 @@ unsafe extern "C" fn retake_seeded_connect(
     answer(result) as c_int
 }
 
-#[no_mangle]
-unsafe extern "C" fn retake_seeded_getsockname(
-    file: c_int,
-    address: *mut c_void,
-    length: *mut u32,
-) -> c_int {
+/// An end of a socket, as the program sees it: by the call of this number.
+///
+/// # Safety
+/// As for the call.
+unsafe fn end_of(call: i64, file: c_int, address: *mut c_void, length: *mut u32) -> c_int {
     let arguments = [file as usize, address as usize, length as usize, 0, 0, 0];
     // SAFETY: as the caller promises.
     unsafe {
-        let result = sys::call(number::GETSOCKNAME, arguments);
+        let result = sys::call(call, arguments);
         if result == 0 {
             to_program(address, length);
         }
@@ -171,20 +183,23 @@ unsafe extern "C" fn retake_seeded_getsockname(
 }
 
 #[no_mangle]
+unsafe extern "C" fn retake_seeded_getsockname(
+    file: c_int,
+    address: *mut c_void,
+    length: *mut u32,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { end_of(number::GETSOCKNAME, file, address, length) }
+}
+
+#[no_mangle]
 unsafe extern "C" fn retake_seeded_getpeername(
     file: c_int,
     address: *mut c_void,
     length: *mut u32,
 ) -> c_int {
-    let arguments = [file as usize, address as usize, length as usize, 0, 0, 0];
     // SAFETY: as the caller promises.
-    unsafe {
-        let result = sys::call(number::GETPEERNAME, arguments);
-        if result == 0 {
-            to_program(address, length);
-        }
-        answer(result) as c_int
-    }
+    unsafe { end_of(number::GETPEERNAME, file, address, length) }
 }
 
 /// A message with its address, as the C library has it.

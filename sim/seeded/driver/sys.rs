@@ -183,6 +183,13 @@ unsafe extern "C" {
         offset: i64,
     ) -> *mut c_void;
     pub(super) fn ftruncate(file: c_int, length: i64) -> c_int;
+    fn setsockopt(
+        file: c_int,
+        level: c_int,
+        name: c_int,
+        value: *const c_void,
+        length: u32,
+    ) -> c_int;
     fn getsockopt(
         file: c_int,
         level: c_int,
@@ -369,6 +376,16 @@ pub(super) fn socket_option(file: c_int, option: c_int) -> c_int {
     // SAFETY: the places are valid, and the value has this length.
     unsafe { getsockopt(file, SOL_SOCKET, option, place.cast(), &mut length) };
     value
+}
+
+/// Have a socket take an address of which only connections are left.
+pub(super) fn reuse_address(file: c_int) {
+    const SOL_SOCKET: c_int = 1;
+    const REUSE_ADDRESS: c_int = 2;
+    let (yes, length): (c_int, u32) = (1, std::mem::size_of::<c_int>() as u32);
+    let place: *const c_int = &yes;
+    // SAFETY: the value has this length.
+    unsafe { setsockopt(file, SOL_SOCKET, REUSE_ADDRESS, place.cast(), length) };
 }
 
 /// End a connection so that its other end gets the error that it was reset.

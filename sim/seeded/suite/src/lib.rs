@@ -267,7 +267,10 @@ async fn sockets_have_ports_of_their_own() {
         }
         port => port,
     };
+    let left = first.local_addr().unwrap();
     drop(first);
+    let refused = TcpStream::connect(left).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     let address = ("127.0.0.1", port);
     let listener = TcpListener::bind(address).await.unwrap();
     assert_eq!(listener.local_addr().unwrap().port(), port);
@@ -279,9 +282,21 @@ async fn sockets_have_ports_of_their_own() {
     assert_eq!(peer, server.peer_addr().unwrap());
     assert_eq!(server.local_addr().unwrap(), client.peer_addr().unwrap());
     drop((server, client, listener));
-    let refused = TcpStream::connect(address).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    match port {
+        // It is the other process's again.
+        TAKEN => drop(TcpStream::connect(address).await.unwrap()),
+        _ => {
+            let refused = TcpStream::connect(address).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        }
+    }
     TcpListener::bind(address).await.unwrap();
+
+    // Closed, but for its copy.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let copy = listener.try_clone().unwrap();
+    drop(listener);
+    drop(std::net::TcpStream::connect(copy.local_addr().unwrap()).unwrap());
 
     let one = UdpSocket::bind("[::1]:0").await.unwrap();
     let other = UdpSocket::bind("[::1]:0").await.unwrap();
