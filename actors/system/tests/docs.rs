@@ -77,6 +77,8 @@ fn tests() -> String {
         "sim/retake",
         "sim/macros",
         "sim/live",
+        "sim/seeded/suite",
+        "sim/cargo-retake",
         "snapshots",
         "traces",
         "workloads",

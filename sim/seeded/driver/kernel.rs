@@ -66,6 +66,11 @@ pub(super) fn me() -> Option<u32> {
     ME.try_with(Cell::get).ok().flatten()
 }
 
+/// This process is simulated no longer.
+pub(super) fn turn_off() {
+    ON.store(false, Ordering::Relaxed);
+}
+
 /// This thread is simulated, or is so no longer.
 pub(super) fn be(number: Option<u32>) {
     let _ = ME.try_with(|me| me.set(number));
@@ -155,6 +160,8 @@ pub(super) struct Kernel {
     pub(super) has_event_sources: bool,
     /// A signal is listened to.
     pub(super) has_signals: bool,
+    /// Another program was started.
+    pub(super) starts_programs: bool,
     /// Writes to descriptors, when it was asked last what has happened outside.
     writes_seen: u64,
     pub(super) faults: Faults,
@@ -205,6 +212,7 @@ impl Kernel {
             clock_reads: 0,
             has_event_sources: false,
             has_signals: false,
+            starts_programs: false,
             writes_seen: 0,
             faults: Faults::new(&settings.faults, settings.seed),
             ports: Ports::default(),

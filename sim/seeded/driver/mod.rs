@@ -9,7 +9,7 @@
 //! - `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the choice, `strategy`
 //!   what makes it, `state` what it is made from.
 //! - `process` the start, `ends` how a run is ended, `look` what waits then.
-//! - `spins` threads that loop without waiting.
+//! - `children` other programs that are started, `spins` threads that loop without waiting.
 //! - `faults` and the modules whose names begin with `fault_`: what goes wrong on purpose.
 //! - `record` what is recorded for the process that started this one, `program` what other crates of
 //!   Retake in the program call.
@@ -46,6 +46,7 @@ macro_rules! elsewhere {
 }
 
 where_simulated! {
+    mod children;
     mod ends;
     mod fault_files;
     mod fault_gates;

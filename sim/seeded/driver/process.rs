@@ -5,7 +5,7 @@ use super::flags;
 use super::kernel::{self, me, with};
 use super::record::Tag;
 use super::settings::Settings;
-use super::{files, program, sockets, symbols, sys};
+use super::{children, files, program, sockets, symbols, sys};
 
 /// The linker has it called before `main`.
 #[used]
@@ -14,6 +14,7 @@ static START: extern "C" fn() = start;
 
 extern "C" fn start() {
     symbols::keep();
+    children::keep();
     files::keep();
     sockets::keep();
     program::keep();

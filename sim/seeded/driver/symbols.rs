@@ -8,6 +8,7 @@ use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::sync::atomic::Ordering;
 
 use super::kernel::{be, me, with};
+use super::spins;
 use super::state::{Baton, Wait};
 use super::sys::{self, Library, Timespec, answer, fail, number};
 use super::threads;
@@ -345,18 +346,21 @@ fn clock_ns(clock: c_int) -> Option<u64> {
         1 | 4 | 6 | 7 | 9 => MONOTONIC_START_NS,
         _ => return None,
     };
-    let now = with(|kernel| {
+    let (now, waits) = with(|kernel| {
         kernel.clock_reads += 1;
+        let waits = kernel.clock_reads > READS_WITHOUT_WAITING;
         // No two reads are equal, as on a real clock.
-        kernel.now_ns += match kernel.clock_reads > READS_WITHOUT_WAITING {
-            true => READ_NS,
-            false => 1,
-        };
-        match is_wall {
+        kernel.now_ns += if waits { READ_NS } else { 1 };
+        let now = match is_wall {
             true => start.saturating_add(kernel.now_ns).saturating_add_signed(kernel.wall_offset_ns()),
             false => start + kernel.now_ns,
-        }
+        };
+        (now, waits)
     });
+    if waits {
+        // It may wait for another thread as well.
+        spins::is_vain(1);
+    }
     Some(now)
 }
 

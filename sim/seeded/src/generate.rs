@@ -14,6 +14,7 @@ use crate::source::Source;
 pub const VERSIONS: RangeInclusive<u32> = 43..=54;
 
 const DRIVER_FILES: &[(&str, &str)] = &[
+    ("children.rs", include_str!("../driver/children.rs")),
     ("ends.rs", include_str!("../driver/ends.rs")),
     ("fault_files.rs", include_str!("../driver/fault_files.rs")),
     ("fault_gates.rs", include_str!("../driver/fault_gates.rs")),

@@ -297,6 +297,7 @@ fn a_test_without_a_runtime_that_waits_for_another_program_is_run_as_it_is() {
         text.contains("another_program_answers ... passes, without tasks\n"),
         "{text}"
     );
+    assert!(text.contains("note: it starts other programs"), "{text}");
     assert!(
         text.contains("note: it has no runtime: run as it is"),
         "{text}"

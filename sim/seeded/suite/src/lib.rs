@@ -10,7 +10,7 @@ use std::future::Future;
 use std::io::{Read, Write};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
@@ -426,6 +426,21 @@ async fn a_thread_polls_by_hand_until_it_is_ready() {
     });
     sleep(Duration::from_millis(50)).await;
     sender.send(()).await.unwrap();
+    end.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_thread_asks_for_the_time_until_another_has_run() {
+    static HAS_RUN: AtomicBool = AtomicBool::new(false);
+    let (told, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        while !HAS_RUN.load(SeqCst) {
+            std::hint::black_box(Instant::now());
+        }
+        told.send(()).unwrap();
+    });
+    sleep(Duration::from_millis(1)).await;
+    HAS_RUN.store(true, SeqCst);
     end.await.unwrap();
 }
 
