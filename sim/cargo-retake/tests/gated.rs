@@ -88,6 +88,7 @@ fn with(folder: &Path, test: &str, faults: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "it builds a project with ractor and gates, for a minute"]
 fn actors_with_gates_are_ended_as_their_supervisors_expect_and_their_callbacks_go_wrong() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = package();
@@ -111,6 +112,7 @@ fn actors_with_gates_are_ended_as_their_supervisors_expect_and_their_callbacks_g
 }
 
 #[test]
+#[ignore = "it builds a project with ractor and gates, for a minute"]
 fn what_waits_for_the_end_of_faults_waits_for_the_heal() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = package();
