@@ -1,4 +1,4 @@
-//! Faults of programs that are run as a whole: which there can be, and what becomes of them.
+//! Faults in whole-program mode: which kinds there are, and which of them a run has injected.
 
 use std::collections::BTreeSet;
 

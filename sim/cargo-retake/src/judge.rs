@@ -123,7 +123,7 @@ impl Judge<'_> {
             return Ok(());
         }
         if !self.has_tasks()? {
-            // How it ends as it is is all that is said of it.
+            // Nothing else is known of it.
             let ends = stock == AsItIs::Passes || self.run_as_it_is(STOCK_TIMES)? == AsItIs::Passes;
             self.judged.verdict = match ends {
                 true => Verdict::WithoutTasks,
@@ -363,9 +363,12 @@ impl Judge<'_> {
 
     /// Whether a case that fails passes where no fault is injected.
     fn needs_faults(&self, case: &Case) -> bool {
+        if case.harmful_faults() == 0 {
+            return false;
+        }
         let mut without = case.clone();
         without.config.faults.clear();
-        case.harmful_faults() > 0 && without.run(&self.scenario).passed()
+        without.run(&self.scenario).passed()
     }
 
     /// What to make of a seed that does not fail again.

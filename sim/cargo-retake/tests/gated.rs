@@ -1,12 +1,10 @@
 //! Faults of actors with gates, in a program that is run as a whole.
 #![cfg(target_os = "linux")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+mod package;
 
-use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 const MANIFEST: &str = r#"
 [workspace]
@@ -30,51 +28,17 @@ tokio = { version = "1.52", default-features = false, features = ["macros", "rt"
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn package() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let repository = here.join("../..").canonicalize().unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gated");
-    for inner in ["src", "tests"] {
-        fs::create_dir_all(folder.join(inner)).unwrap();
-    }
-    let repository = repository.display().to_string();
-    let manifest = MANIFEST.replace("REPOSITORY", &repository);
-    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
-    fs::copy(
-        format!("{repository}/Cargo.lock"),
-        folder.join("Cargo.lock"),
-    )
-    .unwrap();
-    fs::write(folder.join("src/lib.rs"), "").unwrap();
-    fs::copy(
-        here.join("tests/gated/actors.rs"),
-        folder.join("tests/actors.rs"),
-    )
-    .unwrap();
-    let locked = Command::new(env!("CARGO"))
-        .args(["metadata", "--offline", "--format-version", "1"])
-        .current_dir(&folder)
-        .output()
-        .unwrap();
-    assert!(locked.status.success(), "{locked:?}");
-    folder
+    let test = package::repository().join("sim/cargo-retake/tests/gated/actors.rs");
+    package::make("gated", MANIFEST, "", &test)
 }
 
 /// What the test is found to be with these faults: the first line of its outcome, or its verdict.
 fn with(folder: &Path, test: &str, faults: &[&str]) -> String {
-    let _ = fs::remove_dir_all(folder.join("retake-cases"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-retake"));
-    command.current_dir(folder).args(["retake", "test"]);
-    command.args("--test actors --seeds 2 --offline --json report".split(' '));
-    command.arg(test);
+    let mut arguments = vec!["--test", "actors", "--seeds", "2", test];
     for fault in faults {
-        command.args(["--fault", fault]);
+        arguments.extend(["--fault", fault]);
     }
-    for name in ["CARGO_TARGET_DIR", "RUST_BACKTRACE", "RUST_TEST_THREADS"] {
-        command.env_remove(name);
-    }
-    let output = command.output().unwrap();
-    let report = fs::read(folder.join("report")).unwrap_or_default();
-    let report: Value = serde_json::from_slice(&report).unwrap_or_default();
+    let (output, report) = package::report(folder, &arguments);
     let test = &report["tests"][0];
     let outcome = test["failures"][0]["case"]["outcome"].as_str();
     match (test["verdict"].as_str(), outcome) {

@@ -2,11 +2,9 @@
 //! their bugs are found, and none in the fixed ones.
 #![cfg(target_os = "linux")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod package;
 
-use serde_json::Value;
+use std::path::PathBuf;
 
 const MANIFEST: &str = r#"
 [workspace]
@@ -33,55 +31,26 @@ tracing-subscriber = { version = "0.3", default-features = false, features = ["s
 /// A package of the zoo and its tests alone: those of all of `workloads` would take minutes to
 /// build.
 fn package() -> PathBuf {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let repository = repository.canonicalize().unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("zoo");
-    for inner in ["src", "tests"] {
-        fs::create_dir_all(folder.join(inner)).unwrap();
-    }
-    let _ = fs::remove_dir_all(folder.join("retake-cases"));
-    let repository = repository.display();
-    let manifest = MANIFEST.replace("REPOSITORY", &repository.to_string());
-    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
-    // Of this, cargo keeps what is needed.
-    fs::copy(
-        format!("{repository}/Cargo.lock"),
-        folder.join("Cargo.lock"),
+    let workloads = package::repository().join("workloads");
+    let zoo = workloads.join("src/zoo/mod.rs");
+    let library = format!("#[path = {:?}]\npub mod zoo;\n", zoo.display().to_string());
+    package::make(
+        "zoo",
+        MANIFEST,
+        &library,
+        &workloads.join("tests/plain_zoo.rs"),
     )
-    .unwrap();
-    let library = format!("#[path = \"{repository}/workloads/src/zoo/mod.rs\"]\npub mod zoo;\n");
-    fs::write(folder.join("src/lib.rs"), library).unwrap();
-    let tests = "tests/plain_zoo.rs";
-    fs::copy(
-        format!("{repository}/workloads/{tests}"),
-        folder.join(tests),
-    )
-    .unwrap();
-    let locked = Command::new(env!("CARGO"))
-        .args(["metadata", "--offline", "--format-version", "1"])
-        .current_dir(&folder)
-        .output()
-        .unwrap();
-    assert!(locked.status.success(), "{locked:?}");
-    folder
 }
 
 #[test]
 #[ignore = "it builds all of the workloads once more, for some minutes"]
 fn bugs_of_the_zoo_are_found_in_plain_tests_and_none_in_fixed_programs() {
     let folder = package();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-retake"));
-    command.current_dir(&folder).args(["retake", "test"]);
-    command.args("--test plain_zoo --seeds 40 --until-failure --offline --json report".split(' '));
     // A violated check, a deadlock, a panic of an actor's own, and a livelock.
-    command
-        .args("-- --include-ignored raft:: lock_order:: bounded_buffer:: queued_job::".split(' '));
-    for name in ["CARGO_TARGET_DIR", "RUST_BACKTRACE", "RUST_TEST_THREADS"] {
-        command.env_remove(name);
-    }
-    let output = command.output().unwrap();
-    let report = fs::read(folder.join("report")).unwrap_or_default();
-    let report: Value = serde_json::from_slice(&report).unwrap_or_default();
+    let arguments = "--test plain_zoo --seeds 40 --until-failure -- --include-ignored raft:: \
+                     lock_order:: bounded_buffer:: queued_job::";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let (output, report) = package::report(&folder, &arguments);
     let tests = report["tests"].as_array();
     let tests = tests.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!((output.status.code(), tests.len()), (Some(1), 8));

@@ -58,6 +58,20 @@ pub enum DiskFailureKind {
 }
 
 impl DiskFailureKind {
+    const ALL: [Self; 5] = [
+        Self::Crash,
+        Self::Error,
+        Self::Full,
+        Self::Short,
+        Self::Corrupt,
+    ];
+
+    /// The kind of this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.word() == word)
+    }
+
     /// A word for it.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Faults of a run as lines of text, for simulators that do not read what people write.
 //!
-//! The grammar for people is in `retake-traces`. What it makes of a fault, its target, its time, its
-//! moment and its effect, is all that a simulator needs, and has one line here.
+//! The grammar for people is in `retake-traces`. A simulator needs the target of a fault, its time, its
+//! moment and its effect. Here they are one line.
 
 use std::time::Duration;
 
@@ -101,19 +101,6 @@ fn moment_of(text: &str) -> Option<Moment> {
     let found = MOMENTS.iter().find(|(word, _)| *word == text);
     found.map(|(_, moment)| *moment)
 }
-
-const DISK_FAILURES: [DiskFailureKind; 5] = [
-    DiskFailureKind::Crash,
-    DiskFailureKind::Error,
-    DiskFailureKind::Full,
-    DiskFailureKind::Short,
-    DiskFailureKind::Corrupt,
-];
-const DISK_OPERATIONS: [DiskOperation; 3] = [
-    DiskOperation::Read,
-    DiskOperation::Write,
-    DiskOperation::Sync,
-];
 
 fn given(text: Option<&str>) -> String {
     text.map_or_else(|| NONE.to_owned(), |text| format!("{SOME}{text}"))
@@ -375,14 +362,14 @@ fn request_of<'a, I: Iterator<Item = &'a str>>(
         }
         "disk" => {
             let operation = match fields.given()? {
-                Some(word) => Some(*DISK_OPERATIONS.iter().find(|it| it.word() == word)?),
+                Some(word) => Some(DiskOperation::of_word(word)?),
                 None => None,
             };
-            let word = fields.text()?;
+            let failure = DiskFailureKind::of_word(fields.text()?)?;
             Effect::BreakDisk {
                 disk: named.map(str::to_owned),
                 operation,
-                failure: *DISK_FAILURES.iter().find(|it| it.word() == word)?,
+                failure,
                 share: fields.share()?,
                 until_ns: fields.given_ns()?,
             }

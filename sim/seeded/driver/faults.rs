@@ -1,7 +1,8 @@
-//! Faults: when each of them is injected, and what becomes of it.
+//! Faults: when each of them is injected, and where.
 //!
-//! Faults come as data with the settings, and their state is in `fault_state`. What one does to a task is in `fault_tasks`, and to
-//! the whole run in `fault_run`. What requests fail is decided where they are made.
+//! Faults come as data with the settings, and their state is in `fault_state`. What one does to a
+//! task is in `fault_tasks`, and to the whole run in `fault_run`. Which requests fail is decided where
+//! they are made.
 
 use std::time::Duration;
 

@@ -66,18 +66,21 @@ impl Ports {
 
     /// The next port, for one of the system.
     pub(super) fn give(&mut self, of_system: u16) -> u16 {
-        // After so many, those that were given first are given once more.
-        for _ in 0..COUNT {
-            let port = FIRST + self.given % COUNT;
-            self.given = (self.given + 1) % COUNT;
+        let mut port = self.next();
+        // Where all are given, those that were first are given once more.
+        for _ in 1..COUNT {
             if !self.of_system.contains_key(&port) {
-                self.pair(port, of_system);
-                return port;
+                break;
             }
+            port = self.next();
         }
-        let port = FIRST + self.given % COUNT;
-        self.given = (self.given + 1) % COUNT;
         self.pair(port, of_system);
+        port
+    }
+
+    fn next(&mut self) -> u16 {
+        let port = FIRST + self.given;
+        self.given = (self.given + 1) % COUNT;
         port
     }
 

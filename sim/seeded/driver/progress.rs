@@ -13,7 +13,7 @@ pub(super) fn is_made() {
     set(0, 0);
 }
 
-/// So much more was in vain: how much that is altogether.
+/// This much more was in vain. Returns the sum.
 #[inline]
 pub(super) fn add_vain(weight: u32) -> u32 {
     let count = VAIN.try_with(|vain| {
@@ -29,7 +29,7 @@ pub(super) fn slept() -> u32 {
     VAIN.try_with(Cell::get).map_or(0, |(_, slept)| slept)
 }
 
-/// So much was in vain, and so many times the thread has slept for that.
+/// This much was in vain, and the thread has slept this many times for that.
 #[inline]
 pub(super) fn set(count: u32, slept: u32) {
     let _ = VAIN.try_with(|vain| vain.set((count, slept)));
