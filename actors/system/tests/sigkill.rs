@@ -1,4 +1,5 @@
-//! A real process that is killed while it writes: what it acknowledged is there.
+//! A real process that is killed while it writes: what it acknowledged is there. It is a program
+//! of its own, because it starts itself again as the process that is killed.
 #![allow(
     missing_docs,
     clippy::disallowed_methods,

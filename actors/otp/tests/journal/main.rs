@@ -1,8 +1,0 @@
-//! The checks of journals hold for the actors under random failures, and each
-//! catches a journal in which one thing is wrong.
-#![allow(missing_docs)]
-
-mod common;
-mod messages;
-mod pool;
-mod supervision;

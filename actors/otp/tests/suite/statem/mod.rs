@@ -1,0 +1,6 @@
+//! State machines follow the rules of `gen_statem`.
+
+mod common;
+mod declarations;
+mod events;
+mod timeouts;

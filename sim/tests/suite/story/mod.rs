@@ -1,4 +1,0 @@
-//! What the trace says beside the schedule.
-
-mod causality;
-mod states;
