@@ -1,6 +1,5 @@
 //! Programs may have a panic hook of their own. In a program of its own, because the hook is
 //! the process's.
-#![allow(missing_docs)]
 
 use retake_sim::Sim;
 

@@ -1,0 +1,12 @@
+//! How runs and actors end, and what is reported of it.
+
+mod actors;
+mod blame;
+mod checks;
+mod deadlocks;
+mod livelock;
+mod outcomes;
+mod panics;
+mod ungated;
+mod unhandled;
+mod watchdog;

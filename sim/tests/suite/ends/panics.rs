@@ -1,0 +1,264 @@
+//! Where code panics, and that no panic goes unseen.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what escapes the gates is under test"
+)]
+
+use retake_inspect::story::lines;
+use retake_sim::explore::signature;
+use retake_sim::{Outcome, Place, Run, Sim};
+use retake_testkit::{MS, Order, child, servant};
+use retake_traces::MemorySink;
+
+fn place(run: &Run<()>) -> &Place {
+    match &run.outcome {
+        Outcome::Panicked {
+            place: Some(place), ..
+        } => place,
+        _ => panic!("{run}"),
+    }
+}
+
+/// A sum of nothing.
+fn unwrap_nothing() -> u32 {
+    let nothing: Option<u32> = std::hint::black_box(None);
+    nothing.unwrap()
+}
+
+#[test]
+fn a_panic_is_reported_with_the_line_of_the_users_code() {
+    let line = line!() + 4;
+    let run = Sim::new().run(|| async {
+        retake::sleep(MS).await;
+        let empty: Vec<u32> = Vec::new();
+        empty.first().unwrap();
+    });
+    let at = place(&run);
+    assert_eq!((&*at.file, at.line), (file!(), line));
+    let headline = run.outcome.to_string();
+    let first = format!(
+        "panicked: scenario at sim/tests/suite/ends/panics.rs:{line}:{}: called `Option::unwrap()`",
+        at.column
+    );
+    assert!(headline.starts_with(&first), "{headline}");
+}
+
+#[test]
+fn two_unwraps_have_two_signatures() {
+    let of = |which: u32| {
+        let run = Sim::new().run(move || async move {
+            let nothing: Option<u32> = std::hint::black_box(None);
+            match which {
+                0 => nothing.unwrap(),
+                _ => nothing.unwrap(),
+            };
+        });
+        signature(&run.outcome)
+    };
+    let (one, other) = (of(0), of(1));
+    assert_ne!(one, other);
+    assert!(one.contains("(sim/tests/suite/ends/panics.rs:"), "{one}");
+    let (_, line) = one.rsplit_once("panics.rs:").unwrap();
+    assert!(
+        line.trim_end_matches(')').parse::<u32>().is_ok(),
+        "no column: {one}"
+    );
+}
+
+#[test]
+fn the_trace_shows_the_place_of_a_panic_that_a_supervisor_observes() {
+    let sink = MemorySink::new();
+    let run = Sim::new().story(true).trace(sink.clone()).run(|| async {
+        let parent = servant("parent").await;
+        let child = child("child", &parent).await;
+        child.cast(Order::Panic("no more")).unwrap();
+        retake::sleep(MS).await;
+    });
+    assert!(run.passed(), "{run}");
+    let story: Vec<String> = lines(&sink.records())
+        .iter()
+        .map(|line| line.what())
+        .collect();
+    let panic = story.iter().find(|line| line.starts_with("PANIC")).unwrap();
+    assert!(
+        panic.starts_with("PANIC at sim/testkit/src/servant.rs:"),
+        "{panic}"
+    );
+    assert!(panic.ends_with(": no more"), "{panic}");
+}
+
+#[test]
+fn a_panic_in_a_task_that_no_gate_guards_fails_the_run() {
+    let run = Sim::new().run(|| async {
+        tokio::spawn(async {
+            unwrap_nothing();
+        });
+        retake::sleep(MS).await;
+    });
+    let at = place(&run);
+    assert_eq!(at.file, file!());
+    let Outcome::Panicked { task, .. } = &run.outcome else {
+        panic!("{run}")
+    };
+    assert_eq!(task, "a task that no gate guards");
+    assert!(run.output.is_none());
+}
+
+#[test]
+fn a_panic_in_a_join_set_fails_the_run() {
+    let run = Sim::new().run(|| async {
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async {
+            tokio::time::sleep(MS).await;
+            panic!("in a set")
+        });
+        let _: Option<Result<(), _>> = tasks.join_next().await;
+        retake::sleep(MS).await;
+    });
+    let Outcome::Panicked { message, .. } = &run.outcome else {
+        panic!("{run}")
+    };
+    assert_eq!(message, "in a set");
+    place(&run);
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("in a drop");
+        }
+    }
+}
+
+#[test]
+fn a_panic_in_a_drop_has_its_place_within_a_step_and_outside() {
+    let within = Sim::new().run(|| async {
+        drop(PanicsWhenDropped);
+    });
+    assert_eq!(place(&within).file, file!());
+    let outside = Sim::new().run(|| async {
+        let task = retake::spawn_named("holder", async {
+            let _held = PanicsWhenDropped;
+            std::future::pending::<()>().await;
+        });
+        retake::sleep(MS).await;
+        task.abort();
+        retake::sleep(MS).await;
+    });
+    let Outcome::Panicked {
+        task, is_dropped, ..
+    } = &outside.outcome
+    else {
+        panic!("{outside}")
+    };
+    assert_eq!((&**task, *is_dropped), ("holder", true));
+    let shown = outside.outcome.to_string();
+    assert!(shown.contains("holder, dropped at an await"), "{shown}");
+    place(&outside);
+}
+
+#[test]
+fn a_panic_that_a_step_catches_is_told_in_the_story() {
+    let sink = MemorySink::new();
+    let run = Sim::new().story(true).trace(sink.clone()).run(|| async {
+        let caught = std::panic::catch_unwind(unwrap_nothing);
+        assert!(caught.is_err());
+    });
+    assert!(run.passed(), "{run}");
+    let story: Vec<String> = lines(&sink.records())
+        .iter()
+        .map(|line| line.what())
+        .collect();
+    assert!(
+        story.iter().any(
+            |line| line.starts_with("| a panic at sim/tests/suite/ends/panics.rs:")
+                && line.contains("was caught: called `Option::unwrap()`")
+        ),
+        "{story:#?}"
+    );
+}
+
+#[test]
+fn a_violated_check_ends_its_step() {
+    let run = Sim::new().run(|| async {
+        let (gone, handle) = ractor::Actor::spawn(None, retake_testkit::Servant, ())
+            .await
+            .unwrap();
+        gone.stop(None);
+        handle.await.unwrap();
+        while ractor::call!(gone, Order::Count).is_err() {
+            retake::always!(false, "gone for good");
+        }
+    });
+    let Outcome::Violated { what, .. } = &run.outcome else {
+        panic!("{run}")
+    };
+    assert_eq!(what, "gone for good");
+}
+
+#[test]
+fn what_a_step_holds_is_dropped_when_a_check_ends_it() {
+    static DROPPED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    struct Held;
+    impl Drop for Held {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            // Code that unwinds may check as well.
+            retake::never!("in a drop");
+        }
+    }
+    let run = Sim::new().run(|| async {
+        let _held = Held;
+        retake::never!("first");
+    });
+    assert_eq!(DROPPED.load(std::sync::atomic::Ordering::SeqCst), 1);
+    let Outcome::Violated { what, .. } = &run.outcome else {
+        panic!("{run}")
+    };
+    assert_eq!(what, "first");
+}
+
+/// Its start violates a check.
+struct Wrong;
+
+#[retake::simulated]
+impl ractor::Actor for Wrong {
+    type Msg = ();
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: ractor::ActorRef<()>,
+        (): (),
+    ) -> Result<(), ractor::ActorProcessingErr> {
+        retake::never!("wrong from the start");
+        Err("not started".into())
+    }
+}
+
+#[test]
+fn a_check_that_a_start_violates_ends_the_step_of_who_starts_it() {
+    let run =
+        Sim::new().run(|| async { while ractor::Actor::spawn(None, Wrong, ()).await.is_err() {} });
+    assert!(matches!(run.outcome, Outcome::Violated { .. }), "{run}");
+}
+
+#[test]
+fn a_monitor_that_refuses_an_event_ends_the_step() {
+    let run = Sim::new()
+        .monitor(|| {
+            |_: &str, text: &str| match text {
+                "wrong" => Err("a wrong event".to_owned()),
+                _ => Ok(()),
+            }
+        })
+        .run(|| async {
+            loop {
+                retake::event!("wrong");
+            }
+        });
+    assert!(matches!(run.outcome, Outcome::Violated { .. }), "{run}");
+}

@@ -1,0 +1,119 @@
+//! Saved cases: what they keep, and those of earlier versions.
+
+use std::path::Path;
+
+use retake_sim::explore::{Case, Explorer, FailureKind, shrink};
+use retake_sim::strategy::Hold;
+use retake_sim::{Strategy, Watch};
+use serde_json::{Value, json};
+
+/// Two tasks want to be first.
+async fn race() {
+    use std::sync::{Arc, Mutex};
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let tasks: Vec<_> = (0..2)
+        .map(|number| {
+            let order = Arc::clone(&order);
+            retake::spawn(async move { order.lock().unwrap().push(number) })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), [0, 1], "out of order");
+}
+
+fn shrunk() -> Case {
+    let campaign = Explorer::new("race").seeds(0..50).run(race);
+    shrink(&campaign.failures[0].case, race, |_| {})
+        .unwrap()
+        .case
+}
+
+fn load(path: &Path, fields: &Value) -> Result<Case, String> {
+    std::fs::write(path, fields.to_string()).unwrap();
+    Case::load(path).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_case_keeps_its_settings_its_holds_and_the_kind_of_its_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    let mut case = shrunk();
+    assert_eq!(case.failure, Some(FailureKind::Panicked));
+    assert_eq!(case.holds().len(), 1, "{case:?}");
+    case.config.watch = Some(Watch::Conservation);
+    (case.config.strict, case.config.livelock_steps) = (true, 77);
+    case.save(&path).unwrap();
+    assert_eq!(Case::load(&path).unwrap(), case);
+}
+
+#[test]
+fn a_case_of_an_earlier_version_is_refused_with_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    let mut now = serde_json::to_value(shrunk()).unwrap();
+    now["seed"] = json!(7);
+    assert!(load(&path, &now).is_ok());
+    for (field, value, today) in [
+        ("buggify", json!(true), "the fault `buggify @step 1`"),
+        ("workload", json!(3), "the fault `load at most … @step 1`"),
+        ("deviations", json!([[1, 2]]), "`holds`"),
+    ] {
+        let mut then = now.clone();
+        then[field] = value;
+        let error = load(&path, &then).unwrap_err();
+        for part in [
+            "is no saved case: an earlier version of Retake has saved it",
+            &format!("the field `{field}`, which is {today} today"),
+            "`explore race --seeds 7..=7`",
+            "The version that saved it still replays it",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+    let mut other = now;
+    other["sead"] = json!(1);
+    let error = load(&path, &other).unwrap_err();
+    assert!(error.contains("unknown field `sead`"), "{error}");
+}
+
+#[test]
+fn a_case_with_its_holds_beside_its_strategy_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    let case = shrunk();
+    let mut fields = serde_json::to_value(&case).unwrap();
+    fields["strategy"] = json!("random");
+    fields["holds"] = json!(case.holds());
+    fields.as_object_mut().unwrap().remove("failure");
+    let read = load(&path, &fields).unwrap();
+    assert_eq!(read.config, case.config);
+    assert_eq!(read.run(&race.into()).outcome.to_string(), case.outcome);
+    fields["holds"] = json!([{ "step": 1 }]);
+    assert!(load(&path, &fields).is_err());
+}
+
+#[test]
+fn the_strategy_of_a_case_is_checked_when_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    let mut fields = serde_json::to_value(shrunk()).unwrap();
+    for (strategy, wrong) in [
+        (json!("rnadom"), "did you mean `random`?"),
+        (json!("replay"), "needs a recorded run"),
+        (json!(3), "is no saved case"),
+        (json!({ "hold": [] }), "is no saved case"),
+    ] {
+        fields["strategy"] = strategy;
+        let error = load(&path, &fields).unwrap_err();
+        assert!(error.contains(wrong), "{error}");
+    }
+    let hold = Hold {
+        step: (2, 1),
+        until: (1, 1),
+    };
+    fields["strategy"] = json!({ "holds": [hold] });
+    let case = load(&path, &fields).unwrap();
+    assert_eq!(case.config.strategy, Strategy::holds(&[hold]));
+}

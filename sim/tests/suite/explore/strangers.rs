@@ -1,0 +1,593 @@
+//! Programs as a user would bring them, with a bug and without: found, shrunk, explained.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ractor::factory::{Factory, FactoryArguments, FactoryMessage, FactoryRef};
+use ractor::factory::{Job, Worker, WorkerId, queues, routing, worker_builder};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call, call_t};
+use retake_sim::FaultPlan;
+use retake_sim::explore::{Explorer, Failure, Search, explain, shrink};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn found<F, Fut>(explorer: &Explorer, scenario: F) -> (Failure, String)
+where
+    F: Fn() -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let campaign = explorer.run(scenario.clone());
+    let failure = campaign.failures.into_iter().next().expect("it is found");
+    let small = shrink(&failure.case, scenario.clone(), |_| {})
+        .unwrap()
+        .case;
+    assert!(small.size() <= 3, "{small:?}");
+    let why = explain(&small, scenario).to_string();
+    (failure, why)
+}
+
+// --- a cache in front of a store: a slow read brings an old value back ---
+
+struct Store;
+
+#[derive(Debug)]
+enum StoreMessage {
+    Read(RpcReplyPort<u32>),
+    Write(u32, RpcReplyPort<()>),
+}
+
+#[retake::simulated]
+impl Actor for Store {
+    type Msg = StoreMessage;
+    type State = u32;
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<u32, ActorProcessingErr> {
+        Ok(1)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Self::Msg>,
+        message: StoreMessage,
+        value: &mut u32,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            StoreMessage::Read(reply) => reply.send(*value)?,
+            StoreMessage::Write(new, reply) => {
+                *value = new;
+                reply.send(())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Cache {
+    checks_version: bool,
+}
+
+#[derive(Debug, Default)]
+struct Cached {
+    value: Option<u32>,
+    version: u32,
+}
+
+#[derive(Debug)]
+enum CacheMessage {
+    Get(RpcReplyPort<(Option<u32>, u32)>),
+    Fill { value: u32, version: u32 },
+    Invalidate,
+}
+
+#[retake::simulated]
+impl Actor for Cache {
+    type Msg = CacheMessage;
+    type State = Cached;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Self::Msg>,
+        (): (),
+    ) -> Result<Cached, ActorProcessingErr> {
+        Ok(Cached::default())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Self::Msg>,
+        message: CacheMessage,
+        cached: &mut Cached,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            CacheMessage::Get(reply) => reply.send((cached.value, cached.version))?,
+            CacheMessage::Fill { value, version } => {
+                if !self.checks_version || version == cached.version {
+                    cached.value = Some(value);
+                }
+            }
+            CacheMessage::Invalidate => {
+                cached.value = None;
+                cached.version += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn read_through(cache: &ActorRef<CacheMessage>, store: &ActorRef<StoreMessage>) -> u32 {
+    let (cached, version) = call!(cache, CacheMessage::Get).unwrap();
+    match cached {
+        Some(value) => value,
+        None => {
+            let value = call!(store, StoreMessage::Read).unwrap();
+            cache.cast(CacheMessage::Fill { value, version }).unwrap();
+            value
+        }
+    }
+}
+
+async fn cache_and_store(checks_version: bool) {
+    let (store, _) = Actor::spawn(None, Store, ()).await.unwrap();
+    let (cache, _) = Actor::spawn(None, Cache { checks_version }, ())
+        .await
+        .unwrap();
+    let reader = {
+        let (cache, store) = (cache.clone(), store.clone());
+        retake::spawn_named("reader", async move {
+            read_through(&cache, &store).await;
+        })
+    };
+    let writer = {
+        let (cache, store) = (cache.clone(), store.clone());
+        retake::spawn_named("writer", async move {
+            call!(store, |reply| StoreMessage::Write(2, reply)).unwrap();
+            cache.cast(CacheMessage::Invalidate).unwrap();
+        })
+    };
+    reader.await.unwrap();
+    writer.await.unwrap();
+    let read = read_through(&cache, &store).await;
+    retake::always!(read == 2, "an old value is read: {read}");
+}
+
+#[test]
+fn a_stale_fill_of_a_cache_is_found_and_told() {
+    let explorer = || Explorer::new("cache").seeds(0..1000);
+    let (failure, why) = found(&explorer(), || cache_and_store(false));
+    assert!(failure.case.signature.contains("an old value is read"));
+    // The slice leads from the wrong read to the fill and to the read before the write.
+    for part in [
+        "passes if ",
+        "Fill { value: 1, version: 0 }",
+        "Invalidate",
+        "Read(",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    assert!(explorer().run(|| cache_and_store(true)).passed());
+}
+
+// --- a payment that is tried again when the answer is late ---
+
+struct Bank;
+
+#[derive(Debug)]
+struct Pay {
+    id: u64,
+    amount: u32,
+    reply: RpcReplyPort<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    spent: u32,
+    done: BTreeMap<u64, u32>,
+}
+
+#[retake::simulated]
+impl Actor for Bank {
+    type Msg = Pay;
+    type State = (Account, bool);
+    type Arguments = bool;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Pay>,
+        is_idempotent: bool,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok((Account::default(), is_idempotent))
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Pay>,
+        pay: Pay,
+        (account, is_idempotent): &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        if !(*is_idempotent && account.done.contains_key(&pay.id)) {
+            account.spent += pay.amount;
+            account.done.insert(pay.id, pay.amount);
+        }
+        // The caller may have given up.
+        let _ = pay.reply.send(account.spent);
+        Ok(())
+    }
+}
+
+async fn payment(is_idempotent: bool) {
+    let (bank, _) = Actor::spawn(Some(retake::scoped_name("bank")), Bank, is_idempotent)
+        .await
+        .unwrap();
+    let mut spent = None;
+    while spent.is_none() {
+        let pay = |reply| Pay {
+            id: 7,
+            amount: 10,
+            reply,
+        };
+        spent = call_t!(bank, pay, 50).ok();
+    }
+    // What was asked for comes, however late.
+    retake::healed().await;
+    retake::sleep(10_000 * MS).await;
+    let pay = |reply| Pay {
+        id: 8,
+        amount: 0,
+        reply,
+    };
+    let spent = call!(bank, pay).unwrap();
+    retake::always!(spent == 10, "{spent} was paid instead of 10");
+}
+
+#[test]
+fn a_payment_tried_again_is_found_with_a_late_reply_and_not_without() {
+    let explorer = || Explorer::new("payment").seeds(0..200);
+    assert!(explorer().run(|| payment(false)).passed());
+    let late = FaultPlan {
+        faults: vec!["slow bank by 80ms @step 1 until 120ms".parse().unwrap()],
+        swarm: None,
+    };
+    let (failure, why) = found(&explorer().faults(late.clone()), || payment(false));
+    assert!(failure.case.signature.contains("# was paid instead of #"));
+    assert!(why.contains("passes without the fault `slow bank"), "{why}");
+    assert!(explorer().faults(late).run(|| payment(true)).passed());
+}
+
+// --- a lock with a lease that runs out ---
+
+struct Locks;
+
+#[derive(Debug)]
+enum LockMessage {
+    Take(u32, RpcReplyPort<bool>),
+    Release(u32),
+}
+
+#[retake::simulated]
+impl Actor for Locks {
+    type Msg = LockMessage;
+    /// Who has it, and until when.
+    type State = Option<(u32, retake::Instant)>;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<LockMessage>,
+        (): (),
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(None)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<LockMessage>,
+        message: LockMessage,
+        lock: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            LockMessage::Take(who, reply) => {
+                let is_free = lock.is_none_or(|(_, until)| retake::now() >= until);
+                if is_free {
+                    *lock = Some((who, retake::now() + 10 * MS));
+                }
+                reply.send(is_free)?;
+            }
+            LockMessage::Release(who) => {
+                if lock.is_some_and(|(owner, _)| owner == who) {
+                    *lock = None;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Two workers; the work of one takes longer than its lease when it is held up.
+async fn leases(checks_before: bool) {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let (locks, _) = Actor::spawn(None, Locks, ()).await.unwrap();
+    let inside = Arc::new(AtomicU32::new(0));
+    let workers: Vec<_> = (0..2)
+        .map(|who| {
+            let (locks, inside) = (locks.clone(), inside.clone());
+            retake::spawn_named("worker", async move {
+                let until = loop {
+                    let asked = retake::now();
+                    if call!(locks, |reply| LockMessage::Take(who, reply)).unwrap() {
+                        break asked + 10 * MS;
+                    }
+                    retake::sleep(3 * MS).await;
+                };
+                // It may be held up here.
+                tokio::task::yield_now().await;
+                if checks_before && retake::now() >= until {
+                    return;
+                }
+                let others = inside.fetch_add(1, Ordering::Relaxed);
+                retake::always!(others == 0, "two have the lock");
+                retake::sleep(5 * MS).await;
+                inside.fetch_sub(1, Ordering::Relaxed);
+                locks.cast(LockMessage::Release(who)).unwrap();
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+}
+
+#[test]
+fn a_lease_that_runs_out_is_found_by_a_swarm_of_delays() {
+    let plan: FaultPlan = FaultPlan::named("swarm").unwrap();
+    let explorer = Explorer::new("leases").seeds(0..3000).faults(plan);
+    let (failure, why) = found(&explorer, || leases(false));
+    assert!(
+        failure.case.signature.contains("two have the lock"),
+        "{why}"
+    );
+    assert!(why.contains("passes without the fault `"), "{why}");
+}
+
+// --- a subscriber that joins during a broadcast ---
+
+struct Topic;
+
+#[derive(Debug)]
+enum TopicMessage {
+    Publish(u32),
+    Snapshot(RpcReplyPort<Vec<u32>>),
+}
+
+#[retake::simulated]
+impl Actor for Topic {
+    type Msg = TopicMessage;
+    type State = Vec<u32>;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<TopicMessage>,
+        (): (),
+    ) -> Result<Vec<u32>, ActorProcessingErr> {
+        Ok(Vec::new())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<TopicMessage>,
+        message: TopicMessage,
+        published: &mut Vec<u32>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            TopicMessage::Publish(value) => {
+                published.push(value);
+                // In whatever order ractor's map has them.
+                for member in ractor::pg::get_members(&retake::scoped_name("readers")) {
+                    member.send_message(ReaderMessage::Hear(value))?;
+                }
+            }
+            TopicMessage::Snapshot(reply) => reply.send(published.clone())?,
+        }
+        Ok(())
+    }
+}
+
+struct Reader {
+    joins_first: bool,
+}
+
+#[derive(Debug)]
+enum ReaderMessage {
+    Hear(u32),
+    Heard(RpcReplyPort<Vec<u32>>),
+}
+
+#[retake::simulated]
+impl Actor for Reader {
+    type Msg = ReaderMessage;
+    type State = Vec<u32>;
+    type Arguments = ActorRef<TopicMessage>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ReaderMessage>,
+        topic: ActorRef<TopicMessage>,
+    ) -> Result<Vec<u32>, ActorProcessingErr> {
+        let join = || ractor::pg::join(retake::scoped_name("readers"), vec![myself.get_cell()]);
+        if self.joins_first {
+            join();
+        }
+        let heard = call!(topic, TopicMessage::Snapshot)?;
+        if !self.joins_first {
+            join();
+        }
+        Ok(heard)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<ReaderMessage>,
+        message: ReaderMessage,
+        heard: &mut Vec<u32>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ReaderMessage::Hear(value) if heard.contains(&value) => {}
+            ReaderMessage::Hear(value) => heard.push(value),
+            ReaderMessage::Heard(reply) => reply.send(heard.clone())?,
+        }
+        Ok(())
+    }
+}
+
+async fn subscribers(joins_first: bool) {
+    let (topic, _) = Actor::spawn(None, Topic, ()).await.unwrap();
+    let publisher = {
+        let topic = topic.clone();
+        retake::spawn_named("publisher", async move {
+            for value in 0..3 {
+                topic.cast(TopicMessage::Publish(value)).unwrap();
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let joining: Vec<_> = (0..3)
+        .map(|_| {
+            let topic = topic.clone();
+            retake::spawn_named("joining", async move {
+                let (reader, _) = Actor::spawn(None, Reader { joins_first }, topic)
+                    .await
+                    .unwrap();
+                reader
+            })
+        })
+        .collect();
+    publisher.await.unwrap();
+    let mut readers = Vec::new();
+    for reader in joining {
+        readers.push(reader.await.unwrap());
+    }
+    retake::sleep(MS).await;
+    let members = retake::members("readers");
+    let started: Vec<_> = members.iter().map(ractor::ActorCell::get_id).collect();
+    assert!(started.is_sorted() && started.len() == 3);
+    for reader in readers {
+        let heard = call!(reader, ReaderMessage::Heard).unwrap();
+        retake::always!(heard == [0, 1, 2], "a reader has heard {heard:?}");
+    }
+}
+
+#[test]
+fn a_subscriber_that_misses_news_is_found_and_groups_are_functions_of_the_seed() {
+    let explorer = || Explorer::new("subscribers").seeds(0..300);
+    let (failure, why) = found(&explorer(), || subscribers(false));
+    assert!(failure.case.signature.contains("a reader has heard"));
+    assert!(why.contains("Snapshot"), "{why}");
+    for strategy in ["mix", "pos"] {
+        let search: Search = strategy.parse().unwrap();
+        let twice = explorer().search(search).check_determinism(1.0);
+        let campaign = twice.run(|| subscribers(true));
+        assert!(campaign.passed(), "{strategy}: {:?}", campaign.failures);
+    }
+}
+
+// --- a factory whose worker dies with a job ---
+
+struct Squarer;
+
+#[derive(Debug)]
+struct Square(u32, RpcReplyPort<u32>);
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Worker for Squarer {
+    type Key = u32;
+    type Message = Square;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: WorkerId,
+        _: &FactoryRef<u32, Square>,
+        (): (),
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: WorkerId,
+        _: &FactoryRef<u32, Square>,
+        job: Job<u32, Square>,
+        (): &mut (),
+    ) -> Result<u32, ActorProcessingErr> {
+        let Square(number, reply) = job.msg;
+        retake::sleep(5 * MS).await;
+        let _ = reply.send(number * number);
+        Ok(job.key)
+    }
+}
+
+type Squarers = Factory<
+    u32,
+    Square,
+    (),
+    retake::Simulated<Squarer>,
+    routing::QueuerRouting<u32, Square>,
+    queues::DefaultQueue<u32, Square>,
+>;
+
+async fn squares(tries_again: bool) {
+    let arguments = FactoryArguments::builder()
+        .worker_builder(Box::new(worker_builder(|_| {
+            (retake::Simulated::new(Squarer), ())
+        })))
+        .queue(Default::default())
+        .router(Default::default())
+        .num_initial_workers(2)
+        .build();
+    let factory = retake::Simulated::new(Squarers::default());
+    let (factory, _) = Actor::spawn(None, factory, arguments).await.unwrap();
+    let clients: Vec<_> = (0..4_u32)
+        .map(|number| {
+            let factory = factory.clone();
+            retake::spawn_named("client", async move {
+                loop {
+                    let (send, receive) = ractor::concurrency::oneshot();
+                    let message = Square(number, send.into());
+                    let job = Job::builder().key(number).msg(message).build();
+                    factory.cast(FactoryMessage::Dispatch(job)).unwrap();
+                    match receive.await {
+                        Ok(square) => return square == number * number,
+                        Err(_) if tries_again => {}
+                        Err(_) => return false,
+                    }
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        let is_answered = client.await.unwrap();
+        retake::always!(is_answered, "a job is lost with its worker");
+    }
+}
+
+#[test]
+fn a_job_lost_with_a_factorys_worker_is_found_by_a_swarm() {
+    let plan = "[swarm]\nkinds = [\"kill\", \"kill_awaiting\", \"panic\", \"delay\"]";
+    let faults: FaultPlan = toml::from_str(plan).unwrap();
+    let explorer = || {
+        Explorer::new("squares")
+            .seeds(0..500)
+            .faults(faults.clone())
+    };
+    let (failure, why) = found(&explorer(), || squares(false));
+    assert!(failure.case.signature.contains("a job is lost"));
+    for part in ["passes without the fault `", "Squarer", "FAULT: "] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    let campaign = explorer().run(|| squares(true));
+    assert!(campaign.passed(), "{:?}", campaign.failures);
+}

@@ -1,0 +1,10 @@
+//! Faults that are planned, drawn, or chosen while a run takes place.
+
+#[cfg(feature = "fs")]
+mod disk;
+mod injectors;
+mod kinds;
+#[cfg(feature = "net")]
+mod network;
+mod services;
+mod strikes;

@@ -1,0 +1,4 @@
+//! What the trace says beside the schedule.
+
+mod causality;
+mod states;
