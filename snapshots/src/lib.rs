@@ -1,8 +1,8 @@
 //! What the snapshot tests share: runs of scenarios, kept in memory.
 //!
-//! The tests themselves: `tests/stories.rs` pins what people read, `tests/golden.rs`
-//! replays recorded traces, `tests/determinism.rs` runs seeds twice, and
-//! `tests/planted.rs` plants what is not deterministic.
+//! The tests themselves: `tests/suite/stories.rs` pins what people read, `golden.rs`
+//! replays recorded traces, `determinism.rs` runs seeds twice, and
+//! `planted.rs` plants what is not deterministic.
 
 use std::sync::LazyLock;
 

@@ -1,0 +1,374 @@
+//! The programs that everybody writes first with ractor, made of ordinary ractor
+//! code and the attribute, run deterministically under every strategy.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, OutputPort, RpcReplyPort, SupervisionEvent};
+use retake_inspect::compare;
+use retake_sim::{Sim, Strategy};
+use retake_traces::MemorySink;
+
+const SEEDS: u64 = 20;
+
+/// Run a program under every strategy with a sample of seeds, each twice; the two
+/// runs must agree record by record. Gives the number of different schedules seen.
+fn runs_deterministically<F, Fut, T>(program: F) -> usize
+where
+    F: Fn() -> Fut + Send + Sync + Clone + 'static,
+    Fut: Future<Output = T> + Send + 'static,
+    T: Debug + PartialEq + Send + 'static,
+{
+    let mut schedules = std::collections::BTreeSet::new();
+    for strategy in ["fifo", "random", "pct:steps=100", "defer:percent=20"] {
+        let strategy: Strategy = strategy.parse().unwrap();
+        for seed in 0..SEEDS {
+            let run = || {
+                let sink = MemorySink::new();
+                let sim = Sim::new().seed(seed).strategy(strategy.clone());
+                let run = sim
+                    .story(true)
+                    .causality(true)
+                    .trace(sink.clone())
+                    .run(program.clone());
+                assert!(run.passed(), "{strategy}, seed {seed}: {run}");
+                (run.event_hash, run.output, sink.records())
+            };
+            let (first, second) = (run(), run());
+            if let Some(divergence) = compare(("first", "second"), &first.2, &second.2) {
+                panic!("{strategy}, seed {seed}: {}", divergence.to_text(100));
+            }
+            assert_eq!((first.0, first.1), (second.0, second.1));
+            schedules.insert(first.0);
+        }
+    }
+    schedules.len()
+}
+
+// --- ping-pong: an actor that sends itself messages ---
+
+struct PingPong;
+
+#[derive(Debug, Clone)]
+enum Ball {
+    Ping,
+    Pong,
+}
+
+#[retake::simulated]
+impl Actor for PingPong {
+    type Msg = Ball;
+    type State = u8;
+    type Arguments = ();
+
+    async fn pre_start(&self, myself: ActorRef<Ball>, (): ()) -> Result<u8, ActorProcessingErr> {
+        myself.cast(Ball::Ping)?;
+        Ok(0)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Ball>,
+        ball: Ball,
+        hits: &mut u8,
+    ) -> Result<(), ActorProcessingErr> {
+        if *hits == 10 {
+            myself.stop(None);
+            return Ok(());
+        }
+        *hits += 1;
+        let next = match ball {
+            Ball::Ping => Ball::Pong,
+            Ball::Pong => Ball::Ping,
+        };
+        myself.cast(next)?;
+        Ok(())
+    }
+}
+
+#[test]
+fn ping_pong_leaves_next_to_nothing_to_choose() {
+    let schedules = runs_deterministically(|| async {
+        let (_, handle) = Actor::spawn(None, PingPong, ()).await.unwrap();
+        handle.await.unwrap();
+    });
+    // Whom to run leaves no choice; `defer` chooses whether to run it at once.
+    assert!(schedules <= 1 + SEEDS as usize, "{schedules} schedules");
+}
+
+// --- the dining philosophers: who asks for two forks waits for neither ---
+
+const SEATS: usize = 5;
+const MEALS: u32 = 3;
+
+struct Fork;
+
+#[derive(Debug)]
+enum ForkMessage {
+    Take(RpcReplyPort<bool>),
+    PutBack,
+}
+
+#[retake::simulated]
+impl Actor for Fork {
+    type Msg = ForkMessage;
+    /// Taken.
+    type State = bool;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<ForkMessage>,
+        (): (),
+    ) -> Result<bool, ActorProcessingErr> {
+        Ok(false)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<ForkMessage>,
+        message: ForkMessage,
+        taken: &mut bool,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ForkMessage::Take(reply) => {
+                reply.send(!*taken)?;
+                *taken = true;
+            }
+            ForkMessage::PutBack => *taken = false,
+        }
+        Ok(())
+    }
+}
+
+struct Philosopher {
+    left: ActorRef<ForkMessage>,
+    right: ActorRef<ForkMessage>,
+    meals: Arc<Mutex<Vec<usize>>>,
+    seat: usize,
+}
+
+#[derive(Debug)]
+struct Hungry;
+
+#[retake::simulated]
+impl Actor for Philosopher {
+    type Msg = Hungry;
+    type State = u32;
+    type Arguments = ();
+
+    async fn pre_start(&self, myself: ActorRef<Hungry>, (): ()) -> Result<u32, ActorProcessingErr> {
+        myself.cast(Hungry)?;
+        Ok(0)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Hungry>,
+        _: Hungry,
+        eaten: &mut u32,
+    ) -> Result<(), ActorProcessingErr> {
+        // Two neighbours that each hold one fork must not starve each other in step.
+        let thinks = Duration::from_millis(1 + self.seat as u64);
+        if ractor::call!(self.left, ForkMessage::Take)? {
+            if ractor::call!(self.right, ForkMessage::Take)? {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                self.meals.lock().unwrap().push(self.seat);
+                *eaten += 1;
+                self.right.cast(ForkMessage::PutBack)?;
+            }
+            self.left.cast(ForkMessage::PutBack)?;
+        }
+        if *eaten == MEALS {
+            myself.stop(None);
+        } else {
+            myself.send_after(thinks, || Hungry);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn every_philosopher_eats_in_one_order_for_each_seed() {
+    let schedules = runs_deterministically(|| async {
+        let mut forks = Vec::new();
+        for _ in 0..SEATS {
+            forks.push(Actor::spawn(None, Fork, ()).await.unwrap().0);
+        }
+        let meals = Arc::new(Mutex::new(Vec::new()));
+        let mut guests = Vec::new();
+        for seat in 0..SEATS {
+            let philosopher = Philosopher {
+                left: forks[seat].clone(),
+                right: forks[(seat + 1) % SEATS].clone(),
+                meals: Arc::clone(&meals),
+                seat,
+            };
+            guests.push(Actor::spawn(None, philosopher, ()).await.unwrap().1);
+        }
+        for guest in guests {
+            guest.await.unwrap();
+        }
+        let meals = meals.lock().unwrap().clone();
+        assert_eq!(meals.len(), SEATS * MEALS as usize);
+        meals
+    });
+    assert!(
+        schedules > 2 * SEEDS as usize,
+        "seeds explore: {schedules} schedules"
+    );
+}
+
+// --- supervision: a root restarts its child, which falls over ---
+
+struct Clumsy;
+
+#[retake::simulated]
+impl Actor for Clumsy {
+    type Msg = u32;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<u32>,
+        step: u32,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        match step % 3 {
+            0 => panic!("fell over step {step}"),
+            1 => Err(From::from(format!("stumbled over step {step}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+struct Root;
+
+#[derive(Debug)]
+enum RootMessage {
+    Step(u32),
+    Falls(RpcReplyPort<Vec<String>>),
+}
+
+struct Watch {
+    child: ActorRef<u32>,
+    falls: Vec<String>,
+}
+
+#[retake::simulated]
+impl Actor for Root {
+    type Msg = RootMessage;
+    type State = Watch;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<RootMessage>,
+        (): (),
+    ) -> Result<Watch, ActorProcessingErr> {
+        let (child, _) = myself.spawn_linked(None, Clumsy, ()).await?;
+        let falls = Vec::new();
+        Ok(Watch { child, falls })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<RootMessage>,
+        message: RootMessage,
+        watch: &mut Watch,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RootMessage::Step(step) => {
+                // The child may be gone already.
+                let _ = watch.child.cast(step);
+            }
+            RootMessage::Falls(reply) => reply.send(watch.falls.clone())?,
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<RootMessage>,
+        event: SupervisionEvent,
+        watch: &mut Watch,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(_, error) = event {
+            watch.falls.push(error.to_string());
+            watch.child = myself.spawn_linked(None, Clumsy, ()).await?.0;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_supervisor_restarts_its_child_each_time_it_falls() {
+    runs_deterministically(|| async {
+        let (root, handle) = Actor::spawn(None, Root, ()).await.unwrap();
+        for step in 1..=9 {
+            root.cast(RootMessage::Step(step)).unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let falls = ractor::call!(root, RootMessage::Falls).unwrap();
+        root.stop(None);
+        handle.await.unwrap();
+        assert_eq!(falls.len(), 6, "{falls:?}");
+        falls
+    });
+}
+
+// --- an output port: one publisher, subscribers that convert what they hear ---
+
+struct Subscriber(Arc<Mutex<Vec<(usize, u32)>>>, usize);
+
+#[retake::simulated]
+impl Actor for Subscriber {
+    type Msg = u32;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<u32>,
+        news: u32,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        self.0.lock().unwrap().push((self.1, news));
+        Ok(())
+    }
+}
+
+#[test]
+fn subscribers_of_an_output_port_hear_in_one_order_for_each_seed() {
+    let schedules = runs_deterministically(|| async {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let port = OutputPort::<u32>::default();
+        for number in 0..5 {
+            let subscriber = Subscriber(Arc::clone(&heard), number);
+            let (subscriber, _) = Actor::spawn(None, subscriber, ()).await.unwrap();
+            port.subscribe(subscriber, |news| (news != 3).then_some(10 * news));
+        }
+        for news in 1..=4 {
+            port.send(news);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let heard = heard.lock().unwrap().clone();
+        for number in 0..5 {
+            let of_one = heard.iter().filter(|(who, _)| *who == number);
+            let of_one: Vec<u32> = of_one.map(|(_, news)| *news).collect();
+            assert_eq!(of_one, [10, 20, 40]);
+        }
+        heard
+    });
+    assert!(schedules > SEEDS as usize, "{schedules} schedules");
+}

@@ -1,0 +1,20 @@
+//! What is outside of the simulation's reach: two environments differ, and a comparison of
+//! runs from both shows it.
+
+use retake_sim::Sim;
+
+use super::harness::{here, in_two};
+use crate::common::tell;
+
+#[test]
+fn variables_and_the_working_folder_differ_and_are_seen_by_comparing_processes() {
+    let reports = in_two(here!(), Sim::new, || async {
+        let count = std::env::vars_os().count() as u64;
+        tell(0..count).await;
+        format!("{:?}", std::env::current_dir().unwrap())
+    });
+    if let Some([[here, _], [elsewhere, _]]) = reports {
+        assert_ne!(here.output, elsewhere.output);
+        assert_ne!(here.hash, elsewhere.hash);
+    }
+}

@@ -1,0 +1,366 @@
+//! Comparing runs by causality: what has to hold, and what a person reads.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use retake_inspect::causal::Verdict;
+use retake_inspect::{CausalDiff, causal_diff};
+use retake_testkit::traces::runs::{
+    any_run, detail, end, event, header, shop, step, task, write, write_with,
+};
+use retake_traces::record::{Record, StepKind, TaskKind};
+use retake_traces::{Header, Layers};
+use tempfile::TempDir;
+
+fn compare(left: &[Record], right: &[Record]) -> CausalDiff {
+    compare_with(&header(), left, &header(), right)
+}
+
+fn compare_with(a: &Header, left: &[Record], b: &Header, right: &[Record]) -> CausalDiff {
+    let folder = TempDir::new().unwrap();
+    let left = write_with(folder.path(), "left", a, left);
+    let right = write_with(folder.path(), "right", b, right);
+    let mut diff = causal_diff(&left, &right).unwrap();
+    // The folder's name is of no interest.
+    diff.names = ("left".into(), "right".into());
+    diff
+}
+
+/// A step with what belongs to it.
+#[derive(Clone, Debug)]
+struct Turn {
+    records: Vec<Record>,
+    task: u32,
+    number: u64,
+    cause: Option<u64>,
+    /// Tasks that it starts.
+    starts: Vec<u32>,
+}
+
+/// The steps of a run, with what comes before the first and the end.
+fn turns(records: &[Record]) -> (Vec<Record>, Vec<Turn>, Record) {
+    let (mut before, mut turns) = (Vec::new(), Vec::<Turn>::new());
+    let (last, records) = records.split_last().unwrap();
+    for record in records {
+        match record {
+            Record::Step(step) => turns.push(Turn {
+                records: Vec::new(),
+                task: step.task,
+                number: turns.len() as u64 + 1,
+                cause: None,
+                starts: Vec::new(),
+            }),
+            Record::Cause(cause) => turns.last_mut().unwrap().cause = Some(*cause),
+            Record::Task(task) if !turns.is_empty() => {
+                turns.last_mut().unwrap().starts.push(task.id);
+            }
+            _ => {}
+        }
+        match turns.last_mut() {
+            Some(turn) => turn.records.push(record.clone()),
+            None => before.push(record.clone()),
+        }
+    }
+    (before, turns, last.clone())
+}
+
+/// The same partial order in another total one, chosen by `picks`.
+fn another_order(records: &[Record], picks: &[u16]) -> Vec<Record> {
+    let (mut other, turns, last) = turns(records);
+    let mut left = turns;
+    // By old number: the new one.
+    let mut numbers: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut picks = picks.iter().cycle();
+    while !left.is_empty() {
+        let may_go: Vec<usize> = (0..left.len())
+            .filter(|place| {
+                let turn = &left[*place];
+                let is_started = !left.iter().any(|other| other.starts.contains(&turn.task));
+                let is_next = left[..*place].iter().all(|other| other.task != turn.task);
+                let is_sent = turn.cause.is_none_or(|cause| numbers.contains_key(&cause));
+                is_started && is_next && is_sent
+            })
+            .collect();
+        let pick = *picks.next().unwrap_or(&0) as usize % may_go.len();
+        let turn = left.remove(may_go[pick]);
+        numbers.insert(turn.number, numbers.len() as u64 + 1);
+        for record in turn.records {
+            other.push(match record {
+                Record::Cause(cause) => Record::Cause(numbers[&cause]),
+                record => record,
+            });
+        }
+    }
+    other.push(last);
+    other
+}
+
+/// A pool that hears of a death before or after a worker is given back.
+fn pool(down_first: bool) -> Vec<Record> {
+    let mut records = vec![
+        task(0, TaskKind::Scenario, "scenario", None),
+        step(0, 0, StepKind::Task),
+        task(1, TaskKind::Actor, "pool", Some(0)),
+        task(2, TaskKind::Task, "client", Some(0)),
+        task(3, TaskKind::Task, "monitor", Some(0)),
+        step(2, 0, StepKind::Task),
+        step(3, 1_000, StepKind::Task),
+    ];
+    let check_in = [
+        step(1, 0, StepKind::Handle),
+        detail("CheckIn { worker: 1 }"),
+        Record::Cause(2),
+    ];
+    let down = [
+        step(1, 0, StepKind::Handle),
+        detail("Down { worker: 1 }"),
+        Record::Cause(3),
+    ];
+    let (first, second) = if down_first {
+        (down, check_in)
+    } else {
+        (check_in, down)
+    };
+    records.extend(first);
+    records.extend(second);
+    if down_first {
+        records.push(event("lends worker 1, which is dead"));
+        records.extend([
+            step(2, 0, StepKind::Handle),
+            detail("Lent(1)"),
+            Record::Cause(5),
+        ]);
+        records.push(end("panicked", 6, 1_000));
+    } else {
+        records.push(end("passed", 5, 1_000));
+    }
+    records
+}
+
+#[test]
+fn a_race_is_named_as_what_the_first_difference_depends_on() {
+    let diff = compare(&pool(false), &pool(true));
+    assert_eq!(diff.verdict, Verdict::Different);
+    assert_eq!(diff.races.len(), 1);
+    insta::assert_snapshot!(diff.to_text(80));
+}
+
+#[test]
+fn a_race_without_consequences_is_no_reordering_of_independent_steps() {
+    let mut other = pool(false);
+    // Steps 4 and 5, three records each.
+    let place = other.len() - 7;
+    other[place..place + 6].rotate_left(3);
+    let diff = compare(&pool(false), &other);
+    assert_eq!((diff.verdict, diff.is_same()), (Verdict::Raced, false));
+    assert_eq!(diff.alone, (0, 0));
+    insta::assert_snapshot!(diff.to_text(80));
+}
+
+#[test]
+fn independent_steps_in_another_order_are_the_same_run() {
+    let mut other = pool(false);
+    other.swap(5, 6);
+    for record in &mut other {
+        match record {
+            Record::Cause(cause) => *cause = 5 - *cause,
+            Record::Step(step) => step.elapsed_ns = 0,
+            _ => {}
+        }
+    }
+    let diff = compare(&pool(false), &other);
+    assert_eq!((diff.verdict, diff.is_same()), (Verdict::Reordered, true));
+    insta::assert_snapshot!(diff.to_text(80));
+}
+
+#[test]
+fn a_difference_that_no_message_explains_shows_where_the_runs_part() {
+    let mut other = shop();
+    let place = other
+        .iter()
+        .position(|record| *record == detail("CheckOut(2)"))
+        .unwrap();
+    other[place] = detail("CheckOut(3)");
+    let diff = compare(&shop(), &other);
+    assert_eq!(diff.alone, (1, 1));
+    insta::assert_snapshot!(diff.to_text(80));
+}
+
+#[test]
+fn incarnations_are_known_by_what_started_them_not_by_their_number() {
+    let run = |swapped: bool| {
+        let mut records = vec![
+            task(0, TaskKind::Scenario, "scenario", None),
+            step(0, 0, StepKind::Task),
+            task(1, TaskKind::Actor, "executor", Some(0)),
+        ];
+        let jobs = if swapped { ["b", "a"] } else { ["a", "b"] };
+        for (number, job) in jobs.into_iter().enumerate() {
+            let label = ["runner", "runner#2"][number];
+            let id = 2 + number as u32;
+            records.extend([step(1, 0, StepKind::Handle), detail(job), Record::Cause(1)]);
+            records.push(task(id, TaskKind::Task, label, Some(1)));
+        }
+        for (number, job) in jobs.into_iter().enumerate() {
+            records.push(step(2 + number as u32, 0, StepKind::Task));
+            records.push(event(&format!("does {job}")));
+        }
+        records.push(end("passed", 5, 0));
+        records
+    };
+    let diff = compare(&run(false), &run(true));
+    assert_eq!((diff.verdict, diff.raced_tasks), (Verdict::Raced, 1));
+}
+
+#[test]
+fn runs_with_and_without_texts_and_causes_are_compared_by_the_rest() {
+    let schedule: Vec<Record> = pool(false)
+        .into_iter()
+        .filter(Record::is_schedule)
+        .collect();
+    let bare = Header {
+        layers: Layers {
+            states: true,
+            ..Layers::default()
+        },
+        ..header()
+    };
+    let diff = compare_with(&header(), &pool(false), &bare, &schedule);
+    assert!(diff.is_same(), "{diff}");
+    assert!(!diff.texts_compared && !diff.causes_compared);
+    let schedule: Vec<Record> = pool(true).into_iter().filter(Record::is_schedule).collect();
+    let diff = compare_with(&header(), &pool(false), &bare, &schedule);
+    assert_eq!(diff.verdict, Verdict::Different, "{diff}");
+}
+
+#[test]
+fn every_line_fits_into_its_width_whatever_the_names_are() {
+    let long = "x".repeat(300);
+    let rename = |mut records: Vec<Record>| {
+        for record in &mut records {
+            match record {
+                Record::Task(task) => task.label.name = format!("{}{long}", task.label.name).into(),
+                Record::Detail(text) => *text += &long,
+                _ => {}
+            }
+        }
+        records
+    };
+    let diff = compare(&rename(pool(false)), &rename(pool(true)));
+    for width in [60, 80, 132] {
+        for line in diff.to_text(width).lines() {
+            // A word longer than a line has a line of its own.
+            let is_word = line.trim().contains(&long) && !line.trim().contains(' ');
+            assert!(line.chars().count() <= width || is_word, "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let good = write(folder.path(), "good", &shop());
+    let mut bytes = std::fs::read(&good).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let bad = folder.path().join("bad");
+    std::fs::write(&bad, bytes).unwrap();
+    assert!(causal_diff(&good, &bad).is_err());
+    assert!(causal_diff(&bad, &good).is_err());
+}
+
+/// What a difference says of its two sides, the other way round.
+fn mirrored(diff: &CausalDiff) -> impl PartialEq + std::fmt::Debug {
+    (
+        diff.verdict,
+        (diff.alone.1, diff.alone.0),
+        diff.moved,
+        diff.retimed,
+        diff.raced_tasks,
+        (
+            diff.right.clone().map(|it| it.line),
+            diff.left.clone().map(|it| it.line),
+        ),
+    )
+}
+
+fn plain(diff: &CausalDiff) -> impl PartialEq + std::fmt::Debug {
+    (
+        diff.verdict,
+        diff.alone,
+        diff.moved,
+        diff.retimed,
+        diff.raced_tasks,
+        (
+            diff.left.clone().map(|it| it.line),
+            diff.right.clone().map(|it| it.line),
+        ),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn a_run_is_identical_to_itself(records in any_run()) {
+        let diff = compare(&records, &records);
+        prop_assert_eq!(diff.verdict, Verdict::Identical);
+        prop_assert!(diff.is_same());
+    }
+
+    #[test]
+    fn another_order_of_the_same_partial_order_is_the_same_run(
+        records in any_run(),
+        picks in prop::collection::vec(any::<u16>(), 1..80),
+    ) {
+        let other = another_order(&records, &picks);
+        let diff = compare(&records, &other);
+        prop_assert!(diff.is_same(), "{}", diff);
+        prop_assert_eq!(diff.alone, (0, 0));
+        let is_other = diff.verdict == Verdict::Reordered;
+        prop_assert_eq!(is_other, records != other);
+    }
+
+    #[test]
+    fn both_directions_say_the_same(
+        records in any_run(),
+        others in any_run(),
+        picks in prop::collection::vec(any::<u16>(), 1..80),
+    ) {
+        for right in [&others, &another_order(&records, &picks)] {
+            let there = compare(&records, right);
+            let back = compare(right, &records);
+            prop_assert_eq!(format!("{:?}", plain(&there)), format!("{:?}", mirrored(&back)));
+        }
+    }
+
+    #[test]
+    fn a_changed_message_and_what_follows_from_it_are_the_only_differences(
+        records in any_run(),
+        which in any::<prop::sample::Index>(),
+        picks in prop::collection::vec(any::<u16>(), 1..80),
+    ) {
+        let details: Vec<usize> = (0..records.len())
+            .filter(|place| matches!(records[*place], Record::Detail(_)))
+            .collect();
+        let place = details[which.index(details.len())];
+        let changed = records[..place].iter().filter(|it| matches!(it, Record::Step(_))).count() as u64;
+        let mut other = records.clone();
+        other[place] = detail("changed");
+        // What that step caused, and so on.
+        let mut follow = vec![changed];
+        let mut number = 0;
+        for record in &records {
+            match record {
+                Record::Step(_) => number += 1,
+                Record::Cause(cause) if follow.contains(cause) => follow.push(number),
+                _ => {}
+            }
+        }
+        let diff = compare(&records, &another_order(&other, &picks));
+        let count = follow.len() as u64;
+        prop_assert_eq!(diff.alone, (count, count), "{}", diff);
+        let first = diff.left.map(|alone| alone.line.step);
+        prop_assert_eq!(first, Some(changed));
+    }
+}

@@ -1,0 +1,81 @@
+//! Nothing that reads a trace panics, hangs or takes a wrong file for a good one, whatever
+//! the file says. `traces/fuzz` looks for new ones; this repeats what it found.
+
+use std::path::{Path, PathBuf};
+
+use retake_testkit::traces::hostile::{
+    Numbers, drive, good_file, input_of, input_of_file, mutate, repair,
+};
+use retake_testkit::traces::runs::{header, shop, write};
+use retake_traces::{TraceReader, verify};
+use tempfile::TempDir;
+
+/// The inputs that fuzzing has found worth keeping.
+fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/file");
+    let files = std::fs::read_dir(&folder).unwrap();
+    let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: PathBuf| (path.clone(), std::fs::read(&path).unwrap());
+    paths.into_iter().map(read).collect()
+}
+
+fn seeds(folder: &TempDir) -> Vec<Vec<u8>> {
+    let file = std::fs::read(write(folder.path(), "seed", &shop())).unwrap();
+    vec![input_of(&header(), &shop()), input_of_file(&file)]
+}
+
+#[test]
+fn a_repaired_file_is_read_behind_its_checksums() {
+    let folder = TempDir::new().unwrap();
+    let path = write(folder.path(), "a", &shop());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let whole = bytes.clone();
+    repair(&mut bytes);
+    assert_eq!(bytes, whole, "a good file has nothing to repair");
+    // A letter of a text in the only block.
+    let place = bytes.windows(8).position(|it| it == b"CheckOut").unwrap();
+    bytes[place] = b'K';
+    repair(&mut bytes);
+    std::fs::write(&path, bytes).unwrap();
+    let records = TraceReader::open(&path).unwrap();
+    assert_eq!(records.filter(Result::is_ok).count(), shop().len());
+    let error = verify(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("the footer does not match the content"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_fuzzing_kept_is_read_without_a_finding() {
+    let folder = TempDir::new().unwrap();
+    let good = good_file(folder.path());
+    let corpus = corpus();
+    assert!(corpus.len() >= 50, "{}", corpus.len());
+    for (path, input) in corpus {
+        println!("{}", path.display());
+        drive(&input, folder.path(), &good);
+    }
+}
+
+#[test]
+fn thousands_of_changed_files_are_read_without_a_finding() {
+    let folder = TempDir::new().unwrap();
+    let good = good_file(folder.path());
+    let mut inputs = seeds(&folder);
+    let mut numbers = Numbers(7);
+    for round in 0..2_000 {
+        let mut input = inputs[numbers.below(inputs.len())].clone();
+        mutate(&mut input, &mut numbers);
+        println!("round {round}");
+        drive(&input, folder.path(), &good);
+        // Changes add up.
+        if inputs.len() < 200 {
+            inputs.push(input);
+        } else {
+            let place = 2 + numbers.below(inputs.len() - 2);
+            inputs[place] = input;
+        }
+    }
+}
