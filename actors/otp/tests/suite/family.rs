@@ -1,20 +1,57 @@
-//! Children that log what happens to them, for the tests of the supervisor.
+//! Supervisors, and children that log what happens to them.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use retake_otp::supervisor::{ChildSpec, Ignore, Strategy, SupervisorRef, SupervisorSpec};
 
-pub(crate) type Log = Arc<Mutex<Vec<String>>>;
+use crate::common::*;
 
-/// Logs its starts and stops; fails to start, or does not want to, while set so.
-pub(crate) struct Child {
-    pub(crate) id: &'static str,
-    pub(crate) log: Log,
-    pub(crate) refuses: Arc<Mutex<u32>>,
-    pub(crate) ignores: Arc<Mutex<bool>>,
+/// What children share: a log, and whether they start.
+#[derive(Clone, Default)]
+pub(crate) struct Family {
+    log: Arc<Mutex<Vec<String>>>,
+    refuses: Arc<Mutex<u32>>,
+    ignores: Arc<Mutex<bool>>,
 }
+
+impl Family {
+    pub(crate) fn child(&self, id: &'static str) -> ChildSpec {
+        let family = self.clone();
+        ChildSpec::new(id, move || (Child(id, family.clone()), ()))
+    }
+
+    pub(crate) fn supervisor(&self, strategy: Strategy, ids: &[&'static str]) -> SupervisorSpec {
+        let spec = SupervisorSpec::new(strategy).intensity(100, SECOND);
+        ids.iter().fold(spec, |spec, id| spec.child(self.child(id)))
+    }
+
+    /// With the same log; what it is set to is its own.
+    pub(crate) fn apart(&self) -> Self {
+        let log = Arc::clone(&self.log);
+        Self {
+            log,
+            ..Self::default()
+        }
+    }
+
+    /// The next starts fail.
+    pub(crate) fn refuse(&self, times: u32) {
+        *self.refuses.lock().unwrap() = times;
+    }
+
+    /// Children do not want to start.
+    pub(crate) fn ignore(&self, ignores: bool) {
+        *self.ignores.lock().unwrap() = ignores;
+    }
+
+    pub(crate) fn note(&self, what: String) {
+        self.log.lock().unwrap().push(what);
+    }
+
+    pub(crate) fn take_log(&self) -> String {
+        std::mem::take(&mut *self.log.lock().unwrap()).join(", ")
+    }
+}
+
+struct Child(&'static str, Family);
 
 #[derive(Debug)]
 pub(crate) enum ChildMessage {
@@ -26,7 +63,7 @@ pub(crate) enum ChildMessage {
 
 impl Child {
     fn note(&self, what: &str) {
-        self.log.lock().unwrap().push(format!("{} {what}", self.id));
+        self.1.note(format!("{} {what}", self.0));
     }
 }
 
@@ -37,13 +74,13 @@ impl Actor for Child {
     type Arguments = ();
 
     async fn pre_start(&self, _: ActorRef<ChildMessage>, (): ()) -> Result<(), ActorProcessingErr> {
-        let mut refuses = self.refuses.lock().unwrap();
+        let mut refuses = self.1.refuses.lock().unwrap();
         if *refuses > 0 {
             *refuses -= 1;
             self.note("refuses");
             return Err("not now".into());
         }
-        if *self.ignores.lock().unwrap() {
+        if *self.1.ignores.lock().unwrap() {
             self.note("ignores");
             return Err(Ignore.into());
         }
@@ -61,7 +98,7 @@ impl Actor for Child {
             ChildMessage::Stop => myself.stop(None),
             ChildMessage::StopFor(reason) => myself.stop(Some(reason.to_owned())),
             ChildMessage::Fail => return Err("as asked".into()),
-            ChildMessage::Hang => retake::sleep(Duration::from_secs(1000)).await,
+            ChildMessage::Hang => retake::sleep(1000 * SECOND).await,
         }
         Ok(())
     }
@@ -76,46 +113,18 @@ impl Actor for Child {
     }
 }
 
-#[derive(Clone, Default)]
-pub(crate) struct Family {
-    pub(crate) log: Log,
-    pub(crate) refuses: Arc<Mutex<u32>>,
-    pub(crate) ignores: Arc<Mutex<bool>>,
-}
-
-impl Family {
-    pub(crate) fn child(&self, id: &'static str) -> ChildSpec {
-        let family = self.clone();
-        ChildSpec::new(id, move || {
-            let Family {
-                log,
-                refuses,
-                ignores,
-            } = family.clone();
-            let child = Child {
-                id,
-                log,
-                refuses,
-                ignores,
-            };
-            (child, ())
-        })
-    }
-
-    pub(crate) fn supervisor(&self, strategy: Strategy, ids: &[&'static str]) -> SupervisorSpec {
-        let spec = SupervisorSpec::new(strategy).intensity(100, Duration::from_secs(1));
-        ids.iter().fold(spec, |spec, id| spec.child(self.child(id)))
-    }
-
-    pub(crate) fn take_log(&self) -> String {
-        std::mem::take(&mut *self.log.lock().unwrap()).join(", ")
-    }
+/// Runs a scenario with a family under some seeds.
+pub(crate) fn with_family<F, Fut>(seeds: u64, scenario: F)
+where
+    F: Fn(Family) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    under_seeds(seeds, move || scenario(Family::default()));
 }
 
 pub(crate) async fn start(spec: SupervisorSpec) -> SupervisorRef {
-    SupervisorRef::start(Some("supervisor"), spec)
-        .await
-        .unwrap()
+    let supervisor = SupervisorRef::start(Some("supervisor"), spec);
+    supervisor.await.unwrap()
 }
 
 pub(crate) fn status(supervisor: &SupervisorRef) -> ActorStatus {
@@ -135,13 +144,8 @@ pub(crate) async fn children(supervisor: &SupervisorRef) -> String {
 }
 
 pub(crate) fn tell(id: &str, message: ChildMessage) {
-    ActorRef::<ChildMessage>::from(retake::where_is(id).unwrap())
-        .cast(message)
-        .unwrap();
-}
-
-pub(crate) async fn settle() {
-    retake::sleep(Duration::from_millis(1)).await;
+    let child: ActorRef<ChildMessage> = retake::where_is(id).unwrap().into();
+    child.cast(message).unwrap();
 }
 
 pub(crate) fn kill(id: &str) {

@@ -2,14 +2,11 @@
 //! family of rules.
 #![allow(missing_docs)]
 
-mod conformance;
+mod calls;
+mod common;
 mod family;
-mod invariants;
 mod journal;
 mod kit;
-mod otp_rules;
 mod pool;
-mod pool_model;
 mod statem;
 mod supervisor;
-mod supervisor_model;

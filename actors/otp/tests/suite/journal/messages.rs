@@ -1,6 +1,6 @@
 //! Messages, calls and the ends of handlers.
 
-use super::common::*;
+use super::*;
 
 #[test]
 fn mutants_of_mailboxes_are_caught() {

@@ -1,6 +1,6 @@
 //! Pools.
 
-use super::common::*;
+use super::*;
 
 async fn start_pool(journal: &Journal, config: PoolConfig) -> PoolRef<Ask> {
     let pool = Pool::new("pool", |_| (Counter("worker"), ())).journal(journal);
@@ -117,4 +117,39 @@ fn mutants_of_the_pools_journal_are_caught() {
         entries.remove(lent[2]);
     };
     assert_eq!(check(&forgotten), [18]);
+}
+
+#[test]
+fn mutants_of_the_pool_are_caught() {
+    let run = Sim::new().run(|| async {
+        let config = PoolConfig {
+            size: 2,
+            max_overflow: 1,
+            ..PoolConfig::default()
+        };
+        let started = PoolRef::start("pool", config.clone(), |_| (Idler, ()));
+        let good = started.await.unwrap().status().await.unwrap();
+        assert_eq!(invariants::pool(&config, &good), []);
+        let mut lost = good;
+        lost.idle -= 1;
+        assert_eq!(numbers(&invariants::pool(&config, &lost)), [15]);
+        let mut kept = good;
+        (kept.idle, kept.overflow) = (3, 1);
+        assert_eq!(numbers(&invariants::pool(&config, &kept)), [19]);
+        let mut many = good;
+        (many.idle, many.leased, many.overflow) = (0, 4, 2);
+        assert_eq!(numbers(&invariants::pool(&config, &many)), [15]);
+        let bounded = PoolConfig {
+            max_waiting: Some(3),
+            ..config.clone()
+        };
+        let mut crowded = good;
+        crowded.waiting_max = 4;
+        assert_eq!(numbers(&invariants::pool(&bounded, &crowded)), [12]);
+        // A worker was restarted, and those who wait were not notified.
+        let mut asleep = good;
+        (asleep.idle, asleep.leased, asleep.waiting) = (1, 1, 2);
+        assert_eq!(numbers(&invariants::pool(&config, &asleep)), [20]);
+    });
+    run.expect_passed();
 }

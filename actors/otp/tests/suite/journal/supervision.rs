@@ -1,6 +1,6 @@
 //! Supervisors and the lives of actors.
 
-use super::common::*;
+use super::*;
 
 #[test]
 fn all_hold_for_supervised_actors_that_crash_and_are_killed() {
@@ -206,4 +206,23 @@ fn without_a_failure_nobody_is_restarted() {
         journal.entries()
     });
     assert_eq!(undisturbed(&run.expect_passed()), []);
+}
+
+#[test]
+fn a_permanent_child_that_does_not_run_is_caught() {
+    let run = Sim::new().run(|| async {
+        let below = || {
+            SupervisorSpec::new(Strategy::OneForOne).child(ChildSpec::new("idler", || (Idler, ())))
+        };
+        let spec = SupervisorSpec::new(Strategy::OneForOne);
+        let spec = spec.child(ChildSpec::supervisor("below", below));
+        let root = SupervisorRef::start(None, spec).await.unwrap();
+        assert_eq!(tree_at_rest(&root.tree().await.unwrap()), []);
+        let below = retake::where_is("below").unwrap();
+        let below = SupervisorRef::from(ActorRef::from(below));
+        below.terminate_child("idler").await.unwrap();
+        let found = tree_at_rest(&root.tree().await.unwrap());
+        assert_eq!(found[0].to_string(), "invariant 8: `idler` does not run");
+    });
+    run.expect_passed();
 }

@@ -1,27 +1,10 @@
 //! The pool does what a model of it does, under random requests and schedules.
 
-use std::time::Duration;
-
 use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 use proptest::strategy::Strategy;
-use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use retake::spawn;
-use retake_otp::pool::{Order, PoolState};
-use retake_otp::{CheckoutError, Lease, PoolConfig, PoolRef};
-use retake_sim::{Isolation, Sim};
 
-struct Idler;
-
-#[retake::simulated]
-impl Actor for Idler {
-    type Msg = ();
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-}
+use super::*;
 
 #[derive(Clone, Copy, Debug)]
 enum Operation {
@@ -78,10 +61,6 @@ impl Model {
     }
 }
 
-async fn settle() {
-    retake::sleep(Duration::from_millis(1)).await;
-}
-
 struct Stage {
     pool: PoolRef<()>,
     model: Model,
@@ -97,7 +76,7 @@ impl Stage {
                 self.keep(answer, CheckoutError::Full);
             }
             Operation::Wait => {
-                let patience = Duration::from_millis(10);
+                let patience = 10 * MS;
                 let answer = self.pool.checkout(patience).await;
                 self.keep(answer, CheckoutError::Timeout(patience));
             }
@@ -181,9 +160,7 @@ impl Stage {
         for deed in (0..8).filter(|bit| deeds & (1 << bit) != 0) {
             let pool = self.pool.clone();
             match deed {
-                0 | 1 => clients.push(spawn(async move {
-                    pool.checkout(Duration::from_millis(10)).await
-                })),
+                0 | 1 => clients.push(spawn(async move { pool.checkout(10 * MS).await })),
                 2 | 3 => {
                     if let Some(lease) = self.leases.pop() {
                         self.returned = Some(lease.clone());

@@ -1,15 +1,11 @@
 //! The supervisor does what a model of it does, under random requests and schedules.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-use std::time::Duration;
 
-use crate::family::{ChildMessage, Family, children, settle, start, status};
 use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 use proptest::strategy::Strategy as Generator;
-use ractor::{ActorRef, ActorStatus};
-use retake_otp::supervisor::{Restart, Strategy, SupervisorRef};
-use retake_sim::{Isolation, Sim};
+
+use super::*;
 
 const IDS: [&str; 4] = ["a", "b", "c", "d"];
 const PERIOD: Duration = Duration::from_secs(10);
@@ -185,25 +181,18 @@ impl Model {
 /// The supervisor and its children, who share a log.
 struct Stage {
     supervisor: SupervisorRef,
+    all: Family,
     family: BTreeMap<&'static str, Family>,
-    log: crate::family::Log,
 }
 
 impl Stage {
     async fn new(strategy: Strategy, intensity: u32) -> Self {
         let all = Family::default();
         let spec = all.supervisor(strategy, &[]).intensity(intensity, PERIOD);
-        let of_one = |id| {
-            let one = Family {
-                refuses: Arc::default(),
-                ..all.clone()
-            };
-            (id, one)
-        };
         Self {
             supervisor: start(spec).await,
-            family: IDS.into_iter().map(of_one).collect(),
-            log: Arc::clone(&all.log),
+            family: IDS.into_iter().map(|id| (id, all.apart())).collect(),
+            all,
         }
     }
 
@@ -229,21 +218,14 @@ impl Stage {
             Operation::Terminate(id) => drop(supervisor.terminate_child(id).await),
             Operation::Restart(id) => drop(supervisor.restart_child(id).await),
             Operation::Delete(id) => drop(supervisor.delete_child(id).await),
-            Operation::Refuse(id, times) => *self.family[id].refuses.lock().unwrap() = times,
+            Operation::Refuse(id, times) => self.family[id].refuse(times),
             Operation::Wait(seconds) => retake::sleep(Duration::from_secs(seconds)).await,
         }
     }
 
-    fn take_log(&self) -> String {
-        std::mem::take(&mut *self.log.lock().unwrap()).join(", ")
-    }
-
     async fn check(&self, model: &mut Model, context: &str) {
-        assert_eq!(
-            self.take_log(),
-            std::mem::take(&mut model.log).join(", "),
-            "{context}"
-        );
+        let expected = std::mem::take(&mut model.log).join(", ");
+        assert_eq!(self.all.take_log(), expected, "{context}");
         self.check_children(model, context).await;
     }
 
@@ -264,11 +246,8 @@ fn id() -> impl Generator<Value = &'static str> {
 }
 
 fn one_restart() -> impl Generator<Value = Restart> {
-    prop::sample::select(vec![
-        Restart::Permanent,
-        Restart::Transient,
-        Restart::Temporary,
-    ])
+    use Restart::{Permanent, Temporary, Transient};
+    prop::sample::select(vec![Permanent, Transient, Temporary])
 }
 
 fn all_added() -> impl Generator<Value = Vec<Operation>> {
@@ -296,11 +275,6 @@ fn operations() -> impl Generator<Value = Vec<Operation>> {
         .prop_map(|(adds, then)| adds.into_iter().chain(then).collect())
 }
 
-const STRATEGIES: [Strategy; 3] = [
-    Strategy::OneForOne,
-    Strategy::OneForAll,
-    Strategy::RestForOne,
-];
 const SEEDS: u64 = 10;
 
 fn sim(seed: u64) -> Sim {
@@ -317,7 +291,7 @@ proptest! {
         operations in operations(),
         intensity in prop::sample::select(vec![0, 2, 4, 1_000]),
     ) {
-        for strategy in STRATEGIES {
+        for strategy in STATIC {
             for seed in 0..SEEDS {
                 let operations = operations.clone();
                 let scenario = move || {
@@ -347,7 +321,7 @@ proptest! {
         adds in all_added(),
         deaths in prop::collection::vec(prop::collection::vec(id(), 1..4), 1..4),
     ) {
-        for strategy in STRATEGIES {
+        for strategy in STATIC {
             for seed in 0..3 {
                 let (adds, deaths) = (adds.clone(), deaths.clone());
                 let scenario = move || {

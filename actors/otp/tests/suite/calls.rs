@@ -1,8 +1,12 @@
 //! Calls, ends and the order of messages.
 
-use super::common::*;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-// --- calls, monitors, order ---
+use ractor::RpcReplyPort;
+use retake_otp::{CallError, call};
+
+use crate::common::*;
 
 /// Counts what it is sent; answers after a while.
 struct Counter(Arc<AtomicU32>);
@@ -31,7 +35,7 @@ impl Actor for Counter {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Count::Slowly(reply) => {
-                retake::sleep(Duration::from_millis(50)).await;
+                retake::sleep(50 * MS).await;
                 let _ = reply.send(self.0.fetch_add(1, Ordering::Relaxed) + 1);
             }
             Count::Never(_reply) => {
@@ -53,27 +57,23 @@ async fn counter() -> (ActorRef<Count>, Arc<AtomicU32>) {
 
 #[test]
 fn a_call_to_one_that_dies_or_is_dead_is_an_error_at_once() {
-    simulate(|| async {
+    under_seeds(3, || async {
         let (counter, _) = counter().await;
         let start = retake::now();
-        let long = Some(Duration::from_secs(60));
-        assert_eq!(
-            call(&counter, Count::Never, long).await,
-            Err(CallError::Closed)
-        );
-        assert_eq!(
-            call(&counter, Count::Slowly, long).await,
-            Err(CallError::Closed)
-        );
+        let long = Some(60 * SECOND);
+        for ask in [Count::Never, Count::Slowly] {
+            let answer = call(&counter, ask, long).await;
+            assert_eq!(answer, Err(CallError::Closed));
+        }
         assert_eq!(start.elapsed(), Duration::ZERO);
     });
 }
 
 #[test]
 fn an_answer_that_comes_too_late_is_dropped_and_the_work_is_done() {
-    simulate(|| async {
+    under_seeds(3, || async {
         let (counter, count) = counter().await;
-        let short = Duration::from_millis(10);
+        let short = 10 * MS;
         let late = call(&counter, Count::Slowly, Some(short)).await;
         assert_eq!(late, Err(CallError::Timeout(short)));
         assert_eq!(count.load(Ordering::Relaxed), 0);
@@ -84,7 +84,7 @@ fn an_answer_that_comes_too_late_is_dropped_and_the_work_is_done() {
 
 #[test]
 fn the_end_of_a_dead_actor_is_known_at_once_to_any_number_of_watchers() {
-    simulate(|| async {
+    under_seeds(3, || async {
         let (counter, _) = counter().await;
         let watchers = [0; 3].map(|_| {
             let cell = counter.get_cell();
@@ -126,7 +126,7 @@ fn messages_of_one_sender_are_handled_in_order_those_of_two_in_any() {
             Ok(())
         }
     }
-    let orders: std::collections::BTreeSet<Vec<(u32, u32)>> = (0..400)
+    let orders: BTreeSet<Vec<(u32, u32)>> = (0..400)
         .map(|seed| {
             let run = Sim::new().seed(seed).run(|| async {
                 let seen = Arc::default();
@@ -152,11 +152,8 @@ fn messages_of_one_sender_are_handled_in_order_those_of_two_in_any() {
         .collect();
     for order in &orders {
         for sender in [0, 1] {
-            let numbers: Vec<u32> = order
-                .iter()
-                .filter(|(from, _)| *from == sender)
-                .map(|(_, number)| *number)
-                .collect();
+            let of_sender = order.iter().filter(|(from, _)| *from == sender);
+            let numbers: Vec<u32> = of_sender.map(|(_, number)| *number).collect();
             assert_eq!(numbers, [0, 1, 2]);
         }
     }

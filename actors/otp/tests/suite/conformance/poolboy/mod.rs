@@ -1,6 +1,0 @@
-//! Pools, after `poolboy_tests`.
-
-mod clients;
-mod common;
-mod pool;
-mod workers;

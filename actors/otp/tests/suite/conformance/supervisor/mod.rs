@@ -1,5 +1,0 @@
-//! Supervisors, after `supervisor_SUITE`.
-
-mod children;
-mod common;
-mod restarts;
