@@ -5,7 +5,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call};
+use ractor::{Actor, ActorRef, RpcReplyPort, call};
+use retake_testkit::ActorResult;
 
 static TEXTS: Mutex<Vec<(u32, String)>> = Mutex::new(Vec::new());
 
@@ -55,16 +56,11 @@ impl Actor for Till {
     type State = u32;
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<Order>, (): ()) -> Result<u32, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Order>, (): ()) -> ActorResult<u32> {
         Ok(0)
     }
 
-    async fn handle(
-        &self,
-        _: ActorRef<Order>,
-        order: Order,
-        sum: &mut u32,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _: ActorRef<Order>, order: Order, sum: &mut u32) -> ActorResult {
         match order {
             Order::Pay(price) => {
                 *sum += price;

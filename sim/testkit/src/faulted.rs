@@ -9,9 +9,11 @@ use retake_inspect::story::lines;
 use retake_sim::explore::{Explorer, Scenario, shrink};
 use retake_sim::plan::FaultPlan;
 use retake_sim::{Fault, Run, Sim, Strategy};
+use retake_traces::Schedule;
 use retake_traces::event::Occurrence;
 use retake_traces::record::Record;
-use retake_traces::{MemorySink, Schedule};
+
+use crate::recorded;
 
 pub fn faults(texts: &[&str]) -> Vec<Fault> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -23,11 +25,11 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: Send + 'static,
 {
-    run_by(Strategy::default(), seed, faults, scenario)
+    run_by(&Strategy::default(), seed, faults, scenario)
 }
 
-fn run_by<F, Fut>(
-    strategy: Strategy,
+pub fn run_by<F, Fut>(
+    strategy: &Strategy,
     seed: u64,
     faults: Vec<Fault>,
     scenario: F,
@@ -37,9 +39,9 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: Send + 'static,
 {
-    let sink = MemorySink::new();
-    let sim = Sim::new().seed(seed).strategy(strategy).story(true);
-    let run = sim.faults(faults).trace(sink.clone()).run(scenario);
+    let sim = Sim::new().seed(seed).strategy(strategy.clone());
+    let sim = sim.story(true).causality(true).faults(faults);
+    let (run, sink) = recorded(sim, scenario);
     (run, sink.records())
 }
 
@@ -89,10 +91,20 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: PartialEq + std::fmt::Debug + Send + 'static,
 {
-    let (first, recorded) = run(seed, faults(texts), scenario.clone());
+    is_replayed_by(&Strategy::default(), seed, texts, scenario);
+}
+
+/// The same of a run by this strategy.
+pub fn is_replayed_by<F, Fut>(strategy: &Strategy, seed: u64, texts: &[&str], scenario: F)
+where
+    F: Fn() -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: PartialEq + std::fmt::Debug + Send + 'static,
+{
+    let (first, recorded) = run_by(strategy, seed, faults(texts), scenario.clone());
     let schedule = Schedule::read(recorded.iter().cloned().map(Ok)).unwrap();
     let replay = Strategy::Replay(Arc::new(schedule));
-    for strategy in [replay, Strategy::default()] {
+    for strategy in [&replay, strategy] {
         let (again, records) = run_by(strategy, seed, faults(texts), scenario.clone());
         let divergence = compare(("first", "again"), &recorded, &records);
         assert!(divergence.is_none(), "{texts:?}");

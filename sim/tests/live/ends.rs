@@ -10,13 +10,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use retake_live::Config;
-use retake_sim::Outcome;
-use retake_sim::recording::Recording;
+use ractor::{Actor, ActorRef, RpcReplyPort};
+use retake_testkit::ActorResult;
 use tokio::sync::Notify;
 
-use super::one_at_a_time;
+use super::{one_at_a_time, record_and_follow};
 
 /// Lets the caller run when it is dropped, which takes far longer in a live process than a step
 /// of the caller's would.
@@ -67,23 +65,14 @@ impl Actor for Debtor {
     type State = Debts;
     type Arguments = Option<Slow>;
 
-    async fn pre_start(
-        &self,
-        _: ActorRef<Ask>,
-        slow: Option<Slow>,
-    ) -> Result<Debts, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Ask>, slow: Option<Slow>) -> ActorResult<Debts> {
         Ok(Debts {
             slow,
             ports: Vec::new(),
         })
     }
 
-    async fn handle(
-        &self,
-        myself: ActorRef<Ask>,
-        message: Ask,
-        debts: &mut Debts,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, myself: ActorRef<Ask>, message: Ask, debts: &mut Debts) -> ActorResult {
         match message {
             Ask::Keep(port) => debts.ports.push(port),
             Ask::Slow(_) | Ask::Call(_) => {}
@@ -116,21 +105,8 @@ where
     F: Future<Output = &'static str> + Send + 'static,
 {
     let _one = one_at_a_time();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("live.retake");
-    let recording = retake_live::start(&path, Config::new("ends")).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_time()
-        .build()
-        .unwrap();
-    let live = runtime.block_on(runtime.spawn(retake::record::scenario(scenario())));
-    recording.finish().unwrap();
-    assert_eq!(live.unwrap(), "no answer");
-    let replayed = Recording::open(&path).unwrap().replay(scenario).unwrap();
-    assert!(replayed.followed.is_complete(), "{:#?}", replayed.followed);
-    assert_eq!(replayed.run.outcome, Outcome::Passed);
-    assert_eq!(replayed.run.output, Some("no answer"));
+    let (live, again, _) = record_and_follow("ends", scenario);
+    assert_eq!((live, again), ("no answer", "no answer"));
 }
 
 /// Give the actor something to end with, and wait for the answer that it owes.
@@ -140,18 +116,14 @@ async fn owed(end: End, has_slow_state: bool) -> &'static str {
     let (port, kept) = tokio::sync::oneshot::channel();
     let is_waiting = Arc::new(Notify::new());
     let ask = Ask::End(end, is_waiting.clone());
-    let debtor = if has_slow_state {
-        let (debtor, _) = Actor::spawn(None, Debtor, Some(slow)).await.unwrap();
-        debtor.cast(Ask::Keep(port.into())).unwrap();
-        debtor.cast(ask).unwrap();
-        debtor
-    } else {
-        let (debtor, _) = Actor::spawn(None, Debtor, None).await.unwrap();
-        debtor.cast(ask).unwrap();
-        debtor.cast(Ask::Slow(slow)).unwrap();
-        debtor.cast(Ask::Call(port.into())).unwrap();
-        debtor
+    let (state, asks) = match has_slow_state {
+        true => (Some(slow), vec![Ask::Keep(port.into()), ask]),
+        false => (None, vec![ask, Ask::Slow(slow), Ask::Call(port.into())]),
     };
+    let (debtor, _) = Actor::spawn(None, Debtor, state).await.unwrap();
+    for ask in asks {
+        debtor.cast(ask).unwrap();
+    }
     if end == End::Kill {
         drop(retake::spawn(async move {
             is_waiting.notified().await;
@@ -162,16 +134,11 @@ async fn owed(end: End, has_slow_state: bool) -> &'static str {
 }
 
 #[test]
-fn callers_hear_of_the_mailbox_of_an_actor_in_the_step_that_ends_it() {
+fn callers_hear_of_the_mailbox_and_the_state_of_an_actor_in_the_step_that_ends_it() {
     for end in [End::Panic, End::Fail, End::Stop, End::Kill] {
-        assert_heard_alike(move || owed(end, false));
-    }
-}
-
-#[test]
-fn callers_hear_of_the_state_of_an_actor_in_the_step_that_ends_it() {
-    for end in [End::Panic, End::Fail, End::Stop, End::Kill] {
-        assert_heard_alike(move || owed(end, true));
+        for has_slow_state in [false, true] {
+            assert_heard_alike(move || owed(end, has_slow_state));
+        }
     }
 }
 

@@ -4,19 +4,19 @@
     reason = "real processes, clocks and threads"
 )]
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorRef, RpcReplyPort, SupervisionEvent};
 use rand::RngExt as _;
 use retake::record;
-use retake_live::{Config, Recorded, StartError};
-use retake_sim::recording::{Followed, Input, Recording, RecordingError, Replayed};
-use retake_sim::{Outcome, Sim};
+use retake_live::{Config, StartError};
+use retake_sim::Sim;
+use retake_sim::recording::{Input, Recording, RecordingError};
+use retake_testkit::{ActorResult, actor, diverged, join};
 use tempfile::TempDir;
 
-use super::one_at_a_time;
+use super::{complete, file, one_at_a_time, record_and_follow, record_live, threads};
 
 /// What happened, in order: state outside of the actors, which they share.
 type Log = Arc<Mutex<Vec<String>>>;
@@ -37,11 +37,7 @@ impl Actor for Counter {
     type State = (u64, Log);
     type Arguments = Log;
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<Count>,
-        log: Log,
-    ) -> Result<(u64, Log), ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<Count>, log: Log) -> ActorResult<(u64, Log)> {
         retake::send_after(&myself, Duration::from_millis(1), || Count::Tick);
         log.lock().unwrap().push("counter starts".to_owned());
         Ok((0, log))
@@ -52,7 +48,7 @@ impl Actor for Counter {
         _: ActorRef<Count>,
         message: Count,
         (sum, log): &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         match message {
             Count::Add(number) => {
                 *sum += number;
@@ -77,9 +73,8 @@ impl Actor for Counter {
 /// Keeps a counter alive.
 struct Keeper;
 
-enum Keep {
-    Current(RpcReplyPort<ActorRef<Count>>),
-}
+/// Who asks for the counter.
+type Keep = RpcReplyPort<ActorRef<Count>>;
 
 #[retake::simulated]
 impl Actor for Keeper {
@@ -87,11 +82,7 @@ impl Actor for Keeper {
     type State = (ActorRef<Count>, Log);
     type Arguments = Log;
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<Keep>,
-        log: Log,
-    ) -> Result<Self::State, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<Keep>, log: Log) -> ActorResult<Self::State> {
         let (counter, _) = myself.spawn_linked(None, Counter, log.clone()).await?;
         Ok((counter, log))
     }
@@ -99,10 +90,9 @@ impl Actor for Keeper {
     async fn handle(
         &self,
         _: ActorRef<Keep>,
-        message: Keep,
+        reply: Keep,
         (counter, _): &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        let Keep::Current(reply) = message;
+    ) -> ActorResult {
         let _ = reply.send(counter.clone());
         Ok(())
     }
@@ -112,7 +102,7 @@ impl Actor for Keeper {
         myself: ActorRef<Keep>,
         event: SupervisionEvent,
         (counter, log): &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         if let SupervisionEvent::ActorFailed(..) | SupervisionEvent::ActorTerminated(..) = event {
             log.lock().unwrap().push("restart".to_owned());
             *counter = myself.spawn_linked(None, Counter, log.clone()).await?.0;
@@ -132,7 +122,7 @@ async fn race(rounds: u64) -> Vec<String> {
             let (keeper, log) = (keeper.clone(), log.clone());
             retake::spawn_named("client", async move {
                 for round in 0..rounds {
-                    let counter = ractor::call!(keeper, Keep::Current).unwrap();
+                    let counter = ractor::call!(keeper, |reply| reply).unwrap();
                     let _ = counter.cast(Count::Add(client + round));
                     if client == 3 && round == rounds / 2 {
                         let _ = counter.cast(Count::Panic);
@@ -149,11 +139,9 @@ async fn race(rounds: u64) -> Vec<String> {
             })
         })
         .collect();
-    for client in clients {
-        client.await.unwrap();
-    }
+    join(clients).await;
     // Nothing races with the end: the counter has nothing left, and its keeper heard all.
-    let counter = ractor::call!(keeper, Keep::Current).unwrap();
+    let counter = ractor::call!(keeper, |reply| reply).unwrap();
     let _ = ractor::call!(counter, Count::Get);
     retake::sleep(Duration::from_millis(3)).await;
     keeper.stop(None);
@@ -163,48 +151,14 @@ async fn race(rounds: u64) -> Vec<String> {
     log
 }
 
-/// Record this on several threads.
-fn record_live<F>(path: &Path, config: Config, scenario: F) -> (F::Output, Recorded)
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let recording = retake_live::start(path, config).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_time()
-        .build()
-        .unwrap();
-    let output = runtime.block_on(runtime.spawn(record::scenario(scenario)));
-    let recorded = recording.finish().unwrap();
-    (output.unwrap(), recorded)
-}
-
-fn file(folder: &TempDir) -> PathBuf {
-    folder.path().join("live.retake")
-}
-
-fn complete<T>(replayed: Replayed<T>) -> (T, Followed) {
-    let Replayed { run, followed } = replayed;
-    assert!(followed.is_complete(), "{followed:#?}\n{:?}", run.outcome);
-    assert_eq!(run.outcome, Outcome::Passed);
-    (run.output.unwrap(), followed)
-}
-
 #[test]
 fn fifty_recordings_of_a_race_on_many_threads_are_followed_to_the_end() {
     let _one = one_at_a_time();
     let mut orders = std::collections::BTreeSet::new();
     let mut restarts = 0;
     for number in 0..50 {
-        let folder = TempDir::new().unwrap();
-        let config = Config::new("race");
-        let (log, recorded) = record_live(&file(&folder), config, race(6));
-        let recording = Recording::open(file(&folder)).unwrap();
-        let replayed = recording.replay(|| race(6)).unwrap();
-        let (again, followed) = complete(replayed);
+        let (log, again, followed) = record_and_follow("race", || race(6));
         assert_eq!(again, log, "recording {number}");
-        assert_eq!(followed.recorded, recorded.steps);
         assert_eq!(followed.outputs["log"], (1, 1));
         restarts += usize::from(log.contains(&"restart".to_owned()));
         orders.insert(log);
@@ -214,39 +168,18 @@ fn fifty_recordings_of_a_race_on_many_threads_are_followed_to_the_end() {
     assert!(orders.len() > 10, "{} different runs", orders.len());
 }
 
-/// Answers with how often it was asked.
-struct Rank;
-
-#[retake::simulated]
-impl Actor for Rank {
-    type Msg = RpcReplyPort<u32>;
-    type State = u32;
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<u32, ActorProcessingErr> {
-        Ok(0)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Self::Msg>,
-        reply: Self::Msg,
-        count: &mut u32,
-    ) -> Result<(), ActorProcessingErr> {
-        *count += 1;
-        Ok(reply.send(*count)?)
-    }
-}
-
 /// Tasks end while others are joined: a task is over for its joiner as soon as its last
 /// step is, or one that resumes meanwhile would wait where its replay does not.
 #[test]
 fn whoever_joins_tasks_finds_them_over_where_their_steps_are() {
     let _alone = one_at_a_time();
-    let folder = TempDir::new().unwrap();
-    let path = file(&folder);
     let ranks = || async {
-        let (rank, _) = Actor::spawn(None, Rank, ()).await.unwrap();
+        // It answers with how often it was asked.
+        let rank = actor("rank", 0, |_, reply: RpcReplyPort<u32>, count| {
+            *count += 1;
+            let _ = reply.send(*count);
+        })
+        .await;
         let clients = [(); 4].map(|()| {
             let rank = rank.clone();
             retake::spawn(async move { ractor::call!(rank, |reply| reply).unwrap() })
@@ -258,10 +191,8 @@ fn whoever_joins_tasks_finds_them_over_where_their_steps_are() {
         ranks
     };
     for _ in 0..400 {
-        let (live, _) = record_live(&path, Config::new("ranks"), ranks());
-        let (again, _) = complete(Recording::open(&path).unwrap().replay(ranks).unwrap());
+        let (live, again, _) = record_and_follow("ranks", ranks);
         assert_eq!(again, live);
-        std::fs::remove_file(&path).unwrap();
     }
 }
 
@@ -270,7 +201,7 @@ fn a_killed_actor_is_killed_again_and_its_successor_goes_on() {
     async fn kill() -> Vec<String> {
         let log = Log::default();
         let (keeper, keeping) = Actor::spawn(None, Keeper, log.clone()).await.unwrap();
-        let counter = ractor::call!(keeper, Keep::Current).unwrap();
+        let counter = ractor::call!(keeper, |reply| reply).unwrap();
         // It dies waiting, with messages behind that nobody sees.
         let asked = retake::spawn_named("client", {
             let counter = counter.clone();
@@ -282,10 +213,10 @@ fn a_killed_actor_is_killed_again_and_its_successor_goes_on() {
         counter.kill_and_wait(None).await.unwrap();
         let was_answered = asked.await.unwrap();
         // Live, the keeper may be asked before it knows of the end.
-        let mut successor = ractor::call!(keeper, Keep::Current).unwrap();
+        let mut successor = ractor::call!(keeper, |reply| reply).unwrap();
         while successor.get_id() == counter.get_id() {
             retake::sleep(Duration::from_millis(1)).await;
-            successor = ractor::call!(keeper, Keep::Current).unwrap();
+            successor = ractor::call!(keeper, |reply| reply).unwrap();
         }
         successor.cast(Count::Add(100)).unwrap();
         let sum = ractor::call!(successor, Count::Get).unwrap();
@@ -297,11 +228,8 @@ fn a_killed_actor_is_killed_again_and_its_successor_goes_on() {
     }
     let _one = one_at_a_time();
     for _ in 0..10 {
-        let folder = TempDir::new().unwrap();
-        let (log, _) = record_live(&file(&folder), Config::new("kill"), kill());
+        let (log, again, _) = record_and_follow("kill", kill);
         assert!(log.contains(&"restart".to_owned()), "{log:?}");
-        let recording = Recording::open(file(&folder)).unwrap();
-        let (again, _) = complete(recording.replay(kill).unwrap());
         assert_eq!(again, log);
     }
 }
@@ -337,15 +265,10 @@ fn a_changed_program_stops_at_the_first_step_that_differs() {
     let (_, recorded) = record_live(&file(&folder), config, program(0));
     let recording = Recording::open(file(&folder)).unwrap();
     complete(recording.replay(|| program(0)).unwrap());
+    let another = "recorded: `scenario/Counter` handles Add; here something else came";
     for (change, expected) in [
-        (
-            1,
-            "recorded: `scenario/Counter` handles Add; here something else came",
-        ),
-        (
-            2,
-            "recorded: `scenario/Counter` handles Add; here something else came",
-        ),
+        (1, another),
+        (2, another),
         (3, "but it makes sum"),
         (4, "`scenario/Counter` stops; here "),
         (5, "it starts `task`, as it did not there"),
@@ -354,9 +277,7 @@ fn a_changed_program_stops_at_the_first_step_that_differs() {
         let followed = replayed.followed;
         let reason = followed.divergence.clone().unwrap_or_default();
         assert!(reason.contains(expected), "{change}: {reason}");
-        assert!(
-            matches!(&replayed.run.outcome, Outcome::Diverged { reason: why } if *why == reason)
-        );
+        assert_eq!(diverged(&replayed.run), reason);
         assert!(followed.honoured < recorded.steps && followed.recorded == recorded.steps);
         assert!(!followed.is_complete());
     }
@@ -444,27 +365,17 @@ fn what_comes_from_outside_is_recorded_and_given_back() {
     let _one = one_at_a_time();
     let folder = TempDir::new().unwrap();
     let recording = retake_live::start(file(&folder), Config::new("asked")).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_time()
-        .build()
-        .unwrap();
     let live = Log::default();
-    runtime.block_on(async {
+    threads().block_on(async {
         // As a server does for its clients: outside any gate.
         let asking: Vec<_> = (0..40_u64)
             .map(|number| {
                 let work = find_out(live.clone(), number);
-                tokio::spawn(record::input(
-                    "ask",
-                    move || number.to_le_bytes().into(),
-                    work,
-                ))
+                let payload = move || number.to_le_bytes().into();
+                tokio::spawn(record::input("ask", payload, work))
             })
             .collect();
-        for asked in asking {
-            asked.await.unwrap();
-        }
+        join(asking).await;
     });
     recording.finish().unwrap();
     let again = Log::default();
@@ -482,10 +393,8 @@ fn what_comes_from_outside_is_recorded_and_given_back() {
     // A program that does not handle inputs gets an error.
     let replayed = recording.replay(std::future::pending::<()>).unwrap();
     let reason = replayed.followed.divergence.unwrap();
-    assert!(
-        reason.contains("`ask` begins; here there is no such task"),
-        "{reason}"
-    );
+    let part = "`ask` begins; here there is no such task";
+    assert!(reason.contains(part), "{reason}");
 }
 
 #[test]

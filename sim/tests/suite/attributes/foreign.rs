@@ -2,17 +2,16 @@
 
 use std::cell::Cell;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorRef, RpcReplyPort, SupervisionEvent};
 use retake::Simulated;
-use retake_sim::{Isolation, Outcome, Sim};
-use retake_testkit::{MS, told};
-use retake_traces::MemorySink;
+use retake_sim::{Isolation, Sim};
+use retake_testkit::{ActorResult, MS, escaped, recorded, told};
 
 /// Represents an actor of another crate: every callback does something.
-struct Foreign;
+pub(crate) struct Foreign;
 
 #[derive(Debug)]
-enum Request {
+pub(crate) enum Request {
     Log(RpcReplyPort<Vec<String>>),
     SpawnAndFail,
     Fail,
@@ -25,20 +24,12 @@ impl Actor for Foreign {
     type State = Vec<String>;
     type Arguments = String;
 
-    async fn pre_start(
-        &self,
-        _: ActorRef<Request>,
-        name: String,
-    ) -> Result<Vec<String>, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Request>, name: String) -> ActorResult<Vec<String>> {
         retake::sleep(MS).await;
         Ok(vec![format!("{name} pre_start")])
     }
 
-    async fn post_start(
-        &self,
-        _: ActorRef<Request>,
-        log: &mut Vec<String>,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn post_start(&self, _: ActorRef<Request>, log: &mut Vec<String>) -> ActorResult {
         log.push("post_start".to_owned());
         Ok(())
     }
@@ -48,7 +39,7 @@ impl Actor for Foreign {
         myself: ActorRef<Request>,
         request: Request,
         log: &mut Vec<String>,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         match request {
             Request::Log(reply) => reply.send(log.clone())?,
             Request::SpawnAndFail => {
@@ -67,18 +58,14 @@ impl Actor for Foreign {
         _: ActorRef<Request>,
         event: SupervisionEvent,
         log: &mut Vec<String>,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         if let SupervisionEvent::ActorFailed(_, error) = event {
             log.push(format!("child failed {error}"));
         }
         Ok(())
     }
 
-    async fn post_stop(
-        &self,
-        _: ActorRef<Request>,
-        _: &mut Vec<String>,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn post_stop(&self, _: ActorRef<Request>, _: &mut Vec<String>) -> ActorResult {
         retake::event!("post_stop");
         Ok(())
     }
@@ -86,9 +73,7 @@ impl Actor for Foreign {
 
 #[test]
 fn a_wrapped_actor_runs_all_its_callbacks_under_the_scheduler() {
-    let sink = MemorySink::new();
-    let sim = Sim::new().story(true).trace(sink.clone());
-    let run = sim.run(|| async {
+    let (run, sink) = recorded(Sim::new().story(true), || async {
         let actor = Simulated::with_debug(Foreign);
         let (actor, handle) = Actor::spawn(None, actor, "foreign".to_owned())
             .await
@@ -101,10 +86,8 @@ fn a_wrapped_actor_runs_all_its_callbacks_under_the_scheduler() {
         log
     });
     assert_eq!(run.stats.ungated_max, 0, "{run}");
-    assert_eq!(
-        run.expect_passed(),
-        ["foreign pre_start", "post_start", "child failed as asked",]
-    );
+    let log = ["foreign pre_start", "post_start", "child failed as asked"];
+    assert_eq!(run.expect_passed(), log);
     let story = told(&sink, "scenario/Foreign").join("\n");
     insta::assert_snapshot!(story, @r"
     new actor, by scenario
@@ -128,7 +111,7 @@ fn an_actor_without_a_gate_that_uses_virtual_time_is_found_out() {
         bare.cast(Request::Sleep).unwrap();
         retake::sleep(2 * MS).await;
     });
-    assert!(matches!(run.outcome, Outcome::Escaped { .. }), "{run}");
+    escaped(&run);
 }
 
 thread_local! {

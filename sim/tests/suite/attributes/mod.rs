@@ -2,39 +2,31 @@
 
 #[cfg(feature = "async-trait")]
 mod async_trait;
-mod foreign;
+pub(crate) mod foreign;
 mod spelling;
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call};
+use ractor::{Actor, ActorRef, RpcReplyPort, call};
 use retake_sim::Sim;
-use retake_traces::MemorySink;
-use spelling::{check_schedules, program};
+use retake_testkit::{ActorResult, MS, recorded};
+use spelling::spellings;
 
-type Done = Result<(), ActorProcessingErr>;
-
-program!(alone: #[retake::simulated]);
-
-#[test]
-fn the_schedule_is_the_same_with_and_without_the_feature_async_trait() {
-    check_schedules(alone::scenario);
+spellings! {
+    the_schedule_is_the_same_with_and_without_the_feature_async_trait:
+    alone: #[retake::simulated];
 }
 
 /// Runs a scenario in which no task may be without a gate, and returns its story.
 #[track_caller]
 fn story<F: Future<Output = ()> + Send + 'static>(scenario: fn() -> F) -> String {
-    let sink = MemorySink::new();
-    let sim = Sim::new().strict(true).story(true).trace(sink.clone());
-    sim.run(scenario).expect_passed();
-    let lines = retake_inspect::story::lines(&sink.records());
-    let about = lines
-        .iter()
-        .filter(|line| line.who.starts_with("scenario/"));
-    about
-        .map(|line| format!("{}: {}\n", line.who, line.what()))
-        .collect()
+    let (run, sink) = recorded(Sim::new().strict(true).story(true), scenario);
+    run.expect_passed();
+    let lines = retake_inspect::story::lines(&sink.records()).into_iter();
+    let about = lines.filter(|line| line.who.starts_with("scenario/"));
+    let about = about.map(|line| format!("{}: {}\n", line.who, line.what()));
+    about.collect()
 }
 
 macro_rules! actor {
@@ -55,7 +47,7 @@ macro_rules! actor {
                 &self,
                 _: ActorRef<$message>,
                 (): (),
-            ) -> Result<$state, ActorProcessingErr> {
+            ) -> ActorResult<$state> {
                 Ok($first)
             }
 
@@ -64,9 +56,9 @@ macro_rules! actor {
                 $myself: ActorRef<$message>,
                 $received: $message,
                 $kept: &mut $state,
-            ) -> Done $body
+            ) -> ActorResult $body
 
-            async fn post_stop(&self, _: ActorRef<$message>, _: &mut $state) -> Done $stop
+            async fn post_stop(&self, _: ActorRef<$message>, _: &mut $state) -> ActorResult $stop
         }
     };
 }
@@ -122,7 +114,7 @@ where
         &self,
         _: ActorRef<Self::Msg>,
         first: T,
-    ) -> impl Future<Output = Result<Self::State, ActorProcessingErr>> + Send {
+    ) -> impl Future<Output = ActorResult<Self::State>> + Send {
         std::future::ready(Ok(vec![first; Self::SIZE]))
     }
 
@@ -133,7 +125,7 @@ where
         _: ActorRef<Self::Msg>,
         (index, value, reply): Self::Msg,
         ring: &mut Vec<T>,
-    ) -> Done
+    ) -> ActorResult
     where
         T: Clone,
     {
@@ -170,22 +162,22 @@ impl Actor for Conditional {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Done {
+    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> ActorResult {
         Ok(())
     }
 
     #[cfg(any())]
-    async fn post_start(&self, _: ActorRef<()>, (): &mut ()) -> Done {
+    async fn post_start(&self, _: ActorRef<()>, (): &mut ()) -> ActorResult {
         unreachable!()
     }
 
     #[cfg(any())]
-    async fn handle(&self, _: ActorRef<()>, (): (), (): &mut ()) -> Done {
+    async fn handle(&self, _: ActorRef<()>, (): (), (): &mut ()) -> ActorResult {
         unreachable!()
     }
 
     #[cfg(not(any()))]
-    async fn handle(&self, myself: ActorRef<()>, (): (), (): &mut ()) -> Done {
+    async fn handle(&self, myself: ActorRef<()>, (): (), (): &mut ()) -> ActorResult {
         myself.stop(None);
         Ok(())
     }
@@ -196,7 +188,7 @@ impl Actor for Conditional {
         _: ActorRef<()>,
         _: ractor::SupervisionEvent,
         (): &mut (),
-    ) -> Done {
+    ) -> ActorResult {
         unreachable!()
     }
 }
@@ -225,11 +217,7 @@ impl Actor for Instrumented {
     type Arguments = ();
 
     #[tracing::instrument(skip(self, _myself))]
-    async fn pre_start(
-        &self,
-        _myself: ActorRef<NotDebug>,
-        (): (),
-    ) -> Result<u32, ActorProcessingErr> {
+    async fn pre_start(&self, _myself: ActorRef<NotDebug>, (): ()) -> ActorResult<u32> {
         Ok(1)
     }
 
@@ -239,7 +227,7 @@ impl Actor for Instrumented {
         myself: ActorRef<NotDebug>,
         mut message: NotDebug,
         state: &mut u32,
-    ) -> Done {
+    ) -> ActorResult {
         message.0 += *state;
         retake::event!("{}", message.0);
         myself.stop(None);
@@ -277,11 +265,16 @@ impl Actor for Silent {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<Quiet<u32>>, (): ()) -> Done {
+    async fn pre_start(&self, _: ActorRef<Quiet<u32>>, (): ()) -> ActorResult {
         Ok(())
     }
 
-    async fn handle(&self, _: ActorRef<Quiet<u32>>, message: Quiet<u32>, (): &mut ()) -> Done {
+    async fn handle(
+        &self,
+        _: ActorRef<Quiet<u32>>,
+        message: Quiet<u32>,
+        (): &mut (),
+    ) -> ActorResult {
         match message {
             #[cfg(any())]
             Quiet::Absent => {}
@@ -306,12 +299,17 @@ impl Actor for Unclear {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<Quiet<u32>>, (): ()) -> Done {
+    async fn pre_start(&self, _: ActorRef<Quiet<u32>>, (): ()) -> ActorResult {
         Ok(())
     }
 
     #[allow(clippy::single_match)]
-    async fn handle(&self, _: ActorRef<Quiet<u32>>, message: Quiet<u32>, (): &mut ()) -> Done {
+    async fn handle(
+        &self,
+        _: ActorRef<Quiet<u32>>,
+        message: Quiet<u32>,
+        (): &mut (),
+    ) -> ActorResult {
         use Quiet::Tuple;
         match message {
             Tuple(..) => {}
@@ -328,24 +326,18 @@ impl Actor for Unclear {
 
 #[test]
 fn messages_without_debug_are_shown_by_their_variants_where_the_handler_names_them() {
-    fn all() -> [Quiet<u32>; 4] {
-        [
-            Quiet::Unit,
-            Quiet::Tuple(8, 0),
-            Quiet::Named { value: 5 },
-            Quiet::Other,
-        ]
+    fn send(to: &ActorRef<Quiet<u32>>) {
+        let named = Quiet::Named { value: 5 };
+        for message in [Quiet::Unit, Quiet::Tuple(8, 0), named, Quiet::Other] {
+            to.cast(message).unwrap();
+        }
     }
     let story = story(|| async {
         let (silent, _) = Actor::spawn(None, Silent, ()).await.unwrap();
         let (unclear, _) = Actor::spawn(None, Unclear, ()).await.unwrap();
-        for message in all() {
-            silent.cast(message).unwrap();
-        }
-        for message in all() {
-            unclear.cast(message).unwrap();
-        }
-        retake::sleep(std::time::Duration::from_millis(1)).await;
+        send(&silent);
+        send(&unclear);
+        retake::sleep(MS).await;
     });
     insta::assert_snapshot!(story);
 }
@@ -356,17 +348,13 @@ struct Focused;
 #[retake::simulated]
 #[ractor::actor(message = enum FocusedMessage, state = u32, arguments = u32)]
 impl Focused {
-    async fn pre_start(
-        &self,
-        _: ActorRef<FocusedMessage>,
-        first: u32,
-    ) -> Result<u32, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<FocusedMessage>, first: u32) -> ActorResult<u32> {
         Ok(first)
     }
 
     #[ractor::message(Add(amount))]
     async fn add(&self, amount: u32, state: &mut u32) {
-        retake::sleep(std::time::Duration::from_millis(1)).await;
+        retake::sleep(MS).await;
         *state += amount;
     }
 

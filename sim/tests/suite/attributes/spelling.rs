@@ -2,11 +2,18 @@
 
 use retake_sim::{Sim, Strategy};
 
-/// A module of this name with a program whose actor has these attributes.
-macro_rules! program {
-    ($name:ident: $(#[$attribute:meta])+) => {
-        mod $name {
-            use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call};
+/// For each spelling a module of its name, with a program whose actor has these attributes, and
+/// a test of all.
+macro_rules! spellings {
+    ($test:ident: $($name:ident: $(#[$attribute:meta])+;)+) => {
+        #[test]
+        fn $test() {
+            $($crate::attributes::spelling::check_schedules($name::scenario);)+
+        }
+
+        $(mod $name {
+            use ractor::{Actor, ActorRef, RpcReplyPort, call};
+            use retake_testkit::{ActorResult, join};
 
             struct Account;
 
@@ -26,7 +33,7 @@ macro_rules! program {
                     &self,
                     _: ActorRef<Request>,
                     balance: u32,
-                ) -> Result<u32, ActorProcessingErr> {
+                ) -> ActorResult<u32> {
                     retake::sleep(std::time::Duration::from_millis(1)).await;
                     Ok(balance)
                 }
@@ -36,7 +43,7 @@ macro_rules! program {
                     myself: ActorRef<Request>,
                     request: Request,
                     balance: &mut u32,
-                ) -> Result<(), ActorProcessingErr> {
+                ) -> ActorResult {
                     match request {
                         Request::Read(reply) => reply.send(*balance)?,
                         Request::Write(value) => {
@@ -52,7 +59,7 @@ macro_rules! program {
                     &self,
                     _: ActorRef<Request>,
                     balance: &mut u32,
-                ) -> Result<(), ActorProcessingErr> {
+                ) -> ActorResult {
                     retake::event!("closed with {balance}");
                     Ok(())
                 }
@@ -67,18 +74,16 @@ macro_rules! program {
                         account.cast(Request::Write(balance + more)).unwrap();
                     })
                 });
-                for client in clients {
-                    client.await.unwrap();
-                }
+                join(clients).await;
                 let balance = call!(account, Request::Read).unwrap();
                 account.cast(Request::Stop).unwrap();
                 ended.await.unwrap();
                 balance
             }
-        }
+        })+
     };
 }
-pub(crate) use program;
+pub(crate) use spellings;
 
 /// Runs the program under some seeds and compares its schedules, each by its hash, with those of
 /// every other spelling, with and without the feature `async-trait`.
@@ -93,10 +98,7 @@ pub(crate) fn check_schedules<F: Future<Output = u32> + Send + 'static>(program:
                 .run(program);
             let (hash, steps) = (run.event_hash, run.stats.steps);
             let balance = run.expect_passed();
-            text += &format!(
-                "{hash:016x} {steps} steps, {balance}
-"
-            );
+            text += &format!("{hash:016x} {steps} steps, {balance}\n");
         }
     }
     // One file for both builds.

@@ -8,42 +8,27 @@
 use retake_inspect::Line;
 use retake_inspect::story::lines;
 use retake_sim::{Fault, Sim};
-use retake_testkit::{MS, Order, child, servant};
-use retake_traces::MemorySink;
+use retake_testkit::{MS, Order, child, recorded, servant};
 use retake_traces::event::Occurrence;
 use retake_traces::record::StepKind;
 
-fn story(sim: Sim, scenario: impl Fn() -> Scenario + Send + Sync + 'static) -> Vec<Line> {
-    let sink = MemorySink::new();
-    let run = sim
-        .story(true)
-        .causality(true)
-        .trace(sink.clone())
-        .run(scenario);
+fn story<F: Future<Output = ()> + Send + 'static>(sim: Sim, scenario: fn() -> F) -> Vec<Line> {
+    let (run, sink) = recorded(sim.story(true).causality(true), scenario);
     assert!(run.passed(), "{run}");
     lines(&sink.records())
 }
 
-type Scenario = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// Who has ended how, and by a step of whom.
 fn ends(lines: &[Line]) -> Vec<(String, String, Option<String>)> {
     let by = |step: u64| {
-        let line = lines
-            .iter()
-            .find(|line| line.step == step && line.is_step());
-        line.map(|line| line.who.to_string())
+        let is_it = |line: &&Line| line.step == step && line.is_step();
+        Some(lines.iter().find(is_it)?.who.to_string())
     };
-    lines
-        .iter()
-        .filter_map(|line| match &line.occurrence {
-            Occurrence::Ended(ended) => Some((
-                line.who.to_string(),
-                ended.how.to_string(),
-                line.cause.and_then(by),
-            )),
-            _ => None,
-        })
+    let ends = lines.iter().filter_map(|line| match &line.occurrence {
+        Occurrence::Ended(it) => Some((&line.who, &it.how, line.cause.and_then(by))),
+        _ => None,
+    });
+    ends.map(|(who, how, by)| (who.to_string(), how.to_string(), by))
         .collect()
 }
 
@@ -53,15 +38,13 @@ fn end(who: &str, how: &str, by: Option<&str>) -> (String, String, Option<String
 
 #[test]
 fn a_kill_and_a_stop_of_idle_actors_are_told_with_the_step_that_did_it() {
-    let lines = story(Sim::new(), || {
-        Box::pin(async {
-            let (killed, stopped) = (servant("killed").await, servant("stopped").await);
-            retake::sleep(MS).await;
-            killed.kill();
-            retake::sleep(MS).await;
-            stopped.stop(None);
-            retake::sleep(MS).await;
-        })
+    let lines = story(Sim::new(), || async {
+        let (killed, stopped) = (servant("killed").await, servant("stopped").await);
+        retake::sleep(MS).await;
+        killed.kill();
+        retake::sleep(MS).await;
+        stopped.stop(None);
+        retake::sleep(MS).await;
     });
     assert_eq!(ends(&lines), [end("killed", "killed", Some("scenario"))]);
     // Its own `post_stop` tells.
@@ -71,43 +54,38 @@ fn a_kill_and_a_stop_of_idle_actors_are_told_with_the_step_that_did_it() {
 
 #[test]
 fn children_that_end_with_their_supervisor_say_so() {
-    let lines = story(Sim::new(), || {
-        Box::pin(async {
-            let parent = servant("parent").await;
-            child("one", &parent).await;
-            child("other", &parent).await;
-            retake::sleep(MS).await;
-            parent.kill();
-            retake::sleep(MS).await;
-        })
+    let lines = story(Sim::new(), || async {
+        let parent = servant("parent").await;
+        child("one", &parent).await;
+        child("other", &parent).await;
+        retake::sleep(MS).await;
+        parent.kill();
+        retake::sleep(MS).await;
     });
     let mut ends = ends(&lines);
     ends.sort();
-    assert_eq!(
-        ends,
-        [
-            end("one", "killed with its supervisor parent", Some("scenario")),
-            end(
-                "other",
-                "killed with its supervisor parent",
-                Some("scenario")
-            ),
-            end("parent", "killed", Some("scenario")),
-        ]
-    );
+    let with_parent = "killed with its supervisor parent";
+    let expected = [
+        ("one", with_parent),
+        ("other", with_parent),
+        ("parent", "killed"),
+    ];
+    let expected = expected.map(|(who, how)| end(who, how, Some("scenario")));
+    assert_eq!(ends, expected);
 }
 
 #[test]
 fn a_fault_ends_an_actor_and_a_panic_is_an_end() {
-    let lines = story(Sim::new().fault(Fault::kill("victim").at(5 * MS)), || {
-        Box::pin(async {
+    let lines = story(
+        Sim::new().fault(Fault::kill("victim").at(5 * MS)),
+        || async {
             let parent = servant("parent").await;
             let panics = child("panics", &parent).await;
             child("victim", &parent).await;
             panics.cast(Order::Panic("no more")).unwrap();
             retake::sleep(10 * MS).await;
-        })
-    });
+        },
+    );
     assert_eq!(ends(&lines), [end("victim", "killed", None)]);
     let panics = |line: &Line| &*line.who == "panics" && line.what().starts_with("PANIC at ");
     assert!(lines.iter().any(panics));
@@ -115,17 +93,15 @@ fn a_fault_ends_an_actor_and_a_panic_is_an_end() {
 
 #[test]
 fn a_busy_supervisor_hears_of_its_children_with_a_cause() {
-    let lines = story(Sim::new(), || {
-        Box::pin(async {
-            let parent = servant("parent").await;
-            let child = child("child", &parent).await;
-            retake::sleep(MS).await;
-            // Busy until the child has long ended.
-            parent.cast(Order::Sleep(5 * MS)).unwrap();
-            retake::sleep(MS).await;
-            child.kill();
-            retake::sleep(10 * MS).await;
-        })
+    let lines = story(Sim::new(), || async {
+        let parent = servant("parent").await;
+        let child = child("child", &parent).await;
+        retake::sleep(MS).await;
+        // Busy until the child has long ended.
+        parent.cast(Order::Sleep(5 * MS)).unwrap();
+        retake::sleep(MS).await;
+        child.kill();
+        retake::sleep(10 * MS).await;
     });
     let heard: Vec<&Line> = lines
         .iter()
@@ -139,13 +115,11 @@ fn a_busy_supervisor_hears_of_its_children_with_a_cause() {
 
 #[test]
 fn a_message_of_a_ractor_timer_has_the_step_that_set_the_timer_for_its_cause() {
-    let lines = story(Sim::new(), || {
-        Box::pin(async {
-            let servant = servant("servant").await;
-            tokio::task::yield_now().await;
-            servant.send_after(5 * MS, || Order::Note(7));
-            retake::sleep(10 * MS).await;
-        })
+    let lines = story(Sim::new(), || async {
+        let servant = servant("servant").await;
+        tokio::task::yield_now().await;
+        servant.send_after(5 * MS, || Order::Note(7));
+        retake::sleep(10 * MS).await;
     });
     let sets = lines
         .iter()

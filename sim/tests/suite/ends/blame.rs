@@ -1,16 +1,18 @@
 //! Whose failure it is, and which failures are one.
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorRef};
 use rand::RngExt as _;
 use retake_inspect::story::lines;
 use retake_sim::explore::Explorer;
-use retake_sim::{Outcome, Sim};
-use retake_traces::{MemorySink, Record};
+use retake_sim::{Sim, Strategy};
+use retake_testkit::{ActorResult, MS, recorded, violated};
+use retake_traces::Record;
 
 /// Starts another one below it until none is left, in its `pre_start`.
 struct Nested;
 
-struct Leaf;
+/// Cannot start if it is not well.
+pub(super) struct Leaf;
 
 #[retake::simulated]
 impl Actor for Leaf {
@@ -18,9 +20,9 @@ impl Actor for Leaf {
     type State = ();
     type Arguments = bool;
 
-    async fn pre_start(&self, _: ActorRef<()>, is_well: bool) -> Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<()>, is_well: bool) -> ActorResult {
         retake::always!(is_well, "the leaf starts in a bad state");
-        Ok(())
+        is_well.then_some(()).ok_or("not well".into())
     }
 }
 
@@ -30,11 +32,7 @@ impl Actor for Nested {
     type State = ();
     type Arguments = (u32, bool);
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<()>,
-        (below, is_well): (u32, bool),
-    ) -> Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<()>, (below, is_well): (u32, bool)) -> ActorResult {
         let cell = myself.get_cell();
         if below > 0 {
             Actor::spawn_linked(None, Self, (below - 1, is_well), cell).await?;
@@ -44,7 +42,7 @@ impl Actor for Nested {
         Ok(())
     }
 
-    async fn post_start(&self, _: ActorRef<()>, (): &mut ()) -> Result<(), ActorProcessingErr> {
+    async fn post_start(&self, _: ActorRef<()>, (): &mut ()) -> ActorResult {
         Actor::spawn(None, Leaf, true).await?;
         Ok(())
     }
@@ -54,19 +52,14 @@ async fn nested(is_well: bool) {
     let name = Some(retake::scoped_name("root"));
     let (root, _) = Actor::spawn(name, Nested, (1, is_well)).await.unwrap();
     Actor::spawn(None, Leaf, true).await.unwrap();
-    retake::sleep(std::time::Duration::from_millis(1)).await;
+    retake::sleep(MS).await;
     drop(root);
 }
 
 #[test]
 fn a_check_in_a_childs_pre_start_is_the_childs() {
-    let sink = MemorySink::new();
-    let run = Sim::new().story(true).trace(sink.clone());
-    let run = run.run(|| nested(false));
-    let Outcome::Violated { task, .. } = &run.outcome else {
-        panic!("{run}");
-    };
-    assert_eq!(task, "root/Nested/Leaf");
+    let (run, sink) = recorded(Sim::new().story(true), || nested(false));
+    assert_eq!(violated(&run).0, "root/Nested/Leaf");
     let said = lines(&sink.records()).into_iter().map(|line| line.what());
     let expected =
         "| violated: the leaf starts in a bad state (in pre_start of `root/Nested/Leaf`)";
@@ -75,9 +68,8 @@ fn a_check_in_a_childs_pre_start_is_the_childs() {
 
 #[test]
 fn what_is_spawned_in_pre_start_is_named_after_its_actor_and_not_after_the_scenario() {
-    let sink = MemorySink::new();
-    let run = Sim::new().strategy(retake_sim::Strategy::Fifo);
-    run.trace(sink.clone()).run(|| nested(true)).expect_passed();
+    let (run, sink) = recorded(Sim::new().strategy(Strategy::Fifo), || nested(true));
+    run.expect_passed();
     let records = sink.records();
     let tasks = records.iter().filter_map(|record| match record {
         Record::Task(task) => Some((task.label.to_string(), task.parent)),

@@ -2,103 +2,34 @@
 
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use retake_sim::{Outcome, Sim};
+use ractor::ActorRef;
+use retake_sim::Sim;
+use retake_testkit::{MS, Order, actor_below, join, servant, tell, violated};
 
-#[derive(Clone, Copy)]
-enum Wrong {
-    Always,
-    Never,
-}
-
-/// Violates what its message says.
-struct Child;
-
-#[retake::simulated]
-impl Actor for Child {
-    type Msg = u32;
-    type State = Wrong;
-    type Arguments = Wrong;
-
-    async fn pre_start(&self, _: ActorRef<u32>, wrong: Wrong) -> Result<Wrong, ActorProcessingErr> {
-        Ok(wrong)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<u32>,
-        number: u32,
-        wrong: &mut Wrong,
-    ) -> Result<(), ActorProcessingErr> {
-        match wrong {
-            Wrong::Always => retake::always!(number < 3, "{number} is too much"),
-            Wrong::Never if number == 3 => retake::never!("three of {number}"),
-            Wrong::Never => {}
+/// A child that is sent numbers, and violates a check at 3, below a supervisor that catches
+/// whatever happens to it.
+async fn family(is_never: bool, numbers: u32) {
+    let parent = servant("parent").await.get_cell();
+    let child = actor_below(parent, "child", (), move |_, number: u32, ()| {
+        if !is_never {
+            retake::always!(number < 3, "{number} is too much");
+        } else if number == 3 {
+            retake::never!("three of {number}");
         }
-        Ok(())
-    }
-}
-
-/// Catches whatever happens to its child.
-struct Parent;
-
-#[retake::simulated]
-impl Actor for Parent {
-    type Msg = u32;
-    type State = ActorRef<u32>;
-    type Arguments = Wrong;
-
-    async fn pre_start(
-        &self,
-        myself: ActorRef<u32>,
-        wrong: Wrong,
-    ) -> Result<ActorRef<u32>, ActorProcessingErr> {
-        let (child, _) = myself
-            .spawn_linked(Some(retake::scoped_name("child")), Child, wrong)
-            .await?;
-        Ok(child)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<u32>,
-        number: u32,
-        child: &mut ActorRef<u32>,
-    ) -> Result<(), ActorProcessingErr> {
-        child.cast(number)?;
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _: ActorRef<u32>,
-        _: SupervisionEvent,
-        _: &mut ActorRef<u32>,
-    ) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-}
-
-async fn family(wrong: Wrong, numbers: u32) {
-    let (parent, _) = Actor::spawn(None, Parent, wrong).await.unwrap();
+    })
+    .await;
     for number in 0..numbers {
-        parent.cast(number).unwrap();
+        tell(&child, number);
     }
-    retake::sleep(Duration::from_secs(1)).await;
+    retake::sleep(MS).await;
 }
 
 #[test]
 fn a_violated_check_fails_the_run_below_any_supervisor() {
-    for (wrong, text) in [
-        (Wrong::Always, "3 is too much"),
-        (Wrong::Never, "three of 3"),
-    ] {
-        Sim::new().run(move || family(wrong, 3)).expect_passed();
-        let run = Sim::new().run(move || family(wrong, 9));
-        let Outcome::Violated { task, what, .. } = run.outcome else {
-            panic!("{run}");
-        };
-        assert_eq!((&*task, &*what), ("child", text));
+    for (is_never, text) in [(false, "3 is too much"), (true, "three of 3")] {
+        Sim::new().run(move || family(is_never, 3)).expect_passed();
+        let run = Sim::new().run(move || family(is_never, 9));
+        assert_eq!(violated(&run), ("child", text));
     }
 }
 
@@ -111,10 +42,7 @@ fn what_must_happen_eventually_fails_the_run_when_it_does_not() {
         })
     };
     assert!(wait(4).passed());
-    let Outcome::Violated { what, .. } = wait(6).outcome else {
-        panic!("it passes");
-    };
-    assert_eq!(what, "the work ends: not within 5s");
+    assert_eq!(violated(&wait(6)).1, "the work ends: not within 5s");
 }
 
 #[test]
@@ -177,19 +105,14 @@ fn a_monitor_sees_every_event_and_can_fail_the_run() {
                         })
                     })
                     .collect();
-                for door in doors {
-                    door.await.unwrap();
-                }
+                join(doors).await;
             })
     };
     assert!(watched(3).passed());
-    let Outcome::Violated { task, what, .. } = watched(1).outcome else {
-        panic!("it passes");
-    };
-    assert!(
-        task.starts_with("door") && what.ends_with("is number 2"),
-        "{task}: {what}"
-    );
+    let run = watched(1);
+    let (task, what) = violated(&run);
+    assert!(task.starts_with("door"), "{run}");
+    assert!(what.ends_with("is number 2"), "{run}");
 }
 
 #[test]
@@ -207,85 +130,40 @@ fn a_load_may_be_limited_but_not_to_nothing() {
     assert_eq!(load(Some(0)).expect_passed(), 1);
 }
 
-/// A parent, and a child that is sent an order to sleep and then four more messages.
-async fn a_busy_child(ends: Option<fn(&ActorRef<u32>)>) {
-    let (child, _) = Actor::spawn(None, Sleeper, ()).await.unwrap();
-    for number in 0..5 {
-        child.cast(number).unwrap();
+/// An actor that is sent five messages, each of which takes 10 ms, and how it ends after 15 ms.
+async fn a_busy_actor(ends: Option<fn(&ActorRef<Order>)>) {
+    let busy = servant("busy").await;
+    for _ in 0..5 {
+        busy.cast(Order::Sleep(10 * MS)).unwrap();
     }
-    retake::sleep(Duration::from_millis(15)).await;
+    retake::sleep(15 * MS).await;
     if let Some(end) = ends {
-        end(&child);
+        end(&busy);
         retake::sleep(Duration::from_secs(1)).await;
-        assert!(child.cast(9).is_err());
-    }
-}
-
-/// Sleeps for 10 ms with each message.
-struct Sleeper;
-
-#[retake::simulated]
-impl Actor for Sleeper {
-    type Msg = u32;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<u32>,
-        _: u32,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        retake::sleep(Duration::from_millis(10)).await;
-        Ok(())
+        assert!(busy.cast(Order::Note(9)).is_err());
     }
 }
 
 #[test]
 fn each_message_is_handled_refused_lost_or_queued() {
-    let counted = |ends: Option<fn(&ActorRef<u32>)>| {
-        let run = Sim::new().conservation().run(move || a_busy_child(ends));
-        assert!(run.passed(), "{run}");
-        let messages = run.messages.unwrap();
-        [
-            messages.sent,
-            messages.handled,
-            messages.refused,
-            messages.lost,
-            messages.queued,
-        ]
-    };
-    assert_eq!(counted(None), [5, 2, 0, 0, 3]);
-    assert_eq!(counted(Some(|child| child.stop(None))), [5, 2, 0, 3, 0]);
-    assert_eq!(counted(Some(|child| child.kill())), [5, 2, 0, 3, 0]);
-    assert_eq!(counted(Some(|child| drop(child.drain()))), [5, 5, 0, 0, 0]);
-    let stop: fn(&ActorRef<u32>) = |child| child.stop(None);
-    let run = Sim::new().lossless().run(move || a_busy_child(Some(stop)));
-    let Outcome::Violated { what, .. } = run.outcome else {
-        panic!("it passes");
-    };
-    assert_eq!(
-        what,
-        "3 of 5 messages were lost, the first one sent by step 1"
-    );
-}
-
-#[test]
-fn a_message_lost_while_its_actor_lives_fails_the_run() {
-    // A span taken and dropped by hand looks like such a message.
-    let run = Sim::new().conservation().run(|| async {
-        let (_child, _) = Actor::spawn(None, Sleeper, ()).await.unwrap();
-        let span = tracing::Span::current();
-        retake::sleep(Duration::from_millis(1)).await;
-        drop(span);
-        retake::sleep(Duration::from_millis(1)).await;
-    });
-    let text = run.outcome.to_string();
-    assert!(text.contains("1 of 1 messages were lost"), "{text}");
+    type Ends = Option<fn(&ActorRef<Order>)>;
+    let stop: Ends = Some(|actor| actor.stop(None));
+    let rows: [(&str, Ends, [u64; 5]); 4] = [
+        ("none", None, [5, 2, 0, 0, 3]),
+        ("stop", stop, [5, 2, 0, 3, 0]),
+        ("kill", Some(|actor| actor.kill()), [5, 2, 0, 3, 0]),
+        ("drain", Some(|actor| drop(actor.drain())), [5, 5, 0, 0, 0]),
+    ];
+    for (name, ends, expected) in rows {
+        let run = Sim::new().conservation().run(move || a_busy_actor(ends));
+        assert!(run.passed(), "{name}: {run}");
+        let it = run.messages.unwrap();
+        let counts = [it.sent, it.handled, it.refused, it.lost, it.queued];
+        assert_eq!(counts, expected, "{name}");
+    }
+    let run = Sim::new().lossless().run(move || a_busy_actor(stop));
+    let what = "3 of 5 messages were lost, the first one sent by step 1";
+    assert_eq!(violated(&run).1, what);
 }
 
 #[test]

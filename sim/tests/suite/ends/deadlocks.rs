@@ -8,6 +8,8 @@ use retake_sim::{Outcome, Sim};
 use retake_testkit::{MS, Order, servant};
 use tokio::sync::{Mutex, Notify, RwLock, Semaphore, mpsc, oneshot};
 
+use crate::{alone, is_alone};
+
 /// Who waits for whom in the standstill that this comes to, as `a -> b`, and the circle.
 fn waits<F, Fut>(scenario: F) -> (Vec<String>, Vec<String>)
 where
@@ -47,14 +49,11 @@ fn two_tasks_that_take_two_locks_in_opposite_order_wait_for_each_other() {
     deadlock: nothing can run and no timer is pending
     wait cycle: one -> other -> one
       scenario waits in its code for one
-      one waits in its code, spawned at sim/tests/suite/ends/deadlocks.rs:33:19, for other
-      other waits in its code, spawned at sim/tests/suite/ends/deadlocks.rs:38:21, for one
+      one waits in its code, spawned at sim/tests/suite/ends/deadlocks.rs:35:19, for other
+      other waits in its code, spawned at sim/tests/suite/ends/deadlocks.rs:40:21, for one
     ");
     assert_eq!(run.stats.virtual_time, MS, "when it came to a standstill");
 }
-
-/// Set for a child of this process.
-const CHILD: &str = "DEADLOCKS_TEST_CHILD";
 
 #[test]
 fn what_each_task_awaits_and_where_is_listed_if_asked_for() {
@@ -79,20 +78,15 @@ fn what_each_task_awaits_and_where_is_listed_if_asked_for() {
         });
         let _ = tokio::join!(locks, receives, asks);
     };
-    if std::env::var_os(CHILD).is_some() {
+    if is_alone() {
         let run = Sim::new().story(true).causality(true).run(scenario);
         println!("hash {:x}\n{run}", run.event_hash);
         return;
     }
     let child = |setting: &str| {
-        let name = "ends::deadlocks::what_each_task_awaits_and_where_is_listed_if_asked_for";
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(CHILD, "1")
-            .env("RUST_BACKTRACE", setting)
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
+        let mut child = alone!(what_each_task_awaits_and_where_is_listed_if_asked_for);
+        let output = child.env("RUST_BACKTRACE", setting).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
     };
     let (asked, plain) = (child("1"), child("0"));
     // Names within tokio and ractor are their affair, and that of the user's function is not

@@ -8,15 +8,8 @@ use std::time::Duration;
 
 use ractor::Actor;
 use retake_sim::explore::{self, Explorer};
-use retake_sim::{Outcome, Run, Sim};
-use retake_testkit::{MS, Order, servant};
-
-fn livelock<T>(run: &Run<T>) -> (&[(String, u32)], &[String]) {
-    match &run.outcome {
-        Outcome::Livelock { busy, repeats } => (busy, repeats),
-        outcome => panic!("{outcome}"),
-    }
-}
+use retake_sim::{Outcome, Sim};
+use retake_testkit::{MS, Order, livelock, servant};
 
 async fn spin() {
     loop {
@@ -70,19 +63,6 @@ fn tasks_that_take_turns_are_named_with_their_shares_under_every_strategy() {
         }
         assert!(run.stats.steps < 40_000, "{strategy}: {run}");
     }
-}
-
-#[test]
-fn messages_to_and_fro_for_ever_are_a_livelock_that_shows_them() {
-    let run = Sim::new().livelock_after(1_000).run(|| async {
-        let (a, b) = (servant("a").await, servant("b").await);
-        a.cast(Order::Bounce(b)).unwrap();
-        retake::sleep(MS).await;
-    });
-    let (busy, repeats) = livelock(&run);
-    assert_eq!(busy.len(), 2);
-    assert_eq!(repeats.len(), 2, "{run}");
-    assert!(run.stats.steps < 26_000, "{run}");
 }
 
 #[test]
@@ -156,17 +136,17 @@ fn who_polls_up_to_the_horizon_is_named() {
         });
         std::future::pending::<()>().await;
     };
-    let run = Sim::new().horizon(Duration::from_secs(2)).run(scenario);
-    let Outcome::Horizon { busy, .. } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert_eq!(busy, &[("poller".to_owned(), 100)]);
-    let run = Sim::new().step_limit(5_000).run(scenario);
-    let Outcome::StepLimit { busy } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert_eq!(busy, &[("poller".to_owned(), 100)]);
-    assert!(run.outcome.to_string().contains("poller 100 %"), "{run}");
+    for sim in [
+        Sim::new().horizon(Duration::from_secs(2)),
+        Sim::new().step_limit(5_000),
+    ] {
+        let run = sim.run(scenario);
+        let (Outcome::Horizon { busy, .. } | Outcome::StepLimit { busy }) = &run.outcome else {
+            panic!("{run}")
+        };
+        assert_eq!(busy, &[("poller".to_owned(), 100)]);
+        assert!(run.outcome.to_string().contains("poller 100 %"), "{run}");
+    }
 }
 
 #[test]

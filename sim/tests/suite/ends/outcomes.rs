@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use retake_sim::{Isolation, Outcome, Run, Sim};
-use retake_testkit::{MS, Order, child, count, servant};
+use retake_testkit::{MS, Order, child, count, escaped, livelock, panicked, servant};
 use retake_traces::MemorySink;
 use retake_traces::record::Record;
 
@@ -94,17 +94,14 @@ fn steps_without_end_at_one_time_are_a_livelock_that_names_the_busiest() {
         a.cast(Order::Bounce(b)).unwrap();
         retake::sleep(MS).await;
     });
-    let Outcome::Livelock { busy, repeats } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert_eq!(busy, &[("a".to_owned(), 50), ("b".to_owned(), 50)]);
-    let [one, other] = &**repeats else {
-        panic!("{run}")
-    };
-    let mut both = [one.as_str(), other.as_str()];
-    both.sort_unstable();
-    assert!(both[0].starts_with("a handles Bounce("), "{run}");
-    assert!(both[1].starts_with("b handles Bounce("), "{run}");
+    let (busy, repeats) = livelock(&run);
+    assert_eq!(busy, [("a".to_owned(), 50), ("b".to_owned(), 50)]);
+    let mut repeats = repeats.to_vec();
+    repeats.sort_unstable();
+    assert_eq!(repeats.len(), 2, "{run}");
+    assert!(repeats[0].starts_with("a handles Bounce("), "{run}");
+    assert!(repeats[1].starts_with("b handles Bounce("), "{run}");
+    assert!(run.stats.steps < 26_000, "{run}");
 }
 
 #[test]
@@ -150,16 +147,23 @@ fn the_step_limit_holds_to_the_step() {
 }
 
 #[test]
-fn a_panic_that_nobody_observes_fails_the_run_with_actor_and_message() {
-    let run = run(Sim::new(), || async {
+fn a_panic_that_nobody_observes_fails_the_run_with_its_task_and_message() {
+    let alone = run(Sim::new(), || async {
         let servant = servant("alone").await;
         servant.cast(Order::Panic("no more")).unwrap();
         retake::sleep(MS).await;
     });
-    let Outcome::Panicked { task, message, .. } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert_eq!((&**task, &**message), ("alone", "no more"));
+    assert_eq!(panicked(&alone), ("alone", "no more"));
+    let task = run(Sim::new(), || async {
+        let task = retake::spawn_named("helper", async { panic!("oh") });
+        let _: Result<(), _> = task.await;
+    });
+    assert_eq!(panicked(&task), ("helper", "oh"));
+    let scenario = run(Sim::new(), || async {
+        retake::sleep(MS).await;
+        panic!("one and one is {}", 3);
+    });
+    assert_eq!(panicked(&scenario), ("scenario", "one and one is 3"));
 }
 
 #[test]
@@ -182,25 +186,11 @@ fn a_panic_that_a_supervisor_observes_is_in_the_trace_and_fails_nothing() {
 }
 
 #[test]
-fn a_panic_in_a_spawned_task_fails_the_run() {
-    let run = run(Sim::new(), || async {
-        let task = retake::spawn_named("helper", async { panic!("oh") });
-        let _: Result<(), _> = task.await;
-    });
-    let Outcome::Panicked { task, message, .. } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert_eq!((&**task, &**message), ("helper", "oh"));
-}
-
-#[test]
 fn blocking_work_is_refused_with_what_to_do() {
     let run = run(Sim::new(), || async {
         let _ = tokio::task::spawn_blocking(|| 1).await;
     });
-    let Outcome::Escaped { what, remedy } = &run.outcome else {
-        panic!("{run}")
-    };
+    let (what, remedy) = escaped(&run);
     assert!(what.contains("scenario called `spawn_blocking`"), "{what}");
     assert!(remedy.contains("retake::is_simulated"), "{remedy}");
 }
@@ -211,10 +201,7 @@ fn a_task_outside_the_gates_must_not_use_virtual_time_or_randomness() {
         tokio::spawn(async { retake::sleep(MS).await });
         retake::sleep(2 * MS).await;
     });
-    assert!(
-        matches!(&sleeping.outcome, Outcome::Escaped { remedy, .. } if remedy.contains("retake::spawn")),
-        "{sleeping}"
-    );
+    assert!(escaped(&sleeping).1.contains("retake::spawn"), "{sleeping}");
     let drawing = run(Sim::new(), || async {
         tokio::spawn(async {
             use rand_core::Rng;
@@ -222,10 +209,7 @@ fn a_task_outside_the_gates_must_not_use_virtual_time_or_randomness() {
         });
         retake::sleep(2 * MS).await;
     });
-    assert!(
-        matches!(drawing.outcome, Outcome::Escaped { .. }),
-        "{drawing}"
-    );
+    escaped(&drawing);
 }
 
 #[test]
@@ -241,8 +225,5 @@ fn a_task_outside_the_gates_is_counted_and_fails_a_strict_run() {
     );
     assert!(lenient.warnings[0].contains("1 tokio task"), "{lenient}");
     let strict = run(Sim::new().strict(true), scenario);
-    assert!(
-        matches!(&strict.outcome, Outcome::Escaped { what, .. } if what.contains("1 tokio task")),
-        "{strict}"
-    );
+    assert!(escaped(&strict).0.contains("1 tokio task"), "{strict}");
 }

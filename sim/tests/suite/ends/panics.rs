@@ -4,11 +4,14 @@
     reason = "what escapes the gates is under test"
 )]
 
+use ractor::Actor;
 use retake_inspect::story::lines;
 use retake_sim::explore::signature;
 use retake_sim::{Outcome, Place, Run, Sim};
-use retake_testkit::{MS, Order, child, servant};
-use retake_traces::MemorySink;
+use retake_testkit::{MS, Order, child, panicked, recorded, servant, violated};
+
+use super::blame::Leaf;
+use crate::{alone, is_alone};
 
 fn place(run: &Run<()>) -> &Place {
     match &run.outcome {
@@ -19,7 +22,14 @@ fn place(run: &Run<()>) -> &Place {
     }
 }
 
-/// A sum of nothing.
+/// Run a scenario that passes; what its story says.
+fn story<F: Future<Output = ()> + Send + 'static>(scenario: fn() -> F) -> Vec<String> {
+    let (run, sink) = recorded(Sim::new().story(true), scenario);
+    assert!(run.passed(), "{run}");
+    let lines = lines(&sink.records());
+    lines.iter().map(|line| line.what()).collect()
+}
+
 fn unwrap_nothing() -> u32 {
     let nothing: Option<u32> = std::hint::black_box(None);
     nothing.unwrap()
@@ -37,7 +47,8 @@ fn a_panic_is_reported_with_the_line_of_the_users_code() {
     assert_eq!((&*at.file, at.line), (file!(), line));
     let headline = run.outcome.to_string();
     let first = format!(
-        "panicked: scenario at sim/tests/suite/ends/panics.rs:{line}:{}: called `Option::unwrap()`",
+        "panicked: scenario at {}:{line}:{}: called `Option::unwrap()`",
+        file!(),
         at.column
     );
     assert!(headline.starts_with(&first), "{headline}");
@@ -67,18 +78,12 @@ fn two_unwraps_have_two_signatures() {
 
 #[test]
 fn the_trace_shows_the_place_of_a_panic_that_a_supervisor_observes() {
-    let sink = MemorySink::new();
-    let run = Sim::new().story(true).trace(sink.clone()).run(|| async {
+    let story = story(|| async {
         let parent = servant("parent").await;
         let child = child("child", &parent).await;
         child.cast(Order::Panic("no more")).unwrap();
         retake::sleep(MS).await;
     });
-    assert!(run.passed(), "{run}");
-    let story: Vec<String> = lines(&sink.records())
-        .iter()
-        .map(|line| line.what())
-        .collect();
     let panic = story.iter().find(|line| line.starts_with("PANIC")).unwrap();
     assert!(
         panic.starts_with("PANIC at sim/testkit/src/servant.rs:"),
@@ -97,10 +102,7 @@ fn a_panic_in_a_task_that_no_gate_guards_fails_the_run() {
     });
     let at = place(&run);
     assert_eq!(at.file, file!());
-    let Outcome::Panicked { task, .. } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert_eq!(task, "a task that no gate guards");
+    assert_eq!(panicked(&run).0, "a task that no gate guards");
     assert!(run.output.is_none());
 }
 
@@ -115,10 +117,7 @@ fn a_panic_in_a_join_set_fails_the_run() {
         let _: Option<Result<(), _>> = tasks.join_next().await;
         retake::sleep(MS).await;
     });
-    let Outcome::Panicked { message, .. } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert_eq!(message, "in a set");
+    assert_eq!(panicked(&run).1, "in a set");
     place(&run);
 }
 
@@ -161,41 +160,26 @@ fn a_panic_in_a_drop_has_its_place_within_a_step_and_outside() {
 
 #[test]
 fn a_panic_that_a_step_catches_is_told_in_the_story() {
-    let sink = MemorySink::new();
-    let run = Sim::new().story(true).trace(sink.clone()).run(|| async {
+    let story = story(|| async {
         let caught = std::panic::catch_unwind(unwrap_nothing);
         assert!(caught.is_err());
     });
-    assert!(run.passed(), "{run}");
-    let story: Vec<String> = lines(&sink.records())
-        .iter()
-        .map(|line| line.what())
-        .collect();
-    assert!(
-        story.iter().any(
-            |line| line.starts_with("| a panic at sim/tests/suite/ends/panics.rs:")
-                && line.contains("was caught: called `Option::unwrap()`")
-        ),
-        "{story:#?}"
-    );
+    let place = format!("| a panic at {}:", file!());
+    let what = "was caught: called `Option::unwrap()`";
+    let is_it = |line: &String| line.starts_with(&place) && line.contains(what);
+    assert!(story.iter().any(is_it), "{story:#?}");
 }
 
 #[test]
 fn a_violated_check_ends_its_step() {
     let run = Sim::new().run(|| async {
-        let (gone, handle) = ractor::Actor::spawn(None, retake_testkit::Servant, ())
-            .await
-            .unwrap();
-        gone.stop(None);
-        handle.await.unwrap();
+        let gone = servant("gone").await;
+        gone.stop_and_wait(None, None).await.unwrap();
         while ractor::call!(gone, Order::Count).is_err() {
             retake::always!(false, "gone for good");
         }
     });
-    let Outcome::Violated { what, .. } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert_eq!(what, "gone for good");
+    assert_eq!(violated(&run).1, "gone for good");
 }
 
 #[test]
@@ -214,36 +198,13 @@ fn what_a_step_holds_is_dropped_when_a_check_ends_it() {
         retake::never!("first");
     });
     assert_eq!(DROPPED.load(std::sync::atomic::Ordering::SeqCst), 1);
-    let Outcome::Violated { what, .. } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert_eq!(what, "first");
-}
-
-/// Its start violates a check.
-struct Wrong;
-
-#[retake::simulated]
-impl ractor::Actor for Wrong {
-    type Msg = ();
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(
-        &self,
-        _: ractor::ActorRef<()>,
-        (): (),
-    ) -> Result<(), ractor::ActorProcessingErr> {
-        retake::never!("wrong from the start");
-        Err("not started".into())
-    }
+    assert_eq!(violated(&run).1, "first");
 }
 
 #[test]
 fn a_check_that_a_start_violates_ends_the_step_of_who_starts_it() {
-    let run =
-        Sim::new().run(|| async { while ractor::Actor::spawn(None, Wrong, ()).await.is_err() {} });
-    assert!(matches!(run.outcome, Outcome::Violated { .. }), "{run}");
+    let run = Sim::new().run(|| async { while Actor::spawn(None, Leaf, false).await.is_err() {} });
+    violated(&run);
 }
 
 #[test]
@@ -260,5 +221,29 @@ fn a_monitor_that_refuses_an_event_ends_the_step() {
                 retake::event!("wrong");
             }
         });
-    assert!(matches!(run.outcome, Outcome::Violated { .. }), "{run}");
+    violated(&run);
+}
+
+/// Alone, because the hook is the process's.
+#[test]
+fn a_test_that_replaces_the_panic_hook_takes_no_place_away() {
+    if !is_alone() {
+        let child = alone!(a_test_that_replaces_the_panic_hook_takes_no_place_away).output();
+        let child = child.unwrap();
+        let text = String::from_utf8_lossy(&child.stdout);
+        assert!(
+            child.status.success() && text.contains("1 passed"),
+            "{text}"
+        );
+        return;
+    }
+    let fail = || Sim::new().run(|| async { panic!("again") });
+    let before = fail().outcome;
+    for _ in 0..3 {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        assert_eq!(fail().outcome, before);
+        std::panic::set_hook(hook);
+        assert_eq!(fail().outcome, before);
+    }
 }

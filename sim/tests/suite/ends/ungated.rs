@@ -4,9 +4,9 @@
     reason = "what escapes the gates is under test"
 )]
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime};
-use retake_sim::{Outcome, Run, Sim};
-use retake_testkit::{MS, Order, Servant, servant};
+use ractor::{Actor, ActorRef, ActorRuntime};
+use retake_sim::{Run, Sim};
+use retake_testkit::{ActorResult, MS, Order, Servant, escaped, servant};
 
 /// Without the attribute.
 struct Bare;
@@ -17,17 +17,15 @@ impl Actor for Bare {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> ActorResult {
         Ok(())
     }
 }
 
 fn first(run: &Run<()>) -> (u64, String) {
     let first = run.stats.first_ungated.as_ref();
-    (
-        run.stats.ungated,
-        first.map(ToString::to_string).unwrap_or_default(),
-    )
+    let first = first.map(ToString::to_string).unwrap_or_default();
+    (run.stats.ungated, first)
 }
 
 #[test]
@@ -49,13 +47,8 @@ fn a_task_that_ends_before_the_run_is_idle_is_counted() {
         "{run}"
     );
     let strict = Sim::new().strict(true).run(scenario);
-    let Outcome::Escaped { what, .. } = &strict.outcome else {
-        panic!("{strict}")
-    };
-    assert_eq!(
-        what,
-        "1 tokio task that no gate guards, from step 1 of `scenario`"
-    );
+    let what = "1 tokio task that no gate guards, from step 1 of `scenario`";
+    assert_eq!(escaped(&strict).0, what);
 }
 
 #[test]
@@ -67,11 +60,7 @@ fn an_actor_without_the_attribute_is_counted_where_nobody_supervises_it() {
     };
     let run = Sim::new().run(scenario);
     assert_eq!(first(&run), (1, "step 1 of `scenario`".to_owned()));
-    let strict = Sim::new().strict(true).run(scenario);
-    assert!(
-        matches!(strict.outcome, Outcome::Escaped { .. }),
-        "{strict}"
-    );
+    escaped(&Sim::new().strict(true).run(scenario));
 }
 
 #[test]
@@ -104,9 +93,7 @@ fn what_is_gated_is_not_counted_in_any_way_of_starting() {
 
 #[test]
 fn a_run_says_how_often_there_was_a_choice() {
-    let alone = Sim::new().run(|| async {
-        retake::sleep(MS).await;
-    });
+    let alone = Sim::new().run(|| retake::sleep(MS));
     assert_eq!(alone.stats.choices, 0);
     let two = Sim::new().run(|| async {
         let one = retake::spawn(async {});
@@ -117,34 +104,17 @@ fn a_run_says_how_often_there_was_a_choice() {
     assert!(two.stats.choices > 0, "{:?}", two.stats);
 }
 
-/// Counts what it is sent.
-struct Slow;
-
-#[retake::simulated]
-impl Actor for Slow {
-    type Msg = u32;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_lossless_run_refuses_an_output_port_which_drops_messages() {
     let run = Sim::new().lossless().run(|| async {
         let port = ractor::OutputPort::<u32>::default();
-        let (slow, _) = Actor::spawn(None, Slow, ()).await.unwrap();
-        port.subscribe(slow, Some);
+        port.subscribe(servant("slow").await, |number| Some(Order::Note(number)));
         for number in 0..1_000 {
             port.send(number);
         }
         retake::sleep(MS).await;
     });
-    let Outcome::Escaped { what, remedy } = &run.outcome else {
-        panic!("{run}")
-    };
+    let (what, remedy) = escaped(&run);
     assert!(what.contains("sent by tasks that no gate guards"), "{run}");
     assert!(remedy.contains("OutputPort"), "{run}");
     let messages = run.messages.unwrap();
@@ -154,11 +124,10 @@ fn a_lossless_run_refuses_an_output_port_which_drops_messages() {
 #[test]
 fn messages_of_ungated_tasks_are_counted_with_what_becomes_of_them() {
     let run = Sim::new().conservation().run(|| async {
-        let (slow, handle) = Actor::spawn(None, Slow, ()).await.unwrap();
-        slow.send_after(MS, || 1);
+        let slow = servant("slow").await;
+        slow.send_after(MS, || Order::Note(1));
         retake::sleep(2 * MS).await;
-        slow.stop(None);
-        handle.await.unwrap();
+        slow.stop_and_wait(None, None).await.unwrap();
     });
     assert!(run.passed(), "{run}");
     let messages = run.messages.unwrap();

@@ -2,46 +2,35 @@
 
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr};
+use ractor::{Actor, ActorRef, MessagingErr};
 use retake_inspect::Timeline;
 use retake_inspect::story::lines;
-use retake_sim::{Outcome, Sim, Strategy};
-use retake_testkit::{MS, Order, child, servant};
+use retake_sim::{Outcome, Run, Sim, Strategy};
+use retake_testkit::{ActorResult, MS, Order, child, label, recorded, servant};
+use retake_traces::TraceWriter;
 use retake_traces::record::Record;
-use retake_traces::{MemorySink, TraceWriter};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn sim(sink: &MemorySink) -> Sim {
-    Sim::new().story(true).causality(true).trace(sink.clone())
-}
-
-/// What is left: to whom, by whom, what.
-fn left(sink: &MemorySink) -> Vec<(String, String, String)> {
+/// A run with texts and causes, and what is left of it: to whom, by whom, what.
+fn run<F: Future<Output = ()> + Send + 'static>(
+    sim: Sim,
+    scenario: fn() -> F,
+) -> (Run<()>, Vec<Record>, Vec<String>) {
+    let (run, sink) = recorded(sim.story(true).causality(true), scenario);
     let records = sink.records();
     let lines = lines(&records);
-    let label = |task: u32| {
-        let mut tasks = records.iter().filter_map(|record| match record {
-            Record::Task(it) if it.id == task => Some(it.label.to_string()),
-            _ => None,
-        });
-        tasks.next().unwrap()
-    };
     let sender = |step: u64| {
         let is_step = |line: &&retake_inspect::Line| line.step == step && line.is_step();
-        lines.iter().find(is_step).unwrap().who.to_string()
+        lines.iter().find(is_step).unwrap().who.clone()
     };
     let left = records.iter().filter_map(|record| match record {
-        Record::Unhandled(it) => Some((label(it.task), sender(it.sent), it.text.clone())),
+        Record::Unhandled(it) => Some((label(&records, it.task), sender(it.sent), &it.text)),
         _ => None,
     });
-    left.collect()
-}
-
-fn owned(left: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
-    left.iter()
-        .map(|(to, by, text)| ((*to).to_owned(), (*by).to_owned(), (*text).to_owned()))
-        .collect()
+    let left = left.map(|(to, by, text)| format!("{by} -> {to}: {text}"));
+    let left = left.collect();
+    (run, records, left)
 }
 
 /// Two are busy when the scenario returns, one of them with messages of two senders; one
@@ -63,27 +52,20 @@ async fn busy() {
 
 #[test]
 fn what_is_left_in_mailboxes_is_recorded_in_the_order_of_handling() {
-    let expected = owned(&[
-        ("a", "scenario", "Note(1)"),
-        ("a", "scenario", "Panic(\"it must not run\")"),
-        ("a", "idle", "Note(2)"),
-        ("a", "scenario", "Note(3)"),
-        ("late", "scenario", "Note(4)"),
-    ]);
-    for strategy in [
-        Strategy::Fifo,
-        Strategy::Random,
-        "defer:percent=100".parse().unwrap(),
-    ] {
-        let sink = MemorySink::new();
-        let run = sim(&sink).strategy(strategy.clone()).run(busy);
+    let expected = [
+        "scenario -> a: Note(1)",
+        "scenario -> a: Panic(\"it must not run\")",
+        "idle -> a: Note(2)",
+        "scenario -> a: Note(3)",
+        "scenario -> late: Note(4)",
+    ];
+    for strategy in ["fifo", "random", "defer:percent=100"] {
+        let strategy: Strategy = strategy.parse().unwrap();
+        let (run, records, left) = run(Sim::new().strategy(strategy.clone()), busy);
         assert!(run.passed(), "{run}");
-        assert_eq!(left(&sink), expected, "{strategy}");
-        let records = sink.records();
-        assert!(
-            !records.iter().any(|it| matches!(it, Record::Panic(_))),
-            "nothing of it runs"
-        );
+        assert_eq!(left, expected, "{strategy}");
+        let panics = records.iter().any(|it| matches!(it, Record::Panic(_)));
+        assert!(!panics, "nothing of it runs");
         assert!(matches!(records.last(), Some(Record::End(_))));
         // The same run without all this has the same hash.
         let bare = Sim::new().strategy(strategy).run(busy);
@@ -93,35 +75,27 @@ fn what_is_left_in_mailboxes_is_recorded_in_the_order_of_handling() {
 
 #[test]
 fn the_states_at_the_end_are_the_same_whether_or_not_mailboxes_are_looked_into() {
-    let states = |sim: fn(&MemorySink) -> Sim| {
-        let sink = MemorySink::new();
-        sim(&sink).states(true).seed(5).run(busy);
-        let records = sink.records().into_iter();
-        let states: Vec<Record> = records
-            .filter(|record| matches!(record, Record::State(_)))
-            .collect();
-        states
+    let states = |sim: Sim| {
+        let (_, sink) = recorded(sim.states(true).seed(5), busy);
+        let mut records = sink.records();
+        records.retain(|record| matches!(record, Record::State(_)));
+        records
     };
-    let without = states(|sink| Sim::new().trace(sink.clone()));
+    let without = states(Sim::new());
     assert!(without.len() >= 4, "{without:?}");
-    assert_eq!(states(sim), without);
+    assert_eq!(states(Sim::new().story(true).causality(true)), without);
 }
 
 #[test]
 fn those_of_a_deadlock_are_recorded_although_its_search_kills_the_actors() {
-    let sink = MemorySink::new();
-    let run = sim(&sink).run(|| async {
+    let (run, _, left) = run(Sim::new(), || async {
         let (a, b) = (servant("a").await, servant("b").await);
         let ring = vec![b, a.clone(), servant("unused").await];
         let _ = ractor::call!(a, |reply| Order::AskAround(ring, reply));
     });
     assert!(matches!(run.outcome, Outcome::Deadlock { .. }), "{run}");
-    let left = left(&sink);
-    let [(to, by, text)] = &left[..] else {
-        panic!("{left:?}");
-    };
-    assert_eq!((&**to, &**by), ("a", "b"));
-    assert!(text.starts_with("AskAround("), "{text}");
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].starts_with("b -> a: AskAround("), "{left:?}");
 }
 
 #[test]
@@ -136,10 +110,12 @@ fn a_run_that_a_panic_or_a_limit_ends_has_them_as_well() {
         b.cast(Order::Panic("no more")).unwrap();
         retake::sleep(MS).await;
     };
-    let sink = MemorySink::new();
-    let run = sim(&sink).run(panics);
-    assert!(matches!(run.outcome, Outcome::Panicked { .. }), "{run}");
-    assert_eq!(left(&sink), owned(&[("below", "scenario", "Note(1)")]));
+    let (panicked, _, left) = run(Sim::new(), panics);
+    assert!(
+        matches!(panicked.outcome, Outcome::Panicked { .. }),
+        "{panicked}"
+    );
+    assert_eq!(left, ["scenario -> below: Note(1)"]);
 
     let bounces = || async {
         let (a, b) = (servant("a").await, servant("b").await);
@@ -148,12 +124,14 @@ fn a_run_that_a_panic_or_a_limit_ends_has_them_as_well() {
         }
         retake::sleep(HOUR).await;
     };
-    let sink = MemorySink::new();
-    let run = sim(&sink).step_limit(1_000).run(bounces);
-    assert!(matches!(run.outcome, Outcome::StepLimit { .. }), "{run}");
-    let left = left(&sink);
+    let (limited, _, left) = run(Sim::new().step_limit(1_000), bounces);
+    assert!(
+        matches!(limited.outcome, Outcome::StepLimit { .. }),
+        "{limited}"
+    );
     assert_eq!(left.len(), 3, "{left:?}");
-    assert!(left.iter().all(|(_, by, _)| by == "a" || by == "b"));
+    let is_bounced = |it: &String| it.starts_with("a -> b: ") || it.starts_with("b -> a: ");
+    assert!(left.iter().all(is_bounced), "{left:?}");
 }
 
 /// Sends itself again when it is dropped.
@@ -176,16 +154,11 @@ impl Actor for Crypt {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<Undead>, (): ()) -> Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Undead>, (): ()) -> ActorResult {
         Ok(())
     }
 
-    async fn handle(
-        &self,
-        _: ActorRef<Undead>,
-        message: Undead,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _: ActorRef<Undead>, message: Undead, (): &mut ()) -> ActorResult {
         let _kept = message;
         std::future::pending().await
     }
@@ -193,8 +166,7 @@ impl Actor for Crypt {
 
 #[test]
 fn messages_that_send_messages_when_they_are_dropped_come_to_an_end() {
-    let sink = MemorySink::new();
-    let run = sim(&sink).run(|| async {
+    let (run, _, left) = run(Sim::new(), || async {
         let (crypt, _) = Actor::spawn(None, Crypt, ()).await.unwrap();
         retake::sleep(MS).await;
         for _ in 0..2 {
@@ -204,7 +176,7 @@ fn messages_that_send_messages_when_they_are_dropped_come_to_an_end() {
     });
     assert!(run.passed(), "{run}");
     // The first one is being handled; those that no step sent are not counted.
-    assert_eq!(left(&sink).len(), 1);
+    assert_eq!(left.len(), 1);
 }
 
 #[test]
@@ -223,15 +195,8 @@ fn a_mailbox_shows_what_was_never_handled_up_to_the_end() {
     let end = timeline.steps();
     let there = timeline.mailbox(a, end, 10).unwrap();
     let texts: Vec<_> = there.iter().map(|it| it.text.as_deref().unwrap()).collect();
-    assert_eq!(
-        texts,
-        [
-            "Note(1)",
-            "Panic(\"it must not run\")",
-            "Note(2)",
-            "Note(3)"
-        ]
-    );
+    let panic = "Panic(\"it must not run\")";
+    assert_eq!(texts, ["Note(1)", panic, "Note(2)", "Note(3)"]);
     assert!(there.iter().all(|it| it.handled.is_none()));
     // Before the last of them was sent.
     let before = there[3].sent - 1;

@@ -5,13 +5,15 @@
 )]
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use retake_sim::Sim;
 use retake_sim::watchdog::{InProgress, in_progress};
+
+use crate::{alone, is_alone};
 
 /// Run `scenario` with a signal to continue, and return what is seen in the meantime.
 fn seen_in_a_step(seed: u64) -> InProgress {
@@ -47,11 +49,9 @@ fn a_step_that_does_not_end_is_seen_by_other_threads() {
     assert!(!in_progress().iter().any(|it| it.seed == 4242));
 }
 
-const CHILD: &str = "RETAKE_WATCHDOG_CHILD";
-
 #[test]
 fn who_waits_says_which_step_takes_so_long() {
-    if std::env::var_os(CHILD).is_some() {
+    if is_alone() {
         let sim = Sim::new().seed(7).step_time(Duration::from_millis(50));
         sim.run(|| async {
             retake::spawn_named("stuck", async {
@@ -64,10 +64,7 @@ fn who_waits_says_which_step_takes_so_long() {
         });
         return;
     }
-    let name = "ends::watchdog::who_waits_says_which_step_takes_so_long";
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, "1")
+    let mut child = alone!(who_waits_says_which_step_takes_so_long)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

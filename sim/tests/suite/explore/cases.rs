@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use retake_sim::explore::{Case, Explorer, FailureKind, shrink};
+use retake_sim::explore::{Case, Explorer, FailureKind};
 use retake_sim::strategy::Hold;
 use retake_sim::{Strategy, Watch};
+use retake_testkit::join;
 use serde_json::{Value, json};
+
+use super::{found, shrunk};
 
 /// Two tasks want to be first.
 async fn race() {
@@ -17,17 +20,12 @@ async fn race() {
             retake::spawn(async move { order.lock().unwrap().push(number) })
         })
         .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
+    join(tasks).await;
     assert_eq!(*order.lock().unwrap(), [0, 1], "out of order");
 }
 
-fn shrunk() -> Case {
-    let campaign = Explorer::new("race").seeds(0..50).run(race);
-    shrink(&campaign.failures[0].case, race, |_| {})
-        .unwrap()
-        .case
+fn a_case() -> Case {
+    shrunk(&found(&Explorer::new("race").seeds(0..50), race), race)
 }
 
 fn load(path: &Path, fields: &Value) -> Result<Case, String> {
@@ -39,7 +37,7 @@ fn load(path: &Path, fields: &Value) -> Result<Case, String> {
 fn a_case_keeps_its_settings_its_holds_and_the_kind_of_its_failure() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.json");
-    let mut case = shrunk();
+    let mut case = a_case();
     assert_eq!(case.failure, Some(FailureKind::Panicked));
     assert_eq!(case.holds().len(), 1, "{case:?}");
     case.config.watch = Some(Watch::Conservation);
@@ -52,7 +50,7 @@ fn a_case_keeps_its_settings_its_holds_and_the_kind_of_its_failure() {
 fn a_case_of_an_earlier_version_is_refused_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.json");
-    let mut now = serde_json::to_value(shrunk()).unwrap();
+    let mut now = serde_json::to_value(a_case()).unwrap();
     now["seed"] = json!(7);
     assert!(load(&path, &now).is_ok());
     for (field, value, today) in [
@@ -82,7 +80,7 @@ fn a_case_of_an_earlier_version_is_refused_with_advice() {
 fn a_case_with_its_holds_beside_its_strategy_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.json");
-    let case = shrunk();
+    let case = a_case();
     let mut fields = serde_json::to_value(&case).unwrap();
     fields["strategy"] = json!("random");
     fields["holds"] = json!(case.holds());
@@ -98,7 +96,7 @@ fn a_case_with_its_holds_beside_its_strategy_is_read() {
 fn the_strategy_of_a_case_is_checked_when_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.json");
-    let mut fields = serde_json::to_value(shrunk()).unwrap();
+    let mut fields = serde_json::to_value(a_case()).unwrap();
     for (strategy, wrong) in [
         (json!("rnadom"), "did you mean `random`?"),
         (json!("replay"), "needs a recorded run"),

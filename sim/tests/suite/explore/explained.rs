@@ -1,28 +1,20 @@
 //! What is said of why a program fails is true, whatever the bug.
 
 use retake_sim::FaultPlan;
-use retake_sim::explore::{Case, Explorer, Reason, shrink};
+use retake_sim::explore::{Case, Explorer, Reason};
+use retake_testkit::faulted::faults;
 
 use super::bugs::{Expects, PROGRAMS, Program};
+use super::{found, shrunk};
 
 fn failing_case(program: &Program) -> Case {
-    let faults = program
-        .faults
-        .iter()
-        .map(|fault| fault.parse().expect("it is a fault"));
     let plan = FaultPlan {
-        faults: faults.collect(),
+        faults: faults(program.faults),
         swarm: None,
     };
-    let campaign = Explorer::new(program.name)
-        .seeds(0..300)
-        .step_limit(2_000)
-        .faults(plan)
-        .run(program.run);
-    let failure = campaign.failures.into_iter().next();
-    let failure = failure.unwrap_or_else(|| panic!("{} is not found", program.name));
-    let small = shrink(&failure.case, program.run, |_| {}).expect("it fails again");
-    small.case
+    let explorer = Explorer::new(program.name).seeds(0..300);
+    let case = found(&explorer.step_limit(2_000).faults(plan), program.run);
+    shrunk(&case, program.run)
 }
 
 #[test]
@@ -49,10 +41,8 @@ fn each_explanation_of_a_bug_is_true_and_names_what_avoids_it() {
             Expects::Nothing => why.seeds.as_ref().is_some_and(|seeds| seeds.passed == 0),
         };
         if !is_met {
-            wrong.push(format!(
-                "{} expects {:?}:\n{why}",
-                program.name, program.expects
-            ));
+            let Program { name, expects, .. } = program;
+            wrong.push(format!("{name} expects {expects:?}:\n{why}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));

@@ -1,13 +1,12 @@
 //! Scenarios that are run outside this program are explored, shrunk and explained as others are.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use retake_sim::explore::{
     Case, Execution, Exhaustive, Explorer, External, ExternalRun, Scenario, Wanted, explain, shrink,
 };
 use retake_sim::strategy::{RecordedHolds, Recorder, scheduler};
-use retake_sim::{Outcome, Run, RunConfig, Sim, rng};
+use retake_sim::{Outcome, RunConfig, Sim, rng};
 use retake_traces::sink::{MemorySink, Sink};
 
 /// One takes what another puts, if it comes first.
@@ -25,14 +24,10 @@ async fn put_and_take() {
 }
 
 /// Runs it as another program would: with a case as all that it gets.
-#[derive(Default)]
-struct Elsewhere {
-    runs: AtomicUsize,
-}
+struct Elsewhere;
 
 impl External for Elsewhere {
     fn run(&self, case: &Case, wanted: &Wanted, sink: &mut dyn Sink) -> ExternalRun {
-        self.runs.fetch_add(1, Ordering::Relaxed);
         let (records, recorded) = (MemorySink::new(), RecordedHolds::default());
         let mut sim = Sim::of(case.config.clone())
             .record(wanted.layers)
@@ -50,14 +45,8 @@ impl External for Elsewhere {
         for record in records.records() {
             sink.record(&record).unwrap();
         }
-        let Run {
-            outcome,
-            stats,
-            event_hash,
-            ..
-        } = run;
-        let mut external = ExternalRun::new(case, outcome);
-        (external.run.stats, external.run.event_hash) = (stats, event_hash);
+        let mut external = ExternalRun::new(case, run.outcome);
+        (external.run.stats, external.run.event_hash) = (run.stats, run.event_hash);
         external.run.output = external.run.passed().then(String::new);
         external.holds = recorded.holds();
         external
@@ -65,7 +54,7 @@ impl External for Elsewhere {
 }
 
 fn elsewhere() -> Scenario {
-    Scenario::external(Elsewhere::default())
+    Scenario::external(Elsewhere)
 }
 
 #[test]

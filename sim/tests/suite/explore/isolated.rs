@@ -1,7 +1,5 @@
 //! Runs in processes of their own: this test binary starts itself again as a worker.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,21 +7,17 @@ use std::time::Duration;
 
 use rand::Rng as _;
 use retake_sim::Outcome;
-use retake_sim::explore::{self, Case, Exhausted, Exhaustive, Explorer, Scenario, shrink};
+use retake_sim::explore::{self, Case, Exhaustive, Explorer, Scenario, shrink};
 use retake_sim::isolate::{self, Launch, Workers};
+use retake_testkit::{actor, join};
 use retake_traces::MemorySink;
 
-type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The name of a test of this file.
-fn path(test: &str) -> String {
-    format!("explore::isolated::{test}")
-}
+use super::Body;
 
 /// A scenario whose runs take place in processes of this binary, which runs `test` alone there.
 fn isolated(test: &str, scenario: fn() -> Body) -> Scenario {
     let scenario = Scenario::from(scenario);
-    let name = path(test);
+    let name = crate::path(module_path!(), test);
     if isolate::is_worker() {
         explore::serve(|_| Ok(scenario.clone()));
     }
@@ -56,9 +50,7 @@ async fn three_tasks(step: fn(usize)) {
             step(number);
         })
     });
-    for task in tasks {
-        task.await.unwrap();
-    }
+    join(tasks).await;
 }
 
 /// What the first run of a process leaves behind fails the others.
@@ -105,15 +97,8 @@ fn a_search_of_a_clean_program_gives_the_same_wherever_its_schedules_run() {
     let scenario = isolated(name, clean);
     let counts = |search: &Exhaustive, scenario: Scenario| {
         let found = search.run(scenario, |_| {});
-        let Exhausted {
-            schedules,
-            reduced,
-            interleavings,
-            complete,
-            ..
-        } = found;
-        assert!(found.found.passed() && complete, "{found:?}");
-        (schedules, reduced, interleavings)
+        assert!(found.found.passed() && found.complete, "{found:?}");
+        (found.schedules, found.reduced, found.interleavings)
     };
     let all = Exhaustive::new("clean");
     for search in [
@@ -152,13 +137,12 @@ fn a_schedule_that_aborts_is_a_failure_that_can_be_repeated_and_shrunk() {
     };
     assert!(found.complete && found.schedules > failure.count);
     assert!(failure.case.is_lost(), "{failure:?}");
-    assert!(!failure.case.holds().is_empty(), "{failure:?}");
-    let again = failure.case.run(&scenario);
-    assert!(matches!(again.outcome, Outcome::Lost { .. }), "{again}");
     let shrunk = shrink(&failure.case, scenario.clone(), |_| {}).unwrap();
-    assert!(!shrunk.case.holds().is_empty(), "{shrunk:?}");
-    let again = shrunk.case.run(&scenario);
-    assert!(matches!(again.outcome, Outcome::Lost { .. }), "{again}");
+    for case in [&failure.case, &shrunk.case] {
+        assert!(!case.holds().is_empty(), "{case:?}");
+        let again = case.run(&scenario);
+        assert!(matches!(again.outcome, Outcome::Lost { .. }), "{again}");
+    }
 }
 
 /// Fails by what a process draws once, and by what it has run.
@@ -232,8 +216,7 @@ fn a_deadlock_is_probed_again_in_a_process_of_its_own() {
         waits_in_the_first_run,
     );
     let cycle = |scenario: Scenario| {
-        let explorer = Explorer::new("waits").seeds(0..1);
-        let campaign = explorer.run(scenario.clone());
+        let campaign = Explorer::new("waits").seeds(0..1).run(scenario);
         let case: &Case = &campaign.failures[0].case;
         assert!(case.signature.starts_with("deadlock"), "{case:?}");
         case.outcome.contains("wait cycle: ")
@@ -252,7 +235,13 @@ fn addresses_of_all_sizes() -> usize {
     heap.fold(0_usize, |all, it| all.wrapping_mul(31).wrapping_add(it))
 }
 
-/// Fails, and says where things are, in letters, as failures that differ in digits count as one.
+/// In letters, as failures that differ in digits count as one.
+fn letters(address: usize) -> String {
+    let digits = (0..16).map(|place| (address >> (4 * place)) as u8 & 15);
+    digits.map(|it| char::from(b'a' + it)).collect()
+}
+
+/// Fails, and says where things are.
 fn where_things_are() -> Body {
     static SOMETHING: AtomicU32 = AtomicU32::new(7);
     Box::pin(async {
@@ -271,11 +260,7 @@ fn where_things_are() -> Body {
             (start..end).contains(&code) && rest.starts_with("r-x")
         });
         retake::always!(is_executable, "the text is not executable");
-        let letters = addresses.map(|address| {
-            let digits = (0..12).map(|place| (address >> (4 * place)) as u8 & 15);
-            digits.map(|it| char::from(b'a' + it)).collect::<String>()
-        });
-        retake::always!(false, "things are at {letters:?}");
+        retake::always!(false, "things are at {:?}", addresses.map(letters));
     })
 }
 
@@ -293,22 +278,18 @@ fn everything_stays_at_its_address_however_many_children_a_worker_has_made() {
     };
     // One more is the plain run.
     assert_eq!(failure.count, 301, "{failure:?}");
-    assert!(
-        failure.case.outcome.contains("things are at ["),
-        "{failure:?}"
-    );
+    let outcome = &failure.case.outcome;
+    assert!(outcome.contains("things are at ["), "{failure:?}");
     // Also where it is run alone.
     let again = failure.case.run(&scenario);
     assert_eq!(again.outcome.to_string(), failure.case.outcome);
 }
 
-/// Keeps what it is sent on the heap, and the addresses of that.
-struct Keeper;
-
+/// What an actor is sent: on the heap, also in an order that depends on the addresses, as that
+/// of `ahash` does.
 #[derive(Debug, Default)]
 struct Kept {
     texts: Vec<String>,
-    /// In an order that depends on the addresses, as that of `ahash` does.
     by_address: std::collections::BTreeMap<usize, Arc<str>>,
 }
 
@@ -318,39 +299,18 @@ enum Keep {
     Addresses(ractor::RpcReplyPort<Vec<usize>>),
 }
 
-#[retake::simulated]
-impl ractor::Actor for Keeper {
-    type Msg = Keep;
-    type State = Kept;
-    type Arguments = ();
-
-    async fn pre_start(
-        &self,
-        _: ractor::ActorRef<Keep>,
-        (): (),
-    ) -> Result<Kept, ractor::ActorProcessingErr> {
-        Ok(Kept::default())
-    }
-
-    async fn handle(
-        &self,
-        _: ractor::ActorRef<Keep>,
-        message: Keep,
-        kept: &mut Kept,
-    ) -> Result<(), ractor::ActorProcessingErr> {
-        match message {
-            Keep::Text(text) => {
-                retake::event!("keeps a text of {} bytes", text.len());
-                let shared: Arc<str> = Arc::from(&*text);
-                kept.by_address.insert(shared.as_ptr() as usize, shared);
-                kept.texts.push(text);
-            }
-            Keep::Addresses(reply) => {
-                let texts = kept.texts.iter().map(|it| it.as_ptr() as usize);
-                let _ = reply.send(texts.chain(kept.by_address.keys().copied()).collect());
-            }
+fn keep(_: &ractor::ActorRef<Keep>, message: Keep, kept: &mut Kept) {
+    match message {
+        Keep::Text(text) => {
+            retake::event!("keeps a text of {} bytes", text.len());
+            let shared: Arc<str> = Arc::from(&*text);
+            kept.by_address.insert(shared.as_ptr() as usize, shared);
+            kept.texts.push(text);
         }
-        Ok(())
+        Keep::Addresses(reply) => {
+            let texts = kept.texts.iter().map(|it| it.as_ptr() as usize);
+            let _ = reply.send(texts.chain(kept.by_address.keys().copied()).collect());
+        }
     }
 }
 
@@ -359,8 +319,7 @@ fn where_actors_keep_things() -> Body {
     Box::pin(async {
         let mut keepers = Vec::new();
         for name in ["one", "two"] {
-            let keeper = ractor::Actor::spawn(Some(name.to_owned()), Keeper, ());
-            keepers.push(keeper.await.unwrap().0);
+            keepers.push(actor(name, Kept::default(), keep).await);
         }
         let senders = [0, 1, 2].map(|sender: usize| {
             let keepers = keepers.clone();
@@ -373,18 +332,14 @@ fn where_actors_keep_things() -> Body {
                 }
             })
         });
-        for sender in senders {
-            sender.await.unwrap();
-        }
+        join(senders).await;
         let mut all = 0_usize;
         for keeper in keepers {
             for address in ractor::call!(keeper, Keep::Addresses).unwrap() {
                 all = all.wrapping_mul(31).wrapping_add(address);
             }
         }
-        let digits = (0..16).map(|place| (all >> (4 * place)) as u8 & 15);
-        let letters: String = digits.map(|it| char::from(b'a' + it)).collect();
-        retake::always!(false, "things are at [{letters:?}]");
+        retake::always!(false, "things are at [{:?}]", letters(all));
     })
 }
 
@@ -424,9 +379,7 @@ fn addresses_are_the_same_whatever_is_recorded_of_a_run() {
 fn where_the_first_things_are() -> Body {
     Box::pin(async {
         let address = addresses_of_all_sizes();
-        let digits = (0..12).map(|place| (address >> (4 * place)) as u8 & 15);
-        let letters: String = digits.map(|it| char::from(b'a' + it)).collect();
-        retake::always!(false, "they are at [{letters:?}]");
+        retake::always!(false, "they are at [{:?}]", letters(address));
     })
 }
 
@@ -443,19 +396,12 @@ fn addresses_are_the_same_whatever_chooses_the_steps() {
     check(&scenario);
     let found = &campaign.failures[0].case;
     assert!(found.outcome.contains("they are at ["), "{found:?}");
-    for strategy in [
-        "fifo",
-        "random",
-        "pct:depth=5,steps=100",
-        "pos",
-        "delays",
-        "starve",
-    ] {
+    let pct = "pct:depth=5,steps=100";
+    for strategy in ["fifo", "random", pct, "pos", "delays", "starve"] {
         for faults in [vec![], vec![retake_sim::Fault::kill("nobody"); 20]] {
             let mut case = found.clone();
-            case.config.seed = 7;
+            (case.config.seed, case.config.faults) = (7, faults);
             case.config.strategy = strategy.parse().unwrap();
-            case.config.faults = faults;
             let outcome = case.run(&scenario).outcome;
             assert_eq!(outcome.to_string(), found.outcome, "{strategy}");
             let recorded = case.run_into(&scenario, MemorySink::new(), true);
@@ -474,7 +420,7 @@ fn processes_that_serve_once_do_the_same_as_those_that_fork() {
         "a_deadlock_is_probed_again_in_a_process_of_its_own",
     ] {
         let output = Command::new(std::env::current_exe().unwrap())
-            .args([&*path(test), "--exact"])
+            .args([&*crate::path(module_path!(), test), "--exact"])
             .env("RETAKE_WORKER_PORTABLE", "1")
             .output()
             .unwrap();

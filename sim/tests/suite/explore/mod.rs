@@ -8,3 +8,21 @@ mod external;
 mod isolated;
 mod prose;
 mod strangers;
+mod test_runner;
+
+use std::pin::Pin;
+
+use retake_sim::explore::{Case, Explorer, Scenario, shrink};
+
+type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The first failure that is found.
+fn found(explorer: &Explorer, scenario: impl Into<Scenario>) -> Case {
+    let failures = explorer.run(scenario).failures;
+    failures.into_iter().next().expect("it is found").case
+}
+
+/// A case made small.
+fn shrunk(case: &Case, scenario: impl Into<Scenario>) -> Case {
+    shrink(case, scenario, |_| {}).expect("it fails again").case
+}

@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
 use retake_inspect::Timeline;
-use retake_sim::explore::{Case, Explorer, Reason, explain, shrink};
+use retake_sim::explore::{Explorer, Reason, explain};
 use retake_sim::{Outcome, Sim};
-use retake_testkit::{child, servant};
+use retake_testkit::{MS, actor, child, join, servant};
 use retake_traces::clean::one_line;
 use retake_traces::{Header, Label, Layers, TraceWriter};
+
+use super::{found, shrunk};
 
 /// Words that stories and outcomes of ours use.
 const WORDS: [&str; 9] = [
@@ -29,31 +30,6 @@ const PLAIN: &str = "plainword";
 #[derive(Debug, Clone)]
 struct Say(#[allow(dead_code, reason = "shown")] &'static str, u32);
 
-/// Keeps numbers in the order in which they come, and logs a word for each.
-struct Keeper(&'static str, Arc<Mutex<Vec<u32>>>);
-
-#[retake::simulated]
-impl Actor for Keeper {
-    type Msg = Say;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Say>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Say>,
-        Say(_, number): Say,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        retake::event!("{}", self.0);
-        self.1.lock().unwrap().push(number);
-        Ok(())
-    }
-}
-
 /// Logs the word so often that an explanation has to leave out most of it.
 async fn noise(word: &'static str) {
     for _ in 0..60 {
@@ -72,10 +48,13 @@ async fn race(word: &'static str) {
     }
     retake::spawn_named("noise", noise(word)).await.unwrap();
     let numbers = Arc::new(Mutex::new(Vec::new()));
-    let keeper = Keeper(word, Arc::clone(&numbers));
-    let (keeper, _) = Actor::spawn(Some(retake::scoped_name(word)), keeper, ())
-        .await
-        .unwrap();
+    let kept = Arc::clone(&numbers);
+    // Keeps numbers in the order in which they come, and logs a word for each.
+    let keeper = actor(word, (), move |_, Say(_, number), ()| {
+        retake::event!("{word}");
+        kept.lock().unwrap().push(number);
+    })
+    .await;
     let clients: Vec<_> = (1..=2)
         .map(|number| {
             let keeper = keeper.clone();
@@ -85,10 +64,8 @@ async fn race(word: &'static str) {
             })
         })
         .collect();
-    for client in clients {
-        client.await.unwrap();
-    }
-    retake::sleep(std::time::Duration::from_millis(1)).await;
+    join(clients).await;
+    retake::sleep(MS).await;
     retake::always!(*numbers.lock().unwrap() == [1, 2], "{word} comes late");
 }
 
@@ -113,9 +90,8 @@ fn plain(text: &str, word: &str) -> String {
 /// What is said of the failure, and how the tasks of its run have ended.
 fn said(word: &'static str) -> (Vec<String>, Vec<String>) {
     let scenario = move || race(word);
-    let campaign = Explorer::new("race").seeds(0..100).run(scenario);
-    let failure = campaign.failures.first().expect("it is found");
-    let case: Case = shrink(&failure.case, scenario, |_| {}).unwrap().case;
+    let explorer = Explorer::new("race").seeds(0..100);
+    let case = shrunk(&found(&explorer, scenario), scenario);
     let why = explain(&case, scenario);
     assert!(matches!(why.reasons[..], [Reason::Ordering(_)]), "{why}");
     let texts = [

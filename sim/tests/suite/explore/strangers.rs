@@ -1,138 +1,86 @@
 //! Programs as a user would bring them, with a bug and without: found, shrunk, explained.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use ractor::factory::{Factory, FactoryArguments, FactoryMessage, FactoryRef};
 use ractor::factory::{Job, Worker, WorkerId, queues, routing, worker_builder};
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call, call_t};
+use ractor::{Actor, ActorRef, RpcReplyPort, call, call_t};
 use retake_sim::FaultPlan;
-use retake_sim::explore::{Explorer, Failure, Search, explain, shrink};
+use retake_sim::explore::{Explorer, Search, explain};
+use retake_testkit::{ActorResult, MS, actor, join};
 
-const MS: Duration = Duration::from_millis(1);
+use super::{found, shrunk};
 
-fn found<F, Fut>(explorer: &Explorer, scenario: F) -> (Failure, String)
+/// The signature of what is found, and its explanation.
+fn explained<F, Fut>(explorer: &Explorer, scenario: F) -> (String, String)
 where
     F: Fn() -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let campaign = explorer.run(scenario.clone());
-    let failure = campaign.failures.into_iter().next().expect("it is found");
-    let small = shrink(&failure.case, scenario.clone(), |_| {})
-        .unwrap()
-        .case;
+    let case = found(explorer, scenario.clone());
+    let small = shrunk(&case, scenario.clone());
     assert!(small.size() <= 3, "{small:?}");
-    let why = explain(&small, scenario).to_string();
-    (failure, why)
+    (case.signature, explain(&small, scenario).to_string())
 }
 
 // --- a cache in front of a store: a slow read brings an old value back ---
 
-struct Store;
-
 #[derive(Debug)]
-enum StoreMessage {
+enum Store {
     Read(RpcReplyPort<u32>),
     Write(u32, RpcReplyPort<()>),
 }
 
-#[retake::simulated]
-impl Actor for Store {
-    type Msg = StoreMessage;
-    type State = u32;
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<u32, ActorProcessingErr> {
-        Ok(1)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Self::Msg>,
-        message: StoreMessage,
-        value: &mut u32,
-    ) -> Result<(), ActorProcessingErr> {
-        match message {
-            StoreMessage::Read(reply) => reply.send(*value)?,
-            StoreMessage::Write(new, reply) => {
-                *value = new;
-                reply.send(())?;
-            }
+fn store(_: &ActorRef<Store>, message: Store, value: &mut u32) {
+    match message {
+        Store::Read(reply) => drop(reply.send(*value)),
+        Store::Write(new, reply) => {
+            *value = new;
+            drop(reply.send(()));
         }
-        Ok(())
     }
 }
 
-struct Cache {
-    checks_version: bool,
-}
-
-#[derive(Debug, Default)]
-struct Cached {
-    value: Option<u32>,
-    version: u32,
-}
+/// A value and its version.
+type Cached = (Option<u32>, u32);
 
 #[derive(Debug)]
-enum CacheMessage {
-    Get(RpcReplyPort<(Option<u32>, u32)>),
+enum Cache {
+    Get(RpcReplyPort<Cached>),
     Fill { value: u32, version: u32 },
     Invalidate,
 }
 
-#[retake::simulated]
-impl Actor for Cache {
-    type Msg = CacheMessage;
-    type State = Cached;
-    type Arguments = ();
-
-    async fn pre_start(
-        &self,
-        _: ActorRef<Self::Msg>,
-        (): (),
-    ) -> Result<Cached, ActorProcessingErr> {
-        Ok(Cached::default())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Self::Msg>,
-        message: CacheMessage,
-        cached: &mut Cached,
-    ) -> Result<(), ActorProcessingErr> {
-        match message {
-            CacheMessage::Get(reply) => reply.send((cached.value, cached.version))?,
-            CacheMessage::Fill { value, version } => {
-                if !self.checks_version || version == cached.version {
-                    cached.value = Some(value);
-                }
-            }
-            CacheMessage::Invalidate => {
-                cached.value = None;
-                cached.version += 1;
+fn cache(checks_version: bool) -> impl Fn(&ActorRef<Cache>, Cache, &mut Cached) {
+    move |_, message, (cached, current)| match message {
+        Cache::Get(reply) => drop(reply.send((*cached, *current))),
+        Cache::Fill { value, version } => {
+            if !checks_version || version == *current {
+                *cached = Some(value);
             }
         }
-        Ok(())
+        Cache::Invalidate => {
+            *cached = None;
+            *current += 1;
+        }
     }
 }
 
-async fn read_through(cache: &ActorRef<CacheMessage>, store: &ActorRef<StoreMessage>) -> u32 {
-    let (cached, version) = call!(cache, CacheMessage::Get).unwrap();
+async fn read_through(cache: &ActorRef<Cache>, store: &ActorRef<Store>) -> u32 {
+    let (cached, version) = call!(cache, Cache::Get).unwrap();
     match cached {
         Some(value) => value,
         None => {
-            let value = call!(store, StoreMessage::Read).unwrap();
-            cache.cast(CacheMessage::Fill { value, version }).unwrap();
+            let value = call!(store, Store::Read).unwrap();
+            cache.cast(Cache::Fill { value, version }).unwrap();
             value
         }
     }
 }
 
 async fn cache_and_store(checks_version: bool) {
-    let (store, _) = Actor::spawn(None, Store, ()).await.unwrap();
-    let (cache, _) = Actor::spawn(None, Cache { checks_version }, ())
-        .await
-        .unwrap();
+    let store = actor("store", 1, store).await;
+    let cache = actor("cache", (None, 0), cache(checks_version)).await;
     let reader = {
         let (cache, store) = (cache.clone(), store.clone());
         retake::spawn_named("reader", async move {
@@ -142,8 +90,8 @@ async fn cache_and_store(checks_version: bool) {
     let writer = {
         let (cache, store) = (cache.clone(), store.clone());
         retake::spawn_named("writer", async move {
-            call!(store, |reply| StoreMessage::Write(2, reply)).unwrap();
-            cache.cast(CacheMessage::Invalidate).unwrap();
+            call!(store, |reply| Store::Write(2, reply)).unwrap();
+            cache.cast(Cache::Invalidate).unwrap();
         })
     };
     reader.await.unwrap();
@@ -155,8 +103,8 @@ async fn cache_and_store(checks_version: bool) {
 #[test]
 fn a_stale_fill_of_a_cache_is_found_and_told() {
     let explorer = || Explorer::new("cache").seeds(0..1000);
-    let (failure, why) = found(&explorer(), || cache_and_store(false));
-    assert!(failure.case.signature.contains("an old value is read"));
+    let (signature, why) = explained(&explorer(), || cache_and_store(false));
+    assert!(signature.contains("an old value is read"));
     // The slice leads from the wrong read to the fill and to the read before the write.
     for part in [
         "passes if ",
@@ -171,8 +119,6 @@ fn a_stale_fill_of_a_cache_is_found_and_told() {
 
 // --- a payment that is tried again when the answer is late ---
 
-struct Bank;
-
 #[derive(Debug)]
 struct Pay {
     id: u64,
@@ -180,64 +126,25 @@ struct Pay {
     reply: RpcReplyPort<u32>,
 }
 
-#[derive(Debug, Default)]
-struct Account {
-    spent: u32,
-    done: BTreeMap<u64, u32>,
-}
-
-#[retake::simulated]
-impl Actor for Bank {
-    type Msg = Pay;
-    type State = (Account, bool);
-    type Arguments = bool;
-
-    async fn pre_start(
-        &self,
-        _: ActorRef<Pay>,
-        is_idempotent: bool,
-    ) -> Result<Self::State, ActorProcessingErr> {
-        Ok((Account::default(), is_idempotent))
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Pay>,
-        pay: Pay,
-        (account, is_idempotent): &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        if !(*is_idempotent && account.done.contains_key(&pay.id)) {
-            account.spent += pay.amount;
-            account.done.insert(pay.id, pay.amount);
-        }
-        // The caller may have given up.
-        let _ = pay.reply.send(account.spent);
-        Ok(())
-    }
-}
-
 async fn payment(is_idempotent: bool) {
-    let (bank, _) = Actor::spawn(Some(retake::scoped_name("bank")), Bank, is_idempotent)
-        .await
-        .unwrap();
-    let mut spent = None;
-    while spent.is_none() {
-        let pay = |reply| Pay {
-            id: 7,
-            amount: 10,
-            reply,
-        };
-        spent = call_t!(bank, pay, 50).ok();
-    }
+    let bank = actor(
+        "bank",
+        (0, BTreeSet::new()),
+        move |_, pay: Pay, (spent, done)| {
+            if done.insert(pay.id) || !is_idempotent {
+                *spent += pay.amount;
+            }
+            // The caller may have given up.
+            let _ = pay.reply.send(*spent);
+        },
+    )
+    .await;
+    let pay = |id, amount| move |reply| Pay { id, amount, reply };
+    while call_t!(bank, pay(7, 10), 50).is_err() {}
     // What was asked for comes, however late.
     retake::healed().await;
     retake::sleep(10_000 * MS).await;
-    let pay = |reply| Pay {
-        id: 8,
-        amount: 0,
-        reply,
-    };
-    let spent = call!(bank, pay).unwrap();
+    let spent = call!(bank, pay(8, 0)).unwrap();
     retake::always!(spent == 10, "{spent} was paid instead of 10");
 }
 
@@ -249,58 +156,31 @@ fn a_payment_tried_again_is_found_with_a_late_reply_and_not_without() {
         faults: vec!["slow bank by 80ms @step 1 until 120ms".parse().unwrap()],
         swarm: None,
     };
-    let (failure, why) = found(&explorer().faults(late.clone()), || payment(false));
-    assert!(failure.case.signature.contains("# was paid instead of #"));
+    let (signature, why) = explained(&explorer().faults(late.clone()), || payment(false));
+    assert!(signature.contains("# was paid instead of #"));
     assert!(why.contains("passes without the fault `slow bank"), "{why}");
     assert!(explorer().faults(late).run(|| payment(true)).passed());
 }
 
 // --- a lock with a lease that runs out ---
 
-struct Locks;
-
 #[derive(Debug)]
-enum LockMessage {
+enum Lock {
     Take(u32, RpcReplyPort<bool>),
     Release(u32),
 }
 
-#[retake::simulated]
-impl Actor for Locks {
-    type Msg = LockMessage;
-    /// Who has it, and until when.
-    type State = Option<(u32, retake::Instant)>;
-    type Arguments = ();
-
-    async fn pre_start(
-        &self,
-        _: ActorRef<LockMessage>,
-        (): (),
-    ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(None)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<LockMessage>,
-        message: LockMessage,
-        lock: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        match message {
-            LockMessage::Take(who, reply) => {
-                let is_free = lock.is_none_or(|(_, until)| retake::now() >= until);
-                if is_free {
-                    *lock = Some((who, retake::now() + 10 * MS));
-                }
-                reply.send(is_free)?;
+/// The state is who has the lock, and until when.
+fn locks(_: &ActorRef<Lock>, message: Lock, lock: &mut Option<(u32, retake::Instant)>) {
+    match message {
+        Lock::Take(who, reply) => {
+            let is_free = lock.is_none_or(|(_, until)| retake::now() >= until);
+            if is_free {
+                *lock = Some((who, retake::now() + 10 * MS));
             }
-            LockMessage::Release(who) => {
-                if lock.is_some_and(|(owner, _)| owner == who) {
-                    *lock = None;
-                }
-            }
+            drop(reply.send(is_free));
         }
-        Ok(())
+        Lock::Release(who) => *lock = lock.filter(|(owner, _)| *owner != who),
     }
 }
 
@@ -308,7 +188,7 @@ impl Actor for Locks {
 async fn leases(checks_before: bool) {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
-    let (locks, _) = Actor::spawn(None, Locks, ()).await.unwrap();
+    let locks = actor("locks", None, locks).await;
     let inside = Arc::new(AtomicU32::new(0));
     let workers: Vec<_> = (0..2)
         .map(|who| {
@@ -316,7 +196,7 @@ async fn leases(checks_before: bool) {
             retake::spawn_named("worker", async move {
                 let until = loop {
                     let asked = retake::now();
-                    if call!(locks, |reply| LockMessage::Take(who, reply)).unwrap() {
+                    if call!(locks, |reply| Lock::Take(who, reply)).unwrap() {
                         break asked + 10 * MS;
                     }
                     retake::sleep(3 * MS).await;
@@ -330,68 +210,40 @@ async fn leases(checks_before: bool) {
                 retake::always!(others == 0, "two have the lock");
                 retake::sleep(5 * MS).await;
                 inside.fetch_sub(1, Ordering::Relaxed);
-                locks.cast(LockMessage::Release(who)).unwrap();
+                locks.cast(Lock::Release(who)).unwrap();
             })
         })
         .collect();
-    for worker in workers {
-        worker.await.unwrap();
-    }
+    join(workers).await;
 }
 
 #[test]
 fn a_lease_that_runs_out_is_found_by_a_swarm_of_delays() {
     let plan: FaultPlan = FaultPlan::named("swarm").unwrap();
     let explorer = Explorer::new("leases").seeds(0..3000).faults(plan);
-    let (failure, why) = found(&explorer, || leases(false));
-    assert!(
-        failure.case.signature.contains("two have the lock"),
-        "{why}"
-    );
+    let (signature, why) = explained(&explorer, || leases(false));
+    assert!(signature.contains("two have the lock"), "{why}");
     assert!(why.contains("passes without the fault `"), "{why}");
 }
 
 // --- a subscriber that joins during a broadcast ---
 
-struct Topic;
-
 #[derive(Debug)]
-enum TopicMessage {
+enum Topic {
     Publish(u32),
     Snapshot(RpcReplyPort<Vec<u32>>),
 }
 
-#[retake::simulated]
-impl Actor for Topic {
-    type Msg = TopicMessage;
-    type State = Vec<u32>;
-    type Arguments = ();
-
-    async fn pre_start(
-        &self,
-        _: ActorRef<TopicMessage>,
-        (): (),
-    ) -> Result<Vec<u32>, ActorProcessingErr> {
-        Ok(Vec::new())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<TopicMessage>,
-        message: TopicMessage,
-        published: &mut Vec<u32>,
-    ) -> Result<(), ActorProcessingErr> {
-        match message {
-            TopicMessage::Publish(value) => {
-                published.push(value);
-                // In whatever order ractor's map has them.
-                for member in ractor::pg::get_members(&retake::scoped_name("readers")) {
-                    member.send_message(ReaderMessage::Hear(value))?;
-                }
+fn topic(_: &ActorRef<Topic>, message: Topic, published: &mut Vec<u32>) {
+    match message {
+        Topic::Publish(value) => {
+            published.push(value);
+            // In whatever order ractor's map has them.
+            for member in ractor::pg::get_members(&retake::scoped_name("readers")) {
+                let _ = member.send_message(ReaderMessage::Hear(value));
             }
-            TopicMessage::Snapshot(reply) => reply.send(published.clone())?,
         }
-        Ok(())
+        Topic::Snapshot(reply) => drop(reply.send(published.clone())),
     }
 }
 
@@ -409,18 +261,18 @@ enum ReaderMessage {
 impl Actor for Reader {
     type Msg = ReaderMessage;
     type State = Vec<u32>;
-    type Arguments = ActorRef<TopicMessage>;
+    type Arguments = ActorRef<Topic>;
 
     async fn pre_start(
         &self,
         myself: ActorRef<ReaderMessage>,
-        topic: ActorRef<TopicMessage>,
-    ) -> Result<Vec<u32>, ActorProcessingErr> {
+        topic: ActorRef<Topic>,
+    ) -> ActorResult<Vec<u32>> {
         let join = || ractor::pg::join(retake::scoped_name("readers"), vec![myself.get_cell()]);
         if self.joins_first {
             join();
         }
-        let heard = call!(topic, TopicMessage::Snapshot)?;
+        let heard = call!(topic, Topic::Snapshot)?;
         if !self.joins_first {
             join();
         }
@@ -432,7 +284,7 @@ impl Actor for Reader {
         _: ActorRef<ReaderMessage>,
         message: ReaderMessage,
         heard: &mut Vec<u32>,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         match message {
             ReaderMessage::Hear(value) if heard.contains(&value) => {}
             ReaderMessage::Hear(value) => heard.push(value),
@@ -443,12 +295,12 @@ impl Actor for Reader {
 }
 
 async fn subscribers(joins_first: bool) {
-    let (topic, _) = Actor::spawn(None, Topic, ()).await.unwrap();
+    let topic = actor("topic", Vec::new(), topic).await;
     let publisher = {
         let topic = topic.clone();
         retake::spawn_named("publisher", async move {
             for value in 0..3 {
-                topic.cast(TopicMessage::Publish(value)).unwrap();
+                topic.cast(Topic::Publish(value)).unwrap();
                 tokio::task::yield_now().await;
             }
         })
@@ -482,8 +334,8 @@ async fn subscribers(joins_first: bool) {
 #[test]
 fn a_subscriber_that_misses_news_is_found_and_groups_are_functions_of_the_seed() {
     let explorer = || Explorer::new("subscribers").seeds(0..300);
-    let (failure, why) = found(&explorer(), || subscribers(false));
-    assert!(failure.case.signature.contains("a reader has heard"));
+    let (signature, why) = explained(&explorer(), || subscribers(false));
+    assert!(signature.contains("a reader has heard"));
     assert!(why.contains("Snapshot"), "{why}");
     for strategy in ["mix", "pos"] {
         let search: Search = strategy.parse().unwrap();
@@ -507,12 +359,7 @@ impl Worker for Squarer {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(
-        &self,
-        _: WorkerId,
-        _: &FactoryRef<u32, Square>,
-        (): (),
-    ) -> Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, _: WorkerId, _: &FactoryRef<u32, Square>, (): ()) -> ActorResult {
         Ok(())
     }
 
@@ -522,7 +369,7 @@ impl Worker for Squarer {
         _: &FactoryRef<u32, Square>,
         job: Job<u32, Square>,
         (): &mut (),
-    ) -> Result<u32, ActorProcessingErr> {
+    ) -> ActorResult<u32> {
         let Square(number, reply) = job.msg;
         retake::sleep(5 * MS).await;
         let _ = reply.send(number * number);
@@ -583,8 +430,8 @@ fn a_job_lost_with_a_factorys_worker_is_found_by_a_swarm() {
             .seeds(0..500)
             .faults(faults.clone())
     };
-    let (failure, why) = found(&explorer(), || squares(false));
-    assert!(failure.case.signature.contains("a job is lost"));
+    let (signature, why) = explained(&explorer(), || squares(false));
+    assert!(signature.contains("a job is lost"));
     for part in ["passes without the fault `", "Squarer", "FAULT: "] {
         assert!(why.contains(part), "{part}: {why}");
     }

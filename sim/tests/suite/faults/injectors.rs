@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use retake_sim::explore::{Explorer, shrink, signature};
 use retake_sim::{Fault, Injector, RunView, Sim, Strategy, add_injector, inject};
-use retake_traces::record::Record;
-use retake_traces::{MemorySink, Schedule};
+use retake_testkit::{fragile_family, recorded};
+use retake_traces::{Record, Schedule};
 
 /// Kills each child once, ten steps after it was seen first.
 #[derive(Default)]
@@ -28,29 +28,20 @@ impl Injector for KillsChildren {
 
 async fn killed() {
     add_injector(|_| KillsChildren::default());
-    retake_testkit::fragile_family().await;
-}
-
-fn faults(records: &[Record]) -> Vec<String> {
-    let faults = records.iter().filter_map(|record| match record {
-        Record::Fault(fault) => Some(format!("{} {}", fault.task, fault.action.verb())),
-        _ => None,
-    });
-    faults.collect()
+    fragile_family().await;
 }
 
 #[test]
 fn what_an_injector_chooses_is_recorded_and_replayed() {
     let run = |strategy: Strategy, seed| {
-        let sink = MemorySink::new();
-        let sim = Sim::new().seed(seed).strategy(strategy);
-        let run = sim.trace(sink.clone()).run(killed);
+        let (run, sink) = recorded(Sim::new().seed(seed).strategy(strategy), killed);
         (run, sink.records())
     };
     let mut some = 0;
     for seed in 0..20 {
         let (first, records) = run(Strategy::Random, seed);
-        let count = faults(&records).len();
+        let is_fault = |it: &&Record| matches!(it, Record::Fault(_));
+        let count = records.iter().filter(is_fault).count();
         assert_eq!(count as u64, first.stats.faults);
         some += usize::from(count > 0);
         let schedule = Schedule::read(records.iter().cloned().map(Ok)).unwrap();
@@ -74,7 +65,7 @@ fn a_failure_by_an_injector_is_made_small_and_needs_it_no_more() {
     };
     assert!(fault.to_string().starts_with("kill child-"), "{fault}");
     // The same without the injector.
-    let again = shrunk.case.sim().run(retake_testkit::fragile_family);
+    let again = shrunk.case.sim().run(fragile_family);
     assert_eq!(signature(&again.outcome), shrunk.case.signature);
 }
 
@@ -108,17 +99,14 @@ fn an_injector_sees_each_step_once_and_tasks_with_their_supervisors() {
         let looks = looks.clone();
         async move {
             add_injector(|_| looks);
-            retake_testkit::fragile_family().await;
+            fragile_family().await;
         }
     });
     assert_eq!(run.stats.faults, 0);
     let views = views.lock().unwrap();
     assert!(views.windows(2).all(|two| two[0].step < two[1].step));
-    assert!(
-        views
-            .iter()
-            .all(|view| view.tasks.iter().any(|it| it.is_runnable))
-    );
+    let has_choice = |view: &RunView| view.tasks.iter().any(|it| it.is_runnable);
+    assert!(views.iter().all(has_choice));
     let supervised = views.iter().flat_map(|view| &view.tasks);
     let mut supervised = supervised.filter(|task| task.label.starts_with("child-"));
     assert!(supervised.any(|task| task.supervisor.is_some() && task.is_actor));

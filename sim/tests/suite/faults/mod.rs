@@ -2,6 +2,7 @@
 
 #[cfg(feature = "fs")]
 mod disk;
+mod every_kind;
 mod injectors;
 mod kinds;
 #[cfg(feature = "net")]

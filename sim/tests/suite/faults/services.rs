@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use retake::{ServiceFailure, Share};
-use retake_inspect::compare;
 use retake_sim::explore::Explorer;
 use retake_sim::kinds::BreakService;
 use retake_sim::plan::FaultPlan;
 use retake_sim::{Fault, Run, Target};
 use retake_testkit::MS;
-use retake_testkit::faulted::{faults, injected, is_replayed, kept};
+use retake_testkit::faulted::{
+    each_is_reported_and_changes_nothing, faults, injected, is_replayed, kept,
+};
 use retake_traces::record::Record;
 
 type Failures = Vec<Option<ServiceFailure>>;
@@ -120,44 +121,23 @@ fn the_first_service_that_is_asked_is_broken_and_recorded_by_its_name() {
 }
 
 #[test]
-fn a_service_that_nobody_asks_is_reported_with_the_name_that_is_near() {
-    for (fault, why) in [
+fn a_service_that_nobody_asks_is_reported_with_the_name_that_is_near_and_changes_nothing() {
+    let none = "no service of this name was asked";
+    let unaffected = "it affected no request from then on";
+    let cases = [
         (
             "break tlil quota @0s",
-            "no service of this name was asked: did you mean `till`?",
+            &*format!("{none}: did you mean `till`?"),
         ),
         (
             "break xyz quota @0s",
-            "no service of this name was asked: there is `door`, `till`",
+            &*format!("{none}: there is `door`, `till`"),
         ),
-        (
-            "break till quota @5s",
-            "it affected no request from then on",
-        ),
-        (
-            "break till quota rate 0.0001% @0s",
-            "it affected no request from then on",
-        ),
-        ("break * quota @5s", "it affected no request from then on"),
-    ] {
-        let (run, _) = run(1, faults(&[fault]));
-        assert_eq!(
-            run.warnings,
-            [format!("fault `{fault}` was not injected: {why}")]
-        );
-        assert_eq!(run.stats.faults, 0);
-    }
-}
-
-#[test]
-fn a_fault_whose_service_is_never_affected_changes_nothing() {
-    let (plain, before) = run(3, Vec::new());
-    let (faulty, after) = run(
-        3,
-        faults(&["break tlil quota @5ms", "break till quota @9s"]),
-    );
-    assert!(compare(("plain", "faulty"), &before, &after).is_none());
-    assert_eq!(plain.event_hash, faulty.event_hash);
+        ("break till quota @5s", unaffected),
+        ("break till quota rate 0.0001% @0s", unaffected),
+        ("break * quota @5s", unaffected),
+    ];
+    each_is_reported_and_changes_nothing(&cases, asks);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ractor::ActorStatus;
 use retake_sim::{Fault, Outcome, Run, Sim, inject};
-use retake_testkit::{MS, Order, child, servant, told};
+use retake_testkit::{MS, Order, child, recorded, servant, tell, told};
 use retake_traces::MemorySink;
 use retake_traces::fault::{Action, kinds};
 use retake_traces::record::Record;
@@ -21,23 +21,16 @@ fn faults(sink: &MemorySink) -> Vec<Action> {
 
 /// A parent with two children that are sent messages, one of them faulty.
 fn family(fault: Fault) -> (Run<()>, MemorySink) {
-    let sink = MemorySink::new();
-    let run = Sim::new()
-        .seed(1)
-        .story(true)
-        .fault(fault)
-        .trace(sink.clone())
-        .run(|| async {
-            let parent = servant("parent").await;
-            let (one, two) = (child("one", &parent).await, child("two", &parent).await);
-            for number in 0..5 {
-                // A child that is gone hears nothing.
-                let _ = one.cast(Order::Note(number));
-                let _ = two.cast(Order::Sleep(4 * MS));
-                retake::sleep(10 * MS).await;
-            }
-        });
-    (run, sink)
+    recorded(Sim::new().seed(1).story(true).fault(fault), || async {
+        let parent = servant("parent").await;
+        let (one, two) = (child("one", &parent).await, child("two", &parent).await);
+        for number in 0..5 {
+            // A child that is gone hears nothing.
+            tell(&one, Order::Note(number));
+            tell(&two, Order::Sleep(4 * MS));
+            retake::sleep(10 * MS).await;
+        }
+    })
 }
 
 #[test]
@@ -65,15 +58,11 @@ fn a_kill_at_a_step_strikes_just_before_that_step_is_chosen() {
     let (run, sink) = family(Fault::kill("one").at_step(8));
     assert!(run.passed(), "{run}");
     let records = sink.records();
-    let strike = records
+    let before = records
         .iter()
-        .position(|record| matches!(record, Record::Fault(_)))
-        .unwrap();
-    let before = records[..strike]
-        .iter()
-        .filter(|record| matches!(record, Record::Step(_)))
-        .count();
-    assert_eq!(before, 7);
+        .take_while(|it| !matches!(it, Record::Fault(_)));
+    let steps = before.filter(|it| matches!(it, Record::Step(_)));
+    assert_eq!((steps.count(), faults(&sink).len()), (7, 1));
 }
 
 #[test]
@@ -87,11 +76,8 @@ fn a_panic_strikes_the_next_handler_and_the_supervisor_hears_of_it() {
         "{one:?}"
     );
     assert!(one.contains(&"PANIC: injected panic".to_owned()), "{one:?}");
-    assert!(
-        told(&sink, "parent")
-            .iter()
-            .any(|line| line.starts_with("supervises ActorFailed(one, "))
-    );
+    let hears = |line: &String| line.starts_with("supervises ActorFailed(one, ");
+    assert!(told(&sink, "parent").iter().any(hears));
 }
 
 #[test]
@@ -134,35 +120,20 @@ fn a_delayed_actor_handles_its_messages_when_the_delay_is_over() {
 #[test]
 fn a_star_strikes_whoever_is_about_to_run() {
     let (run, sink) = family(Fault::delay("*", 100 * MS).at_step(12));
-    assert_eq!(
-        faults(&sink),
-        [kinds::Delay {
-            until_ns: 100_000_000
-        }
-        .into()]
-    );
+    let until_ns = 100_000_000;
+    assert_eq!(faults(&sink), [kinds::Delay { until_ns }.into()]);
     assert!(run.passed(), "{run}");
 }
 
 #[test]
 fn a_fault_without_a_target_is_a_warning_with_the_names_that_are_near() {
+    let meant = |name: &str| format!("the run has no task of this name: did you mean `{name}`?");
+    let all = "the run has no task of this name: there is `one`, `parent`, `scenario`, `two`";
     for (name, why) in [
-        (
-            "twoo",
-            "the run has no task of this name: did you mean `two`?",
-        ),
-        (
-            "two#3",
-            "the run has no task of this name: did you mean `two`?",
-        ),
-        (
-            "parnt*",
-            "the run has no task of this name: did you mean `parent`?",
-        ),
-        (
-            "xyz",
-            "the run has no task of this name: there is `one`, `parent`, `scenario`, `two`",
-        ),
+        ("twoo", &*meant("two")),
+        ("two#3", &*meant("two")),
+        ("parnt*", &*meant("parent")),
+        ("xyz", all),
         ("scenario", "no such actor was alive then"),
     ] {
         let (run, sink) = family(Fault::kill(name).at(MS));
@@ -191,12 +162,8 @@ fn a_label_without_a_number_means_the_incarnation_that_is_alive() {
         assert_eq!(third.get_status(), ActorStatus::Stopped);
     });
     assert_eq!(run.stats.faults, 2);
-    assert!(
-        run.warnings
-            .iter()
-            .any(|warning| warning.contains("kill x#2 @15ms")),
-        "{run}"
-    );
+    let mut warnings = run.warnings.iter();
+    assert!(warnings.any(|it| it.contains("kill x#2 @15ms")), "{run}");
     run.expect_passed();
 }
 

@@ -1,12 +1,14 @@
 //! Determinism, virtual time and supervision of ordinary actors.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorRef, RpcReplyPort, SupervisionEvent};
 use retake_sim::runnable::Runnable;
 use retake_sim::strategy::{NewTask, Scheduler, TaskKind};
-use retake_sim::{Outcome, Sim, Strategy};
+use retake_sim::{Sim, Strategy};
+use retake_testkit::{ActorResult, MS, join};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -28,7 +30,7 @@ impl Actor for Child {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<ChildMessage>, (): ()) -> Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<ChildMessage>, (): ()) -> ActorResult {
         Ok(())
     }
 
@@ -37,7 +39,7 @@ impl Actor for Child {
         _: ActorRef<ChildMessage>,
         message: ChildMessage,
         (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         match message {
             ChildMessage::Hello => note(&self.0, format!("child {} hello", self.1)),
             ChildMessage::Panic => panic!("child {} panics", self.1),
@@ -45,11 +47,7 @@ impl Actor for Child {
         Ok(())
     }
 
-    async fn post_stop(
-        &self,
-        _: ActorRef<ChildMessage>,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
+    async fn post_stop(&self, _: ActorRef<ChildMessage>, (): &mut ()) -> ActorResult {
         note(&self.0, format!("child {} stops", self.1));
         Ok(())
     }
@@ -70,11 +68,7 @@ impl Actor for Parent {
     type State = Vec<ActorRef<ChildMessage>>;
     type Arguments = ();
 
-    async fn pre_start(
-        &self,
-        _: ActorRef<ParentMessage>,
-        (): (),
-    ) -> Result<Self::State, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<ParentMessage>, (): ()) -> ActorResult<Self::State> {
         Ok(Vec::new())
     }
 
@@ -83,25 +77,14 @@ impl Actor for Parent {
         myself: ActorRef<ParentMessage>,
         message: ParentMessage,
         children: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         match message {
             ParentMessage::Spawn => {
                 for i in 0..8 {
+                    let child = Child(self.0.clone(), i);
                     let (child, _) = match i % 2 {
-                        0 => {
-                            Actor::spawn_linked(
-                                None,
-                                Child(self.0.clone(), i),
-                                (),
-                                myself.get_cell(),
-                            )
-                            .await?
-                        }
-                        _ => {
-                            myself
-                                .spawn_linked(None, Child(self.0.clone(), i), ())
-                                .await?
-                        }
+                        0 => Actor::spawn_linked(None, child, (), myself.get_cell()).await?,
+                        _ => myself.spawn_linked(None, child, ()).await?,
                     };
                     child.cast(ChildMessage::Hello)?;
                     children.push(child);
@@ -121,24 +104,15 @@ impl Actor for Parent {
         _: ActorRef<ParentMessage>,
         event: SupervisionEvent,
         children: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        let place = |cell: &ActorCell| {
-            children
-                .iter()
-                .position(|child| child.get_id() == cell.get_id())
+    ) -> ActorResult {
+        let (cell, what) = match &event {
+            SupervisionEvent::ActorStarted(cell) => (cell, "started".to_owned()),
+            SupervisionEvent::ActorTerminated(cell, ..) => (cell, "terminated".to_owned()),
+            SupervisionEvent::ActorFailed(cell, error) => (cell, format!("failed: {error}")),
+            _ => return Ok(()),
         };
-        match &event {
-            SupervisionEvent::ActorStarted(cell) => {
-                note(&self.0, format!("{:?} started", place(cell)));
-            }
-            SupervisionEvent::ActorTerminated(cell, ..) => {
-                note(&self.0, format!("{:?} terminated", place(cell)));
-            }
-            SupervisionEvent::ActorFailed(cell, error) => {
-                note(&self.0, format!("{:?} failed: {error}", place(cell)));
-            }
-            _ => {}
-        }
+        let place = children.iter().position(|it| it.get_id() == cell.get_id());
+        note(&self.0, format!("{place:?} {what}"));
         Ok(())
     }
 }
@@ -152,7 +126,7 @@ fn family(seed: u64, strategy: Strategy) -> (Vec<String>, u64) {
             let (parent, handle) = Actor::spawn(None, Parent(log), ()).await.unwrap();
             parent.cast(ParentMessage::Spawn).unwrap();
             parent.cast(ParentMessage::StopChildren).unwrap();
-            retake::sleep(Duration::from_millis(1)).await;
+            retake::sleep(MS).await;
             assert_eq!(ractor::call!(parent, ParentMessage::Children).unwrap(), 0);
             parent.stop(None);
             handle.await.unwrap();
@@ -165,11 +139,8 @@ fn family(seed: u64, strategy: Strategy) -> (Vec<String>, u64) {
 
 #[test]
 fn one_seed_gives_one_run_although_ractor_keeps_children_in_a_random_map() {
-    for strategy in [
-        Strategy::Fifo,
-        Strategy::Random,
-        "pct:depth=3,steps=100".parse().unwrap(),
-    ] {
+    for strategy in ["fifo", "random", "pct:depth=3,steps=100"] {
+        let strategy: Strategy = strategy.parse().unwrap();
         let first = family(9, strategy.clone());
         for _ in 0..20 {
             assert_eq!(family(9, strategy.clone()), first, "{strategy}");
@@ -219,11 +190,7 @@ impl Actor for Timed {
     type State = u32;
     type Arguments = ();
 
-    async fn pre_start(
-        &self,
-        _: ActorRef<TimedMessage>,
-        (): (),
-    ) -> Result<u32, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<TimedMessage>, (): ()) -> ActorResult<u32> {
         Ok(0)
     }
 
@@ -232,7 +199,7 @@ impl Actor for Timed {
         myself: ActorRef<TimedMessage>,
         message: TimedMessage,
         ticks: &mut u32,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         match message {
             TimedMessage::After(what) => at(&self.0, what),
             TimedMessage::Tick => {
@@ -243,7 +210,7 @@ impl Actor for Timed {
                 }
             }
             TimedMessage::Ask(reply) => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(50 * MS).await;
                 let _ = reply.send(7);
                 at(&self.0, "replied");
             }
@@ -256,41 +223,36 @@ impl Actor for Timed {
 fn tokio_and_ractor_timers_tick_in_milliseconds_and_retakes_are_exact() {
     let log = Log::default();
     let inner = log.clone();
-    let run = Sim::new()
-        .horizon(Duration::from_secs(3 * 3600))
-        .run(move || {
-            let log = inner.clone();
-            async move {
-                let (actor, _) = Actor::spawn(None, Timed(log.clone()), ()).await.unwrap();
-                actor.send_after(Duration::from_millis(2), || {
-                    TimedMessage::After("ractor 2 ms")
-                });
-                actor.send_after(Duration::from_millis(1), || {
-                    TimedMessage::After("ractor 1 ms")
-                });
-                let exact = log.clone();
-                retake::spawn(async move {
-                    retake::sleep(Duration::from_micros(1200)).await;
-                    at(&exact, "retake 1.2 ms");
-                    retake::sleep(Duration::from_nanos(1)).await;
-                    at(&exact, "retake +1 ns");
-                });
-                let ticking = log.clone();
-                retake::spawn(async move {
-                    tokio::time::sleep(Duration::from_micros(1500)).await;
-                    at(&ticking, "tokio 1.5 ms, rounded up");
-                });
-                retake::sleep(Duration::from_millis(5)).await;
-                let late = ractor::call_t!(actor, TimedMessage::Ask, 10);
-                at(&log, &format!("call of 10 ms failed: {}", late.is_err()));
-                let answer = ractor::call_t!(actor, TimedMessage::Ask, 200);
-                at(&log, &format!("call of 200 ms: {:?}", answer.ok()));
-                retake::sleep(Duration::from_secs(3600) + Duration::from_nanos(17)).await;
-                at(&log, "an hour later");
-                actor.send_interval(Duration::from_millis(10), || TimedMessage::Tick);
-                actor.wait(None).await.unwrap();
-            }
-        });
+    let sim = Sim::new().horizon(Duration::from_secs(3 * 3600));
+    let run = sim.run(move || {
+        let log = inner.clone();
+        async move {
+            let (actor, _) = Actor::spawn(None, Timed(log.clone()), ()).await.unwrap();
+            actor.send_after(2 * MS, || TimedMessage::After("ractor 2 ms"));
+            actor.send_after(MS, || TimedMessage::After("ractor 1 ms"));
+            let exact = log.clone();
+            retake::spawn(async move {
+                retake::sleep(Duration::from_micros(1200)).await;
+                at(&exact, "retake 1.2 ms");
+                retake::sleep(Duration::from_nanos(1)).await;
+                at(&exact, "retake +1 ns");
+            });
+            let ticking = log.clone();
+            retake::spawn(async move {
+                tokio::time::sleep(Duration::from_micros(1500)).await;
+                at(&ticking, "tokio 1.5 ms, rounded up");
+            });
+            retake::sleep(5 * MS).await;
+            let late = ractor::call_t!(actor, TimedMessage::Ask, 10);
+            at(&log, &format!("call of 10 ms failed: {}", late.is_err()));
+            let answer = ractor::call_t!(actor, TimedMessage::Ask, 200);
+            at(&log, &format!("call of 200 ms: {:?}", answer.ok()));
+            retake::sleep(Duration::from_secs(3600) + Duration::from_nanos(17)).await;
+            at(&log, "an hour later");
+            actor.send_interval(10 * MS, || TimedMessage::Tick);
+            actor.wait(None).await.unwrap();
+        }
+    });
     assert!(run.passed(), "{run}");
     let log = log.lock().unwrap().join("\n");
     insta::assert_snapshot!(log, @r"
@@ -320,68 +282,54 @@ fn an_idle_year_takes_no_time() {
     assert_eq!(run.expect_passed(), 360 * 24 * 3600 * 1_000_000_000);
 }
 
-#[test]
-fn a_scenario_that_panics_fails_with_its_message() {
-    let run = Sim::new().run(|| async {
-        retake::sleep(Duration::from_millis(1)).await;
-        panic!("one and one is {}", 3);
-    });
-    let Outcome::Panicked { task, message, .. } = &run.outcome else {
-        panic!("{run}")
+/// How many orders there are, over some seeds, in which tasks note their names.
+fn orders<F: Future<Output = ()> + Send + 'static>(seeds: u64, scenario: fn(Log) -> F) -> usize {
+    let order = |seed| {
+        let run = Sim::new().seed(seed).run(move || async move {
+            let log = Log::default();
+            scenario(log.clone()).await;
+            log.lock().unwrap().concat()
+        });
+        run.expect_passed()
     };
-    assert_eq!((&**task, &**message), ("scenario", "one and one is 3"));
+    let orders: BTreeSet<String> = (0..seeds).map(order).collect();
+    orders.len()
 }
 
 #[test]
 fn what_is_due_at_one_instant_comes_in_every_order() {
-    let mut orders = std::collections::BTreeSet::new();
-    for seed in 0..100 {
-        let run = Sim::new().seed(seed).run(|| async {
-            let log = Log::default();
-            let mut tasks = Vec::new();
-            let instant = retake::now() + Duration::from_millis(1);
-            for name in ["a", "b", "c"] {
-                let log = log.clone();
-                tasks.push(retake::spawn(async move {
-                    retake::sleep_until(instant).await;
-                    note(&log, name);
-                }));
-                // They begin to wait one after the other.
-                retake::sleep(Duration::from_nanos(1)).await;
-            }
-            for task in tasks {
-                task.await.unwrap();
-            }
-            log.lock().unwrap().concat()
-        });
-        orders.insert(run.expect_passed());
-    }
-    assert_eq!(orders.len(), 6, "{orders:?}");
+    let all = orders(100, |log| async move {
+        let instant = retake::now() + MS;
+        let mut tasks = Vec::new();
+        for name in ["a", "b", "c"] {
+            let log = log.clone();
+            tasks.push(retake::spawn(async move {
+                retake::sleep_until(instant).await;
+                note(&log, name);
+            }));
+            // They begin to wait one after the other.
+            retake::sleep(Duration::from_nanos(1)).await;
+        }
+        join(tasks).await;
+    });
+    assert_eq!(all, 6);
 }
 
 #[test]
 fn a_task_that_yields_goes_on_in_any_order_with_those_that_are_runnable() {
-    let mut orders = std::collections::BTreeSet::new();
-    for seed in 0..400 {
-        let run = Sim::new().seed(seed).run(|| async {
-            let log = Log::default();
-            let tasks = ["a", "b"].map(|name| {
-                let log = log.clone();
-                retake::spawn(async move {
-                    for _ in 0..3 {
-                        note(&log, name);
-                        tokio::task::yield_now().await;
-                    }
-                })
-            });
-            for task in tasks {
-                task.await.unwrap();
-            }
-            log.lock().unwrap().concat()
+    let all = orders(400, |log| async move {
+        let tasks = ["a", "b"].map(|name| {
+            let log = log.clone();
+            retake::spawn(async move {
+                for _ in 0..3 {
+                    note(&log, name);
+                    tokio::task::yield_now().await;
+                }
+            })
         });
-        orders.insert(run.expect_passed());
-    }
-    assert_eq!(orders.len(), 20, "all of 6 over 3: {orders:?}");
+        join(tasks).await;
+    });
+    assert_eq!(all, 20, "all of 6 over 3");
 }
 
 /// Runs actors first, by their labels, and notes what it is shown.
@@ -432,7 +380,7 @@ fn a_scheduler_of_user_code_chooses_by_kind_and_label() {
                 let child = Child(log.clone(), number as u32);
                 children.push(Actor::spawn(Some(name), child, ()).await.unwrap().0);
             }
-            retake::sleep(Duration::from_millis(1)).await;
+            retake::sleep(MS).await;
             let log = log.clone();
             let task = retake::spawn_named("a task", async move { note(&log, "task") });
             for child in &children {
@@ -443,18 +391,8 @@ fn a_scheduler_of_user_code_chooses_by_kind_and_label() {
     });
     assert!(run.passed(), "{run}");
     let lines = |log: &Log| log.lock().unwrap().clone();
-    assert_eq!(
-        lines(&heard),
-        ["child 1 hello", "child 2 hello", "child 0 hello", "task"]
-    );
-    assert_eq!(
-        lines(&seen),
-        [
-            "0: Scenario scenario",
-            "1: Actor c",
-            "2: Actor a",
-            "3: Actor b",
-            "4: Task a task"
-        ]
-    );
+    let hellos = ["child 1 hello", "child 2 hello", "child 0 hello", "task"];
+    assert_eq!(lines(&heard), hellos);
+    let tasks = "0: Scenario scenario, 1: Actor c, 2: Actor a, 3: Actor b, 4: Task a task";
+    assert_eq!(lines(&seen).join(", "), tasks);
 }

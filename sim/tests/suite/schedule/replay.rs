@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use rand_core::Rng;
 use retake_inspect::compare;
-use retake_sim::{Fault, Outcome, Run, Sim, Strategy};
-use retake_testkit::{MS, Order, child, servant};
-use retake_traces::record::Record;
-use retake_traces::{MemorySink, Schedule};
+use retake_sim::{Fault, Run, Sim, Strategy};
+use retake_testkit::{MS, Order, child, diverged, join, recorded, servant};
+use retake_traces::{Record, Schedule};
 
 /// Children that are called, cast to, stopped and killed, with timers of all kinds.
 async fn busy(clients: u32) {
@@ -38,9 +37,7 @@ async fn busy(clients: u32) {
         })
         .collect();
     children[3].stop(None);
-    for task in tasks {
-        task.await.unwrap();
-    }
+    join(tasks).await;
     // One after the other: ractor would walk them in the order of a randomly seeded
     // map, which eager steps (`defer`) follow unless entropy is interposed.
     for child in &children {
@@ -50,16 +47,12 @@ async fn busy(clients: u32) {
 }
 
 fn record(sim: Sim, clients: u32) -> (Run<()>, Vec<Record>) {
-    let sink = MemorySink::new();
     let faults = [
         Fault::kill("child-5").at(3 * MS),
         Fault::panic("child-6").at_step(60),
         Fault::delay("child-1", 4 * MS).at(MS),
     ];
-    let run = sim
-        .faults(faults)
-        .trace(sink.clone())
-        .run(move || busy(clients));
+    let (run, sink) = recorded(sim.faults(faults), move || busy(clients));
     (run, sink.records())
 }
 
@@ -91,27 +84,17 @@ fn every_strategy_replays_from_its_schedule_and_from_its_seed() {
         "inbox",
     ] {
         for seed in 0..10 {
-            let sim = |strategy: Strategy| {
-                Sim::new()
-                    .seed(seed)
-                    .story(true)
-                    .causality(true)
-                    .strategy(strategy)
+            let record = |strategy: Strategy| {
+                let sim = Sim::new().seed(seed).strategy(strategy);
+                record(sim.story(true).causality(true), 5)
             };
-            let (run, recorded) = record(sim(strategy.parse().unwrap()), 5);
+            let (run, recorded) = record(strategy.parse().unwrap());
             assert!(run.passed(), "{run}");
-            let (_, from_seed) = record(sim(strategy.parse().unwrap()), 5);
-            assert_same(
-                &recorded,
-                &from_seed,
-                &format!("{strategy}, seed {seed}, from seed"),
-            );
-            let (_, replayed) = record(sim(Strategy::Replay(schedule(&recorded))), 5);
-            assert_same(
-                &recorded,
-                &replayed,
-                &format!("{strategy}, seed {seed}, replayed"),
-            );
+            let replay = Strategy::Replay(schedule(&recorded));
+            for again in [strategy.parse().unwrap(), replay] {
+                let what = format!("{strategy}, seed {seed}, again by {again}");
+                assert_same(&recorded, &record(again).1, &what);
+            }
         }
     }
 }
@@ -129,35 +112,24 @@ fn deviations_from_first_in_first_out_are_all_that_a_schedule_needs() {
 }
 
 #[test]
-fn a_replay_of_another_program_stops_where_it_differs() {
+fn a_replay_of_another_program_or_of_a_part_of_a_schedule_stops_where_it_differs() {
     let (_, recorded) = record(Sim::new(), 5);
-    let (run, _) = record(
-        Sim::new().strategy(Strategy::Replay(schedule(&recorded))),
-        4,
-    );
-    let Outcome::Diverged { reason } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert!(
-        reason.starts_with("at step ") && reason.contains("cannot run now"),
-        "{reason}"
-    );
-}
-
-#[test]
-fn a_schedule_that_is_too_short_says_so() {
-    let (_, recorded) = record(Sim::new(), 5);
-    let (run, _) = record(
-        Sim::new().strategy(Strategy::Replay(schedule(&recorded[..100]))),
-        5,
-    );
-    let Outcome::Diverged { reason } = &run.outcome else {
-        panic!("{run}")
-    };
-    assert!(
-        reason.starts_with("the recorded run ends after step "),
-        "{reason}"
-    );
+    for (records, clients, parts) in [
+        (&recorded[..], 4, ["at step ", "cannot run now"]),
+        (
+            &recorded[..100],
+            5,
+            ["the recorded run ends after step ", "there is more to run"],
+        ),
+    ] {
+        let replay = Strategy::Replay(schedule(records));
+        let (run, _) = record(Sim::new().strategy(replay), clients);
+        let reason = diverged(&run);
+        assert!(
+            reason.starts_with(parts[0]) && reason.contains(parts[1]),
+            "{reason}"
+        );
+    }
 }
 
 #[test]
@@ -171,13 +143,9 @@ fn deviations_survive_a_change_of_the_program() {
 #[test]
 fn story_and_causality_do_not_change_the_event_hash() {
     let hash = |story, causality| {
-        record(Sim::new().seed(4).story(story).causality(causality), 5)
-            .0
-            .event_hash
+        let (run, _) = record(Sim::new().seed(4).story(story).causality(causality), 5);
+        run.event_hash
     };
-    let expected = hash(false, false);
-    assert_eq!(
-        [hash(true, false), hash(false, true), hash(true, true)],
-        [expected; 3]
-    );
+    let others = [hash(true, false), hash(false, true), hash(true, true)];
+    assert_eq!(others, [hash(false, false); 3]);
 }

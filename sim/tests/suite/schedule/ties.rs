@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor::{ActorRef, RpcReplyPort};
 use retake_sim::{Sim, Strategy};
-use retake_testkit::MS;
+use retake_testkit::{MS, actor};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 const SEEDS: u64 = 400;
 
@@ -42,59 +43,17 @@ where
     }
 }
 
-/// Answers after a time.
-struct Slow;
-
-#[retake::simulated]
-impl Actor for Slow {
-    type Msg = (Duration, RpcReplyPort<()>);
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Self::Msg>,
-        (time, reply): Self::Msg,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        retake::sleep(time).await;
-        // The caller may have given up.
-        let _ = reply.send(());
-        Ok(())
-    }
-}
-
-/// Passes on what it is sent.
-struct Passes;
-
-#[retake::simulated]
-impl Actor for Passes {
-    type Msg = tokio::sync::mpsc::UnboundedSender<bool>;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Self::Msg>,
-        to: Self::Msg,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        Ok(to.send(true)?)
-    }
-}
-
 async fn answers_in_time(first: Duration) -> bool {
     retake::sleep(first).await;
-    let (slow, _) = Actor::spawn(None, Slow, ()).await.unwrap();
-    let answer = slow.call(|reply| (10 * MS, reply), Some(10 * MS)).await;
+    let slow = actor("slow", (), |_, reply: RpcReplyPort<()>, ()| {
+        retake::spawn(async {
+            retake::sleep(10 * MS).await;
+            // The caller may have given up.
+            let _ = reply.send(());
+        });
+    })
+    .await;
+    let answer = slow.call(|reply| reply, Some(10 * MS)).await;
     answer.unwrap().is_success()
 }
 
@@ -110,7 +69,7 @@ where
     A: Future<Output = ()> + Send + 'static,
     B: Future<Output = ()> + Send + 'static,
 {
-    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let (send, mut receive) = unbounded_channel();
     let other = send.clone();
     let a = async move {
         a.await;
@@ -147,9 +106,8 @@ fn a_timer_of_tokio_and_one_of_retake_tie_in_both_orders_of_starting() {
         assert_fair("timeout", move || {
             let never = std::future::pending::<()>();
             let timeout = retake::timeout(10 * MS, never);
-            let timeout = async move { timeout.await.unwrap_err() };
             let timeout = async move {
-                timeout.await;
+                timeout.await.unwrap_err();
             };
             first_of(swapped, tokio::time::sleep(10 * MS), timeout)
         });
@@ -168,48 +126,33 @@ fn a_timer_of_tokio_and_one_of_retake_tie_in_both_orders_of_starting() {
 #[test]
 fn a_message_of_a_ractor_timer_ties_with_a_task_that_wakes_then() {
     assert_fair("send_after", || async {
-        let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
-        let (actor, _) = Actor::spawn(None, Passes, ()).await.unwrap();
+        let (send, mut receive) = unbounded_channel();
+        let actor = numbers().await;
         let by_timer = send.clone();
-        actor.send_after(10 * MS, || by_timer);
+        actor.send_after(10 * MS, || (true, by_timer));
         retake::sleep(10 * MS).await;
         send.send(false).unwrap();
         receive.recv().await.unwrap()
     });
 }
 
+type Numbered = (bool, UnboundedSender<bool>);
+
 /// Passes on what it is sent, with where to.
-struct Numbers;
-
-type Numbered = (bool, tokio::sync::mpsc::UnboundedSender<bool>);
-
-#[retake::simulated]
-impl Actor for Numbers {
-    type Msg = Numbered;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Numbered>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Numbered>,
-        (number, to): Numbered,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        Ok(to.send(number)?)
-    }
+async fn numbers() -> ActorRef<Numbered> {
+    actor("numbers", (), |_, (number, to): Numbered, ()| {
+        let _ = to.send(number);
+    })
+    .await
 }
 
 /// Whether the message comes first whose timer was set first, of two that are due at one
 /// instant and go to one actor.
 async fn first_set_first<T>(
-    set: fn(&ActorRef<Numbered>, bool, tokio::sync::mpsc::UnboundedSender<bool>) -> T,
+    set: fn(&ActorRef<Numbered>, bool, UnboundedSender<bool>) -> T,
 ) -> bool {
-    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
-    let (actor, _) = Actor::spawn(None, Numbers, ()).await.unwrap();
+    let (send, mut receive) = unbounded_channel();
+    let actor = numbers().await;
     let _timers = (set(&actor, true, send.clone()), set(&actor, false, send));
     receive.recv().await.unwrap()
 }
@@ -258,7 +201,7 @@ fn what_is_due_runs_before_what_it_would_wake_later() {
     // Two that are due now, and one that the first of them starts: with `fifo` the second
     // is older.
     let run = Sim::new().strategy(Strategy::Fifo).run(|| async {
-        let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+        let (send, mut receive) = unbounded_channel();
         let (to_late, to_due) = (send.clone(), send.clone());
         retake::spawn(async move {
             tokio::time::sleep(10 * MS).await;
@@ -276,17 +219,12 @@ fn what_is_due_runs_before_what_it_would_wake_later() {
 #[test]
 fn a_sleep_of_no_time_lets_others_run() {
     assert_fair("sleep(0)", || {
-        let yields = async {
-            retake::sleep(Duration::ZERO).await;
-        };
-        let yields_too = async {
-            retake::sleep(Duration::ZERO).await;
-        };
-        first_of(false, yields, yields_too)
+        let sleep = || retake::sleep(Duration::ZERO);
+        first_of(false, sleep(), sleep())
     });
     // Without it nothing could come between.
     let between = share(&Strategy::Random, || async {
-        let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+        let (send, mut receive) = unbounded_channel();
         retake::spawn(async move { send.send(()).unwrap() });
         retake::sleep(Duration::ZERO).await;
         receive.try_recv().is_ok()

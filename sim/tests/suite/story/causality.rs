@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor::RpcReplyPort;
 use retake_inspect::story::{Line, lines};
 use retake_sim::{Isolation, Sim, Strategy};
-use retake_testkit::{MS, Order, servant};
-use retake_traces::MemorySink;
+use retake_testkit::{MS, Order, actor, recorded, servant, tell};
 use retake_traces::event::Occurrence::Event;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Metadata, Subscriber};
@@ -14,17 +13,13 @@ use tracing::{Metadata, Subscriber};
 #[test]
 fn a_chain_of_messages_is_a_chain_of_causes() {
     for strategy in [Strategy::Fifo, "defer:percent=50".parse().unwrap()] {
-        let sink = MemorySink::new();
-        let run = Sim::new()
-            .strategy(strategy)
-            .causality(true)
-            .trace(sink.clone())
-            .run(|| async {
-                let (a, b) = (servant("a").await, servant("b").await);
-                retake::sleep(MS).await;
-                a.cast(Order::Tell(b, 7)).unwrap();
-                retake::sleep(MS).await;
-            });
+        let sim = Sim::new().strategy(strategy).causality(true);
+        let (run, sink) = recorded(sim, || async {
+            let (a, b) = (servant("a").await, servant("b").await);
+            retake::sleep(MS).await;
+            a.cast(Order::Tell(b, 7)).unwrap();
+            retake::sleep(MS).await;
+        });
         assert!(run.passed(), "{run}");
         let lines = lines(&sink.records());
         let step = |who: &str, what: &str| {
@@ -45,9 +40,12 @@ fn a_chain_of_messages_is_a_chain_of_causes() {
 
 #[test]
 fn a_reply_a_spawn_and_a_join_are_causes_and_time_is_none() {
-    let sink = MemorySink::new();
     let scenario = || async {
-        let (actor, _) = Actor::spawn(None, Asked, ()).await.unwrap();
+        let actor = actor("asked", (), |_, reply: RpcReplyPort<()>, ()| {
+            retake::event!("asked");
+            drop(reply.send(()));
+        })
+        .await;
         retake::sleep(MS).await;
         retake::event!("before");
         ractor::call!(actor, |reply| reply).unwrap();
@@ -56,8 +54,9 @@ fn a_reply_a_spawn_and_a_join_are_causes_and_time_is_none() {
         other.await.unwrap();
         retake::event!("joined");
     };
-    let run = Sim::new().seed(3).causality(true).story(true);
-    assert!(run.trace(sink.clone()).run(scenario).passed());
+    let sim = Sim::new().seed(3).causality(true).story(true);
+    let (run, sink) = recorded(sim, scenario);
+    assert!(run.passed(), "{run}");
     let lines = lines(&sink.records());
     let of_event = |text: &str| {
         let told = lines
@@ -76,80 +75,34 @@ fn a_reply_a_spawn_and_a_join_are_causes_and_time_is_none() {
     assert_eq!(of_event("joined").1, Some(of_event("spawned").0));
 }
 
-/// Replies at once.
-struct Asked;
-
-#[retake::simulated]
-impl Actor for Asked {
-    type Msg = RpcReplyPort<()>;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(
-        &self,
-        _: ActorRef<RpcReplyPort<()>>,
-        (): (),
-    ) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<RpcReplyPort<()>>,
-        reply: RpcReplyPort<()>,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        retake::event!("asked");
-        Ok(reply.send(())?)
-    }
-}
-
 /// Counts what it sees.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl Seen {
+    fn add(&self, what: impl Into<String>) {
+        self.0.lock().unwrap().push(what.into());
+    }
+}
 
 impl Subscriber for Seen {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with(module_path!())
     }
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        self.0
-            .lock()
-            .unwrap()
-            .push(format!("span {}", attributes.metadata().name()));
+        self.add(format!("span {}", attributes.metadata().name()));
         Id::from_u64(1)
     }
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn event(&self, event: &tracing::Event<'_>) {
-        self.0
-            .lock()
-            .unwrap()
-            .push(format!("event {}", event.metadata().level()));
+        self.add(format!("event {}", event.metadata().level()));
     }
     fn enter(&self, _: &Id) {
-        self.0.lock().unwrap().push("enter".to_owned());
+        self.add("enter");
     }
     fn exit(&self, _: &Id) {
-        self.0.lock().unwrap().push("exit".to_owned());
-    }
-}
-
-struct Logging;
-
-#[retake::simulated]
-impl Actor for Logging {
-    type Msg = ();
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(&self, _: ActorRef<()>, (): (), (): &mut ()) -> Result<(), ActorProcessingErr> {
-        tracing::info_span!("mine").in_scope(|| tracing::warn!("hello"));
-        Ok(())
+        self.add("exit");
     }
 }
 
@@ -159,8 +112,10 @@ fn a_subscriber_of_the_users_own_sees_its_spans_and_events() {
     let _guard = tracing::subscriber::set_default(seen.clone());
     let sim = Sim::new().causality(true).isolation(Isolation::Inline);
     sim.run(|| async {
-        let (actor, _) = Actor::spawn(None, Logging, ()).await.unwrap();
-        actor.cast(()).unwrap();
+        let logging = actor("logging", (), |_, (), ()| {
+            tracing::info_span!("mine").in_scope(|| tracing::warn!("hello"));
+        });
+        tell(&logging.await, ());
         retake::sleep(MS).await;
     })
     .expect_passed();

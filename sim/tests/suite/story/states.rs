@@ -1,23 +1,20 @@
 //! States of actors in the story.
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
-use retake_sim::{Outcome, Run, Sim};
-use retake_testkit::{MS, Order, fragile_family, servant};
+use ractor::{Actor, ActorRef};
+use retake_sim::{Outcome, Sim, Strategy};
+use retake_testkit::{
+    ActorResult, MS, Order, fragile_family, label, lonely_actor, recorded, servant,
+};
 use retake_traces::MemorySink;
 use retake_traces::record::{Record, StepKind};
+
+use crate::attributes::foreign::{Foreign, Request};
 
 /// Each recorded state on one line, with the label of its actor.
 fn states(sink: &MemorySink) -> Vec<(String, String)> {
     let records = sink.records();
-    let label = |id: u32| {
-        let task = records.iter().find_map(|record| match record {
-            Record::Task(task) if task.id == id => Some(task.label.to_string()),
-            _ => None,
-        });
-        task.unwrap()
-    };
     let states = records.iter().filter_map(|record| match record {
-        Record::State(state) => Some((label(state.task), state.text.clone())),
+        Record::State(state) => Some((label(&records, state.task), &state.text)),
         _ => None,
     });
     states
@@ -26,16 +23,13 @@ fn states(sink: &MemorySink) -> Vec<(String, String)> {
 }
 
 fn orders(who: &str, orders: u32) -> (String, String) {
-    (
-        who.into(),
-        format!("Memory {{ orders: {orders}, kept: [], }}"),
-    )
+    let text = format!("Memory {{ orders: {orders}, kept: [], }}");
+    (who.to_owned(), text)
 }
 
 #[test]
 fn a_state_is_recorded_where_the_next_callback_finds_it_and_at_the_end() {
-    let sink = MemorySink::new();
-    let run = Sim::new().states(true).trace(sink.clone()).run(|| async {
+    let (run, sink) = recorded(Sim::new().states(true), || async {
         let a = servant("a").await;
         a.cast(Order::Note(1)).unwrap();
         a.cast(Order::Note(2)).unwrap();
@@ -61,9 +55,8 @@ fn a_state_is_recorded_where_the_next_callback_finds_it_and_at_the_end() {
 
 #[test]
 fn an_actor_that_waits_for_its_turn_at_the_end_has_a_state() {
-    let sink = MemorySink::new();
-    let sim = Sim::new().strategy(retake_sim::Strategy::Fifo);
-    sim.states(true).trace(sink.clone()).run(|| async {
+    let sim = Sim::new().strategy(Strategy::Fifo).states(true);
+    let (_, sink) = recorded(sim, || async {
         let a = servant("a").await;
         a.cast(Order::Note(1)).unwrap();
         retake::sleep(MS).await;
@@ -74,8 +67,7 @@ fn an_actor_that_waits_for_its_turn_at_the_end_has_a_state() {
 
 #[test]
 fn states_of_a_standstill_are_those_before_anyone_was_killed_to_explain_it() {
-    let sink = MemorySink::new();
-    let run = Sim::new().states(true).trace(sink.clone()).run(|| async {
+    let (run, sink) = recorded(Sim::new().states(true), || async {
         let (a, b) = (servant("a").await, servant("b").await);
         b.cast(Order::Note(1)).unwrap();
         let _ = ractor::call!(a, |reply| Order::AskFor(a.clone(), reply));
@@ -89,16 +81,12 @@ fn states_of_a_standstill_are_those_before_anyone_was_killed_to_explain_it() {
 #[test]
 fn recording_states_changes_nothing_else() {
     let run = |seed, states: bool, scenario: u32| {
-        let sink = MemorySink::new();
-        let sim = Sim::new()
-            .seed(seed)
-            .states(states)
-            .faults(["kill child-a @step 12".parse().unwrap()])
-            .trace(sink.clone());
-        let run: Run<()> = sim.run(move || async move {
+        let sim = Sim::new().seed(seed).states(states);
+        let sim = sim.fault("kill child-a @step 12".parse().unwrap());
+        let (run, sink) = recorded(sim, move || async move {
             match scenario {
                 0 => fragile_family().await,
-                1 => retake_testkit::lonely_actor().await,
+                1 => lonely_actor().await,
                 _ => {
                     let (a, b) = (servant("a").await, servant("b").await);
                     let (c, d) = (b.clone(), a.clone());
@@ -126,9 +114,7 @@ fn recording_states_changes_nothing_else() {
 #[test]
 fn the_same_seed_gives_the_same_states() {
     let record = |seed| {
-        let sink = MemorySink::new();
-        let sim = Sim::new().seed(seed).states(true).trace(sink.clone());
-        let _ = sim.run(fragile_family);
+        let (_, sink) = recorded(Sim::new().seed(seed).states(true), fragile_family);
         sink.records()
     };
     for seed in 0..10 {
@@ -159,15 +145,14 @@ impl Actor for Odd {
     type State = State;
     type Arguments = State;
 
-    async fn pre_start(&self, _: ActorRef<()>, state: State) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<()>, state: State) -> ActorResult<State> {
         Ok(state)
     }
 }
 
 #[test]
 fn a_state_whose_debug_panics_or_is_endless_does_no_harm() {
-    let sink = MemorySink::new();
-    let run = Sim::new().states(true).trace(sink.clone()).run(|| async {
+    let (run, sink) = recorded(Sim::new().states(true), || async {
         for state in [State::Panics, State::Large] {
             Actor::spawn(None, Odd, state).await.unwrap();
         }
@@ -181,45 +166,21 @@ fn a_state_whose_debug_panics_or_is_endless_does_no_harm() {
     assert!(states[1].1.len() < retake_traces::TEXT_MAX);
 }
 
-/// An actor without the attribute, with a state that has no text otherwise.
-struct Foreign;
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Foreign {
-    type Msg = u32;
-    type State = Vec<u32>;
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<Vec<u32>, ActorProcessingErr> {
-        Ok(Vec::new())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<u32>,
-        number: u32,
-        numbers: &mut Vec<u32>,
-    ) -> Result<(), ActorProcessingErr> {
-        numbers.push(number);
-        Ok(())
-    }
-}
-
 #[test]
 fn a_wrapped_actor_tells_its_state_if_asked_to() {
-    let sink = MemorySink::new();
-    let run = Sim::new().states(true).trace(sink.clone()).run(|| async {
-        let (told, _) = Actor::spawn(None, retake::Simulated::with_debug_state(Foreign), ())
-            .await
-            .unwrap();
-        let (silent, _) = Actor::spawn(None, retake::Simulated::with_debug(Foreign), ())
-            .await
-            .unwrap();
-        told.cast(7).unwrap();
-        silent.cast(8).unwrap();
-        retake::sleep(MS).await;
+    let (run, sink) = recorded(Sim::new().states(true), || async {
+        let told = retake::Simulated::with_debug_state(Foreign);
+        let silent = retake::Simulated::with_debug(Foreign);
+        let told = Actor::spawn(None, told, "told".to_owned()).await;
+        let silent = Actor::spawn(None, silent, "silent".to_owned()).await;
+        for (actor, _) in [told.unwrap(), silent.unwrap()] {
+            actor.cast(Request::Sleep).unwrap();
+        }
+        retake::sleep(3 * MS).await;
     });
     assert!(run.passed(), "{run}");
     let texts: Vec<String> = states(&sink).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(texts, ["[]", "[ 7, ]"]);
+    let started = r#"[ "told pre_start", ]"#;
+    let handled = r#"[ "told pre_start", "post_start", ]"#;
+    assert_eq!(texts, [started, handled]);
 }

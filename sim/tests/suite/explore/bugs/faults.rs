@@ -1,38 +1,21 @@
 //! What goes wrong when something else does, or by chance.
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorRef, SupervisionEvent};
 use rand::RngExt as _;
+use retake_testkit::{ActorResult, actor_below};
 
 use super::{MS, Shared, lock, shared, tell};
 
 #[derive(Debug)]
 struct Work(u32);
 
-struct Worker;
+/// What workers have done.
+type Jobs = Shared<Vec<u32>>;
 
-/// What a worker has done, and whether it notes that before or after the work.
-#[derive(Clone)]
-struct Done(Shared<Vec<u32>>);
-
-#[retake::simulated]
-impl Actor for Worker {
-    type Msg = Work;
-    type State = Done;
-    type Arguments = Done;
-
-    async fn pre_start(&self, _: ActorRef<Work>, done: Done) -> Result<Done, ActorProcessingErr> {
-        Ok(done)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Work>,
-        Work(number): Work,
-        done: &mut Done,
-    ) -> Result<(), ActorProcessingErr> {
-        lock(&done.0).push(number);
-        Ok(())
-    }
+async fn worker(supervisor: ActorCell, jobs: &Jobs) -> ActorRef<Work> {
+    let jobs = Shared::clone(jobs);
+    let works = |_: &ActorRef<Work>, Work(number), jobs: &mut Jobs| lock(jobs).push(number);
+    actor_below(supervisor, "worker", jobs, works).await
 }
 
 #[derive(Debug)]
@@ -50,7 +33,7 @@ struct Boss {
 
 struct Staff {
     worker: ActorRef<Work>,
-    done: Done,
+    done: Jobs,
     open: Vec<u32>,
     is_busy: bool,
 }
@@ -59,30 +42,18 @@ struct Staff {
 impl Actor for Boss {
     type Msg = Order;
     type State = Staff;
-    type Arguments = Done;
+    type Arguments = Jobs;
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<Order>,
-        done: Done,
-    ) -> Result<Staff, ActorProcessingErr> {
-        let name = Some(retake::scoped_name("worker"));
-        let cell = myself.get_cell();
-        let (worker, _) = Actor::spawn_linked(name, Worker, done.clone(), cell).await?;
+    async fn pre_start(&self, myself: ActorRef<Order>, done: Jobs) -> ActorResult<Staff> {
         Ok(Staff {
-            worker,
+            worker: worker(myself.get_cell(), &done).await,
             done,
             open: Vec::new(),
             is_busy: false,
         })
     }
 
-    async fn handle(
-        &self,
-        _: ActorRef<Order>,
-        message: Order,
-        staff: &mut Staff,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _: ActorRef<Order>, message: Order, staff: &mut Staff) -> ActorResult {
         match message {
             Order::Do(number) => {
                 staff.open.push(number);
@@ -99,14 +70,11 @@ impl Actor for Boss {
         myself: ActorRef<Order>,
         event: SupervisionEvent,
         staff: &mut Staff,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         if let SupervisionEvent::ActorFailed(..) = event
             && !staff.is_busy
         {
-            let name = Some(retake::scoped_name("worker"));
-            let cell = myself.get_cell();
-            let done = staff.done.clone();
-            (staff.worker, _) = Actor::spawn_linked(name, Worker, done, cell).await?;
+            staff.worker = worker(myself.get_cell(), &staff.done).await;
             if self.repeats {
                 for number in &staff.open {
                     tell(&staff.worker, Work(*number));
@@ -117,10 +85,10 @@ impl Actor for Boss {
     }
 }
 
-async fn boss(repeats: bool) -> (ActorRef<Order>, Shared<Vec<u32>>) {
+async fn boss(repeats: bool) -> (ActorRef<Order>, Jobs) {
     let done = shared(Vec::new());
     let name = Some(retake::scoped_name("boss"));
-    let started = Actor::spawn(name, Boss { repeats }, Done(Shared::clone(&done))).await;
+    let started = Actor::spawn(name, Boss { repeats }, Shared::clone(&done)).await;
     (started.expect("its name is free").0, done)
 }
 

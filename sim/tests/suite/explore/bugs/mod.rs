@@ -8,14 +8,11 @@ mod races;
 mod time;
 mod waits;
 
-use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, Message};
+use retake_testkit::{MS, actor, tell};
 
-pub type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
+use super::Body;
 
 /// A program and how it is explored.
 pub struct Program {
@@ -85,51 +82,6 @@ pub const PROGRAMS: &[Program] = programs![
     faults::fails_always, [], Nothing;
 ];
 
-/// An actor that is a state and a function.
-struct Acting<M, S>(PhantomData<fn(M, S)>);
-
-type Handler<M, S> = fn(&ActorRef<M>, M, &mut S);
-
-#[retake::simulated]
-impl<M: Message + std::fmt::Debug, S: Send + 'static> Actor for Acting<M, S> {
-    type Msg = M;
-    type State = (S, Handler<M, S>);
-    type Arguments = (S, Handler<M, S>);
-
-    async fn pre_start(
-        &self,
-        _: ActorRef<M>,
-        state: Self::Arguments,
-    ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(state)
-    }
-
-    async fn handle(
-        &self,
-        myself: ActorRef<M>,
-        message: M,
-        (state, handler): &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        handler(&myself, message, state);
-        Ok(())
-    }
-}
-
-async fn actor<M, S>(name: &str, state: S, handler: Handler<M, S>) -> ActorRef<M>
-where
-    M: Message + std::fmt::Debug,
-    S: Send + 'static,
-{
-    let name = Some(retake::scoped_name(name));
-    let started = Actor::spawn(name, Acting(PhantomData), (state, handler)).await;
-    started.expect("its name is free").0
-}
-
-/// Send; an actor that has ended is no error.
-fn tell<M: Message>(to: &ActorRef<M>, message: M) {
-    let _ = to.cast(message);
-}
-
 /// Tasks that run at the same time, to their ends.
 async fn together<const N: usize>(tasks: [(&str, Body); N]) {
     let tasks = tasks.map(|(name, body)| retake::spawn_named(name, body));
@@ -138,11 +90,9 @@ async fn together<const N: usize>(tasks: [(&str, Body); N]) {
     }
 }
 
-fn body(future: impl Future<Output = ()> + Send + 'static) -> Body {
-    Box::pin(future)
+fn task(name: &str, body: impl Future<Output = ()> + Send + 'static) -> (&str, Body) {
+    (name, Box::pin(body))
 }
-
-const MS: Duration = Duration::from_millis(1);
 
 type Shared<T> = Arc<Mutex<T>>;
 

@@ -2,7 +2,7 @@
 
 use ractor::{ActorRef, RpcReplyPort, call};
 
-use super::{MS, Shared, actor, body, lock, shared, tell, together};
+use super::{MS, Shared, actor, lock, shared, task, tell, together};
 
 #[derive(Debug)]
 enum Cell {
@@ -22,14 +22,11 @@ pub async fn message_race() {
     let counter = actor("counter", 0, cell).await;
     let (writes, reads) = (counter.clone(), counter);
     together([
-        ("writer", body(async move { tell(&writes, Cell::Set(1)) })),
-        (
-            "reader",
-            body(async move {
-                let read = call!(reads, Cell::Get).expect("it answers");
-                retake::always!(read == 1, "read {read} before it is written");
-            }),
-        ),
+        task("writer", async move { tell(&writes, Cell::Set(1)) }),
+        task("reader", async move {
+            let read = call!(reads, Cell::Get).expect("it answers");
+            retake::always!(read == 1, "read {read} before it is written");
+        }),
     ])
     .await;
 }
@@ -39,14 +36,11 @@ pub async fn reversed_message_race() {
     let counter = actor("counter", 0, cell).await;
     let (writes, reads) = (counter.clone(), counter);
     together([
-        (
-            "reader",
-            body(async move {
-                let read = call!(reads, Cell::Get).expect("it answers");
-                retake::always!(read == 1, "read {read} before it is written");
-            }),
-        ),
-        ("writer", body(async move { tell(&writes, Cell::Set(1)) })),
+        task("reader", async move {
+            let read = call!(reads, Cell::Get).expect("it answers");
+            retake::always!(read == 1, "read {read} before it is written");
+        }),
+        task("writer", async move { tell(&writes, Cell::Set(1)) }),
     ])
     .await;
 }
@@ -77,7 +71,7 @@ pub async fn check_then_act() {
                 tell(&room, Room::Book(guest));
             }
         };
-        (guest, body(books))
+        task(guest, books)
     });
     together(guests).await;
     retake::sleep(MS).await;
@@ -92,7 +86,7 @@ pub async fn lost_update() {
             let value = call!(counter, Cell::Get).expect("it answers");
             tell(&counter, Cell::Set(value + 1));
         };
-        (name, body(adds))
+        task(name, adds)
     });
     together(clients).await;
     let value = call!(counter, Cell::Get).expect("it answers");
@@ -111,7 +105,7 @@ pub async fn replies_out_of_order() {
     .await;
     let ways = [("first way", 1), ("second way", 2)].map(|(name, number)| {
         let client = client.clone();
-        (name, body(async move { tell(&client, Answer(number)) }))
+        task(name, async move { tell(&client, Answer(number)) })
     });
     together(ways).await;
     retake::sleep(MS).await;
@@ -138,11 +132,11 @@ pub async fn used_before_it_is_configured() {
     .await;
     let (configures, uses) = (service.clone(), service);
     together([
-        (
+        task(
             "setup",
-            body(async move { tell(&configures, Service::Configure(5)) }),
+            async move { tell(&configures, Service::Configure(5)) },
         ),
-        ("user", body(async move { tell(&uses, Service::Use) })),
+        task("user", async move { tell(&uses, Service::Use) }),
     ])
     .await;
     retake::sleep(MS).await;
@@ -167,11 +161,10 @@ pub async fn log_closed_before_the_last_line() {
     .await;
     let (writes, closes) = (log.clone(), log);
     together([
-        (
-            "worker",
-            body(async move { tell(&writes, Log::Line("done".to_owned())) }),
-        ),
-        ("shutdown", body(async move { tell(&closes, Log::Close) })),
+        task("worker", async move {
+            tell(&writes, Log::Line("done".to_owned()));
+        }),
+        task("shutdown", async move { tell(&closes, Log::Close) }),
     ])
     .await;
     retake::sleep(MS).await;
@@ -201,9 +194,9 @@ pub async fn stale_cache() {
         }
     };
     together([
-        ("reader", body(reader)),
-        ("slow reader", body(slow)),
-        ("writer", body(writer)),
+        task("reader", reader),
+        task("slow reader", slow),
+        task("writer", writer),
     ])
     .await;
     let value = call!(cache, Cell::Get).expect("it answers");
@@ -230,7 +223,7 @@ pub async fn read_from_a_replica() {
         retake::always!(value == 1, "the replica has {value}");
     };
     tell(&primary, Cell::Set(1));
-    together([("reader", body(reader))]).await;
+    together([task("reader", reader)]).await;
 }
 
 /// The later of two writers is thought to win.
@@ -238,7 +231,7 @@ pub async fn last_write_wins() {
     let cell = actor("cell", 0, cell).await;
     let writers = [("early", 1), ("late", 2)].map(|(name, value)| {
         let cell = cell.clone();
-        (name, body(async move { tell(&cell, Cell::Set(value)) }))
+        task(name, async move { tell(&cell, Cell::Set(value)) })
     });
     together(writers).await;
     let value = call!(cell, Cell::Get).expect("it answers");
@@ -255,17 +248,14 @@ pub async fn two_orders_are_needed() {
         retake::always!(one + two == 2, "{one} and {two}");
     };
     together([
-        ("check", body(check)),
-        ("fills left", body(async move { tell(&a, Cell::Set(1)) })),
-        (
-            "fills right",
-            body(async move {
-                for _ in 0..4 {
-                    tokio::task::yield_now().await;
-                }
-                tell(&b, Cell::Set(1));
-            }),
-        ),
+        task("check", check),
+        task("fills left", async move { tell(&a, Cell::Set(1)) }),
+        task("fills right", async move {
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+            }
+            tell(&b, Cell::Set(1));
+        }),
     ])
     .await;
 }
@@ -275,14 +265,11 @@ pub async fn shared_memory() {
     let ready = shared(false);
     let (sets, reads) = (Shared::clone(&ready), ready);
     together([
-        ("sets", body(async move { *lock(&sets) = true })),
-        (
-            "reads",
-            body(async move {
-                let is_ready = *lock(&reads);
-                retake::always!(is_ready, "not ready");
-            }),
-        ),
+        task("sets", async move { *lock(&sets) = true }),
+        task("reads", async move {
+            let is_ready = *lock(&reads);
+            retake::always!(is_ready, "not ready");
+        }),
     ])
     .await;
 }
@@ -308,14 +295,11 @@ pub async fn barrier_counts_one_party_twice() {
     .await;
     let (again, other) = (barrier.clone(), barrier);
     together([
-        (
-            "ann",
-            body(async move {
-                tell(&again, Arrived("ann"));
-                retake::spawn_named("ann's retry", async move { tell(&again, Arrived("ann")) });
-            }),
-        ),
-        ("bob", body(async move { tell(&other, Arrived("bob")) })),
+        task("ann", async move {
+            tell(&again, Arrived("ann"));
+            retake::spawn_named("ann's retry", async move { tell(&again, Arrived("ann")) });
+        }),
+        task("bob", async move { tell(&other, Arrived("bob")) }),
     ])
     .await;
     retake::sleep(MS).await;

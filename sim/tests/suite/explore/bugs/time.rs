@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ractor::{ActorRef, RpcReplyPort, call};
 
-use super::{MS, Shared, actor, body, lock, shared, tell, together};
+use super::{MS, Shared, actor, lock, shared, task, tell, together};
 
 #[derive(Debug)]
 enum Job {
@@ -105,7 +105,7 @@ pub async fn retries_overload() {
                 retake::sleep(2 * MS).await;
             }
         };
-        (name, body(asks))
+        task(name, asks)
     });
     together(clients).await;
 }
@@ -153,7 +153,7 @@ pub async fn two_leaders() {
             tell(&checks, Node::Check);
         }
     };
-    together([("leader", body(leader)), ("timer", body(timer))]).await;
+    together([task("leader", leader), task("timer", timer)]).await;
 }
 
 /// A client polls for what only an early message would have set.
@@ -170,8 +170,8 @@ pub async fn polls_a_flag_that_is_never_set() {
     .await;
     let (closes, sets) = (gate.clone(), gate);
     together([
-        ("setter", body(async move { tell(&sets, Gate::Set) })),
-        ("closer", body(async move { tell(&closes, Gate::Close) })),
+        task("setter", async move { tell(&sets, Gate::Set) }),
+        task("closer", async move { tell(&closes, Gate::Close) }),
     ])
     .await;
     let begun = Duration::from_secs(1);

@@ -1,8 +1,9 @@
 //! Those that wait in vain, and those that do not wait.
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call};
+use ractor::{Actor, ActorRef, RpcReplyPort, call};
+use retake_testkit::ActorResult;
 
-use super::{MS, Shared, actor, body, lock, shared, tell, together};
+use super::{MS, Shared, actor, lock, shared, task, tell, together};
 
 #[derive(Debug)]
 enum Queue {
@@ -30,6 +31,7 @@ pub async fn lost_wakeup() {
     .await;
     let (takes, puts) = (queue.clone(), queue);
     let consumer = async move {
+        retake::sleep(MS).await;
         if call!(takes, Queue::IsEmpty).expect("it answers") {
             call!(takes, Queue::Wait).expect("it is woken");
         }
@@ -38,18 +40,7 @@ pub async fn lost_wakeup() {
         retake::sleep(MS).await;
         tell(&puts, Queue::Push);
     };
-    let late = async move { retake::sleep(MS).await };
-    together([
-        (
-            "consumer",
-            body(async move {
-                late.await;
-                consumer.await;
-            }),
-        ),
-        ("producer", body(producer)),
-    ])
-    .await;
+    together([task("consumer", consumer), task("producer", producer)]).await;
 }
 
 struct Caller;
@@ -67,11 +58,7 @@ impl Actor for Caller {
     type State = Option<ActorRef<Call>>;
     type Arguments = ();
 
-    async fn pre_start(
-        &self,
-        _: ActorRef<Call>,
-        (): (),
-    ) -> Result<Self::State, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Call>, (): ()) -> ActorResult<Self::State> {
         Ok(None)
     }
 
@@ -80,7 +67,7 @@ impl Actor for Caller {
         _: ActorRef<Call>,
         message: Call,
         other: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         match message {
             Call::Meet(new) => *other = Some(new),
             Call::Start => {
@@ -102,7 +89,7 @@ pub async fn calls_in_a_circle() {
     tell(&one, Call::Meet(two.clone()));
     tell(&two, Call::Meet(one.clone()));
     let starts = [("starts one", one.clone()), ("starts two", two.clone())];
-    together(starts.map(|(name, actor)| (name, body(async move { tell(&actor, Call::Start) }))))
+    together(starts.map(|(name, actor)| task(name, async move { tell(&actor, Call::Start) })))
         .await;
     retake::sleep(MS).await;
     let drained = one.drain().and(two.drain());
@@ -201,7 +188,7 @@ pub async fn lease_that_is_never_returned() {
                 tell(&pool, Pool::Return);
             }
         };
-        (name, body(works))
+        task(name, works)
     });
     together(clients).await;
     call!(pool, Pool::Take).expect("it answers");
@@ -238,7 +225,7 @@ pub async fn double_release() {
             }
             tell(&lock_actor, Lock::Release);
         };
-        (name, body(works))
+        task(name, works)
     });
     together(clients).await;
 }
