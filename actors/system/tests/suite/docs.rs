@@ -25,6 +25,7 @@ fn block(mark: &str) -> &'static str {
 fn the_page_shows_the_tables_of_governor_and_entitlement() {
     assert_eq!(block("governor"), Governor::table().to_mermaid());
     assert_eq!(block("entitlement"), Entitlement::table().to_mermaid());
+    assert_eq!(Governor::table().check(), Ok(()));
 }
 
 #[test]

@@ -1,30 +1,16 @@
 //! Entitlements go through their life as declared, and governors follow.
 
-use std::time::Duration;
-
-use crate::broken::{Broken, break_service};
-use retake::ServiceFailure;
-use retake_otp::Names;
-use retake_otp::statem::StateMachine;
-use retake_sim::{Fault, Sim};
+use Change::{Approve, Archive, Escalate, Grant, Reinstate, Revoke, Suspend};
 use retake_system::entitlement::{
     ChangeError, Entitlement, EntitlementArguments, EntitlementEvent, EntitlementRef, Terms,
 };
-use retake_system::ledger::ReceiptKind;
 use retake_system::system::EntitleError;
-use retake_system::{
-    Change, EntitlementState, Entitlements, GovernorState, Service, Signal, System, SystemConfig,
-    Verdict,
-};
+use retake_system::{Change, EntitlementState, Entitlements};
+
+use crate::common::*;
 
 const CHANGES: [Change; 7] = [
-    Change::Grant,
-    Change::Approve,
-    Change::Revoke,
-    Change::Suspend,
-    Change::Reinstate,
-    Change::Escalate,
-    Change::Archive,
+    Grant, Approve, Revoke, Suspend, Reinstate, Escalate, Archive,
 ];
 
 async fn system(terms: Terms) -> System {
@@ -35,6 +21,13 @@ async fn system(terms: Terms) -> System {
     System::start(config).await.unwrap()
 }
 
+fn terms(seconds: u32) -> Terms {
+    Terms {
+        entitled_for: Some(seconds * SECOND),
+        archived_for: None,
+    }
+}
+
 /// Make these changes and give the last state.
 async fn go(system: &System, changes: &[Change]) -> EntitlementState {
     for change in changes {
@@ -43,46 +36,19 @@ async fn go(system: &System, changes: &[Change]) -> EntitlementState {
     system.entitlements().state("acme")
 }
 
-fn calm() -> Signal {
-    Signal {
-        id: None,
-        tenant: "acme".to_owned(),
-        metric: "cpu".to_owned(),
-        value: 10.0,
-        ..Signal::default()
-    }
-}
-
 /// A way to each state, by changes alone; from entitled to expired it takes time.
 const WAYS: [(EntitlementState, &[Change]); 8] = [
     (EntitlementState::Unentitled, &[]),
-    (EntitlementState::PendingReview, &[Change::Grant]),
-    (
-        EntitlementState::Entitled,
-        &[Change::Grant, Change::Approve],
-    ),
-    (
-        EntitlementState::Suspended,
-        &[Change::Grant, Change::Suspend],
-    ),
-    (
-        EntitlementState::Escalated,
-        &[Change::Grant, Change::Suspend, Change::Escalate],
-    ),
-    (
-        EntitlementState::Revoked,
-        &[Change::Grant, Change::Approve, Change::Revoke],
-    ),
+    (EntitlementState::PendingReview, &[Grant]),
+    (EntitlementState::Entitled, &[Grant, Approve]),
+    (EntitlementState::Suspended, &[Grant, Suspend]),
+    (EntitlementState::Escalated, &[Grant, Suspend, Escalate]),
+    (EntitlementState::Revoked, &[Grant, Approve, Revoke]),
     (
         EntitlementState::Archived,
-        &[
-            Change::Grant,
-            Change::Approve,
-            Change::Revoke,
-            Change::Archive,
-        ],
+        &[Grant, Approve, Revoke, Archive],
     ),
-    (EntitlementState::Expired, &[Change::Grant, Change::Approve]),
+    (EntitlementState::Expired, &[Grant, Approve]),
 ];
 
 /// Where an event leads from a state; nowhere else is there a way. None is the expiry.
@@ -91,13 +57,13 @@ fn target(state: EntitlementState, event: Option<Change>) -> Option<EntitlementS
         Archived, Entitled, Escalated, Expired, PendingReview, Revoked, Suspended, Unentitled,
     };
     match (state, event) {
-        (Unentitled, Some(Change::Grant)) => Some(PendingReview),
-        (PendingReview, Some(Change::Approve)) => Some(Entitled),
-        (Entitled, Some(Change::Revoke)) => Some(Revoked),
-        (Entitled | PendingReview, Some(Change::Suspend)) => Some(Suspended),
-        (Suspended, Some(Change::Reinstate)) => Some(Entitled),
-        (Suspended, Some(Change::Escalate)) => Some(Escalated),
-        (Escalated | Revoked, Some(Change::Archive)) => Some(Archived),
+        (Unentitled, Some(Grant)) => Some(PendingReview),
+        (PendingReview, Some(Approve)) => Some(Entitled),
+        (Entitled, Some(Revoke)) => Some(Revoked),
+        (Entitled | PendingReview, Some(Suspend)) => Some(Suspended),
+        (Suspended, Some(Reinstate)) => Some(Entitled),
+        (Suspended, Some(Escalate)) => Some(Escalated),
+        (Escalated | Revoked, Some(Archive)) => Some(Archived),
         (Entitled | Archived, None) => Some(Expired),
         _ => None,
     }
@@ -120,14 +86,14 @@ fn each_event_leads_on_where_it_may_and_is_an_error_that_names_the_state_elsewhe
                 let entitlements = Entitlements::default();
                 let mut arguments = EntitlementArguments::new("acme", &Names::new(), &entitlements);
                 if state == EntitlementState::Expired {
-                    arguments.terms.entitled_for = Some(Duration::from_secs(1));
+                    arguments.terms.entitled_for = Some(SECOND);
                 }
                 let entitlement = EntitlementRef::start(None, Entitlement, arguments);
                 let entitlement = entitlement.await.unwrap();
                 for change in way {
                     tell(&entitlement, *change).await.unwrap();
                 }
-                retake::sleep(Duration::from_millis(1001)).await;
+                retake::sleep(1001 * MS).await;
                 assert_eq!(entitlements.state("acme"), state);
                 let error = match event {
                     Some(change) => tell(&entitlement, change).await.err(),
@@ -157,10 +123,10 @@ fn each_event_leads_on_where_it_may_and_is_an_error_that_names_the_state_elsewhe
 
 #[test]
 fn a_refused_change_leaves_the_state_and_no_receipt() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let system = system(Terms::default()).await;
-        go(&system, &[Change::Grant]).await;
-        let error = system.change_entitlement("acme", Change::Archive).await;
+        go(&system, &[Grant]).await;
+        let error = system.change_entitlement("acme", Archive).await;
         let error = error.unwrap_err();
         assert!(matches!(error, EntitleError::Change(_)));
         assert_eq!(
@@ -170,77 +136,45 @@ fn a_refused_change_leaves_the_state_and_no_receipt() {
         assert_eq!(go(&system, &[]).await, EntitlementState::PendingReview);
         assert_eq!(system.store().len(), 1);
     });
-    run.expect_passed();
-}
-
-#[test]
-fn the_declared_life_is_this_one() {
-    insta::assert_snapshot!(Entitlement::table().to_mermaid(), @r"
-    stateDiagram-v2
-        [*] --> unentitled
-        unentitled --> pending_review: grant
-        pending_review --> entitled: approve
-        pending_review --> suspended: suspend
-        entitled --> suspended: suspend
-        entitled --> revoked: revoke
-        entitled --> expired: expiry
-        suspended --> entitled: reinstate
-        suspended --> escalated: escalate
-        escalated --> archived: archive
-        revoked --> archived: archive
-        archived --> expired: expiry
-    ");
 }
 
 #[test]
 fn a_governor_follows_the_entitlement() {
-    for seed in 0..20 {
-        let run = Sim::new().seed(seed).run(|| async {
-            let system = system(Terms::default()).await;
-            assert!(matches!(
-                system.signal(calm()).await,
-                Ok(Verdict::Refused(_))
-            ));
-            for (change, state) in [
-                (Change::Grant, GovernorState::Refusing),
-                (Change::Approve, GovernorState::Stable),
-                (Change::Suspend, GovernorState::Refusing),
-                (Change::Reinstate, GovernorState::Stable),
-                (Change::Revoke, GovernorState::Refusing),
-            ] {
-                go(&system, &[change]).await;
-                let seen = system.governor_state("acme").await.unwrap();
-                assert_eq!(seen, state, "after {change}");
-            }
-            system.stop().await;
-        });
-        run.expect_passed();
-    }
+    under_seeds(20, || async {
+        let system = system(Terms::default()).await;
+        let verdict = system.signal(cpu(10.0)).await.unwrap();
+        assert_eq!(verdict, Verdict::Refused(1));
+        for (change, expected) in [
+            (Grant, GovernorState::Refusing),
+            (Approve, GovernorState::Stable),
+            (Suspend, GovernorState::Refusing),
+            (Reinstate, GovernorState::Stable),
+            (Revoke, GovernorState::Refusing),
+        ] {
+            go(&system, &[change]).await;
+            assert_eq!(state(&system).await, expected, "after {change}");
+        }
+        system.stop().await;
+    });
 }
 
 #[test]
 fn an_entitlement_expires_in_its_time_and_its_governor_refuses() {
-    let terms = Terms {
-        entitled_for: Some(Duration::from_secs(100)),
-        archived_for: None,
-    };
+    let terms = terms(100);
     let run = Sim::new().run(move || async move {
         let system = system(terms).await;
-        go(&system, &[Change::Grant, Change::Approve]).await;
-        system.signal(calm()).await.unwrap();
-        retake::sleep(Duration::from_secs(99)).await;
+        go(&system, &[Grant, Approve]).await;
+        system.signal(cpu(10.0)).await.unwrap();
+        retake::sleep(99 * SECOND).await;
         // A suspension interrupts the time, and it starts again.
-        go(&system, &[Change::Suspend, Change::Reinstate]).await;
-        retake::sleep(Duration::from_millis(99_999)).await;
+        go(&system, &[Suspend, Reinstate]).await;
+        retake::sleep(99_999 * MS).await;
         assert_eq!(go(&system, &[]).await, EntitlementState::Entitled);
-        retake::sleep(Duration::from_millis(2)).await;
+        retake::sleep(2 * MS).await;
         assert_eq!(go(&system, &[]).await, EntitlementState::Expired);
-        let state = system.governor_state("acme").await;
-        assert_eq!(state, Ok(GovernorState::Refusing));
-        assert!(matches!(
-            system.signal(calm()).await,
-            Ok(Verdict::Refused(_))
-        ));
+        assert_eq!(state(&system).await, GovernorState::Refusing);
+        let verdict = system.signal(cpu(10.0)).await;
+        assert!(matches!(verdict, Ok(Verdict::Refused(_))), "{verdict:?}");
         changes(&system)
     });
     let changes = run.expect_passed();
@@ -250,21 +184,15 @@ fn an_entitlement_expires_in_its_time_and_its_governor_refuses() {
 #[test]
 fn an_archived_entitlement_expires_in_its_time() {
     let terms = Terms {
-        entitled_for: Some(Duration::from_secs(100)),
-        archived_for: Some(Duration::from_secs(10)),
+        archived_for: Some(10 * SECOND),
+        ..terms(100)
     };
     let run = Sim::new().run(move || async move {
         let system = system(terms).await;
-        let way = [
-            Change::Grant,
-            Change::Approve,
-            Change::Revoke,
-            Change::Archive,
-        ];
-        go(&system, &way).await;
-        retake::sleep(Duration::from_millis(9_999)).await;
+        go(&system, &[Grant, Approve, Revoke, Archive]).await;
+        retake::sleep(9_999 * MS).await;
         assert_eq!(go(&system, &[]).await, EntitlementState::Archived);
-        retake::sleep(Duration::from_millis(2)).await;
+        retake::sleep(2 * MS).await;
         assert_eq!(go(&system, &[]).await, EntitlementState::Expired);
         changes(&system)
     });
@@ -293,26 +221,21 @@ fn changes(system: &System) -> Vec<String> {
 
 #[test]
 fn nothing_changes_without_a_receipt_and_an_expiry_is_tried_until_it_has_one() {
-    let terms = Terms {
-        entitled_for: Some(Duration::from_secs(10)),
-        archived_for: None,
-    };
+    let terms = terms(10);
     let run = Sim::new().run(move || async move {
         let system = system(terms).await;
-        go(&system, &[Change::Grant, Change::Approve]).await;
-        system.signal(calm()).await.unwrap();
-        let (ledger, kind) = (Service::Ledger, ServiceFailure::Unavailable);
-        break_service(Broken::new(ledger, kind, 100, Duration::from_secs(15)));
-        let answer = system.change_entitlement("acme", Change::Revoke).await;
+        go(&system, &[Grant, Approve]).await;
+        system.signal(cpu(10.0)).await.unwrap();
+        let kind = ServiceFailure::Unavailable;
+        break_service(Service::Ledger, kind, 100, 15 * SECOND);
+        let answer = system.change_entitlement("acme", Revoke).await;
         assert!(matches!(answer, Err(EntitleError::Call(_))), "{answer:?}");
         assert_eq!(go(&system, &[]).await, EntitlementState::Entitled);
-        retake::sleep(Duration::from_secs(14)).await;
-        let state = system.governor_state("acme").await;
-        assert_eq!(state, Ok(GovernorState::Stable));
+        retake::sleep(14 * SECOND).await;
+        assert_eq!(state(&system).await, GovernorState::Stable);
         assert_eq!(go(&system, &[]).await, EntitlementState::Entitled);
-        retake::sleep(Duration::from_secs(2)).await;
-        let state = system.governor_state("acme").await;
-        assert_eq!(state, Ok(GovernorState::Refusing));
+        retake::sleep(2 * SECOND).await;
+        assert_eq!(state(&system).await, GovernorState::Refusing);
         changes(&system)
     });
     assert_eq!(run.expect_passed()[2..], ["entitled -> expired".to_owned()]);
@@ -320,19 +243,16 @@ fn nothing_changes_without_a_receipt_and_an_expiry_is_tried_until_it_has_one() {
 
 #[test]
 fn an_entitlement_survives_its_actor_and_governance_and_still_expires_in_time() {
-    let terms = Terms {
-        entitled_for: Some(Duration::from_secs(100)),
-        archived_for: None,
-    };
+    let terms = terms(100);
     for victim in ["entitlement/acme", "governance"] {
         for seed in 0..10 {
-            let fault = Fault::kill(victim).at(Duration::from_secs(60));
+            let fault = Fault::kill(victim).at(60 * SECOND);
             let run = Sim::new().seed(seed).fault(fault).run(move || async move {
                 let system = system(terms).await;
-                go(&system, &[Change::Grant, Change::Approve]).await;
-                retake::sleep(Duration::from_secs(99)).await;
+                go(&system, &[Grant, Approve]).await;
+                retake::sleep(99 * SECOND).await;
                 assert_eq!(go(&system, &[]).await, EntitlementState::Entitled);
-                retake::sleep(Duration::from_millis(1001)).await;
+                retake::sleep(1001 * MS).await;
                 assert_eq!(go(&system, &[]).await, EntitlementState::Expired);
             });
             assert_eq!(run.stats.faults, 1);

@@ -1,52 +1,19 @@
 //! What a governor does with each signal, entitlement and end of an action, in each state.
 
-use std::time::Duration;
-
-use crate::broken::{Broken, break_service};
 use ractor::Actor;
-use retake::ServiceFailure;
-use retake_otp::statem::StateMachine as _;
-use retake_otp::{Names, PoolConfig};
-use retake_sim::Sim;
 use retake_system::governor::{GovernorArguments, GovernorEvent, GovernorRef};
-use retake_system::ledger::{Ledger, LedgerArguments, ReceiptKind};
-use retake_system::{
-    ActionKind, ActionResult, Change, Entitlements, Governor, GovernorState, Receipt, Service,
-    ServiceTime, Signal, Store, System, SystemConfig, Verdict,
-};
+use retake_system::ledger::{Ledger, LedgerArguments};
+use retake_system::{ActionKind, ActionResult, Entitlements, Governor};
 
-const SECOND: Duration = Duration::from_secs(1);
-const WORK: Duration = Duration::from_millis(20);
-
-fn signal(metric: &str, value: f64) -> Signal {
-    Signal {
-        tenant: "acme".to_owned(),
-        metric: metric.to_owned(),
-        value,
-        timestamp_ms: 17,
-        ..Signal::default()
-    }
-}
-
-fn cpu(value: f64) -> Signal {
-    signal("cpu", value)
-}
-
-fn config(work: Duration) -> SystemConfig {
-    SystemConfig {
-        action_time: ServiceTime::Fixed(work),
-        ..SystemConfig::default()
-    }
-}
+use crate::common::*;
 
 async fn start(work: Duration) -> System {
-    let system = System::start(config(work)).await.unwrap();
-    system.entitle("acme", true).await.unwrap();
-    system
-}
-
-async fn state(system: &System) -> GovernorState {
-    system.governor_state("acme").await.unwrap()
+    let action_time = ServiceTime::Fixed(work);
+    crate::common::start(SystemConfig {
+        action_time,
+        ..config()
+    })
+    .await
 }
 
 /// The governor's receipts behind the first `seen` of the tenant's chain.
@@ -153,7 +120,7 @@ fn a_lost_entitlement_leads_to_refusing_from_each_state_and_a_new_one_back() {
         (Intervening, Intervening, &[], Intervening),
         (Refusing, Refusing, &[], Stable),
     ] {
-        let run = Sim::new().run(move || async move {
+        simulate(move || async move {
             let (system, seen) = in_state(from).await;
             system.entitle("acme", false).await.unwrap();
             assert_eq!(state(&system).await, lost, "{from}");
@@ -171,25 +138,7 @@ fn a_lost_entitlement_leads_to_refusing_from_each_state_and_a_new_one_back() {
             system.entitle("acme", true).await.unwrap();
             assert_eq!(state(&system).await, Stable, "{from}");
         });
-        run.expect_passed();
     }
-}
-
-#[test]
-fn a_grant_and_its_approval_lead_a_refusing_governor_back() {
-    let run = Sim::new().run(|| async {
-        let system = System::start(config(WORK)).await.unwrap();
-        let verdict = system.signal(cpu(1.0)).await.unwrap();
-        assert_eq!(verdict, Verdict::Refused(1));
-        for (change, expected) in [
-            (Change::Grant, GovernorState::Refusing),
-            (Change::Approve, GovernorState::Stable),
-        ] {
-            system.change_entitlement("acme", change).await.unwrap();
-            assert_eq!(state(&system).await, expected);
-        }
-    });
-    run.expect_passed();
 }
 
 /// A governor with a ledger and without an executor: its actions end as the test says.
@@ -291,10 +240,14 @@ fn an_action_times_out_after_30_seconds_also_when_its_governor_dies_meanwhile() 
             if !is_told {
                 kill("executor").await;
             }
-            retake::sleep(30 * SECOND - start.elapsed() - Duration::from_millis(1)).await;
+            retake::sleep(30 * SECOND - start.elapsed() - MS).await;
             assert_eq!(state(&system).await, GovernorState::Intervening);
-            retake::sleep(Duration::from_millis(2)).await;
+            retake::sleep(2 * MS).await;
             assert_eq!(state(&system).await, GovernorState::Stable);
+            if deaths == 0 && is_told {
+                let pool = system.pool().status().await.unwrap();
+                assert_eq!((pool.idle, pool.leased), (10, 0), "it is replaced");
+            }
             action(system.store())
         });
         let (attempt, result) = run.expect_passed();
@@ -309,11 +262,6 @@ fn an_action_times_out_after_30_seconds_also_when_its_governor_dies_meanwhile() 
     }
 }
 
-async fn kill(name: &str) {
-    let actor = retake::where_is(name).expect(name);
-    actor.kill_and_wait(None).await.unwrap();
-}
-
 #[test]
 fn an_end_that_the_ledger_refuses_is_tried_again_each_second_until_it_has_its_receipt() {
     // Without a pause it would try for ever, in no time.
@@ -322,8 +270,8 @@ fn an_end_that_the_ledger_refuses_is_tried_again_each_second_until_it_has_its_re
         let system = start(1000 * SECOND).await;
         system.signal(cpu(90.0)).await.unwrap();
         retake::sleep(25 * SECOND).await;
-        let (ledger, kind) = (Service::Ledger, ServiceFailure::Unavailable);
-        break_service(Broken::new(ledger, kind, 100, Duration::from_millis(8_500)));
+        let kind = ServiceFailure::Unavailable;
+        break_service(Service::Ledger, kind, 100, 8_500 * MS);
         retake::sleep(8 * SECOND).await;
         assert_eq!(state(&system).await, GovernorState::Intervening);
         retake::sleep(2 * SECOND).await;
@@ -341,7 +289,7 @@ fn an_end_that_the_ledger_refuses_is_tried_again_each_second_until_it_has_its_re
 
 #[test]
 fn an_action_that_had_to_wait_for_its_worker_has_no_more_time_than_others() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let system = System::start(SystemConfig {
             pool: PoolConfig {
                 size: 1,
@@ -349,17 +297,14 @@ fn an_action_that_had_to_wait_for_its_worker_has_no_more_time_than_others() {
                 ..PoolConfig::default()
             },
             action_timeout: 6 * SECOND,
-            ..config(4 * SECOND)
+            action_time: ServiceTime::Fixed(4 * SECOND),
+            ..config()
         });
         let system = system.await.unwrap();
         for tenant in ["acme", "beta"] {
             system.entitle(tenant, true).await.unwrap();
-            let signal = Signal {
-                tenant: tenant.to_owned(),
-                ..cpu(90.0)
-            };
-            system.signal(signal).await.unwrap();
-            retake::sleep(Duration::from_millis(1)).await;
+            system.signal(signal(tenant, 90.0)).await.unwrap();
+            retake::sleep(MS).await;
         }
         retake::sleep(5 * SECOND).await;
         assert_eq!(system.pool().status().await.unwrap().leased, 1);
@@ -370,30 +315,26 @@ fn an_action_that_had_to_wait_for_its_worker_has_no_more_time_than_others() {
         let leased = system.pool().status().await.unwrap().leased;
         assert_eq!(leased, 0, "nobody works on what has timed out");
     });
-    run.expect_passed();
 }
 
 #[test]
 fn each_kind_of_action_is_taken_between_an_attempt_and_a_result() {
+    use ActionKind::{Rollback, Scale, Throttle};
+    let of = |metric: &str, value| Signal {
+        metric: metric.to_owned(),
+        ..cpu(value)
+    };
     let asked = |kind| Signal {
         action: Some(kind),
         ..cpu(0.0)
     };
     for (signal, kind, payload) in [
-        (signal("errors", 90.25), "rollback", "errors 90.25 at 17"),
-        (signal("requests", 90.0), "throttle", "requests 90.0 at 17"),
-        (signal("latency", 90.0), "scale", "latency 90.0 at 17"),
-        (asked(ActionKind::Scale), "scale", "scale as asked at 17"),
-        (
-            asked(ActionKind::Rollback),
-            "rollback",
-            "rollback as asked at 17",
-        ),
-        (
-            asked(ActionKind::Throttle),
-            "throttle",
-            "throttle as asked at 17",
-        ),
+        (of("errors", 90.25), "rollback", "errors 90.25 at 17"),
+        (of("requests", 90.0), "throttle", "requests 90.0 at 17"),
+        (of("latency", 90.0), "scale", "latency 90.0 at 17"),
+        (asked(Scale), "scale", "scale as asked at 17"),
+        (asked(Rollback), "rollback", "rollback as asked at 17"),
+        (asked(Throttle), "throttle", "throttle as asked at 17"),
     ] {
         let run = Sim::new().run(move || {
             let signal = signal.clone();
@@ -402,7 +343,7 @@ fn each_kind_of_action_is_taken_between_an_attempt_and_a_result() {
                 let verdict = system.signal(signal).await.unwrap();
                 let seen = system.store().of_tenant("acme");
                 assert_eq!(verdict, Verdict::Acting(seen[seen.len() - 1].id));
-                let at_work = Duration::from_millis(1);
+                let at_work = MS;
                 retake::sleep(at_work).await;
                 assert_eq!(system.pool().status().await.unwrap().leased, 1);
                 let now = system.store().of_tenant("acme");
@@ -427,31 +368,4 @@ fn each_kind_of_action_is_taken_between_an_attempt_and_a_result() {
         };
         assert_eq!(result.kind, expected);
     }
-}
-
-#[test]
-fn the_table_of_governors_draws_itself() {
-    assert_eq!(Governor::table().check(), Ok(()));
-    insta::assert_snapshot!(Governor::table().to_mermaid(), @r"
-    stateDiagram-v2
-        [*] --> boot
-        boot --> boot: entitled
-        boot --> stable: signal
-        boot --> refusing: signal
-        stable --> warning: signal
-        stable --> intervening: signal
-        stable --> refusing: entitled
-        warning --> stable: signal
-        warning --> intervening: signal
-        warning --> refusing: entitled
-        intervening --> stable: action_done, action_overdue
-        intervening --> intervening: act, entitled
-        refusing --> stable: entitled
-        refusing --> refusing: signal
-        note right of boot: ignores action_done
-        note right of stable: ignores action_done
-        note right of warning: ignores action_done
-        note right of intervening: postpones signal
-        note right of refusing: ignores action_done
-    ");
 }

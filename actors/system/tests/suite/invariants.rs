@@ -1,59 +1,35 @@
 //! The checks hold for the system under faults, and catch what is broken.
 
-use std::time::Duration;
-
-use crate::broken::{Broken, break_service};
-use retake::ServiceFailure;
 use retake_otp::statem::StateMachine as _;
-use retake_sim::{Fault, Isolation, Sim};
+use retake_system::Governor;
 use retake_system::governor::GovernorEventKind;
 use retake_system::invariants::{
-    Coverage, Violation, acknowledged, chains, governors, ledger, pool, recovery, same_recovery,
-    sequence, tree_at_rest,
+    Coverage, acknowledged, chains, governors, ledger, pool, recovery, same_recovery, sequence,
+    tree_at_rest,
 };
-use retake_system::ledger::{Draft, Receipt, ReceiptKind};
-use retake_system::{Governor, Service, ServiceTime, Signal, Store, System, SystemConfig};
 use retake_traces::MemorySink;
 use retake_traces::record::{Record, Task, TaskKind};
 
-fn numbers(violations: &[Violation]) -> Vec<u32> {
-    violations
-        .iter()
-        .map(|violation| violation.invariant)
-        .collect()
-}
-
-fn cpu(value: f64) -> Signal {
-    Signal {
-        id: None,
-        tenant: "acme".to_owned(),
-        metric: "cpu".to_owned(),
-        value,
-        ..Signal::default()
-    }
-}
+use crate::common::*;
 
 /// `late` is how long a ledger that refuses may hold the result of an action up.
 async fn run_system(config: SystemConfig, late: Duration) -> Vec<Violation> {
     let system = System::start(config.clone()).await.unwrap();
     // The ledger may refuse.
     while system.entitle("acme", true).await.is_err() {
-        retake::sleep(Duration::from_millis(30)).await;
+        retake::sleep(30 * MS).await;
     }
     let mut violations = Vec::new();
     for number in 0..60 {
-        let signal = Signal {
-            id: Some(format!("signal-{number}")),
-            ..cpu([10.0, 70.0, 90.0][number % 3])
-        };
-        let _ = system.signal(signal).await;
+        let signal = cpu([10.0, 70.0, 90.0][number % 3]);
+        let _ = system.signal(with_id(number, signal)).await;
         // Its pool may be being restarted.
         if let Ok(status) = system.pool().status().await {
             violations.extend(pool(&config.pool, &status));
         }
-        retake::sleep(Duration::from_millis(30)).await;
+        retake::sleep(30 * MS).await;
     }
-    retake::sleep(Duration::from_secs(60)).await;
+    retake::sleep(60 * SECOND).await;
     let receipts = system.store().all();
     violations.extend(ledger(system.store()));
     violations.extend(governors(&receipts, config.action_timeout + late));
@@ -68,9 +44,8 @@ async fn run_system(config: SystemConfig, late: Duration) -> Vec<Violation> {
 #[test]
 fn they_hold_whoever_is_killed_and_whatever_fails() {
     let config = || SystemConfig {
-        action_time: ServiceTime::Fixed(Duration::from_millis(20)),
-        action_timeout: Duration::from_secs(5),
-        ..SystemConfig::default()
+        action_timeout: 5 * SECOND,
+        ..config()
     };
     for victim in [
         "pool/worker-10",
@@ -82,21 +57,17 @@ fn they_hold_whoever_is_killed_and_whatever_fails() {
     ] {
         for seed in 0..5 {
             let fault = Fault::kill(victim).at(Duration::from_millis(500 + 7 * seed));
-            let sim = Sim::new()
-                .seed(seed)
-                .fault(fault)
-                .isolation(Isolation::Inline);
-            let violations = sim
-                .run(move || run_system(config(), Duration::ZERO))
-                .expect_passed();
-            assert_eq!(violations, [], "{victim}, seed {seed}");
+            let sim = Sim::new().seed(seed).fault(fault);
+            let sim = sim.isolation(Isolation::Inline);
+            let run = sim.run(move || run_system(config(), Duration::ZERO));
+            assert_eq!(run.expect_passed(), [], "{victim}, seed {seed}");
         }
     }
     const HEALS: Duration = Duration::from_secs(20);
     for (service, late) in [(Service::Ledger, HEALS), (Service::Worker, Duration::ZERO)] {
         let run = Sim::new().seed(1).run(move || async move {
             let config = config();
-            break_service(Broken::new(service, ServiceFailure::Unavailable, 30, HEALS));
+            break_service(service, ServiceFailure::Unavailable, 30, HEALS);
             run_system(config, late).await
         });
         assert_eq!(run.expect_passed(), [], "{service:?}");
@@ -125,18 +96,8 @@ fn disturbed(fault: Option<Fault>) -> usize {
 #[test]
 fn a_run_without_a_plan_has_no_fault_and_no_restart() {
     assert_eq!(disturbed(None), 0);
-    let kill = Fault::kill("executor").at(Duration::from_millis(505));
+    let kill = Fault::kill("executor").at(505 * MS);
     assert_eq!(disturbed(Some(kill)), 2);
-}
-
-fn draft(kind: ReceiptKind) -> Draft {
-    Draft {
-        tenant: "acme".to_owned(),
-        kind,
-        payload: String::new(),
-        signal: None,
-        key: None,
-    }
 }
 
 fn transition(from: &str, to: &str) -> Draft {
@@ -162,15 +123,13 @@ fn result(attempt: u64, seconds: u64) -> Draft {
 
 fn receipts(drafts: Vec<Draft>) -> Vec<Receipt> {
     let store = Store::new();
-    drafts
-        .into_iter()
-        .map(|draft| store.append(draft))
-        .collect()
+    let appended = drafts.into_iter().map(|draft| store.append(draft));
+    appended.collect()
 }
 
 #[test]
 fn mutants_of_governors_are_caught() {
-    let check = |drafts| numbers(&governors(&receipts(drafts), Duration::from_secs(10)));
+    let check = |drafts| numbers(&governors(&receipts(drafts), 10 * SECOND));
     let good = || {
         vec![
             transition("boot", "stable"),
@@ -262,7 +221,7 @@ fn mutants_of_hash_chains_are_caught_where_they_are() {
 #[test]
 fn mutants_of_recovery_are_caught() {
     // At one instant of virtual time, so the same drafts give the same receipts.
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let of = |receipts: usize| {
             let store = Store::new();
             let drafts = [attempt(), result(1, 1), attempt()];
@@ -290,14 +249,12 @@ fn mutants_of_recovery_are_caught() {
             assert!(violations[0].what.ends_with("differ from receipt 3 on"));
         }
     });
-    run.expect_passed();
 }
 
 #[test]
 fn a_state_that_meets_what_it_does_not_declare_is_caught() {
     let run = Sim::new().run(|| async {
-        let system = System::start(SystemConfig::default()).await.unwrap();
-        system.entitle("acme", true).await.unwrap();
+        let system = start(SystemConfig::default()).await;
         system.signal(cpu(10.0)).await.unwrap();
         system.inspect_governor("acme").await.unwrap()
     });

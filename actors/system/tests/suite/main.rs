@@ -1,11 +1,10 @@
 //! The governed system keeps its rules: one module for each family of them.
 #![allow(missing_docs)]
 
-mod broken;
+mod common;
 mod docs;
 mod entitlement;
 mod failures;
-mod files;
 mod governor;
 mod ingress;
 mod invariants;

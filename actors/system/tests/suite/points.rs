@@ -1,20 +1,27 @@
 //! Marked places in the actors: what clients, jobs and retries do at their worst, when a
 //! plan asks for it. What holds without them holds with them.
 
-use std::time::Duration;
-
-use retake_otp::PoolConfig;
 use retake_otp::pool::PoolStatus;
-use retake_sim::{Fault, Sim};
-use retake_system::governor::{GovernorEventKind, Verdict};
-use retake_system::invariants::{Violation, governors, ledger, pool, tree_at_rest};
-use retake_system::ledger::{Receipt, ReceiptKind};
-use retake_system::{ServiceTime, Signal, System, SystemConfig};
+use retake_system::governor::GovernorEventKind;
+use retake_system::invariants::{governors, ledger, pool, tree_at_rest};
 use retake_traces::MemorySink;
 use retake_traces::fault::Action;
 use retake_traces::record::Record;
 
-const SECOND: Duration = Duration::from_secs(1);
+use crate::common::*;
+
+/// What the invariants of ledger, governors, pool and supervisors find.
+async fn violations(system: &System, config: &SystemConfig) -> Vec<Violation> {
+    let status = system.pool().status().await.unwrap();
+    let tree = system.root().tree().await.unwrap();
+    [
+        ledger(system.store()),
+        governors(&system.store().all(), config.action_timeout),
+        pool(&config.pool, &status),
+        tree_at_rest(&tree),
+    ]
+    .concat()
+}
 
 /// What is seen of a system that was asked for two actions and nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,17 +36,15 @@ struct Seen {
 impl Seen {
     /// How the actions ended, and after how long.
     fn results(&self) -> Vec<(&str, Duration)> {
-        let ends = self
-            .receipts
-            .iter()
-            .filter_map(|receipt| match &receipt.kind {
-                ReceiptKind::Result {
-                    outcome,
-                    duration_ns,
-                    ..
-                } => Some((outcome.as_str(), Duration::from_nanos(*duration_ns))),
-                _ => None,
-            });
+        let kinds = self.receipts.iter().map(|receipt| &receipt.kind);
+        let ends = kinds.filter_map(|kind| match kind {
+            ReceiptKind::Result {
+                outcome,
+                duration_ns,
+                ..
+            } => Some((outcome.as_str(), Duration::from_nanos(*duration_ns))),
+            _ => None,
+        });
         ends.collect()
     }
 
@@ -56,20 +61,12 @@ async fn three_signals() -> (Seen, Vec<Violation>) {
             max_overflow: 0,
             ..PoolConfig::default()
         },
-        action_time: ServiceTime::Fixed(Duration::from_millis(20)),
-        ..SystemConfig::default()
+        ..config()
     };
-    let system = System::start(config.clone()).await.unwrap();
-    system.entitle("acme", true).await.unwrap();
+    let system = start(config.clone()).await;
     let mut verdicts = Vec::new();
     for (number, value) in [90.0, 10.0, 90.0].into_iter().enumerate() {
-        let signal = Signal {
-            id: Some(number.to_string()),
-            tenant: "acme".to_owned(),
-            metric: "cpu".to_owned(),
-            value,
-            ..Signal::default()
-        };
+        let signal = with_id(number, cpu(value));
         verdicts.push(system.signal(signal).await.unwrap());
         retake::sleep(15 * SECOND).await;
     }
@@ -83,13 +80,8 @@ async fn three_signals() -> (Seen, Vec<Violation>) {
             .map(|(_, times)| times)
             .sum(),
     };
-    let violations = [
-        ledger(system.store()),
-        governors(&seen.receipts, config.action_timeout),
-        pool(&config.pool, &seen.pool),
-        tree_at_rest(&system.root().tree().await.unwrap()),
-    ];
-    (seen, violations.concat())
+    let violations = violations(&system, &config).await;
+    (seen, violations)
 }
 
 /// Let a marked place misbehave the first time that it is reached.
@@ -134,7 +126,7 @@ fn an_executor_that_gives_up_early_ends_its_action_as_a_timeout_and_replaces_the
         panic!("{seen:?}");
     };
     assert_eq!((one, other), ("timeout", "success"));
-    assert!(first < Duration::from_millis(10), "{first:?}");
+    assert!(first < 10 * MS, "{first:?}");
     assert_eq!(seen.pool.idle, 1);
 }
 
@@ -188,7 +180,7 @@ fn with_all_places_at_once_the_invariants_hold_under_any_seed() {
     for seed in 0..200 {
         let run = Sim::new().seed(seed).buggify().run(|| async {
             let config = SystemConfig {
-                action_time: ServiceTime::Exponential(Duration::from_millis(20)),
+                action_time: ServiceTime::Exponential(20 * MS),
                 ..SystemConfig::default()
             };
             let system = System::start(config.clone()).await.unwrap();
@@ -196,26 +188,13 @@ fn with_all_places_at_once_the_invariants_hold_under_any_seed() {
                 retake::sleep(SECOND).await;
             }
             for number in 0..12 {
-                let signal = Signal {
-                    id: Some(number.to_string()),
-                    tenant: "acme".to_owned(),
-                    metric: "cpu".to_owned(),
-                    value: [10.0, 70.0, 90.0][number % 3],
-                    ..Signal::default()
-                };
+                let signal = with_id(number, cpu([10.0, 70.0, 90.0][number % 3]));
                 // It may give up, and the signal be taken all the same.
                 let _ = system.signal(signal).await;
-                retake::sleep(Duration::from_millis(30)).await;
+                retake::sleep(30 * MS).await;
             }
             retake::sleep(60 * SECOND).await;
-            let status = system.pool().status().await.unwrap();
-            [
-                ledger(system.store()),
-                governors(&system.store().all(), config.action_timeout),
-                pool(&config.pool, &status),
-                tree_at_rest(&system.root().tree().await.unwrap()),
-            ]
-            .concat()
+            violations(&system, &config).await
         });
         struck += run.stats.faults;
         assert_eq!(run.expect_passed(), [], "seed {seed}");

@@ -1,6 +1,6 @@
 //! Bounds of bodies, requests and time.
 
-use super::common::*;
+use super::*;
 
 #[test]
 fn a_body_that_is_too_large_or_too_slow_is_refused() {
@@ -59,24 +59,17 @@ fn too_many_requests_are_shed_and_too_many_of_one_tenant_sent_away() {
             })
         };
         let tenants = ["acme", "acme", "acme", "beta", "beta", "gamma"];
-        let asked: Vec<_> = tenants
-            .into_iter()
-            .enumerate()
-            .map(|(id, tenant)| ask(tenant, id))
-            .collect();
+        let asked = tenants.into_iter().enumerate();
+        let asked: Vec<_> = asked.map(|(id, tenant)| ask(tenant, id)).collect();
         let mut answers = Vec::new();
         for asked in asked {
             answers.push(asked.await.unwrap());
         }
         assert_eq!(answers, [200, 200, 429, 200, 200, 503]);
         assert_eq!(stage.ingress.depth(), (0, 4));
-        assert!(
-            stage
-                .ingress
-                .metrics()
-                .await
-                .contains("retake_requests_total{endpoint=\"pubsub\",status=\"429\"} 1")
-        );
+        let text = stage.ingress.metrics().await;
+        let shed = "retake_requests_total{endpoint=\"pubsub\",status=\"429\"} 1";
+        assert!(text.contains(shed), "{text}");
     });
 }
 
@@ -133,10 +126,8 @@ fn work_that_takes_too_long_is_answered_and_not_begun_late() {
         assert_eq!(answers, [200, 503, 503]);
         retake::sleep(60 * SECOND).await;
         let taken = stage.system.store().all();
-        let taken = taken
-            .iter()
-            .filter(|receipt| matches!(receipt.kind, ReceiptKind::Signal { .. }))
-            .count();
+        let is_signal = |it: &&Receipt| matches!(it.kind, ReceiptKind::Signal { .. });
+        let taken = taken.iter().filter(is_signal).count();
         // The second was started within its time; the third was not started.
         assert_eq!(taken, 2);
     });
@@ -146,17 +137,11 @@ fn work_that_takes_too_long_is_answered_and_not_begun_late() {
 async fn a_client_that_asks_and_never_reads_is_cut_off_and_one_that_reads_slowly_is_not() {
     let system = System::start(SystemConfig::default()).await.unwrap();
     let config = IngressConfig {
-        write_timeout: Duration::from_millis(300),
+        write_timeout: 300 * MS,
         ..small()
     };
     let ingress = Ingress::new(&system, config);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = retake::spawn(async move {
-        let stopped = async { drop(stopped.await) };
-        ingress.serve(listener, stopped).await
-    });
+    let (address, (stop, serving)) = serve_live(&ingress).await;
     let mut greedy = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut honest = tokio::net::TcpStream::connect(address).await.unwrap();
     let honest = retake::spawn(async move {
@@ -164,7 +149,7 @@ async fn a_client_that_asks_and_never_reads_is_cut_off_and_one_that_reads_slowly
         honest.write_all(requests.as_bytes()).await.unwrap();
         let mut client = Client(honest, Vec::new());
         for _ in 0..20 {
-            retake::sleep(Duration::from_millis(50)).await;
+            retake::sleep(50 * MS).await;
             assert_eq!(client.read().await.unwrap().0, 200);
         }
     });

@@ -1,6 +1,6 @@
 //! Signed orders.
 
-use super::common::*;
+use super::*;
 
 /// Who cannot sign learns nothing of what an order would do.
 #[test]

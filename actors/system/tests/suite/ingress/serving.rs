@@ -1,6 +1,6 @@
 //! Health, failures, and the life of a server.
 
-use super::common::*;
+use super::*;
 
 #[test]
 fn health_follows_governance_and_ledger_alone() {
@@ -33,7 +33,7 @@ fn health_waits_one_second_for_a_supervisor_that_does_not_answer() {
             let slow = format!("slow {part} in pre_start by 60s @step 1");
             retake_sim::inject(slow.parse().unwrap());
             retake::where_is(part).unwrap().kill();
-            retake::sleep(Duration::from_millis(1)).await;
+            retake::sleep(MS).await;
             let start = retake::now();
             let (status, answer) = connect().await.ask(get("/health")).await;
             let what = format!("{part}-supervisor does not answer");
@@ -125,7 +125,7 @@ fn a_shutdown_finishes_what_was_accepted() {
                 .await;
             client.read().await
         });
-        retake::sleep(Duration::from_millis(100)).await;
+        retake::sleep(100 * MS).await;
         let start = retake::now();
         stage.stop.send(()).unwrap();
         assert_eq!(idle.read().await, None);
@@ -153,7 +153,7 @@ fn an_ingress_fails_on_purpose_in_every_way() {
             (ServiceFailure::PermissionDenied, 403),
             (ServiceFailure::Corrupt, 400),
         ] {
-            break_service(Broken::new(Service::Ingress, kind, 100, 60 * SECOND));
+            break_service(Service::Ingress, kind, 100, 60 * SECOND);
             assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, status, "{kind}");
             retake::sleep(60 * SECOND).await;
             // An idle connection is closed meanwhile.
@@ -170,21 +170,18 @@ fn an_alert_is_raised_when_clients_are_failed_and_ends_with_the_failures() {
         let observations = stage.system.observations().clone();
         let mut client = connect().await;
         let (ingress, kind) = (Service::Ingress, ServiceFailure::Unavailable);
-        break_service(Broken::new(ingress, kind, 100, 5 * SECOND));
+        break_service(ingress, kind, 100, 5 * SECOND);
         let (status, _) = client.ask(push("acme", "m", 1.0)).await;
         assert_eq!(status, 503);
         // Its observer dies with the window open.
         retake::where_is("observer").unwrap().kill();
-        retake::sleep(Duration::from_millis(1)).await;
+        retake::sleep(MS).await;
         for _ in 0..5 {
             client.ask(push("acme", "m", 1.0)).await;
         }
         retake::sleep(11 * SECOND).await;
-        let raised: Vec<String> = observations
-            .alerts()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let alerts = observations.alerts();
+        let raised: Vec<String> = alerts.iter().map(ToString::to_string).collect();
         assert_eq!(raised, ["ALERT: 0.00 % succeeded, below 90 %"]);
         let text = stage.ingress.metrics().await;
         assert!(text.contains("retake_windows_with_alerts 1\n"), "{text}");
@@ -203,13 +200,7 @@ async fn real_sockets_are_served_beside_clients_that_send_rubbish() {
     let system = System::start(SystemConfig::default()).await.unwrap();
     system.entitle("acme", true).await.unwrap();
     let ingress = Ingress::new(&system, small());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = retake::spawn(async move {
-        let stopped = async { drop(stopped.await) };
-        ingress.serve(listener, stopped).await
-    });
+    let (address, (stop, serving)) = serve_live(&ingress).await;
     let connect = async || {
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         Client(stream, Vec::new())

@@ -1,6 +1,6 @@
 //! What clients without rights can do.
 
-use super::common::*;
+use super::*;
 
 /// A tenant, message or entitlement of any name has keys of its own.
 #[test]
@@ -71,16 +71,11 @@ fn refusals_of_made_up_tenants_are_in_no_tenants_chain() {
         }
         let store = stage.system.store();
         let refused = |tenant: &str| {
-            let chain = store.of_tenant(tenant);
-            let refused = chain
-                .iter()
-                .filter(|it| matches!(it.kind, ReceiptKind::Refusal { .. }));
-            refused.count()
+            let is_refusal = |it: &&Receipt| matches!(it.kind, ReceiptKind::Refusal { .. });
+            store.of_tenant(tenant).iter().filter(is_refusal).count()
         };
-        assert_eq!(
-            (refused("unknown"), refused("made up"), refused("")),
-            (0, 0, 4)
-        );
+        let counts = ["unknown", "made up", ""].map(refused);
+        assert_eq!(counts, [0, 0, 4]);
         let nameless = r#"{"tenant_id":"","metric":"cpu","value":1,"timestamp_ms":1}"#;
         assert!(
             retake_system::ingress::check_name("it", "").is_err(),

@@ -1,6 +1,6 @@
 //! Hash chains.
 
-use super::common::*;
+use super::*;
 
 /// One receipt of each kind, with those of another tenant in between.
 fn one_of_each_kind() -> Vec<Receipt> {

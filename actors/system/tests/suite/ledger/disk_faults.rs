@@ -1,8 +1,6 @@
 //! Faults of a simulation's disks: what a ledger has acknowledged is there after them.
 
-use retake_sim::Fault;
-
-use super::common::*;
+use super::*;
 
 /// On a disk in memory, and over a simulated file system.
 const FAULTS: [&str; 8] = [
@@ -101,7 +99,7 @@ fn a_wrong_bit_that_is_read_at_the_start_is_found_and_not_served() {
             let (ledger, _) = start(fsync(&disk)).await.unwrap();
             let acknowledged = load(&ledger).await;
             stop().await;
-            retake::sleep(Duration::from_secs(1)).await;
+            retake::sleep(SECOND).await;
             let started = start(fsync(&disk)).await;
             started.map(|(_, store)| check(&store, &acknowledged))
         });

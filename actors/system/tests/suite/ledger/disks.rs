@@ -1,78 +1,71 @@
 //! Faults of the disk.
 
-use super::common::*;
+use super::*;
+
+/// The power goes at this operation, and again at each one of the recovery. Returns whether it
+/// went during the load, what was acknowledged, and how often the recovery was cut.
+async fn lose_power(mode: fn(&SimulatedDisk) -> Durability, cut_at: u64) -> (bool, usize, u64) {
+    let time = ServiceTime::Fixed(Duration::from_micros(300));
+    let disk = SimulatedDisk::new().sync_time(time);
+    disk.cut_power_at(cut_at);
+    let (mut acknowledged, mut written) = (Vec::new(), Vec::new());
+    if let Ok((ledger, store)) = start(mode(&disk)).await {
+        acknowledged = load(&ledger).await;
+        check(&store, &acknowledged);
+        stop().await;
+        written = [store.all(), store.unacknowledged()].concat();
+    }
+    stop().await;
+    let was_cut = disk.operations() >= cut_at;
+    disk.power_on();
+    let mut cuts = 0;
+    loop {
+        disk.cut_power_at(disk.operations() + cuts + 1);
+        if start(mode(&disk)).await.is_ok() {
+            break;
+        }
+        stop().await;
+        disk.power_on();
+        cuts += 1;
+    }
+    stop().await;
+    disk.power_on();
+    let (_, recovered) = start(mode(&disk)).await.unwrap();
+    check(&recovered, &acknowledged);
+    let seen = acknowledged.len();
+    assert_eq!(recovery(&written, seen, &recovered), []);
+    stop().await;
+    let bytes = disk.bytes();
+    let (ledger, store) = start(mode(&disk)).await.unwrap();
+    assert_eq!(same_recovery(&recovered, &store), []);
+    assert_eq!(disk.bytes(), bytes);
+    // It continues from there.
+    let next = ledger.append(draft("a", 7)).await.unwrap();
+    assert_eq!(next.id, recovered.len() as u64 + 1);
+    store.verify().unwrap();
+    assert!(cuts >= 1, "recovery syncs what it builds upon");
+    (was_cut, seen, cuts)
+}
 
 #[test]
 fn a_loss_of_power_at_any_operation_loses_nothing_that_was_acknowledged() {
     let modes: [fn(&SimulatedDisk) -> Durability; 3] =
         [fsync, |it| group(it, 2), |it| group(it, 9)];
     for mode in modes {
-        let mut cut_at = 0;
-        let mut losses = 0;
-        let mut most_cuts = 0;
-        loop {
-            cut_at += 1;
-            let mut is_over = true;
-            for seed in 0..5 {
-                let run =
-                    Sim::new()
-                        .seed(seed)
-                        .isolation(Isolation::Inline)
-                        .run(move || async move {
-                            let disk = SimulatedDisk::new()
-                                .sync_time(ServiceTime::Fixed(Duration::from_micros(300)));
-                            disk.cut_power_at(cut_at);
-                            let (mut acknowledged, mut all) = (Vec::new(), 0);
-                            let mut written = Vec::new();
-                            if let Ok((ledger, store)) = start(mode(&disk)).await {
-                                acknowledged = load(&ledger).await;
-                                all = acknowledged.len();
-                                check(&store, &acknowledged);
-                                stop().await;
-                                written = [store.all(), store.unacknowledged()].concat();
-                            }
-                            stop().await;
-                            let was_cut = disk.operations() >= cut_at;
-                            disk.power_on();
-                            // And again while it recovers, at each of its operations.
-                            let mut cuts = 0;
-                            loop {
-                                disk.cut_power_at(disk.operations() + cuts + 1);
-                                if start(mode(&disk)).await.is_ok() {
-                                    break;
-                                }
-                                stop().await;
-                                disk.power_on();
-                                cuts += 1;
-                            }
-                            stop().await;
-                            disk.power_on();
-                            let (ledger, store) = start(mode(&disk)).await.unwrap();
-                            check(&store, &acknowledged);
-                            let recovered = store;
-                            let seen = acknowledged.len();
-                            assert_eq!(recovery(&written, seen, &recovered), []);
-                            stop().await;
-                            let bytes = disk.bytes();
-                            let (_, store) = start(mode(&disk)).await.unwrap();
-                            assert_eq!(same_recovery(&recovered, &store), []);
-                            assert_eq!(disk.bytes(), bytes);
-                            // It continues from there.
-                            let next = ledger.append(draft("a", 7)).await.unwrap();
-                            assert_eq!(next.id, recovered.len() as u64 + 1);
-                            store.verify().unwrap();
-                            assert!(cuts >= 1, "recovery syncs what it builds upon");
-                            (was_cut, all, cuts)
-                        });
+        let (mut losses, mut most_cuts) = (0, 0);
+        let is_over = |cut_at: &u64| {
+            let runs = (0..5).map(|seed| {
+                let sim = Sim::new().seed(seed).isolation(Isolation::Inline);
+                let cut_at = *cut_at;
+                let run = sim.run(move || lose_power(mode, cut_at));
                 let (was_cut, acknowledged, cuts) = run.expect_passed();
-                is_over &= !was_cut;
                 most_cuts = most_cuts.max(cuts);
                 losses += u32::from(was_cut && acknowledged < 15);
-            }
-            if is_over {
-                break;
-            }
-        }
+                was_cut
+            });
+            runs.filter(|was_cut| *was_cut).count() == 0
+        };
+        let cut_at = (1..).find(is_over).unwrap();
         assert!(cut_at > 5 && losses > 10, "{cut_at} cuts, {losses} losses");
         // What was torn is cut off before that is synced.
         assert!(most_cuts >= 2, "recovery was cut {most_cuts} times at most");
@@ -122,7 +115,7 @@ fn an_error_of_the_disk_at_any_operation_loses_nothing_that_was_acknowledged() {
 /// What a disk does silently is found when the log is read: nothing wrong is served.
 #[test]
 fn writes_that_are_misdirected_or_repeated_are_detected() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, _) = start(fsync(&disk)).await.unwrap();
         let acknowledged = load(&ledger).await;
@@ -162,7 +155,6 @@ fn writes_that_are_misdirected_or_repeated_are_detected() {
         check(&store, &acknowledged[..store.len()]);
         assert!(store.len() < acknowledged.len());
     });
-    run.expect_passed();
 }
 
 #[test]
@@ -247,7 +239,7 @@ async fn served(disk: &SimulatedDisk, log: &[u8], mark: u64) -> Result<Store, St
 
 #[test]
 fn decay_of_what_was_acknowledged_is_detected_and_located_never_served() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, _) = start(fsync(&disk)).await.unwrap();
         let acknowledged = load(&ledger).await;
@@ -281,13 +273,12 @@ fn decay_of_what_was_acknowledged_is_detected_and_located_never_served() {
             }
         }
     });
-    run.expect_passed();
 }
 
 /// With an end mark, nothing but the end mark itself looks like a torn write.
 #[test]
 fn without_its_mark_a_log_that_was_stopped_in_order_loses_nothing_to_decay() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, _) = start(fsync(&disk)).await.unwrap();
         let acknowledged = load(&ledger).await;
@@ -311,13 +302,12 @@ fn without_its_mark_a_log_that_was_stopped_in_order_loses_nothing_to_decay() {
             check(&store, &acknowledged[..store.len()]);
         }
     });
-    run.expect_passed();
 }
 
 /// Texts that look like the framing of a log, in this format, the one before, and unescaped.
 #[test]
 fn text_of_a_client_in_a_torn_batch_is_not_taken_for_a_batch() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, _) = start(fsync(&disk)).await.unwrap();
         let first = ledger.append(draft("a", 1)).await.unwrap();
@@ -361,5 +351,4 @@ fn text_of_a_client_in_a_torn_batch_is_not_taken_for_a_batch() {
             }
         }
     });
-    run.expect_passed();
 }

@@ -1,11 +1,11 @@
 //! What is written, and when.
 
-use super::common::*;
+use super::*;
 
 #[test]
 fn a_full_disk_refuses_and_is_served_again_when_there_is_room() {
     for mode in [fsync, |disk: &SimulatedDisk| group(disk, 2)] {
-        let run = Sim::new().run(move || async move {
+        simulate(move || async move {
             let disk = SimulatedDisk::new();
             let (ledger, store) = start(mode(&disk)).await.unwrap();
             let mut acknowledged = vec![ledger.append(draft("a", 1)).await.unwrap()];
@@ -35,13 +35,12 @@ fn a_full_disk_refuses_and_is_served_again_when_there_is_room() {
             let (_, store) = start(mode(&disk)).await.unwrap();
             assert_eq!(store.all(), acknowledged);
         });
-        run.expect_passed();
     }
 }
 
 #[test]
 fn a_flood_of_refusals_shares_receipts_and_is_counted() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, store) = start(fsync(&disk)).await.unwrap();
         for number in 0..20_000 {
@@ -52,7 +51,7 @@ fn a_flood_of_refusals_shares_receipts_and_is_counted() {
         }
         let own = store.len();
         assert!((1_000..1_100).contains(&own), "{own}");
-        retake::sleep(Duration::from_secs(61)).await;
+        retake::sleep(61 * SECOND).await;
         let counted = |store: &Store| {
             let counts = store
                 .all()
@@ -84,12 +83,11 @@ fn a_flood_of_refusals_shares_receipts_and_is_counted() {
         assert_eq!(own + counted(&store).iter().sum::<u64>(), 22_001);
         assert_eq!(invariants::ledger(&store), []);
     });
-    run.expect_passed();
 }
 
 #[test]
 fn a_receipt_that_could_not_be_read_again_is_not_written() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, store) = start(fsync(&disk)).await.unwrap();
         let large = |bytes: usize| Draft {
@@ -103,12 +101,11 @@ fn a_receipt_that_could_not_be_read_again_is_not_written() {
         stop().await;
         assert_eq!(start(fsync(&disk)).await.unwrap().1.len(), 1);
     });
-    run.expect_passed();
 }
 
 #[test]
 fn one_key_gives_one_receipt_also_after_a_loss_of_power() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, _) = start(group(&disk, 10)).await.unwrap();
         let keyed = |payload| Draft {
@@ -126,13 +123,12 @@ fn one_key_gives_one_receipt_also_after_a_loss_of_power() {
             (1, Some(both[0].clone()))
         );
     });
-    run.expect_passed();
 }
 
 #[test]
 fn a_group_waits_for_its_delay_or_its_size_and_syncs_once() {
-    let run = Sim::new().run(|| async {
-        let disk = SimulatedDisk::new().sync_time(ServiceTime::Fixed(Duration::from_millis(1)));
+    simulate(|| async {
+        let disk = SimulatedDisk::new().sync_time(ServiceTime::Fixed(MS));
         let (ledger, store) = start(group(&disk, 3)).await.unwrap();
         let append = |number| {
             let ledger = ledger.clone();
@@ -144,37 +140,35 @@ fn a_group_waits_for_its_delay_or_its_size_and_syncs_once() {
         };
         let before = disk.operations();
         let alone = append(0);
-        retake::sleep(Duration::from_millis(1)).await;
+        retake::sleep(MS).await;
         assert_eq!(store.len(), 0, "not seen before it is acknowledged");
-        assert_eq!(alone.await.unwrap(), Duration::from_millis(3));
+        assert_eq!(alone.await.unwrap(), 3 * MS);
         assert_eq!(disk.operations() - before, 2, "a write and a sync");
         let together = [append(1), append(2), append(3)];
         for one in together {
-            assert_eq!(one.await.unwrap(), Duration::from_millis(1));
+            assert_eq!(one.await.unwrap(), MS);
         }
         assert_eq!(disk.operations() - before, 4);
     });
-    run.expect_passed();
 }
 
 #[test]
 fn a_ledger_that_stops_writes_what_waits() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, _) = start(group(&disk, 100)).await.unwrap();
         let asked = retake::spawn(async move { ledger.append(draft("a", 1)).await });
-        retake::sleep(Duration::from_millis(1)).await;
+        retake::sleep(MS).await;
         stop().await;
         assert_eq!(asked.await.unwrap().unwrap().id, 1);
         let (_, store) = start(group(&disk, 100)).await.unwrap();
         assert_eq!(store.len(), 1);
     });
-    run.expect_passed();
 }
 
 #[test]
 fn after_an_error_of_the_disk_nothing_more_is_acknowledged() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = SimulatedDisk::new();
         let (ledger, store) = start(fsync(&disk)).await.unwrap();
         ledger.append(draft("a", 1)).await.unwrap();
@@ -185,7 +179,6 @@ fn after_an_error_of_the_disk_nothing_more_is_acknowledged() {
         assert_eq!(answer.unwrap_err(), LedgerError::Closed);
         assert_eq!(store.len(), 1);
     });
-    run.expect_passed();
 }
 
 /// A file that gives and takes a few bytes at a time, as the system may, and is
@@ -249,7 +242,7 @@ impl DiskFile for Trickle {
 
 #[test]
 fn short_reads_and_writes_lose_nothing() {
-    let run = Sim::new().run(|| async {
+    simulate(|| async {
         let disk = FileDisk::over(Trickle::default());
         let on = || Durability::Fsync(Arc::new(disk.clone()));
         let (ledger, _) = start(on()).await.unwrap();
@@ -259,7 +252,6 @@ fn short_reads_and_writes_lose_nothing() {
         let (_, store) = start(on()).await.unwrap();
         assert_eq!(store.all(), acknowledged);
     });
-    run.expect_passed();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,7 +262,7 @@ async fn a_file_keeps_receipts_between_processes() {
         let disk = Arc::new(FileDisk::open(&path).unwrap());
         Durability::GroupCommit {
             disk,
-            delay: Duration::from_millis(1),
+            delay: MS,
             batch: 100,
         }
     };
