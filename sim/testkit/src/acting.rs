@@ -35,36 +35,54 @@ impl<M: Message + Debug, S: Send + 'static> Actor for Acting<M, S> {
     }
 }
 
-pub async fn actor<M, S>(
+/// Start an actor under a name.
+pub fn start<A: Actor>(
     name: &str,
-    state: S,
-    handler: impl Fn(&ActorRef<M>, M, &mut S) + Send + Sync + 'static,
-) -> ActorRef<M>
-where
-    M: Message + Debug,
-    S: Send + 'static,
-{
+    actor: A,
+    arguments: A::Arguments,
+) -> impl Future<Output = ActorRef<A::Msg>> + Send + use<A> {
     let name = Some(retake::scoped_name(name));
-    let arguments: (S, Handler<M, S>) = (state, Box::new(handler));
-    let started = Actor::spawn(name, Acting(PhantomData), arguments).await;
-    started.expect("its name is free").0
+    async {
+        Actor::spawn(name, actor, arguments)
+            .await
+            .expect("its name is free")
+            .0
+    }
 }
 
 /// The same below a supervisor.
-pub async fn actor_below<M, S>(
+pub fn start_below<A: Actor>(
+    supervisor: ActorCell,
+    name: &str,
+    actor: A,
+    arguments: A::Arguments,
+) -> impl Future<Output = ActorRef<A::Msg>> + Send + use<A> {
+    let name = Some(retake::scoped_name(name));
+    async {
+        let started = Actor::spawn_linked(name, actor, arguments, supervisor).await;
+        started.expect("its name is free").0
+    }
+}
+
+/// Start an actor with this state, which handles each message so.
+pub async fn actor<M: Message + Debug, S: Send + 'static>(
+    name: &str,
+    state: S,
+    handler: impl Fn(&ActorRef<M>, M, &mut S) + Send + Sync + 'static,
+) -> ActorRef<M> {
+    let arguments: (S, Handler<M, S>) = (state, Box::new(handler));
+    start(name, Acting(PhantomData), arguments).await
+}
+
+/// The same below a supervisor.
+pub async fn actor_below<M: Message + Debug, S: Send + 'static>(
     supervisor: ActorCell,
     name: &str,
     state: S,
     handler: impl Fn(&ActorRef<M>, M, &mut S) + Send + Sync + 'static,
-) -> ActorRef<M>
-where
-    M: Message + Debug,
-    S: Send + 'static,
-{
-    let name = Some(retake::scoped_name(name));
+) -> ActorRef<M> {
     let arguments: (S, Handler<M, S>) = (state, Box::new(handler));
-    let started = Actor::spawn_linked(name, Acting(PhantomData), arguments, supervisor).await;
-    started.expect("its name is free").0
+    start_below(supervisor, name, Acting(PhantomData), arguments).await
 }
 
 /// Wait for all of these tasks, once all have been spawned.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use retake_inspect::story::lines;
 use retake_traces::MemorySink;
-use retake_traces::record::Record;
+
+use crate::{start, start_below};
 
 /// Does what its messages say.
 pub struct Servant;
@@ -92,19 +93,12 @@ impl Actor for Servant {
 }
 
 pub async fn servant(name: &str) -> ActorRef<Order> {
-    Actor::spawn(Some(retake::scoped_name(name)), Servant, ())
-        .await
-        .unwrap()
-        .0
+    start(name, Servant, ()).await
 }
 
 /// A servant below another one.
 pub async fn child(name: &str, parent: &ActorRef<Order>) -> ActorRef<Order> {
-    parent
-        .spawn_linked(Some(retake::scoped_name(name)), Servant, ())
-        .await
-        .unwrap()
-        .0
+    start_below(parent.get_cell(), name, Servant, ()).await
 }
 
 pub const MS: Duration = Duration::from_millis(1);
@@ -116,13 +110,6 @@ pub fn told(sink: &MemorySink, who: &str) -> Vec<String> {
         .filter(|line| line.is_about(who))
         .map(|line| line.what())
         .collect()
-}
-
-pub fn count(sink: &MemorySink, wanted: impl Fn(&Record) -> bool) -> usize {
-    sink.records()
-        .iter()
-        .filter(|record| wanted(record))
-        .count()
 }
 
 /// A parent with children who are never restarted: fails when one is lost.

@@ -5,7 +5,7 @@ use rand::RngExt as _;
 use retake_inspect::story::lines;
 use retake_sim::explore::Explorer;
 use retake_sim::{Sim, Strategy};
-use retake_testkit::{ActorResult, MS, recorded, violated};
+use retake_testkit::{ActorResult, MS, recorded, start, violated};
 use retake_traces::Record;
 
 /// Starts another one below it until none is left, in its `pre_start`.
@@ -49,8 +49,7 @@ impl Actor for Nested {
 }
 
 async fn nested(is_well: bool) {
-    let name = Some(retake::scoped_name("root"));
-    let (root, _) = Actor::spawn(name, Nested, (1, is_well)).await.unwrap();
+    let root = start("root", Nested, (1, is_well)).await;
     Actor::spawn(None, Leaf, true).await.unwrap();
     retake::sleep(MS).await;
     drop(root);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand_core::Rng as _;
-use retake_sim::explore::{Case, Explorer, Search, ShrinkError, explain, shrink, signature};
+use retake_sim::explore::{Case, Explorer, Search, ShrinkError, explain, shrink};
 use retake_sim::{Fault, FaultPlan, Sim};
 use retake_testkit::faulted::faults;
 use retake_testkit::{MS, fragile_family, join, lonely_actor, servant};
@@ -96,29 +96,6 @@ fn a_load_is_made_small_too() {
     let why = explain(&small, lost_update).to_string();
     let plain = "it fails first in, first out, without any fault\n";
     assert!(small.size() > 0 || why.contains(plain), "{why}");
-}
-
-#[test]
-fn a_case_survives_its_file_and_a_wrong_file_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let case = shrunk(&found(&Explorer::new("race"), race), race);
-    let path = folder.path().join("cases").join(case.file_name());
-    case.save(&path).unwrap();
-    assert_eq!(Case::load(&path).unwrap(), case);
-    let all = Case::load_all(path.parent().unwrap()).unwrap();
-    assert_eq!(all, [(path.clone(), case.clone())]);
-    assert!(Case::load_all(folder.path()).unwrap().is_empty());
-    let run = case.sim().run(race);
-    assert_eq!(signature(&run.outcome), case.signature);
-    assert_eq!(run.outcome.to_string(), case.outcome);
-    let text = std::fs::read_to_string(&path).unwrap();
-    for text in ["", "{}", &text.replace("seed", "sed")] {
-        std::fs::write(&path, text).unwrap();
-        let error = Case::load(&path).unwrap_err().to_string();
-        assert!(error.contains("is no saved case"), "{error}");
-    }
-    std::fs::remove_file(&path).unwrap();
-    assert!(Case::load(&path).is_err());
 }
 
 #[test]

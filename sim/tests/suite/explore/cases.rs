@@ -2,30 +2,17 @@
 
 use std::path::Path;
 
-use retake_sim::explore::{Case, Explorer, FailureKind};
+use retake_sim::explore::{Case, Explorer, FailureKind, signature};
 use retake_sim::strategy::Hold;
 use retake_sim::{Strategy, Watch};
-use retake_testkit::join;
 use serde_json::{Value, json};
 
+use super::external::put_and_take;
 use super::{found, shrunk};
 
-/// Two tasks want to be first.
-async fn race() {
-    use std::sync::{Arc, Mutex};
-    let order = Arc::new(Mutex::new(Vec::new()));
-    let tasks: Vec<_> = (0..2)
-        .map(|number| {
-            let order = Arc::clone(&order);
-            retake::spawn(async move { order.lock().unwrap().push(number) })
-        })
-        .collect();
-    join(tasks).await;
-    assert_eq!(*order.lock().unwrap(), [0, 1], "out of order");
-}
-
 fn a_case() -> Case {
-    shrunk(&found(&Explorer::new("race").seeds(0..50), race), race)
+    let explorer = Explorer::new("race").seeds(0..50);
+    shrunk(&found(&explorer, put_and_take), put_and_take)
 }
 
 fn load(path: &Path, fields: &Value) -> Result<Case, String> {
@@ -34,16 +21,30 @@ fn load(path: &Path, fields: &Value) -> Result<Case, String> {
 }
 
 #[test]
-fn a_case_keeps_its_settings_its_holds_and_the_kind_of_its_failure() {
+fn a_case_keeps_its_settings_its_holds_and_its_failure_in_its_file_and_a_wrong_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.json");
     let mut case = a_case();
-    assert_eq!(case.failure, Some(FailureKind::Panicked));
+    assert_eq!(case.failure, Some(FailureKind::Violated));
     assert_eq!(case.holds().len(), 1, "{case:?}");
+    let run = case.sim().run(put_and_take);
+    assert_eq!(signature(&run.outcome), case.signature);
+    assert_eq!(run.outcome.to_string(), case.outcome);
     case.config.watch = Some(Watch::Conservation);
     (case.config.strict, case.config.livelock_steps) = (true, 77);
+    let path = folder.path().join("cases").join(case.file_name());
     case.save(&path).unwrap();
     assert_eq!(Case::load(&path).unwrap(), case);
+    let all = Case::load_all(path.parent().unwrap()).unwrap();
+    assert_eq!(all, [(path.clone(), case)]);
+    assert!(Case::load_all(folder.path()).unwrap().is_empty());
+    let text = std::fs::read_to_string(&path).unwrap();
+    for text in ["", "{}", &text.replace("seed", "sed")] {
+        std::fs::write(&path, text).unwrap();
+        let error = Case::load(&path).unwrap_err().to_string();
+        assert!(error.contains("is no saved case"), "{error}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(Case::load(&path).is_err());
 }
 
 #[test]
@@ -87,7 +88,10 @@ fn a_case_with_its_holds_beside_its_strategy_is_read() {
     fields.as_object_mut().unwrap().remove("failure");
     let read = load(&path, &fields).unwrap();
     assert_eq!(read.config, case.config);
-    assert_eq!(read.run(&race.into()).outcome.to_string(), case.outcome);
+    assert_eq!(
+        read.run(&put_and_take.into()).outcome.to_string(),
+        case.outcome
+    );
     fields["holds"] = json!([{ "step": 1 }]);
     assert!(load(&path, &fields).is_err());
 }

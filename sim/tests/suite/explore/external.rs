@@ -10,7 +10,7 @@ use retake_sim::{Outcome, RunConfig, Sim, rng};
 use retake_traces::sink::{MemorySink, Sink};
 
 /// One takes what another puts, if it comes first.
-async fn put_and_take() {
+pub(super) async fn put_and_take() {
     let place = Arc::new(Mutex::new(None));
     let (put, take) = (Arc::clone(&place), place);
     let first = retake::spawn_named("put", async move {

@@ -2,20 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use ractor::Actor;
 use retake_inspect::compare;
 use retake_sim::Strategy;
 use retake_testkit::faulted::{self, is_replayed_by, run_by};
-use retake_testkit::{MS, Order, child, servant};
+use retake_testkit::{MS, Order, child, servant, start};
 
 use super::kinds::{Keeper, numbers};
 
 /// Something for each kind of fault to strike: a child that is kept alive, three that are
 /// not, timers, a load, a marked place, and an end of the chaos.
 async fn everything() {
-    let (_keeper, _) = Actor::spawn(Some(retake::scoped_name("keeper")), Keeper, 0)
-        .await
-        .unwrap();
+    let _keeper = start("keeper", Keeper, 0).await;
     let parent = servant("parent").await;
     let mut children = Vec::new();
     for name in ["one", "two", "three"] {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use ractor::{Actor, ActorRef, SupervisionEvent};
 use retake_inspect::story::lines;
 use retake_sim::{Run, Sim};
-use retake_testkit::faulted;
-use retake_testkit::{ActorResult, MS, Order, child, recorded, servant, told, violated};
+use retake_testkit::faulted::{self, each_is_reported_and_changes_nothing, sides};
+use retake_testkit::{
+    ActorResult, MS, Order, Servant, child, recorded, servant, start, start_below, told, violated,
+};
 use retake_traces::MemorySink;
 
 fn run<F, Fut>(texts: &[&str], scenario: F) -> (Run<Fut::Output>, MemorySink)
@@ -15,13 +17,8 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: Send + 'static,
 {
-    recorded(
-        Sim::new()
-            .seed(1)
-            .story(true)
-            .faults(faulted::faults(texts)),
-        scenario,
-    )
+    let sim = Sim::new().seed(1).story(true);
+    recorded(sim.faults(faulted::faults(texts)), scenario)
 }
 
 fn faults(sink: &MemorySink) -> Vec<String> {
@@ -34,58 +31,40 @@ pub(super) struct Keeper;
 #[retake::simulated]
 impl Actor for Keeper {
     type Msg = ();
-    type State = ActorRef<Order>;
+    type State = ();
     type Arguments = u32;
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<()>,
-        intensity: u32,
-    ) -> ActorResult<ActorRef<Order>> {
+    async fn pre_start(&self, myself: ActorRef<()>, intensity: u32) -> ActorResult {
         if intensity > 0 {
             retake::restart_intensity(&myself, intensity, Duration::from_secs(10));
         }
-        Ok(child("kept", &retyped(&myself)).await)
+        start_below(myself.get_cell(), "kept", Servant, ()).await;
+        Ok(())
     }
 
     async fn handle_supervisor_evt(
         &self,
         myself: ActorRef<()>,
         event: SupervisionEvent,
-        kept: &mut ActorRef<Order>,
+        (): &mut (),
     ) -> ActorResult {
-        if let SupervisionEvent::ActorTerminated(..) | SupervisionEvent::ActorFailed(..) = event {
-            loop {
-                let name = Some(retake::scoped_name("kept"));
-                match myself.spawn_linked(name, retake_testkit::Servant, ()).await {
-                    Ok((again, _)) => {
-                        retake::event!("restarted");
-                        *kept = again;
-                        return Ok(());
-                    }
-                    Err(error) => {
-                        let what = error.to_string();
-                        let taken = what.contains("already registered");
-                        retake::event!("not restarted, name taken: {taken}");
-                        retake::sleep(10 * MS).await;
-                    }
-                }
-            }
+        if let SupervisionEvent::ActorStarted(_) = event {
+            return Ok(());
         }
+        let kept = || Some(retake::scoped_name("kept"));
+        while let Err(error) = myself.spawn_linked(kept(), Servant, ()).await {
+            let taken = error.to_string().contains("already registered");
+            retake::event!("not restarted, name taken: {taken}");
+            retake::sleep(10 * MS).await;
+        }
+        retake::event!("restarted");
         Ok(())
     }
 }
 
-/// `child` takes the parent by its cell only.
-fn retyped(actor: &ActorRef<()>) -> ActorRef<Order> {
-    ActorRef::from(actor.get_cell())
-}
-
 /// A kept child is sent a message every 10 ms.
 async fn kept(intensity: u32, notes: u32) {
-    let (_keeper, _) = Actor::spawn(Some(retake::scoped_name("keeper")), Keeper, intensity)
-        .await
-        .unwrap();
+    let _keeper = start("keeper", Keeper, intensity).await;
     for number in 0..notes {
         if let Some(kept) = retake::where_is("kept") {
             let _ = kept.send_message(Order::Note(number));
@@ -96,26 +75,18 @@ async fn kept(intensity: u32, notes: u32) {
 
 #[test]
 fn a_callback_of_any_kind_panics_or_fails_on_demand() {
-    for (fault, told_as, kept_says) in [
-        (
-            "panic kept in post_start @step 1",
-            "kept FAULT: its post_start panics",
-            "PANIC: injected panic",
-        ),
-        (
-            "fail kept in handle @15ms",
-            "kept FAULT: its handler fails",
-            "| failed: injected failure",
-        ),
-        (
-            "panic kept in handle @15ms",
-            "kept FAULT: the next handler panics",
-            "PANIC: injected panic",
-        ),
+    for row in [
+        "panic kept in post_start @step 1 => its post_start panics",
+        "fail kept in handle @15ms => its handler fails",
     ] {
+        let (fault, what) = sides(row);
+        let kept_says = match fault.starts_with("panic") {
+            true => "PANIC: injected panic",
+            false => "| failed: injected failure",
+        };
         let (run, sink) = run(&[fault], || kept(0, 5));
         assert!(run.passed(), "{fault}: {run}");
-        assert_eq!(faults(&sink), [told_as]);
+        assert_eq!(faults(&sink), [format!("kept FAULT: {what}")]);
         let has = |who: &str, what: &str| told(&sink, who).iter().any(|it| it == what);
         assert!(has("kept", kept_says), "{fault}");
         assert!(has("keeper", "| restarted"), "{fault}");
@@ -138,26 +109,21 @@ fn a_supervision_handler_and_a_post_stop_go_wrong_on_demand() {
 
 #[test]
 fn a_restart_crashes_or_takes_long() {
-    for (fault, told_as, at) in [
+    for (row, at) in [
+        ("panic kept in pre_start => its pre_start panics", 25),
+        ("fail *child in pre_start => its pre_start fails", 25),
         (
-            "panic kept in pre_start @11ms",
-            "kept#2 FAULT: its pre_start panics",
-            25,
-        ),
-        (
-            "fail *child in pre_start @11ms",
-            "kept#2 FAULT: its pre_start fails",
-            25,
-        ),
-        (
-            "slow kept in pre_start by 7ms @11ms",
-            "kept#2 FAULT: starts 0.007000000 s late",
+            "slow kept in pre_start by 7ms => starts 0.007000000 s late",
             22,
         ),
     ] {
-        let (run, sink) = run(&["kill kept @15ms", fault], || kept(0, 5));
+        let (fault, what) = sides(row);
+        let (run, sink) = run(&["kill kept @15ms", &format!("{fault} @11ms")], || {
+            kept(0, 5)
+        });
         assert!(run.passed(), "{fault}: {run}");
-        assert_eq!(faults(&sink), ["kept FAULT: killed", told_as]);
+        let restart = format!("kept#2 FAULT: {what}");
+        assert_eq!(faults(&sink), ["kept FAULT: killed", &restart]);
         let lines = lines(&sink.records());
         let again = lines.iter().find(|line| line.what() == "| restarted");
         assert_eq!(again.unwrap().now_ns, at * 1_000_000, "{fault}");
@@ -453,8 +419,7 @@ impl Actor for Numbers {
 }
 
 pub(super) async fn numbers() -> ActorRef<u32> {
-    let name = Some(retake::scoped_name("numbers"));
-    Actor::spawn(name, Numbers, ()).await.unwrap().0
+    start("numbers", Numbers, ()).await
 }
 
 #[test]
@@ -477,35 +442,23 @@ fn a_message_that_can_be_cloned_is_sent_once_more() {
 
 #[test]
 fn a_place_that_is_not_reached_is_a_warning_with_the_names_that_are_near() {
-    for (fault, why) in [
-        (
-            "point the dor jams @step 1",
-            "no marked place of this name was reached: did you mean `the door jams`?",
-        ),
-        (
-            "point the door jams @5s",
-            "that place was not reached from then on",
-        ),
-    ] {
-        let (run, sink) = run(&[fault], || async { retake::buggify!("the door jams") });
-        assert_eq!(faults(&sink), Vec::<String>::new());
-        let warning = format!("fault `{fault}` was not injected: {why}");
-        assert_eq!(run.warnings, [warning]);
-    }
+    let cases = [
+        "point the dor jams @step 1 => no marked place of this name was reached: did you mean \
+         `the door jams`?",
+        "point the door jams @5s => that place was not reached from then on",
+    ];
+    each_is_reported_and_changes_nothing(&cases, || async { retake::buggify!("the door jams") });
 }
 
 #[test]
 fn a_message_that_cannot_be_cloned_is_sent_once() {
-    let (run, sink) = run(&["duplicate one @step 1"], || async {
+    let case = "duplicate one @step 1 => the messages of this actor cannot be cloned: derive \
+                `Clone` for their type";
+    each_is_reported_and_changes_nothing(&[case], || async {
         let one = servant("one").await;
         for number in 0..2 {
             one.cast(Order::Note(number)).unwrap();
         }
-        ractor::call!(one, Order::Count).unwrap()
+        assert_eq!(ractor::call!(one, Order::Count).unwrap(), 3);
     });
-    assert_eq!(faults(&sink), Vec::<String>::new());
-    let warning = "fault `duplicate one @step 1` was not injected: the messages of this actor \
-                   cannot be cloned: derive `Clone` for their type";
-    assert_eq!(run.warnings, [warning]);
-    assert_eq!(run.expect_passed(), 3);
 }

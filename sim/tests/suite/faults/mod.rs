@@ -9,3 +9,4 @@ mod kinds;
 mod network;
 mod services;
 mod strikes;
+mod text;

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ractor::{Actor, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorRef, RpcReplyPort};
 use retake_sim::runnable::Runnable;
 use retake_sim::strategy::{NewTask, Scheduler, TaskKind};
 use retake_sim::{Sim, Strategy};
-use retake_testkit::{ActorResult, MS, join};
+use retake_testkit::{ActorResult, MS, Order, Servant, join, recorded, servant};
+use retake_traces::Record;
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -16,125 +17,29 @@ fn note(log: &Log, line: impl Into<String>) {
     log.lock().unwrap().push(line.into());
 }
 
-struct Child(Log, u32);
-
-#[derive(Debug)]
-enum ChildMessage {
-    Hello,
-    Panic,
-}
-
-#[retake::simulated]
-impl Actor for Child {
-    type Msg = ChildMessage;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<ChildMessage>, (): ()) -> ActorResult {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<ChildMessage>,
-        message: ChildMessage,
-        (): &mut (),
-    ) -> ActorResult {
-        match message {
-            ChildMessage::Hello => note(&self.0, format!("child {} hello", self.1)),
-            ChildMessage::Panic => panic!("child {} panics", self.1),
+/// A parent that stops its children while one of them panics: what is recorded, and its hash.
+fn family(seed: u64, strategy: Strategy) -> (Vec<Record>, u64) {
+    let sim = Sim::new().seed(seed).strategy(strategy).story(true);
+    let (run, sink) = recorded(sim, || async {
+        let parent = servant("parent").await;
+        let mut children = Vec::new();
+        for number in 0..8 {
+            let started = match number % 2 {
+                0 => Actor::spawn_linked(None, Servant, (), parent.get_cell()).await,
+                _ => parent.spawn_linked(None, Servant, ()).await,
+            };
+            let (child, _) = started.unwrap();
+            child.cast(Order::Note(number)).unwrap();
+            children.push(child);
         }
-        Ok(())
-    }
-
-    async fn post_stop(&self, _: ActorRef<ChildMessage>, (): &mut ()) -> ActorResult {
-        note(&self.0, format!("child {} stops", self.1));
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-enum ParentMessage {
-    Spawn,
-    StopChildren,
-    Children(RpcReplyPort<usize>),
-}
-
-struct Parent(Log);
-
-#[retake::simulated]
-impl Actor for Parent {
-    type Msg = ParentMessage;
-    type State = Vec<ActorRef<ChildMessage>>;
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<ParentMessage>, (): ()) -> ActorResult<Self::State> {
-        Ok(Vec::new())
-    }
-
-    async fn handle(
-        &self,
-        myself: ActorRef<ParentMessage>,
-        message: ParentMessage,
-        children: &mut Self::State,
-    ) -> ActorResult {
-        match message {
-            ParentMessage::Spawn => {
-                for i in 0..8 {
-                    let child = Child(self.0.clone(), i);
-                    let (child, _) = match i % 2 {
-                        0 => Actor::spawn_linked(None, child, (), myself.get_cell()).await?,
-                        _ => myself.spawn_linked(None, child, ()).await?,
-                    };
-                    child.cast(ChildMessage::Hello)?;
-                    children.push(child);
-                }
-            }
-            ParentMessage::StopChildren => {
-                children[3].cast(ChildMessage::Panic)?;
-                myself.stop_children(None);
-            }
-            ParentMessage::Children(reply) => reply.send(myself.get_children().len())?,
-        }
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _: ActorRef<ParentMessage>,
-        event: SupervisionEvent,
-        children: &mut Self::State,
-    ) -> ActorResult {
-        let (cell, what) = match &event {
-            SupervisionEvent::ActorStarted(cell) => (cell, "started".to_owned()),
-            SupervisionEvent::ActorTerminated(cell, ..) => (cell, "terminated".to_owned()),
-            SupervisionEvent::ActorFailed(cell, error) => (cell, format!("failed: {error}")),
-            _ => return Ok(()),
-        };
-        let place = children.iter().position(|it| it.get_id() == cell.get_id());
-        note(&self.0, format!("{place:?} {what}"));
-        Ok(())
-    }
-}
-
-fn family(seed: u64, strategy: Strategy) -> (Vec<String>, u64) {
-    let log = Log::default();
-    let inner = log.clone();
-    let run = Sim::new().seed(seed).strategy(strategy).run(move || {
-        let log = inner.clone();
-        async move {
-            let (parent, handle) = Actor::spawn(None, Parent(log), ()).await.unwrap();
-            parent.cast(ParentMessage::Spawn).unwrap();
-            parent.cast(ParentMessage::StopChildren).unwrap();
-            retake::sleep(MS).await;
-            assert_eq!(ractor::call!(parent, ParentMessage::Children).unwrap(), 0);
-            parent.stop(None);
-            handle.await.unwrap();
-        }
+        children[3].cast(Order::Panic("no more")).unwrap();
+        parent.stop_children(None);
+        retake::sleep(MS).await;
+        assert_eq!(parent.get_children().len(), 0);
+        parent.stop_and_wait(None, None).await.unwrap();
     });
     assert!(run.passed(), "{run}");
-    let log = log.lock().unwrap().clone();
-    (log, run.event_hash)
+    (sink.records(), run.event_hash)
 }
 
 #[test]
@@ -362,7 +267,7 @@ impl Scheduler for ByLabel {
 
 #[test]
 fn a_scheduler_of_user_code_chooses_by_kind_and_label() {
-    let (seen, heard) = (Log::default(), Log::default());
+    let seen = Log::default();
     let log = seen.clone();
     let sim = Sim::new().scheduler("by label", move |_| {
         Box::new(ByLabel {
@@ -370,29 +275,20 @@ fn a_scheduler_of_user_code_chooses_by_kind_and_label() {
             labels: Vec::new(),
         })
     });
-    let log = heard.clone();
-    let run = sim.run(move || {
-        let log = log.clone();
-        async move {
-            let mut children = Vec::new();
-            for (number, name) in ["c", "a", "b"].into_iter().enumerate() {
-                let name = retake::scoped_name(name);
-                let child = Child(log.clone(), number as u32);
-                children.push(Actor::spawn(Some(name), child, ()).await.unwrap().0);
-            }
-            retake::sleep(MS).await;
-            let log = log.clone();
-            let task = retake::spawn_named("a task", async move { note(&log, "task") });
-            for child in &children {
-                child.cast(ChildMessage::Hello).unwrap();
-            }
-            task.await.unwrap();
+    let (run, sink) = recorded(sim.story(true), || async {
+        let (c, a, b) = (servant("c").await, servant("a").await, servant("b").await);
+        retake::sleep(MS).await;
+        let task = retake::spawn_named("a task", async { retake::event!("runs") });
+        for actor in [c, a, b] {
+            actor.cast(Order::Note(1)).unwrap();
         }
+        task.await.unwrap();
     });
     assert!(run.passed(), "{run}");
-    let lines = |log: &Log| log.lock().unwrap().clone();
-    let hellos = ["child 1 hello", "child 2 hello", "child 0 hello", "task"];
-    assert_eq!(lines(&heard), hellos);
+    let lines = retake_inspect::story::lines(&sink.records());
+    let events = lines.iter().filter(|line| line.what().starts_with("| "));
+    let order: Vec<&str> = events.map(|line| &*line.who).collect();
+    assert_eq!(order, ["a", "b", "c", "a task"]);
     let tasks = "0: Scenario scenario, 1: Actor c, 2: Actor a, 3: Actor b, 4: Task a task";
-    assert_eq!(lines(&seen).join(", "), tasks);
+    assert_eq!(seen.lock().unwrap().join(", "), tasks);
 }

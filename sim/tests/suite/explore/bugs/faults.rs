@@ -2,7 +2,7 @@
 
 use ractor::{Actor, ActorCell, ActorRef, SupervisionEvent};
 use rand::RngExt as _;
-use retake_testkit::{ActorResult, actor_below};
+use retake_testkit::{ActorResult, actor_below, start};
 
 use super::{MS, Shared, lock, shared, tell};
 
@@ -87,9 +87,10 @@ impl Actor for Boss {
 
 async fn boss(repeats: bool) -> (ActorRef<Order>, Jobs) {
     let done = shared(Vec::new());
-    let name = Some(retake::scoped_name("boss"));
-    let started = Actor::spawn(name, Boss { repeats }, Shared::clone(&done)).await;
-    (started.expect("its name is free").0, done)
+    (
+        start("boss", Boss { repeats }, Shared::clone(&done)).await,
+        done,
+    )
 }
 
 /// A job that a worker has in its mailbox when it fails is not done by its successor.

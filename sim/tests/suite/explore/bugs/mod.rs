@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retake_testkit::{MS, actor, tell};
 
-use super::Body;
+use super::{Body, strangers};
 
 /// A program and how it is explored.
 pub struct Program {
@@ -58,7 +58,7 @@ pub const PROGRAMS: &[Program] = programs![
     races::replies_out_of_order, [], Order;
     races::used_before_it_is_configured, [], Order;
     races::log_closed_before_the_last_line, [], Order;
-    races::stale_cache, [], Order;
+    strangers::stale_cache, [], Orders;
     races::read_from_a_replica, [], Orders;
     races::last_write_wins, [], Order;
     races::two_orders_are_needed, [], Orders;

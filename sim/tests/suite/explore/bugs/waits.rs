@@ -1,7 +1,7 @@
 //! Those that wait in vain, and those that do not wait.
 
-use ractor::{Actor, ActorRef, RpcReplyPort, call};
-use retake_testkit::ActorResult;
+use ractor::{ActorRef, RpcReplyPort, call};
+use retake_testkit::{Order, servant};
 
 use super::{MS, Shared, actor, lock, shared, task, tell, together};
 
@@ -43,59 +43,17 @@ pub async fn lost_wakeup() {
     together([task("consumer", consumer), task("producer", producer)]).await;
 }
 
-struct Caller;
-
-#[derive(Debug)]
-enum Call {
-    Meet(ActorRef<Call>),
-    Start,
-    Ask(RpcReplyPort<()>),
-}
-
-#[retake::simulated]
-impl Actor for Caller {
-    type Msg = Call;
-    type State = Option<ActorRef<Call>>;
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Call>, (): ()) -> ActorResult<Self::State> {
-        Ok(None)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Call>,
-        message: Call,
-        other: &mut Self::State,
-    ) -> ActorResult {
-        match message {
-            Call::Meet(new) => *other = Some(new),
-            Call::Start => {
-                if let Some(other) = other {
-                    call!(other, Call::Ask)?;
-                }
-            }
-            Call::Ask(reply) => reply.send(())?,
-        }
-        Ok(())
-    }
-}
-
 /// Two actors call each other at the same time.
 pub async fn calls_in_a_circle() {
-    let start = |name: &str| Actor::spawn(Some(retake::scoped_name(name)), Caller, ());
-    let (one, one_ends) = start("one").await.expect("its name is free");
-    let (two, two_ends) = start("two").await.expect("its name is free");
-    tell(&one, Call::Meet(two.clone()));
-    tell(&two, Call::Meet(one.clone()));
-    let starts = [("starts one", one.clone()), ("starts two", two.clone())];
-    together(starts.map(|(name, actor)| task(name, async move { tell(&actor, Call::Start) })))
-        .await;
-    retake::sleep(MS).await;
-    let drained = one.drain().and(two.drain());
-    drained.expect("they run");
-    let _ = one_ends.await;
-    let _ = two_ends.await;
+    let (one, two) = (servant("one").await, servant("two").await);
+    let calls = [("calls one", &one, &two), ("calls two", &two, &one)];
+    let calls = calls.map(|(name, first, second)| {
+        let (first, second) = (first.clone(), second.clone());
+        task(name, async move {
+            let _ = call!(first, |reply| Order::AskFor(second, reply));
+        })
+    });
+    together(calls).await;
 }
 
 #[derive(Debug)]
