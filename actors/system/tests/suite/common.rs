@@ -10,11 +10,12 @@ pub(crate) use retake_system::{
 };
 pub(crate) use std::sync::Arc;
 pub(crate) use std::time::Duration;
+pub(crate) use tokio::task::JoinHandle;
 
 use retake::Share;
 use retake_sim::Target;
 use retake_sim::kinds::BreakService;
-use retake_system::ledger::DiskFile;
+use retake_system::ledger::{Disk, DiskFile, FileDisk};
 use std::io;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -91,6 +92,17 @@ pub(crate) async fn kill(name: &str) {
     retake::sleep(MS).await;
 }
 
+/// What these tasks give, in their order.
+pub(crate) async fn all<T>(tasks: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
+    // All are started before the first is waited for.
+    let tasks: Vec<_> = tasks.into_iter().collect();
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
+}
+
 /// Breaks a service of the simulation on this thread for a time, from now on.
 pub(crate) fn break_service(
     service: Service,
@@ -127,9 +139,25 @@ pub(crate) fn refusal() -> ReceiptKind {
     ReceiptKind::Refusal { reason }
 }
 
+/// The path of the ledger's log in simulated file systems.
+const LOG: &str = "/data/receipts.log";
+
+/// The log on a simulated file system, as the ledger wants it.
+pub(crate) fn log_on(system: &fs::FileSystem) -> Arc<dyn Disk> {
+    let file = SimulatedFile(system.open(LOG).unwrap());
+    Arc::new(FileDisk::over(file))
+}
+
+/// A simulated file system with a folder for the log.
+pub(crate) fn file_system(config: fs::FsConfig) -> fs::FileSystem {
+    let system = fs::FileSystem::new(config);
+    system.create_dir("/data").unwrap();
+    system
+}
+
 /// A file of a simulated file system, as the ledger wants it.
 #[derive(Debug)]
-pub(crate) struct SimulatedFile(pub(crate) fs::File);
+struct SimulatedFile(fs::File);
 
 impl io::Read for SimulatedFile {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {

@@ -1,6 +1,6 @@
 //! The page about the actors says what is so.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use retake_otp::statem::StateMachine as _;
 use retake_sim::Sim;
@@ -72,10 +72,27 @@ fn code_on_the_pages_is_code_that_is_tested() {
     }
 }
 
+/// All sources below these folders.
+fn sources(folders: impl IntoIterator<Item = PathBuf>) -> String {
+    let mut folders: Vec<_> = folders.into_iter().filter(|it| it.exists()).collect();
+    let mut sources = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    sources
+}
+
 /// The text of all tests of the workspace.
 fn tests() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut folders: Vec<_> = [
+    let packages = [
         "actors/otp",
         "actors/system",
         "sim",
@@ -87,23 +104,9 @@ fn tests() -> String {
         "snapshots",
         "traces",
         "workloads",
-    ]
-    .into_iter()
-    .flat_map(|it| ["src", "tests"].map(|part| root.join(it).join(part)))
-    .filter(|folder| folder.exists())
-    .collect();
-    let mut tests = String::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "rs") {
-                tests.push_str(&std::fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    tests
+    ];
+    let folders = packages.map(|it| ["src", "tests"].map(|part| root.join(it).join(part)));
+    sources(folders.into_iter().flatten())
 }
 
 #[test]
@@ -132,28 +135,15 @@ fn every_test_that_a_page_names_is_there() {
 fn the_page_about_faults_has_every_invariant_and_every_marked_place() {
     let page = include_str!("../../../../docs/faults.md");
     for number in 1..=39 {
-        assert!(
-            page.contains(&format!("\n| {number} | ")),
-            "invariant {number}"
-        );
+        let row = format!("\n| {number} | ");
+        assert!(page.contains(&row), "invariant {number}");
     }
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![own.join("src"), own.join("../otp/src")];
-    let mut places = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let source = std::fs::read_to_string(path).unwrap();
-            for place in source.split("buggify!(\"").skip(1) {
-                let name = place.split('"').next().unwrap();
-                assert!(page.contains(&format!("\n| `{name}` | ")), "`{name}`");
-                places += 1;
-            }
-        }
+    let sources = sources(["src", "../otp/src"].map(|it| own.join(it)));
+    let places = sources.split("buggify!(\"").skip(1);
+    let names: Vec<_> = places.filter_map(|it| it.split('"').next()).collect();
+    for name in &names {
+        assert!(page.contains(&format!("\n| `{name}` | ")), "`{name}`");
     }
-    assert_eq!(places, 12);
+    assert_eq!(names.len(), 12);
 }

@@ -36,21 +36,17 @@ async fn start() -> System {
 /// Each tenant sends signals for a while.
 async fn load(system: &System, time: Duration) {
     let end = retake::now() + time;
-    let clients: Vec<_> = (0..TENANTS)
-        .map(|tenant| {
-            let system = system.clone();
-            retake::spawn(async move {
-                while retake::now() < end {
-                    // Whatever the answer: some fail.
-                    let _ = system.signal(signal(tenant)).await;
-                    retake::sleep(50 * MS).await;
-                }
-            })
+    let clients = (0..TENANTS).map(|tenant| {
+        let system = system.clone();
+        retake::spawn(async move {
+            while retake::now() < end {
+                // Whatever the answer: some fail.
+                let _ = system.signal(signal(tenant)).await;
+                retake::sleep(50 * MS).await;
+            }
         })
-        .collect();
-    for client in clients {
-        client.await.unwrap();
-    }
+    });
+    all(clients).await;
 }
 
 /// How often actions ended in which way; each has exactly one end.

@@ -78,10 +78,7 @@ fn signals_are_postponed_while_an_action_is_in_flight_and_taken_up_in_order() {
                 (verdict, before.elapsed())
             })
         });
-        let mut verdicts = Vec::new();
-        for client in waiting {
-            verdicts.push(client.await.unwrap());
-        }
+        let verdicts = all(waiting).await;
         // The first is an action again, so the others wait for its end as well.
         let [(Verdict::Acting(_), WORK), others @ ..] = &verdicts[..] else {
             panic!("{verdicts:?}");
@@ -352,9 +349,7 @@ async fn the_system_runs_live() {
             chain(&system, &tenant);
         })
     });
-    for client in clients.collect::<Vec<_>>() {
-        client.await.unwrap();
-    }
+    all(clients).await;
     assert_eq!(system.tenants().await.unwrap().len(), 8);
     system.stop().await;
 }

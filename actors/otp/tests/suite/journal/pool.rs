@@ -2,6 +2,14 @@
 
 use super::*;
 
+fn config(size: u32, max_overflow: u32) -> PoolConfig {
+    PoolConfig {
+        size,
+        max_overflow,
+        ..PoolConfig::default()
+    }
+}
+
 async fn start_pool(journal: &Journal, config: PoolConfig) -> PoolRef<Ask> {
     let pool = Pool::new("pool", |_| (Counter("worker"), ())).journal(journal);
     Actor::spawn(Some(retake::scoped_name("pool")), pool, config)
@@ -15,10 +23,8 @@ async fn pool_under_fire() -> Vec<Entry> {
     use rand::RngExt as _;
     let journal = Journal::new();
     let config = PoolConfig {
-        size: 2,
-        max_overflow: 1,
         max_waiting: Some(4),
-        ..PoolConfig::default()
+        ..config(2, 1)
     };
     let pool = start_pool(&journal, config.clone()).await;
     let clients: Vec<_> = (0..8)
@@ -45,7 +51,7 @@ async fn pool_under_fire() -> Vec<Entry> {
     for client in clients {
         client.await.unwrap();
     }
-    retake::sleep(Duration::from_secs(1)).await;
+    retake::sleep(SECOND).await;
     let status = pool.status().await.unwrap();
     assert_eq!(pool_leases(&status, 0), []);
     assert_eq!(invariants::pool(&config, &status), []);
@@ -70,18 +76,13 @@ fn a_pool_lends_in_order_and_to_one_at_a_time_whatever_fails() {
 fn mutants_of_the_pools_journal_are_caught() {
     let run = Sim::new().run(|| async {
         let journal = Journal::new();
-        let config = PoolConfig {
-            size: 1,
-            max_overflow: 0,
-            ..PoolConfig::default()
-        };
-        let pool = start_pool(&journal, config).await;
+        let pool = start_pool(&journal, config(1, 0)).await;
         let first = pool.checkout(PERIOD).await.unwrap();
         let clients = [1, 2].map(|_| {
             let pool = pool.clone();
             retake::spawn(async move { drop(pool.checkout(PERIOD).await.unwrap()) })
         });
-        retake::sleep(Duration::from_secs(1)).await;
+        retake::sleep(SECOND).await;
         let kept = pool.status().await.unwrap();
         // 16: one is leased, and a client holds it; then none would.
         assert_eq!(pool_leases(&kept, 1), []);
@@ -122,11 +123,7 @@ fn mutants_of_the_pools_journal_are_caught() {
 #[test]
 fn mutants_of_the_pool_are_caught() {
     let run = Sim::new().run(|| async {
-        let config = PoolConfig {
-            size: 2,
-            max_overflow: 1,
-            ..PoolConfig::default()
-        };
+        let config = config(2, 1);
         let started = PoolRef::start("pool", config.clone(), |_| (Idler, ()));
         let good = started.await.unwrap().status().await.unwrap();
         assert_eq!(invariants::pool(&config, &good), []);
@@ -139,8 +136,9 @@ fn mutants_of_the_pool_are_caught() {
         let mut many = good;
         (many.idle, many.leased, many.overflow) = (0, 4, 2);
         assert_eq!(numbers(&invariants::pool(&config, &many)), [15]);
+        let max_waiting = Some(3);
         let bounded = PoolConfig {
-            max_waiting: Some(3),
+            max_waiting,
             ..config.clone()
         };
         let mut crowded = good;

@@ -34,24 +34,30 @@ fn all_hold_for_supervised_actors_that_crash_and_are_killed() {
     );
 }
 
-#[test]
-fn mutants_of_supervisors_are_caught() {
-    let good = one_crash();
-    let check = |change: &dyn Fn(&mut Vec<Entry>)| {
-        let mut entries = good.clone();
-        change(&mut entries);
-        let mut found = numbers(&check_family(&entries, Strategy::OneForAll, 1));
-        found.dedup();
-        found
-    };
-    let restart = place_of(&good, "family", |what| matches!(what, Event::Restart(_)));
-    // 1: one restart more than is allowed; giving up too early, and twice.
-    let of_family = |what: Event| Entry {
-        event: what,
+/// The numbers of what all checks of a family find after a change of a good journal.
+fn found(good: &[Entry], change: impl FnOnce(&mut Vec<Entry>)) -> Vec<u32> {
+    let mut entries = good.to_vec();
+    change(&mut entries);
+    let mut found = numbers(&check_family(&entries, Strategy::OneForAll, 1));
+    found.dedup();
+    found
+}
+
+/// An entry of the family's supervisor, as of its restart.
+fn of_family(good: &[Entry], event: Event) -> Entry {
+    let restart = place_of(good, "family", |what| matches!(what, Event::Restart(_)));
+    Entry {
+        event,
         ..good[restart].clone()
-    };
-    let restarted = || of_family(Event::Restart("beta".to_owned()));
-    let gave_up = || of_family(Event::GaveUp("beta".to_owned()));
+    }
+}
+
+#[test]
+fn mutants_of_restarts_are_caught() {
+    let good = one_crash();
+    let restart = place_of(&good, "family", |what| matches!(what, Event::Restart(_)));
+    let restarted = || of_family(&good, Event::Restart("beta".to_owned()));
+    let gave_up = || of_family(&good, Event::GaveUp("beta".to_owned()));
     let once_more = |at: usize, more: &[Entry]| {
         let mut entries = good.clone();
         entries.splice(at..at, more.iter().cloned());
@@ -59,6 +65,7 @@ fn mutants_of_supervisors_are_caught() {
         let found = found.iter().map(ToString::to_string);
         found.collect::<Vec<_>>().join("; ")
     };
+    // 1: one restart more than is allowed; giving up too early, and twice.
     let end = good.len();
     for (at, more, found) in [
         (end, vec![restarted()], "family restarts `beta`: 2 in 10s"),
@@ -73,62 +80,60 @@ fn mutants_of_supervisors_are_caught() {
         assert_eq!(once_more(at, &more), format!("invariant 1: {found}"));
     }
     assert_eq!(once_more(end, &[gave_up()]), "");
+    // 39: a crash that nobody has planned.
+    assert_eq!(numbers(&undisturbed(&good)), [39]);
+}
+
+#[test]
+fn mutants_of_restart_sets_are_caught() {
+    let good = one_crash();
+    let stop = |id: &str| Event::StopChild(id.to_owned());
+    let [alpha, gamma] =
+        ["alpha", "gamma"].map(|id| place_of(&good, "family", |what| *what == stop(id)));
     // 2: a child of the set is left running; the order is the wrong way round; one
     // outside of the set is stopped; one is stopped for no reason.
-    let stops = |entries: &[Entry]| {
-        place_of(entries, "family", |what| {
-            *what == Event::StopChild("gamma".to_owned())
-        })
-    };
-    assert_eq!(check(&|entries| drop(entries.remove(stops(&good)))), [2]);
-    let reverse = |entries: &mut Vec<Entry>| {
-        let second = place_of(entries, "family", |what| {
-            *what == Event::StopChild("alpha".to_owned())
-        });
-        entries.swap(stops(&good), second);
-    };
-    assert_eq!(check(&reverse), [2]);
+    assert_eq!(found(&good, |entries| drop(entries.remove(gamma))), [2]);
+    assert_eq!(found(&good, |entries| entries.swap(gamma, alpha)), [2]);
     let others = restart_sets(&good, "family", Strategy::RestForOne);
     assert_eq!(numbers(&others), [2]);
-    let unasked = |entries: &mut Vec<Entry>| {
-        entries.insert(restart, of_family(Event::StopChild("beta".to_owned())));
-    };
-    assert_eq!(check(&unasked), [2]);
+    let restart = place_of(&good, "family", |what| matches!(what, Event::Restart(_)));
+    let unasked = of_family(&good, stop("beta"));
+    assert_eq!(
+        found(&good, |entries| entries.insert(restart, unasked)),
+        [2]
+    );
+}
+
+#[test]
+fn mutants_of_lives_are_caught() {
+    let good = one_crash();
     // 3: the supervisor is gone, and a child is not.
-    let orphan = |entries: &mut Vec<Entry>| {
-        let end = |entry: &Entry| {
-            entry.who == "alpha" && matches!(entry.event, Event::Life(_, Lifecycle::Ended))
-        };
-        let last = entries.iter().rposition(end).unwrap();
-        entries.remove(last);
+    let is_end = |entry: &Entry| {
+        entry.who == "alpha" && matches!(entry.event, Event::Life(_, Lifecycle::Ended))
     };
-    assert_eq!(check(&orphan), [3]);
+    let last = good.iter().rposition(is_end).unwrap();
+    assert_eq!(found(&good, |entries| drop(entries.remove(last))), [3]);
     // 4: two ends; two at a time.
     let beta = incarnation(&good, "beta");
     let end = place_of(&good, "beta", life(beta, Lifecycle::Ended));
+    let ended = good[end].clone();
+    let of_beta = |life| Entry {
+        event: Event::Life(beta, life),
+        ..ended.clone()
+    };
     assert_eq!(
-        check(&|entries| entries.insert(end, good[end].clone())),
+        found(&good, |entries| entries.insert(end, ended.clone())),
         [4]
     );
-    assert!(check(&|entries| drop(entries.remove(end))).contains(&4));
-    let next = end
-        + 1
-        + place_of(&good[end + 1..], "beta", |what| {
-            matches!(what, Event::Life(_, Lifecycle::Starting))
-        });
+    assert!(found(&good, |entries| drop(entries.remove(end))).contains(&4));
+    let starts = |what: &Event| matches!(what, Event::Life(_, Lifecycle::Starting));
+    let next = end + 1 + place_of(&good[end + 1..], "beta", starts);
     let haunts = |entries: &mut Vec<Entry>| {
         let end = entries.remove(end);
-        let handling = Event::Life(beta, Lifecycle::Handling(None));
-        entries.insert(
-            next,
-            Entry {
-                event: handling,
-                ..end.clone()
-            },
-        );
+        entries.insert(next, of_beta(Lifecycle::Handling(None)));
         entries.insert(next + 1, end);
     };
-    assert!(check(&haunts).contains(&4));
+    assert!(found(&good, haunts).contains(&4));
     // 5: a restarted counter continues where it was.
     let recovers = |entries: &mut Vec<Entry>| {
         for entry in entries.iter_mut() {
@@ -140,15 +145,31 @@ fn mutants_of_supervisors_are_caught() {
             }
         }
     };
-    assert_eq!(check(&recovers), [5]);
-    // 6: the supervisor does not hear of the crash, and does nothing, until it ends or for
-    // good; it hears of it late.
-    let crash = place_of(&good, "beta", |what| {
-        matches!(
-            what,
-            Event::Life(_, Lifecycle::Handled(HandlerEnd::Panicked))
-        )
-    });
+    assert_eq!(found(&good, recovers), [5]);
+    // 7: post_stop of one that failed.
+    let stopping = of_beta(Lifecycle::Stopping);
+    assert_eq!(found(&good, |entries| entries.insert(end, stopping)), [7]);
+    // 13: a message after the stop, and after the end.
+    let alpha = incarnation(&good, "alpha");
+    for place in [Lifecycle::Stopping, Lifecycle::Ended] {
+        let place = place_of(&good, "alpha", life(alpha, place));
+        let handling = Entry {
+            event: Event::Life(alpha, Lifecycle::Handling(None)),
+            ..good[place].clone()
+        };
+        let late = found(&good, |entries| entries.insert(place + 1, handling));
+        assert_eq!(late, [13]);
+    }
+}
+
+/// 6: the supervisor does not hear of the crash, and does nothing, until it ends or for good;
+/// it hears of it late.
+#[test]
+fn mutants_of_supervisors_that_hear_nothing_are_caught() {
+    let good = one_crash();
+    let panicked = Lifecycle::Handled(HandlerEnd::Panicked);
+    let beta = incarnation(&good, "beta");
+    let crash = place_of(&good, "beta", life(beta, panicked));
     let unheard_of = |change: &dyn Fn(&mut Vec<Entry>)| {
         let mut entries = good.clone();
         change(&mut entries);
@@ -164,8 +185,7 @@ fn mutants_of_supervisors_are_caught() {
         });
     };
     assert_eq!(unheard_of(&deaf), [6]);
-    let for_good = |entries: &mut Vec<Entry>| entries.truncate(crash + 1);
-    assert_eq!(unheard_of(&for_good), [6]);
+    assert_eq!(unheard_of(&|entries| entries.truncate(crash + 1)), [6]);
     let late = |entries: &mut Vec<Entry>| {
         for entry in &mut entries[crash + 1..] {
             entry.at = entry.at + 2 * BUSY;
@@ -173,25 +193,6 @@ fn mutants_of_supervisors_are_caught() {
     };
     assert_eq!(unheard_of(&late), [6]);
     assert!(unheard_of(&|_| ()).is_empty());
-    // 7: post_stop of one that failed.
-    let stopping = Entry {
-        event: Event::Life(beta, Lifecycle::Stopping),
-        ..good[end].clone()
-    };
-    assert_eq!(check(&|entries| entries.insert(end, stopping.clone())), [7]);
-    // 13: a message after the stop, and after the end.
-    let alpha = incarnation(&good, "alpha");
-    let handling = Entry {
-        event: Event::Life(alpha, Lifecycle::Handling(None)),
-        ..good[place_of(&good, "alpha", life(alpha, Lifecycle::Stopping))].clone()
-    };
-    for place in [Lifecycle::Stopping, Lifecycle::Ended] {
-        let place = place_of(&good, "alpha", life(alpha, place)) + 1;
-        let late = check(&|entries| entries.insert(place, handling.clone()));
-        assert_eq!(late, [13]);
-    }
-    // 39: a crash that nobody has planned.
-    assert_eq!(numbers(&undisturbed(&good)), [39]);
 }
 
 #[test]

@@ -5,8 +5,7 @@ use super::*;
 #[test]
 fn a_body_that_is_too_large_or_too_slow_is_refused() {
     simulate(|| async {
-        let _stage = start(small()).await;
-        let mut client = connect().await;
+        let (_stage, mut client) = served().await;
         assert_eq!(client.ask(post("/pubsub", &"x".repeat(1001))).await.0, 413);
         assert_eq!(client.read().await, None, "and closed");
         // Without a length, in chunks.
@@ -60,11 +59,7 @@ fn too_many_requests_are_shed_and_too_many_of_one_tenant_sent_away() {
         };
         let tenants = ["acme", "acme", "acme", "beta", "beta", "gamma"];
         let asked = tenants.into_iter().enumerate();
-        let asked: Vec<_> = asked.map(|(id, tenant)| ask(tenant, id)).collect();
-        let mut answers = Vec::new();
-        for asked in asked {
-            answers.push(asked.await.unwrap());
-        }
+        let answers = all(asked.map(|(id, tenant)| ask(tenant, id))).await;
         assert_eq!(answers, [200, 200, 429, 200, 200, 503]);
         assert_eq!(stage.ingress.depth(), (0, 4));
         let text = stage.ingress.metrics().await;
@@ -118,10 +113,7 @@ fn work_that_takes_too_long_is_answered_and_not_begun_late() {
         let asked = ["1", "2", "3"].map(|id| {
             retake::spawn(async move { connect().await.ask(push("acme", id, 1.0)).await.0 })
         });
-        let mut answers = Vec::new();
-        for asked in asked {
-            answers.push(asked.await.unwrap());
-        }
+        let mut answers = all(asked).await;
         answers.sort_unstable();
         assert_eq!(answers, [200, 503, 503]);
         retake::sleep(60 * SECOND).await;

@@ -11,7 +11,7 @@ use retake_inspect::compare;
 use retake_sim::Strategy;
 use retake_sim::net::{self, TcpListener, TcpStream};
 use retake_system::ingress::{Envelope, Order, Secret, Served, Token};
-use retake_system::ledger::{DiskFault, Durability, FileDisk, SimulatedDisk};
+use retake_system::ledger::{DiskFault, Durability, SimulatedDisk};
 use retake_system::{Ingress, IngressConfig, invariants};
 use retake_traces::record::Record;
 use retake_traces::{MemorySink, Schedule};
@@ -62,6 +62,11 @@ fn small() -> IngressConfig {
 
 async fn start(config: IngressConfig) -> Stage {
     start_system(config, SystemConfig::default()).await
+}
+
+/// A small ingress, and a client that is connected with it.
+async fn served() -> (Stage, Client<TcpStream>) {
+    (start(small()).await, connect().await)
 }
 
 async fn start_system(config: IngressConfig, system: SystemConfig) -> Stage {

@@ -30,27 +30,23 @@ async fn ask_over(id: String) -> Option<(u16, Option<u64>)> {
 }
 
 async fn load_on(clients: usize) -> Got {
-    let clients: Vec<_> = (0..clients)
-        .map(|number| {
-            retake::spawn(net::on("client", async move {
-                let (mut answers, mut deadlines) = (Vec::new(), Vec::new());
-                for message in 0..10 {
-                    let id = format!("{number}-{message}");
-                    // A body may take as long as the work.
-                    let deadline = retake::unix_time() + 25 * SECOND;
-                    deadlines.push((id.clone(), deadline.as_nanos() as u64));
-                    let asked = retake::timeout(30 * SECOND, ask_over(id));
-                    if let Ok(Some(answer)) = asked.await {
-                        answers.push(answer);
-                    }
+    let clients = (0..clients).map(|number| {
+        retake::spawn(net::on("client", async move {
+            let (mut answers, mut deadlines) = (Vec::new(), Vec::new());
+            for message in 0..10 {
+                let id = format!("{number}-{message}");
+                // A body may take as long as the work.
+                let deadline = retake::unix_time() + 25 * SECOND;
+                deadlines.push((id.clone(), deadline.as_nanos() as u64));
+                if let Ok(Some(answer)) = retake::timeout(30 * SECOND, ask_over(id)).await {
+                    answers.push(answer);
                 }
-                (answers, deadlines)
-            }))
-        })
-        .collect();
+            }
+            (answers, deadlines)
+        }))
+    });
     let mut got = Got::default();
-    for client in clients {
-        let (answers, deadlines) = client.await.unwrap();
+    for (answers, deadlines) in all(clients).await {
         got.0.extend(answers);
         got.1.extend(deadlines);
     }
@@ -147,28 +143,23 @@ fn each_fault_of_network_and_disk_is_told_in_the_trace_and_replayed() {
         start: 20 * MS,
         end: SECOND,
     };
-    let at_once = |fault| Some((fault, 12));
-    let edges = [
-        ("meets a cut link", delayed().cut(cut), None),
-        ("is lost", delayed().loss(0.1), None),
-        ("comes twice", delayed().duplicates(0.3), None),
-        ("may be overtaken", delayed().overtakes(0.2), None),
-        ("becomes a reset", delayed().resets(0.2), None),
-        ("disk: PowerCut at", delayed(), at_once(DiskFault::PowerCut)),
-        ("disk: Error at", delayed(), at_once(DiskFault::Error)),
-        (
-            "disk: ShortWrite at",
-            delayed(),
-            at_once(DiskFault::ShortWrite),
-        ),
-        (
-            "disk: OutOfSpace at",
-            delayed(),
-            at_once(DiskFault::OutOfSpace),
-        ),
-        ("disk: LostSync at", delayed(), at_once(DiskFault::LostSync)),
+    let networks = [
+        ("meets a cut link", delayed().cut(cut)),
+        ("is lost", delayed().loss(0.1)),
+        ("comes twice", delayed().duplicates(0.3)),
+        ("may be overtaken", delayed().overtakes(0.2)),
+        ("becomes a reset", delayed().resets(0.2)),
     ];
-    for (told, network, fault) in edges {
+    let disks = [
+        ("disk: PowerCut at", DiskFault::PowerCut),
+        ("disk: Error at", DiskFault::Error),
+        ("disk: ShortWrite at", DiskFault::ShortWrite),
+        ("disk: OutOfSpace at", DiskFault::OutOfSpace),
+        ("disk: LostSync at", DiskFault::LostSync),
+    ];
+    let networks = networks.map(|(text, network)| (text, network, None));
+    let disks = disks.map(|(text, fault)| (text, delayed(), Some((fault, 12))));
+    for (text, network, fault) in networks.into_iter().chain(disks) {
         let run = |strategy: Strategy, story| {
             let (sink, network) = (MemorySink::new(), network.clone());
             let sim = Sim::new().seed(2).strategy(strategy).story(story);
@@ -195,15 +186,15 @@ fn each_fault_of_network_and_disk_is_told_in_the_trace_and_replayed() {
             (run.event_hash, sink.records())
         };
         let (hash, recorded) = run(Strategy::Random, true);
-        let is_told =
-            |record: &Record| matches!(record, Record::Event(it) if it.text.contains(told));
-        assert!(recorded.iter().any(is_told), "{told}");
+        let is_recorded =
+            |record: &Record| matches!(record, Record::Event(it) if it.text.contains(text));
+        assert!(recorded.iter().any(is_recorded), "{text}");
         let schedule = Schedule::read(recorded.iter().cloned().map(Ok)).unwrap();
         let (_, replayed) = run(Strategy::Replay(Arc::new(schedule)), true);
         if let Some(divergence) = compare(("recorded", "replayed"), &recorded, &replayed) {
-            panic!("{told}: {divergence}");
+            panic!("{text}: {divergence}");
         }
-        assert_eq!(run(Strategy::Random, false).0, hash, "{told}");
+        assert_eq!(run(Strategy::Random, false).0, hash, "{text}");
     }
 }
 
@@ -215,13 +206,10 @@ fn what_was_answered_survives_a_crash_of_the_machine() {
         let run = Sim::new().seed(seed).run(move || async move {
             let mut config = fs::FsConfig::default();
             config.block_size(64).sync_probability(0.1);
-            let machine = fs::FileSystem::new(config);
-            machine.create_dir("/data").unwrap();
+            let machine = file_system(config);
             let system = || SystemConfig {
                 durability: Durability::GroupCommit {
-                    disk: Arc::new(FileDisk::over(SimulatedFile(
-                        machine.open("/data/receipts.log").unwrap(),
-                    ))),
+                    disk: log_on(&machine),
                     delay: 2 * MS,
                     batch: 8,
                 },

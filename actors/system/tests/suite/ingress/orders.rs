@@ -56,8 +56,7 @@ fn an_order_is_checked_for_its_form_its_signature_its_action_and_its_entitlement
 #[test]
 fn orders_change_entitlements_and_start_actions() {
     simulate(|| async {
-        let stage = start(small()).await;
-        let mut client = connect().await;
+        let (stage, mut client) = served().await;
         for (action, timestamp, status, verdict) in [
             ("grant", 1, 200, "pending_review"),
             ("scale", 2, 403, ""),

@@ -5,8 +5,7 @@ use super::*;
 #[test]
 fn health_follows_governance_and_ledger_alone() {
     simulate(|| async {
-        let stage = start(small()).await;
-        let mut client = connect().await;
+        let (stage, mut client) = served().await;
         assert_eq!(client.ask(get("/health")).await.0, 200);
         let root = stage.system.root();
         for part in ["governance-supervisor", "ledger-supervisor"] {
@@ -46,8 +45,7 @@ fn health_waits_one_second_for_a_supervisor_that_does_not_answer() {
 #[test]
 fn nothing_is_taken_or_refused_without_a_ledger() {
     simulate(|| async {
-        let stage = start(small()).await;
-        let mut client = connect().await;
+        let (stage, mut client) = served().await;
         let root = stage.system.root();
         root.terminate_child("ledger-supervisor").await.unwrap();
         assert_eq!(client.ask(push("acme", "m", 1.0)).await.0, 503);
@@ -60,8 +58,7 @@ fn nothing_is_taken_or_refused_without_a_ledger() {
 #[test]
 fn requests_are_answered_in_order_when_they_come_at_once() {
     simulate(|| async {
-        let _stage = start(small()).await;
-        let mut client = connect().await;
+        let (_stage, mut client) = served().await;
         let burst: String = (0..20)
             .map(|number| push("acme", &number.to_string(), 1.0))
             .collect();
@@ -144,8 +141,7 @@ fn a_shutdown_finishes_what_was_accepted() {
 #[test]
 fn an_ingress_fails_on_purpose_in_every_way() {
     simulate(|| async {
-        let _stage = start(small()).await;
-        let mut client = connect().await;
+        let (_stage, mut client) = served().await;
         for (kind, status) in [
             (ServiceFailure::Unavailable, 503),
             (ServiceFailure::Timeout, 503),

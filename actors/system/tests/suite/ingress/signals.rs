@@ -5,8 +5,7 @@ use super::*;
 #[test]
 fn signals_are_taken_once_with_a_receipt() {
     simulate(|| async {
-        let stage = start(small()).await;
-        let mut client = connect().await;
+        let (stage, mut client) = served().await;
         let (status, answer) = client.ask(push("acme", "m-1", 70.0)).await;
         assert_eq!((status, &answer["verdict"]), (200, &Value::from("warning")));
         let store = stage.system.store();
@@ -67,8 +66,7 @@ fn a_duplicate_gives_the_first_receipt_at_once_whatever_came_of_the_first() {
 fn a_push_that_comes_twice_on_purpose_is_taken_once() {
     let twice: Fault = "point ingress: a push comes twice @step 1".parse().unwrap();
     let run = Sim::new().fault(twice).run(|| async {
-        let stage = start(small()).await;
-        let mut client = connect().await;
+        let (stage, mut client) = served().await;
         let (status, body) = client.ask(push("acme", "m-1", 50.0)).await;
         assert_eq!((status, &body["status"]), (200, &Value::from("duplicate")));
         assert_eq!(stage.system.store().of_signal("m-1").len(), 1);
@@ -84,8 +82,7 @@ fn messages_of_one_id_that_come_together_are_taken_once() {
         let asked = [(); 3]
             .map(|()| retake::spawn(async { connect().await.ask(push("acme", "m", 95.0)).await }));
         let mut receipts = Vec::new();
-        for asked in asked {
-            let (status, answer) = asked.await.unwrap();
+        for (status, answer) in all(asked).await {
             assert_eq!((status, &answer["verdict"]), (200, &Value::from("acting")));
             receipts.push(answer["receipt"].as_u64().unwrap());
         }
@@ -104,8 +101,7 @@ fn messages_of_one_id_that_come_together_are_taken_once() {
 #[test]
 fn a_message_that_was_refused_stays_so_when_its_tenant_is_entitled() {
     simulate(|| async {
-        let stage = start(small()).await;
-        let mut client = connect().await;
+        let (stage, mut client) = served().await;
         let (status, refused) = client.ask(push("new", "m-1", 1.0)).await;
         assert_eq!(status, 403);
         stage.system.entitle("new", true).await.unwrap();
@@ -118,8 +114,7 @@ fn a_message_that_was_refused_stays_so_when_its_tenant_is_entitled() {
 #[test]
 fn what_is_malformed_or_not_entitled_is_refused_with_a_receipt() {
     simulate(|| async {
-        let stage = start(small()).await;
-        let mut client = connect().await;
+        let (stage, mut client) = served().await;
         for (request, status, word) in [
             (post("/pubsub", "nonsense"), 400, "invalid_envelope"),
             (post("/pubsub", "{}"), 400, "invalid_envelope"),

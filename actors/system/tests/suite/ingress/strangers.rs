@@ -29,8 +29,7 @@ fn no_name_makes_what_one_tenant_sends_a_duplicate_of_anothers() {
 #[test]
 fn a_push_that_nobody_signed_never_makes_a_signed_order_a_duplicate() {
     simulate(|| async {
-        let stage = start(small()).await;
-        let mut client = connect().await;
+        let (stage, mut client) = served().await;
         let at = START_MS + 5;
         for id in [
             format!("order-e-scale-{at}"),

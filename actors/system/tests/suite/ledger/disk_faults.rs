@@ -36,22 +36,27 @@ where
     runs.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
 }
 
+/// A load, and a second life after the faults; gives how much was acknowledged.
+async fn live_twice(open: impl Fn() -> Durability, heal: impl Fn()) -> usize {
+    let mut acknowledged = Vec::new();
+    if let Ok((ledger, store)) = start(open()).await {
+        acknowledged = load(&ledger).await;
+        check(&store, &acknowledged);
+    }
+    stop().await;
+    retake::healed().await;
+    heal();
+    let (_, store) = start(open()).await.unwrap();
+    check(&store, &acknowledged);
+    acknowledged.len()
+}
+
 #[test]
 fn on_a_disk_in_memory_nothing_acknowledged_is_lost() {
     let scenario = || async {
         let time = ServiceTime::Fixed(Duration::from_micros(300));
         let disk = SimulatedDisk::new().sync_time(time);
-        let mut acknowledged = Vec::new();
-        if let Ok((ledger, store)) = start(group(&disk, 2)).await {
-            acknowledged = load(&ledger).await;
-            check(&store, &acknowledged);
-        }
-        stop().await;
-        retake::healed().await;
-        disk.power_on();
-        let (_, store) = start(group(&disk, 2)).await.unwrap();
-        check(&store, &acknowledged);
-        acknowledged.len()
+        live_twice(|| group(&disk, 2), || disk.power_on()).await
     };
     for text in FAULTS {
         let (_, cut) = affected(text, scenario);
@@ -62,22 +67,8 @@ fn on_a_disk_in_memory_nothing_acknowledged_is_lost() {
 #[test]
 fn over_a_simulated_file_system_nothing_acknowledged_is_lost() {
     let scenario = || async {
-        let system = fs::FileSystem::new(fs::FsConfig::default());
-        system.create_dir("/data").unwrap();
-        let open = || {
-            let file = SimulatedFile(system.open("/data/receipts.log").unwrap());
-            group_on(Arc::new(FileDisk::over(file)), 2)
-        };
-        let mut acknowledged = Vec::new();
-        if let Ok((ledger, store)) = start(open()).await {
-            acknowledged = load(&ledger).await;
-            check(&store, &acknowledged);
-        }
-        stop().await;
-        retake::healed().await;
-        let (_, store) = start(open()).await.unwrap();
-        check(&store, &acknowledged);
-        acknowledged.len()
+        let system = file_system(fs::FsConfig::default());
+        live_twice(|| group_on(log_on(&system), 2), || ()).await
     };
     for text in FAULTS {
         let (injected, cut) = affected(text, scenario);
@@ -95,10 +86,7 @@ fn a_wrong_bit_that_is_read_at_the_start_is_found_and_not_served() {
             .faults(fault)
             .isolation(Isolation::Inline);
         let run = sim.run(|| async {
-            let disk = SimulatedDisk::new();
-            let (ledger, _) = start(fsync(&disk)).await.unwrap();
-            let acknowledged = load(&ledger).await;
-            stop().await;
+            let (disk, acknowledged) = loaded().await;
             retake::sleep(SECOND).await;
             let started = start(fsync(&disk)).await;
             started.map(|(_, store)| check(&store, &acknowledged))

@@ -112,46 +112,44 @@ fn an_error_of_the_disk_at_any_operation_loses_nothing_that_was_acknowledged() {
     }
 }
 
+/// Start on a disk with this content; gives the receipts that are served, if any are.
+async fn served(disk: &SimulatedDisk, log: &[u8], mark: u64) -> Result<Store, String> {
+    disk.corrupt(|bytes| bytes.clone_from(&log.to_vec()));
+    disk.set_mark(mark);
+    let store = start(fsync(disk)).await.map(|(_, store)| store);
+    kill().await;
+    store
+}
+
 /// What a disk does silently is found when the log is read: nothing wrong is served.
 #[test]
 fn writes_that_are_misdirected_or_repeated_are_detected() {
     simulate(|| async {
-        let disk = SimulatedDisk::new();
-        let (ledger, _) = start(fsync(&disk)).await.unwrap();
-        let acknowledged = load(&ledger).await;
-        stop().await;
+        let (disk, acknowledged) = loaded().await;
         let good = disk.bytes();
         // The last one is the end mark.
         let mut starts = frames(&good);
         let good = good[..starts.pop().unwrap()].to_vec();
-        disk.set_mark(0);
         let last = good[starts[starts.len() - 1]..].to_vec();
         for (number, at) in starts.iter().copied().enumerate() {
             // The last batch went to where another one was.
             if number < starts.len() - 1 {
-                disk.corrupt(|bytes| {
-                    bytes.clone_from(&good);
-                    let end = (at + last.len()).min(bytes.len());
-                    bytes[at..end].copy_from_slice(&last[..end - at]);
-                });
-                let error = start(fsync(&disk)).await.unwrap_err();
+                let mut log = good.clone();
+                let end = (at + last.len()).min(log.len());
+                log[at..end].copy_from_slice(&last[..end - at]);
+                let error = served(&disk, &log, 0).await.unwrap_err();
                 assert!(error.contains("is damaged at byte"), "{error}");
-                stop().await;
             }
             // One batch was written twice.
             let end = starts.get(number + 1).copied().unwrap_or(good.len());
-            disk.corrupt(|bytes| {
-                bytes.clone_from(&good);
-                bytes.splice(end..end, good[at..end].to_vec());
-            });
-            let error = start(fsync(&disk)).await.unwrap_err();
+            let mut log = good.clone();
+            log.splice(end..end, good[at..end].to_vec());
+            let error = served(&disk, &log, 0).await.unwrap_err();
             assert!(error.contains("does not continue its chain"), "{error}");
-            stop().await;
         }
         // An old state of the whole disk looks like a shorter life: what is there is whole.
-        disk.corrupt(|bytes| bytes.clone_from(&good[..starts[3]].to_vec()));
-        disk.set_mark(starts[3] as u64);
-        let (_, store) = start(fsync(&disk)).await.unwrap();
+        let old = &good[..starts[3]];
+        let store = served(&disk, old, old.len() as u64).await.unwrap();
         check(&store, &acknowledged[..store.len()]);
         assert!(store.len() < acknowledged.len());
     });
@@ -170,12 +168,8 @@ fn over_a_simulated_file_system_crashes_and_errors_lose_nothing_acknowledged() {
             if seed % 3 == 2 {
                 config.capacity(3000);
             }
-            let system = fs::FileSystem::new(config);
-            system.create_dir("/data").unwrap();
-            let open = || {
-                let file = SimulatedFile(system.open("/data/receipts.log").unwrap());
-                group_on(Arc::new(FileDisk::over(file)), 3)
-            };
+            let system = file_system(config);
+            let open = || group_on(log_on(&system), 3);
             let (mut acknowledged, mut crashed_early) = (Vec::new(), 0);
             for life in 0_u64..4 {
                 let crash = {
@@ -209,8 +203,7 @@ fn over_a_simulated_file_system_crashes_and_errors_lose_nothing_acknowledged() {
 fn a_disk_that_lies_about_syncing_is_found_out() {
     let lost = (0..50).any(|seed| {
         let run = Sim::new().seed(seed).run(|| async {
-            let disk = SimulatedDisk::new();
-            let (ledger, _) = start(fsync(&disk)).await.unwrap();
+            let (disk, ledger, _) = start_fsync().await;
             let mut acknowledged = Vec::new();
             for number in 0..3 {
                 acknowledged.push(ledger.append(draft("a", number)).await.unwrap());
@@ -228,20 +221,10 @@ fn a_disk_that_lies_about_syncing_is_found_out() {
     assert!(lost);
 }
 
-/// Start on a disk with this content; gives the receipts that are served, if any are.
-async fn served(disk: &SimulatedDisk, log: &[u8], mark: u64) -> Result<Store, String> {
-    disk.corrupt(|bytes| bytes.clone_from(&log.to_vec()));
-    disk.set_mark(mark);
-    let store = start(fsync(disk)).await.map(|(_, store)| store);
-    kill().await;
-    store
-}
-
 #[test]
 fn decay_of_what_was_acknowledged_is_detected_and_located_never_served() {
     simulate(|| async {
-        let disk = SimulatedDisk::new();
-        let (ledger, _) = start(fsync(&disk)).await.unwrap();
+        let (disk, ledger, _) = start_fsync().await;
         let acknowledged = load(&ledger).await;
         let mut states = Vec::new();
         kill().await;
@@ -279,10 +262,7 @@ fn decay_of_what_was_acknowledged_is_detected_and_located_never_served() {
 #[test]
 fn without_its_mark_a_log_that_was_stopped_in_order_loses_nothing_to_decay() {
     simulate(|| async {
-        let disk = SimulatedDisk::new();
-        let (ledger, _) = start(fsync(&disk)).await.unwrap();
-        let acknowledged = load(&ledger).await;
-        stop().await;
+        let (disk, acknowledged) = loaded().await;
         let good = disk.bytes();
         let end_mark = *frames(&good).last().unwrap();
         for at in 8..good.len() {
@@ -308,8 +288,7 @@ fn without_its_mark_a_log_that_was_stopped_in_order_loses_nothing_to_decay() {
 #[test]
 fn text_of_a_client_in_a_torn_batch_is_not_taken_for_a_batch() {
     simulate(|| async {
-        let disk = SimulatedDisk::new();
-        let (ledger, _) = start(fsync(&disk)).await.unwrap();
+        let (disk, ledger, _) = start_fsync().await;
         let first = ledger.append(draft("a", 1)).await.unwrap();
         kill().await;
         let good = disk.bytes();

@@ -48,6 +48,21 @@ async fn stop() {
     }
 }
 
+/// A ledger on a disk that it syncs after each write.
+async fn start_fsync() -> (SimulatedDisk, LedgerRef, Store) {
+    let disk = SimulatedDisk::new();
+    let (ledger, store) = start(fsync(&disk)).await.unwrap();
+    (disk, ledger, store)
+}
+
+/// The disk of such a ledger that was stopped after a load, and what it acknowledged.
+async fn loaded() -> (SimulatedDisk, Vec<Receipt>) {
+    let (disk, ledger, _) = start_fsync().await;
+    let acknowledged = load(&ledger).await;
+    stop().await;
+    (disk, acknowledged)
+}
+
 fn fsync(disk: &SimulatedDisk) -> Durability {
     Durability::Fsync(Arc::new(disk.clone()))
 }
@@ -87,9 +102,7 @@ async fn load(ledger: &LedgerRef) -> Vec<Receipt> {
             }
         })
     });
-    for client in clients {
-        client.await.unwrap();
-    }
+    all(clients).await;
     let mut receipts = acknowledged.lock().unwrap().clone();
     receipts.sort_by_key(|receipt| receipt.id);
     receipts

@@ -41,8 +41,7 @@ fn a_full_disk_refuses_and_is_served_again_when_there_is_room() {
 #[test]
 fn a_flood_of_refusals_shares_receipts_and_is_counted() {
     simulate(|| async {
-        let disk = SimulatedDisk::new();
-        let (ledger, store) = start(fsync(&disk)).await.unwrap();
+        let (disk, ledger, store) = start_fsync().await;
         for number in 0..20_000 {
             let tenant = ["acme", ""][number % 2];
             let receipt = ledger.refuse(draft(tenant, number as u64)).await.unwrap();
@@ -88,8 +87,7 @@ fn a_flood_of_refusals_shares_receipts_and_is_counted() {
 #[test]
 fn a_receipt_that_could_not_be_read_again_is_not_written() {
     simulate(|| async {
-        let disk = SimulatedDisk::new();
-        let (ledger, store) = start(fsync(&disk)).await.unwrap();
+        let (disk, ledger, store) = start_fsync().await;
         let large = |bytes: usize| Draft {
             payload: "x".repeat(bytes),
             ..draft("a", 1)
@@ -169,8 +167,7 @@ fn a_ledger_that_stops_writes_what_waits() {
 #[test]
 fn after_an_error_of_the_disk_nothing_more_is_acknowledged() {
     simulate(|| async {
-        let disk = SimulatedDisk::new();
-        let (ledger, store) = start(fsync(&disk)).await.unwrap();
+        let (disk, ledger, store) = start_fsync().await;
         ledger.append(draft("a", 1)).await.unwrap();
         disk.cut_power_at(disk.operations() + 2);
         let answer = ledger.append(draft("a", 2)).await;
