@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use retake_sim::plan::FaultPlan;
 use retake_sim::{Fault, Target};
 use retake_traces::fault::swarm::SwarmKind;
-use retake_traces::fault::{DiskFailureKind, Effect, Moment, PacketChange};
+use retake_traces::fault::{DiskFailureKind, Effect, Moment};
 use retake_traces::one_of;
 
 use crate::answer::Answer;
@@ -20,7 +20,14 @@ const USUAL: &[&str] = &[
     "delay", "swizzle", "slow", "pause", "timers", "clock", "load", "buggify",
 ];
 /// Kinds that it draws if a plan asks for them.
-const ON_REQUEST: &[&str] = &["kill", "kill_awaiting", "panic", "service", "disk"];
+const ON_REQUEST: &[&str] = &[
+    "kill",
+    "kill_awaiting",
+    "panic",
+    "service",
+    "disk",
+    "network",
+];
 
 /// One fault of a command line.
 ///
@@ -79,10 +86,6 @@ fn why_not(fault: &Fault) -> Option<&'static str> {
                                label of a task, `PREFIX*` for several, or `*`";
     const NAMES: &str = "names and starts of actors are not Retake's there: for this fault there is \
                          `#[retake_sim::test]`";
-    const NETWORK: &str = "real sockets carry packets in their own order and time: there are \
-                           `reset * - *`, and `lose packets 5%` and `duplicate packets 5%` for \
-                           datagrams; for others there is `retake_sim::net`, in a \
-                           `#[retake_sim::test]`";
     const HOSTS: &str = "a whole program has no hosts: write `* - *`, or leave the link out";
     const CRASH: &str = "files are real ones, which lose nothing: there are `fail disk`, \
                          `fill disk`, `shorten disk` and `corrupt disk`; for a crash there is \
@@ -91,13 +94,10 @@ fn why_not(fault: &Fault) -> Option<&'static str> {
         return Some(SUPERVISORS);
     }
     match fault.action.effect() {
-        Effect::ChangePackets { link, change, .. } => match change {
-            PacketChange::Reset | PacketChange::Lost | PacketChange::Twice => {
-                let has_host = link.is_some_and(|link| link.hosts().next().is_some());
-                has_host.then_some(HOSTS)
-            }
-            _ => Some(NETWORK),
-        },
+        Effect::ChangePackets { link, .. } => {
+            let has_host = link.is_some_and(|link| link.hosts().next().is_some());
+            has_host.then_some(HOSTS)
+        }
         Effect::BreakDisk { failure, .. } => (failure == DiskFailureKind::Crash).then_some(CRASH),
         Effect::StartLate { .. } | Effect::TakeName { .. } => Some(NAMES),
         _ => None,
@@ -169,6 +169,9 @@ mod tests {
             "stop ledger @1s",
             "panic ledger in post_stop @1s",
             "lose packets 5% @1s",
+            "cut * - * @1s until 2s",
+            "delay packets by 5ms @1s",
+            "reorder packets 5% @1s",
         ] {
             assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
         }
@@ -180,8 +183,7 @@ mod tests {
                 "names and starts of actors",
             ),
             ("squat pay @1s until 2s", "`#[retake_sim::test]`"),
-            ("cut * - * @1s", "`retake_sim::net`"),
-            ("delay packets by 5ms @1s", "in their own order and time"),
+            ("cut client - server @1s", "has no hosts"),
             ("reset client - * @1s", "has no hosts"),
             ("crash disk @1s", "`retake_sim::fs`"),
             ("kil pay @1s", "did you mean `kill`?"),
@@ -210,17 +212,20 @@ mod tests {
         assert_eq!(verbs.join(" "), expected);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("disk.toml");
-        std::fs::write(&file, "[swarm]\nkinds = [\"disk\", \"kill\"]\n").unwrap();
-        let disk = plan(&file.display().to_string(), &[]).unwrap();
-        let drawn = (0..300).flat_map(|seed| disk.draw(seed, plain));
+        std::fs::write(
+            &file,
+            "[swarm]\nkinds = [\"disk\", \"kill\", \"network\"]\n",
+        )
+        .unwrap();
+        let asked = plan(&file.display().to_string(), &[]).unwrap();
+        let drawn = (0..300).flat_map(|seed| asked.draw(seed, plain));
         let verbs: BTreeSet<&str> = drawn
             .inspect(|fault| assert_eq!(check(fault), Ok(()), "{fault}"))
             .map(|fault| fault.action.verb())
             .collect();
-        assert!(
-            verbs.contains("fill disk") && verbs.contains("kill"),
-            "{verbs:?}"
-        );
+        for verb in ["fill disk", "kill", "cut", "delay packets", "reset"] {
+            assert!(verbs.contains(verb), "{verbs:?}");
+        }
         let file = folder.path().join("plan.toml");
         let name = file.display().to_string();
         for (text, expected) in [

@@ -1,19 +1,18 @@
 //! Operations on files and sockets that go wrong on purpose.
 //!
 //! Files are those below the folder in which the process was started and below `TMPDIR`: what the
-//! program has there is its own. Of sockets, connections can be reset, and datagrams be lost or
-//! come twice. What else would become of packets is the system's.
+//! program has there is its own. What becomes of packets is in `fault_packets`.
 
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 
 use super::core::disk::{DiskFailure, DiskFailureKind, DiskOperation};
 use super::core::fault::Effect;
-use super::core::packet::PacketChange;
 use super::core::random::Random;
-use super::flags;
+use super::fault_packets::{self, Fate};
 use super::kernel::{Kernel, me, outside, with};
-use super::sys::{self, number};
+use super::packets::Packet;
+use super::sys;
 
 /// What happens instead of an operation.
 pub(super) enum Wrong {
@@ -23,10 +22,17 @@ pub(super) enum Wrong {
     Part(usize),
     /// What was read has a wrong bit.
     Bit(DiskFailure),
-    /// A datagram is not sent, as if it had been.
-    Lost,
-    /// It is sent twice.
-    Twice,
+    /// What is sent comes so often, at this time if not at once.
+    Packet { copies: usize, due_ns: Option<u64> },
+}
+
+impl Wrong {
+    fn of_packet(fate: Fate) -> Self {
+        match fate {
+            Fate::Reset => Self::Error(sys::ECONNRESET),
+            Fate::Comes { copies, due_ns } => Self::Packet { copies, due_ns },
+        }
+    }
 }
 
 /// What is behind a descriptor.
@@ -51,7 +57,7 @@ impl Kind {
                 let link = std::fs::read_link(format!("/proc/self/fd/{file}"));
                 link.map_or(Self::Other, Self::File)
             }
-            SOCKET => match sys::socket_type(file) {
+            SOCKET if sys::is_of_network(file) => match sys::socket_type(file) {
                 sys::STREAM => Self::Stream,
                 sys::DATAGRAM => Self::Datagrams,
                 _ => Self::Other,
@@ -67,18 +73,13 @@ pub(super) fn wrong(file: c_int, operation: DiskOperation, length: usize) -> Opt
     me()?;
     match outside(|| Kind::of(file)) {
         Kind::File(path) => with(|kernel| kernel.wrong_on_disk(&path, operation, length)),
-        Kind::Stream => {
-            with(|kernel| kernel.wrong_packet(|change| *change == PacketChange::Reset))?;
-            sys::reset(file);
-            Some(Wrong::Error(sys::ECONNRESET))
+        Kind::Stream if operation == DiskOperation::Read => {
+            let is_reset = with(|kernel| kernel.resets(file));
+            is_reset.then_some(Wrong::Error(sys::ECONNRESET))
         }
+        Kind::Stream => with(|kernel| kernel.wrong_packet(file, true)).map(Wrong::of_packet),
         Kind::Datagrams if operation == DiskOperation::Write => {
-            let is_of_datagrams =
-                |it: &PacketChange| matches!(it, PacketChange::Lost | PacketChange::Twice);
-            match with(|kernel| kernel.wrong_packet(is_of_datagrams))? {
-                PacketChange::Lost => Some(Wrong::Lost),
-                _ => Some(Wrong::Twice),
-            }
+            with(|kernel| kernel.wrong_packet(file, false)).map(Wrong::of_packet)
         }
         Kind::Datagrams | Kind::Other => None,
     }
@@ -95,7 +96,7 @@ pub(super) unsafe fn read(
     call: impl FnOnce(usize) -> isize,
 ) -> isize {
     match wrong(file, DiskOperation::Read, size) {
-        None | Some(Wrong::Lost | Wrong::Twice) => call(size),
+        None | Some(Wrong::Packet { .. }) => call(size),
         Some(Wrong::Error(error)) => -(error as isize),
         Some(Wrong::Part(part)) => call(part),
         Some(Wrong::Bit(failure)) => {
@@ -110,16 +111,27 @@ pub(super) unsafe fn read(
     }
 }
 
-/// Write, or send, with what faults say of it, by a call for so many bytes at most.
-pub(super) fn write(file: c_int, size: usize, mut call: impl FnMut(usize) -> isize) -> isize {
+/// Write, or send, with what faults say of it, by a call for so many bytes at most. `packet` is what is
+/// sent, if it is.
+pub(super) fn write(
+    file: c_int,
+    size: usize,
+    packet: impl Fn() -> Packet,
+    mut call: impl FnMut(usize) -> isize,
+) -> isize {
     match wrong(file, DiskOperation::Write, size) {
         None | Some(Wrong::Bit(_)) => call(size),
         Some(Wrong::Error(error)) => -(error as isize),
         Some(Wrong::Part(part)) => call(part),
-        Some(Wrong::Lost) => size as isize,
-        Some(Wrong::Twice) => {
-            call(size);
-            call(size)
+        Some(Wrong::Packet { copies, due_ns }) => {
+            let mut result = size as isize;
+            for _ in 0..copies {
+                let hold = |due_ns| fault_packets::hold(file, due_ns, packet());
+                if !due_ns.is_some_and(hold) {
+                    result = call(size);
+                }
+            }
+            result
         }
     }
 }
@@ -164,26 +176,5 @@ impl Kernel {
             DiskFailureKind::Corrupt => Some(Wrong::Bit(drawn)),
             DiskFailureKind::Error | DiskFailureKind::Crash => Some(Wrong::Error(sys::EIO)),
         }
-    }
-
-    fn wrong_packet(&mut self, can: impl Fn(&PacketChange) -> bool) -> Option<PacketChange> {
-        let number = self.next_request("packets");
-        let (place, change) = self.find_fault(|place, effect| match effect {
-            Effect::ChangePackets {
-                change,
-                share,
-                until_ns,
-                ..
-            } if can(change) => {
-                let is_over = change.is_once() && self.faults.planned[place].lasts;
-                let is_affected = !is_over
-                    && self.is_in_force(place, *until_ns)
-                    && self.drawn(*share, change.word(), number).is_some();
-                is_affected.then_some((place, *change))
-            }
-            _ => None,
-        })?;
-        self.note_first(place, "");
-        Some(change)
     }
 }

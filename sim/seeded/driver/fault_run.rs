@@ -47,6 +47,7 @@ impl Kernel {
         faults.delays.clear();
         faults.slows.clear();
         faults.releases.clear();
+        faults.ways.release();
         faults.paused_until_ns = 0;
         (faults.late, faults.coalesce) = ((0, 0), (0, 0));
         (faults.clock, faults.load, faults.buggify) = (None, None, None);
@@ -54,6 +55,7 @@ impl Kernel {
         for slot in mem::take(&mut faults.held) {
             self.let_run(slot);
         }
+        self.deliver_packets();
         self.faults.find_armed();
     }
 

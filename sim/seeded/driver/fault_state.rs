@@ -11,6 +11,7 @@ use super::core::label;
 use super::core::planned::PlannedFault;
 use super::core::time::nanos;
 use super::flags;
+use super::packets::Ways;
 use super::state::purpose;
 
 /// What a panic says that a fault has let happen, as in other simulations of Retake.
@@ -113,6 +114,8 @@ pub(super) struct Faults {
     pub(super) liveness: Option<(u64, u64)>,
     /// Where the files are that faults are about.
     pub(super) folders: Folders,
+    /// Packets that are held up.
+    pub(super) ways: Ways,
     /// Draws of what is not asked for by name.
     pub(super) jitter: ChaCha8,
 }
@@ -154,6 +157,7 @@ impl Faults {
             requests: BTreeMap::new(),
             liveness: None,
             folders,
+            ways: Ways::default(),
             jitter: ChaCha8::new(seed, purpose::FAULT),
         };
         faults.plan_next();
@@ -184,6 +188,9 @@ impl Faults {
         }
         if let Some((at, _, _)) = self.releases.first() {
             ns = ns.min(*at);
+        }
+        if let Some(at) = self.ways.next_ns() {
+            ns = ns.min(at);
         }
         if self.paused_until_ns > 0 {
             ns = ns.min(self.paused_until_ns);

@@ -32,6 +32,7 @@ impl Kernel {
             self.faults.releases.pop_first();
             self.release(slot, serial);
         }
+        self.deliver_packets();
         for place in 0..self.faults.planned.len() {
             let planned = &self.faults.planned[place];
             let has_come = matches!(planned.fault.when, When::At(time) if nanos(time) <= now_ns);

@@ -8,6 +8,8 @@ use super::flags;
 use super::kernel::{me, with};
 use super::state::Wait;
 use super::input::{read, wait_for_input, wait_for_message};
+use super::packets::Packet;
+use super::ports::Address;
 use super::sockets;
 use super::sys::{self, answer, number};
 use super::threads;
@@ -94,22 +96,13 @@ unsafe extern "C" fn retake_seeded_read(file: c_int, memory: *mut c_void, size: 
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_write(file: c_int, memory: *const c_void, size: usize) -> isize {
     flags::writes_once_more();
-    write(file, size, |size| {
+    // SAFETY: as the caller promises.
+    let packet = || unsafe { Packet::of_parts(&[[memory as usize, size]]) };
+    sockets::write(file, size, packet, |size| {
         let arguments = [file as usize, memory as usize, size, 0, 0, 0];
         // SAFETY: as the caller promises.
         unsafe { sys::call(number::WRITE, arguments) }
     })
-}
-
-/// Write or send, with what faults say of it.
-fn write(file: c_int, size: usize, call: impl FnMut(usize) -> isize) -> isize {
-    let mut call = call;
-    let result = match flags::has_file_faults() {
-        true => fault_files::write(file, size, call),
-        false => call(size),
-    };
-    sockets::settle(file);
-    answer(result) as isize
 }
 
 #[no_mangle]
@@ -141,7 +134,14 @@ unsafe extern "C" fn retake_seeded_sendto(
     if of_system.is_some() {
         sockets::is_local(file);
     }
-    write(file, size, |size| {
+    let packet = || {
+        // SAFETY: as the caller promises.
+        let bytes = unsafe { Packet::of_parts(&[[memory as usize, size]]) };
+        // SAFETY: as the caller promises.
+        let address = unsafe { Address::copy(address as *const c_void, length) };
+        Packet { address, ..bytes }
+    };
+    sockets::write(file, size, packet, |size| {
         let arguments = [file as usize, memory as usize, size, flags as usize, address, length];
         // SAFETY: as the caller promises.
         unsafe { sys::call(number::SENDTO, arguments) }
@@ -163,7 +163,9 @@ unsafe extern "C" fn retake_seeded_writev(
         true => parts_of().iter().map(|[_, length]| length).sum(),
         false => 0,
     };
-    write(file, size, |part| {
+    // SAFETY: as the caller promises.
+    let packet = || unsafe { Packet::of_parts(parts_of()) };
+    sockets::write(file, size, packet, |part| {
         let first = || parts_of().iter().find(|[_, length]| *length > 0);
         match first().filter(|_| part < size) {
             // A part of them is a part of the first one.
@@ -207,7 +209,9 @@ unsafe extern "C" fn retake_seeded_pwrite64(
     size: usize,
     offset: i64,
 ) -> isize {
-    write(file, size, |size| {
+    // SAFETY: as the caller promises.
+    let packet = || unsafe { Packet::of_parts(&[[memory as usize, size]]) };
+    sockets::write(file, size, packet, |size| {
         let arguments = [file as usize, memory as usize, size, offset as usize, 0, 0];
         // SAFETY: as the caller promises.
         unsafe { sys::call(number::PWRITE64, arguments) }

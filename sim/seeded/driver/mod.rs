@@ -5,7 +5,8 @@
 //! alike. Without it, nothing here does anything, and this tokio is as it was.
 //!
 //! - `symbols`, `files`, `sockets`: the functions of the C library by which threads, waits, clocks,
-//!   entropy and descriptors are reached; `input` what reads wait for, `ports` the ports of sockets.
+//!   entropy and descriptors are reached; `input` what reads wait for, `ports` the ports of sockets,
+//!   `packets` what they have sent and faults hold up.
 //! - `threads` who has the turn, `tasks` what tokio's scheduler calls, `kernel` the choice, `strategy`
 //!   what makes it, `state` what it is made from.
 //! - `process` the start, `ends` how a run is ended, `look` what waits then.
@@ -51,6 +52,7 @@ where_simulated! {
     mod fault_files;
     mod fault_gates;
     mod fault_labels;
+    mod fault_packets;
     mod fault_run;
     mod fault_state;
     mod fault_tasks;
@@ -63,6 +65,7 @@ where_simulated! {
     mod local_sets;
     mod look;
     mod messages;
+    mod packets;
     mod ports;
     mod process;
     mod program;

@@ -169,9 +169,6 @@ struct Echo(Option<c_int>);
 impl Echo {
     /// Where there can be none, it hears nothing.
     fn new() -> Self {
-        /// Descriptors of the program stay as they are.
-        const LOWEST: usize = 512;
-        const DUPLICATE: usize = 1_030;
         const DATAGRAMS: usize = sys::DATAGRAM as usize | CLOSE_ON_EXEC;
         let mut address = [0_u8; 16];
         address[..8].copy_from_slice(&[2, 0, 0, 0, 127, 0, 0, 1]);
@@ -184,11 +181,9 @@ impl Echo {
             if file < 0 {
                 return Self(None);
             }
-            let file = file as usize;
-            let high = sys::call(number::FCNTL, [file, DUPLICATE, LOWEST, 0, 0, 0]);
-            let mut it = file;
-            if high >= 0 {
-                sys::call(number::CLOSE, [file, 0, 0, 0, 0, 0]);
+            let mut it = file as usize;
+            if let Some(high) = sys::duplicate(file as c_int) {
+                sys::close(file as c_int);
                 it = high as usize;
             }
             let is_made = sys::call(number::BIND, [it, place, 16, 0, 0, 0]) == 0
@@ -217,18 +212,28 @@ impl Echo {
     }
 }
 
-/// An address of a socket on this machine, or on any.
+/// An address of a socket.
+#[derive(Clone, Copy)]
 pub(super) struct Address {
     bytes: [u8; 28],
     length: usize,
 }
 
 impl Address {
-    /// What is at this place; none of what is of another kind or machine.
+    /// What is at this place, if it is an address on this machine, or on any.
     ///
     /// # Safety
     /// The place is null, or has this length.
     pub(super) unsafe fn read(place: *const c_void, length: usize) -> Option<Self> {
+        // SAFETY: as the caller promises.
+        unsafe { Self::copy(place, length) }.filter(Self::is_local)
+    }
+
+    /// What is at this place; none of what is shorter than an address of the internet.
+    ///
+    /// # Safety
+    /// The place is null, or has this length.
+    pub(super) unsafe fn copy(place: *const c_void, length: usize) -> Option<Self> {
         let length = length.min(28);
         if place.is_null() || length < 16 {
             return None;
@@ -236,8 +241,7 @@ impl Address {
         let mut bytes = [0; 28];
         // SAFETY: as the caller promises.
         unsafe { std::ptr::copy_nonoverlapping(place.cast(), bytes.as_mut_ptr(), length) };
-        let it = Self { bytes, length };
-        it.is_local().then_some(it)
+        Some(Self { bytes, length })
     }
 
     fn is_local(&self) -> bool {

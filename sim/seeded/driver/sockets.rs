@@ -3,10 +3,14 @@
 
 use std::ffi::{c_int, c_uint, c_void};
 
+use super::fault_files;
+use super::fault_packets;
+use super::flags;
 use super::input::{read, wait_for_message};
 use super::kernel::{me, with};
+use super::packets::Packet;
 use super::ports::{Address, Bound};
-use super::sys::{self, answer, number};
+use super::sys::{self, Message, answer, number};
 use super::weak::weak;
 
 weak! {
@@ -56,6 +60,21 @@ pub(super) fn settle(file: c_int) {
     if me().is_some() {
         with(|kernel| kernel.ports.settle(file));
     }
+}
+
+/// Write or send, with what faults say of it. `packet` is what is sent, if it is.
+pub(super) fn write(
+    file: c_int,
+    size: usize,
+    packet: impl Fn() -> Packet,
+    mut call: impl FnMut(usize) -> isize,
+) -> isize {
+    let result = match flags::has_file_faults() {
+        true => fault_files::write(file, size, packet, call),
+        false => call(size),
+    };
+    settle(file);
+    answer(result) as isize
 }
 
 /// A socket that listens has accepted this one.
@@ -151,6 +170,9 @@ unsafe extern "C" fn retake_seeded_connect(
     address: *const c_void,
     length: c_uint,
 ) -> c_int {
+    if flags::has_file_faults() && fault_packets::is_cut(file) {
+        return sys::fail(sys::EHOSTUNREACH);
+    }
     // SAFETY: as the caller promises.
     let of_system = unsafe { to_system(address, length as usize) };
     let [place, size] = match &of_system {
@@ -202,19 +224,6 @@ unsafe extern "C" fn retake_seeded_getpeername(
     unsafe { end_of(number::GETPEERNAME, file, address, length) }
 }
 
-/// A message with its address, as the C library has it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Message {
-    name: *mut c_void,
-    name_length: u32,
-    parts: *mut c_void,
-    parts_count: usize,
-    control: *mut c_void,
-    control_length: usize,
-    flags: c_int,
-}
-
 /// One of several.
 #[repr(C)]
 struct Of {
@@ -231,9 +240,14 @@ unsafe extern "C" fn retake_seeded_sendmsg(
     let send = |message: *const Message| {
         let arguments = [file as usize, message as usize, flags as usize, 0, 0, 0];
         // SAFETY: as the caller promises.
-        let result = unsafe { sys::call(number::SENDMSG, arguments) };
-        settle(file);
-        answer(result) as isize
+        let packet = || unsafe { Packet::of_message(&*message) };
+        let size = match flags::has_file_faults() && !message.is_null() {
+            // SAFETY: as the caller promises.
+            true => unsafe { (*message).parts() }.iter().map(|[_, length]| length).sum(),
+            false => 0,
+        };
+        // SAFETY: as the caller promises.
+        write(file, size, packet, |_| unsafe { sys::call(number::SENDMSG, arguments) })
     };
     if me().is_none() || message.is_null() {
         return send(message);
@@ -324,6 +338,14 @@ unsafe extern "C" fn retake_seeded_recvmmsg(
 
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_shutdown(file: c_int, how: c_int) -> c_int {
+    const READS: c_int = 0;
+    const WRITES: c_int = 1;
+    let is_held = how != READS && flags::has_file_faults() && fault_packets::holds_end(file);
+    let how = match (is_held, how) {
+        (true, WRITES) => return 0,
+        (true, _) => READS,
+        (false, how) => how,
+    };
     let arguments = [file as usize, how as usize, 0, 0, 0, 0];
     // SAFETY: the call reads and writes no memory.
     let result = unsafe { sys::call(number::SHUTDOWN, arguments) };

@@ -42,6 +42,7 @@ pub(super) const ENOSPC: c_int = 28;
 pub(super) const ECONNRESET: c_int = 104;
 pub(super) const EINVAL: c_int = 22;
 pub(super) const ETIMEDOUT: c_int = 110;
+pub(super) const EHOSTUNREACH: c_int = 113;
 pub(super) const ESRCH: c_int = 3;
 
 #[cfg(target_arch = "x86_64")]
@@ -350,13 +351,87 @@ pub(super) fn mode(file: c_int) -> u32 {
     const PLACE: usize = 6;
     #[cfg(target_arch = "aarch64")]
     const PLACE: usize = 4;
+    status(file)[PLACE]
+}
+
+/// The number of what is behind a descriptor; 0 if there is nothing.
+pub(super) fn inode(file: c_int) -> u64 {
+    let status = status(file);
+    u64::from(status[2]) | u64::from(status[3]) << 32
+}
+
+/// What `fstat` says, in parts of four bytes.
+fn status(file: c_int) -> [u32; 64] {
     let mut answer = [0_u32; 64];
     // SAFETY: the memory is longer than what the call writes.
     let result = unsafe {
         let memory = answer.as_mut_ptr() as usize;
         call(number::FSTAT, [file as usize, memory, 0, 0, 0, 0])
     };
-    if result == 0 { answer[PLACE] } else { 0 }
+    if result == 0 { answer } else { [0; 64] }
+}
+
+/// Another descriptor of the same, above those that a program has.
+pub(super) fn duplicate(file: c_int) -> Option<c_int> {
+    /// Descriptors of the program stay as they are.
+    const LOWEST: usize = 512;
+    /// No program that is started has it.
+    const CLOSED_ON_EXEC: usize = 1_030;
+    // SAFETY: the call reads and writes no memory.
+    let own = unsafe {
+        call(
+            number::FCNTL,
+            [file as usize, CLOSED_ON_EXEC, LOWEST, 0, 0, 0],
+        )
+    };
+    c_int::try_from(own).ok().filter(|own| *own >= 0)
+}
+
+pub(super) fn close(file: c_int) {
+    // SAFETY: the call reads and writes no memory.
+    unsafe { call(number::CLOSE, [file as usize, 0, 0, 0, 0, 0]) };
+}
+
+/// The other end of a connection gets its end.
+pub(super) fn shutdown_writes(file: c_int) {
+    const WRITES: usize = 1;
+    // SAFETY: the call reads and writes no memory.
+    unsafe { call(number::SHUTDOWN, [file as usize, WRITES, 0, 0, 0, 0]) };
+}
+
+/// A message of a socket with its address, as the C library has it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Message {
+    pub(super) name: *mut c_void,
+    pub(super) name_length: u32,
+    pub(super) parts: *mut c_void,
+    pub(super) parts_count: usize,
+    pub(super) control: *mut c_void,
+    pub(super) control_length: usize,
+    pub(super) flags: c_int,
+}
+
+impl Message {
+    /// Its parts, each with its place and its length.
+    ///
+    /// # Safety
+    /// It has so many of them.
+    pub(super) unsafe fn parts(&self) -> &[[usize; 2]] {
+        match self.parts_count {
+            0 => &[],
+            // SAFETY: as the caller promises.
+            count => unsafe { std::slice::from_raw_parts(self.parts.cast(), count) },
+        }
+    }
+}
+
+/// Whether it is a socket of the internet, and none within the machine.
+pub(super) fn is_of_network(file: c_int) -> bool {
+    const SO_DOMAIN: c_int = 39;
+    const INET: c_int = 2;
+    const INET6: c_int = 10;
+    matches!(socket_option(file, SO_DOMAIN), INET | INET6)
 }
 
 pub(super) const STREAM: c_int = 1;

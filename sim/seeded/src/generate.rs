@@ -20,7 +20,12 @@ const DRIVER_FILES: &[(&str, &str)] = &[
     ("fault_gates.rs", include_str!("../driver/fault_gates.rs")),
     ("fault_labels.rs", include_str!("../driver/fault_labels.rs")),
     ("fault_state.rs", include_str!("../driver/fault_state.rs")),
+    (
+        "fault_packets.rs",
+        include_str!("../driver/fault_packets.rs"),
+    ),
     ("fault_run.rs", include_str!("../driver/fault_run.rs")),
+    ("packets.rs", include_str!("../driver/packets.rs")),
     ("fault_tasks.rs", include_str!("../driver/fault_tasks.rs")),
     ("faults.rs", include_str!("../driver/faults.rs")),
     ("files.rs", include_str!("../driver/files.rs")),

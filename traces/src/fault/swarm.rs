@@ -149,9 +149,11 @@ impl Swarm {
         if below(8) == 0 {
             return drawn;
         }
-        // What is never drawn for a scenario shifts nothing of what is.
+        // What is never drawn for a scenario shifts nothing of what is. Packets of a whole program
+        // are not counted.
         let kinds = self.kinds.iter();
-        let kinds = kinds.filter(|kind| !kind.0.needs_network || plain.packets > 0);
+        let has_network = self.whole_program || plain.packets > 0;
+        let kinds = kinds.filter(|kind| !kind.0.needs_network || has_network);
         let active = kinds.filter(|_| below(2) == 0);
         let (once, others): (Vec<SwarmKind>, Vec<SwarmKind>) =
             active.copied().partition(|kind| kind.0.is_once);

@@ -141,6 +141,37 @@ const TRIED: &[Tried] = &[
         effects: 1,
     },
     Tried {
+        name: "a_connection_has_an_end",
+        without: "((\"onetwo\", 1), \"answer\", 1, None)",
+        faults: &["at 900000000\t\tpacket\tpackets\t-\tlate\t2000000000\t100%\t-"],
+        with: "((\"onetwo\", 3), \"answer\", 5, None)",
+        effects: 1,
+    },
+    Tried {
+        name: "a_connection_has_an_end",
+        without: "((\"onetwo\", 1), \"answer\", 1, None)",
+        faults: &["at 900000000\t\tpacket\tpackets\t=* - *\tcut\t-\t100%\t4000000000"],
+        with: "((\"onetwo\", 4), \"answer\", 4, Some(Some(113)))",
+        effects: 1,
+    },
+    Tried {
+        name: "a_connection_has_an_end",
+        without: "((\"onetwo\", 1), \"answer\", 1, None)",
+        faults: &[
+            "at 900000000\t\tpacket\tpackets\t=* - *\tcut\t-\t100%\t-",
+            "at 7000000000\t\trun\theal\t-",
+        ],
+        with: "((\"onetwo\", 7), \"answer\", 7, Some(Some(113)))",
+        effects: 2,
+    },
+    Tried {
+        name: "datagrams_are_received_in_their_order",
+        without: "(true, true)",
+        faults: &["step 1\t\tpacket\tpackets\t-\tovertaken\t-\t50%\t-"],
+        with: "(true, false)",
+        effects: 1,
+    },
+    Tried {
         name: "datagrams_are_sent",
         without: "\"all\"",
         faults: &["step 1\t\tpacket\tpackets\t-\tlost\t-\t50%\t-"],

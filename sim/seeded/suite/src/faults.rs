@@ -216,6 +216,60 @@ async fn a_connection_is_used() {
     show(&(sent.is_ok(), server.await.unwrap().is_ok()));
 }
 
+/// What a server gets up to the end, and when; it answers then.
+#[tokio::test]
+async fn a_connection_has_an_end() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let start = Instant::now();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = std::sync::Arc::new(listener);
+    let address = listener.local_addr().unwrap();
+    let accepts = listener.clone();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = accepts.accept().await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let got = (text, seconds(start));
+        stream.write_all(b"answer").await.unwrap();
+        got
+    });
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let mut answer = String::new();
+    for word in ["one", "two"] {
+        stream.write_all(word.as_bytes()).await.unwrap();
+    }
+    stream.shutdown().await.unwrap();
+    let other = tokio::net::TcpStream::connect(address).await;
+    let other = other.err().map(|error| error.raw_os_error());
+    stream.read_to_string(&mut answer).await.unwrap();
+    show(&(server.await.unwrap(), answer, seconds(start), other));
+}
+
+#[tokio::test]
+async fn datagrams_are_received_in_their_order() {
+    let [one, other] = ["127.0.0.1:0"; 2].map(|it| std::net::UdpSocket::bind(it).unwrap());
+    let other = {
+        other.set_nonblocking(true).unwrap();
+        tokio::net::UdpSocket::from_std(other).unwrap()
+    };
+    let to = other.local_addr().unwrap();
+    for number in 0..20 {
+        one.send_to(&[number], to).unwrap();
+    }
+    // They come nevertheless.
+    drop(one);
+    let mut numbers = Vec::new();
+    for _ in 0..20 {
+        let mut byte = [0];
+        other.recv(&mut byte).await.unwrap();
+        numbers.push(byte[0]);
+    }
+    let are_sorted = numbers.is_sorted();
+    numbers.sort_unstable();
+    show(&(numbers == (0..20).collect::<Vec<u8>>(), are_sorted));
+}
+
 #[tokio::test]
 async fn datagrams_are_sent() {
     let [one, other] = ["127.0.0.1:0"; 2].map(|it| std::net::UdpSocket::bind(it).unwrap());
