@@ -7,17 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::server::{Server, answer, ask, push, recover, serve};
-use retake_system::ingress::{Order, Secret};
 use retake_system::invariants;
+
+use crate::command::{Folder, parse};
+use crate::server::{Server, answer, ask, get, order, post, push, receipt};
 
 const MB: u64 = 1_000_000;
 
 impl Server {
-    fn connect(&self) -> TcpStream {
-        TcpStream::connect(&self.address).unwrap()
-    }
-
     /// The largest resident size that the process has ever had, in bytes.
     fn memory_max(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
@@ -42,8 +39,7 @@ impl Server {
     }
 
     fn gauge(&self, name: &str) -> u64 {
-        let request = "GET /metrics HTTP/1.1\r\nhost: r\r\n\r\n";
-        let (_, text) = ask(&mut self.connect(), request).unwrap();
+        let (_, text) = self.ask(&get("/metrics"));
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap().trim().parse().unwrap()
     }
@@ -78,73 +74,40 @@ fn beside_an_honest_client(server: &Server, name: &str, work: impl FnOnce()) -> 
     served.into_inner()
 }
 
-fn post(path: &str, body: &str) -> String {
-    let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nhost: r\r\ncontent-length: {length}\r\n\r\n{body}")
-}
-
-fn order(secret: &str) -> String {
-    let order = Order {
-        entitlement_id: "e".to_owned(),
-        tenant_id: "acme".to_owned(),
-        action: "scale".to_owned(),
-        timestamp: 1,
-        signature: String::new(),
-    };
-    let order = order.sign(&Secret::new(secret));
-    serde_json::to_string(&order).unwrap()
-}
-
 #[test]
 fn malformed_and_forged_requests_are_refused_with_receipts() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = serve(folder.path(), &[]);
-    let mut client = server.connect();
+    let folder = Folder::new();
+    let server = folder.serve("");
+    let pubsub = |body: &str| post("/pubsub", body);
+    let no_data = r#"{"message":{"messageId":"m"}}"#;
+    let other_data = r#"{"message":{"messageId":"m","data":"%"}}"#;
     let mut refusals = Vec::new();
     for (request, status, error) in [
-        (post("/pubsub", "{"), 400, "invalid_envelope"),
-        (post("/pubsub", "[[[[[[[["), 400, "invalid_envelope"),
-        (
-            post("/pubsub", &"[".repeat(100_000)),
-            400,
-            "invalid_envelope",
-        ),
-        (
-            post("/pubsub", "{\"message\":{\"messageId\":\"m\"}}"),
-            400,
-            "missing_data",
-        ),
-        (
-            post(
-                "/pubsub",
-                "{\"message\":{\"messageId\":\"m\",\"data\":\"%\"}}",
-            ),
-            400,
-            "undecodable_data",
-        ),
+        (pubsub("{"), 400, "invalid_envelope"),
+        (pubsub("[[[[[[[["), 400, "invalid_envelope"),
+        (pubsub(&"[".repeat(100_000)), 400, "invalid_envelope"),
+        (pubsub(no_data), 400, "missing_data"),
+        (pubsub(other_data), 400, "undecodable_data"),
         (post("/marketplace", "null"), 400, "invalid_order"),
-        (
-            post("/marketplace", &order("a guess")),
-            401,
-            "bad_signature",
-        ),
+        (order("e", "acme", "scale", "a guess"), 401, "bad_signature"),
     ] {
-        let (got, body) = ask(&mut client, &request).unwrap();
-        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!((got, &body["error"]), (status, &error.into()), "{body}");
-        refusals.push((got, body["receipt"].as_u64()));
+        let (got, body) = server.ask(&request);
+        assert_eq!(
+            (got, &parse(&body)["error"]),
+            (status, &error.into()),
+            "{body}"
+        );
+        refusals.push((got, receipt(&body).0));
     }
     assert!(refusals.iter().all(|(_, receipt)| receipt.is_some()));
-    assert_eq!(server.end("-TERM").0, Some(0));
-    let store = recover(folder.path());
-    assert_eq!(invariants::answers(&store, &refusals), []);
-    assert_eq!(invariants::ledger(&store), []);
+    server.stop();
+    assert_eq!(invariants::answers(&folder.recover(), &refusals), []);
 }
 
 #[test]
 fn a_flood_of_refused_requests_takes_little_memory_and_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = serve(folder.path(), &[]);
+    let folder = Folder::new();
+    let server = folder.serve("");
     let mut client = server.connect();
     let flood = |client: &mut TcpStream, name: &str, count: u32| {
         for number in 0..count / 2 {
@@ -160,7 +123,7 @@ fn a_flood_of_refused_requests_takes_little_memory_and_disk() {
     flood(&mut client, "warm", 4_000);
     let (memory, receipts) = (server.memory_max(), server.gauge("retake_receipts "));
     let length = || {
-        std::fs::metadata(folder.path().join("ledger.log"))
+        std::fs::metadata(folder.at("data/ledger.log"))
             .unwrap()
             .len()
     };
@@ -174,15 +137,15 @@ fn a_flood_of_refused_requests_takes_little_memory_and_disk() {
         memory < 5 * MB && disk < MB,
         "{memory} bytes, {disk} on the disk"
     );
-    assert_eq!(server.end("-TERM").0, Some(0));
-    assert_eq!(invariants::ledger(&recover(folder.path())), []);
+    server.stop();
+    folder.recover();
 }
 
 #[test]
 fn bodies_of_a_hundred_megabytes_are_refused_and_take_no_memory() {
     const BODY: u64 = 100 * MB;
-    let folder = tempfile::tempdir().unwrap();
-    let server = serve(folder.path(), &[]);
+    let folder = Folder::new();
+    let server = folder.serve("");
     let before = server.memory_max();
     // Says how long it is, or does not.
     let heads = [
@@ -213,19 +176,18 @@ fn bodies_of_a_hundred_megabytes_are_refused_and_take_no_memory() {
             }
         });
     });
-    let mut client = server.connect();
     let head = format!("POST /pubsub HTTP/1.1\r\nhost: r\r\n{}", heads[0]);
-    assert_eq!(ask(&mut client, &head).unwrap().0, 413, "before it is sent");
+    assert_eq!(server.ask(&head).0, 413, "before it is sent");
     // 16 times the limit of a body, and buffers; the bodies have 1,600 MB.
     let grown = server.memory_max() - before;
     assert!(grown < 100 * MB, "{grown} bytes");
-    assert_eq!(server.end("-TERM").0, Some(0));
+    server.stop();
 }
 
 #[test]
 fn slow_bodies_are_given_up_and_keep_nobody_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = serve(folder.path(), &["--request-timeout", "1"]);
+    let folder = Folder::new();
+    let server = folder.serve("--request-timeout 1");
     let slow: Vec<TcpStream> = (0..600)
         .map(|_| {
             let mut client = server.connect();
@@ -241,13 +203,13 @@ fn slow_bodies_are_given_up_and_keep_nobody_out() {
         }
     });
     assert!(honest > 10, "{honest}");
-    assert_eq!(server.end("-TERM").0, Some(0));
+    server.stop();
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order_and_random_bytes_with_400() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = serve(folder.path(), &[]);
+    let folder = Folder::new();
+    let server = folder.serve("");
     let mut client = server.connect();
     let burst: String = (0..1000).map(|it| push(&format!("m-{it}"), 1.0)).collect();
     let mut writer = client.try_clone().unwrap();
@@ -256,8 +218,7 @@ fn pipelined_requests_are_answered_in_order_and_random_bytes_with_400() {
         scope.spawn(move || writer.write_all(burst.as_bytes()).unwrap());
         for _ in 0..1000 {
             let (status, body) = answer(&mut client, &mut bytes).unwrap();
-            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-            receipts.push((status, body["receipt"].as_u64()));
+            receipts.push((status, receipt(&body).0));
         }
     });
     let before = server.memory_max();
@@ -283,25 +244,20 @@ fn pipelined_requests_are_answered_in_order_and_random_bytes_with_400() {
         }
     });
     assert!(server.memory_max() - before < 50 * MB);
-    assert_eq!(server.end("-TERM").0, Some(0));
-    let store = recover(folder.path());
+    server.stop();
     assert!(receipts.iter().all(|(status, _)| *status == 200));
-    let ids: Vec<_> = receipts
-        .iter()
-        .map(|(_, receipt)| receipt.unwrap())
-        .collect();
+    let ids = receipts.iter().map(|(_, receipt)| receipt.unwrap());
     assert!(ids.is_sorted(), "in order");
-    assert_eq!(invariants::answers(&store, &receipts), []);
-    assert_eq!(invariants::ledger(&store), []);
+    assert_eq!(invariants::answers(&folder.recover(), &receipts), []);
 }
 
 #[test]
 fn a_burst_of_connections_waits_and_loses_none() {
     let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let count = 1_000.min(most.trim().parse::<usize>().unwrap());
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     // Nothing is given up before it is its turn.
-    let server = serve(folder.path(), &["--request-timeout", "600"]);
+    let server = folder.serve("--request-timeout 600");
     let address = server.address.parse().unwrap();
     // It accepts none, as if it were busy, so all of them have to wait.
     server.signal("-STOP");
@@ -316,7 +272,7 @@ fn a_burst_of_connections_waits_and_loses_none() {
         let (status, body) = ask(client, &push(&format!("burst-{number}"), 1.0)).unwrap();
         assert_eq!(status, 200, "{body}");
     }
-    assert_eq!(server.end("-TERM").0, Some(0));
+    server.stop();
 }
 
 #[test]
@@ -324,9 +280,9 @@ fn ten_thousand_connections_are_held_in_little_memory() {
     // As many as this machine lets two processes have.
     let limit = rlimit::increase_nofile_limit(10_500).unwrap();
     let count = 10_000.min(limit.saturating_sub(200));
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     // Nothing is given up while they come.
-    let server = serve(folder.path(), &["--request-timeout", "600"]);
+    let server = folder.serve("--request-timeout 600");
     let before = server.memory_max();
     let mut held = Vec::new();
     let honest = beside_an_honest_client(&server, "many", || {
@@ -351,9 +307,6 @@ fn ten_thousand_connections_are_held_in_little_memory() {
     let each = (server.memory_max() - before) / count;
     assert!(each < 40_000, "{each} bytes a connection");
     drop(held);
-    assert_eq!(
-        ask(&mut server.connect(), &push("after", 1.0)).unwrap().0,
-        200
-    );
-    assert_eq!(server.end("-TERM").0, Some(0));
+    server.push("after", 1);
+    server.stop();
 }

@@ -44,74 +44,63 @@ async fn ask(server: ActorRef<RpcReplyPort<()>>, client: Client) -> (Client, Ans
     )
 }
 
+/// A simulation in which a load is given to a server of this mean service time.
+fn on_server<F: Future<Output = LoadResult> + Send>(
+    service_ms: u64,
+    load: impl Fn(ActorRef<RpcReplyPort<()>>) -> F + Copy + Send + Sync + 'static,
+) -> LoadResult {
+    let run = Sim::new().seed(1).run(move || async move {
+        let mean = Duration::from_millis(service_ms);
+        let (server, _) = Actor::spawn(None, Server, mean).await.unwrap();
+        load(server).await
+    });
+    run.expect_passed()
+}
+
 fn mean_ms(summary: &LatencySummary) -> f64 {
     summary.mean_ns as f64 / 1e6
 }
 
-fn close(found: f64, expected: f64, percent: f64) -> bool {
-    (found - expected).abs() <= expected * percent / 100.0
+#[track_caller]
+fn assert_close(found: f64, expected: f64, percent: f64) {
+    let is_close = (found - expected).abs() <= expected * percent / 100.0;
+    assert!(is_close, "{found} instead of {expected}");
 }
 
 #[test]
 fn an_open_loop_on_one_server_has_the_response_time_of_an_m_m_1_queue() {
-    let run = Sim::new().seed(1).run(|| async {
-        let (server, _) = Actor::spawn(None, Server, Duration::from_millis(10))
-            .await
-            .unwrap();
+    let result = on_server(10, async |server| {
         let load = OpenLoop {
             arrivals_per_s: 50.0,
             duration: Duration::from_secs(300),
         };
         load.run(move |client| ask(server.clone(), client)).await
     });
-    let result: LoadResult = run.expect_passed();
-    assert!(
-        close(result.requests() as f64, 15_000.0, 3.0),
-        "{}",
-        result.requests()
-    );
+    assert_close(result.requests() as f64, 15_000.0, 3.0);
     // 1 / (service rate - arrival rate)
     let expected_ms = 1000.0 / (100.0 - 50.0);
     let summary = result.latencies.summary();
-    assert!(
-        close(mean_ms(&summary), expected_ms, 7.0),
-        "{} ms",
-        mean_ms(&summary)
-    );
+    assert_close(mean_ms(&summary), expected_ms, 7.0);
     // The response time of this queue is exponentially distributed.
-    assert!(
-        close(summary.p50_ns as f64 / 1e6, expected_ms * 2.0_f64.ln(), 7.0),
-        "{summary:?}"
-    );
-    assert!(
-        close(
-            summary.p99_ns as f64 / 1e6,
-            expected_ms * 100.0_f64.ln(),
-            15.0
-        ),
-        "{summary:?}"
-    );
+    let (p50_ms, p99_ms) = (summary.p50_ns as f64 / 1e6, summary.p99_ns as f64 / 1e6);
+    assert_close(p50_ms, expected_ms * 2.0_f64.ln(), 7.0);
+    assert_close(p99_ms, expected_ms * 100.0_f64.ln(), 15.0);
 }
 
 #[test]
 fn a_closed_loop_obeys_the_law_of_response_time() {
-    let load = ClosedLoop {
-        clients: 20,
-        duration: Duration::from_secs(300),
-        think_time: Duration::from_millis(500),
-    };
-    let run = Sim::new().seed(1).run(move || async move {
-        let (server, _) = Actor::spawn(None, Server, Duration::from_millis(20))
-            .await
-            .unwrap();
+    let result = on_server(20, async |server| {
+        let load = ClosedLoop {
+            clients: 20,
+            duration: Duration::from_secs(300),
+            think_time: Duration::from_millis(500),
+        };
         load.run(move |client| ask(server.clone(), client)).await
     });
-    let result: LoadResult = run.expect_passed();
     let throughput = result.requests() as f64 / result.elapsed.as_secs_f64();
     let response_s = mean_ms(&result.latencies.summary()) / 1e3;
     // clients = throughput x (response time + think time)
-    let clients = throughput * (response_s + 0.5);
-    assert!(close(clients, 20.0, 2.0), "{clients}");
+    assert_close(throughput * (response_s + 0.5), 20.0, 2.0);
 }
 
 #[test]

@@ -1,50 +1,37 @@
 //! Cases that `retake explore` has saved, as tests.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use retake_cli::CheckSavedError;
 use retake_sim::explore::Case;
 use retake_workloads::program;
 
-/// The cases within a folder of cases.
-fn cases(folder: &Path) -> Vec<PathBuf> {
-    let folders = std::fs::read_dir(folder).unwrap();
-    let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
-    files.map(|file| file.unwrap().path()).collect()
-}
+use crate::command::Folder;
 
 /// Cases as they have to pass: the programs of the zoo without the bugs that they have on
 /// purpose, and no canaries, which fail for ever.
-fn mended(saved: &Path) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let files = if saved.exists() {
-        cases(saved)
-    } else {
-        Vec::new()
-    };
-    for (number, file) in files.iter().enumerate() {
-        let mut case = Case::load(file).unwrap();
+fn mended(saved: &Path) -> Folder {
+    let mended = Folder::new();
+    let folders = std::fs::read_dir(saved).into_iter().flatten();
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+    for (number, file) in files.enumerate() {
+        let mut case = Case::load(&file.unwrap().path()).unwrap();
         if case.scenario.starts_with("canary/") {
             continue;
         }
         if let Some(program) = case.scenario.strip_suffix("/buggy") {
             case.scenario = format!("{program}/fixed");
         }
-        case.save(&folder.path().join(format!("{number}.json")))
-            .unwrap();
+        case.save(&mended.at(&format!("{number}.json"))).unwrap();
     }
-    folder
+    mended
 }
 
 #[test]
 fn what_retake_explore_has_found_in_this_repository_is_mended() {
-    let folder = tempfile::tempdir().unwrap();
-    let found = crate::command::retake(
-        folder.path(),
-        &["explore", "zoo/raft/buggy", "--seeds", "0..200"],
-    );
-    assert_eq!(found.status.code(), Some(1));
-    let saved = folder.path().join("retake-cases");
+    let folder = Folder::new();
+    folder.run("explore zoo/raft/buggy --seeds 0..200").ends(1);
+    let saved = folder.at("retake-cases");
     let error = program().check_saved(&saved).unwrap_err();
     assert!(matches!(error, CheckSavedError::Failed(_)), "{error}");
     assert_eq!(program().check_saved(mended(&saved).path()).unwrap(), 1);

@@ -3,8 +3,11 @@
 //! Needs `chromium`. Without one the test says so and passes, unless
 //! `RETAKE_BROWSER_REQUIRED` is set, as it is in `.ci/run`.
 
-use std::path::Path;
 use std::process::Command;
+
+use serde_json::Value;
+
+use crate::command::{Folder, parse};
 
 /// Measures the page and writes what it finds into the page's title.
 const PROBE: &str = "<script>
@@ -31,29 +34,26 @@ fn browser() -> Option<&'static str> {
         .find(|name| Command::new(name).arg("--version").output().is_ok())
 }
 
-fn probe(
-    browser: &str,
-    page: &Path,
-    profile: &Path,
-    width: u32,
-    more: &[&str],
-) -> serde_json::Value {
-    let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", profile.display()))
+/// What the probe finds in `probed.html`.
+fn probe(browser: &str, folder: &Folder, width: u32, more: &[&str]) -> Value {
+    let mut command = Command::new(browser);
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]);
+    command.arg(format!(
+        "--user-data-dir={}",
+        folder.at("profile").display()
+    ));
+    command
         .arg(format!("--window-size={width},2000"))
-        .args(more)
-        .arg(format!("file://{}", page.display()))
-        .output()
-        .unwrap();
-    let dom = String::from_utf8_lossy(&output.stdout).into_owned();
+        .args(more);
+    command.arg(format!("file://{}", folder.at("probed.html").display()));
+    let output = command.output().unwrap();
+    let dom = String::from_utf8_lossy(&output.stdout);
     let title = dom
-        .split("<title>")
-        .nth(1)
-        .and_then(|it| it.split("</title>").next());
-    let title =
+        .split_once("<title>")
+        .and_then(|(_, rest)| rest.split_once("</title>"));
+    let (title, _) =
         title.unwrap_or_else(|| panic!("no page: {}", String::from_utf8_lossy(&output.stderr)));
-    serde_json::from_str(&title.replace("&amp;", "&")).unwrap()
+    parse(&title.replace("&amp;", "&"))
 }
 
 #[test]
@@ -66,25 +66,17 @@ fn the_report_is_readable_wide_and_narrow_light_and_dark() {
         eprintln!("there is no chromium: the page is not looked at");
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let made = Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args([
-            "bench",
-            "stress/mixed",
-            "ledger/write_latency",
-            "http/concurrent",
-        ])
-        .args(["--scale", "0.05", "--report", "--out"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(made.status.code(), Some(0));
-    let text = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
-    let page = folder.path().join("probed.html");
-    std::fs::write(&page, text.replace("</body>", &format!("{PROBE}</body>"))).unwrap();
-    let profile = folder.path().join("profile");
-    let wide = probe(browser, &page, &profile, 1280, &[]);
-    let narrow = probe(browser, &page, &profile, 500, &[]);
+    let folder = Folder::new();
+    let names = "stress/mixed ledger/write_latency http/concurrent";
+    let bench = folder.run(format!("bench {names} --scale 0.05 --report --out ."));
+    bench.ends(0);
+    let page = folder.text("report.html");
+    folder.write(
+        "probed.html",
+        page.replace("</body>", &format!("{PROBE}</body>")),
+    );
+    let wide = probe(browser, &folder, 1280, &[]);
+    let narrow = probe(browser, &folder, 500, &[]);
     for found in [&wide, &narrow] {
         assert!(found["charts"].as_u64().unwrap() >= 8, "{found}");
         for nothing in ["overflow", "empty", "tooWide", "links", "unnamed"] {
@@ -94,12 +86,7 @@ fn the_report_is_readable_wide_and_narrow_light_and_dark() {
         assert!(found["rows"].as_u64() >= Some(6), "{found}");
     }
     assert_eq!(wide["ground"], "rgb(255, 255, 255)");
-    let dark = probe(
-        browser,
-        &page,
-        &profile,
-        1280,
-        &["--blink-settings=preferredColorScheme=0"],
-    );
+    let dark = ["--blink-settings=preferredColorScheme=0"];
+    let dark = probe(browser, &folder, 1280, &dark);
     assert_eq!(dark["ground"], "rgb(20, 23, 26)");
 }

@@ -2,36 +2,53 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
-use retake_system::ingress::Envelope;
-use retake_system::{Signal, Store};
+use retake_system::ingress::{Envelope, Order, Secret};
+use retake_system::{Signal, Store, invariants};
+use serde_json::Value;
 
-/// A server on a port of its own.
+use crate::command::{Folder, Outcome, parse, signal};
+
+/// Of orders.
+pub(crate) const SECRET: &str = "a secret of more than sixteen bytes";
+
+impl Folder {
+    /// A server of the folder `data`, on a port of its own.
+    pub(crate) fn serve(&self, more: &str) -> Server {
+        let log = "--log-level error --entitle acme";
+        let line = format!("serve --addr 127.0.0.1:0 {log} --data data {more}");
+        Server::of(&mut self.command(&line))
+    }
+
+    /// The server of `data` does not start with these arguments.
+    #[track_caller]
+    pub(crate) fn does_not_serve(&self, code: i32, arguments: &str) -> Outcome {
+        let line = format!("serve --data data --addr 127.0.0.1:0 {arguments}");
+        self.run(line).ends(code).never_says("listening")
+    }
+
+    pub(crate) fn checklist(&self, more: &str) -> Outcome {
+        self.run(format!("checklist --addr 127.0.0.1:0 --data data {more}"))
+    }
+
+    /// What the ledger in `data` recovers to, whose receipts are in order.
+    #[track_caller]
+    pub(crate) fn recover(&self) -> Store {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        let file = self.at("data/ledger.log");
+        let receipts = runtime.block_on(retake_workloads::recover::receipts(&file));
+        let store = receipts.unwrap().expect("a ledger");
+        assert_eq!(invariants::ledger(&store), []);
+        store
+    }
+}
+
 pub(crate) struct Server {
     pub(crate) process: Child,
     pub(crate) address: String,
-    stdout: BufReader<std::process::ChildStdout>,
-}
-
-pub(crate) fn serve(data: &Path, more: &[&str]) -> Server {
-    let process = Command::new(env!("CARGO_BIN_EXE_retake"))
-        .args([
-            "serve",
-            "--addr",
-            "127.0.0.1:0",
-            "--log-level",
-            "error",
-            "--data",
-        ])
-        .arg(data)
-        .args(["--entitle", "acme"])
-        .args(more)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    Server::of(process)
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Drop for Server {
@@ -43,8 +60,9 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// The server of this process, when it listens.
-    pub(crate) fn of(mut process: Child) -> Self {
+    /// The server that this command starts, when it listens.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         // A recording may have been announced before.
         let mut text = String::new();
@@ -53,7 +71,7 @@ impl Server {
             assert!(read > 0, "it does not listen: {text}");
         }
         let address = text.split("http://").nth(1).unwrap();
-        let address = address.split(',').next().unwrap().to_owned();
+        let address = address.split([',', '/']).next().unwrap().to_owned();
         Self {
             process,
             address,
@@ -61,15 +79,50 @@ impl Server {
         }
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.process.id().to_string();
-        Command::new("kill").args([signal, &pid]).status().unwrap();
+    pub(crate) fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).unwrap()
+    }
+
+    /// The status and body of the answer to one request.
+    #[track_caller]
+    pub(crate) fn ask(&self, request: &str) -> (u16, String) {
+        ask(&mut self.connect(), request).expect("an answer")
+    }
+
+    /// Send signals that are accepted; gives the receipt of the last one.
+    #[track_caller]
+    pub(crate) fn push(&self, name: &str, count: u64) -> u64 {
+        let mut client = self.connect();
+        let mut receipt = 0;
+        for number in 0..count {
+            let (status, body) = ask(&mut client, &push(&format!("{name}-{number}"), 1.0)).unwrap();
+            assert_eq!(status, 200, "{body}");
+            receipt = parse(&body)["receipt"].as_u64().unwrap();
+        }
+        receipt
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(name, self.process.id());
     }
 
     /// End it with this signal; gives its exit code and what it printed last.
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
         self.wait()
+    }
+
+    /// Stop it in order; gives what it printed last.
+    #[track_caller]
+    pub(crate) fn stop(self) -> String {
+        let (code, text) = self.end("-TERM");
+        assert_eq!(code, Some(0), "{text}");
+        text
+    }
+
+    #[track_caller]
+    pub(crate) fn kill(self) {
+        assert_eq!(self.end("-KILL").0, None, "killed");
     }
 
     /// Wait until it has ended; gives its exit code and what it printed last.
@@ -112,6 +165,16 @@ pub(crate) fn answer(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(u16
     }
 }
 
+pub(crate) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: r\r\n\r\n")
+}
+
+pub(crate) fn post(path: &str, body: &str) -> String {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nhost: r\r\ncontent-length: {length}\r\n\r\n{body}")
+}
+
+/// A signal of `acme`.
 pub(crate) fn push(id: &str, value: f64) -> String {
     let signal = Signal {
         tenant: "acme".to_owned(),
@@ -119,18 +182,25 @@ pub(crate) fn push(id: &str, value: f64) -> String {
         value,
         ..Signal::default()
     };
-    let body = Envelope::to_json(&signal, id, 1);
-    let length = body.len();
-    format!("POST /pubsub HTTP/1.1\r\nhost: r\r\ncontent-length: {length}\r\n\r\n{body}")
+    post("/pubsub", &Envelope::to_json(&signal, id, 1))
 }
 
-/// What the ledger in this folder recovers to.
-pub(crate) fn recover(data: &Path) -> Store {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let file = data.join("ledger.log");
-    let receipts = runtime.block_on(retake_workloads::recover::receipts(&file));
-    receipts.unwrap().expect("a ledger")
+/// A signed order, as the marketplace sends it.
+pub(crate) fn order(entitlement: &str, tenant: &str, action: &str, secret: &str) -> String {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+    let order = Order {
+        entitlement_id: entitlement.to_owned(),
+        tenant_id: tenant.to_owned(),
+        action: action.to_owned(),
+        timestamp: u64::try_from(now.as_millis()).unwrap(),
+        signature: String::new(),
+    };
+    let order = order.sign(&Secret::new(secret));
+    post("/marketplace", &serde_json::to_string(&order).unwrap())
+}
+
+/// The receipt of an answer, with its hash.
+pub(crate) fn receipt(body: &str) -> (Option<u64>, Value) {
+    let body = parse(body);
+    (body["receipt"].as_u64(), body["hash"].clone())
 }

@@ -1,14 +1,11 @@
 //! What reaches a terminal: no text of a trace, a case or a file's name does more than be
 //! read.
 
-use std::path::Path;
-
 use retake_traces::clean::is_harmful;
 use retake_traces::record::{Event, Record};
-use retake_traces::{Header, Sink as _, Strategy, TraceReader, TraceWriter};
-use tempfile::TempDir;
+use retake_traces::{Header, Strategy, TraceReader};
 
-use crate::command::retake;
+use crate::command::Folder;
 
 /// Colours, a title, a cleared screen, each kind of control character, text from right to
 /// left, and a line that pretends to be ours.
@@ -59,14 +56,6 @@ const CASE_COMMANDS: [&str; 7] = [
     "merge X",
 ];
 
-fn write(path: &Path, header: &Header, records: &[Record]) {
-    let mut writer = TraceWriter::create(path, header).unwrap();
-    for record in records {
-        writer.record(record).unwrap();
-    }
-    writer.finish().unwrap();
-}
-
 /// Put the text into every text of a trace.
 fn forge(header: &mut Header, records: &mut [Record], is_everywhere: bool) {
     for record in records {
@@ -100,26 +89,19 @@ fn forge(header: &mut Header, records: &mut [Record], is_everywhere: bool) {
     }
 }
 
-fn try_all(folder: &Path, commands: &[&str], name: &str) {
+fn try_all(folder: &Folder, commands: &[&str]) {
     for command in commands {
-        let words = command.split(' ');
-        let arguments: Vec<&str> = words.map(|it| if it == "X" { name } else { it }).collect();
-        let output = retake(folder, &arguments);
-        let code = output.status.code();
-        assert!(matches!(code, Some(0..=3)), "{command}: {output:?}");
-        for bytes in [&output.stdout, &output.stderr] {
-            let text = std::str::from_utf8(bytes).unwrap();
-            let harmful = text.find(is_harmful);
-            assert_eq!(harmful, None, "{command}: {text:?}");
+        let outcome = folder.run(command.replace('X', HOSTILE_NAME));
+        assert!(matches!(outcome.code, Some(0..=3)), "{outcome}");
+        for text in [&outcome.out, &outcome.err] {
+            assert_eq!(text.find(is_harmful), None, "{command}: {text:?}");
             let forged = text.lines().find(|line| line.starts_with("PASS"));
-            assert_eq!(forged, None, "{command}: {text}");
+            assert_eq!(forged, None, "{outcome}");
         }
-        let is_json = ["--json", "perfetto", "otlp", "jsonl"]
-            .iter()
-            .any(|it| command.contains(it));
-        if is_json && code < Some(2) && !output.stdout.is_empty() {
-            let text = String::from_utf8_lossy(&output.stdout);
-            let values = serde_json::Deserializer::from_str(&text);
+        let formats = ["--json", "perfetto", "otlp", "jsonl"];
+        let is_json = formats.iter().any(|it| command.contains(it));
+        if is_json && outcome.code < Some(2) && !outcome.out.is_empty() {
+            let values = serde_json::Deserializer::from_str(&outcome.out);
             let values = values.into_iter::<serde_json::Value>();
             let values: Result<Vec<_>, _> = values.collect();
             assert!(!values.unwrap().is_empty(), "{command}");
@@ -129,39 +111,30 @@ fn try_all(folder: &Path, commands: &[&str], name: &str) {
 
 #[test]
 fn no_command_passes_on_what_a_terminal_obeys() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path();
-    let run = "run zoo/raft/buggy --seed 2 --states --step-limit 5000 --trace good.retake";
-    retake(path, &run.split(' ').collect::<Vec<_>>());
-    let reader = TraceReader::open(path.join("good.retake")).unwrap();
+    let folder = Folder::new();
+    folder.run("run zoo/raft/buggy --seed 2 --states --step-limit 5000 --trace good.retake");
+    let reader = TraceReader::open(folder.at("good.retake")).unwrap();
     let header = reader.header().clone();
     let records: Vec<Record> = reader.map(Result::unwrap).collect();
     for is_everywhere in [false, true] {
         let (mut header, mut records) = (header.clone(), records.clone());
         forge(&mut header, &mut records, is_everywhere);
-        write(&path.join(HOSTILE_NAME), &header, &records);
-        try_all(path, &COMMANDS, HOSTILE_NAME);
+        folder.write_trace(HOSTILE_NAME, &header, &records);
+        try_all(&folder, &COMMANDS);
     }
     // Cut, so that an error comes after what could be read.
-    let bytes = std::fs::read(path.join(HOSTILE_NAME)).unwrap();
-    std::fs::write(path.join(HOSTILE_NAME), &bytes[..bytes.len() - 9]).unwrap();
-    try_all(path, &COMMANDS, HOSTILE_NAME);
+    let bytes = folder.bytes(HOSTILE_NAME);
+    folder.write(HOSTILE_NAME, &bytes[..bytes.len() - 9]);
+    try_all(&folder, &COMMANDS);
 
-    retake(path, &["shrink", "good.retake", "-o", "case.json"]);
-    let text = std::fs::read_to_string(path.join("case.json")).unwrap();
+    folder.run("shrink good.retake -o case.json");
     for field in ["signature", "scenario"] {
-        let mut case: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut case = folder.json("case.json");
         case["outcome"] = HOSTILE.into();
         case["code"] = HOSTILE.into();
-        let mut changed = case[field].as_str().unwrap().to_owned();
-        changed.push_str(HOSTILE);
-        case[field] = changed.into();
-        std::fs::write(path.join(HOSTILE_NAME), case.to_string()).unwrap();
-        try_all(path, &CASE_COMMANDS, HOSTILE_NAME);
+        case[field] = format!("{}{HOSTILE}", case[field].as_str().unwrap()).into();
+        folder.write(HOSTILE_NAME, case.to_string());
+        try_all(&folder, &CASE_COMMANDS);
     }
-    try_all(
-        path,
-        &["X", "run X", "explore X", "zoo X", "bench X"],
-        HOSTILE_NAME,
-    );
+    try_all(&folder, &["X", "run X", "explore X", "zoo X", "bench X"]);
 }

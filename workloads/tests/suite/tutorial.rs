@@ -1,11 +1,10 @@
 //! What the tutorial shows is what its commands print.
 
-use std::path::Path;
-use std::process::Command;
-
 use retake_sim::explore::{Case, Explorer, explain, shrink};
 use retake_traces::{Header, Layers, TraceWriter};
-use retake_workloads::zoo;
+use retake_workloads::zoo::{self, Variant};
+
+use crate::command::Folder;
 
 const TUTORIAL: &str = include_str!("../../../docs/tutorial.md");
 const NAME: &str = "every_job_is_done";
@@ -19,63 +18,36 @@ fn blocks() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// A command's words; quotes hold spaces together.
-fn words(command: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    for c in command.chars() {
-        match (c, quote) {
-            ('\'' | '"', None) => quote = Some(c),
-            (c, Some(open)) if c == open => quote = None,
-            (' ', None) => words.push(String::new()),
-            (c, _) => words.last_mut().expect("begun with one").push(c),
-        }
-    }
-    words
+fn buggy() -> Variant {
+    zoo::find("zoo/queued_job/buggy").unwrap()
 }
 
 fn failing_case() -> Case {
-    let buggy = zoo::find("zoo/queued_job/buggy").expect("it is one of the zoo's");
-    let campaign = Explorer::new(NAME).seeds(0..200).run(buggy.run);
-    let failure = campaign.failures.into_iter().next().expect("it is found");
-    let shrunk = shrink(&failure.case, buggy.run, |_| {}).expect("it fails again");
+    let campaign = Explorer::new(NAME).seeds(0..200).run(buggy().run);
+    let failure = campaign.failures.into_iter().next().unwrap();
+    let shrunk = shrink(&failure.case, buggy().run, |_| {}).unwrap();
     shrunk.case
 }
 
-fn record(case: &Case, path: &Path) {
-    let buggy = zoo::find("zoo/queued_job/buggy").expect("it is one of the zoo's");
+#[test]
+fn the_tutorial_shows_what_its_commands_print() {
+    let folder = Folder::new();
+    let case = failing_case();
     let header = Header {
         scenario: case.scenario.clone(),
         config: case.config.clone(),
         layers: Layers::ALL,
         ..Header::default()
     };
-    let writer = TraceWriter::create(path, &header).expect("the folder is there");
+    let writer = TraceWriter::create(folder.at("t.retake"), &header).unwrap();
     let sim = case.sim().record(Layers::ALL);
-    assert!(!sim.trace(writer).run(buggy.run).passed());
-}
-
-#[test]
-fn the_tutorial_shows_what_its_commands_print() {
-    let case = failing_case();
-    let folder = tempfile::tempdir().expect("there is room for temporary files");
-    let trace = folder.path().join("t.retake");
-    record(&case, &trace);
+    assert!(!sim.trace(writer).run(buggy().run).passed());
     let mut asked = 0;
     for (command, shown) in blocks() {
-        let words = words(command);
-        if words[..2] == ["retake", "debug"] {
-            let arguments = words[1..].iter().map(|word| match &**word {
-                "$trace" => trace.as_os_str().to_owned(),
-                word => word.into(),
-            });
-            let printed = Command::new(env!("CARGO_BIN_EXE_retake"))
-                .args(arguments)
-                .args(["--width", "80"])
-                .output()
-                .expect("it starts");
-            let printed = String::from_utf8(printed.stdout).expect("it is text");
-            assert_eq!(printed.trim_end(), shown, "{command}");
+        if let Some(questions) = command.strip_prefix("retake debug ") {
+            let questions = questions.replace("$trace", "t.retake");
+            let printed = folder.run(format!("debug {questions} --width 80"));
+            assert_eq!(printed.out.trim_end(), shown, "{command}");
             asked += 1;
         }
     }
@@ -84,9 +56,7 @@ fn the_tutorial_shows_what_its_commands_print() {
 
 #[test]
 fn the_tutorial_shows_the_story_of_its_red_test() {
-    let case = failing_case();
-    let buggy = zoo::find("zoo/queued_job/buggy").expect("it is one of the zoo's");
-    let story = explain(&case, buggy.run).to_text(120);
+    let story = explain(&failing_case(), buggy().run).to_text(120);
     let (_, shown) = blocks()[0];
     assert!(shown.contains(&story), "{story}\nis not in\n{shown}");
 }

@@ -1,7 +1,7 @@
 //! Each bug of the zoo is found within its budget, and each fixed program survives it.
 
 use retake_sim::explore::{Exhausted, Exhaustive, Explorer, shrink};
-use retake_workloads::zoo::{CONTROLS, PROGRAMS};
+use retake_workloads::zoo::{self, CONTROLS, PROGRAMS};
 
 fn explorer(name: &str, seeds: u64) -> Explorer {
     Explorer::new(name)
@@ -80,18 +80,11 @@ fn exhaustive_search_counts_the_interleavings_of_a_registry() {
 
 #[test]
 fn exhaustive_search_finds_a_bug_that_needs_a_rare_schedule() {
-    let name = "zoo/ladder/lock_order/buggy";
-    let [buggy, _] = PROGRAMS
-        .iter()
-        .flat_map(|program| Some(program.variants()).filter(|it| it[0].name == name))
-        .next()
-        .unwrap();
-    let found = Exhaustive::new(name).delays(Some(2)).run(buggy.run, |_| {});
-    let failure = &found.found.failures[0];
-    assert!(
-        failure.case.signature.starts_with("deadlock"),
-        "{failure:?}"
-    );
-    let shrunk = shrink(&failure.case, buggy.run, |_| {}).unwrap();
+    let buggy = zoo::find("zoo/ladder/lock_order/buggy").unwrap();
+    let search = Exhaustive::new(buggy.name).delays(Some(2));
+    let found = search.run(buggy.run, |_| {});
+    let case = &found.found.failures[0].case;
+    assert!(case.signature.starts_with("deadlock"), "{case:?}");
+    let shrunk = shrink(case, buggy.run, |_| {}).unwrap();
     assert!(shrunk.case.size() <= 2, "{shrunk:?}");
 }

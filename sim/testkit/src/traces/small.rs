@@ -1,13 +1,15 @@
 //! A small run with every kind of record, for tests of this crate and of those that read traces.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use retake_traces::fault::kinds::{Delay, Kill};
 use retake_traces::record::{
     Choice, End, Event, Injected, OutcomeKind, Panic, Record, Step, StepKind, Task, TaskKind,
 };
-use retake_traces::{Header, RunConfig, Sink as _, TraceWriter};
+use retake_traces::{Header, RunConfig};
 use tempfile::TempDir;
+
+use super::runs::write_with;
 
 pub fn header() -> Header {
     Header {
@@ -82,24 +84,14 @@ pub fn small() -> Vec<Record> {
 }
 
 pub fn write(folder: &TempDir, name: &str, records: &[Record]) -> PathBuf {
-    write_as(folder, name, &header(), records)
+    write_with(folder.path(), name, &header(), records)
 }
 
 /// A run of this scenario that has passed without a step.
-pub fn write_empty(folder: &TempDir, name: &str, scenario: &str) -> PathBuf {
+pub fn write_empty(folder: &Path, name: &str, scenario: &str) -> PathBuf {
     let header = Header {
         scenario: scenario.into(),
         ..Header::default()
     };
-    write_as(folder, name, &header, &[end(0, 0)])
-}
-
-fn write_as(folder: &TempDir, name: &str, header: &Header, records: &[Record]) -> PathBuf {
-    let path = folder.path().join(name);
-    let mut writer = TraceWriter::create(&path, header).unwrap();
-    for record in records {
-        writer.record(record).unwrap();
-    }
-    writer.finish().unwrap();
-    path
+    write_with(folder, name, &header, &[end(0, 0)])
 }
