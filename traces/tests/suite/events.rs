@@ -1,68 +1,40 @@
 //! Whole events: what several records say of one moment.
 
+use retake_testkit::Folder;
+use retake_testkit::traces::runs::{detail, end, event, state, task};
 use retake_traces::event::{Occurrence, WholeEvent, events};
 use retake_traces::live::{Live, StepEnd};
 use retake_traces::record::{
-    Child, ChildNews, Choice, End, EndKind, Ended, Event, OutcomeKind, Panic, Record, State, Step,
-    StepKind, Task, TaskKind, Unhandled,
+    Child, ChildNews, EndKind, Ended, Panic, Record, StepKind, TaskKind, Unhandled,
 };
 use retake_traces::{Header, Sink, TraceReader, TraceWriter};
-use tempfile::TempDir;
 
-fn task(id: u32, label: &str, parent: Option<u32>) -> Record {
-    Record::Task(Task {
-        id,
-        kind: TaskKind::Actor,
-        label: label.into(),
-        parent,
-    })
+fn actor(id: u32, label: &str, parent: Option<u32>) -> Record {
+    task(id, TaskKind::Actor, label, parent)
 }
 
 fn step(task: u32, kind: StepKind) -> Record {
-    Record::Step(Step {
-        elapsed_ns: 5,
-        task,
-        kind,
-        message: 3,
-        choice: Choice::Fifo,
-    })
-}
-
-fn state(task: u32, text: &str, at_end: bool) -> Record {
-    Record::State(State {
-        task,
-        text: text.to_owned(),
-        at_end,
-    })
-}
-
-fn end(steps: u64) -> Record {
-    Record::End(End {
-        outcome: OutcomeKind::Passed,
-        detail: String::new(),
-        steps,
-        now_ns: 5 * steps,
-    })
+    retake_testkit::traces::runs::step(task, 5, kind)
 }
 
 /// A supervisor, and a child that handles a message and is killed.
 fn run() -> Vec<Record> {
     vec![
-        task(0, "root", None),
-        task(1, "child", Some(0)),
+        actor(0, "root", None),
+        actor(1, "child", Some(0)),
         step(0, StepKind::Handle),
         step(1, StepKind::Handle),
-        Record::Detail("Work(1)".to_owned()),
+        detail("Work(1)"),
         Record::Cause(1),
         state(1, "idle", false),
-        Record::Event(Event::log("working")),
+        event("working"),
         Record::Ended(Ended {
             task: 1,
             how: EndKind::Killed,
         }),
         Record::Cause(1),
         step(0, StepKind::Supervision),
-        Record::Detail("ActorFailed(child)".to_owned()),
+        detail("ActorFailed(child)"),
         Record::Child(Child {
             task: 1,
             news: ChildNews::Failed,
@@ -73,20 +45,21 @@ fn run() -> Vec<Record> {
             task: 0,
             message: "no".to_owned(),
         }),
-        Record::Detail("src/a.rs:1".to_owned()),
+        detail("src/a.rs:1"),
         Record::Unhandled(Unhandled {
             task: 1,
             sent: 1,
             text: "Work(2)".to_owned(),
         }),
         state(0, "no child", true),
-        end(3),
+        end("passed", 3, 15),
     ]
 }
 
-fn written(records: &[Record], block: usize) -> (TempDir, TraceReader) {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("a.retake");
+/// A folder with the trace `a.retake`, in blocks of about this size.
+fn written(records: &[Record], block: usize) -> (Folder, TraceReader) {
+    let folder = Folder::new();
+    let path = folder.at("a.retake");
     let writer = TraceWriter::create(&path, &Header::default()).unwrap();
     let mut writer = writer.with_block_target(block);
     for record in records {
@@ -96,24 +69,22 @@ fn written(records: &[Record], block: usize) -> (TempDir, TraceReader) {
     (folder, TraceReader::open(&path).unwrap())
 }
 
-fn read(reader: TraceReader) -> Vec<WholeEvent> {
-    reader.events().collect::<Result<_, _>>().unwrap()
+fn whole(records: &[Record]) -> Vec<WholeEvent> {
+    events(records).collect()
 }
 
 #[test]
 fn a_step_is_whole_with_its_text_cause_child_and_state() {
-    let whole: Vec<WholeEvent> = events(&run()).collect();
+    let whole = whole(&run());
     assert_eq!(whole.len(), 11);
     let handled = &whole[3];
-    assert_eq!(
-        (handled.step, handled.now_ns, handled.task),
-        (2, 10, Some(1))
-    );
+    assert_eq!((handled.step, handled.now_ns), (2, 10));
+    assert_eq!(handled.task, Some(1));
     assert_eq!((&*handled.who, handled.cause), ("child", Some(1)));
     assert_eq!(handled.what(), "handles Work(1)");
     assert_eq!(handled.state.as_deref(), Some("idle"));
     // Without a text a message has its number.
-    assert_eq!(whole[2].what(), "handles message 3");
+    assert_eq!(whole[2].what(), "handles message 1");
     let supervises = &whole[6];
     assert_eq!(supervises.kind(), Some(StepKind::Supervision));
     assert_eq!(supervises.child.unwrap().task, 1);
@@ -122,7 +93,7 @@ fn a_step_is_whole_with_its_text_cause_child_and_state() {
 
 #[test]
 fn what_is_no_step_has_its_task_its_place_and_its_cause() {
-    let whole: Vec<WholeEvent> = events(&run()).collect();
+    let whole = whole(&run());
     assert_eq!(whole[1].what(), "new actor, by root");
     let logged = &whole[4];
     assert_eq!((&*logged.who, logged.what()), ("child", "| working".into()));
@@ -137,18 +108,17 @@ fn what_is_no_step_has_its_task_its_place_and_its_cause() {
 
 #[test]
 fn events_of_a_file_are_those_of_its_records_however_blocks_divide_them() {
-    let records = &run();
-    let expected: Vec<WholeEvent> = events(records).collect();
     for block in [1, 20, 100, 10_000] {
-        let (_folder, reader) = written(records, block);
-        assert_eq!(read(reader), expected, "blocks of {block}");
+        let (_folder, reader) = written(&run(), block);
+        let read: Result<Vec<_>, _> = reader.events().collect();
+        assert_eq!(read.unwrap(), whole(&run()), "blocks of {block}");
     }
 }
 
 #[test]
 fn events_around_a_step_have_the_labels_and_times_of_the_whole() {
     let records = run();
-    let whole: Vec<WholeEvent> = events(&records).collect();
+    let whole = whole(&records);
     for step in 0..=3 {
         let (_folder, reader) = written(&records, 1);
         let (position, around) = reader.events_around(step).unwrap();
@@ -157,26 +127,20 @@ fn events_around_a_step_have_the_labels_and_times_of_the_whole() {
         assert!(around.len() <= whole.len());
         // Of the event before, a block may have the rest: that is no event.
         assert_eq!(around, whole[whole.len() - around.len()..]);
-        assert!(
-            around
-                .iter()
-                .any(|event| event.step == step.max(1) && event.is_step())
-        );
+        let is_it = |event: &WholeEvent| event.step == step.max(1) && event.is_step();
+        assert!(around.iter().any(is_it));
     }
 }
 
 #[test]
 fn what_comes_before_damage_is_whole_and_comes_before_the_error() {
-    let records = run();
-    let (folder, _) = written(&records, 1);
-    let path = folder.path().join("a.retake");
-    let bytes = std::fs::read(&path).unwrap();
+    let (folder, _) = written(&run(), 1);
+    let mut bytes = folder.bytes("a.retake");
     let text = b"ActorFailed(child)";
     let place = bytes.windows(text.len()).position(|it| it == text).unwrap();
-    let mut damaged = bytes.clone();
-    damaged[place] ^= 1;
-    std::fs::write(&path, damaged).unwrap();
-    let found: Vec<_> = TraceReader::open(&path).unwrap().events().collect();
+    bytes[place] ^= 1;
+    let damaged = folder.write("damaged", bytes);
+    let found: Vec<_> = TraceReader::open(damaged).unwrap().events().collect();
     let (error, good) = found.split_last().unwrap();
     assert!(error.as_ref().unwrap_err().is_damage());
     let good: Vec<u64> = good.iter().map(|it| it.as_ref().unwrap().step).collect();
@@ -186,20 +150,16 @@ fn what_comes_before_damage_is_whole_and_comes_before_the_error() {
 #[test]
 fn a_state_of_another_task_and_a_second_one_belong_to_no_step() {
     let records = [
-        task(0, "a", None),
+        actor(0, "a", None),
         step(0, StepKind::Handle),
         state(7, "other", false),
         state(0, "first", false),
         state(0, "second", false),
     ];
-    let whole: Vec<WholeEvent> = events(&records).collect();
+    let whole = whole(&records);
     assert_eq!(whole[1].state.as_deref(), Some("first"));
     // Nothing began: these belong to what came before the part that is read.
-    let rest = [
-        state(0, "x", false),
-        Record::Cause(1),
-        Record::Detail(String::new()),
-    ];
+    let rest = [state(0, "x", false), Record::Cause(1), detail("")];
     assert_eq!(events(&rest).count(), 0);
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use retake_traces::record::{Choice, Record, Step, StepKind};
+use retake_testkit::Folder;
+use retake_testkit::traces::small::step;
+use retake_traces::record::Choice;
 use retake_traces::strategy::Hold;
-use retake_traces::{
-    Header, Layers, RunConfig, Schedule, Sink, Strategy, TraceReader, TraceWriter, Watch,
-};
+use retake_traces::{Header, Layers, RunConfig, Schedule, Strategy, TraceReader, Watch};
 
 fn unusual(strategy: Strategy) -> Header {
     Header {
@@ -33,26 +33,14 @@ fn unusual(strategy: Strategy) -> Header {
 }
 
 fn written_and_read(header: &Header) -> Header {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.retake");
-    TraceWriter::create(&path, header)
-        .unwrap()
-        .finish()
-        .unwrap();
-    TraceReader::open(&path).unwrap().header().clone()
+    let folder = Folder::new();
+    let path = folder.write_trace("a.retake", header, &[]);
+    TraceReader::open(path).unwrap().header().clone()
 }
 
 fn schedule(steps: u32) -> Schedule {
-    let step = |task| {
-        Ok(Record::Step(Step {
-            elapsed_ns: 0,
-            task,
-            kind: StepKind::Task,
-            message: 0,
-            choice: Choice::Deviation,
-        }))
-    };
-    Schedule::read((0..steps).map(step)).unwrap()
+    let steps = (0..steps).map(|task| Ok(step(task, 0, Choice::Deviation)));
+    Schedule::read(steps).unwrap()
 }
 
 #[test]
@@ -61,16 +49,8 @@ fn a_header_keeps_all_settings_and_any_strategy() {
         step: (1, 2),
         until: (u32::MAX, 4),
     };
-    let parsed = [
-        "fifo",
-        "random",
-        "pct:depth=5",
-        "pos",
-        "starve",
-        "delays",
-        "inbox",
-    ];
-    let parsed = parsed.map(|text| text.parse().unwrap());
+    let parsed = "fifo random pct:depth=5 pos starve delays inbox";
+    let parsed = parsed.split(' ').map(|text| text.parse().unwrap());
     let others = [
         Strategy::holds(&[hold]),
         Strategy::Replay(Arc::new(schedule(9))),
@@ -78,7 +58,7 @@ fn a_header_keeps_all_settings_and_any_strategy() {
         Strategy::Live,
         Strategy::Custom("mine".into()),
     ];
-    for strategy in parsed.into_iter().chain(others) {
+    for strategy in parsed.chain(others) {
         let header = unusual(strategy);
         assert_eq!(written_and_read(&header), header);
     }
