@@ -5,21 +5,19 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use retake_inspect::causal::Verdict;
 use retake_inspect::{CausalDiff, causal_diff};
-use retake_testkit::traces::runs::{
-    any_run, detail, end, event, header, shop, step, task, write, write_with,
-};
+use retake_testkit::Folder;
+use retake_testkit::traces::runs::{any_run, detail, end, event, header, shop, step, task};
 use retake_traces::record::{Record, StepKind, TaskKind};
 use retake_traces::{Header, Layers};
-use tempfile::TempDir;
 
 fn compare(left: &[Record], right: &[Record]) -> CausalDiff {
     compare_with(&header(), left, &header(), right)
 }
 
 fn compare_with(a: &Header, left: &[Record], b: &Header, right: &[Record]) -> CausalDiff {
-    let folder = TempDir::new().unwrap();
-    let left = write_with(folder.path(), "left", a, left);
-    let right = write_with(folder.path(), "right", b, right);
+    let folder = Folder::new();
+    let left = folder.write_trace("left", a, left);
+    let right = folder.write_trace("right", b, right);
     let mut diff = causal_diff(&left, &right).unwrap();
     // The folder's name is of no interest.
     diff.names = ("left".into(), "right".into());
@@ -106,32 +104,22 @@ fn pool(down_first: bool) -> Vec<Record> {
         step(2, 0, StepKind::Task),
         step(3, 1_000, StepKind::Task),
     ];
-    let check_in = [
-        step(1, 0, StepKind::Handle),
-        detail("CheckIn { worker: 1 }"),
-        Record::Cause(2),
-    ];
-    let down = [
-        step(1, 0, StepKind::Handle),
-        detail("Down { worker: 1 }"),
-        Record::Cause(3),
-    ];
-    let (first, second) = if down_first {
-        (down, check_in)
-    } else {
-        (check_in, down)
+    let handles = |task: u32, text: &str, cause: u64| {
+        [
+            step(task, 0, StepKind::Handle),
+            detail(text),
+            Record::Cause(cause),
+        ]
     };
-    records.extend(first);
-    records.extend(second);
+    let check_in = handles(1, "CheckIn { worker: 1 }", 2);
+    let down = handles(1, "Down { worker: 1 }", 3);
     if down_first {
+        records.extend([down, check_in].concat());
         records.push(event("lends worker 1, which is dead"));
-        records.extend([
-            step(2, 0, StepKind::Handle),
-            detail("Lent(1)"),
-            Record::Cause(5),
-        ]);
+        records.extend(handles(2, "Lent(1)", 5));
         records.push(end("panicked", 6, 1_000));
     } else {
+        records.extend([check_in, down].concat());
         records.push(end("passed", 5, 1_000));
     }
     records
@@ -176,11 +164,8 @@ fn independent_steps_in_another_order_are_the_same_run() {
 #[test]
 fn a_difference_that_no_message_explains_shows_where_the_runs_part() {
     let mut other = shop();
-    let place = other
-        .iter()
-        .position(|record| *record == detail("CheckOut(2)"))
-        .unwrap();
-    other[place] = detail("CheckOut(3)");
+    let text = other.iter_mut().find(|it| **it == detail("CheckOut(2)"));
+    *text.unwrap() = detail("CheckOut(3)");
     let diff = compare(&shop(), &other);
     assert_eq!(diff.alone, (1, 1));
     insta::assert_snapshot!(diff.to_text(80));
@@ -214,10 +199,6 @@ fn incarnations_are_known_by_what_started_them_not_by_their_number() {
 
 #[test]
 fn runs_with_and_without_texts_and_causes_are_compared_by_the_rest() {
-    let schedule: Vec<Record> = pool(false)
-        .into_iter()
-        .filter(Record::is_schedule)
-        .collect();
     let bare = Header {
         layers: Layers {
             states: true,
@@ -225,11 +206,14 @@ fn runs_with_and_without_texts_and_causes_are_compared_by_the_rest() {
         },
         ..header()
     };
-    let diff = compare_with(&header(), &pool(false), &bare, &schedule);
+    let compare = |mut other: Vec<Record>| {
+        other.retain(Record::is_schedule);
+        compare_with(&header(), &pool(false), &bare, &other)
+    };
+    let diff = compare(pool(false));
     assert!(diff.is_same(), "{diff}");
     assert!(!diff.texts_compared && !diff.causes_compared);
-    let schedule: Vec<Record> = pool(true).into_iter().filter(Record::is_schedule).collect();
-    let diff = compare_with(&header(), &pool(false), &bare, &schedule);
+    let diff = compare(pool(true));
     assert_eq!(diff.verdict, Verdict::Different, "{diff}");
 }
 
@@ -258,44 +242,25 @@ fn every_line_fits_into_its_width_whatever_the_names_are() {
 
 #[test]
 fn a_damaged_file_is_refused() {
-    let folder = TempDir::new().unwrap();
-    let good = write(folder.path(), "good", &shop());
-    let mut bytes = std::fs::read(&good).unwrap();
+    let folder = Folder::new();
+    let good = folder.write_trace("good", &header(), &shop());
+    let mut bytes = folder.bytes("good");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    let bad = folder.path().join("bad");
-    std::fs::write(&bad, bytes).unwrap();
+    let bad = folder.write("bad", bytes);
     assert!(causal_diff(&good, &bad).is_err());
     assert!(causal_diff(&bad, &good).is_err());
 }
 
-/// What a difference says of its two sides, the other way round.
-fn mirrored(diff: &CausalDiff) -> impl PartialEq + std::fmt::Debug {
-    (
-        diff.verdict,
-        (diff.alone.1, diff.alone.0),
-        diff.moved,
-        diff.retimed,
-        diff.raced_tasks,
-        (
-            diff.right.clone().map(|it| it.line),
-            diff.left.clone().map(|it| it.line),
-        ),
-    )
-}
-
-fn plain(diff: &CausalDiff) -> impl PartialEq + std::fmt::Debug {
-    (
-        diff.verdict,
-        diff.alone,
-        diff.moved,
-        diff.retimed,
-        diff.raced_tasks,
-        (
-            diff.left.clone().map(|it| it.line),
-            diff.right.clone().map(|it| it.line),
-        ),
-    )
+/// What a difference says, from the left to the right or the other way round.
+fn said(diff: &CausalDiff, is_mirrored: bool) -> String {
+    let (mut alone, mut sides) = (diff.alone, (&diff.left, &diff.right));
+    if is_mirrored {
+        (alone, sides) = ((alone.1, alone.0), (sides.1, sides.0));
+    }
+    let lines = [sides.0, sides.1].map(|side| side.clone().map(|it| it.line));
+    let counts = (diff.moved, diff.retimed, diff.raced_tasks);
+    format!("{:?}", (diff.verdict, alone, counts, lines))
 }
 
 proptest! {
@@ -330,7 +295,7 @@ proptest! {
         for right in [&others, &another_order(&records, &picks)] {
             let there = compare(&records, right);
             let back = compare(right, &records);
-            prop_assert_eq!(format!("{:?}", plain(&there)), format!("{:?}", mirrored(&back)));
+            prop_assert_eq!(said(&there, false), said(&back, true));
         }
     }
 

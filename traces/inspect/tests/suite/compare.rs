@@ -1,11 +1,11 @@
 //! How runs are compared, and how their lines read.
 
 use retake_inspect::{Comparer, Divergence, Line, compare as compare_records, diff, story};
-use retake_testkit::traces::small::{small, step, write};
+use retake_testkit::Folder;
+use retake_testkit::traces::small::{header, small, step};
 use retake_traces::fault::Fault;
 use retake_traces::record::{Choice, Record};
-use retake_traces::{Header, Sink as _, Strategy, TraceReader, TraceWriter, Watch};
-use tempfile::TempDir;
+use retake_traces::{Header, Sink as _, Strategy, TraceReader, Watch};
 
 #[test]
 fn a_story_reads_well_in_80_columns() {
@@ -16,11 +16,11 @@ fn a_story_reads_well_in_80_columns() {
 
 #[test]
 fn the_first_divergence_is_shown_with_both_sides() {
-    let folder = TempDir::new().unwrap();
-    let left = write(&folder, "a", &small());
+    let folder = Folder::new();
+    let left = folder.write_trace("a", &header(), &small());
     let mut other = small();
     other[6] = step(0, 1_500_000, Choice::Fifo);
-    let right = write(&folder, "b", &other);
+    let right = folder.write_trace("b", &header(), &other);
     let same = diff(&left, &left).unwrap();
     assert!(same.is_same() && same.header.is_empty() && same.same_steps == 3);
     let mut divergence = *diff(&left, &right).unwrap().divergence.unwrap();
@@ -54,20 +54,16 @@ fn a_difference_that_the_columns_do_not_show_is_said_in_words() {
 
 #[test]
 fn a_run_that_ends_early_or_late_diverges() {
-    let folder = TempDir::new().unwrap();
-    let path = write(&folder, "a", &small());
+    let folder = Folder::new();
+    let path = folder.write_trace("a", &header(), &small());
     let compare = |records: &[Record]| {
         let mut comparer = Comparer::new(TraceReader::open(&path).unwrap(), "recorded", true);
         for record in records {
             comparer.record(record).unwrap();
         }
-        match comparer.finish() {
-            Ok(()) => None,
-            Err(error) => {
-                let divergence = Divergence::from_error(error).unwrap();
-                Some((divergence.left.len(), divergence.right.len()))
-            }
-        }
+        let error = comparer.finish().err()?;
+        let divergence = Divergence::from_error(error).unwrap();
+        Some((divergence.left.len(), divergence.right.len()))
     };
     assert_eq!(compare(&small()), None);
     assert_eq!(compare(&small()[..small().len() - 1]), Some((1, 0)));
@@ -79,34 +75,38 @@ fn a_run_that_ends_early_or_late_diverges() {
 
 #[test]
 fn two_headers_that_differ_in_any_setting_say_in_which() {
-    let folder = tempfile::tempdir().unwrap();
-    let finish = |name: &str, header: &Header| {
-        let path = folder.path().join(name);
-        let mut writer = TraceWriter::create(&path, header).unwrap();
-        for record in small() {
-            writer.record(&record).unwrap();
-        }
-        writer.finish().unwrap();
-        path
-    };
-    let usual = retake_testkit::traces::small::header();
-    let one = finish("one", &usual);
+    let folder = Folder::new();
+    let one = folder.write_trace("one", &header(), &small());
     let fields = |change: fn(&mut Header)| -> Vec<(String, String)> {
-        let mut other = usual.clone();
-        change(&mut other);
-        let found = diff(&one, finish("other", &other)).unwrap().header;
+        let mut changed = header();
+        change(&mut changed);
+        let other = folder.write_trace("other", &changed, &small());
+        let found = diff(&one, other).unwrap().header;
         found.into_iter().map(|it| (it.field, it.right)).collect()
     };
-    let of = |field: &str, value: &str| vec![(field.to_owned(), value.to_owned())];
+    type Change = fn(&mut Header);
+    let changes: [(Change, &str, &str); 5] = [
+        (|it| it.config.strict = true, "strict", "true"),
+        (
+            |it| it.config.only_planned_faults = true,
+            "only_planned_faults",
+            "true",
+        ),
+        (
+            |it| it.config.watch = Some(Watch::Lossless),
+            "watch",
+            "lossless",
+        ),
+        (|it| it.config.strategy = Strategy::Fifo, "strategy", "fifo"),
+        (
+            |it| it.config.faults.push(Fault::kill("b")),
+            "faults",
+            "kill b @step 1",
+        ),
+    ];
+    for (change, field, value) in changes {
+        assert_eq!(fields(change), [(field.to_owned(), value.to_owned())]);
+    }
     assert_eq!(fields(|_| {}), []);
-    assert_eq!(fields(|it| it.config.strict = true), of("strict", "true"));
-    let only = fields(|it| it.config.only_planned_faults = true);
-    assert_eq!(only, of("only_planned_faults", "true"));
-    let lossless = fields(|it| it.config.watch = Some(Watch::Lossless));
-    assert_eq!(lossless, of("watch", "lossless"));
-    let fifo = fields(|it| it.config.strategy = Strategy::Fifo);
-    assert_eq!(fifo, of("strategy", "fifo"));
-    let faults = fields(|it| it.config.faults.push(Fault::kill("b")));
-    assert_eq!(faults, of("faults", "kill b @step 1"));
     assert_eq!(fields(|it| it.reasons.push("it passes".into())), []);
 }

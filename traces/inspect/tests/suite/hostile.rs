@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use retake_testkit::Folder;
 use retake_testkit::traces::hostile::{
     Numbers, drive, good_file, input_of, input_of_file, mutate, repair,
 };
-use retake_testkit::traces::runs::{header, shop, write};
+use retake_testkit::traces::runs::{header, shop};
 use retake_traces::{TraceReader, verify};
-use tempfile::TempDir;
 
 /// The inputs that fuzzing has found worth keeping.
 fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
@@ -20,16 +20,19 @@ fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(read).collect()
 }
 
-fn seeds(folder: &TempDir) -> Vec<Vec<u8>> {
-    let file = std::fs::read(write(folder.path(), "seed", &shop())).unwrap();
-    vec![input_of(&header(), &shop()), input_of_file(&file)]
+fn seeds(folder: &Folder) -> Vec<Vec<u8>> {
+    folder.write_trace("seed", &header(), &shop());
+    vec![
+        input_of(&header(), &shop()),
+        input_of_file(&folder.bytes("seed")),
+    ]
 }
 
 #[test]
 fn a_repaired_file_is_read_behind_its_checksums() {
-    let folder = TempDir::new().unwrap();
-    let path = write(folder.path(), "a", &shop());
-    let mut bytes = std::fs::read(&path).unwrap();
+    let folder = Folder::new();
+    let path = folder.write_trace("a", &header(), &shop());
+    let mut bytes = folder.bytes("a");
     let whole = bytes.clone();
     repair(&mut bytes);
     assert_eq!(bytes, whole, "a good file has nothing to repair");
@@ -37,7 +40,7 @@ fn a_repaired_file_is_read_behind_its_checksums() {
     let place = bytes.windows(8).position(|it| it == b"CheckOut").unwrap();
     bytes[place] = b'K';
     repair(&mut bytes);
-    std::fs::write(&path, bytes).unwrap();
+    folder.write("a", bytes);
     let records = TraceReader::open(&path).unwrap();
     assert_eq!(records.filter(Result::is_ok).count(), shop().len());
     let error = verify(&path).unwrap_err().to_string();
@@ -49,7 +52,7 @@ fn a_repaired_file_is_read_behind_its_checksums() {
 
 #[test]
 fn what_fuzzing_kept_is_read_without_a_finding() {
-    let folder = TempDir::new().unwrap();
+    let folder = Folder::new();
     let good = good_file(folder.path());
     let corpus = corpus();
     assert!(corpus.len() >= 50, "{}", corpus.len());
@@ -61,7 +64,7 @@ fn what_fuzzing_kept_is_read_without_a_finding() {
 
 #[test]
 fn thousands_of_changed_files_are_read_without_a_finding() {
-    let folder = TempDir::new().unwrap();
+    let folder = Folder::new();
     let good = good_file(folder.path());
     let mut inputs = seeds(&folder);
     let mut numbers = Numbers(7);

@@ -5,3 +5,4 @@ mod causal;
 mod compare;
 mod exports;
 mod hostile;
+mod schema;
