@@ -136,11 +136,11 @@ fn who_polls_up_to_the_horizon_is_named() {
         });
         std::future::pending::<()>().await;
     };
-    for sim in [
-        Sim::new().horizon(Duration::from_secs(2)),
-        Sim::new().step_limit(5_000),
-    ] {
+    let horizon = Sim::new().horizon(Duration::from_secs(2));
+    let limit = Sim::new().step_limit(5_000);
+    for (sim, name) in [(horizon, "horizon"), (limit, "step limit")] {
         let run = sim.run(scenario);
+        assert_eq!(run.outcome.name(), name);
         let (Outcome::Horizon { busy, .. } | Outcome::StepLimit { busy }) = &run.outcome else {
             panic!("{run}")
         };

@@ -78,6 +78,7 @@ fn a_callback_of_any_kind_panics_or_fails_on_demand() {
     for row in [
         "panic kept in post_start @step 1 => its post_start panics",
         "fail kept in handle @15ms => its handler fails",
+        "panic kept in handle @15ms => the next handler panics",
     ] {
         let (fault, what) = sides(row);
         let kept_says = match fault.starts_with("panic") {
