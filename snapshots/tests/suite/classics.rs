@@ -1,37 +1,33 @@
 //! The programs that everybody writes first with ractor, made of ordinary ractor
 //! code and the attribute, run deterministically under every strategy.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, OutputPort, RpcReplyPort, SupervisionEvent};
+use crate::common::Program;
+use ractor::{Actor, ActorRef, OutputPort, RpcReplyPort, SupervisionEvent};
 use retake_inspect::compare;
 use retake_sim::{Sim, Strategy};
-use retake_traces::MemorySink;
+use retake_testkit::{ActorResult, actor, recorded};
 
 const SEEDS: u64 = 20;
 
 /// Run a program under every strategy with a sample of seeds, each twice; the two
 /// runs must agree record by record. Gives the number of different schedules seen.
-fn runs_deterministically<F, Fut, T>(program: F) -> usize
+fn runs_deterministically<T>(program: impl Program<T>) -> usize
 where
-    F: Fn() -> Fut + Send + Sync + Clone + 'static,
-    Fut: Future<Output = T> + Send + 'static,
     T: Debug + PartialEq + Send + 'static,
 {
-    let mut schedules = std::collections::BTreeSet::new();
+    let mut schedules = BTreeSet::new();
     for strategy in ["fifo", "random", "pct:steps=100", "defer:percent=20"] {
         let strategy: Strategy = strategy.parse().unwrap();
         for seed in 0..SEEDS {
             let run = || {
-                let sink = MemorySink::new();
                 let sim = Sim::new().seed(seed).strategy(strategy.clone());
-                let run = sim
-                    .story(true)
-                    .causality(true)
-                    .trace(sink.clone())
-                    .run(program.clone());
+                let sim = sim.story(true).causality(true);
+                let (run, sink) = recorded(sim, program.clone());
                 assert!(run.passed(), "{strategy}, seed {seed}: {run}");
                 (run.event_hash, run.output, sink.records())
             };
@@ -48,50 +44,29 @@ where
 
 // --- ping-pong: an actor that sends itself messages ---
 
-struct PingPong;
-
 #[derive(Debug, Clone)]
 enum Ball {
     Ping,
     Pong,
 }
 
-#[retake::simulated]
-impl Actor for PingPong {
-    type Msg = Ball;
-    type State = u8;
-    type Arguments = ();
-
-    async fn pre_start(&self, myself: ActorRef<Ball>, (): ()) -> Result<u8, ActorProcessingErr> {
-        myself.cast(Ball::Ping)?;
-        Ok(0)
-    }
-
-    async fn handle(
-        &self,
-        myself: ActorRef<Ball>,
-        ball: Ball,
-        hits: &mut u8,
-    ) -> Result<(), ActorProcessingErr> {
-        if *hits == 10 {
-            myself.stop(None);
-            return Ok(());
-        }
-        *hits += 1;
-        let next = match ball {
-            Ball::Ping => Ball::Pong,
-            Ball::Pong => Ball::Ping,
-        };
-        myself.cast(next)?;
-        Ok(())
-    }
-}
-
 #[test]
 fn ping_pong_leaves_next_to_nothing_to_choose() {
     let schedules = runs_deterministically(|| async {
-        let (_, handle) = Actor::spawn(None, PingPong, ()).await.unwrap();
-        handle.await.unwrap();
+        let play = |myself: &ActorRef<Ball>, ball, hits: &mut u8| {
+            if *hits == 10 {
+                return myself.stop(None);
+            }
+            *hits += 1;
+            let next = match ball {
+                Ball::Ping => Ball::Pong,
+                Ball::Pong => Ball::Ping,
+            };
+            myself.cast(next).unwrap();
+        };
+        let player = actor("player", 0, play).await;
+        player.cast(Ball::Ping).unwrap();
+        player.wait(None).await.unwrap();
     });
     // Whom to run leaves no choice; `defer` chooses whether to run it at once.
     assert!(schedules <= 1 + SEEDS as usize, "{schedules} schedules");
@@ -102,44 +77,21 @@ fn ping_pong_leaves_next_to_nothing_to_choose() {
 const SEATS: usize = 5;
 const MEALS: u32 = 3;
 
-struct Fork;
-
 #[derive(Debug)]
 enum ForkMessage {
     Take(RpcReplyPort<bool>),
     PutBack,
 }
 
-#[retake::simulated]
-impl Actor for Fork {
-    type Msg = ForkMessage;
-    /// Taken.
-    type State = bool;
-    type Arguments = ();
-
-    async fn pre_start(
-        &self,
-        _: ActorRef<ForkMessage>,
-        (): (),
-    ) -> Result<bool, ActorProcessingErr> {
-        Ok(false)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<ForkMessage>,
-        message: ForkMessage,
-        taken: &mut bool,
-    ) -> Result<(), ActorProcessingErr> {
-        match message {
-            ForkMessage::Take(reply) => {
-                reply.send(!*taken)?;
-                *taken = true;
-            }
-            ForkMessage::PutBack => *taken = false,
+async fn fork(number: usize) -> ActorRef<ForkMessage> {
+    let handle = |_: &_, message, is_taken: &mut bool| match message {
+        ForkMessage::Take(reply) => {
+            reply.send(!*is_taken).unwrap();
+            *is_taken = true;
         }
-        Ok(())
-    }
+        ForkMessage::PutBack => *is_taken = false,
+    };
+    actor(&format!("fork-{number}"), false, handle).await
 }
 
 struct Philosopher {
@@ -158,17 +110,12 @@ impl Actor for Philosopher {
     type State = u32;
     type Arguments = ();
 
-    async fn pre_start(&self, myself: ActorRef<Hungry>, (): ()) -> Result<u32, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<Hungry>, (): ()) -> ActorResult<u32> {
         myself.cast(Hungry)?;
         Ok(0)
     }
 
-    async fn handle(
-        &self,
-        myself: ActorRef<Hungry>,
-        _: Hungry,
-        eaten: &mut u32,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, myself: ActorRef<Hungry>, _: Hungry, eaten: &mut u32) -> ActorResult {
         // Two neighbours that each hold one fork must not starve each other in step.
         let thinks = Duration::from_millis(1 + self.seat as u64);
         if ractor::call!(self.left, ForkMessage::Take)? {
@@ -193,8 +140,8 @@ impl Actor for Philosopher {
 fn every_philosopher_eats_in_one_order_for_each_seed() {
     let schedules = runs_deterministically(|| async {
         let mut forks = Vec::new();
-        for _ in 0..SEATS {
-            forks.push(Actor::spawn(None, Fork, ()).await.unwrap().0);
+        for number in 0..SEATS {
+            forks.push(fork(number).await);
         }
         let meals = Arc::new(Mutex::new(Vec::new()));
         let mut guests = Vec::new();
@@ -214,10 +161,7 @@ fn every_philosopher_eats_in_one_order_for_each_seed() {
         assert_eq!(meals.len(), SEATS * MEALS as usize);
         meals
     });
-    assert!(
-        schedules > 2 * SEEDS as usize,
-        "seeds explore: {schedules} schedules"
-    );
+    assert!(schedules > 2 * SEEDS as usize, "{schedules} schedules");
 }
 
 // --- supervision: a root restarts its child, which falls over ---
@@ -230,16 +174,11 @@ impl Actor for Clumsy {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> ActorResult {
         Ok(())
     }
 
-    async fn handle(
-        &self,
-        _: ActorRef<u32>,
-        step: u32,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _: ActorRef<u32>, step: u32, (): &mut ()) -> ActorResult {
         match step % 3 {
             0 => panic!("fell over step {step}"),
             1 => Err(From::from(format!("stumbled over step {step}"))),
@@ -267,11 +206,7 @@ impl Actor for Root {
     type State = Watch;
     type Arguments = ();
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<RootMessage>,
-        (): (),
-    ) -> Result<Watch, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<RootMessage>, (): ()) -> ActorResult<Watch> {
         let (child, _) = myself.spawn_linked(None, Clumsy, ()).await?;
         let falls = Vec::new();
         Ok(Watch { child, falls })
@@ -282,7 +217,7 @@ impl Actor for Root {
         _: ActorRef<RootMessage>,
         message: RootMessage,
         watch: &mut Watch,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         match message {
             RootMessage::Step(step) => {
                 // The child may be gone already.
@@ -298,7 +233,7 @@ impl Actor for Root {
         myself: ActorRef<RootMessage>,
         event: SupervisionEvent,
         watch: &mut Watch,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> ActorResult {
         if let SupervisionEvent::ActorFailed(_, error) = event {
             watch.falls.push(error.to_string());
             watch.child = myself.spawn_linked(None, Clumsy, ()).await?.0;
@@ -325,37 +260,17 @@ fn a_supervisor_restarts_its_child_each_time_it_falls() {
 
 // --- an output port: one publisher, subscribers that convert what they hear ---
 
-struct Subscriber(Arc<Mutex<Vec<(usize, u32)>>>, usize);
-
-#[retake::simulated]
-impl Actor for Subscriber {
-    type Msg = u32;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<u32>,
-        news: u32,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        self.0.lock().unwrap().push((self.1, news));
-        Ok(())
-    }
-}
-
 #[test]
 fn subscribers_of_an_output_port_hear_in_one_order_for_each_seed() {
     let schedules = runs_deterministically(|| async {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let port = OutputPort::<u32>::default();
         for number in 0..5 {
-            let subscriber = Subscriber(Arc::clone(&heard), number);
-            let (subscriber, _) = Actor::spawn(None, subscriber, ()).await.unwrap();
+            let name = format!("subscriber-{number}");
+            let hear = move |_: &_, news, heard: &mut Arc<Mutex<Vec<_>>>| {
+                heard.lock().unwrap().push((number, news));
+            };
+            let subscriber = actor(&name, Arc::clone(&heard), hear).await;
             port.subscribe(subscriber, |news| (news != 3).then_some(10 * news));
         }
         for news in 1..=4 {

@@ -2,37 +2,34 @@
 //!
 //! `RETAKE_SEEDS` sets how many seeds are tried.
 
-use std::process::Command;
+use std::collections::BTreeSet;
 
 use retake_cli::run::{Progress, Runner, Settings};
-use retake_sim::Strategy;
 use retake_snapshots::{explain_divergence, program, record, scenario};
 use retake_traces::Record;
+
+use crate::common::{another_process, here};
 
 const SCENARIO: &str = "recovery/worker_crash";
 /// Tells a child process which seeds to run.
 const CHILD: &str = "RETAKE_DETERMINISM_CHILD";
 
 fn seeds() -> u64 {
-    std::env::var("RETAKE_SEEDS")
-        .ok()
-        .and_then(|seeds| seeds.parse().ok())
-        .unwrap_or(6)
+    let seeds = std::env::var("RETAKE_SEEDS").ok();
+    seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(6)
 }
 
 fn settings(seed: u64) -> Settings {
     let strategies = ["random", "pct", "fifo", "defer"];
-    let strategy: Strategy = strategies[seed as usize % strategies.len()]
-        .parse()
-        .unwrap();
+    let strategy = strategies[seed as usize % strategies.len()];
     let mut settings = Settings::of_seed(seed);
-    settings.config.strategy = strategy;
+    settings.config.strategy = strategy.parse().unwrap();
     settings
 }
 
 fn hash(seed: u64) -> String {
-    let finished =
-        Runner::here(program()).run(scenario(SCENARIO), &settings(seed), &Progress::default());
+    let runner = Runner::here(program());
+    let finished = runner.run(scenario(SCENARIO), &settings(seed), &Progress::default());
     assert!(finished.passed(), "seed {seed}: {}", finished.outcome);
     finished.event_hash
 }
@@ -59,14 +56,8 @@ fn a_seed_gives_the_same_run_on_two_threads_at_once() {
         (one.join().unwrap(), other.join().unwrap())
     });
     assert_same(&one, &other, "on two threads");
-    let mut distinct = one.clone();
-    distinct.sort();
-    distinct.dedup();
-    assert_eq!(
-        distinct.len(),
-        one.len(),
-        "different seeds give different runs"
-    );
+    let distinct: BTreeSet<_> = one.iter().collect();
+    assert_eq!(distinct.len(), one.len(), "seeds give different runs");
 }
 
 #[test]
@@ -75,27 +66,12 @@ fn a_seed_gives_the_same_run_in_another_process() {
         println!("hashes: {}", hashes().join(" "));
         return;
     }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "determinism::a_seed_gives_the_same_run_in_another_process",
-            "--nocapture",
-        ])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
+    let output = another_process(here!()).env(CHILD, "1").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let list = text
-        .split("hashes: ")
-        .nth(1)
-        .unwrap_or_else(|| panic!("no hashes in {text}"));
-    let theirs: Vec<String> = list
-        .lines()
-        .next()
-        .unwrap()
-        .split(' ')
-        .map(str::to_owned)
-        .collect();
+    let mut lines = text.lines();
+    let list = lines.find_map(|line| Some(line.split_once("hashes: ")?.1));
+    let list = list.unwrap_or_else(|| panic!("no hashes in {text}"));
+    let theirs: Vec<String> = list.split(' ').map(str::to_owned).collect();
     assert_same(&hashes(), &theirs, "in two processes");
 }
 

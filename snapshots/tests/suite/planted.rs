@@ -1,94 +1,31 @@
-//! Planted nondeterminism is made deterministic, or detected.
+//! Planted nondeterminism is detected. What is made deterministic is in `environments`.
 
-use std::collections::HashMap;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crate::common::{Listener, tell};
+use crate::common::{Program, another_process, here, listener, tell};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use rand::TryRng as _;
 use retake_inspect::compare;
-use retake_sim::{Outcome, Run, Sim};
-use retake_traces::MemorySink;
+use retake_sim::{Outcome, Sim};
+use retake_testkit::{escaped, recorded};
 
-fn twice<F, Fut>(seed: u64, scenario: F) -> (Run<()>, Option<String>)
-where
-    F: Fn() -> Fut + Send + Sync + Clone + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    let run = |sink: MemorySink| {
-        Sim::new()
-            .seed(seed)
-            .story(true)
-            .trace(sink)
-            .run(scenario.clone())
-    };
-    let (first, second) = (MemorySink::new(), MemorySink::new());
-    let outcome = run(first.clone());
-    run(second.clone());
-    let divergence = compare(
-        ("first run", "second run"),
-        &first.records(),
-        &second.records(),
-    );
-    (
-        outcome,
-        divergence.map(|divergence| divergence.to_text(100)),
-    )
+/// Where two runs of a seed part.
+fn divergence(program: impl Program<()>) -> Option<String> {
+    let run = || recorded(Sim::new().seed(1).story(true), program.clone()).1;
+    let [first, second] = [run(), run()].map(|sink| sink.records());
+    let divergence = compare(("first run", "second run"), &first, &second);
+    divergence.map(|it| it.to_text(100))
 }
 
-/// The story of a run, to compare seeds.
-fn story<F, Fut>(seed: u64, scenario: F) -> String
-where
-    F: Fn() -> Fut + Send + Sync + Clone + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    let sink = MemorySink::new();
-    Sim::new()
-        .seed(seed)
-        .story(true)
-        .trace(sink.clone())
-        .run(scenario)
-        .expect_passed();
-    format!("{:?}", sink.records())
-}
-
-async fn hash_map_order() {
-    let map: HashMap<u64, ()> = (0..50).map(|number| (number, ())).collect();
-    tell(map.into_keys()).await;
-}
-
-#[test]
-fn the_order_of_a_hash_map_is_made_deterministic() {
-    assert_eq!(twice(1, hash_map_order).1, None);
-    assert_ne!(
-        story(1, hash_map_order),
-        story(2, hash_map_order),
-        "seeds explore orders"
-    );
-}
-
-async fn system_randomness() {
-    let numbers: [u64; 2] = rand::random();
-    tell(numbers).await;
-}
-
-#[test]
-fn randomness_of_the_system_is_made_deterministic() {
-    assert_eq!(twice(1, system_randomness).1, None);
-    assert_ne!(story(1, system_randomness), story(2, system_randomness));
-}
-
-/// What `getrandom` and `uuid` do: no generator is between them and the system.
-async fn system_entropy() {
-    tell([rand::rngs::SysRng.try_next_u64().unwrap()]).await;
-}
-
-#[test]
-fn entropy_of_the_system_is_made_deterministic() {
-    assert_eq!(twice(1, system_entropy).1, None);
-    assert_ne!(story(1, system_entropy), story(2, system_entropy));
+/// Two runs differ, which is located, and these are the two.
+#[track_caller]
+fn is_detected(sides: &[&str], program: impl Program<()>) {
+    let divergence = divergence(program).expect("two runs that differ");
+    let is_located = divergence.starts_with("first divergence at step");
+    assert!(is_located, "{divergence}");
+    for side in sides {
+        assert!(divergence.contains(side), "{side}: {divergence}");
+    }
 }
 
 #[test]
@@ -96,65 +33,32 @@ fn entropy_of_the_system_is_made_deterministic() {
 #[allow(unsafe_code, reason = "an instruction of the processor")]
 fn entropy_that_does_not_come_from_the_c_library_is_detected() {
     // SAFETY: every processor of this kind counts its cycles.
-    let scenario = || async { tell([unsafe { std::arch::x86_64::_rdtsc() }]).await };
-    assert!(twice(1, scenario).1.unwrap().contains("heard ["));
-}
-
-/// Branches that are ready at once, without `biased`.
-async fn selected_branches() {
-    let mut taken = Vec::new();
-    for _ in 0..20 {
-        taken.push(tokio::select! {
-            () = std::future::ready(()) => 1,
-            () = std::future::ready(()) => 2,
-            () = std::future::ready(()) => 3,
-        });
-    }
-    tell(taken).await;
+    let cycles = || unsafe { std::arch::x86_64::_rdtsc() };
+    is_detected(&["heard ["], move || tell([cycles()]));
 }
 
 #[test]
 fn the_branch_that_a_select_takes_is_detected() {
-    assert!(twice(1, selected_branches).1.unwrap().contains("heard ["));
-}
-
-#[test]
-fn clocks_of_the_system_show_virtual_time() {
-    let scenario = || async {
-        let (wall, monotonic) = (SystemTime::now(), Instant::now());
-        retake::sleep(Duration::from_secs(100)).await;
-        assert_eq!(wall.elapsed().unwrap(), Duration::from_secs(100));
-        assert_eq!(monotonic.elapsed(), Duration::from_secs(100));
-        tell([SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_nanos() as u64])
-        .await;
-    };
-    let (run, divergence) = twice(1, scenario);
-    run.expect_passed();
-    assert_eq!(divergence, None);
-    // Outside a simulation the clocks are real: it is later than the year 2025.
-    assert!(UNIX_EPOCH.elapsed().unwrap() > Duration::from_secs(1_750_000_000));
+    // Branches that are ready at once, without `biased`.
+    is_detected(&["heard ["], || async {
+        let mut taken = Vec::new();
+        for _ in 0..20 {
+            taken.push(tokio::select! {
+                () = std::future::ready(()) => 1,
+                () = std::future::ready(()) => 2,
+                () = std::future::ready(()) => 3,
+            });
+        }
+        tell(taken).await;
+    });
 }
 
 #[test]
 fn state_that_outlives_a_run_is_detected_and_located() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
-    let scenario = || async {
-        let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        tell([7, 7, u64::from(run)]).await;
-    };
-    let (_, divergence) = twice(1, scenario);
-    let divergence = divergence.expect("two runs that differ");
-    assert!(
-        divergence.starts_with("first divergence at step"),
-        "{divergence}"
-    );
-    assert!(
-        divergence.contains("heard [7, 7, 0]") && divergence.contains("heard [7, 7, 1]"),
-        "{divergence}"
-    );
+    is_detected(&["heard [7, 7, 0]", "heard [7, 7, 1]"], || {
+        tell([7, 7, RUNS.fetch_add(1, Ordering::Relaxed).into()])
+    });
 }
 
 /// A child without the attribute, below a parent with it.
@@ -179,9 +83,8 @@ impl Actor for Parent {
     type Arguments = ();
 
     async fn pre_start(&self, myself: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
-        myself
-            .spawn_linked(Some(retake::scoped_name("ungated")), Ungated, ())
-            .await?;
+        let name = retake::scoped_name("ungated");
+        myself.spawn_linked(Some(name), Ungated, ()).await?;
         Ok(())
     }
 
@@ -201,13 +104,9 @@ fn a_child_that_no_gate_guards_fails_the_run_by_name() {
         let (_parent, _) = Actor::spawn(None, Parent, ()).await.unwrap();
         retake::sleep(Duration::from_secs(1)).await;
     });
-    let Outcome::Escaped { what, remedy } = run.outcome else {
-        panic!("{}", run.outcome)
-    };
-    assert_eq!(
-        what,
-        "the actor `ungated` runs outside the simulation: no gate guards it"
-    );
+    let (what, remedy) = escaped(&run);
+    let expected = "the actor `ungated` runs outside the simulation: no gate guards it";
+    assert_eq!(what, expected);
     assert!(remedy.contains("#[retake::simulated]"));
 }
 
@@ -216,11 +115,7 @@ fn work_on_another_thread_fails_the_run() {
     let run = Sim::new().run(|| async {
         tokio::task::spawn_blocking(|| ()).await.unwrap();
     });
-    assert!(
-        matches!(run.outcome, Outcome::Escaped { .. }),
-        "{}",
-        run.outcome
-    );
+    escaped(&run);
 }
 
 #[test]
@@ -236,11 +131,7 @@ fn what_is_awaited_of_a_thread_is_a_deadlock() {
         let _ = answer.await;
         drop(over);
     });
-    assert!(
-        matches!(run.outcome, Outcome::Deadlock { .. }),
-        "{}",
-        run.outcome
-    );
+    assert!(matches!(run.outcome, Outcome::Deadlock { .. }), "{run}");
 }
 
 #[test]
@@ -254,25 +145,21 @@ fn tasks_of_tokios_own_are_told_and_fail_a_strict_run() {
     };
     let lenient = Sim::new().run(scenario);
     assert!(lenient.warnings[0].contains("2 tokio tasks"), "{lenient}");
-    let strict = Sim::new().strict(true).run(scenario);
-    assert!(
-        matches!(strict.outcome, Outcome::Escaped { .. }),
-        "{strict}"
-    );
+    escaped(&Sim::new().strict(true).run(scenario));
 }
 
 #[test]
 fn an_id_of_an_actor_is_replaced_as_debug_prints_it_and_detected_as_a_number() {
     let replaced = || async {
-        let (listener, _) = Actor::spawn(None, Listener, ()).await.unwrap();
+        let listener = listener().await;
         retake::event!("{listener:?}");
     };
-    assert_eq!(twice(1, replaced).1, None);
+    assert_eq!(divergence(replaced), None);
     let number = || async {
-        let (listener, _) = Actor::spawn(None, Listener, ()).await.unwrap();
+        let listener = listener().await;
         retake::event!("number {}", listener.get_id());
     };
-    assert!(twice(1, number).1.unwrap().contains("number 0."));
+    is_detected(&["number 0."], number);
 }
 
 #[test]
@@ -280,65 +167,48 @@ fn an_address_is_left_out_of_texts_and_detected_as_a_number() {
     // One that is not freed is not given out again.
     let place = || -> &'static u8 { Box::leak(Box::new(0)) };
     let text = move || async move { retake::event!("at {:p}", place()) };
-    assert_eq!(twice(1, text).1, None);
+    assert_eq!(divergence(text), None);
     let number = move || tell([std::ptr::from_ref(place()) as u64]);
-    assert!(twice(1, number).1.unwrap().contains("heard ["));
+    is_detected(&["heard ["], number);
 }
 
 #[test]
 fn a_thread_in_a_text_is_detected() {
     let thread = || async { retake::event!("on {:?}", std::thread::current().id()) };
-    assert!(twice(1, thread).1.unwrap().contains("on ThreadId("));
+    is_detected(&["on ThreadId("], thread);
 }
 
 #[test]
 fn a_file_that_a_run_leaves_behind_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
-    let scenario = move || {
-        let path = path.clone();
-        async move {
-            let count = std::fs::read_dir(&path).unwrap().count() as u64;
-            std::fs::write(path.join(count.to_string()), "").unwrap();
-            tell([count]).await;
-        }
-    };
-    let divergence = twice(1, scenario).1.unwrap();
-    assert!(
-        divergence.contains("heard [0]") && divergence.contains("heard [1]"),
-        "{divergence}"
-    );
+    is_detected(&["heard [0]", "heard [1]"], move || {
+        let count = std::fs::read_dir(&path).unwrap().count() as u64;
+        std::fs::write(path.join(count.to_string()), "").unwrap();
+        tell([count])
+    });
 }
-
-const VARIABLE: &str = "RETAKE_PLANTED";
 
 /// What two runs of one process have in common, and two processes need not.
-async fn environment() {
-    let variable = std::env::var(VARIABLE).ok();
-    tell(variable.map(|value| value.parse().unwrap())).await;
-}
-
 #[test]
 fn a_variable_of_the_environment_is_seen_by_comparing_processes_only() {
-    assert_eq!(twice(1, environment).1, None);
-    let mine = story(1, environment);
+    const VARIABLE: &str = "RETAKE_PLANTED";
+    let environment = || async {
+        let variable = std::env::var(VARIABLE).ok();
+        tell(variable.map(|value| value.parse().unwrap())).await;
+    };
+    assert_eq!(divergence(environment), None);
+    let (run, sink) = recorded(Sim::new().seed(1).story(true), environment);
+    run.expect_passed();
+    let mine = format!("{:?}", sink.records());
     if std::env::var_os(VARIABLE).is_some() {
         println!("story: {mine}");
         return;
     }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "planted::a_variable_of_the_environment_is_seen_by_comparing_processes_only",
-            "--nocapture",
-        ])
-        .env(VARIABLE, "7")
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        text.contains("story: [") && text.contains("heard [7]"),
-        "{text}"
-    );
+    let output = another_process(here!()).env(VARIABLE, "7").output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    for part in ["story: [", "heard [7]"] {
+        assert!(text.contains(part), "{text}");
+    }
     assert!(!text.contains(&mine));
 }

@@ -1,30 +1,25 @@
 //! What a person reads of a run: its summary, its story, a recovery.
 
-use retake_cli::run::{Progress, Runner, Settings};
+use retake_cli::run::{Finished, Progress, Runner, Settings};
 use retake_snapshots::{program, scenario, story, text};
 use retake_traces::event::Occurrence;
 
+fn finished() -> Finished {
+    let (runner, settings) = (Runner::here(program()), Settings::of_seed(42));
+    let scenario = scenario("recovery/worker_crash");
+    runner.run(scenario, &settings, &Progress::default())
+}
+
 #[test]
 fn summary_of_a_run_with_crashes() {
-    let settings = Settings::of_seed(42);
-    let finished = Runner::here(program()).run(
-        scenario("recovery/worker_crash"),
-        &settings,
-        &Progress::default(),
-    );
+    let finished = finished();
     assert!(finished.passed(), "{:?}", finished.outcome);
     insta::assert_json_snapshot!(finished);
 }
 
 #[test]
 fn text_of_a_report() {
-    let settings = Settings::of_seed(42);
-    let finished = Runner::here(program()).run(
-        scenario("recovery/worker_crash"),
-        &settings,
-        &Progress::default(),
-    );
-    insta::assert_snapshot!(finished.report.expect("a report"));
+    insta::assert_snapshot!(finished().report.expect("a report"));
 }
 
 #[test]
@@ -38,13 +33,10 @@ fn recovery_of_a_killed_worker() {
     let lines = story("recovery/worker_crash", 42);
     let is_error =
         |it: &Occurrence| matches!(it, Occurrence::Event(event) if event.text.contains(": error"));
-    let end = lines
-        .iter()
-        .position(|line| is_error(&line.occurrence))
-        .expect("an action that failed");
-    let start = lines[..end]
-        .iter()
-        .rposition(|line| matches!(line.occurrence, Occurrence::Fault(_)))
-        .expect("a fault");
+    let mut whats = lines.iter().map(|line| &line.occurrence);
+    let end = whats.position(is_error).expect("an action that failed");
+    let mut whats = lines[..end].iter().map(|line| &line.occurrence);
+    let start = whats.rposition(|it| matches!(it, Occurrence::Fault(_)));
+    let start = start.expect("a fault");
     insta::assert_snapshot!(text(&lines[start - 5..end + 12]));
 }

@@ -2,14 +2,10 @@
 
 use retake_sim::Sim;
 
-use super::harness::{WORKERS, here, in_places};
-use crate::common::tell;
+use super::harness::{WORKERS, in_places};
+use crate::common::{Program, here, tell};
 
-fn is_the_same_at_fixed_addresses<F, Fut>(test: &str, program: F)
-where
-    F: Fn() -> Fut + Send + Sync + Clone + 'static,
-    Fut: Future<Output = String> + Send + 'static,
-{
+fn is_the_same_at_fixed_addresses(test: &str, program: impl Program) {
     if let Some([here, elsewhere]) = in_places(test, WORKERS, Sim::new, program) {
         assert_eq!(here, elsewhere);
     }

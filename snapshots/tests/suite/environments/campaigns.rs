@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::Write as _;
 
-use super::harness::{ANYWHERE, command, here};
+use super::harness::{ANYWHERE, command};
+use crate::common::here;
 
 /// Where the test writes what it computed.
 const OUT: &str = "RETAKE_ENVIRONMENT_OUT";
@@ -50,7 +51,7 @@ fn the_seeds_of_a_test_are_the_same_in_two_environments() {
     let test = "environments::campaigns::a_test_that_computes_with_what_differs_between_processes";
     let folder = tempfile::tempdir().unwrap();
     let [here, elsewhere] = ANYWHERE.map(|place| {
-        let path = folder.path().join(format!("{}", place.elsewhere));
+        let path = folder.path().join(format!("{place:?}"));
         let mut command = command(test, place);
         let output = command.env(OUT, &path).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

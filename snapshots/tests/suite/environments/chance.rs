@@ -6,8 +6,8 @@ use std::io::Read as _;
 
 use rand::{Rng as _, TryRng as _};
 
-use super::harness::{here, is_of_the_seed};
-use crate::common::tell;
+use super::harness::is_of_the_seed;
+use crate::common::{here, tell};
 
 /// Send the numbers in this order, and say it.
 async fn in_order(numbers: impl IntoIterator<Item = u64>) -> String {

@@ -1,10 +1,11 @@
 //! What a process counts: the same in each process, not in each run of one.
 
-use super::harness::{here, is_the_same};
+use super::harness::{is_of_the_seed_and_the_runs_before, is_the_same};
+use crate::common::here;
 
 #[test]
 fn the_branch_that_a_select_takes_is_of_the_seed_and_the_runs_before() {
-    super::harness::is_of_the_seed(here!(), || async {
+    is_of_the_seed_and_the_runs_before(here!(), || async {
         let mut taken = Vec::new();
         for _ in 0..40 {
             taken.push(tokio::select! {
@@ -19,7 +20,7 @@ fn the_branch_that_a_select_takes_is_of_the_seed_and_the_runs_before() {
 
 #[test]
 fn the_branch_that_a_select_of_futures_takes_is_of_the_seed_and_the_runs_before() {
-    super::harness::is_of_the_seed(here!(), || async {
+    is_of_the_seed_and_the_runs_before(here!(), || async {
         let mut taken = Vec::new();
         for _ in 0..40 {
             taken.push(futures::select! {

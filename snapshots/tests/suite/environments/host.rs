@@ -1,6 +1,7 @@
 //! Processors, and the names of process and machine.
 
-use super::harness::{here, is_of_the_seed, is_the_same};
+use super::harness::{is_of_the_seed, is_the_same};
+use crate::common::here;
 
 #[test]
 fn the_number_of_processors_is_fixed() {

@@ -3,8 +3,8 @@
 
 use retake_sim::Sim;
 
-use super::harness::{here, in_two};
-use crate::common::tell;
+use super::harness::in_two;
+use crate::common::{here, tell};
 
 #[test]
 fn variables_and_the_working_folder_differ_and_are_seen_by_comparing_processes() {
@@ -13,7 +13,7 @@ fn variables_and_the_working_folder_differ_and_are_seen_by_comparing_processes()
         tell(0..count).await;
         format!("{:?}", std::env::current_dir().unwrap())
     });
-    if let Some([[here, _], [elsewhere, _]]) = reports {
+    if let Some([[here, ..], [elsewhere, ..]]) = reports {
         assert_ne!(here.output, elsewhere.output);
         assert_ne!(here.hash, elsewhere.hash);
     }

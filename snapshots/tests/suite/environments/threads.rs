@@ -7,7 +7,8 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use rayon::prelude::*;
 use retake_sim::Sim;
 
-use super::harness::{fails_with, here, in_two};
+use super::harness::{fails_with, in_two};
+use crate::common::here;
 
 const STARTED: &str = "escaped: a thread was started ";
 const FILE: &str = "at snapshots/tests/suite/environments/threads.rs:";

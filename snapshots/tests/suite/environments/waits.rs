@@ -3,7 +3,8 @@
 use std::sync::{Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use super::harness::{here, is_the_same};
+use super::harness::{fails_with, is_the_same};
+use crate::common::here;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -100,7 +101,7 @@ fn others_go_on_when_a_step_has_slept() {
 
 #[test]
 fn a_sleep_beyond_the_end_of_virtual_time_ends_the_run() {
-    super::harness::fails_with(here!(), &["horizon: "], || async {
+    fails_with(here!(), &["horizon: "], || async {
         std::thread::sleep(HOUR * 2);
         retake::sleep(Duration::from_millis(1)).await;
         String::new()
