@@ -272,9 +272,68 @@ impl Skew {
     }
 }
 
+/// What happens instead of a callback that begins. What simulates a process gives it to the gates in
+/// that process as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// Nothing: it runs.
+    Nothing,
+    /// It panics.
+    Panic,
+    /// It returns an error.
+    Fail,
+    /// It returns at once, so that its message is lost.
+    Lose,
+}
+
+impl Instead {
+    const ALL: [Self; 4] = [Self::Nothing, Self::Panic, Self::Fail, Self::Lose];
+
+    /// What has this number, which is that of `as u32`.
+    #[must_use]
+    pub fn of_number(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+}
+
+/// How a fault ends an actor. It is given to the gates as its number, as [`Instead`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActorEnd {
+    /// It is killed.
+    Kill,
+    /// It stops after the message that it handles.
+    Stop,
+    /// It stops after all messages that it has.
+    Drain,
+}
+
+impl ActorEnd {
+    const ALL: [Self; 3] = [Self::Kill, Self::Stop, Self::Drain];
+
+    /// What has this number, which is that of `as u32`.
+    #[must_use]
+    pub fn of_number(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_given_to_gates_is_found_by_its_number() {
+        for instead in Instead::ALL {
+            assert_eq!(Instead::of_number(instead as u32), Some(instead));
+        }
+        for end in ActorEnd::ALL {
+            assert_eq!(ActorEnd::of_number(end as u32), Some(end));
+        }
+        assert_eq!(
+            (Instead::of_number(4), ActorEnd::of_number(3)),
+            (None, None)
+        );
+    }
 
     #[test]
     fn a_clock_is_wrong_by_a_step_a_drift_or_a_wave() {

@@ -5,20 +5,11 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::core::fault::{Effect, Moment, Target};
+use super::core::fault::{ActorEnd, Effect, Instead, Moment, Target};
 use super::core::step::StepKind;
-use super::fault_state::{Order, PANIC, Progress};
+use super::fault_state::{PANIC, Progress};
 use super::kernel::{Kernel, me};
 use super::record::Tag;
-
-/// What a gate does instead of its callback: numbers of `Turn` in `sim/retake`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum GateTurn {
-    Pass = 0,
-    Panic = 1,
-    Fail = 2,
-    Lose = 3,
-}
 
 pub(super) type Carry = extern "C" fn(u32, u32);
 
@@ -32,7 +23,7 @@ pub(super) fn set_carry(carry: Carry) {
     CARRY.store(carry as usize, Ordering::Relaxed);
 }
 
-pub(super) fn set_order(serial: u32, order: Order) {
+pub(super) fn set_order(serial: u32, order: ActorEnd) {
     ORDER.store((order as u64) << 32 | u64::from(serial) + 1, Ordering::Relaxed);
 }
 
@@ -68,12 +59,12 @@ impl Kernel {
     }
 
     /// A callback of the actor that runs now begins: what happens instead.
-    pub(super) fn turn_of_callback(&mut self, part: u32) -> GateTurn {
+    pub(super) fn turn_of_callback(&mut self, part: u32) -> Instead {
         let Some(part) = StepKind::ALL.get(part as usize).copied() else {
-            return GateTurn::Pass;
+            return Instead::Nothing;
         };
         if !self.faults.is_on() {
-            return GateTurn::Pass;
+            return Instead::Nothing;
         }
         let serial = self.current;
         let armed = self.faults.planned.iter().position(|it| {
@@ -81,11 +72,11 @@ impl Kernel {
                 && it.fault.moment == Moment::Callback(part)
                 && it.fault.effect != Effect::Duplicate
         });
-        armed.map_or(GateTurn::Pass, |place| self.gate_turn(place, serial))
+        armed.map_or(Instead::Nothing, |place| self.gate_turn(place, serial))
     }
 
     /// An actor of this name starts, within the step that runs now: what happens instead.
-    pub(super) fn turn_of_start(&mut self, name: &str) -> GateTurn {
+    pub(super) fn turn_of_start(&mut self, name: &str) -> Instead {
         let (step, now_ns) = (self.steps, self.now_ns);
         let due = self.faults.planned.iter().position(|it| {
             let is_meant = match &it.fault.target {
@@ -98,19 +89,19 @@ impl Kernel {
             is_start && is_meant && it.progress == Progress::Waiting && it.has_come(step, now_ns)
         });
         let serial = self.current;
-        due.map_or(GateTurn::Pass, |place| self.gate_turn(place, serial))
+        due.map_or(Instead::Nothing, |place| self.gate_turn(place, serial))
     }
 
-    fn gate_turn(&mut self, place: usize, serial: u32) -> GateTurn {
+    fn gate_turn(&mut self, place: usize, serial: u32) -> Instead {
         let turn = match self.faults.planned[place].fault.effect {
-            Effect::Panic => GateTurn::Panic,
-            Effect::Fail => GateTurn::Fail,
-            Effect::Lose => GateTurn::Lose,
-            _ => return GateTurn::Pass,
+            Effect::Panic => Instead::Panic,
+            Effect::Fail => Instead::Fail,
+            Effect::Lose => Instead::Lose,
+            _ => return Instead::Nothing,
         };
         self.note_injected(place, serial, "");
         self.faults.find_armed();
-        if turn == GateTurn::Panic {
+        if turn == Instead::Panic {
             self.record.event(Tag::Panic, |fields| {
                 fields.number(serial.into()).text(PANIC).text("");
                 fields.number(0).number(0);
@@ -134,7 +125,7 @@ impl Kernel {
     }
 
     /// Have the actor in this slot ended in its next turn.
-    pub(super) fn order(&mut self, slot: u32, order: Order) {
+    pub(super) fn order(&mut self, slot: u32, order: ActorEnd) {
         let serial = self.entities[slot as usize].serial;
         self.faults.orders.insert(serial, order);
         self.faults.is_armed = true;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::core::chacha::ChaCha8;
-use super::core::fault::{Effect, Moment, Skew, Target, When};
+use super::core::fault::{ActorEnd, Effect, Moment, Skew, Target, When};
 use super::core::label;
 use super::core::planned::PlannedFault;
 use super::core::time::nanos;
@@ -16,14 +16,6 @@ use super::state::purpose;
 
 /// What a panic says that a fault has let happen, as in other simulations of Retake.
 pub(super) const PANIC: &str = "injected panic";
-
-/// How an actor is ended: numbers of `sim/retake`.
-#[derive(Clone, Copy)]
-pub(super) enum Order {
-    Kill = 0,
-    Stop = 1,
-    Drain = 2,
-}
 
 /// In the place of a step or time that never comes.
 const NEVER: u64 = u64::MAX;
@@ -94,7 +86,7 @@ pub(super) struct Faults {
     /// Tasks that are cancelled in their next turn.
     pub(super) kills: BTreeSet<u32>,
     /// Actors that are ended in their next turn.
-    pub(super) orders: BTreeMap<u32, Order>,
+    pub(super) orders: BTreeMap<u32, ActorEnd>,
     /// Actors whose callbacks have gates.
     pub(super) gated: BTreeSet<u32>,
     /// Something happens to some task in its next turn.

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::core::fault::{Effect, Moment};
+use super::core::fault::{ActorEnd, Effect, Moment};
 use super::core::step::StepKind;
 use super::fault_gates;
-use super::fault_state::{Order, PANIC, Progress};
+use super::fault_state::{PANIC, Progress};
 use super::kernel::{Kernel, me, with};
 use super::record::Tag;
 use super::state::What;
@@ -84,10 +84,10 @@ impl Kernel {
             return false;
         }
         match effect {
-            Effect::Kill if self.faults.gated.contains(&serial) => self.order(slot, Order::Kill),
+            Effect::Kill if self.faults.gated.contains(&serial) => self.order(slot, ActorEnd::Kill),
             Effect::Kill => self.kill(slot),
-            Effect::Stop => self.order(slot, Order::Stop),
-            Effect::Drain => self.order(slot, Order::Drain),
+            Effect::Stop => self.order(slot, ActorEnd::Stop),
+            Effect::Drain => self.order(slot, ActorEnd::Drain),
             Effect::Delay { until_ns } => self.delay(slot, until_ns),
             Effect::Slow { by_ns, until_ns } => {
                 self.faults.slows.insert(serial, (by_ns, until_ns));

@@ -57,7 +57,7 @@ unsafe extern "C" fn retake_seeded_violated(text: *const u8, length: usize) {
     }
 }
 
-/// The function that ends an actor by its number: kills it with 0, stops it with 1, drains it with 2.
+/// The function that ends an actor: by the actor's number, and by that of an `ActorEnd`.
 #[no_mangle]
 extern "C" fn retake_seeded_ends_actors(carry: fault_gates::Carry) {
     fault_gates::set_carry(carry);
@@ -81,7 +81,7 @@ unsafe extern "C" fn retake_seeded_is_actor(name: *const u8, length: usize) -> u
     })
 }
 
-/// A callback of the actor begins, of this number of `StepKind`. The number of what happens instead.
+/// A callback of the actor begins, of this number of `StepKind`. The number of the `Instead`.
 #[no_mangle]
 extern "C" fn retake_seeded_callback(part: u32) -> u32 {
     match me() {
@@ -90,7 +90,7 @@ extern "C" fn retake_seeded_callback(part: u32) -> u32 {
     }
 }
 
-/// An actor of this name starts. The number of what happens instead.
+/// An actor of this name starts. The number of the `Instead`.
 #[no_mangle]
 unsafe extern "C" fn retake_seeded_starts(name: *const u8, length: usize) -> u32 {
     if me().is_none() || !with(|kernel| kernel.faults.is_on()) {

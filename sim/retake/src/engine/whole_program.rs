@@ -12,6 +12,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ractor::{ActorCell, SupervisionEvent};
+use retake_core::fault::{ActorEnd, Instead};
 use retake_core::service::ServiceFailure;
 
 use super::contract::{Engine, StepEnd, StepKind, TaskId, Ticket, TimerId, Turn, Wants};
@@ -75,21 +76,22 @@ extern "C" fn end_actor(number: u32, how: u32) {
     let actor = actors.get(&number).cloned();
     drop(actors);
     let Some(actor) = actor else { return };
-    match how {
-        0 => actor.kill(),
-        1 => actor.stop(None),
-        // It has ended meanwhile.
-        _ => drop(actor.drain()),
+    match ActorEnd::of_number(how) {
+        Some(ActorEnd::Kill) => actor.kill(),
+        Some(ActorEnd::Stop) => actor.stop(None),
+        // An error says that it has ended meanwhile.
+        Some(ActorEnd::Drain) => drop(actor.drain()),
+        None => {}
     }
 }
 
 /// What the driver says happens instead of a callback, by its number.
 fn turn_of(number: u32) -> Turn {
-    match number {
-        1 => Turn::Panic,
-        2 => Turn::Fail,
-        3 => Turn::Lose,
-        _ => Turn::Pass,
+    match Instead::of_number(number) {
+        Some(Instead::Panic) => Turn::Panic,
+        Some(Instead::Fail) => Turn::Fail,
+        Some(Instead::Lose) => Turn::Lose,
+        Some(Instead::Nothing) | None => Turn::Pass,
     }
 }
 
