@@ -11,6 +11,12 @@ fn signals_are_taken_once_with_a_receipt() {
         let store = stage.system.store();
         let receipt = store.get(answer["receipt"].as_u64().unwrap()).unwrap();
         assert_eq!(answer["hash"], receipt.hash.to_string());
+        // Another one of its id changes nothing, whatever it says.
+        let before = store.len();
+        let (status, again) = client.ask(push("acme", "m-1", 95.0)).await;
+        assert_eq!((status, &again["status"]), (200, &Value::from("duplicate")));
+        assert_eq!(again["receipt"], answer["receipt"]);
+        assert_eq!(store.len(), before);
         let (status, acting) = client.ask(push("acme", "m-2", 95.0)).await;
         assert_eq!((status, &acting["verdict"]), (200, &Value::from("acting")));
         // It waits for the end of the action.
