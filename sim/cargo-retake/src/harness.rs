@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use crate::binary::Binary;
 use crate::interrupt::Interrupt;
-use crate::process::{self, Exit, Folders, Limits, Program};
+use crate::process::{self, Exit, Folders, Limits, PRINTED_MAX, Program};
 
 /// What a program may take to list its tests.
 const LIST_LIMITS: Limits = Limits {
     time_max: Duration::from_secs(60),
     memory_max: 4 << 30,
+    printed_max: PRINTED_MAX,
 };
 
 /// Which of the tests of a program are run.

@@ -15,7 +15,7 @@ use retake_sim::{Outcome, Run, RunConfig};
 use crate::build::{self, Linked};
 use crate::error::Error;
 use crate::judged::{Failure, Judged, Verdict};
-use crate::outcome::signal_in_words;
+use crate::outcome::{PRINTED_TOO_MUCH, signal_in_words};
 use crate::process::Exit;
 use crate::progress::{Progress, now};
 use crate::simulated::{Host, Settings, Simulated};
@@ -162,6 +162,7 @@ impl Judge<'_> {
                 format!("\nits process ended: {}", signal_in_words(signal))
             }
             Exit::TimedOut(limit) => format!("\nit did not end within {limit:?}"),
+            Exit::PrintedTooMuch => format!("\n{PRINTED_TOO_MUCH}"),
         };
         self.judged.printed = done.printed + &how;
         Ok(match done.exit {

@@ -27,9 +27,6 @@ pub(crate) fn can_fix_addresses() -> bool {
     is_allowed
 }
 
-/// The largest file of a run, in bytes: what it prints goes into one.
-const FILE_BYTES_MAX: u64 = 8 << 30;
-
 /// Have the program start in a process group of its own, with the same addresses each time,
 /// and end with the thread that starts it. It leaves no core files, and has so many bytes of memory
 /// for data.
@@ -42,17 +39,12 @@ pub(crate) fn prepare(command: &mut Command, memory_max: u64) {
             maximum: Some(0),
         };
         setrlimit(Resource::Core, none)?;
-        for (resource, most) in [
-            (Resource::Fsize, FILE_BYTES_MAX),
-            (Resource::Data, memory_max),
-        ] {
-            let limit = Rlimit {
-                current: Some(most),
-                maximum: Some(most),
-            };
-            // One that is lower already stays.
-            let _ = setrlimit(resource, limit);
-        }
+        let limit = Rlimit {
+            current: Some(memory_max),
+            maximum: Some(memory_max),
+        };
+        // One that is lower already stays.
+        let _ = setrlimit(Resource::Data, limit);
         if let Ok(present) = libc::c_ulong::try_from(personality(ASK)) {
             personality(present | libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
         }

@@ -12,6 +12,8 @@ use crate::process::Exit;
 /// Tasks that are listed as busy.
 const BUSY_MAX: usize = 5;
 
+pub(crate) const PRINTED_TOO_MUCH: &str = "it printed more than 1 GB, and was killed";
+
 fn hangs(limit: Duration) -> String {
     format!("it did not end within {limit:?} of real time: it hangs")
 }
@@ -42,6 +44,10 @@ impl Answer {
                     signal_in_words(*signal),
                     last_words(printed)
                 ),
+                hangs: false,
+            },
+            Exit::PrintedTooMuch => Outcome::Lost {
+                how: PRINTED_TOO_MUCH.to_owned(),
                 hangs: false,
             },
             Exit::Interrupted => Outcome::Lost {
@@ -230,7 +236,7 @@ pub(crate) fn signal_in_words(signal: i32) -> String {
         8 => " (arithmetic error)",
         9 => " (killed)",
         11 => " (segmentation fault, or stack overflow)",
-        25 => " (a file of more than 8 GB)",
+        25 => " (a file is larger than the limit of the shell)",
         _ => "",
     };
     format!("signal {signal}{name}")

@@ -37,6 +37,8 @@ pub(crate) enum Exit {
     Signal(i32),
     /// It took longer than this, and was killed.
     TimedOut(Duration),
+    /// It printed more than it may, and was killed.
+    PrintedTooMuch,
     /// It was killed, because this program is asked to end.
     Interrupted,
 }
@@ -49,8 +51,10 @@ pub(crate) struct Finished {
     pub(crate) printed: String,
 }
 
+/// What a run may print, in bytes: one that prints without end would fill the disk.
+pub(crate) const PRINTED_MAX: u64 = 1 << 30;
 /// Longer output is cut at its beginning, in bytes.
-const PRINTED_MAX: u64 = 64 << 10;
+const KEPT_MAX: u64 = 64 << 10;
 /// Files in memory, on Linux.
 const MEMORY: &str = "/dev/shm";
 /// What each run of those that take place at a time has there at least, in bytes.
@@ -158,6 +162,8 @@ pub(crate) struct Limits {
     pub(crate) time_max: Duration,
     /// Of its memory for data, in bytes.
     pub(crate) memory_max: u64,
+    /// Of what it prints, in bytes. It is killed a moment after it has printed more.
+    pub(crate) printed_max: u64,
 }
 
 /// Run a program in this folder, within these limits.
@@ -194,10 +200,10 @@ pub(crate) fn run(
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
-        .stderr(output);
+        .stderr(output.try_clone()?);
     os::prepare(&mut command, limits.memory_max);
     let mut child = command.spawn()?;
-    let exit = wait(&mut child, limits.time_max, interrupt);
+    let exit = wait(&mut child, &output, limits, interrupt);
     // What it has started and not ended would keep files and ports.
     kill_group(&child);
     Ok(Finished {
@@ -216,7 +222,12 @@ fn kill_group(child: &Child) {
     clippy::disallowed_methods,
     reason = "limits of real time, outside any simulation"
 )]
-fn wait(child: &mut Child, time_max: Duration, interrupt: &Interrupt) -> io::Result<Exit> {
+fn wait(
+    child: &mut Child,
+    output: &File,
+    limits: Limits,
+    interrupt: &Interrupt,
+) -> io::Result<Exit> {
     let start = Instant::now();
     let pid = Pid::from_child(child);
     let descriptor = pidfd_open(pid, PidfdFlags::empty())?;
@@ -224,11 +235,13 @@ fn wait(child: &mut Child, time_max: Duration, interrupt: &Interrupt) -> io::Res
         if let Some(status) = child.try_wait()? {
             return Ok(exit_of(status));
         }
-        let left = time_max.saturating_sub(start.elapsed());
+        let left = limits.time_max.saturating_sub(start.elapsed());
         let exit = if interrupt.is_asked() {
             Exit::Interrupted
         } else if left.is_zero() {
-            Exit::TimedOut(time_max)
+            Exit::TimedOut(limits.time_max)
+        } else if output.metadata()?.len() > limits.printed_max {
+            Exit::PrintedTooMuch
         } else {
             let most = left.min(LOOK_AGAIN);
             let timeout = Timespec {
@@ -275,8 +288,33 @@ fn exit_of(status: ExitStatus) -> Exit {
 fn end_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(PRINTED_MAX)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(KEPT_MAX)))?;
     let mut bytes = Vec::new();
-    file.take(PRINTED_MAX).read_to_end(&mut bytes)?;
+    file.take(KEPT_MAX).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_prints_without_end_is_killed_and_its_last_words_are_kept() {
+        let folders = Folders::new(1).unwrap();
+        let program = Program {
+            executable: "/bin/sh".into(),
+            arguments: vec!["-c".into(), "while :; do echo one more line; done".into()],
+            folder: "/".into(),
+            environment: Vec::new(),
+        };
+        let limits = Limits {
+            time_max: Duration::from_secs(60),
+            memory_max: 1 << 30,
+            printed_max: 1 << 16,
+        };
+        let interrupt = Interrupt::default();
+        let done = run(&program, &[], &folders.take(), limits, &interrupt).unwrap();
+        assert_eq!(done.exit, Exit::PrintedTooMuch);
+        assert!(done.printed.contains("\none more line\n"));
+    }
 }

@@ -35,6 +35,7 @@ impl Settings {
         process::Limits {
             time_max: self.time_max,
             memory_max: self.memory_max,
+            printed_max: process::PRINTED_MAX,
         }
     }
 }
