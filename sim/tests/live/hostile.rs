@@ -6,28 +6,15 @@
     reason = "a real process, clocks and threads"
 )]
 
-use std::path::Path;
-
 use retake_sim::recording::Recording;
 use retake_testkit::followed::{drive, record_live};
-use retake_testkit::traces::hostile::{Numbers, input_of, input_of_file, mutate, write_input};
+use retake_testkit::traces::hostile::{
+    Numbers, corpus, input_of, input_of_file, mutate, write_input,
+};
 use retake_traces::{Record, TraceReader};
 use tempfile::TempDir;
 
 use super::one_at_a_time;
-
-/// The inputs that fuzzing has found worth keeping.
-fn corpus() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/fuzz/corpus/recording");
-    let files = std::fs::read_dir(&folder).unwrap();
-    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    paths.sort();
-    let read = |path: std::path::PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        (name, std::fs::read(&path).unwrap())
-    };
-    paths.into_iter().map(read).collect()
-}
 
 fn follow(input: &[u8], folder: &TempDir) {
     let path = folder.path().join("input.retake");
@@ -63,7 +50,7 @@ fn what_is_recorded_of_the_program_is_followed_to_its_end() {
 #[test]
 fn what_fuzzing_kept_is_followed_without_a_finding() {
     let folder = TempDir::new().unwrap();
-    let corpus = corpus();
+    let corpus = corpus("recording");
     assert!(corpus.len() >= 20, "{}", corpus.len());
     for (name, input) in corpus {
         println!("{name}");
@@ -74,7 +61,9 @@ fn what_fuzzing_kept_is_followed_without_a_finding() {
 #[test]
 fn hundreds_of_changed_recordings_are_followed_without_a_finding() {
     let folder = TempDir::new().unwrap();
-    let real = corpus().into_iter().find(|(name, _)| name == "real");
+    let real = corpus("recording")
+        .into_iter()
+        .find(|(name, _)| name == "real");
     let (_, real) = real.expect("what was recorded");
     let path = folder.path().join("real.retake");
     assert!(write_input(&real, &path));

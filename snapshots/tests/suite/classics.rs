@@ -187,56 +187,34 @@ impl Actor for Clumsy {
     }
 }
 
-struct Root;
-
-#[derive(Debug)]
-enum RootMessage {
-    Step(u32),
-    Falls(RpcReplyPort<Vec<String>>),
-}
-
-struct Watch {
-    child: ActorRef<u32>,
-    falls: Vec<String>,
-}
+/// Keeps how its child fell.
+struct Root(Arc<Mutex<Vec<String>>>);
 
 #[retake::simulated]
 impl Actor for Root {
-    type Msg = RootMessage;
-    type State = Watch;
+    type Msg = u32;
+    type State = ActorRef<u32>;
     type Arguments = ();
 
-    async fn pre_start(&self, myself: ActorRef<RootMessage>, (): ()) -> ActorResult<Watch> {
-        let (child, _) = myself.spawn_linked(None, Clumsy, ()).await?;
-        let falls = Vec::new();
-        Ok(Watch { child, falls })
+    async fn pre_start(&self, myself: ActorRef<u32>, (): ()) -> ActorResult<ActorRef<u32>> {
+        Ok(myself.spawn_linked(None, Clumsy, ()).await?.0)
     }
 
-    async fn handle(
-        &self,
-        _: ActorRef<RootMessage>,
-        message: RootMessage,
-        watch: &mut Watch,
-    ) -> ActorResult {
-        match message {
-            RootMessage::Step(step) => {
-                // The child may be gone already.
-                let _ = watch.child.cast(step);
-            }
-            RootMessage::Falls(reply) => reply.send(watch.falls.clone())?,
-        }
+    async fn handle(&self, _: ActorRef<u32>, step: u32, child: &mut ActorRef<u32>) -> ActorResult {
+        // The child may be gone already.
+        let _ = child.cast(step);
         Ok(())
     }
 
     async fn handle_supervisor_evt(
         &self,
-        myself: ActorRef<RootMessage>,
+        myself: ActorRef<u32>,
         event: SupervisionEvent,
-        watch: &mut Watch,
+        child: &mut ActorRef<u32>,
     ) -> ActorResult {
         if let SupervisionEvent::ActorFailed(_, error) = event {
-            watch.falls.push(error.to_string());
-            watch.child = myself.spawn_linked(None, Clumsy, ()).await?.0;
+            self.0.lock().unwrap().push(error.to_string());
+            *child = myself.spawn_linked(None, Clumsy, ()).await?.0;
         }
         Ok(())
     }
@@ -245,14 +223,16 @@ impl Actor for Root {
 #[test]
 fn a_supervisor_restarts_its_child_each_time_it_falls() {
     runs_deterministically(|| async {
-        let (root, handle) = Actor::spawn(None, Root, ()).await.unwrap();
+        let falls = Arc::default();
+        let root = Root(Arc::clone(&falls));
+        let (root, handle) = Actor::spawn(None, root, ()).await.unwrap();
         for step in 1..=9 {
-            root.cast(RootMessage::Step(step)).unwrap();
+            root.cast(step).unwrap();
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let falls = ractor::call!(root, RootMessage::Falls).unwrap();
         root.stop(None);
         handle.await.unwrap();
+        let falls = falls.lock().unwrap().clone();
         assert_eq!(falls.len(), 6, "{falls:?}");
         falls
     });

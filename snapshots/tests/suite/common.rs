@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use ractor::ActorRef;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 use retake_testkit::actor;
 
 /// What is run again and again.
@@ -37,6 +37,29 @@ pub(crate) async fn tell(numbers: impl IntoIterator<Item = u64>) {
     }
     listener.drain().unwrap();
     listener.wait(None).await.unwrap();
+}
+
+/// Which of three branches that are ready at once is taken, without `biased`.
+pub(crate) async fn select() -> u64 {
+    tokio::select! {
+        () = std::future::ready(()) => 1,
+        () = std::future::ready(()) => 2,
+        () = std::future::ready(()) => 3,
+    }
+}
+
+/// An actor without the attribute.
+#[derive(Default)]
+pub(crate) struct Ungated;
+
+impl Actor for Ungated {
+    type Msg = ();
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
 }
 
 /// The name of the test that it is in, as the test harness has it.

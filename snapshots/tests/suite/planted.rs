@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::common::{Program, another_process, here, listener, tell};
+use crate::common::{Program, Ungated, listener, select, tell};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use retake_inspect::compare;
 use retake_sim::{Outcome, Sim};
@@ -39,15 +39,10 @@ fn entropy_that_does_not_come_from_the_c_library_is_detected() {
 
 #[test]
 fn the_branch_that_a_select_takes_is_detected() {
-    // Branches that are ready at once, without `biased`.
     is_detected(&["heard ["], || async {
         let mut taken = Vec::new();
         for _ in 0..20 {
-            taken.push(tokio::select! {
-                () = std::future::ready(()) => 1,
-                () = std::future::ready(()) => 2,
-                () = std::future::ready(()) => 3,
-            });
+            taken.push(select().await);
         }
         tell(taken).await;
     });
@@ -61,19 +56,7 @@ fn state_that_outlives_a_run_is_detected_and_located() {
     });
 }
 
-/// A child without the attribute, below a parent with it.
-struct Ungated;
-
-impl Actor for Ungated {
-    type Msg = ();
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-}
-
+/// It has the attribute, its child has not.
 struct Parent;
 
 #[retake::simulated]
@@ -108,14 +91,6 @@ fn a_child_that_no_gate_guards_fails_the_run_by_name() {
     let expected = "the actor `ungated` runs outside the simulation: no gate guards it";
     assert_eq!(what, expected);
     assert!(remedy.contains("#[retake::simulated]"));
-}
-
-#[test]
-fn work_on_another_thread_fails_the_run() {
-    let run = Sim::new().run(|| async {
-        tokio::task::spawn_blocking(|| ()).await.unwrap();
-    });
-    escaped(&run);
 }
 
 #[test]
@@ -187,28 +162,4 @@ fn a_file_that_a_run_leaves_behind_is_detected() {
         std::fs::write(path.join(count.to_string()), "").unwrap();
         tell([count])
     });
-}
-
-/// What two runs of one process have in common, and two processes need not.
-#[test]
-fn a_variable_of_the_environment_is_seen_by_comparing_processes_only() {
-    const VARIABLE: &str = "RETAKE_PLANTED";
-    let environment = || async {
-        let variable = std::env::var(VARIABLE).ok();
-        tell(variable.map(|value| value.parse().unwrap())).await;
-    };
-    assert_eq!(divergence(environment), None);
-    let (run, sink) = recorded(Sim::new().seed(1).story(true), environment);
-    run.expect_passed();
-    let mine = format!("{:?}", sink.records());
-    if std::env::var_os(VARIABLE).is_some() {
-        println!("story: {mine}");
-        return;
-    }
-    let output = another_process(here!()).env(VARIABLE, "7").output();
-    let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    for part in ["story: [", "heard [7]"] {
-        assert!(text.contains(part), "{text}");
-    }
-    assert!(!text.contains(&mine));
 }

@@ -1,7 +1,7 @@
 //! Whole events: what several records say of one moment.
 
 use retake_testkit::Folder;
-use retake_testkit::traces::runs::{detail, end, event, state, task};
+use retake_testkit::traces::runs::{detail, end, event, state, step, task};
 use retake_traces::event::{Occurrence, WholeEvent, events};
 use retake_traces::live::{Live, StepEnd};
 use retake_traces::record::{
@@ -9,21 +9,13 @@ use retake_traces::record::{
 };
 use retake_traces::{Header, Sink, TraceReader, TraceWriter};
 
-fn actor(id: u32, label: &str, parent: Option<u32>) -> Record {
-    task(id, TaskKind::Actor, label, parent)
-}
-
-fn step(task: u32, kind: StepKind) -> Record {
-    retake_testkit::traces::runs::step(task, 5, kind)
-}
-
 /// A supervisor, and a child that handles a message and is killed.
 fn run() -> Vec<Record> {
     vec![
-        actor(0, "root", None),
-        actor(1, "child", Some(0)),
-        step(0, StepKind::Handle),
-        step(1, StepKind::Handle),
+        task(0, TaskKind::Actor, "root", None),
+        task(1, TaskKind::Actor, "child", Some(0)),
+        step(0, 5, StepKind::Handle),
+        step(1, 5, StepKind::Handle),
         detail("Work(1)"),
         Record::Cause(1),
         state(1, "idle", false),
@@ -33,7 +25,7 @@ fn run() -> Vec<Record> {
             how: EndKind::Killed,
         }),
         Record::Cause(1),
-        step(0, StepKind::Supervision),
+        step(0, 5, StepKind::Supervision),
         detail("ActorFailed(child)"),
         Record::Child(Child {
             task: 1,
@@ -150,8 +142,8 @@ fn what_comes_before_damage_is_whole_and_comes_before_the_error() {
 #[test]
 fn a_state_of_another_task_and_a_second_one_belong_to_no_step() {
     let records = [
-        actor(0, "a", None),
-        step(0, StepKind::Handle),
+        task(0, TaskKind::Actor, "a", None),
+        step(0, 5, StepKind::Handle),
         state(7, "other", false),
         state(0, "first", false),
         state(0, "second", false),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::is_refused;
 use proptest::prelude::*;
 use retake_testkit::Folder;
 use retake_testkit::traces::small::{end, header, small, step, task};
@@ -12,8 +13,8 @@ use retake_traces::record::{
     Choice, Event, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
 };
 use retake_traces::{
-    HashSink, Header, Label, MemorySink, Schedule, Sink, TraceError, TraceReader, TraceWriter,
-    VERSION, verify,
+    HashSink, Header, Label, MemorySink, Schedule, Sink, Summary, TraceError, TraceReader,
+    TraceWriter, VERSION, verify,
 };
 
 /// A folder with the trace `a`, and the file's bytes.
@@ -24,9 +25,8 @@ fn written(records: &[Record]) -> (Folder, Vec<u8>) {
     (folder, bytes)
 }
 
-/// What is wrong with a file of these bytes.
-fn error_of(folder: &Folder, bytes: impl AsRef<[u8]>) -> TraceError {
-    verify(folder.write("changed", bytes)).unwrap_err()
+fn verified(folder: &Folder, bytes: impl AsRef<[u8]>) -> Result<Summary, TraceError> {
+    verify(folder.write("changed", bytes))
 }
 
 /// A run of many blocks, with a new task every 150 steps.
@@ -110,14 +110,13 @@ fn what_is_no_trace_or_of_another_version_is_named() {
         missing,
         Err(TraceError::File(FileError { doing: "open", .. }))
     ));
-    let other = error_of(&folder, "hello, world");
-    assert!(matches!(other, TraceError::NotATrace { .. }));
-    let longer = error_of(&folder, [&*bytes, b"\0"].concat()).to_string();
-    assert!(longer.contains("bytes after the end mark"), "{longer}");
+    let other = verified(&folder, "hello, world");
+    assert!(matches!(other, Err(TraceError::NotATrace { .. })));
+    let longer = verified(&folder, [&*bytes, b"\0"].concat());
+    is_refused(longer, &["bytes after the end mark"]);
     bytes[6] = 8;
-    let error = error_of(&folder, bytes).to_string();
     let versions = format!("version 8; this program reads version {VERSION}");
-    assert!(error.contains(&versions), "{error}");
+    is_refused(verified(&folder, bytes), &[&versions]);
 }
 
 #[test]
@@ -129,11 +128,8 @@ fn a_block_taken_out_is_noticed() {
     };
     let first = frame_end(8);
     let rest = &bytes[frame_end(first)..];
-    let error = error_of(&folder, [&bytes[..first], rest].concat()).to_string();
-    assert!(
-        error.contains("a block is missing or out of place"),
-        "{error}"
-    );
+    let without = verified(&folder, [&bytes[..first], rest].concat());
+    is_refused(without, &["a block is missing or out of place"]);
 }
 
 #[test]

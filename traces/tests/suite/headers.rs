@@ -38,11 +38,6 @@ fn written_and_read(header: &Header) -> Header {
     TraceReader::open(path).unwrap().header().clone()
 }
 
-fn schedule(steps: u32) -> Schedule {
-    let steps = (0..steps).map(|task| Ok(step(task, 0, Choice::Deviation)));
-    Schedule::read(steps).unwrap()
-}
-
 #[test]
 fn a_header_keeps_all_settings_and_any_strategy() {
     let hold = Hold {
@@ -51,9 +46,11 @@ fn a_header_keeps_all_settings_and_any_strategy() {
     };
     let parsed = "fifo random pct:depth=5 pos starve delays inbox";
     let parsed = parsed.split(' ').map(|text| text.parse().unwrap());
+    let steps = (0..9).map(|task| Ok(step(task, 0, Choice::Deviation)));
+    let schedule = Schedule::read(steps).unwrap();
     let others = [
         Strategy::holds(&[hold]),
-        Strategy::Replay(Arc::new(schedule(9))),
+        Strategy::Replay(Arc::new(schedule)),
         Strategy::Deviations(Arc::from([(7, 1)])),
         Strategy::Live,
         Strategy::Custom("mine".into()),

@@ -4,7 +4,7 @@
 use retake_traces::fault::Fault;
 use retake_traces::fault::kinds::Delay;
 use retake_traces::live::{Live, Piece, StepEnd};
-use retake_traces::record::{Choice, Record, StepKind, Unhandled};
+use retake_traces::record::{Choice, Record, Step, StepKind, Unhandled};
 use retake_traces::{Header, Strategy, TraceReader};
 
 use crate::command::Folder;
@@ -35,6 +35,13 @@ const COMMANDS: [&str; 19] = [
 
 type Forge = fn(&mut Header, &mut Vec<Record>);
 
+fn steps(records: &mut [Record]) -> impl Iterator<Item = &mut Step> {
+    records.iter_mut().filter_map(|record| match record {
+        Record::Step(step) => Some(step),
+        _ => None,
+    })
+}
+
 /// What is forged of a good trace.
 fn forgeries() -> Vec<(&'static str, Forge)> {
     vec![
@@ -60,18 +67,12 @@ fn forgeries() -> Vec<(&'static str, Forge)> {
             }
         }),
         ("time", |_, records| {
-            for record in records {
-                if let Record::Step(step) = record {
-                    step.elapsed_ns = u64::MAX / 2;
-                }
-            }
+            steps(records).for_each(|step| step.elapsed_ns = u64::MAX / 2);
         }),
         ("order", |_, records| records.reverse()),
         ("choices", |_, records| {
-            for record in records {
-                if let Record::Step(step) = record {
-                    (step.choice, step.kind) = (Choice::Eager, StepKind::Resume);
-                }
+            for step in steps(records) {
+                (step.choice, step.kind) = (Choice::Eager, StepKind::Resume);
             }
         }),
         ("texts", |_, records| {
@@ -132,20 +133,19 @@ const LIVE_COMMANDS: [&str; 7] = [
     "export X --format jsonl",
 ];
 
-/// Change the parts of a recording that other traces do not have.
-fn change_live(records: &mut [Record], mut change: impl FnMut(&mut Live)) {
-    for record in records {
-        if let Record::Live(live) = record {
-            change(live);
-        }
-    }
+/// The parts of a recording that other traces do not have.
+fn live(records: &mut [Record]) -> impl Iterator<Item = &mut Live> {
+    records.iter_mut().filter_map(|record| match record {
+        Record::Live(live) => Some(&mut **live),
+        _ => None,
+    })
 }
 
-fn piece(live: &mut Live) -> Option<&mut Piece> {
-    match live {
+fn pieces(records: &mut [Record]) -> impl Iterator<Item = &mut Piece> {
+    live(records).filter_map(|live| match live {
         Live::Input(piece) | Live::External(piece) | Live::Output(piece) => Some(piece),
         _ => None,
-    }
+    })
 }
 
 /// What is forged of a good recording.
@@ -160,32 +160,27 @@ fn live_forgeries() -> Vec<(&'static str, Forge)> {
             records.fill(start);
         }),
         ("clocks", |_, records| {
-            change_live(records, |live| {
+            for live in live(records) {
                 if let Live::Start(start) = live {
                     (start.unix_ns, start.origin_ns) = (u64::MAX, u64::MAX - 1);
                     start.config = b"{".to_vec();
                 }
-            });
+            }
         }),
         ("time", |_, records| {
-            let steps = records.iter_mut().filter_map(|record| match record {
-                Record::Step(step) => Some(step),
-                _ => None,
-            });
-            for step in steps.skip(9).take(1) {
-                step.elapsed_ns = u64::MAX - (1 << 50);
-            }
+            let tenth = steps(records).nth(9).unwrap();
+            tenth.elapsed_ns = u64::MAX - (1 << 50);
         }),
         ("no-ends", |_, records| {
             let is_end = |live: &Live| matches!(live, Live::End(_));
             records.retain(|record| !matches!(record, Record::Live(live) if is_end(live)));
         }),
         ("failures", |_, records| {
-            change_live(records, |live| {
+            for live in live(records) {
                 if let Live::End(end) = live {
                     *end = StepEnd::Panicked("\u{0}".repeat(99));
                 }
-            });
+            }
         }),
         ("taken", |_, records| {
             for place in 1..40 {
@@ -196,25 +191,15 @@ fn live_forgeries() -> Vec<(&'static str, Forge)> {
             }
         }),
         ("pieces", |_, records| {
-            change_live(records, |live| {
-                if let Some(piece) = piece(live) {
-                    piece.more = true;
-                }
-            });
+            pieces(records).for_each(|piece| piece.more = true);
         }),
         ("values", |_, records| {
-            change_live(records, |live| {
-                if let Some(piece) = piece(live) {
-                    piece.bytes = vec![0xff; piece.bytes.len() % 9];
-                }
-            });
+            for piece in pieces(records) {
+                piece.bytes = vec![0xff; piece.bytes.len() % 9];
+            }
         }),
         ("names", |_, records| {
-            change_live(records, |live| {
-                if let Some(piece) = piece(live) {
-                    piece.name = "stop".to_owned();
-                }
-            });
+            pieces(records).for_each(|piece| piece.name = "stop".to_owned());
         }),
         ("stops", |_, records| {
             let is_input = |live: &Live| matches!(live, Live::Input(_));
@@ -232,10 +217,8 @@ fn live_forgeries() -> Vec<(&'static str, Forge)> {
             }
         }),
         ("messages", |_, records| {
-            for record in records {
-                if let Record::Step(step) = record {
-                    (step.message, step.kind) = (u16::MAX, StepKind::Supervision);
-                }
+            for step in steps(records) {
+                (step.message, step.kind) = (u16::MAX, StepKind::Supervision);
             }
         }),
         ("backwards", |_, records| records[1..].reverse()),

@@ -31,6 +31,20 @@ fn config() -> Config {
     bincode::config::standard().with_limit::<65_536>()
 }
 
+/// The inputs that fuzzing has found worth keeping, by name.
+pub fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../traces/fuzz/corpus");
+    let files = std::fs::read_dir(folder.join(target)).unwrap();
+    let read = |file: std::io::Result<std::fs::DirEntry>| {
+        let file = file.unwrap();
+        let name = file.file_name().into_string().unwrap();
+        (name, std::fs::read(file.path()).unwrap())
+    };
+    let mut inputs: Vec<_> = files.map(read).collect();
+    inputs.sort();
+    inputs
+}
+
 /// An input that encodes these records.
 pub fn input_of(header: &Header, records: &[Record]) -> Vec<u8> {
     let mut input = vec![0, 2, 9, 1];

@@ -2,11 +2,11 @@
 
 use retake_sim::Sim;
 
-use super::harness::{WORKERS, in_places};
+use super::harness::{WORKERS, in_two};
 use crate::common::{Program, here, tell};
 
 fn is_the_same_at_fixed_addresses(test: &str, program: impl Program) {
-    if let Some([here, elsewhere]) = in_places(test, WORKERS, Sim::new, program) {
+    if let Some([here, elsewhere]) = in_two(test, WORKERS, Sim::new, program) {
         assert_eq!(here, elsewhere);
     }
 }

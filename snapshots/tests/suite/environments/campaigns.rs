@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 
 use super::harness::{ANYWHERE, command};
-use crate::common::here;
+use crate::common::{here, select};
 
 /// Where the test writes what it computed.
 const OUT: &str = "RETAKE_ENVIRONMENT_OUT";
@@ -13,11 +13,7 @@ const OUT: &str = "RETAKE_ENVIRONMENT_OUT";
 #[retake_sim::test(seeds = 5)]
 async fn a_test_that_computes_with_what_differs_between_processes() {
     let map: HashMap<u64, ()> = (0..50).map(|number| (number, ())).collect();
-    let selected = tokio::select! {
-        () = std::future::ready(()) => 1,
-        () = std::future::ready(()) => 2,
-        () = std::future::ready(()) => 3,
-    };
+    let selected = select().await;
     let line = format!(
         "{:?} {} {selected} {} {:p} {} {:?} {:?} {:?}\n",
         map.keys().collect::<Vec<_>>(),

@@ -1,18 +1,14 @@
 //! What a process counts: the same in each process, not in each run of one.
 
 use super::harness::{is_of_the_seed_and_the_runs_before, is_the_same};
-use crate::common::here;
+use crate::common::{here, select};
 
 #[test]
 fn the_branch_that_a_select_takes_is_of_the_seed_and_the_runs_before() {
     is_of_the_seed_and_the_runs_before(here!(), || async {
         let mut taken = Vec::new();
         for _ in 0..40 {
-            taken.push(tokio::select! {
-                () = std::future::ready(()) => 1,
-                () = std::future::ready(()) => 2,
-                () = std::future::ready(()) => 3,
-            });
+            taken.push(select().await);
         }
         format!("{taken:?}")
     });

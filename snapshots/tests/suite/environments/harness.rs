@@ -48,7 +48,7 @@ pub(crate) const WORKERS: [Place; 2] = [Place::AtFixedAddresses, Place::Elsewher
 
 /// The program is the same in both environments, and passes.
 pub(crate) fn is_the_same(test: &str, program: impl Program) -> Option<Reports> {
-    let [here, elsewhere] = in_two(test, Sim::new, program)?;
+    let [here, elsewhere] = in_two(test, ANYWHERE, Sim::new, program)?;
     assert_eq!(here, elsewhere);
     for report in &here {
         assert_eq!(report.outcome, "passed");
@@ -76,23 +76,15 @@ pub(crate) fn is_of_the_seed(test: &str, program: impl Program) {
 
 /// The first run of the program ends with an outcome that has these words.
 pub(crate) fn fails_with(test: &str, words: &[&str], program: impl Program) {
-    for [first, ..] in in_two(test, Sim::new, program).iter().flatten() {
+    for [first, ..] in in_two(test, ANYWHERE, Sim::new, program).iter().flatten() {
         for word in words {
             assert!(first.outcome.contains(word), "{word}: {}", first.outcome);
         }
     }
 }
 
-/// Run the program here and elsewhere. None in a process that ran it.
+/// Run the program in both places. None in a process that ran it.
 pub(crate) fn in_two(
-    test: &str,
-    sim: impl Fn() -> Sim,
-    program: impl Program,
-) -> Option<[Reports; 2]> {
-    in_places(test, ANYWHERE, sim, program)
-}
-
-pub(crate) fn in_places(
     test: &str,
     places: [Place; 2],
     sim: impl Fn() -> Sim,

@@ -16,43 +16,39 @@ fn time_of(work: impl FnOnce()) -> Duration {
     ours.elapsed()
 }
 
-#[test]
-fn a_sleep_of_a_thread_takes_virtual_time_only() {
-    is_the_same(here!(), || async {
-        let half = HOUR / 4;
-        let slept = time_of(|| std::thread::sleep(half));
-        assert_eq!(slept, half);
-        format!("{slept:?}")
+/// It takes this virtual time, everywhere.
+fn takes(test: &str, time: Duration, work: impl Fn() + Send + Sync + Clone + 'static) {
+    is_the_same(test, move || {
+        let work = work.clone();
+        async move {
+            assert_eq!(time_of(work), time);
+            format!("{:?}", retake::now())
+        }
     });
 }
 
 #[test]
+fn a_sleep_of_a_thread_takes_virtual_time_only() {
+    takes(here!(), HOUR / 4, || std::thread::sleep(HOUR / 4));
+}
+
+#[test]
 fn a_wait_with_a_deadline_ends_at_it() {
-    is_the_same(here!(), || async {
+    // It asks once more, for no time at all.
+    takes(here!(), HOUR / 9 + Duration::from_nanos(1), || {
         let (lock, changed) = (Mutex::new(()), Condvar::new());
-        let waited = time_of(|| {
-            let guard = lock.lock().unwrap();
-            let (_guard, result) = changed
-                .wait_timeout_while(guard, HOUR / 9, |()| true)
-                .unwrap();
-            assert!(result.timed_out());
-        });
-        // It asked once more, for no time at all.
-        assert_eq!(waited, HOUR / 9 + Duration::from_nanos(1));
-        format!("{waited:?}")
+        let guard = lock.lock().unwrap();
+        let waited = changed.wait_timeout_while(guard, HOUR / 9, |()| true);
+        assert!(waited.unwrap().1.timed_out());
     });
 }
 
 #[test]
 fn a_channel_of_std_ends_its_wait_at_the_deadline() {
-    is_the_same(here!(), || async {
+    takes(here!(), HOUR / 9, || {
         let (_sender, receiver) = mpsc::channel::<()>();
-        let waited = time_of(|| {
-            let result = receiver.recv_timeout(HOUR / 9);
-            assert_eq!(result, Err(mpsc::RecvTimeoutError::Timeout));
-        });
-        assert_eq!(waited, HOUR / 9);
-        format!("{waited:?}")
+        let result = receiver.recv_timeout(HOUR / 9);
+        assert_eq!(result, Err(mpsc::RecvTimeoutError::Timeout));
     });
 }
 

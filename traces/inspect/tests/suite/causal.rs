@@ -24,72 +24,45 @@ fn compare_with(a: &Header, left: &[Record], b: &Header, right: &[Record]) -> Ca
     diff
 }
 
-/// A step with what belongs to it.
-#[derive(Clone, Debug)]
-struct Turn {
-    records: Vec<Record>,
-    task: u32,
-    number: u64,
-    cause: Option<u64>,
-    /// Tasks that it starts.
-    starts: Vec<u32>,
-}
-
-/// The steps of a run, with what comes before the first and the end.
-fn turns(records: &[Record]) -> (Vec<Record>, Vec<Turn>, Record) {
-    let (mut before, mut turns) = (Vec::new(), Vec::<Turn>::new());
-    let (last, records) = records.split_last().unwrap();
-    for record in records {
-        match record {
-            Record::Step(step) => turns.push(Turn {
-                records: Vec::new(),
-                task: step.task,
-                number: turns.len() as u64 + 1,
-                cause: None,
-                starts: Vec::new(),
-            }),
-            Record::Cause(cause) => turns.last_mut().unwrap().cause = Some(*cause),
-            Record::Task(task) if !turns.is_empty() => {
-                turns.last_mut().unwrap().starts.push(task.id);
-            }
-            _ => {}
-        }
-        match turns.last_mut() {
-            Some(turn) => turn.records.push(record.clone()),
-            None => before.push(record.clone()),
-        }
-    }
-    (before, turns, last.clone())
+fn is_step(record: &Record) -> bool {
+    matches!(record, Record::Step(_))
 }
 
 /// The same partial order in another total one, chosen by `picks`.
 fn another_order(records: &[Record], picks: &[u16]) -> Vec<Record> {
-    let (mut other, turns, last) = turns(records);
-    let mut left = turns;
+    let (last, records) = records.split_last().unwrap();
+    let first = records.iter().position(is_step).unwrap_or(records.len());
+    let (before, steps) = records.split_at(first);
+    // Each step with what belongs to it, by its number.
+    let turns = steps.chunk_by(|_, next| !is_step(next));
+    let mut left: Vec<(u64, &[Record])> = (1..).zip(turns).collect();
+    let mut other = before.to_vec();
     // By old number: the new one.
     let mut numbers: BTreeMap<u64, u64> = BTreeMap::new();
     let mut picks = picks.iter().cycle();
     while !left.is_empty() {
-        let may_go: Vec<usize> = (0..left.len())
-            .filter(|place| {
-                let turn = &left[*place];
-                let is_started = !left.iter().any(|other| other.starts.contains(&turn.task));
-                let is_next = left[..*place].iter().all(|other| other.task != turn.task);
-                let is_sent = turn.cause.is_none_or(|cause| numbers.contains_key(&cause));
-                is_started && is_next && is_sent
-            })
-            .collect();
+        let may_go = (0..left.len()).filter(|place| {
+            let Record::Step(step) = &left[*place].1[0] else {
+                unreachable!("a turn begins with its step")
+            };
+            let of_task = |it: &Record| matches!(it, Record::Step(it) if it.task == step.task);
+            let starts = |it: &Record| matches!(it, Record::Task(it) if it.id == step.task);
+            let is_late =
+                |it: &Record| matches!(it, Record::Cause(it) if !numbers.contains_key(it));
+            let is_started = !left.iter().any(|(_, turn)| turn.iter().any(starts));
+            let is_next = !left[..*place].iter().any(|(_, turn)| of_task(&turn[0]));
+            is_started && is_next && !left[*place].1.iter().any(is_late)
+        });
+        let may_go: Vec<usize> = may_go.collect();
         let pick = *picks.next().unwrap_or(&0) as usize % may_go.len();
-        let turn = left.remove(may_go[pick]);
-        numbers.insert(turn.number, numbers.len() as u64 + 1);
-        for record in turn.records {
-            other.push(match record {
-                Record::Cause(cause) => Record::Cause(numbers[&cause]),
-                record => record,
-            });
-        }
+        let (number, turn) = left.remove(may_go[pick]);
+        numbers.insert(number, numbers.len() as u64 + 1);
+        other.extend(turn.iter().map(|record| match record {
+            Record::Cause(cause) => Record::Cause(numbers[cause]),
+            record => record.clone(),
+        }));
     }
-    other.push(last);
+    other.push(last.clone());
     other
 }
 
@@ -309,7 +282,7 @@ proptest! {
             .filter(|place| matches!(records[*place], Record::Detail(_)))
             .collect();
         let place = details[which.index(details.len())];
-        let changed = records[..place].iter().filter(|it| matches!(it, Record::Step(_))).count() as u64;
+        let changed = records[..place].iter().filter(|it| is_step(it)).count() as u64;
         let mut other = records.clone();
         other[place] = detail("changed");
         // What that step caused, and so on.

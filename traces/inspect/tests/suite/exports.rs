@@ -12,11 +12,9 @@ use retake_testkit::traces::runs::{any_run, detail, end, event, header, shop, st
 use retake_traces::record::{Record, StepKind, TaskKind};
 use serde_json::Value;
 
-fn try_export(
-    records: &[Record],
-    format: Format,
-    selection: &Selection,
-) -> Result<String, ExportError> {
+type Exported = Result<String, ExportError>;
+
+fn try_export(records: &[Record], format: Format, selection: &Selection) -> Exported {
     let folder = Folder::new();
     let path = folder.write_trace("a", &header(), records);
     let mut out = Vec::new();
@@ -196,16 +194,18 @@ fn steps_of_one_instant_stand_side_by_side_before_the_next_instant() {
 
 #[test]
 fn a_part_of_a_run_knows_its_tasks_and_draws_no_arrow_from_outside() {
-    let text = try_export(&shop(), Format::Perfetto, &part(5, 7, &[])).unwrap();
-    let events = trace_events(&text);
-    assert_eq!(check_trace_events(&events).unwrap(), 0);
-    let named = |name: &str| events.iter().any(|event| event["args"]["name"] == name);
-    assert!(named("pool") && !named("pool#2"), "{text}");
-    let text = try_export(&shop(), Format::Perfetto, &part(0, 9, &["pool"])).unwrap();
-    let events = trace_events(&text);
-    assert_eq!(check_trace_events(&events).unwrap(), 0);
+    let events = |part: Selection| {
+        let text = try_export(&shop(), Format::Perfetto, &part).unwrap();
+        let events = trace_events(&text);
+        assert_eq!(check_trace_events(&events).unwrap(), 0);
+        events
+    };
+    let some = events(part(5, 7, &[]));
+    let named = |name: &str| some.iter().any(|event| event["args"]["name"] == name);
+    assert!(named("pool") && !named("pool#2"), "{some:?}");
     // Both incarnations.
-    assert_eq!(of_phase(&events, "X").count(), 6);
+    let of_pool = events(part(0, 9, &["pool"]));
+    assert_eq!(of_phase(&of_pool, "X").count(), 6);
 }
 
 /// The spans of an OTLP export, as the official types read them.
@@ -270,15 +270,13 @@ fn the_official_types_read_spans_whose_parents_are_the_senders() {
     let heard = find("scenario supervises ActorFailed");
     assert_eq!(find("pool#2 started").parent_span_id, heard.span_id);
     assert_eq!(heard.parent_span_id, check_in.span_id);
-    let run = find("run");
-    assert_eq!(run.status.clone().unwrap().code, 2);
+    assert_eq!(find("run").status.clone().unwrap().code, 2);
 }
 
 #[test]
 fn many_spans_are_several_requests() {
     let steps = (0..12_000).map(|_| step(0, 0, StepKind::Handle));
-    let records = of_one_actor(steps);
-    let text = exported(&records, Format::Otlp);
+    let text = exported(&of_one_actor(steps), Format::Otlp);
     assert_eq!(text.lines().count(), 3);
     assert_eq!(spans(&text).len(), 12_001);
 }

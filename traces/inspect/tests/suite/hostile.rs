@@ -1,24 +1,12 @@
 //! Nothing that reads a trace panics, hangs or takes a wrong file for a good one, whatever
 //! the file says. `traces/fuzz` looks for new ones; this repeats what it found.
 
-use std::path::{Path, PathBuf};
-
 use retake_testkit::Folder;
 use retake_testkit::traces::hostile::{
-    Numbers, drive, good_file, input_of, input_of_file, mutate, repair,
+    Numbers, corpus, drive, good_file, input_of, input_of_file, mutate, repair,
 };
 use retake_testkit::traces::runs::{header, shop};
 use retake_traces::{TraceReader, verify};
-
-/// The inputs that fuzzing has found worth keeping.
-fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/file");
-    let files = std::fs::read_dir(&folder).unwrap();
-    let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-    paths.sort();
-    let read = |path: PathBuf| (path.clone(), std::fs::read(&path).unwrap());
-    paths.into_iter().map(read).collect()
-}
 
 fn seeds(folder: &Folder) -> Vec<Vec<u8>> {
     folder.write_trace("seed", &header(), &shop());
@@ -54,10 +42,10 @@ fn a_repaired_file_is_read_behind_its_checksums() {
 fn what_fuzzing_kept_is_read_without_a_finding() {
     let folder = Folder::new();
     let good = good_file(folder.path());
-    let corpus = corpus();
+    let corpus = corpus("file");
     assert!(corpus.len() >= 50, "{}", corpus.len());
-    for (path, input) in corpus {
-        println!("{}", path.display());
+    for (name, input) in corpus {
+        println!("{name}");
         drive(&input, folder.path(), &good);
     }
 }
