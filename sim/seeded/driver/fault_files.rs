@@ -1,7 +1,7 @@
 //! Operations on files and sockets that go wrong on purpose.
 //!
 //! Files are those below the folder in which the process was started and below `TMPDIR`: what the
-//! program has there is its own. What becomes of packets is in `fault_packets`.
+//! program has there is its own. Packets are in `fault_packets`.
 
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};

@@ -14,12 +14,12 @@ use super::sys;
 
 /// What a connection has lost is sent again after this time: the least that Linux waits.
 const RESENT_NS: u64 = 200_000_000;
-/// What others may overtake is up to so much later.
+/// A packet that others may overtake is late by up to this.
 const OVERTAKEN_NS: usize = 10_000_000;
 /// In the place of a time that never comes.
 const NEVER: u64 = u64::MAX;
 
-/// What becomes of a packet.
+/// How a packet fares.
 pub(super) enum Fate {
     /// It meets a connection that is reset.
     Reset,
@@ -28,7 +28,7 @@ pub(super) enum Fate {
 }
 
 impl Kernel {
-    /// What becomes of a packet of this socket.
+    /// How a packet fares.of this socket.
     pub(super) fn wrong_packet(&mut self, file: c_int, is_stream: bool) -> Option<Fate> {
         let number = self.next_request("packets");
         let (mut copies, mut late_ns, mut uncut_ns) = (1, 0_u64, 0);

@@ -142,7 +142,7 @@ impl Ways {
 
 impl Way {
     fn deliver(&mut self, now_ns: u64) -> bool {
-        /// A receiver without room is asked again so much later.
+        /// A receiver without room is tried again after this.
         const AGAIN_NS: u64 = 1_000_000;
         let mut has_sent = false;
         while let Some(place) = self.next_due(now_ns) {

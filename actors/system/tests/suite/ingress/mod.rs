@@ -97,7 +97,7 @@ type Serving = (
     tokio::task::JoinHandle<Served>,
 );
 
-/// Serves until it is told to stop.
+/// Serves until it is asked to stop.
 fn serve<L>(ingress: &Ingress, listener: L) -> Serving
 where
     L: axum::serve::Listener,
