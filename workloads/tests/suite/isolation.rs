@@ -1,8 +1,6 @@
 //! Tests that are campaigns run each seed in a process of its own: the test binary starts
 //! itself again. Here it does so with tests that are ignored otherwise.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::pin::Pin;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -155,7 +153,10 @@ fn a_failing_test_lists_the_calls_of_a_panic_if_asked_for_and_says_how_otherwise
 
 #[cfg(target_os = "linux")]
 mod debug_information {
-    use super::*;
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use super::FOLDER;
 
     /// Whether this process has read the debug information of its program, which maps its file
     /// once more.

@@ -111,7 +111,8 @@ fn of_a_run_that_passes_nothing_is_explained() {
     why.prints("passed\nnothing failed: there is nothing to explain\n");
 }
 
-#[cfg(unix)]
+/// They look into `/proc` to know when to interrupt.
+#[cfg(target_os = "linux")]
 mod interrupted {
     use std::path::Path;
     use std::process::Child;
@@ -207,7 +208,6 @@ mod interrupted {
         writer.finish().unwrap();
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_command_whose_run_hangs_can_be_interrupted() {
         let folder = Folder::new();
@@ -238,7 +238,6 @@ mod interrupted {
         }
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_search_that_is_interrupted_says_what_it_has_found() {
         let folder = Folder::new();
@@ -250,7 +249,6 @@ mod interrupted {
     }
 
     /// As in a terminal, its server gets the signal as well.
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_calibration_that_is_interrupted_leaves_the_costs_that_were_there_and_no_server() {
         use std::os::unix::process::CommandExt as _;
@@ -279,7 +277,6 @@ mod interrupted {
         }
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_calibration_that_is_interrupted_while_it_is_checked_keeps_what_was_measured() {
         let folder = Folder::new();
