@@ -61,7 +61,7 @@ pub use retake_engine::net;
 pub use retake_engine::{
     Coverage, Environment, Fault, FaultError, HORIZON_MAX, Injector, Isolation, Layers, Messages,
     Outcome, Place, Run, RunConfig, RunView, Scheduler, Sim, Skew, Stats, Strategy, StrategyError,
-    Target, TaskView, UngatedTask, Waiting, Watch, When, add_environment, add_injector, fault,
+    Target, TaskView, UngatedTask, WaitingTask, Watch, When, add_environment, add_injector, fault,
     history, inject, interpose, kinds, memory, outcome, panics, recording, rng, runnable, strategy,
     watchdog, whole_program,
 };

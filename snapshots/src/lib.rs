@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use retake_cli::run::{Finished, Settings, run_with_sink};
+use retake_cli::run::{RunReport, Settings, run_with_sink};
 use retake_cli::{Program, Scenario};
 use retake_inspect::notes::annotate;
 use retake_inspect::story::lines;
@@ -33,7 +33,7 @@ pub fn scenario(name: &str) -> &'static Scenario {
 
 /// Run a scenario and keep its records.
 #[must_use]
-pub fn record(name: &str, settings: &Settings) -> (Finished, Vec<Record>) {
+pub fn record(name: &str, settings: &Settings) -> (RunReport, Vec<Record>) {
     let sink = MemorySink::new();
     let finished = run_with_sink(scenario(name), settings, sink.clone());
     (finished, sink.records())

@@ -31,8 +31,8 @@ use crate::label;
 use crate::live::{Live, Piece, StepEnd};
 use crate::reader::{Position, TraceReader};
 use crate::record::{
-    Child, End, Ended, Event, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind,
-    Unhandled,
+    ActorEnd, Child, End, Event, Injection, Panic, Record, State, Step, StepKind, Task, TaskKind,
+    UnhandledMessage,
 };
 
 /// What an event is: the record that it begins with.
@@ -43,7 +43,7 @@ pub enum Occurrence {
     /// A task came into existence.
     Task(Task),
     /// A fault was injected.
-    Fault(Injected),
+    Fault(Injection),
     /// A task panicked.
     Panic(Panic),
     /// The run ended.
@@ -55,9 +55,9 @@ pub enum Occurrence {
     /// The state of an idle actor at the end of the run.
     State(State),
     /// A message was never handled.
-    Unhandled(Unhandled),
+    Unhandled(UnhandledMessage),
     /// An actor has ended, and no step of its own shows it.
-    Ended(Ended),
+    Ended(ActorEnd),
 }
 
 /// What happened at one moment of a run, with everything that the trace says of it.

@@ -29,7 +29,7 @@ pub enum Record {
     /// A task came into existence (schedule layer).
     Task(Task),
     /// A fault was injected (schedule layer).
-    Fault(Injected),
+    Fault(Injection),
     /// A task panicked (schedule layer).
     Panic(Panic),
     /// The run ended; always the last record (schedule layer).
@@ -46,10 +46,10 @@ pub enum Record {
     /// The state of an actor as text, where it changed (story layer).
     State(State),
     /// A message that was never handled (story layer).
-    Unhandled(Unhandled),
+    Unhandled(UnhandledMessage),
     /// An actor has ended, and no step of its own tells (story layer). A
     /// [`Cause`](Self::Cause) follows where a step ended it.
-    Ended(Ended),
+    Ended(ActorEnd),
     /// What the supervisor learns of a child in the preceding step (story layer).
     Child(Child),
 }
@@ -127,7 +127,7 @@ pub struct Task {
 
 /// A fault that was injected.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
-pub struct Injected {
+pub struct Injection {
     /// Virtual time since the previous step, in nanoseconds.
     pub elapsed_ns: u64,
     /// The task that it affects; the scenario's where it affects the whole run.
@@ -167,7 +167,7 @@ pub struct State {
 /// would have handled them. Not recorded are what was dropped with the mailbox of an actor
 /// that ended, what waits behind an order to stop, and what no step sent.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
-pub struct Unhandled {
+pub struct UnhandledMessage {
     /// The actor.
     pub task: u32,
     /// The step that sent it.
@@ -181,7 +181,7 @@ pub struct Unhandled {
 /// Not recorded is the end of one whose `post_stop` has run, or a callback of which has
 /// failed or panicked: its last step is the end.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
-pub struct Ended {
+pub struct ActorEnd {
     /// The actor.
     pub task: u32,
     /// How.

@@ -16,7 +16,7 @@ pub struct Schedule {
 
 /// One choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chosen {
+pub struct Pick {
     /// Number of the task.
     pub task: u32,
     /// It ran at once, before the system was quiescent.
@@ -56,9 +56,9 @@ impl Schedule {
     /// The choice at step number `step` (from 1).
     #[must_use]
     #[inline]
-    pub fn get(&self, step: u64) -> Option<Chosen> {
+    pub fn get(&self, step: u64) -> Option<Pick> {
         let place = usize::try_from(step).ok()?.checked_sub(1)?;
-        self.steps.get(place).map(|step| Chosen {
+        self.steps.get(place).map(|step| Pick {
             task: step & !EAGER,
             eager: step & EAGER != 0,
         })

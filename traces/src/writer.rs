@@ -14,7 +14,7 @@ use crate::format::{
     VERSION, frame_head, trailer,
 };
 use crate::header::Header;
-use crate::record::{End, Event, Panic, Record, State, Unhandled};
+use crate::record::{End, Event, Panic, Record, State, UnhandledMessage};
 use crate::sink::{EventHash, Sink};
 use crate::strategy::Strategy;
 
@@ -256,7 +256,7 @@ pub fn with_short_text(record: &Record) -> Cow<'_, Record> {
         | Record::Detail(text)
         | Record::Event(Event { text, .. })
         | Record::State(State { text, .. })
-        | Record::Unhandled(Unhandled { text, .. }) => {
+        | Record::Unhandled(UnhandledMessage { text, .. }) => {
             if is_long(text) {
                 let mut record = record.clone();
                 if let Record::Panic(Panic { message: text, .. })
@@ -264,7 +264,7 @@ pub fn with_short_text(record: &Record) -> Cow<'_, Record> {
                 | Record::Detail(text)
                 | Record::Event(Event { text, .. })
                 | Record::State(State { text, .. })
-                | Record::Unhandled(Unhandled { text, .. }) = &mut record
+                | Record::Unhandled(UnhandledMessage { text, .. }) = &mut record
                 {
                     *text = short(text);
                 }

@@ -143,14 +143,14 @@ pub async fn stop(system: System) {
     retake::record::input(STOP, Vec::new, system.stop()).await;
 }
 
-type Served = Option<(System, Ingress, Store)>;
+type ServedSystem = Option<(System, Ingress, Store)>;
 
 /// The served system in a simulation that follows what a server recorded.
 #[derive(Debug, Default)]
-pub struct FollowedServer(Mutex<Served>);
+pub struct FollowedServer(Mutex<ServedSystem>);
 
 impl FollowedServer {
-    fn lock(&self) -> MutexGuard<'_, Served> {
+    fn lock(&self) -> MutexGuard<'_, ServedSystem> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 //! happened: what [`invariants`](crate::invariants) about lives, messages, calls
 //! and leases look at.
 //!
-//! [`Observed`] wraps any actor and writes its life; a supervisor and a pool write
+//! [`JournaledActor`] wraps any actor and writes its life; a supervisor and a pool write
 //! what they do when they are given a journal; senders write what they send with
 //! [`Journal::send`] and what they ask with [`Journal::call`]. Works live and in
 //! simulation, where the same seed gives the same journal.
@@ -112,7 +112,7 @@ pub enum Event {
 pub enum Lifecycle {
     /// `pre_start` begins.
     Starting,
-    /// `pre_start` has ended well; the first state, as [`Observed::showing`] says.
+    /// `pre_start` has ended well; the first state, as [`JournaledActor::showing`] says.
     Started(String),
     /// `pre_start` has failed.
     StartFailed,
@@ -184,7 +184,7 @@ impl Journal {
     }
 
     /// Note that `from` sends a message to `to`; put the tag into it, and let the
-    /// receiver's [`Observed::tagged`] find it there.
+    /// receiver's [`JournaledActor::tagged`] find it there.
     #[must_use]
     pub fn send(&self, from: &str, to: &str) -> Tag {
         let number = self.next_number();
@@ -200,7 +200,7 @@ impl Journal {
     pub async fn call<T>(&self, from: &str, to: &str, call: impl Future<Output = T>) -> T {
         let number = self.next_number();
         self.write(from, Event::Asked(to.to_owned(), number));
-        let resolved = Resolved {
+        let resolved = Resolution {
             journal: self,
             from,
             number,
@@ -229,13 +229,13 @@ impl fmt::Debug for Journal {
     }
 }
 
-struct Resolved<'a> {
+struct Resolution<'a> {
     journal: &'a Journal,
     from: &'a str,
     number: u64,
 }
 
-impl Drop for Resolved<'_> {
+impl Drop for Resolution<'_> {
     fn drop(&mut self) {
         self.journal.write(self.from, Event::Resolved(self.number));
     }
@@ -275,12 +275,12 @@ impl Drop for Incarnation {
 }
 
 /// Writes how a handler ended, also when it is dropped before its end.
-struct Handling<'a> {
+struct HandlerRecord<'a> {
     incarnation: &'a Incarnation,
     end: Option<HandlerEnd>,
 }
 
-impl Drop for Handling<'_> {
+impl Drop for HandlerRecord<'_> {
     fn drop(&mut self) {
         let end = self.end.unwrap_or(if std::thread::panicking() {
             HandlerEnd::Panicked
@@ -292,7 +292,7 @@ impl Drop for Handling<'_> {
 }
 
 /// An actor that writes its life into a journal. Everything else is the actor's own.
-pub struct Observed<A: Actor> {
+pub struct JournaledActor<A: Actor> {
     actor: A,
     name: String,
     journal: Journal,
@@ -300,7 +300,7 @@ pub struct Observed<A: Actor> {
     show: fn(&A::State) -> String,
 }
 
-impl<A: Actor> Observed<A> {
+impl<A: Actor> JournaledActor<A> {
     /// Write the life of `actor` under this name; for the child of a supervisor,
     /// its id.
     pub fn new(actor: A, name: &str, journal: &Journal) -> Self {
@@ -326,7 +326,7 @@ impl<A: Actor> Observed<A> {
     }
 }
 
-impl<A: Actor> fmt::Debug for Observed<A> {
+impl<A: Actor> fmt::Debug for JournaledActor<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Observed").field(&self.name).finish()
     }
@@ -342,7 +342,7 @@ pub struct ObservedState<S> {
 
 // No gate of its own: the actor's callbacks have theirs.
 #[retake::gate::callbacks]
-impl<A: Actor> Actor for Observed<A> {
+impl<A: Actor> Actor for JournaledActor<A> {
     type Msg = A::Msg;
     type State = ObservedState<A::State>;
     type Arguments = A::Arguments;
@@ -381,7 +381,7 @@ impl<A: Actor> Actor for Observed<A> {
     ) -> Result<(), ActorProcessingErr> {
         let ObservedState { state, incarnation } = observed;
         incarnation.write(Lifecycle::Handling((self.tag)(&message)));
-        let mut handling = Handling {
+        let mut handling = HandlerRecord {
             incarnation,
             end: None,
         };

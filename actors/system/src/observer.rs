@@ -44,14 +44,14 @@ const TIME_MAX: Duration = Duration::from_secs(3600);
 
 /// What clients were answered. Clones are the same.
 #[derive(Clone)]
-pub struct Observations(Arc<Shared>);
+pub struct Observations(Arc<ObserverState>);
 
-struct Shared {
+struct ObserverState {
     observer: String,
-    noted: Mutex<Noted>,
+    noted: Mutex<AnswerCounts>,
 }
 
-struct Noted {
+struct AnswerCounts {
     /// In microseconds.
     times: Histogram<u64>,
     failed: u64,
@@ -77,9 +77,9 @@ impl Observations {
     pub fn new(observer: &str) -> Self {
         let most = TIME_MAX.as_micros() as u64;
         let times = Histogram::new_with_bounds(1, most, 2).expect("the bounds are right");
-        Self(Arc::new(Shared {
+        Self(Arc::new(ObserverState {
             observer: observer.to_owned(),
-            noted: Mutex::new(Noted {
+            noted: Mutex::new(AnswerCounts {
                 times,
                 failed: 0,
                 alerts: Vec::new(),
@@ -88,7 +88,7 @@ impl Observations {
         }))
     }
 
-    fn noted(&self) -> MutexGuard<'_, Noted> {
+    fn noted(&self) -> MutexGuard<'_, AnswerCounts> {
         let noted = self.0.noted.lock();
         noted.unwrap_or_else(PoisonError::into_inner)
     }

@@ -71,7 +71,7 @@ pub(crate) struct Case {
 
 /// A row as measured.
 #[derive(Clone, Debug)]
-pub(crate) struct Measured {
+pub(crate) struct Measurement {
     pub(crate) name: String,
     pub(crate) unit: Unit,
     pub(crate) goal: Goal,
@@ -110,7 +110,7 @@ impl Case {
         self.rows.retain(|row| selects(&row.name));
     }
 
-    pub(crate) fn measure(&self, scale: &Scale) -> Vec<Measured> {
+    pub(crate) fn measure(&self, scale: &Scale) -> Vec<Measurement> {
         if self.rows.is_empty() {
             return Vec::new();
         }
@@ -137,7 +137,7 @@ impl Case {
                 Unit::Micros | Unit::Bytes => bare / simulated,
             };
             let ratios: Vec<f64> = bare.iter().zip(samples).map(ratio).collect();
-            Measured {
+            Measurement {
                 name: row.name.clone(),
                 unit: self.unit,
                 goal: row.goal,
@@ -150,7 +150,7 @@ impl Case {
     }
 }
 
-impl Measured {
+impl Measurement {
     /// Whether the goal is reached, where there is one.
     pub(crate) fn reached(&self) -> Option<bool> {
         match self.goal {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::measure::{Goal, Measured, Unit};
+use crate::measure::{Goal, Measurement, Unit};
 
 pub(crate) fn print_head() {
     println!(
@@ -13,7 +13,7 @@ pub(crate) fn print_head() {
     );
 }
 
-pub(crate) fn print_row(row: &Measured) {
+pub(crate) fn print_row(row: &Measurement) {
     let [low, middle, high] = row.ratios;
     let goal = match row.goal {
         Goal::Ratio(least) => format!(">= {least:.2}"),
@@ -35,7 +35,7 @@ pub(crate) fn print_row(row: &Measured) {
     );
 }
 
-pub(crate) fn print_foot(rows: &[Measured]) {
+pub(crate) fn print_foot(rows: &[Measurement]) {
     println!("ratio: speed of the simulation over bare ractor, median of rounds");
     let missed = rows
         .iter()
@@ -58,7 +58,7 @@ fn figure(value: f64, unit: Unit) -> String {
 }
 
 /// Write what was measured: figures in the units of the table, undivided.
-pub(crate) fn write_json(path: &Path, rows: &[Measured]) -> std::io::Result<()> {
+pub(crate) fn write_json(path: &Path, rows: &[Measurement]) -> std::io::Result<()> {
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {

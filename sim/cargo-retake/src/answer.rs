@@ -7,7 +7,7 @@ use retake_core::label;
 use retake_sim::{Place, Stats};
 use retake_traces::fault::kinds::{BreakService, Point};
 use retake_traces::fault::{Action, Fault};
-use retake_traces::record::{Choice, Injected, OutcomeKind, Step, TaskKind};
+use retake_traces::record::{Choice, Injection, OutcomeKind, Step, TaskKind};
 use retake_traces::strategy::Hold;
 
 use crate::records::Recorder;
@@ -101,7 +101,7 @@ impl Answer {
             } => Some((*task, &**text)),
             _ => None,
         });
-        let mut reading = Reading {
+        let mut reading = Reader {
             answer: Self::default(),
             recorder,
             mains: mains.collect(),
@@ -119,7 +119,7 @@ impl Answer {
     }
 }
 
-struct Reading<'a, 's> {
+struct Reader<'a, 's> {
     answer: Answer,
     /// The first future that each thread blocks on.
     mains: BTreeMap<u32, &'a Event>,
@@ -130,7 +130,7 @@ struct Reading<'a, 's> {
     recorder: &'a mut Recorder<'s>,
 }
 
-impl Reading<'_, '_> {
+impl Reader<'_, '_> {
     fn take(&mut self, event: &Event) {
         let answer = &mut self.answer;
         match event {
@@ -253,7 +253,7 @@ impl Reading<'_, '_> {
             Some(test) if is_of_run => test,
             _ => *task,
         };
-        let injected = Injected {
+        let injected = Injection {
             elapsed_ns: *elapsed_ns,
             task,
             action: named(&fault.action, name),

@@ -6,7 +6,7 @@ use crate::process::Program;
 
 /// What is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Built {
+pub(crate) enum BuildKind {
     /// Targets with their tests.
     Tests,
     /// The examples of documentation.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use crate::binary::{Binary, Built, contains};
+use crate::binary::{Binary, BuildKind, contains};
 use crate::cargo_arguments::CargoArgs;
 use crate::doctests::{self, Doctests};
 use crate::environment::{self, RUNNER, toml_text};
@@ -54,7 +54,7 @@ pub(crate) fn build(
     project: &Project,
     copy: &Path,
     args: &CargoArgs,
-    built: Built,
+    built: BuildKind,
 ) -> Result<Vec<Binary>, Error> {
     let builder = Builder {
         project,
@@ -81,7 +81,7 @@ pub(crate) fn build_doctests(
         project,
         copy,
         args,
-        built: Built::Doctests,
+        built: BuildKind::Doctests,
     };
     let folder = tempfile::tempdir().map_err(Error::of("create", Path::new("a folder")))?;
     let runner = environment::runner(&builder.triple()?, doctests::KEEPER, folder.path())?;
@@ -96,14 +96,14 @@ struct Builder<'a> {
     project: &'a Project,
     copy: &'a Path,
     args: &'a CargoArgs,
-    built: Built,
+    built: BuildKind,
 }
 
 impl Builder<'_> {
     fn name(&self) -> &'static str {
         match self.built {
-            Built::Tests | Built::Doctests => "test",
-            Built::Binary => "run",
+            BuildKind::Tests | BuildKind::Doctests => "test",
+            BuildKind::Binary => "run",
         }
     }
 
@@ -128,9 +128,9 @@ impl Builder<'_> {
 
     fn targets(&self) -> Vec<OsString> {
         match self.built {
-            Built::Tests => self.args.tested(),
-            Built::Doctests => self.args.documented(),
-            Built::Binary => self.args.run(),
+            BuildKind::Tests => self.args.tested(),
+            BuildKind::Doctests => self.args.documented(),
+            BuildKind::Binary => self.args.run(),
         }
     }
 
@@ -142,8 +142,8 @@ impl Builder<'_> {
     /// Have cargo build; it says itself how far it is, and what does not compile.
     fn compile(&self) -> Result<Vec<Artifact>, Error> {
         let (name, more) = match self.built {
-            Built::Tests | Built::Doctests => ("test", ["--no-run"].as_slice()),
-            Built::Binary => ("build", [].as_slice()),
+            BuildKind::Tests | BuildKind::Doctests => ("test", ["--no-run"].as_slice()),
+            BuildKind::Binary => ("build", [].as_slice()),
         };
         let mut command = self.command(name, &[]);
         command
@@ -183,7 +183,7 @@ impl Builder<'_> {
     /// The program that a message is about, if it is one.
     fn artifact(&self, message: Message) -> Option<Artifact> {
         let is_test = message.profile?.test;
-        if message.reason != "compiler-artifact" || is_test != (self.built == Built::Tests) {
+        if message.reason != "compiler-artifact" || is_test != (self.built == BuildKind::Tests) {
             return None;
         }
         let (target, executable) = (message.target?, message.executable?);
@@ -216,7 +216,7 @@ impl Builder<'_> {
             .output()
             .map_err(|error| Error::Project(format!("cannot run cargo: {error}")))?;
         let noted = environment::read(folder.path())?;
-        if self.built == Built::Binary && !noted.is_empty() {
+        if self.built == BuildKind::Binary && !noted.is_empty() {
             artifacts.retain(|it| noted.iter().any(|noted| noted.is_of(&it.executable)));
         }
         artifacts
@@ -281,7 +281,7 @@ fn host() -> Result<String, Error> {
 
 /// Which tokio a program was linked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Linked {
+pub(crate) enum LinkedTokio {
     /// The seeded copy.
     Seeded,
     /// Another one of its version.
@@ -294,18 +294,18 @@ pub(crate) enum Linked {
 ///
 /// # Errors
 /// If it cannot be read.
-pub(crate) fn linked(executable: &Path, copy: &Path, stock: &Path) -> Result<Linked, Error> {
+pub(crate) fn linked(executable: &Path, copy: &Path, stock: &Path) -> Result<LinkedTokio, Error> {
     let bytes = fs::read(executable).map_err(Error::of("read", executable))?;
     let has = |folder: &Path| {
         let name = folder.file_name().unwrap_or_default().as_encoded_bytes();
         contains(&bytes, &[name, b"/src/runtime/"].concat())
     };
     Ok(if has(copy) {
-        Linked::Seeded
+        LinkedTokio::Seeded
     } else if has(stock) {
-        Linked::Stock
+        LinkedTokio::Stock
     } else {
-        Linked::None
+        LinkedTokio::None
     })
 }
 
@@ -339,12 +339,18 @@ mod tests {
             fs::write(&program, text).unwrap();
             linked(&program, copy, stock).unwrap()
         };
-        assert_eq!(of("…/tokio-1.2.3-0123/src/runtime/a.rs…"), Linked::Seeded);
-        assert_eq!(of("/registry/tokio-1.2.3/src/runtime/a.rs"), Linked::Stock);
+        assert_eq!(
+            of("…/tokio-1.2.3-0123/src/runtime/a.rs…"),
+            LinkedTokio::Seeded
+        );
+        assert_eq!(
+            of("/registry/tokio-1.2.3/src/runtime/a.rs"),
+            LinkedTokio::Stock
+        );
         assert_eq!(
             of("/registry/tokio-util-1.2.3/src/runtime/a.rs"),
-            Linked::None
+            LinkedTokio::None
         );
-        assert_eq!(of(""), Linked::None);
+        assert_eq!(of(""), LinkedTokio::None);
     }
 }

@@ -12,20 +12,20 @@ use retake_traces::writer::TraceWriter;
 use serde_json::json;
 
 use crate::arguments::{CaseArgs, Exploration, Limits, ProgramArgs, ReplayArgs, RunArgs, TestArgs};
-use crate::binary::{Binary, Built};
+use crate::binary::{Binary, BuildKind};
 use crate::build::{build, build_doctests};
 use crate::cargo_arguments::CargoArgs;
 use crate::doctests::Doctests;
 use crate::error::Error;
-use crate::harness::{Filter, Listed};
+use crate::harness::{Filter, TestList};
 use crate::interrupt::Interrupt;
 use crate::judge::{self, Rules, judge};
-use crate::judged::{Judged, Verdict};
+use crate::judged::{TestFindings, Verdict};
 use crate::process::Folders;
 use crate::progress::{Progress, now};
 use crate::project::Project;
 use crate::report::{self, Printer};
-use crate::simulated::{Host, Settings, Simulated};
+use crate::simulated::{Host, Settings, SimulatedProgram};
 use crate::subject::{Subject, built_for, of_case, parts};
 use crate::{copy, os};
 
@@ -39,7 +39,7 @@ pub(crate) enum Status {
 }
 
 /// A project that was built.
-struct Prepared {
+struct BuiltProject {
     project: Project,
     copy: PathBuf,
     binaries: Vec<Binary>,
@@ -50,18 +50,18 @@ struct Prepared {
 /// Build what is to run; of the examples of documentation those that `filter` chooses.
 fn prepare(
     args: &CargoArgs,
-    built: Built,
+    built: BuildKind,
     filter: &[String],
     jobs: usize,
-) -> Result<Prepared, Error> {
+) -> Result<BuiltProject, Error> {
     let project = Project::find(args)?;
     let copy = copy::of(&project.tokio, &project.folder)?;
     let (binaries, doctests) = match built {
-        Built::Doctests => {
+        BuildKind::Doctests => {
             let doctests = build_doctests(&project, &copy, args, filter)?;
             (Vec::new(), Some(doctests))
         }
-        Built::Tests | Built::Binary => (build(&project, &copy, args, built)?, None),
+        BuildKind::Tests | BuildKind::Binary => (build(&project, &copy, args, built)?, None),
     };
     if !os::can_fix_addresses() {
         eprintln!(
@@ -72,7 +72,7 @@ fn prepare(
     let folders =
         Folders::new(jobs).map_err(Error::of("create a folder in", Path::new("TMPDIR")))?;
     let interrupt = Interrupt::listen().map_err(Error::of("listen to", Path::new("signals")))?;
-    Ok(Prepared {
+    Ok(BuiltProject {
         project,
         copy,
         binaries,
@@ -95,7 +95,7 @@ fn settings(limits: &Limits, whole_program: WholeProgram) -> Settings {
 fn rules(
     args: &Exploration,
     cargo: &CargoArgs,
-    prepared: &Prepared,
+    prepared: &BuiltProject,
     subjects: usize,
     faults: FaultPlan,
 ) -> Rules {
@@ -123,8 +123,8 @@ pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error
     let jobs = args.exploration.jobs();
     let faults = args.exploration.faults()?;
     let built = match args.cargo.doc {
-        true => Built::Doctests,
-        false => Built::Tests,
+        true => BuildKind::Doctests,
+        false => BuildKind::Tests,
     };
     let prepared = prepare(&args.cargo, built, &filter.arguments, jobs)?;
     let (mut subjects, mut ignored) = (Vec::new(), 0);
@@ -138,15 +138,15 @@ pub(crate) fn test(args: &TestArgs, out: &mut dyn Write) -> Result<Status, Error
         let host = &prepared.host;
         let listed = filter.list(binary, &host.folders, &host.interrupt);
         match listed.map_err(Error::of("run", &binary.program.executable))? {
-            Listed::Tests {
+            TestList::Tests {
                 names,
                 ignored: some,
             } => {
                 ignored += some;
                 subjects.extend(names.iter().map(|test| Subject::test(binary, test)));
             }
-            Listed::Whole => subjects.push(Subject::program(binary, Vec::new())),
-            Listed::Other => eprintln!("note: {} does not list its tests: not run", binary.id),
+            TestList::Whole => subjects.push(Subject::program(binary, Vec::new())),
+            TestList::Other => eprintln!("note: {} does not list its tests: not run", binary.id),
         }
     }
     let (cargo, count) = (&args.cargo, subjects.len());
@@ -165,7 +165,7 @@ pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Status, Error> 
     let jobs = args.exploration.jobs();
     let faults = args.exploration.faults()?;
     let ProgramArgs { arguments, cargo } = &args.program;
-    let prepared = prepare(cargo, Built::Binary, &[], jobs)?;
+    let prepared = prepare(cargo, BuildKind::Binary, &[], jobs)?;
     let subjects: Vec<Subject> = prepared
         .binaries
         .iter()
@@ -184,15 +184,19 @@ pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Status, Error> 
     finish(&all, &args.exploration, &prepared)
 }
 
-fn finish(all: &[Judged], args: &Exploration, prepared: &Prepared) -> Result<Status, Error> {
+fn finish(
+    all: &[TestFindings],
+    args: &Exploration,
+    prepared: &BuiltProject,
+) -> Result<Status, Error> {
     if let Some(path) = &args.json {
         report::json(all, &prepared.project.tokio.version, path)?;
     }
     if prepared.host.interrupt.is_asked() {
         return Err(Error::Interrupted);
     }
-    let is_repeatable = |judged: &Judged| judged.verdict != Verdict::NotRepeatable;
-    Ok(if all.iter().any(Judged::failed) {
+    let is_repeatable = |judged: &TestFindings| judged.verdict != Verdict::NotRepeatable;
+    Ok(if all.iter().any(TestFindings::failed) {
         Status::Failed
     } else if all.iter().all(is_repeatable) {
         Status::Passed
@@ -208,12 +212,12 @@ fn judge_all(
     host: &Host,
     jobs: usize,
     out: &mut dyn Write,
-) -> Result<Vec<Judged>, Error> {
+) -> Result<Vec<TestFindings>, Error> {
     let progress = Progress::new(subjects.len());
     let next = AtomicUsize::new(0);
     let is_over = AtomicBool::new(false);
     let (send, results) = std::sync::mpsc::channel();
-    let work = |send: std::sync::mpsc::Sender<(usize, Result<Judged, Error>)>| {
+    let work = |send: std::sync::mpsc::Sender<(usize, Result<TestFindings, Error>)>| {
         while !is_over.load(Ordering::Relaxed) && !host.interrupt.is_asked() {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(subject) = subjects.get(number) else {
@@ -234,7 +238,7 @@ fn judge_all(
             scope.spawn(move || work(send));
         }
         drop(send);
-        let mut sorted = Sorted::default();
+        let mut sorted = ResultOrder::default();
         for (number, judged) in results {
             sorted.add(number, judged, &progress, out);
         }
@@ -246,18 +250,18 @@ fn judge_all(
 
 /// Results in the order of their tests.
 #[derive(Default)]
-struct Sorted {
+struct ResultOrder {
     printer: Printer,
-    waiting: std::collections::BTreeMap<usize, Judged>,
-    done: Vec<Judged>,
+    waiting: std::collections::BTreeMap<usize, TestFindings>,
+    done: Vec<TestFindings>,
     error: Option<Error>,
 }
 
-impl Sorted {
+impl ResultOrder {
     fn add(
         &mut self,
         number: usize,
-        judged: Result<Judged, Error>,
+        judged: Result<TestFindings, Error>,
         progress: &Progress,
         out: &mut dyn Write,
     ) {
@@ -277,7 +281,7 @@ impl Sorted {
         }
     }
 
-    fn finish(mut self) -> Result<Vec<Judged>, Error> {
+    fn finish(mut self) -> Result<Vec<TestFindings>, Error> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -288,15 +292,15 @@ impl Sorted {
 }
 
 /// A saved case, ready to run.
-pub(crate) struct Loaded {
+pub(crate) struct LoadedCase {
     pub(crate) case: Case,
-    simulated: Arc<Simulated>,
+    simulated: Arc<SimulatedProgram>,
     interrupt: Interrupt,
     /// Its program is there for as long.
     _doctests: Option<Doctests>,
 }
 
-impl Loaded {
+impl LoadedCase {
     /// Build the program of a case.
     pub(crate) fn new(args: &CaseArgs) -> Result<Self, Error> {
         let file = &args.case;
@@ -311,7 +315,7 @@ impl Loaded {
             None => of_case(file, &case, arguments, &prepared.binaries)?,
         };
         let interrupt = prepared.host.interrupt.clone();
-        let simulated = Simulated::new(
+        let simulated = SimulatedProgram::new(
             &subject,
             // Cases of earlier versions were made with what is usual.
             settings(&args.limits, case.whole_program.unwrap_or_default()),
@@ -358,7 +362,7 @@ impl Loaded {
 }
 
 pub(crate) fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Status, Error> {
-    let loaded = Loaded::new(&args.of)?;
+    let loaded = LoadedCase::new(&args.of)?;
     let run = match &args.trace {
         Some(path) => loaded.record(path)?,
         None => {
@@ -401,7 +405,7 @@ pub(crate) fn replay(args: &ReplayArgs, out: &mut dyn Write) -> Result<Status, E
 }
 
 pub(crate) fn explain(args: &CaseArgs, out: &mut dyn Write) -> Result<Status, Error> {
-    let loaded = Loaded::new(args)?;
+    let loaded = LoadedCase::new(args)?;
     let story = judge::story(&loaded.case, &loaded.simulated.scenario());
     loaded.check()?;
     writeln!(out, "{story}")?;

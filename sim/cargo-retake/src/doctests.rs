@@ -17,7 +17,7 @@ use retake_sim::explore::Case;
 use tempfile::TempDir;
 
 use crate::binary::{self, Binary, contains};
-use crate::environment::Noted;
+use crate::environment::Launch;
 use crate::error::Error;
 use crate::process::Program;
 use crate::subject::Subject;
@@ -73,7 +73,7 @@ pub(crate) fn keep(folder: &Path, program: &[OsString]) -> Result<(), Error> {
     let number = std::process::id();
     let kept = folder.join(number.to_string());
     fs::copy(executable, &kept).map_err(Error::of("copy", executable))?;
-    Noted::of_this_process(&kept)?.write(&kept.with_extension("json"))?;
+    Launch::of_this_process(&kept)?.write(&kept.with_extension("json"))?;
     let bytes = fs::read(executable).map_err(Error::of("read", executable))?;
     if !contains(&bytes, NUMBER.as_bytes()) {
         println!("{MARK}{number}");
@@ -117,7 +117,7 @@ pub(crate) fn build(mut command: Command, folder: TempDir) -> Result<Doctests, E
     let mut subjects = Vec::new();
     for (name, number) in report.numbered {
         let kept = folder.path().join(number.program.to_string());
-        let noted = Noted::read(&kept.with_extension("json"))?;
+        let noted = Launch::read(&kept.with_extension("json"))?;
         subjects.push(number.subject(&name, kept, &noted));
     }
     subjects.sort_by_key(Subject::name);
@@ -145,7 +145,7 @@ impl Number {
         Some(Self { program, example })
     }
 
-    fn subject(self, name: &str, kept: PathBuf, noted: &Noted) -> Subject {
+    fn subject(self, name: &str, kept: PathBuf, noted: &Launch) -> Subject {
         let package = noted.variable("CARGO_PKG_NAME").unwrap_or_default();
         let folder = noted.variable("CARGO_MANIFEST_DIR");
         let mut environment = noted.variables();

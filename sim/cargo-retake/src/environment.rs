@@ -19,7 +19,7 @@ pub(crate) const RUNNER: &str = "__runner";
 
 /// How cargo starts a program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Noted {
+pub(crate) struct Launch {
     executable: PathBuf,
     /// Its working folder.
     pub(crate) folder: PathBuf,
@@ -33,7 +33,7 @@ pub(crate) struct Noted {
 pub(crate) fn note(folder: &Path, program: &[OsString]) -> Result<(), Error> {
     let executable = program.first().cloned().unwrap_or_default();
     let name = format!("{:016x}.json", xxh3_64(executable.as_encoded_bytes()));
-    Noted::of_this_process(Path::new(&executable))?.write(&folder.join(name))
+    Launch::of_this_process(Path::new(&executable))?.write(&folder.join(name))
 }
 
 /// The setting by which cargo starts this program, with this command, instead of what it has
@@ -61,17 +61,17 @@ pub(crate) fn toml_text(text: &str) -> String {
 ///
 /// # Errors
 /// If it cannot be read.
-pub(crate) fn read(folder: &Path) -> Result<Vec<Noted>, Error> {
+pub(crate) fn read(folder: &Path) -> Result<Vec<Launch>, Error> {
     let entries = fs::read_dir(folder).map_err(Error::of("read", folder))?;
     entries
         .map(|entry| {
             let entry = entry.map_err(Error::of("read", folder))?;
-            Noted::read(&entry.path())
+            Launch::read(&entry.path())
         })
         .collect()
 }
 
-impl Noted {
+impl Launch {
     /// How this process was started in the place of an executable.
     pub(crate) fn of_this_process(executable: &Path) -> Result<Self, Error> {
         let present = env::current_dir().map_err(Error::of("find", Path::new(".")))?;
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_variable_that_the_user_has_set_is_kept() {
-        let noted = Noted {
+        let noted = Launch {
             executable: "/some/program".into(),
             folder: "/".into(),
             environment: vec![("A".into(), "user".into())],

@@ -24,7 +24,7 @@ pub(crate) struct Filter {
 
 /// What a program answers to the question for its tests.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Listed {
+pub(crate) enum TestList {
     /// Their names, in its order, and how many of those that were asked for are ignored.
     Tests { names: Vec<String>, ignored: usize },
     /// It is one test as a whole.
@@ -78,7 +78,7 @@ impl Filter {
         binary: &Binary,
         folders: &Folders,
         interrupt: &Interrupt,
-    ) -> std::io::Result<Listed> {
+    ) -> std::io::Result<TestList> {
         let list = |filter: &[String], more: &[&str]| -> std::io::Result<Option<Vec<String>>> {
             let arguments = ["--list", "--format", "terse"].into_iter();
             let arguments = arguments.chain(filter.iter().map(String::as_str));
@@ -96,18 +96,18 @@ impl Filter {
         if !binary.has_harness && list(&[], &[])?.is_none_or(|names| names.is_empty()) {
             // A harness that is like Rust's would have listed tests.
             return Ok(match self.has_whole(&binary.id) {
-                true => Listed::Whole,
-                false => Listed::Tests {
+                true => TestList::Whole,
+                false => TestList::Tests {
                     names: Vec::new(),
                     ignored: 0,
                 },
             });
         }
         let Some(all) = list(&self.arguments, &[])? else {
-            return Ok(Listed::Other);
+            return Ok(TestList::Other);
         };
         if self.has("--ignored") || self.has("--include-ignored") {
-            return Ok(Listed::Tests {
+            return Ok(TestList::Tests {
                 names: all,
                 ignored: 0,
             });
@@ -121,7 +121,7 @@ impl Filter {
             .filter(|name| !ignored.contains(*name))
             .cloned()
             .collect();
-        Ok(Listed::Tests {
+        Ok(TestList::Tests {
             ignored: all.len() - names.len(),
             names,
         })

@@ -11,7 +11,7 @@ use retake_sim::explore::Case;
 use tempfile::TempDir;
 
 use crate::arguments::{Cli, Command, InspectArgs};
-use crate::commands::Loaded;
+use crate::commands::LoadedCase;
 use crate::error::Error;
 
 /// The name that hints of commands have.
@@ -44,14 +44,14 @@ pub(crate) fn inspect(name: &str, args: &InspectArgs) -> Result<ExitCode, Error>
 }
 
 /// The trace of a case, until it is dropped.
-struct Recorded {
+struct CaseTrace {
     case: PathBuf,
     path: PathBuf,
     _folder: TempDir,
 }
 
 /// The trace of this file, if it is a case.
-fn recorded(file: &Path) -> Result<Option<Recorded>, Error> {
+fn recorded(file: &Path) -> Result<Option<CaseTrace>, Error> {
     if file.extension().is_none_or(|it| it != "json") || Case::load(file).is_err() {
         return Ok(None);
     }
@@ -60,12 +60,12 @@ fn recorded(file: &Path) -> Result<Option<Recorded>, Error> {
     let Ok(Command::Explain(args)) = usual.map(|cli| cli.command) else {
         return Ok(None);
     };
-    let loaded = Loaded::new(&args)?;
+    let loaded = LoadedCase::new(&args)?;
     let folder = tempfile::tempdir().map_err(Error::of("create", Path::new("a folder")))?;
     let name = file.file_stem().unwrap_or_default();
     let path = folder.path().join(name).with_extension("retake");
     loaded.record(&path)?;
-    Ok(Some(Recorded {
+    Ok(Some(CaseTrace {
         case: file.to_owned(),
         path,
         _folder: folder,

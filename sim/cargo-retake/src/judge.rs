@@ -12,13 +12,13 @@ use retake_sim::explore::{
 use retake_sim::plan::FaultPlan;
 use retake_sim::{Outcome, Run, RunConfig};
 
-use crate::build::{self, Linked};
+use crate::build::{self, LinkedTokio};
 use crate::error::Error;
-use crate::judged::{Failure, Judged, Verdict};
+use crate::judged::{Failure, TestFindings, Verdict};
 use crate::outcome::{PRINTED_TOO_MUCH, signal_in_words};
 use crate::process::Exit;
 use crate::progress::{Progress, now};
-use crate::simulated::{Host, Settings, Simulated};
+use crate::simulated::{Host, Settings, SimulatedProgram};
 use crate::subject::Subject;
 
 /// Real time that may be spent on making a failure small.
@@ -66,10 +66,10 @@ pub(crate) fn judge(
     rules: &Rules,
     host: &Host,
     progress: &Progress,
-) -> Result<Judged, Error> {
+) -> Result<TestFindings, Error> {
     let start = now();
     let settings = rules.settings.clone();
-    let simulated = Simulated::new(subject, settings, host.clone());
+    let simulated = SimulatedProgram::new(subject, settings, host.clone());
     let mut judge = Judge {
         subject,
         rules,
@@ -77,7 +77,7 @@ pub(crate) fn judge(
         progress,
         scenario: simulated.scenario(),
         simulated,
-        judged: Judged::new(&subject.binary, subject.test.as_deref()),
+        judged: TestFindings::new(&subject.binary, subject.test.as_deref()),
     };
     judge.judge()?;
     let Judge {
@@ -110,9 +110,9 @@ struct Judge<'a> {
     rules: &'a Rules,
     host: &'a Host,
     progress: &'a Progress,
-    simulated: Arc<Simulated>,
+    simulated: Arc<SimulatedProgram>,
     scenario: Scenario,
-    judged: Judged,
+    judged: TestFindings,
 }
 
 impl Judge<'_> {
@@ -222,13 +222,13 @@ impl Judge<'_> {
     fn check_linked(&mut self) -> Result<(), Error> {
         let executable = &self.subject.program.executable;
         match build::linked(executable, &self.rules.copy, &self.rules.tokio)? {
-            Linked::None => Ok(()),
-            Linked::Seeded => Err(Error::Project(format!(
+            LinkedTokio::None => Ok(()),
+            LinkedTokio::Seeded => Err(Error::Project(format!(
                 "{}: its program has the seeded tokio, which has not answered: nothing can be \
                  said about it. Does the test replace its environment, or start another program?",
                 self.subject.name()
             ))),
-            Linked::Stock => Err(Error::Project(format!(
+            LinkedTokio::Stock => Err(Error::Project(format!(
                 "{} was built with the project's own tokio instead of the seeded copy: does a \
                  configuration of cargo replace the setting `paths`?",
                 executable.display()
@@ -439,7 +439,7 @@ struct Counter<'a> {
     rules: &'a Rules,
     host: &'a Host,
     progress: &'a Progress,
-    simulated: &'a Simulated,
+    simulated: &'a SimulatedProgram,
     orders: Mutex<BTreeSet<u64>>,
     /// A run took as long as it may: others would as well.
     hangs: AtomicBool,

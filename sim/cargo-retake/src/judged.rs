@@ -46,7 +46,7 @@ pub(crate) struct Failure {
 
 /// What was found about one test.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Judged {
+pub(crate) struct TestFindings {
     pub(crate) binary: String,
     pub(crate) test: Option<String>,
     pub(crate) verdict: Verdict,
@@ -73,7 +73,7 @@ pub(crate) struct Judged {
     pub(crate) seconds: f64,
 }
 
-impl Judged {
+impl TestFindings {
     /// Nothing is known about it yet.
     pub(crate) fn new(binary: &str, test: Option<&str>) -> Self {
         Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use retake_sim::{Outcome, Waiting};
+use retake_sim::{Outcome, WaitingTask};
 use retake_traces::record::OutcomeKind;
 
 use crate::answer::{Answer, PanicSeen, Role};
@@ -148,7 +148,7 @@ impl Answer {
 
     /// The tasks that have not ended, and where they were spawned. Other threads only wait for
     /// them.
-    fn waiting(&self) -> Vec<Waiting> {
+    fn waiting(&self) -> Vec<WaitingTask> {
         let tasks = (0..).zip(&self.tasks);
         let alive = tasks.filter(|(_, it)| !it.has_ended && it.role != Role::Thread);
         alive
@@ -159,7 +159,7 @@ impl Answer {
                     true => "an await".to_owned(),
                     false => format!("an await of {}", whats.join(" or ")),
                 };
-                Waiting {
+                WaitingTask {
                     task: task.label.clone(),
                     doing,
                     spawned: task.spawned.clone(),

@@ -45,7 +45,7 @@ pub(crate) enum Exit {
 
 /// A process that has ended.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub(crate) struct ProcessEnd {
     pub(crate) exit: Exit,
     /// The end of what it printed, on both standard streams.
     pub(crate) printed: String,
@@ -176,7 +176,7 @@ pub(crate) fn run(
     folder: &Folder<'_>,
     limits: Limits,
     interrupt: &Interrupt,
-) -> io::Result<Finished> {
+) -> io::Result<ProcessEnd> {
     fs::create_dir_all(folder.temporary())?;
     fs::create_dir_all(folder.fast_path())?;
     let output = File::create(folder.output())?;
@@ -206,7 +206,7 @@ pub(crate) fn run(
     let exit = wait(&mut child, &output, limits, interrupt);
     // What it has started and not ended would keep files and ports.
     kill_group(&child);
-    Ok(Finished {
+    Ok(ProcessEnd {
         exit: exit?,
         printed: end_of(&folder.output()).unwrap_or_default(),
     })

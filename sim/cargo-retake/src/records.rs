@@ -8,7 +8,7 @@ use retake_sim::{Outcome, Place, Stats};
 use retake_traces::error::TraceError;
 use retake_traces::fault::Moment;
 use retake_traces::record::{
-    End, Event, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind,
+    End, Event, Injection, Panic, Record, State, Step, StepKind, Task, TaskKind,
 };
 use retake_traces::sink::Sink;
 use retake_traces::time::nanos;
@@ -174,7 +174,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// A fault was injected: before the next step, or in the last one.
-    pub(crate) fn fault(&mut self, injected: Injected, moment: Moment) {
+    pub(crate) fn fault(&mut self, injected: Injection, moment: Moment) {
         let is_of_step = match moment {
             Moment::Place | Moment::Request | Moment::Packet => true,
             // Each place at which something misbehaves.

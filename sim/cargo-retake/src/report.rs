@@ -12,7 +12,7 @@ use retake_traces::file::OutputFile;
 use serde_json::json;
 
 use crate::error::Error;
-use crate::judged::{Judged, Verdict};
+use crate::judged::{TestFindings, Verdict};
 
 /// Prints results one after the other, under the names of their programs.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Printer {
 
 impl Printer {
     /// Print one line about a test, and what is to be known about it.
-    pub(crate) fn print(&mut self, judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn print(&mut self, judged: &TestFindings, out: &mut dyn Write) -> io::Result<()> {
         if self.binary.as_ref() != Some(&judged.binary) {
             writeln!(out, "\n{}", clean(&judged.binary))?;
             self.binary = Some(judged.binary.clone());
@@ -43,8 +43,8 @@ impl Printer {
 }
 
 /// How a test was found, in one line.
-fn in_words(judged: &Judged) -> String {
-    let Judged { seeds, orders, .. } = judged;
+fn in_words(judged: &TestFindings) -> String {
+    let TestFindings { seeds, orders, .. } = judged;
     match judged.verdict {
         Verdict::Passed if !judged.is_repeatable => {
             format!("{}, not repeatable: allowed", counted(*seeds, "seed"))
@@ -64,7 +64,7 @@ fn in_words(judged: &Judged) -> String {
     }
 }
 
-fn failed(judged: &Judged) -> String {
+fn failed(judged: &TestFindings) -> String {
     if judged.failures.iter().any(|failure| failure.is_saved) {
         let saved = judged.failures.len();
         return format!("FAILED: {}", counted(saved, "saved case"));
@@ -94,12 +94,12 @@ fn failed(judged: &Judged) -> String {
 }
 
 /// Whether notes may explain how the test was found. Those of others are counted at the end.
-fn is_concerned(judged: &Judged) -> bool {
+fn is_concerned(judged: &TestFindings) -> bool {
     judged.verdict != Verdict::Passed || !judged.is_repeatable
 }
 
 /// What is to be known about a test.
-fn notes(judged: &Judged) -> Vec<String> {
+fn notes(judged: &TestFindings) -> Vec<String> {
     let mut notes = Vec::new();
     if !judged.is_repeatable {
         notes.push("two runs of one seed are not the same".to_owned());
@@ -113,7 +113,7 @@ fn notes(judged: &Judged) -> Vec<String> {
 }
 
 /// Print each failure in full.
-pub(crate) fn failures(all: &[Judged], out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn failures(all: &[TestFindings], out: &mut dyn Write) -> io::Result<()> {
     for judged in all.iter().filter(|judged| judged.failed()) {
         let name = match &judged.test {
             Some(test) => format!("{} {test}", judged.binary),
@@ -138,8 +138,8 @@ pub(crate) fn failures(all: &[Judged], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Print how all tests were found.
-pub(crate) fn summary(all: &[Judged], ignored: usize, out: &mut dyn Write) -> io::Result<()> {
-    let count = |is: &dyn Fn(&Judged) -> bool| all.iter().filter(|it| is(it)).count();
+pub(crate) fn summary(all: &[TestFindings], ignored: usize, out: &mut dyn Write) -> io::Result<()> {
+    let count = |is: &dyn Fn(&TestFindings) -> bool| all.iter().filter(|it| is(it)).count();
     let failed = count(&|it| it.failed());
     let without = count(&|it| it.verdict == Verdict::WithoutTasks);
     let passed = count(&|it| it.verdict == Verdict::Passed) + without;
@@ -177,7 +177,7 @@ pub(crate) fn summary(all: &[Judged], ignored: usize, out: &mut dyn Write) -> io
 ///
 /// # Errors
 /// If it cannot be written.
-pub(crate) fn json(all: &[Judged], tokio: &str, path: &Path) -> Result<(), Error> {
+pub(crate) fn json(all: &[TestFindings], tokio: &str, path: &Path) -> Result<(), Error> {
     let report = json!({ "tokio": tokio, "tests": all });
     let text = serde_json::to_string_pretty(&report).map_err(io::Error::from)? + "\n";
     if path == Path::new("-") {
@@ -191,11 +191,11 @@ pub(crate) fn json(all: &[Judged], tokio: &str, path: &Path) -> Result<(), Error
 ///
 /// # Errors
 /// If it cannot be written.
-pub(crate) fn junit(all: &[Judged], path: &Path) -> Result<(), Error> {
+pub(crate) fn junit(all: &[TestFindings], path: &Path) -> Result<(), Error> {
     Ok(OutputFile::write_all_to(path, to_junit(all))?)
 }
 
-fn to_junit(all: &[Judged]) -> String {
+fn to_junit(all: &[TestFindings]) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for suite in all.chunk_by(|one, other| one.binary == other.binary) {
         let failures = suite.iter().filter(|it| it.failed()).count();
@@ -217,7 +217,7 @@ fn to_junit(all: &[Judged]) -> String {
     text + "</testsuites>\n"
 }
 
-fn test_case(judged: &Judged, text: &mut String) {
+fn test_case(judged: &TestFindings, text: &mut String) {
     let _ = write!(
         text,
         "    <testcase name=\"{}\" classname=\"{}\" time=\"{:.3}\"",
@@ -278,16 +278,16 @@ mod tests {
     use retake_sim::RunConfig;
     use retake_sim::explore::Case;
 
-    fn judged(verdict: Verdict) -> Judged {
-        Judged {
+    fn judged(verdict: Verdict) -> TestFindings {
+        TestFindings {
             verdict,
             seeds: 100,
             orders: 87,
-            ..Judged::new("shop::it", Some("orders::are_kept"))
+            ..TestFindings::new("shop::it", Some("orders::are_kept"))
         }
     }
 
-    fn failed() -> Judged {
+    fn failed() -> TestFindings {
         let failure = Failure {
             case: Case::new("shop::it orders::are_kept", RunConfig::default()),
             seed: Some(17),
@@ -298,14 +298,14 @@ mod tests {
             is_saved: false,
             replay: Some("cargo retake replay a.json".to_owned()),
         };
-        Judged {
+        TestFindings {
             failing: 3,
             failures: vec![failure],
             ..judged(Verdict::Failed)
         }
     }
 
-    fn printed(judged: &Judged) -> String {
+    fn printed(judged: &TestFindings) -> String {
         let mut out = Vec::new();
         Printer::default().print(judged, &mut out).unwrap();
         failures(std::slice::from_ref(judged), &mut out).unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use retake_sim::explore::{Case, External, ExternalRun, Scenario, Wanted, WholeProgram};
+use retake_sim::explore::{Case, External, ExternalRun, RunRequest, Scenario, WholeProgram};
 use retake_sim::{Fault, Outcome, Place, panics};
 use retake_traces::Layers;
 use retake_traces::TraceError;
@@ -14,7 +14,7 @@ use retake_traces::strategy::{Hold, Strategy};
 use crate::answer::Answer;
 use crate::faults;
 use crate::interrupt::Interrupt;
-use crate::process::{self, Exit, Finished, Folders, Program};
+use crate::process::{self, Exit, Folders, ProcessEnd, Program};
 use crate::records::Recorder;
 use crate::subject::Subject;
 use retake_seeded::child::{self, AnswerError, Event, Request};
@@ -49,18 +49,18 @@ pub(crate) struct Host {
 
 /// A program whose runs are simulated.
 #[derive(Debug)]
-pub(crate) struct Simulated {
+pub(crate) struct SimulatedProgram {
     program: Program,
     /// The name of the test that the harness runs in a thread; empty where it runs as a program.
     test: String,
     settings: Settings,
     host: Host,
-    found: Mutex<Found>,
+    found: Mutex<RunNotes>,
 }
 
 /// What runs have shown in addition to how they ended.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct RunNotes {
     /// Why nothing can be said of this program, if so.
     pub(crate) error: Option<String>,
     /// What may keep runs from being repeated.
@@ -72,7 +72,7 @@ pub(crate) struct Found {
 }
 
 /// A run in a process, with its events read.
-struct Ran {
+struct RunOutcome {
     answer: Answer,
     outcome: Outcome,
     printed: String,
@@ -81,7 +81,7 @@ struct Ran {
     trace_error: Option<TraceError>,
 }
 
-impl Simulated {
+impl SimulatedProgram {
     pub(crate) fn new(subject: &Subject, settings: Settings, host: Host) -> Arc<Self> {
         Arc::new(Self {
             program: subject.program.clone(),
@@ -100,7 +100,7 @@ impl Simulated {
         Scenario::external(Handle(Arc::clone(self)))
     }
 
-    pub(crate) fn found(&self) -> Found {
+    pub(crate) fn found(&self) -> RunNotes {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.clone()
     }
@@ -110,7 +110,7 @@ impl Simulated {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub(crate) fn run_stock(&self, times: u32) -> std::io::Result<Finished> {
+    pub(crate) fn run_stock(&self, times: u32) -> std::io::Result<ProcessEnd> {
         let folder = self.host.folders.take();
         let (mut limits, interrupt) = (self.settings.limits(), &self.host.interrupt);
         limits.time_max = limits.time_max.saturating_mul(times);
@@ -119,7 +119,7 @@ impl Simulated {
         process::run(&self.program, &live, &folder, limits, interrupt)
     }
 
-    fn request(&self, case: &Case, wanted: &Wanted, records: bool) -> Result<Request, String> {
+    fn request(&self, case: &Case, wanted: &RunRequest, records: bool) -> Result<Request, String> {
         let config = &case.config;
         for fault in &config.faults {
             faults::check(fault)?;
@@ -155,7 +155,7 @@ impl Simulated {
         layers: Layers,
         calls: bool,
         sink: &mut dyn Sink,
-    ) -> Result<Ran, String> {
+    ) -> Result<RunOutcome, String> {
         let folder = self.host.folders.take();
         let request = Request {
             answer: folder.answer(),
@@ -168,7 +168,7 @@ impl Simulated {
         }
         let (limits, interrupt) = (self.settings.limits(), &self.host.interrupt);
         let finished = process::run(&self.program, &variables, &folder, limits, interrupt);
-        let Finished { exit, printed } = finished.map_err(|error| {
+        let ProcessEnd { exit, printed } = finished.map_err(|error| {
             let executable = self.program.executable.display();
             format!("cannot run {executable}: {error}")
         })?;
@@ -184,7 +184,7 @@ impl Simulated {
             } if calls => calls_of(&printed, place),
             _ => answer.places_of_awaits(),
         };
-        Ok(Ran {
+        Ok(RunOutcome {
             calls,
             answer,
             outcome,
@@ -217,7 +217,7 @@ impl Simulated {
     fn run_case(
         &self,
         case: &Case,
-        wanted: &Wanted,
+        wanted: &RunRequest,
         sink: &mut dyn Sink,
     ) -> Result<ExternalRun, String> {
         let records = sink.keeps_records() || wanted.holds;
@@ -300,10 +300,10 @@ fn strategy_text(strategy: &Strategy) -> Result<(String, Vec<Hold>), String> {
 }
 
 /// The trait is for what is shared.
-struct Handle(Arc<Simulated>);
+struct Handle(Arc<SimulatedProgram>);
 
 impl External for Handle {
-    fn run(&self, case: &Case, wanted: &Wanted, sink: &mut dyn Sink) -> ExternalRun {
+    fn run(&self, case: &Case, wanted: &RunRequest, sink: &mut dyn Sink) -> ExternalRun {
         let Self(simulated) = self;
         simulated
             .run_case(case, wanted, sink)

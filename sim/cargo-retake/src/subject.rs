@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use retake_sim::explore::Case;
 
-use crate::binary::{self, Binary, Built};
+use crate::binary::{self, Binary, BuildKind};
 use crate::error::Error;
 use crate::harness;
 use crate::process::Program;
@@ -99,16 +99,16 @@ pub(crate) fn parts(case: &Case) -> (&str, Option<&str>) {
 
 /// What has to be built for a case: a test, which may be a program as a whole, an example of
 /// documentation, or a program.
-pub(crate) fn built_for(case: &Case) -> Built {
+pub(crate) fn built_for(case: &Case) -> BuildKind {
     if binary::is_of_examples(parts(case).0) {
-        return Built::Doctests;
+        return BuildKind::Doctests;
     }
     let is_program = ["::bin/", "::example/"]
         .iter()
         .any(|it| case.scenario.contains(it));
     match is_program && !case.scenario.contains(' ') {
-        true => Built::Binary,
-        false => Built::Tests,
+        true => BuildKind::Binary,
+        false => BuildKind::Tests,
     }
 }
 
@@ -181,14 +181,14 @@ mod tests {
     #[test]
     fn a_case_says_what_has_to_be_built() {
         let built = |scenario: &str| built_for(&Case::new(scenario, RunConfig::default()));
-        assert_eq!(built("shop::bin/shop"), Built::Binary);
-        assert_eq!(built("shop::bin/shop tests::sells"), Built::Tests);
-        assert_eq!(built("shop::whole"), Built::Tests);
+        assert_eq!(built("shop::bin/shop"), BuildKind::Binary);
+        assert_eq!(built("shop::bin/shop tests::sells"), BuildKind::Tests);
+        assert_eq!(built("shop::whole"), BuildKind::Tests);
         assert_eq!(
             built("shop::doc src/lib.rs - serve (line 5)"),
-            Built::Doctests
+            BuildKind::Doctests
         );
-        assert_eq!(built("shop tests::sells"), Built::Tests);
+        assert_eq!(built("shop tests::sells"), BuildKind::Tests);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Progress {
 
 /// What a run of a scenario gave. The same for the same seed, on every machine.
 #[derive(Debug, Serialize)]
-pub struct Finished {
+pub struct RunReport {
     /// The scenario.
     pub scenario: &'static str,
     /// The seed.
@@ -82,7 +82,7 @@ pub struct Finished {
     pub is_refused: bool,
 }
 
-impl Finished {
+impl RunReport {
     /// True if the run passed and its trace, if any, is complete.
     #[must_use]
     pub fn passed(&self) -> bool {
@@ -152,7 +152,7 @@ impl<'p> Runner<'p> {
 
     /// Run a scenario without a trace.
     #[must_use]
-    pub fn run(&self, scenario: &Scenario, settings: &Settings, progress: &Progress) -> Finished {
+    pub fn run(&self, scenario: &Scenario, settings: &Settings, progress: &Progress) -> RunReport {
         self.execute(scenario, settings, None, HashSink::new(), progress)
     }
 
@@ -191,7 +191,7 @@ impl<'p> Runner<'p> {
         settings: &Settings,
         path: &Path,
         progress: &Progress,
-    ) -> Result<Finished, TraceError> {
+    ) -> Result<RunReport, TraceError> {
         let writer = TraceWriter::create(path, &settings.header(self.program, scenario))?;
         Ok(self.execute(scenario, settings, None, writer, progress))
     }
@@ -204,7 +204,7 @@ impl<'p> Runner<'p> {
         schedule_of: Option<&Path>,
         sink: impl Sink + Send + 'static,
         progress: &Progress,
-    ) -> Finished {
+    ) -> RunReport {
         let case = settings.case(scenario);
         let placed = self.place(scenario);
         let mut execution = Execution::of(&case).record(settings.layers);
@@ -217,9 +217,9 @@ impl<'p> Runner<'p> {
         });
         let report = executed.report;
         let report = report.and_then(|text| RecordedReport::from_message(&text));
-        Finished {
+        RunReport {
             is_refused: executed.is_refused,
-            ..Finished::new(scenario, executed.run, report)
+            ..RunReport::new(scenario, executed.run, report)
         }
     }
 }
@@ -231,13 +231,13 @@ pub fn run_with_sink(
     scenario: &Scenario,
     settings: &Settings,
     sink: impl Sink + Send + 'static,
-) -> Finished {
+) -> RunReport {
     let slot = ReportSlot::default();
     let report = slot.clone();
     let sim = Sim::of(settings.config.clone()).record(settings.layers);
     let code = scenario.clone();
     let run = sim.trace(sink).run(move || code.run(report.clone()));
-    Finished::new(scenario, run, slot.take())
+    RunReport::new(scenario, run, slot.take())
 }
 
 /// Why a trace could not be replayed.
@@ -253,7 +253,7 @@ pub enum ReplayError {
 
 /// How a trace is replayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Replaying {
+pub struct ReplayOptions {
     /// Make the schedule from the trace's seed and strategy, instead of taking it from the
     /// trace.
     pub from_seed: bool,
@@ -261,9 +261,9 @@ pub struct Replaying {
 
 /// What a replay gave.
 #[derive(Debug)]
-pub struct Replayed {
+pub struct ReplayReport {
     /// The run.
-    pub finished: Finished,
+    pub finished: RunReport,
     /// The first difference from the recorded run.
     pub divergence: Option<Box<Divergence>>,
     /// Things to know: the program has changed since, for example.
@@ -281,7 +281,7 @@ impl Runner<'_> {
         trace: &Path,
         path: &Path,
         progress: &Progress,
-    ) -> Result<(String, Finished), ReplayError> {
+    ) -> Result<(String, RunReport), ReplayError> {
         let summary = verify(trace)?;
         let scenario = self.scenario_of(&summary.header)?;
         let mut settings = Settings::of_header(&summary.header).map_err(ReplayError::Unfit)?;
@@ -312,9 +312,9 @@ impl Runner<'_> {
     pub fn replay(
         &self,
         path: &Path,
-        how: Replaying,
+        how: ReplayOptions,
         progress: &Progress,
-    ) -> Result<Replayed, ReplayError> {
+    ) -> Result<ReplayReport, ReplayError> {
         // Nothing is run from a damaged file.
         let header = verify(path)?.header;
         let scenario = self.scenario_of(&header)?;
@@ -337,7 +337,7 @@ impl Runner<'_> {
             None => None,
             Some(error) => Some(Divergence::from_error(error)?),
         };
-        Ok(Replayed {
+        Ok(ReplayReport {
             finished,
             divergence,
             warnings: differences(&header, &ours),

@@ -298,7 +298,7 @@ impl Instead {
 
 /// How a fault ends an actor. It is given to the gates as its number, as [`Instead`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActorEnd {
+pub enum Termination {
     /// It is killed.
     Kill,
     /// It stops after the message that it handles.
@@ -307,7 +307,7 @@ pub enum ActorEnd {
     Drain,
 }
 
-impl ActorEnd {
+impl Termination {
     const ALL: [Self; 3] = [Self::Kill, Self::Stop, Self::Drain];
 
     /// What has this number, which is that of `as u32`.
@@ -326,11 +326,11 @@ mod tests {
         for instead in Instead::ALL {
             assert_eq!(Instead::of_number(instead as u32), Some(instead));
         }
-        for end in ActorEnd::ALL {
-            assert_eq!(ActorEnd::of_number(end as u32), Some(end));
+        for end in Termination::ALL {
+            assert_eq!(Termination::of_number(end as u32), Some(end));
         }
         assert_eq!(
-            (Instead::of_number(4), ActorEnd::of_number(3)),
+            (Instead::of_number(4), Termination::of_number(3)),
             (None, None)
         );
     }

@@ -46,8 +46,8 @@ pub fn is_place(file: &str) -> bool {
 #[must_use]
 pub fn of_task(type_name: &str, file: &str, line: u32) -> String {
     match of_future(type_name) {
-        Some(Named { name, is_inner }) if is_inner && line > 0 => format!("{name}:{line}"),
-        Some(Named { name, .. }) => name,
+        Some(ShortName { name, is_inner }) if is_inner && line > 0 => format!("{name}:{line}"),
+        Some(ShortName { name, .. }) => name,
         None => of_place(file, line),
     }
 }
@@ -82,7 +82,7 @@ pub fn short_type(name: &str) -> String {
     short
 }
 
-struct Named {
+struct ShortName {
     name: String,
     /// It is a closure within what is named, of which there may be several.
     is_inner: bool,
@@ -90,9 +90,9 @@ struct Named {
 
 /// The name of the function, or of the type, that a future comes from; none for one whose type
 /// is hidden, such as `Pin<Box<dyn Future>>`.
-fn of_future(type_name: &str) -> Option<Named> {
+fn of_future(type_name: &str) -> Option<ShortName> {
     if let Some(actor) = of_actor(type_name) {
-        return Some(Named {
+        return Some(ShortName {
             name: actor,
             is_inner: false,
         });
@@ -108,7 +108,7 @@ fn of_future(type_name: &str) -> Option<Named> {
         } else {
             name.to_owned()
         };
-        return Some(Named {
+        return Some(ShortName {
             name,
             is_inner: closures > 1,
         });
@@ -123,7 +123,7 @@ fn of_future(type_name: &str) -> Option<Named> {
     }
     let name = without_parameters(last);
     let is_hidden = type_name.contains("dyn ") || name.is_empty();
-    (!is_hidden).then(|| Named {
+    (!is_hidden).then(|| ShortName {
         name: name.to_owned(),
         is_inner: false,
     })

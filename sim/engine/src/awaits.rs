@@ -19,7 +19,7 @@ const TASKS_MAX: usize = 32;
 const NAMED_MAX: usize = 4;
 
 /// What was seen of one task.
-type Seen = Arc<Mutex<Vec<String>>>;
+type AwaitTexts = Arc<Mutex<Vec<String>>>;
 
 /// The tasks that are looked at, one after the other.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Look {
     /// The one that is to be polled, with what is seen of it.
     now: Option<u32>,
     label: String,
-    seen: Seen,
+    seen: AwaitTexts,
     found: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl Look {
             left,
             now: None,
             label: String::new(),
-            seen: Seen::default(),
+            seen: AwaitTexts::default(),
             found: Vec::new(),
         }
     }
@@ -55,7 +55,7 @@ impl Look {
 
     /// A waker for the task that is polled now.
     pub(crate) fn waker(&self, waker: &Waker) -> Waker {
-        let watching = Arc::new(Watching {
+        let watching = Arc::new(StackWaker {
             waker: waker.clone(),
             seen: Arc::clone(&self.seen),
         });
@@ -100,16 +100,16 @@ impl Look {
 }
 
 /// Looks at the stack when it is cloned.
-struct Watching {
+struct StackWaker {
     waker: Waker,
-    seen: Seen,
+    seen: AwaitTexts,
 }
 
-fn lock(seen: &Seen) -> std::sync::MutexGuard<'_, Vec<String>> {
+fn lock(seen: &AwaitTexts) -> std::sync::MutexGuard<'_, Vec<String>> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Watching {
+impl StackWaker {
     fn see(&self) {
         if lock(&self.seen).len() >= NAMED_MAX {
             return;
@@ -125,13 +125,13 @@ impl Watching {
 
 #[allow(unsafe_code)]
 mod table {
-    use super::{Arc, RawWaker, RawWakerVTable, Watching};
+    use super::{Arc, RawWaker, RawWakerVTable, StackWaker};
 
     pub(super) static VTABLE: RawWakerVTable =
         RawWakerVTable::new(clone, wake, wake_by_ref, forget);
 
     unsafe fn clone(data: *const ()) -> RawWaker {
-        let watching = data.cast::<Watching>();
+        let watching = data.cast::<StackWaker>();
         // SAFETY: by the caller `data` is that of a waker which is alive, so it is from
         // `Arc::into_raw`, and its count is at least one.
         unsafe {
@@ -143,18 +143,18 @@ mod table {
 
     unsafe fn wake(data: *const ()) {
         // SAFETY: as above; the caller gives its count away.
-        let watching = unsafe { Arc::from_raw(data.cast::<Watching>()) };
+        let watching = unsafe { Arc::from_raw(data.cast::<StackWaker>()) };
         watching.waker.wake_by_ref();
     }
 
     unsafe fn wake_by_ref(data: *const ()) {
         // SAFETY: as above; the caller keeps its count.
-        unsafe { (*data.cast::<Watching>()).waker.wake_by_ref() };
+        unsafe { (*data.cast::<StackWaker>()).waker.wake_by_ref() };
     }
 
     unsafe fn forget(data: *const ()) {
         // SAFETY: as above; the caller gives its count away.
-        drop(unsafe { Arc::from_raw(data.cast::<Watching>()) });
+        drop(unsafe { Arc::from_raw(data.cast::<StackWaker>()) });
     }
 }
 
@@ -177,7 +177,7 @@ mod tests {
             left: Vec::new(),
             now: None,
             label: "a".to_owned(),
-            seen: Seen::default(),
+            seen: AwaitTexts::default(),
             found: Vec::new(),
         };
         let waker = look.waker(&Waker::from(Arc::clone(&count)));

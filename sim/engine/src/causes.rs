@@ -29,15 +29,15 @@ const MESSAGE: u64 = 1 << 62;
 /// The fate of messages. ractor keeps the span with the message, enters it around the
 /// handler, and drops it with the message, so each is seen from its sending to its end.
 #[derive(Debug, Default)]
-struct Watched {
+struct Fates {
     counts: Messages,
     /// Those that are not at their end.
-    open: BTreeMap<u64, Sent>,
+    open: BTreeMap<u64, SentMessage>,
     last: u64,
 }
 
 #[derive(Debug)]
-struct Sent {
+struct SentMessage {
     step: u64,
     handled: bool,
     spans: u32,
@@ -52,12 +52,12 @@ thread_local! {
     /// ids of all tasks spawned before are below.
     static SPAWNED: RefCell<Vec<(u64, u64)>> = const { RefCell::new(Vec::new()) };
     /// Messages, where they are watched.
-    static WATCHED: RefCell<Option<Watched>> = const { RefCell::new(None) };
+    static WATCHED: RefCell<Option<Fates>> = const { RefCell::new(None) };
 }
 
 /// Follow the fate of messages from now on, or do not.
 pub(crate) fn watch_messages(on: bool) {
-    WATCHED.set(on.then(Watched::default));
+    WATCHED.set(on.then(Fates::default));
 }
 
 /// What became of the messages that were watched.
@@ -72,12 +72,12 @@ pub(crate) fn watched_messages() -> Option<Messages> {
     })
 }
 
-impl Watched {
+impl Fates {
     fn send(&mut self, step: u64) -> u64 {
         self.last += 1;
         self.counts.sent += 1;
         self.counts.ungated += u64::from(RUNNING.get() == 0);
-        let sent = Sent {
+        let sent = SentMessage {
             step,
             handled: false,
             spans: 1,
@@ -119,7 +119,7 @@ impl Watched {
 }
 
 /// Do something with the messages that are watched.
-fn watched<T>(work: impl FnOnce(&mut Watched) -> T) -> Option<T> {
+fn watched<T>(work: impl FnOnce(&mut Fates) -> T) -> Option<T> {
     let _library = LibraryHeap::enter();
     // What is dropped while the thread ends is not watched any more.
     let done = WATCHED.try_with(|watched| {

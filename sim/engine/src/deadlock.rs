@@ -18,7 +18,7 @@ use ractor::ActorCell;
 use retake_core::cycle;
 use tokio::task::AbortHandle;
 
-use crate::outcome::{Outcome, Run, Waiting};
+use crate::outcome::{Outcome, Run, WaitingTask};
 use crate::view::View;
 
 /// The experiment, one victim at a time.
@@ -27,7 +27,7 @@ pub(crate) struct DeadlockProbe {
     victims: Vec<Victim>,
     /// Victims killed so far; the last of them is the current one.
     killed: usize,
-    waiting: BTreeMap<u32, Waiting>,
+    waiting: BTreeMap<u32, WaitingTask>,
     /// Waiter to the labels of those it waits for.
     edges: BTreeMap<u32, BTreeSet<String>>,
 }
@@ -60,7 +60,7 @@ impl DeadlockProbe {
     /// Plan to kill every live actor and every task that waits: leaves of the supervision
     /// tree before their supervisors (whose death takes them along), and those that wait after
     /// those that do not.
-    pub(crate) fn new(view: &View<'_>, waiting: Vec<Waiting>, is_reversed: bool) -> Self {
+    pub(crate) fn new(view: &View<'_>, waiting: Vec<WaitingTask>, is_reversed: bool) -> Self {
         let tasks = view.tasks;
         let mut victims: Vec<Victim> = tasks
             .iter()
@@ -138,7 +138,7 @@ impl DeadlockProbe {
 /// What one experiment taught.
 #[derive(Debug)]
 pub(crate) struct Findings {
-    pub(crate) waiting: Vec<Waiting>,
+    pub(crate) waiting: Vec<WaitingTask>,
     /// Whether another order of killing may show more.
     pub(crate) is_unresolved: bool,
 }
@@ -158,7 +158,7 @@ pub fn complete<T, U>(run: &mut Run<T>, again: &Run<U>) {
 }
 
 /// Combine what two experiments with the same run taught.
-fn merge(mut first: Vec<Waiting>, second: &[Waiting]) -> Vec<Waiting> {
+fn merge(mut first: Vec<WaitingTask>, second: &[WaitingTask]) -> Vec<WaitingTask> {
     for wait in &mut first {
         let same = second.iter().find(|other| other.task == wait.task);
         let known: BTreeSet<String> = wait
@@ -173,13 +173,13 @@ fn merge(mut first: Vec<Waiting>, second: &[Waiting]) -> Vec<Waiting> {
 }
 
 /// The outcome, with a circle of waits if there is one.
-pub(crate) fn outcome(waiting: Vec<Waiting>) -> Outcome {
+pub(crate) fn outcome(waiting: Vec<WaitingTask>) -> Outcome {
     let cycle = find_cycle(&waiting);
     Outcome::Deadlock { waiting, cycle }
 }
 
 /// Depth-first search for a circle; the first in the order of tasks.
-fn find_cycle(waiting: &[Waiting]) -> Vec<String> {
+fn find_cycle(waiting: &[WaitingTask]) -> Vec<String> {
     let edges = waiting.iter().flat_map(|wait| {
         let others = wait.waits_for.iter();
         others.map(|other| (&*wait.task, &**other))
@@ -192,8 +192,8 @@ fn find_cycle(waiting: &[Waiting]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn wait(task: &str, waits_for: &[&str]) -> Waiting {
-        Waiting {
+    fn wait(task: &str, waits_for: &[&str]) -> WaitingTask {
+        WaitingTask {
             task: task.to_owned(),
             doing: String::new(),
             spawned: None,

@@ -17,11 +17,11 @@ type Wait = Pin<Box<dyn Future<Output = ()>>>;
 #[derive(Default)]
 pub(crate) struct Ends {
     waits: BTreeMap<(u32, u32), Wait>,
-    ended: Arc<Ended>,
+    ended: Arc<EndList>,
 }
 
 #[derive(Default)]
-struct Ended {
+struct EndList {
     /// Read after every step.
     any: AtomicBool,
     list: Mutex<Vec<(u32, u32)>>,
@@ -30,7 +30,7 @@ struct Ended {
 /// Wakes for one actor.
 struct Watch {
     actor: (u32, u32),
-    ended: Arc<Ended>,
+    ended: Arc<EndList>,
 }
 
 impl Wake for Watch {

@@ -78,7 +78,7 @@ impl<T: Clone + Ord> Object for Register<T> {
 }
 
 /// An operation of a history.
-struct Noted<O: Object> {
+struct TimedOperation<O: Object> {
     client: usize,
     operation: O::Operation,
     /// None of one that has not ended, or may never have taken effect.
@@ -91,7 +91,7 @@ struct Noted<O: Object> {
 /// What is noted, and for whom.
 struct Notes<O: Object> {
     object: O,
-    operations: Vec<Noted<O>>,
+    operations: Vec<TimedOperation<O>>,
     /// How many beginnings and ends there were.
     moments: usize,
     /// A client did two things at a time.
@@ -168,7 +168,7 @@ impl<O: Object> Notes<O> {
         let mut of_client = self.operations.iter().rev();
         let last = of_client.find(|noted| noted.client == client);
         self.is_invalid |= last.is_some_and(|last| last.result.is_none());
-        self.operations.push(Noted {
+        self.operations.push(TimedOperation {
             client,
             operation,
             result: None,
@@ -196,7 +196,7 @@ impl<O: Object> Notes<O> {
         if self.is_invalid {
             return false;
         }
-        let start = Reached {
+        let start = SearchState {
             first_open: 0,
             done: BTreeSet::new(),
             object: self.object.clone(),
@@ -219,18 +219,18 @@ impl<O: Object> Notes<O> {
     }
 
     /// Operations that have not taken effect.
-    fn rest(&self, reached: &Reached<O>) -> impl Iterator<Item = (usize, &Noted<O>)> {
+    fn rest(&self, reached: &SearchState<O>) -> impl Iterator<Item = (usize, &TimedOperation<O>)> {
         let all = self.operations.iter().enumerate().skip(reached.first_open);
         all.filter(|(number, _)| !reached.done.contains(number))
     }
 
     /// All that have ended have taken effect.
-    fn is_complete(&self, reached: &Reached<O>) -> bool {
+    fn is_complete(&self, reached: &SearchState<O>) -> bool {
         self.rest(reached).all(|(_, noted)| noted.result.is_none())
     }
 
     /// Those that may take effect next.
-    fn candidates(&self, reached: &Reached<O>) -> Vec<usize> {
+    fn candidates(&self, reached: &SearchState<O>) -> Vec<usize> {
         let mut first_end = usize::MAX;
         let may = self.rest(reached).take_while(|(_, noted)| {
             // They are in the order of their beginnings, so nothing behind this one ends first.
@@ -242,7 +242,7 @@ impl<O: Object> Notes<O> {
     }
 
     /// What is reached if this operation takes effect; none if it has another result then.
-    fn after(&self, reached: &Reached<O>, next: usize) -> Option<Reached<O>> {
+    fn after(&self, reached: &SearchState<O>, next: usize) -> Option<SearchState<O>> {
         let noted = &self.operations[next];
         let mut after = reached.clone();
         let result = after.object.apply(&noted.operation);
@@ -259,7 +259,7 @@ impl<O: Object> Notes<O> {
 
 /// What some order of some operations has led to.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Reached<O> {
+struct SearchState<O> {
     /// All operations before this one have taken effect,
     first_open: usize,
     /// and of those behind it, these.

@@ -17,7 +17,7 @@ use crate::rng::{below, stream};
 
 /// A planned fault, and what became of it.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct PendingFault {
     pub(crate) fault: Fault,
     pub(crate) moment: Moment,
     pub(crate) effect: Effect,
@@ -28,7 +28,7 @@ pub(crate) struct Pending {
 
 /// A callback that is to go wrong when it runs.
 #[derive(Debug)]
-pub(crate) struct Armed {
+pub(crate) struct ArmedCallback {
     pub(crate) place: usize,
     pub(crate) serial: u32,
 }
@@ -97,7 +97,7 @@ pub(crate) struct Network {
 /// All about the faults of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    pub(crate) pending: Vec<Pending>,
+    pub(crate) pending: Vec<PendingFault>,
     /// Some fault waits for a step.
     pub(crate) wait_for_steps: bool,
     /// Some fault is about requests.
@@ -117,7 +117,7 @@ pub(crate) struct Faults {
     pub(crate) delays: BTreeMap<u32, u64>,
     /// By how much each step of a task is, and until when, by serial.
     pub(crate) slows: BTreeMap<u32, (u64, u64)>,
-    pub(crate) armed: Vec<Armed>,
+    pub(crate) armed: Vec<ArmedCallback>,
     /// Faults that would send a message once more, which cannot be cloned.
     pub(crate) uncloned: BTreeSet<usize>,
     /// Some fault is about a marked place.

@@ -49,7 +49,7 @@ pub enum Outcome {
     /// Nothing can run and no timer is pending.
     Deadlock {
         /// Who waits, and for whom where it is known.
-        waiting: Vec<Waiting>,
+        waiting: Vec<WaitingTask>,
         /// Labels of tasks that wait in a circle, each for the next; empty without a circle.
         cycle: Vec<String>,
     },
@@ -63,7 +63,7 @@ pub enum Outcome {
     /// Virtual time reached its horizon before the scenario returned.
     Horizon {
         /// Who was waiting inside a callback then.
-        waiting: Vec<Waiting>,
+        waiting: Vec<WaitingTask>,
         /// The busiest tasks with their share of the last steps, in percent.
         busy: Vec<(String, u32)>,
     },
@@ -95,7 +95,7 @@ pub enum Outcome {
 
 /// A task that waits inside a callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Waiting {
+pub struct WaitingTask {
     /// The label of the task.
     pub task: String,
     /// What it was doing, for example the text of the message it handles.
@@ -212,7 +212,7 @@ fn shares(busy: &[(String, u32)]) -> String {
     text
 }
 
-fn list(waiting: &[Waiting]) -> String {
+fn list(waiting: &[WaitingTask]) -> String {
     let mut text = String::new();
     for wait in waiting {
         text.push_str(&format!("\n  {} waits in {}", wait.task, wait.doing));

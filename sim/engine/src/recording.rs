@@ -66,7 +66,7 @@ use retake_traces::live::{Live, Start};
 use retake_traces::record::Record;
 use retake_traces::{Header, Layers, Sink, Strategy, TraceError, TraceReader};
 
-pub use crate::follow::Followed;
+pub use crate::follow::FollowReport;
 use crate::follow::{Mailboxes, Plan, Report, Script};
 pub use crate::inputs::Input;
 use crate::inputs::OnInput;
@@ -95,11 +95,11 @@ pub struct Recording {
 
 /// A run that followed a recording.
 #[derive(Debug)]
-pub struct Replayed<T> {
+pub struct RecordingRun<T> {
     /// The run.
     pub run: Run<T>,
     /// How much of the recording it followed.
-    pub followed: Followed,
+    pub followed: FollowReport,
 }
 
 impl Recording {
@@ -157,7 +157,7 @@ impl Recording {
     ///
     /// # Errors
     /// If the file cannot be read any more.
-    pub fn replay<F, Fut>(&self, scenario: F) -> Result<Replayed<Fut::Output>, TraceError>
+    pub fn replay<F, Fut>(&self, scenario: F) -> Result<RecordingRun<Fut::Output>, TraceError>
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
@@ -176,7 +176,7 @@ impl Recording {
         trace: Option<Box<dyn Sink + Send>>,
         scenario: F,
         on_input: W,
-    ) -> Result<Replayed<Fut::Output>, TraceError>
+    ) -> Result<RecordingRun<Fut::Output>, TraceError>
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
@@ -197,7 +197,7 @@ impl Recording {
         sim: Sim,
         on_input: Option<OnInput>,
         scenario: F,
-    ) -> Result<Replayed<Fut::Output>, TraceError>
+    ) -> Result<RecordingRun<Fut::Output>, TraceError>
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
@@ -217,6 +217,6 @@ impl Recording {
             .follow(plan, on_input)
             .run(scenario);
         let followed = report.get().clone();
-        Ok(Replayed { run, followed })
+        Ok(RecordingRun { run, followed })
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Task {
     pub(crate) is_armed: bool,
     pub(crate) deeds: Deeds,
     /// Of a task that is no actor.
-    pub(crate) spawned: Option<Spawned>,
+    pub(crate) spawned: Option<SpawnInfo>,
 }
 
 /// What a task has done at this instant.
@@ -46,7 +46,7 @@ pub(crate) struct Deeds {
 
 /// What is known of a task's spawning.
 #[derive(Debug)]
-pub(crate) struct Spawned {
+pub(crate) struct SpawnInfo {
     pub(crate) at: Option<&'static Location<'static>>,
     pub(crate) handle: Option<AbortHandle>,
 }
@@ -58,7 +58,7 @@ pub(crate) struct About {
     /// The step that sent it.
     pub(crate) cause: Option<NonZeroU64>,
     /// Of an actor, when states are recorded.
-    pub(crate) state: Option<Box<Seen>>,
+    pub(crate) state: Option<Box<SeenState>>,
     /// Of an actor: slot and number of its supervisor.
     pub(crate) supervisor: Option<(u32, u32)>,
     /// Its last callback has ended the actor.
@@ -71,7 +71,7 @@ pub(crate) struct About {
 
 /// What was seen of an actor's state.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct SeenState {
     /// Its text as the callback that comes next finds it, not recorded yet.
     pub(crate) text: Option<String>,
     /// The hash of the text that was recorded last.

@@ -111,9 +111,9 @@ impl Progress {
     }
 
     /// Be seen by [`in_progress`] until what is given back is dropped.
-    pub(crate) fn show(self: &Arc<Self>) -> Shown {
+    pub(crate) fn show(self: &Arc<Self>) -> ListEntry {
         lock(&RUNNING).push(Arc::clone(self));
-        Shown(Arc::clone(self))
+        ListEntry(Arc::clone(self))
     }
 
     /// Wait until the other end is dropped, and say once what takes so long if a step does.
@@ -146,9 +146,9 @@ impl Progress {
 }
 
 /// Takes a simulation off the list when it is dropped.
-pub(crate) struct Shown(Arc<Progress>);
+pub(crate) struct ListEntry(Arc<Progress>);
 
-impl Drop for Shown {
+impl Drop for ListEntry {
     fn drop(&mut self) {
         lock(&RUNNING).retain(|other| !Arc::ptr_eq(other, &self.0));
     }

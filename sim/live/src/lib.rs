@@ -52,4 +52,4 @@ pub mod rng;
 mod state;
 
 pub use recording::{Config, Recording, StartError, start};
-pub use state::Recorded;
+pub use state::RecordingReport;

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 
 use crate::after_poll::{self, Until};
 use crate::rng::stream;
-use crate::state::{Cancelled, Polled, Recorded, State};
+use crate::state::{CancelEffect, PollAnswer, RecordingReport, State};
 
 thread_local! {
     /// The time of the step that runs on this thread.
@@ -74,7 +74,7 @@ impl Recorder {
         self.state().flush();
     }
 
-    pub(crate) fn finish(&self) -> Result<Recorded, TraceError> {
+    pub(crate) fn finish(&self) -> Result<RecordingReport, TraceError> {
         let (recorded, wakers) = self.state().finish();
         wakers.into_iter().for_each(Waker::wake);
         recorded
@@ -149,9 +149,9 @@ impl Engine for Recorder {
         let (polled, stale) = self.state().poll(ticket, waker, now_ns);
         drop(stale);
         match polled {
-            Polled::Wait => Turn::Wait,
-            Polled::Pass => Turn::Pass,
-            Polled::Run(now_ns) => {
+            PollAnswer::Wait => Turn::Wait,
+            PollAnswer::Pass => Turn::Pass,
+            PollAnswer::Run(now_ns) => {
                 STEP_NS.set(Some(now_ns));
                 Turn::Run
             }
@@ -191,8 +191,8 @@ impl Engine for Recorder {
         let (cancelled, stale) = self.state().cancelled(ticket);
         drop(stale);
         match cancelled {
-            Cancelled::Killed(until) => self.release_after_poll(Holder::Killed, Some(until)),
-            Cancelled::PassOn(next) => {
+            CancelEffect::Killed(until) => self.release_after_poll(Holder::Killed, Some(until)),
+            CancelEffect::PassOn(next) => {
                 if let Some(next) = next {
                     next.wake();
                 }

@@ -11,7 +11,7 @@ use retake_traces::live::Start;
 use retake_traces::{Header, Layers, RunConfig, Strategy, TraceError, TraceWriter};
 
 use crate::recorder::Recorder;
-use crate::state::Recorded;
+use crate::state::RecordingReport;
 
 /// The longest that something recorded stays in this process alone.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
@@ -151,11 +151,11 @@ impl Recording {
     ///
     /// # Errors
     /// If the recording could not be written to its end.
-    pub fn finish(mut self) -> Result<Recorded, TraceError> {
+    pub fn finish(mut self) -> Result<RecordingReport, TraceError> {
         self.end()
     }
 
-    fn end(&mut self) -> Result<Recorded, TraceError> {
+    fn end(&mut self) -> Result<RecordingReport, TraceError> {
         if let Some((stop, thread)) = self.writer.take() {
             engine::uninstall_recorder();
             drop(stop);

@@ -24,7 +24,7 @@ use self::polling::{Code, let_go, poll_gated};
 use self::texts::{discriminant_of, short_name};
 
 pub(crate) use self::polling::stop_step;
-pub use self::simulated::Simulated;
+pub use self::simulated::SimulatedActor;
 #[doc(hidden)]
 pub use self::texts::{Probe, ProbeFallback};
 /// For what [`simulated`](macro@crate::simulated) generates, wherever its crate has ractor.
@@ -173,11 +173,11 @@ impl Gate {
 
     /// Put an actor's callback behind this gate.
     #[inline]
-    pub fn run<T: 'static, F>(self, body: F) -> Gated<F>
+    pub fn run<T: 'static, F>(self, body: F) -> GatedFuture<F>
     where
         F: Future<Output = CallbackResult<T>>,
     {
-        Gated {
+        GatedFuture {
             body,
             ticket: self.0,
         }
@@ -314,20 +314,20 @@ impl<F: Future> Code for TaskBody<'_, F> {
 pin_project! {
     /// A callback behind a gate. Every actor has room for one in its task, so it is kept small.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Gated<F: Future> {
+    pub struct GatedFuture<F: Future> {
         #[pin]
         body: F,
         ticket: Option<Ticket>,
     }
 
-    impl<F: Future> PinnedDrop for Gated<F> {
+    impl<F: Future> PinnedDrop for GatedFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             cancel(this.project().ticket);
         }
     }
 }
 
-impl<F: Future> std::fmt::Debug for Gated<F> {
+impl<F: Future> std::fmt::Debug for GatedFuture<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gated")
             .field("ticket", &self.ticket)
@@ -335,7 +335,7 @@ impl<F: Future> std::fmt::Debug for Gated<F> {
     }
 }
 
-impl<T: 'static, F: Future<Output = CallbackResult<T>>> Future for Gated<F> {
+impl<T: 'static, F: Future<Output = CallbackResult<T>>> Future for GatedFuture<F> {
     type Output = F::Output;
 
     #[inline]

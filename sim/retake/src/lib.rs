@@ -63,7 +63,7 @@ use tokio::task::JoinHandle;
 pub use checks::{
     coverable, covered, disk, eventually, healed, restart_intensity, service, workload,
 };
-pub use gate::Simulated;
+pub use gate::SimulatedActor;
 pub use random::{Rng, rng};
 pub use retake_core::disk::{DiskFailure, DiskFailureKind, DiskOperation};
 pub use retake_core::service::{ServiceFailure, Share};

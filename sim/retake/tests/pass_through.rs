@@ -154,7 +154,7 @@ async fn a_wrapped_actor_answers_calls() {
             Ok(())
         }
     }
-    let (plain, _) = Actor::spawn(None, retake::Simulated::with_debug(Plain), ())
+    let (plain, _) = Actor::spawn(None, retake::SimulatedActor::with_debug(Plain), ())
         .await
         .unwrap();
     assert_eq!(ractor::call!(plain, |port| port).unwrap(), 9);

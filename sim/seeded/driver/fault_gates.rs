@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::core::fault::{ActorEnd, Effect, Instead, Moment, Target};
+use super::core::fault::{Termination, Effect, Instead, Moment, Target};
 use super::core::step::StepKind;
 use super::fault_state::{PANIC, Progress};
 use super::kernel::{Kernel, me};
@@ -23,7 +23,7 @@ pub(super) fn set_carry(carry: Carry) {
     CARRY.store(carry as usize, Ordering::Relaxed);
 }
 
-pub(super) fn set_order(serial: u32, order: ActorEnd) {
+pub(super) fn set_order(serial: u32, order: Termination) {
     ORDER.store((order as u64) << 32 | u64::from(serial) + 1, Ordering::Relaxed);
 }
 
@@ -125,7 +125,7 @@ impl Kernel {
     }
 
     /// Have the actor in this slot ended in its next turn.
-    pub(super) fn order(&mut self, slot: u32, order: ActorEnd) {
+    pub(super) fn order(&mut self, slot: u32, order: Termination) {
         let serial = self.entities[slot as usize].serial;
         self.faults.orders.insert(serial, order);
         self.faults.is_armed = true;

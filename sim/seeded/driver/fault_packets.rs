@@ -9,7 +9,7 @@ use super::core::fault::Effect;
 use super::core::packet::PacketChange;
 use super::core::random::below;
 use super::kernel::{Kernel, me, with};
-use super::packets::{Held, Packet};
+use super::packets::{HoldAnswer, Packet};
 use super::sys;
 
 /// What a connection has lost is sent again after this time: the least that Linux waits.
@@ -131,9 +131,9 @@ pub(super) fn hold(file: c_int, due_ns: u64, packet: Packet) -> bool {
         let held = kernel.faults.ways.hold(file, is_stream, due_ns, packet);
         kernel.faults.plan_next();
         match held {
-            Held::First(own) if kernel.ports.is_local(file) => kernel.ports.add(own),
-            Held::First(_) | Held::More => {}
-            Held::Not => return false,
+            HoldAnswer::First(own) if kernel.ports.is_local(file) => kernel.ports.add(own),
+            HoldAnswer::First(_) | HoldAnswer::More => {}
+            HoldAnswer::Not => return false,
         }
         true
     })

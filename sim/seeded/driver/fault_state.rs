@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::core::chacha::ChaCha8;
-use super::core::fault::{ActorEnd, Effect, Moment, Skew, Target, When};
+use super::core::fault::{Termination, Effect, Moment, Skew, Target, When};
 use super::core::label;
 use super::core::planned::PlannedFault;
 use super::core::time::nanos;
@@ -32,14 +32,14 @@ pub(super) enum Progress {
     Over,
 }
 
-pub(super) struct Planned {
+pub(super) struct FaultState {
     pub(super) fault: PlannedFault,
     pub(super) progress: Progress,
     /// It has had its first effect, and has others.
     pub(super) lasts: bool,
 }
 
-impl Planned {
+impl FaultState {
     /// Whether it is about files or sockets.
     fn is_of_files(&self) -> bool {
         matches!(
@@ -67,7 +67,7 @@ pub(super) struct WrongClock {
 
 /// All about the faults of a run.
 pub(super) struct Faults {
-    pub(super) planned: Vec<Planned>,
+    pub(super) planned: Vec<FaultState>,
     /// Before this step there is none to be injected.
     pub(super) next_step: u64,
     /// Nor before this time, at which a delay may end as well.
@@ -86,7 +86,7 @@ pub(super) struct Faults {
     /// Tasks that are cancelled in their next turn.
     pub(super) kills: BTreeSet<u32>,
     /// Actors that are ended in their next turn.
-    pub(super) orders: BTreeMap<u32, ActorEnd>,
+    pub(super) orders: BTreeMap<u32, Termination>,
     /// Actors whose callbacks have gates.
     pub(super) gated: BTreeSet<u32>,
     /// Something happens to some task in its next turn.
@@ -114,7 +114,7 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn new(planned: &[PlannedFault], seed: u64) -> Self {
-        let planned = planned.iter().map(|fault| Planned {
+        let planned = planned.iter().map(|fault| FaultState {
             fault: fault.clone(),
             progress: Progress::Waiting,
             lasts: false,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::core::fault::{ActorEnd, Effect, Moment};
+use super::core::fault::{Termination, Effect, Moment};
 use super::core::step::StepKind;
 use super::fault_gates;
 use super::fault_state::{PANIC, Progress};
@@ -84,10 +84,10 @@ impl Kernel {
             return false;
         }
         match effect {
-            Effect::Kill if self.faults.gated.contains(&serial) => self.order(slot, ActorEnd::Kill),
+            Effect::Kill if self.faults.gated.contains(&serial) => self.order(slot, Termination::Kill),
             Effect::Kill => self.kill(slot),
-            Effect::Stop => self.order(slot, ActorEnd::Stop),
-            Effect::Drain => self.order(slot, ActorEnd::Drain),
+            Effect::Stop => self.order(slot, Termination::Stop),
+            Effect::Drain => self.order(slot, Termination::Drain),
             Effect::Delay { until_ns } => self.delay(slot, until_ns),
             Effect::Slow { by_ns, until_ns } => {
                 self.faults.slows.insert(serial, (by_ns, until_ns));

@@ -10,7 +10,7 @@ use super::core::cycle;
 use super::core::outcome::OutcomeKind;
 use super::kernel::Kernel;
 use super::record::Tag;
-use super::state::{About, Awaited, Entity, Look, What};
+use super::state::{About, AwaitInfo, Entity, Look, What};
 use super::sys;
 use super::waits;
 
@@ -104,7 +104,7 @@ impl Kernel {
     }
 
     /// What is looked at awaits this.
-    pub(super) fn found(&mut self, awaited: Awaited) {
+    pub(super) fn found(&mut self, awaited: AwaitInfo) {
         let Some(look) = &mut self.look else { return };
         let found = look.found.entry(look.now).or_default();
         if found.len() < AWAITED_MAX && !found.contains(&awaited) {
@@ -113,7 +113,7 @@ impl Kernel {
     }
 
     /// What was found last is this more precisely.
-    pub(super) fn found_more(&mut self, change: impl FnOnce(&mut Awaited)) {
+    pub(super) fn found_more(&mut self, change: impl FnOnce(&mut AwaitInfo)) {
         let Some(look) = &mut self.look else { return };
         if let Some(last) = look.found.get_mut(&look.now).and_then(|it| it.last_mut()) {
             change(last);
@@ -168,7 +168,7 @@ impl Kernel {
             }
             let awaited = look.found.get(&entity.serial).map_or(&[][..], |it| it);
             let mut word = " awaits ";
-            for Awaited { what, place, of } in awaited {
+            for AwaitInfo { what, place, of } in awaited {
                 let _ = match of {
                     _ if what == waits::BLOCKED => write!(text, " is blocked"),
                     None => write!(text, "{word}{what}"),

@@ -15,7 +15,7 @@ pub(super) struct Packet {
     pub(super) control: Vec<u8>,
 }
 
-enum Sent {
+enum Outgoing {
     Packet(Packet),
     /// Nothing more comes.
     End,
@@ -23,7 +23,7 @@ enum Sent {
 
 struct Late {
     due_ns: u64,
-    sent: Sent,
+    sent: Outgoing,
 }
 
 /// What one socket has sent and others have not received.
@@ -37,7 +37,7 @@ struct Way {
 }
 
 /// Whether a packet is held up.
-pub(super) enum Held {
+pub(super) enum HoldAnswer {
     /// It is the first one of its socket, of which this is our descriptor.
     First(c_int),
     /// Others are as well.
@@ -73,18 +73,18 @@ impl Ways {
         is_stream: bool,
         due_ns: u64,
         packet: Packet,
-    ) -> Held {
+    ) -> HoldAnswer {
         let socket = sys::inode(file);
         let late = Late {
             due_ns,
-            sent: Sent::Packet(packet),
+            sent: Outgoing::Packet(packet),
         };
         if let Some(way) = self.0.iter_mut().find(|way| way.socket == socket) {
             way.late.push_back(late);
-            return Held::More;
+            return HoldAnswer::More;
         }
         let Some(own) = sys::duplicate(file) else {
-            return Held::Not;
+            return HoldAnswer::Not;
         };
         self.0.push(Way {
             socket,
@@ -92,7 +92,7 @@ impl Ways {
             is_stream,
             late: VecDeque::from([late]),
         });
-        Held::First(own)
+        HoldAnswer::First(own)
     }
 
     /// The connection ends behind what it has sent. False if nothing of that is held up.
@@ -104,7 +104,7 @@ impl Ways {
         let due_ns = way.late.back().map_or(0, |late| late.due_ns);
         way.late.push_back(Late {
             due_ns,
-            sent: Sent::End,
+            sent: Outgoing::End,
         });
         true
     }
@@ -148,7 +148,7 @@ impl Way {
         while let Some(place) = self.next_due(now_ns) {
             let Some(mut late) = self.late.remove(place) else { break };
             has_sent = true;
-            let Sent::Packet(packet) = &mut late.sent else {
+            let Outgoing::Packet(packet) = &mut late.sent else {
                 sys::shutdown_writes(self.own);
                 continue;
             };

@@ -28,7 +28,7 @@ pub(super) struct Ports {
     /// Descriptors of sockets that have such a port.
     sockets: BTreeSet<c_int>,
     /// Those that the program has given a port: the one that it sees, and the system's.
-    bound: BTreeMap<c_int, (u16, Bound)>,
+    bound: BTreeMap<c_int, (u16, Binding)>,
     echo: Option<Echo>,
 }
 
@@ -105,7 +105,7 @@ impl Ports {
     }
 
     /// The program has given it this port.
-    pub(super) fn bind(&mut self, file: c_int, port: u16, bound: Bound) {
+    pub(super) fn bind(&mut self, file: c_int, port: u16, bound: Binding) {
         self.bound.insert(file, (port, bound));
     }
 
@@ -135,14 +135,14 @@ impl Ports {
 }
 
 /// How a socket was bound.
-pub(super) struct Bound {
+pub(super) struct Binding {
     /// With the system's port.
     pub(super) address: Address,
     /// The type of the socket.
     pub(super) kind: c_int,
 }
 
-impl Bound {
+impl Binding {
     /// Whether a socket cannot be bound so, because another one is.
     fn is_in_use(&self) -> bool {
         let family = u16::from_ne_bytes([self.address.bytes[0], self.address.bytes[1]]);

@@ -57,7 +57,7 @@ unsafe extern "C" fn retake_seeded_violated(text: *const u8, length: usize) {
     }
 }
 
-/// The function that ends an actor: by the actor's number, and by that of an `ActorEnd`.
+/// The function that ends an actor: by the actor's number, and by that of a `Termination`.
 #[no_mangle]
 extern "C" fn retake_seeded_ends_actors(carry: fault_gates::Carry) {
     fault_gates::set_carry(carry);

@@ -9,7 +9,7 @@ use super::flags;
 use super::input::{read, wait_for_message};
 use super::kernel::{me, with};
 use super::packets::Packet;
-use super::ports::{Address, Bound};
+use super::ports::{Address, Binding};
 use super::sys::{self, Message, answer, number};
 use super::weak::weak;
 
@@ -144,7 +144,7 @@ unsafe extern "C" fn retake_seeded_bind(
     let named = named.with_port(known.unwrap_or(0));
     let result = call(named.arguments());
     if let (0, Some(of_system)) = (result, system_port(file)) {
-        let bound = Bound {
+        let bound = Binding {
             address: named.with_port(of_system),
             kind: sys::socket_type(file),
         };

@@ -50,12 +50,12 @@ pub(super) struct Look {
     /// The thread that is to look at its own calls.
     pub(super) thread: Option<u32>,
     /// By numbers.
-    pub(super) found: BTreeMap<u32, Vec<Awaited>>,
+    pub(super) found: BTreeMap<u32, Vec<AwaitInfo>>,
 }
 
 /// What a task or thread waits for.
 #[derive(Default, PartialEq)]
-pub(super) struct Awaited {
+pub(super) struct AwaitInfo {
     /// In words.
     pub(super) what: String,
     /// Where in the sources; empty if that is not known.

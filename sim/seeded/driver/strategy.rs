@@ -1,7 +1,7 @@
 //! What chooses, by the strategy of the settings.
 
 use super::core::chacha::ChaCha8;
-use super::core::strategy::{Held, Scheduler};
+use super::core::strategy::{HoldKeeper, Scheduler};
 use super::settings::{Settings, parts};
 use super::sys;
 
@@ -17,7 +17,7 @@ macro_rules! choosing {
             let (name, numbers) = parts(&settings.strategy);
             let number = |name: &str, usual: u64| numbers.get(name).copied().unwrap_or(usual);
             match name {
-                "holds" => Box::new(Held::new(&settings.holds)),
+                "holds" => Box::new(HoldKeeper::new(&settings.holds)),
                 $($name => Box::new(
                     ($make)($($(number(stringify!($setting), $usual),)*)? rng)
                 ),)*

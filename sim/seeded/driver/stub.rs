@@ -70,9 +70,9 @@ pub(crate) enum Turn {
     Idle,
 }
 
-pub(crate) struct Driving(PhantomData<()>);
+pub(crate) struct DriverGuard(PhantomData<()>);
 
-impl Driving {
+impl DriverGuard {
     pub(crate) fn start(_: u32) -> Option<Self> {
         None
     }

@@ -336,12 +336,12 @@ pub(crate) fn blocks_on(type_name: &'static str, at: &'static Location<'static>)
 }
 
 /// This thread drives a runtime until it is dropped.
-pub(crate) struct Driving {
+pub(crate) struct DriverGuard {
     runtime: u32,
     before: Option<u32>,
 }
 
-impl Driving {
+impl DriverGuard {
     /// None of a thread that is not simulated.
     pub(crate) fn start(runtime: u32) -> Option<Self> {
         let me = me().filter(|_| runtime != u32::MAX)?;
@@ -482,7 +482,7 @@ pub(crate) fn builds_threads() -> bool {
     BUILDS_THREADS.with(Cell::get)
 }
 
-impl Drop for Driving {
+impl Drop for DriverGuard {
     fn drop(&mut self) {
         let Some(me) = me() else { return };
         with(|kernel| {

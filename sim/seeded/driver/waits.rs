@@ -9,7 +9,7 @@ use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::flags;
 use super::kernel::{is_on, me, outside, with};
-use super::state::{Awaited, What};
+use super::state::{AwaitInfo, What};
 
 /// What a thread awaits whose calls wait for something.
 pub(super) const BLOCKED: &str = "something that blocks its thread";
@@ -60,7 +60,7 @@ fn found(what: &str, of: Option<u32>) {
     }
     let trace = trace();
     with(|kernel| {
-        kernel.found(Awaited {
+        kernel.found(AwaitInfo {
             what: what.to_owned(),
             place: users_place(&trace).unwrap_or_default(),
             of,
@@ -82,7 +82,7 @@ pub(super) fn look_at_calls() {
     let trace = trace();
     if let Some(place) = users_place(&trace) {
         with(|kernel| {
-            kernel.found(Awaited {
+            kernel.found(AwaitInfo {
                 what: BLOCKED.to_owned(),
                 place,
                 of: None,

@@ -34,7 +34,7 @@ pub struct Execution<'a> {
 
 /// What an [`Execution`] gives.
 #[derive(Debug)]
-pub struct Executed {
+pub struct ExecutionResult {
     /// The run.
     pub run: Run<()>,
     /// What the scenario left in addition to its output, see [`Scenario::reports`].
@@ -89,7 +89,7 @@ impl<'a> Execution<'a> {
         scenario: &Scenario,
         sink: impl Sink + Send + 'static,
         mut progress: impl FnMut(u64, Duration) + Send + 'static,
-    ) -> Executed {
+    ) -> ExecutionResult {
         let place = Place {
             prints: self.prints,
             ..Place::fresh()
@@ -99,7 +99,7 @@ impl<'a> Execution<'a> {
                 Some(_) => remote::no_run(self.case, refusal(FOLLOWS_CASES)),
                 None => external::run(runner, self.case, &place, self.record, sink).run,
             };
-            return Executed {
+            return ExecutionResult {
                 run: run.without_output(),
                 report: None,
                 is_refused: self.schedule_of.is_some(),
@@ -118,10 +118,10 @@ impl<'a> Execution<'a> {
                 let schedule = self.schedule_of.map(remote::read_schedule);
                 let schedule = match schedule.transpose() {
                     Ok(schedule) => schedule,
-                    Err(error) => return Executed::refused(self.case, error),
+                    Err(error) => return ExecutionResult::refused(self.case, error),
                 };
                 let (sim, recorded) = self.case.prepared(self.record, schedule);
-                let sink = Counting {
+                let sink = CountingSink {
                     sink,
                     position: Position::default(),
                     progress,
@@ -134,7 +134,7 @@ impl<'a> Execution<'a> {
                 }
             }
         };
-        Executed {
+        ExecutionResult {
             run: ran.run.without_output(),
             report: ran.report,
             is_refused: ran.is_refused,
@@ -150,7 +150,7 @@ fn refusal(why: &str) -> Outcome {
     }
 }
 
-impl Executed {
+impl ExecutionResult {
     fn refused(case: &Case, error: TraceError) -> Self {
         let mut run = remote::no_run(case, refusal(&error.to_string()));
         run.trace_error = Some(error);
@@ -163,13 +163,13 @@ impl Executed {
 }
 
 /// Passes records on and counts them.
-struct Counting<S, P> {
+struct CountingSink<S, P> {
     sink: S,
     position: Position,
     progress: P,
 }
 
-impl<S: Sink, P: FnMut(u64, Duration)> Sink for Counting<S, P> {
+impl<S: Sink, P: FnMut(u64, Duration)> Sink for CountingSink<S, P> {
     fn record(&mut self, record: &Record) -> Result<(), TraceError> {
         if self.position.add(record) {
             let Position { steps, now_ns } = self.position;

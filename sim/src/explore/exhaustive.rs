@@ -38,7 +38,7 @@ pub struct Exhaustive {
 
 /// What a search through all schedules found.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Exhausted {
+pub struct ExhaustiveReport {
     /// Schedules that were run to their end.
     pub schedules: u64,
     /// Schedules that were left where they came to a known state.
@@ -112,9 +112,13 @@ impl Exhaustive {
     /// Each schedule is run where the seeds of a campaign are: in a process of its own, in one
     /// worker after others, or in this process, see [`Scenario`]. It ends early where no
     /// process can run a schedule: [`Workers::error`](crate::isolate::Workers::error) says why.
-    pub fn run(&self, scenario: impl Into<Scenario>, mut progress: impl FnMut(u64)) -> Exhausted {
+    pub fn run(
+        &self,
+        scenario: impl Into<Scenario>,
+        mut progress: impl FnMut(u64),
+    ) -> ExhaustiveReport {
         let scenario = scenario.into();
-        let mut found = Exhausted::default();
+        let mut found = ExhaustiveReport::default();
         let mut interleavings = BTreeSet::new();
         let search = Arc::new(Mutex::new(Search {
             known: self.has_states().then(BTreeSet::new),

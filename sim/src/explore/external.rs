@@ -15,12 +15,12 @@ use retake_engine::strategy::{Hold, Strategy};
 /// and a campaign reports where it does not hold. Several runs may be asked for at one time.
 pub trait External: Send + Sync {
     /// Run this case. `sink` takes its records; who calls finishes it.
-    fn run(&self, case: &Case, wanted: &Wanted, sink: &mut dyn Sink) -> ExternalRun;
+    fn run(&self, case: &Case, wanted: &RunRequest, sink: &mut dyn Sink) -> ExternalRun;
 }
 
 /// What is wanted of a run.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct RunRequest {
     /// What is recorded in addition to the schedule, for a sink that keeps records.
     pub layers: Layers,
     /// The calls that lead to a panic, if `RUST_BACKTRACE` asks for them.
@@ -66,7 +66,7 @@ pub(super) fn run(
     record: Recording,
     mut sink: impl Sink,
 ) -> Ran {
-    let wanted = Wanted {
+    let wanted = RunRequest {
         layers: record.layers,
         calls: record.calls,
         holds: record.holds,

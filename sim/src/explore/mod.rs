@@ -89,15 +89,15 @@ mod why;
 pub use campaign::{Campaign, Failure, History, SeedRun};
 pub use case::{Case, WholeProgram};
 pub use case_file::CaseError;
-pub use execution::{Executed, Execution};
-pub use exhaustive::{Exhausted, Exhaustive};
+pub use execution::{Execution, ExecutionResult};
+pub use exhaustive::{Exhaustive, ExhaustiveReport};
 pub use explorer::{Explorer, STEP_LIMIT, Watch};
-pub use external::{External, ExternalRun, Wanted};
+pub use external::{External, ExternalRun, RunRequest};
 pub use failure::{FailureKind, signature};
 pub use mix::Search;
 pub use remote::serve;
-pub use scenario::{Returned, Scenario};
-pub use shrink::{ShrinkError, Shrinking, Shrunk, shrink, shrink_within};
+pub use scenario::{Scenario, ScenarioOutput};
+pub use shrink::{ShrinkError, ShrinkProgress, Shrunk, shrink, shrink_within};
 pub use why::{
     Delivery, DifferentFailure, Explanation, Order, Ordering, OtherSeeds, Reason, Verdict,
     WithoutFaults, explain,

@@ -9,7 +9,7 @@ use super::External;
 use crate::isolate::Workers;
 
 /// What a scenario may return: nothing, or a result. An error fails the run.
-pub trait Returned {
+pub trait ScenarioOutput {
     /// The value as text, by which two runs are compared.
     ///
     /// # Panics
@@ -17,13 +17,13 @@ pub trait Returned {
     fn into_text(self) -> String;
 }
 
-impl Returned for () {
+impl ScenarioOutput for () {
     fn into_text(self) -> String {
         String::new()
     }
 }
 
-impl<T: fmt::Debug, E: fmt::Debug> Returned for Result<T, E> {
+impl<T: fmt::Debug, E: fmt::Debug> ScenarioOutput for Result<T, E> {
     fn into_text(self) -> String {
         match self {
             Ok(value) => format!("{value:?}"),
@@ -66,7 +66,7 @@ impl<F, Fut> From<F> for Scenario
 where
     F: Fn() -> Fut + Send + Sync + 'static,
     Fut: Future + Send + 'static,
-    Fut::Output: Returned,
+    Fut::Output: ScenarioOutput,
 {
     fn from(scenario: F) -> Self {
         let code = move || {

@@ -14,7 +14,7 @@ use retake_traces::counted;
 use retake_traces::event::{Occurrence, events};
 use retake_traces::fault::kinds::Load;
 use retake_traces::fault::{Action, Fault, Moment, Target};
-use retake_traces::record::{Injected, Record};
+use retake_traces::record::{Injection, Record};
 use retake_traces::sink::{HashSink, MemorySink};
 use retake_traces::strategy::Strategy;
 
@@ -69,7 +69,7 @@ impl fmt::Display for Shrunk {
 
 /// How far a shrinking is.
 #[derive(Clone, Copy, Debug)]
-pub struct Shrinking {
+pub struct ShrinkProgress {
     /// Runs so far.
     pub runs: u32,
     /// Holds left.
@@ -78,7 +78,7 @@ pub struct Shrinking {
     pub faults: usize,
 }
 
-impl fmt::Display for Shrinking {
+impl fmt::Display for ShrinkProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             runs,
@@ -150,7 +150,7 @@ struct Shrinker<F> {
 pub fn shrink(
     case: &Case,
     scenario: impl Into<Scenario>,
-    progress: impl FnMut(Shrinking),
+    progress: impl FnMut(ShrinkProgress),
 ) -> Result<Shrunk, ShrinkError> {
     shrink_boxed(case, &scenario.into(), Limits::NONE, progress)
 }
@@ -163,7 +163,7 @@ pub fn shrink_within(
     case: &Case,
     scenario: impl Into<Scenario>,
     time_max: Duration,
-    progress: impl FnMut(Shrinking),
+    progress: impl FnMut(ShrinkProgress),
 ) -> Result<Shrunk, ShrinkError> {
     let limits = Limits {
         until: Some(now() + time_max),
@@ -187,7 +187,7 @@ pub(super) fn shrink_boxed(
     case: &Case,
     scenario: &Scenario,
     mut limits: Limits,
-    progress: impl FnMut(Shrinking),
+    progress: impl FnMut(ShrinkProgress),
 ) -> Result<Shrunk, ShrinkError> {
     limits.steps = steps_max(case, limits.steps);
     let mut shrinker = Shrinker {
@@ -217,7 +217,7 @@ pub(super) fn shrink_boxed(
     })
 }
 
-impl<F: FnMut(Shrinking)> Shrinker<F> {
+impl<F: FnMut(ShrinkProgress)> Shrinker<F> {
     /// Write the case down by its holds, and the faults by the tasks that they hit.
     fn start(&mut self, case: &Case) -> Result<(), ShrinkError> {
         let sink = MemorySink::new();
@@ -284,7 +284,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
             self.deviations = run.stats.deviations as usize;
             self.best = candidate;
         }
-        (self.progress)(Shrinking {
+        (self.progress)(ShrinkProgress {
             runs: self.runs,
             holds: self.best.holds().len(),
             faults: self.best.harmful_faults(),
@@ -385,7 +385,7 @@ impl<F: FnMut(Shrinking)> Shrinker<F> {
 /// The faults that were injected, by the names of the tasks that they affected.
 fn faults(records: &[Record]) -> Vec<Fault> {
     let faults = events(records).filter_map(|event| {
-        let Occurrence::Fault(Injected { action, .. }) = event.occurrence else {
+        let Occurrence::Fault(Injection { action, .. }) = event.occurrence else {
             return None;
         };
         if matches!(action, Action::Buggify(_)) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::link::{Killer, Link, Message, START, now};
-use super::{Launch, Lost, PORTABLE, Where, portable, wire};
+use super::{Launch, LossReason, PORTABLE, Where, portable, wire};
 
 /// A worker process. It ends, with its children, when this is dropped.
 #[derive(Debug)]
@@ -76,14 +76,14 @@ impl Client {
         in_child: bool,
         timeout: Duration,
         mut parts: impl FnMut(&[u8]),
-    ) -> Result<Vec<u8>, Lost> {
+    ) -> Result<Vec<u8>, LossReason> {
         let kind = if in_child { wire::FRESH } else { wire::SHARED };
         self.link.forget_output();
         // A worker that has ended is noticed below.
         if let Err(error) = self.link.send(kind, payload)
             && error.kind() == io::ErrorKind::InvalidInput
         {
-            return Err(Lost::Refused(error.to_string()));
+            return Err(LossReason::Refused(error.to_string()));
         }
         let deadline = now() + timeout;
         let mut is_started = false;
@@ -94,25 +94,27 @@ impl Client {
                 Ok(Message::Part(wire::PART, bytes)) => parts(&bytes),
                 Ok(Message::Part(wire::ANSWER, bytes)) => return Ok(bytes),
                 Ok(Message::Part(wire::REFUSAL, what)) => {
-                    return Err(Lost::Refused(String::from_utf8_lossy(&what).into_owned()));
+                    return Err(LossReason::Refused(
+                        String::from_utf8_lossy(&what).into_owned(),
+                    ));
                 }
                 Ok(Message::Part(wire::ABORTS, why)) => cause = in_words(&why),
                 Ok(Message::Part(kind, _)) => {
-                    return Err(Lost::Refused(format!("an unknown message, {kind}")));
+                    return Err(LossReason::Refused(format!("an unknown message, {kind}")));
                 }
                 Ok(Message::End) => {
                     let ending = self.link.ending();
                     let ending = cause.map_or(ending, str::to_owned);
                     return Err(if is_started {
-                        Lost::Ended(ending)
+                        LossReason::Ended(ending)
                     } else {
-                        Lost::NotStarted(ending)
+                        LossReason::NotStarted(ending)
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    return Err(Lost::Hangs(timeout));
+                    return Err(LossReason::Hangs(timeout));
                 }
-                Err(error) => return Err(Lost::Refused(error.to_string())),
+                Err(error) => return Err(LossReason::Refused(error.to_string())),
             }
         }
     }

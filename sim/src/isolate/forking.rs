@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::link::{Kept, Killer, Link, Message, now, own_program, understand};
+use super::link::{Killer, Link, Message, OutputHead, now, own_program, understand};
 use super::{Launch, PADDING, VARIABLE, os, wire};
 
 /// Bytes read at once.
@@ -20,7 +20,7 @@ const READ_SIZE: usize = 64 << 10;
 
 /// A worker process. It ends, with its children, when this is dropped.
 #[derive(Debug)]
-pub(super) struct Forking {
+pub(super) struct ForkingWorker {
     process: Child,
     socket: UnixStream,
     output: Option<Output>,
@@ -32,7 +32,7 @@ pub(super) struct Forking {
 #[derive(Debug)]
 struct Output {
     reader: PipeReader,
-    kept: Kept,
+    kept: OutputHead,
     /// Nobody can print any more.
     is_closed: bool,
 }
@@ -41,7 +41,7 @@ struct Output {
 ///
 /// # Errors
 /// If the system does not start the process.
-pub(super) fn start(launch: &Launch, is_elsewhere: bool) -> io::Result<Forking> {
+pub(super) fn start(launch: &Launch, is_elsewhere: bool) -> io::Result<ForkingWorker> {
     let (socket, theirs) = UnixStream::pair()?;
     let theirs = OwnedFd::from(theirs);
     let mut command = Command::new(own_program());
@@ -60,7 +60,7 @@ pub(super) fn start(launch: &Launch, is_elsewhere: bool) -> io::Result<Forking> 
         command.stdout(writer);
         Some(Output {
             reader,
-            kept: Kept::default(),
+            kept: OutputHead::default(),
             is_closed: false,
         })
     } else {
@@ -69,7 +69,7 @@ pub(super) fn start(launch: &Launch, is_elsewhere: bool) -> io::Result<Forking> 
     };
     let process = os::start(&mut command, &theirs)?;
     alive().insert(process.id());
-    Ok(Forking {
+    Ok(ForkingWorker {
         process,
         socket,
         output,
@@ -77,7 +77,7 @@ pub(super) fn start(launch: &Launch, is_elsewhere: bool) -> io::Result<Forking> 
     })
 }
 
-impl Link for Forking {
+impl Link for ForkingWorker {
     fn send(&mut self, kind: u8, payload: &[u8]) -> io::Result<()> {
         wire::send(&self.socket, kind, payload)
     }
@@ -140,7 +140,7 @@ impl Link for Forking {
     }
 }
 
-impl Forking {
+impl ForkingWorker {
     /// Wait until the socket or the output can be read.
     fn wait(&self, left: Duration) -> io::Result<(bool, bool)> {
         // A moment more, so that the deadline is over then.
@@ -177,7 +177,7 @@ impl Forking {
     }
 }
 
-impl Drop for Forking {
+impl Drop for ForkingWorker {
     fn drop(&mut self) {
         let mut alive = alive();
         os::kill_group(self.process.id());

@@ -75,12 +75,12 @@ pub(super) fn understand(bytes: &mut Vec<u8>) -> io::Result<Option<Message>> {
 
 /// The first bytes of what a worker and its children print.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct OutputHead {
     bytes: Vec<u8>,
     dropped: u64,
 }
 
-impl Kept {
+impl OutputHead {
     pub(super) fn add(&mut self, piece: &[u8]) {
         let room = piece.len().min(OUTPUT_MAX - self.bytes.len());
         self.bytes.extend_from_slice(&piece[..room]);

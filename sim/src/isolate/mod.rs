@@ -115,7 +115,7 @@ pub(crate) enum Where {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(crate) enum Lost {
+pub(crate) enum LossReason {
     /// The worker ended before it began with the run.
     NotStarted(String),
     /// It refused.
@@ -131,7 +131,7 @@ pub(crate) enum Lost {
 /// What a run in another process gives.
 #[derive(Debug)]
 pub(crate) struct Done {
-    pub(crate) answer: Result<Vec<u8>, Lost>,
+    pub(crate) answer: Result<Vec<u8>, LossReason>,
     /// What it printed, where that is kept.
     pub(crate) printed: String,
     /// What the same process had run before, oldest first.
@@ -139,7 +139,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn lost(lost: Lost) -> Self {
+    fn lost(lost: LossReason) -> Self {
         Self {
             answer: Err(lost),
             printed: String::new(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::client::Client;
 use super::link::Killer;
 use super::wire::Prefix;
-use super::{Done, Launch, Limits, Lost, Where, WorkerError};
+use super::{Done, Launch, Limits, LossReason, Where, WorkerError};
 
 /// Runs that one worker takes in its own process before another one takes its place. What it
 /// has run can so be repeated.
@@ -143,7 +143,7 @@ impl Workers {
         // A worker that ends before it begins with a run does not count against the run.
         for _ in 0..STARTS_MAX {
             if self.is_stopped() {
-                return Done::lost(Lost::Stopped);
+                return Done::lost(LossReason::Stopped);
             }
             let mut client = match self.take(place, limits.prints) {
                 Ok(client) => client,
@@ -151,7 +151,7 @@ impl Workers {
             };
             let number = self.add_busy(&client);
             let answer = if self.is_stopped() {
-                Err(Lost::Stopped)
+                Err(LossReason::Stopped)
             } else {
                 client.ask(&payload, in_child, limits.timeout, &mut parts)
             };
@@ -159,9 +159,9 @@ impl Workers {
             let printed = client.take_output();
             let history = client.history.clone();
             let answer = match answer {
-                Err(_) if self.is_stopped() => Err(Lost::Stopped),
-                Err(Lost::NotStarted(_)) => continue,
-                Err(Lost::Refused(what)) => {
+                Err(_) if self.is_stopped() => Err(LossReason::Stopped),
+                Err(LossReason::NotStarted(_)) => continue,
+                Err(LossReason::Refused(what)) => {
                     return self.fail(format!("a worker process refuses: {what}"));
                 }
                 Err(lost) => Err(lost),
@@ -195,7 +195,7 @@ impl Workers {
     /// A run for which there was no worker.
     fn fail(&self, what: String) -> Done {
         lock(&self.error).get_or_insert(WorkerError(what.clone()));
-        Done::lost(Lost::Refused(what))
+        Done::lost(LossReason::Refused(what))
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::link::{Kept, Killer, Link, Message, START, now, own_program, understand};
+use super::link::{Killer, Link, Message, OutputHead, START, now, own_program, understand};
 use super::server::{self, Runner};
 use super::{Launch, PADDING, VARIABLE, wire};
 
@@ -130,7 +130,7 @@ fn direct_output(
 /// What a process prints.
 #[derive(Clone, Debug, Default)]
 struct Output {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<OutputHead>>,
     /// Nobody can print any more.
     is_closed: Arc<AtomicBool>,
 }

@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 pub type ActorResult<T = ()> = Result<T, ActorProcessingErr>;
 
 /// Handles each message by the function that it was started with.
-pub struct Acting<M, S>(PhantomData<fn(M, S)>);
+pub struct FunctionActor<M, S>(PhantomData<fn(M, S)>);
 
 type Handler<M, S> = Box<dyn Fn(&ActorRef<M>, M, &mut S) + Send + Sync>;
 
 #[retake::simulated]
-impl<M: Message + Debug, S: Send + 'static> Actor for Acting<M, S> {
+impl<M: Message + Debug, S: Send + 'static> Actor for FunctionActor<M, S> {
     type Msg = M;
     type State = (S, Handler<M, S>);
     type Arguments = (S, Handler<M, S>);
@@ -71,7 +71,7 @@ pub async fn actor<M: Message + Debug, S: Send + 'static>(
     handler: impl Fn(&ActorRef<M>, M, &mut S) + Send + Sync + 'static,
 ) -> ActorRef<M> {
     let arguments: (S, Handler<M, S>) = (state, Box::new(handler));
-    start(name, Acting(PhantomData), arguments).await
+    start(name, FunctionActor(PhantomData), arguments).await
 }
 
 /// The same below a supervisor.
@@ -82,7 +82,7 @@ pub async fn actor_below<M: Message + Debug, S: Send + 'static>(
     handler: impl Fn(&ActorRef<M>, M, &mut S) + Send + Sync + 'static,
 ) -> ActorRef<M> {
     let arguments: (S, Handler<M, S>) = (state, Box::new(handler));
-    start_below(supervisor, name, Acting(PhantomData), arguments).await
+    start_below(supervisor, name, FunctionActor(PhantomData), arguments).await
 }
 
 /// Wait for all of these tasks, once all have been spawned.

@@ -8,9 +8,9 @@ mod recording;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use retake_live::{Config, Recorded};
+use retake_live::{Config, RecordingReport};
 use retake_sim::Outcome;
-use retake_sim::recording::{Followed, Recording, Replayed};
+use retake_sim::recording::{FollowReport, Recording, RecordingRun};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -27,7 +27,7 @@ fn threads() -> Runtime {
 }
 
 /// Record this on several threads.
-fn record_live<F>(path: &Path, config: Config, scenario: F) -> (F::Output, Recorded)
+fn record_live<F>(path: &Path, config: Config, scenario: F) -> (F::Output, RecordingReport)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -47,7 +47,7 @@ fn file(folder: &TempDir) -> PathBuf {
 fn record_and_follow<F>(
     name: &str,
     scenario: impl Fn() -> F + Send + Sync + 'static,
-) -> (F::Output, F::Output, Followed)
+) -> (F::Output, F::Output, FollowReport)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -60,8 +60,8 @@ where
     (live, again, followed)
 }
 
-fn complete<T>(replayed: Replayed<T>) -> (T, Followed) {
-    let Replayed { run, followed } = replayed;
+fn complete<T>(replayed: RecordingRun<T>) -> (T, FollowReport) {
+    let RecordingRun { run, followed } = replayed;
     assert!(followed.is_complete(), "{followed:#?}\n{:?}", run.outcome);
     assert_eq!(run.outcome, Outcome::Passed);
     (run.output.unwrap(), followed)

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use retake_cli::run::{Progress, Replaying, Runner};
+use retake_cli::run::{Progress, ReplayOptions, Runner};
 use retake_snapshots::program;
 use retake_traces::{Schedule, TraceReader, verify};
 
@@ -16,7 +16,7 @@ fn golden() -> std::path::PathBuf {
 #[test]
 fn the_golden_trace_replays_to_the_last_record() {
     for from_seed in [false, true] {
-        let how = Replaying { from_seed };
+        let how = ReplayOptions { from_seed };
         let replayed = Runner::here(program()).replay(&golden(), how, &Progress::default());
         let replayed = replayed.unwrap();
         if let Some(divergence) = replayed.divergence {

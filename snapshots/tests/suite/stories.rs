@@ -1,10 +1,10 @@
 //! What a person reads of a run: its summary, its story, a recovery.
 
-use retake_cli::run::{Finished, Progress, Runner, Settings};
+use retake_cli::run::{Progress, RunReport, Runner, Settings};
 use retake_snapshots::{program, scenario, story, text};
 use retake_traces::event::Occurrence;
 
-fn finished() -> Finished {
+fn finished() -> RunReport {
     let (runner, settings) = (Runner::here(program()), Settings::of_seed(42));
     let scenario = scenario("recovery/worker_crash");
     runner.run(scenario, &settings, &Progress::default())

@@ -248,12 +248,12 @@ fn line_of(mut event: WholeEvent) -> Option<Line> {
 }
 
 /// The records of the layers that are compared.
-struct Compared {
+struct CommonRecords {
     reader: TraceReader,
     story: bool,
 }
 
-impl Iterator for Compared {
+impl Iterator for CommonRecords {
     type Item = Result<Record, TraceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -265,11 +265,14 @@ impl Iterator for Compared {
 }
 
 /// The lines of a file.
-struct Lines(Events<Compared>);
+struct Lines(Events<CommonRecords>);
 
 impl Lines {
     fn new(reader: TraceReader, story: bool) -> Self {
-        Self(Events::new(Compared { reader, story }, EventBuilder::new()))
+        Self(Events::new(
+            CommonRecords { reader, story },
+            EventBuilder::new(),
+        ))
     }
 
     fn has_story(&self) -> bool {

@@ -36,7 +36,7 @@ struct Past {
 
 /// What is known of a task.
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
+struct TaskNotes {
     /// Virtual time of its last step, in nanoseconds.
     ran_ns: u64,
     asked_by: Option<u32>,
@@ -59,7 +59,7 @@ struct Names {
 /// Adds notes to the lines of a story.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
-    tasks: BTreeMap<u32, Known>,
+    tasks: BTreeMap<u32, TaskNotes>,
     past: VecDeque<Past>,
     /// The number of the first of these.
     first: u64,
@@ -189,7 +189,7 @@ impl Notes {
             _ => None,
         };
         let ran_ns = line.now_ns;
-        self.tasks.insert(task, Known { ran_ns, asked_by });
+        self.tasks.insert(task, TaskNotes { ran_ns, asked_by });
         if self.past.is_empty() {
             self.first = line.step;
         }
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
     use retake_traces::event::WholeEvent;
     use retake_traces::fault::kinds::Kill;
-    use retake_traces::record::{Injected, Panic};
+    use retake_traces::record::{Injection, Panic};
 
     const MS: u64 = 1_000_000;
 
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(notes(without_causes)[2], None);
         let mut fault = start();
         let action = Kill { awaiting: false }.into();
-        let injected = Occurrence::Fault(Injected {
+        let injected = Occurrence::Fault(Injection {
             elapsed_ns: 0,
             task: 2,
             action,

@@ -5,7 +5,7 @@ use retake_testkit::traces::runs::{detail, end, event, state, step, task};
 use retake_traces::event::{Occurrence, WholeEvent, events};
 use retake_traces::live::{Live, StepEnd};
 use retake_traces::record::{
-    Child, ChildNews, EndKind, Ended, Panic, Record, StepKind, TaskKind, Unhandled,
+    ActorEnd, Child, ChildNews, EndKind, Panic, Record, StepKind, TaskKind, UnhandledMessage,
 };
 use retake_traces::{Header, Sink, TraceReader, TraceWriter};
 
@@ -20,7 +20,7 @@ fn run() -> Vec<Record> {
         Record::Cause(1),
         state(1, "idle", false),
         event("working"),
-        Record::Ended(Ended {
+        Record::Ended(ActorEnd {
             task: 1,
             how: EndKind::Killed,
         }),
@@ -38,7 +38,7 @@ fn run() -> Vec<Record> {
             message: "no".to_owned(),
         }),
         detail("src/a.rs:1"),
-        Record::Unhandled(Unhandled {
+        Record::Unhandled(UnhandledMessage {
             task: 1,
             sent: 1,
             text: "Work(2)".to_owned(),

@@ -10,7 +10,8 @@ use retake_traces::fault::kinds::Delay;
 use retake_traces::file::FileError;
 use retake_traces::live::{Live, Piece};
 use retake_traces::record::{
-    Choice, Event, Injected, Panic, Record, State, Step, StepKind, Task, TaskKind, Unhandled,
+    Choice, Event, Injection, Panic, Record, State, Step, StepKind, Task, TaskKind,
+    UnhandledMessage,
 };
 use retake_traces::{
     HashSink, Header, Label, MemorySink, Schedule, Sink, Summary, TraceError, TraceReader,
@@ -227,7 +228,7 @@ fn any_record() -> impl Strategy<Value = Record> {
         })
     };
     let fault = |(elapsed_ns, task, until_ns)| {
-        Record::Fault(Injected {
+        Record::Fault(Injection {
             elapsed_ns,
             task,
             action: Delay { until_ns }.into(),
@@ -236,7 +237,7 @@ fn any_record() -> impl Strategy<Value = Record> {
     let live =
         |(name, bytes, more)| Record::Live(Box::new(Live::External(Piece { name, bytes, more })));
     let state = |(task, text, at_end)| Record::State(State { task, text, at_end });
-    let unhandled = |(task, sent, text)| Record::Unhandled(Unhandled { task, sent, text });
+    let unhandled = |(task, sent, text)| Record::Unhandled(UnhandledMessage { task, sent, text });
     let panic = |(task, message)| Record::Panic(Panic { task, message });
     prop_oneof![
         any_step(),

@@ -1,7 +1,7 @@
 //! Which part of the system held requests up: from where their time went, and compared with a
 //! baseline from what takes longer now.
 
-use super::measure::{Measured, Stage};
+use super::measure::{Measurement, Stage};
 use super::runner::Results;
 use crate::report::human_ns;
 
@@ -35,14 +35,14 @@ pub fn bottlenecks(results: &Results) -> Vec<Bottleneck<'_>> {
 
 /// Time that clients waited, in nanoseconds.
 #[must_use]
-pub fn waited_ns(measured: &Measured) -> u64 {
+pub fn waited_ns(measured: &Measurement) -> u64 {
     let on_the_way = measured.stages.iter().filter(|stage| !stage.is_behind);
     on_the_way.map(|stage| stage.total_ns).sum()
 }
 
 /// The part in which clients waited longest, and its share of all their waiting.
 #[must_use]
-pub fn bottleneck(measured: &Measured) -> Option<(&Stage, f64)> {
+pub fn bottleneck(measured: &Measurement) -> Option<(&Stage, f64)> {
     let total = waited_ns(measured);
     let on_the_way = measured.stages.iter().filter(|stage| !stage.is_behind);
     let longest = on_the_way.max_by_key(|stage| stage.total_ns)?;
@@ -53,7 +53,7 @@ pub fn bottleneck(measured: &Measured) -> Option<(&Stage, f64)> {
 /// request's way, so what lies above it may only be waiting for it. What has grown by less
 /// than a tenth of what another has is no reason for that.
 #[must_use]
-pub fn grown(before: &Measured, after: &Measured) -> Option<String> {
+pub fn grown(before: &Measurement, after: &Measurement) -> Option<String> {
     /// Less is within what loads differ by.
     const FACTOR: f64 = 1.2;
     const LEAST_NS: f64 = 1_000.0;
@@ -87,8 +87,8 @@ mod tests {
     use super::*;
 
     /// Microseconds of each of two requests in HTTP, governor, ledger, and behind.
-    fn measured(us: [u64; 4]) -> Measured {
-        let mut measured = Measured::new();
+    fn measured(us: [u64; 4]) -> Measurement {
+        let mut measured = Measurement::new();
         for (name, us) in ["HTTP", "governor", "ledger", "work"].into_iter().zip(us) {
             measured.stage(name, Duration::from_micros(2 * us), 2);
         }
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!((stage.name.as_str(), share), ("ledger", 0.7));
         assert_eq!(waited_ns(&of_ledger), 200_000);
         assert_eq!(bottleneck(&measured([0; 4])), None);
-        assert_eq!(bottleneck(&Measured::new()), None);
+        assert_eq!(bottleneck(&Measurement::new()), None);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Baseline {
     ///
     /// # Errors
     /// If they were made in another way.
-    pub fn compare(&self, results: &Results) -> Result<Compared, BaselineError> {
+    pub fn compare(&self, results: &Results) -> Result<BaselineComparison, BaselineError> {
         let unlike = |what: String| BaselineError::Unlike {
             name: self.name.clone(),
             what,
@@ -147,7 +147,7 @@ impl Baseline {
                 divergence: None,
             }
         });
-        Ok(Compared {
+        Ok(BaselineComparison {
             name: self.name.clone(),
             about: format!(
                 "{}, {}{}, {}",
@@ -166,7 +166,7 @@ impl Baseline {
 
 /// Results compared with a baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Compared {
+pub struct BaselineComparison {
     /// The baseline.
     pub name: String,
     /// When it was measured, with what and on what.
@@ -177,7 +177,7 @@ pub struct Compared {
     pub rows: Vec<Comparison>,
 }
 
-impl Compared {
+impl BaselineComparison {
     /// The rows at which somebody has to look.
     pub fn bad(&self) -> impl Iterator<Item = &Comparison> {
         self.rows.iter().filter(|it| it.verdict.is_bad())

@@ -15,7 +15,7 @@ use retake_system::{LedgerRef, ServiceTime, Signal, Store};
 use super::client::HttpClient;
 use super::context::{Context, Mode};
 use super::costs::{Cost, Costs};
-use super::measure::Measured;
+use super::measure::Measurement;
 use super::runner::{Row, Settings, run};
 use super::wire::Server;
 
@@ -27,7 +27,7 @@ const SLOW_OPERATIONS: u32 = 1_000;
 const BATCH_BYTES: usize = 1_400;
 const ABOUT: &str = "What each operation costs in a simulated benchmark, in microseconds: \
     quantiles, straight between them. `exponential_us` and `fixed_us` can be stated as well. \
-    Measured live by `retake calibrate`.";
+    Measurement live by `retake calibrate`.";
 
 /// Measure what operations cost.
 ///
@@ -231,7 +231,7 @@ pub fn hold_out(
         .filter_map(|id| super::all().find(|benchmark| benchmark.id == *id));
     benchmarks.filter_map(move |benchmark| {
         let of = |row: &Row| {
-            let Measured { distributions, .. } = &row.measured;
+            let Measurement { distributions, .. } = &row.measured;
             distributions
                 .first()
                 .map(|it| (it.name.clone(), it.summary))

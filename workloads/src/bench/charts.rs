@@ -21,10 +21,10 @@ const COLOURS: [RGBColor; 6] = [
 const INK: RGBColor = RGBColor(125, 125, 125);
 const SIZE: (u32, u32) = (640, 300);
 
-type Drawn = Result<(), Box<dyn std::error::Error>>;
+type DrawResult = Result<(), Box<dyn std::error::Error>>;
 
 /// A drawing as SVG; what cannot be drawn says so.
-fn svg(name: &str, draw: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>) -> Drawn) -> String {
+fn svg(name: &str, draw: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>) -> DrawResult) -> String {
     let mut text = String::new();
     let drawn = {
         let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();

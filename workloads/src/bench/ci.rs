@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::analysis::bottlenecks;
-use super::baseline::Compared;
+use super::baseline::BaselineComparison;
 use super::context::Mode;
 use super::html::About;
 use super::runner::{Results, Row};
@@ -14,7 +14,7 @@ use crate::report::human_ns;
 /// `JUnit` XML: a test case for each benchmark, a suite for each suite. What differs from a
 /// baseline has failed as well.
 #[must_use]
-pub fn junit(results: &Results, compared: Option<&Compared>) -> String {
+pub fn junit(results: &Results, compared: Option<&BaselineComparison>) -> String {
     let failure = |row: &Row| {
         let mut what = Vec::new();
         if row.shown() == Status::Fail {
@@ -119,7 +119,7 @@ pub fn markdown(results: &Results, about: &About) -> String {
     text
 }
 
-fn differences(text: &mut String, compared: &Compared) {
+fn differences(text: &mut String, compared: &BaselineComparison) {
     let (name, about) = (&compared.name, &compared.about);
     let _ = writeln!(
         text,
@@ -213,12 +213,12 @@ mod tests {
     use std::time::Duration;
 
     use super::super::baseline::{Comparison, Verdict};
-    use super::super::measure::Measured;
+    use super::super::measure::Measurement;
     use super::super::target::Target;
     use super::*;
 
     fn results() -> Results {
-        let mut measured = Measured::new();
+        let mut measured = Measurement::new();
         measured.judge("p99", 2e6, Unit::Nanoseconds, Target::AtMost(1e6));
         measured.errors.push("a | b <c>\u{1}".to_owned());
         measured.stage("governor", Duration::from_micros(30), 10);
@@ -226,7 +226,7 @@ mod tests {
         let mut latencies = crate::load::Latencies::default();
         latencies.record(Duration::from_micros(12));
         measured.distribution("write", &latencies);
-        let row = |id: &str, measured: Measured| Row {
+        let row = |id: &str, measured: Measurement| Row {
             id: id.to_owned(),
             load: String::new(),
             status: measured.status(),
@@ -244,7 +244,7 @@ mod tests {
             think_ms: None,
             failures: vec!["break ledger slow by 5ms @0s".to_owned()],
             rows: vec![
-                row("http/health", Measured::new()),
+                row("http/health", Measurement::new()),
                 row("ledger/x", measured),
             ],
         }
@@ -259,7 +259,7 @@ mod tests {
             code: "retake 0.1.0".to_owned(),
             commit: Some("abc".to_owned()),
             command: "retake bench all --live".to_owned(),
-            compared: Some(Compared {
+            compared: Some(BaselineComparison {
                 name: "main".to_owned(),
                 about: "yesterday".to_owned(),
                 is_same_machine: true,

@@ -10,7 +10,7 @@ use retake_system::worker::{Work, WorkerArguments, WorkerMessage};
 use retake_system::{Action, ActionKind, ActionWorker, Failures, Service, ServiceTime};
 
 use super::context::{Context, LEASED, SETTLE};
-use super::measure::{Measured, Series};
+use super::measure::{Measurement, Series};
 use super::target::{Target, Unit};
 use super::{Benchmark, benchmarks};
 use crate::load::Latencies;
@@ -35,7 +35,7 @@ const WORK: Duration = Duration::from_millis(3);
 struct Stage {
     pool: PoolRef<WorkerMessage>,
     failures: Failures,
-    watch: Arc<Mutex<Watched>>,
+    watch: Arc<Mutex<PoolFigures>>,
 }
 
 /// What became of an action, how long it waited for its worker, and how long both took.
@@ -47,7 +47,7 @@ struct Done {
 
 /// The pool's figures over time.
 #[derive(Default)]
-struct Watched {
+struct PoolFigures {
     points: Vec<(Duration, PoolStatus)>,
     is_over: bool,
 }
@@ -59,7 +59,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn watch(pool: PoolRef<WorkerMessage>, watched: Arc<Mutex<Watched>>) {
+async fn watch(pool: PoolRef<WorkerMessage>, watched: Arc<Mutex<PoolFigures>>) {
     let start = retake::now();
     while !locked(&watched).is_over {
         if let Ok(status) = pool.status().await {
@@ -114,7 +114,7 @@ impl Stage {
     }
 
     /// Tell how the pool stood during the load, and close it.
-    async fn stop(self, measured: &mut Measured) {
+    async fn stop(self, measured: &mut Measurement) {
         if let Ok(status) = self.pool.status().await {
             let most = status.waiting_max as f64;
             measured.report("most clients in the queue", most, Unit::Count);
@@ -141,7 +141,7 @@ impl Stage {
     }
 
     /// Check that every worker has come back, and stop the pool.
-    async fn close(self, measured: &mut Measured) {
+    async fn close(self, measured: &mut Measurement) {
         locked(&self.watch).is_over = true;
         // The last check-ins may be on their way.
         let mut leased = 0;
@@ -228,13 +228,13 @@ impl Tally {
     }
 
     /// Where the time went.
-    fn describe(&self, measured: &mut Measured) {
+    fn describe(&self, measured: &mut Measurement) {
         measured.stage("wait for a worker", self.waited, self.count);
         let work = self.took.saturating_sub(self.waited);
         measured.stage("work", work, self.count);
     }
 
-    fn require_all(&self, measured: &mut Measured) {
+    fn require_all(&self, measured: &mut Measurement) {
         let what = format!(
             "{} of {} actions are not done",
             self.count - self.worked,
@@ -258,15 +258,17 @@ fn exponential(mean: Duration) -> ServiceTime {
     ServiceTime::Exponential(mean)
 }
 
-async fn measured(measure: impl AsyncFnOnce(&mut Measured) -> Result<(), String>) -> Measured {
-    let mut measured = Measured::new();
+async fn measured(
+    measure: impl AsyncFnOnce(&mut Measurement) -> Result<(), String>,
+) -> Measurement {
+    let mut measured = Measurement::new();
     if let Err(error) = measure(&mut measured).await {
         measured.errors.push(error);
     }
     measured
 }
 
-fn note_work(measured: &mut Measured, work: &ServiceTime) {
+fn note_work(measured: &mut Measurement, work: &ServiceTime) {
     measured
         .notes
         .push(format!("the work of an action: {work:?}"));
@@ -278,7 +280,7 @@ async fn one_by_one(
     work: ServiceTime,
     kind: ActionKind,
     count: u64,
-    measured: &mut Measured,
+    measured: &mut Measurement,
 ) -> Result<(Tally, Duration), String> {
     let stage = Stage::start(context, work).await?;
     let client = stage.client();
@@ -293,7 +295,7 @@ async fn one_by_one(
     Ok((tally, elapsed))
 }
 
-async fn action_execution(context: Context) -> Measured {
+async fn action_execution(context: Context) -> Measurement {
     measured(async |measured| {
         let (work, count) = (exponential(WORK), context.count(1_000));
         let acted = one_by_one(&context, work.clone(), ActionKind::Scale, count, measured);
@@ -328,7 +330,7 @@ async fn by_clients(stage: &Stage, clients: u64, each: u64) -> Result<Tally, Str
     Ok(tally)
 }
 
-async fn pool_throughput(context: Context) -> Measured {
+async fn pool_throughput(context: Context) -> Measurement {
     measured(async |measured| {
         const CLIENTS: u64 = 10;
         let stage = Stage::start(&context, exponential(WORK)).await?;
@@ -350,7 +352,7 @@ async fn pool_throughput(context: Context) -> Measured {
     .await
 }
 
-async fn pool_concurrent(context: Context) -> Measured {
+async fn pool_concurrent(context: Context) -> Measurement {
     measured(async |measured| {
         const CLIENTS: u64 = 20;
         let stage = Stage::start(&context, exponential(WORK)).await?;
@@ -379,7 +381,7 @@ fn arrivals(count: u64, time: Duration) -> Vec<Duration> {
     times
 }
 
-async fn worker_utilization(context: Context) -> Measured {
+async fn worker_utilization(context: Context) -> Measurement {
     measured(async |measured| {
         const RATE: f64 = 163.0;
         // Long enough that the coarseness of real timers does not count.
@@ -417,7 +419,7 @@ async fn worker_utilization(context: Context) -> Measured {
     .await
 }
 
-async fn queue_latency(context: Context) -> Measured {
+async fn queue_latency(context: Context) -> Measurement {
     measured(async |measured| {
         let count = context.count(1_000);
         let window = context.time(Duration::from_secs(10));
@@ -457,7 +459,7 @@ async fn queue_latency(context: Context) -> Measured {
     .await
 }
 
-async fn action_types(context: Context) -> Measured {
+async fn action_types(context: Context) -> Measurement {
     measured(async |measured| {
         let mut all = Tally::default();
         for (kind, mean, most, rate) in [

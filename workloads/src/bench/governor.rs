@@ -10,7 +10,7 @@ use retake_system::stages::Stage;
 use retake_system::{GovernorState, ServiceTime, Signal, System, Verdict, invariants};
 
 use super::context::Context;
-use super::measure::Measured;
+use super::measure::Measurement;
 use super::target::{Target, Unit};
 use super::{Benchmark, benchmarks};
 use crate::load::Latencies;
@@ -42,9 +42,9 @@ async fn on_system(
     context: &Context,
     action_time: ServiceTime,
     tenants: u64,
-    measure: impl AsyncFnOnce(&System, &mut Measured) -> Result<(), String>,
-) -> Measured {
-    let mut measured = Measured::new();
+    measure: impl AsyncFnOnce(&System, &mut Measurement) -> Result<(), String>,
+) -> Measurement {
+    let mut measured = Measurement::new();
     let config = context.system(context.slept(action_time));
     match context.start(config, (0..tenants).map(tenant)).await {
         Ok(system) => {
@@ -61,7 +61,7 @@ async fn on_system(
 }
 
 /// Where the time of signals went.
-fn describe_stages(system: &System, measured: &mut Measured) {
+fn describe_stages(system: &System, measured: &mut Measurement) {
     let spent = |stage| system.stages().total(stage);
     let (governor, ledger) = (spent(Stage::Governor), spent(Stage::Ledger));
     if governor.is_zero() {
@@ -95,7 +95,7 @@ async fn until_stable(system: &System, tenant: &str) -> Result<(), String> {
     Err(format!("the governor of {tenant} stays intervening"))
 }
 
-async fn state_transitions(context: Context) -> Measured {
+async fn state_transitions(context: Context) -> Measurement {
     let cycles = context.count(1_000);
     on_system(
         &context,
@@ -127,7 +127,7 @@ async fn state_transitions(context: Context) -> Measured {
     .await
 }
 
-async fn signal_processing(context: Context) -> Measured {
+async fn signal_processing(context: Context) -> Measurement {
     let signals = context.count(5_000);
     on_system(&context, ServiceTime::None, 1, async |system, measured| {
         let mut times = Latencies::default();
@@ -143,7 +143,7 @@ async fn signal_processing(context: Context) -> Measured {
     .await
 }
 
-async fn concurrent(context: Context) -> Measured {
+async fn concurrent(context: Context) -> Measurement {
     const GOVERNORS: u64 = 100;
     let signals = context.count(100);
     on_system(
@@ -196,7 +196,7 @@ async fn concurrent(context: Context) -> Measured {
     .await
 }
 
-async fn entitlement_checks(context: Context) -> Measured {
+async fn entitlement_checks(context: Context) -> Measurement {
     let checks = context.count(10_000);
     on_system(&context, ServiceTime::None, 10, async |system, measured| {
         let mut times = Latencies::default();
@@ -220,7 +220,7 @@ async fn entitlement_checks(context: Context) -> Measured {
     .await
 }
 
-async fn action_tracking(context: Context) -> Measured {
+async fn action_tracking(context: Context) -> Measurement {
     const TENANTS: u64 = 10;
     let actions = context.count(1_000);
     let work = ServiceTime::Fixed(Duration::from_millis(1));
@@ -245,7 +245,7 @@ async fn action_tracking(context: Context) -> Measured {
     .await
 }
 
-async fn event_postponement(context: Context) -> Measured {
+async fn event_postponement(context: Context) -> Measurement {
     let events = context.count(1_000);
     let work = ServiceTime::Fixed(Duration::from_millis(500));
     on_system(&context, work, 1, async |system, measured| {

@@ -3,11 +3,11 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::analysis::{bottleneck, bottlenecks, waited_ns};
-use super::baseline::Compared;
+use super::baseline::BaselineComparison;
 use super::charts::{over_time, percentiles};
 use super::context::Mode;
 use super::costs::{Cost, Costs};
-use super::measure::{Figure, Measured, Stage};
+use super::measure::{Figure, Measurement, Stage};
 use super::runner::{Results, Row};
 use super::table::{misses, show};
 use super::target::{Status, Target, Unit};
@@ -31,7 +31,7 @@ pub struct About {
     /// The command that gives the same again.
     pub command: String,
     /// How the results compare with a baseline.
-    pub compared: Option<Compared>,
+    pub compared: Option<BaselineComparison>,
 }
 
 impl About {
@@ -256,7 +256,7 @@ fn summary(results: &Results) -> Markup {
     }
 }
 
-fn comparison(compared: &Compared) -> Markup {
+fn comparison(compared: &BaselineComparison) -> Markup {
     html! {
         section id="comparison" {
             h2 { "Compared with the baseline " code { (compared.name) } }
@@ -338,7 +338,7 @@ fn details(row: &Row, results: &Results) -> Markup {
 }
 
 /// Which stage held the time, in words and bars.
-fn stages(measured: &Measured) -> Markup {
+fn stages(measured: &Measurement) -> Markup {
     let Some((longest, share)) = bottleneck(measured) else {
         return html! {};
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::context::Context;
-use super::measure::Measured;
+use super::measure::Measurement;
 use super::target::{Target, Unit};
 use super::traffic::{Kind, Load, Traffic, finish};
 use super::wire::Server;
@@ -27,8 +27,8 @@ async fn endpoint(
     p99: Duration,
     rate: f64,
     errors: f64,
-) -> Measured {
-    let mut measured = Measured::new();
+) -> Measurement {
+    let mut measured = Measurement::new();
     let time = context.time(Duration::from_secs(10));
     let traffic = Traffic::steady(clients, time, kind);
     if let Some(load) = traffic.run_alone(&context, &mut measured).await {
@@ -40,20 +40,20 @@ async fn endpoint(
     measured
 }
 
-async fn health(context: Context) -> Measured {
+async fn health(context: Context) -> Measurement {
     endpoint(context, Kind::Health, 10, 100 * MS, 100.0, 0.01).await
 }
 
-async fn pubsub(context: Context) -> Measured {
+async fn pubsub(context: Context) -> Measurement {
     endpoint(context, Kind::Pubsub, 5, 500 * MS, 20.0, 0.05).await
 }
 
-async fn marketplace(context: Context) -> Measured {
+async fn marketplace(context: Context) -> Measurement {
     endpoint(context, Kind::Marketplace, 5, 500 * MS, 20.0, 0.05).await
 }
 
-async fn concurrent(context: Context) -> Measured {
-    let mut measured = Measured::new();
+async fn concurrent(context: Context) -> Measurement {
+    let mut measured = Measurement::new();
     let time = context.time(Duration::from_secs(15));
     let server = match Server::start(&context).await {
         Ok(server) => server,
@@ -92,11 +92,11 @@ async fn concurrent(context: Context) -> Measured {
     measured
 }
 
-async fn large_payloads(context: Context) -> Measured {
-    let mut measured = Measured::new();
+async fn large_payloads(context: Context) -> Measurement {
+    let mut measured = Measurement::new();
     let time = context.time(Duration::from_secs(10));
     let small = Traffic::steady(5, time / 2, Kind::Pubsub);
-    let mut beside = Measured::new();
+    let mut beside = Measurement::new();
     let small = small.run_alone(&context, &mut beside).await;
     let large = Traffic::steady(5, time, Kind::Large);
     let large = large.run_alone(&context, &mut measured).await;
@@ -116,8 +116,8 @@ async fn large_payloads(context: Context) -> Measured {
     measured
 }
 
-async fn error_handling(context: Context) -> Measured {
-    let mut measured = Measured::new();
+async fn error_handling(context: Context) -> Measurement {
+    let mut measured = Measurement::new();
     let time = context.time(Duration::from_secs(10));
     let mix = [(Kind::Malformed, 9), (Kind::Pubsub, 1)];
     let traffic = Traffic::steady(10, time, Kind::Malformed).mix(&mix);

@@ -11,7 +11,7 @@ use retake_system::ledger::{
 use retake_system::{LedgerRef, Store, invariants};
 
 use super::context::{Context, Mode};
-use super::measure::Measured;
+use super::measure::Measurement;
 use super::target::{Target, Unit};
 use super::{Benchmark, benchmarks};
 use crate::load::Latencies;
@@ -68,7 +68,7 @@ impl Stage {
         })
     }
 
-    async fn stop(self, measured: &mut Measured) {
+    async fn stop(self, measured: &mut Measurement) {
         // An error means that it has ended.
         let _ = self.actor.stop_and_wait(None, None).await;
         measured.violations(&invariants::ledger(&self.store));
@@ -102,8 +102,10 @@ fn disk(
 }
 
 /// A benchmark that may fail on the way.
-async fn measured(measure: impl AsyncFnOnce(&mut Measured) -> Result<(), String>) -> Measured {
-    let mut measured = Measured::new();
+async fn measured(
+    measure: impl AsyncFnOnce(&mut Measurement) -> Result<(), String>,
+) -> Measurement {
+    let mut measured = Measurement::new();
     if let Err(error) = measure(&mut measured).await {
         measured.errors.push(error);
     }
@@ -122,7 +124,7 @@ async fn write_all(ledger: &LedgerRef, numbers: std::ops::Range<u64>) -> Result<
     Ok(times)
 }
 
-async fn write_latency(context: Context) -> Measured {
+async fn write_latency(context: Context) -> Measurement {
     measured(async |measured| {
         let count = context.count(10_000);
         let stage = Stage::start(&context, Durability::Memory).await?;
@@ -166,7 +168,7 @@ async fn write_concurrently(ledger: &LedgerRef, each: u64) -> Result<(Latencies,
     Ok((times, WRITERS * each))
 }
 
-async fn concurrent_writes(context: Context) -> Measured {
+async fn concurrent_writes(context: Context) -> Measurement {
     measured(async |measured| {
         let each = context.count(1_000);
         let stage = Stage::start(&context, Durability::Memory).await?;
@@ -203,7 +205,7 @@ fn filled(count: u64) -> Store {
     store
 }
 
-async fn read_performance(context: Context) -> Measured {
+async fn read_performance(context: Context) -> Measurement {
     measured(async |measured| {
         let count = context.count(10_000);
         let store = filled(count);
@@ -225,7 +227,7 @@ async fn read_performance(context: Context) -> Measured {
     .await
 }
 
-async fn index_lookups(context: Context) -> Measured {
+async fn index_lookups(context: Context) -> Measurement {
     measured(async |measured| {
         let count = context.count(5_000);
         let store = filled(count);
@@ -277,7 +279,7 @@ async fn index_lookups(context: Context) -> Measured {
     .await
 }
 
-async fn batch_operations(context: Context) -> Measured {
+async fn batch_operations(context: Context) -> Measurement {
     measured(async |measured| {
         const BATCH: u64 = 100;
         let batches = context.count(100);
@@ -305,7 +307,7 @@ async fn batch_operations(context: Context) -> Measured {
     .await
 }
 
-async fn storage_efficiency(context: Context) -> Measured {
+async fn storage_efficiency(context: Context) -> Measurement {
     measured(async |measured| {
         let count = context.count(10_000);
         let disk = SimulatedDisk::new();

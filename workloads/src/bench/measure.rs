@@ -75,7 +75,7 @@ pub const GROWTH: &str = "growth of memory";
 
 /// What a benchmark measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct Measurement {
     /// Figures, those with targets first.
     pub figures: Vec<Figure>,
     /// Distributions of latencies.
@@ -102,7 +102,7 @@ pub struct Measured {
     pub machine_series: Vec<Series>,
 }
 
-impl Measured {
+impl Measurement {
     /// Nothing yet.
     #[must_use]
     pub fn new() -> Self {

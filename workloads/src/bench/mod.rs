@@ -40,9 +40,9 @@ use std::pin::Pin;
 
 pub use context::{Context, Mode};
 pub use costs::Costs;
-pub use measure::Measured;
+pub use measure::Measurement;
 
-type Measuring = Pin<Box<dyn Future<Output = Measured> + Send>>;
+type MeasureFuture = Pin<Box<dyn Future<Output = Measurement> + Send>>;
 
 /// One benchmark.
 pub struct Benchmark {
@@ -50,7 +50,7 @@ pub struct Benchmark {
     pub id: &'static str,
     /// Its full load, in words.
     pub load: &'static str,
-    run: fn(Context) -> Measuring,
+    run: fn(Context) -> MeasureFuture,
 }
 
 impl fmt::Debug for Benchmark {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::Benchmark;
 use super::context::{Context, Mode};
 use super::costs::Costs;
-use super::measure::{Figure, GROWTH, Measured, Series};
+use super::measure::{Figure, GROWTH, Measurement, Series};
 use super::target::{Status, Unit};
 
 /// How benchmarks are run.
@@ -56,7 +56,7 @@ pub struct Row {
     /// Hash over everything that happened, of a simulation.
     pub event_hash: Option<String>,
     /// What it measured.
-    pub measured: Measured,
+    pub measured: Measurement,
     /// Figures of the machine: not part of what is compared.
     #[serde(skip)]
     pub machine: BTreeMap<String, (f64, Unit)>,
@@ -340,8 +340,8 @@ fn too_long(timeout: Duration) -> String {
     format!("it did not end within {timeout:?}")
 }
 
-fn failed(what: String) -> Measured {
-    let mut measured = Measured::new();
+fn failed(what: String) -> Measurement {
+    let mut measured = Measurement::new();
     measured.errors.push(what);
     measured
 }
@@ -351,8 +351,8 @@ fn run_simulated(
     seed: u64,
     context: Context,
     sink: impl Sink + Send + 'static,
-) -> (Measured, Option<String>, Option<TraceError>) {
-    let slot: Arc<Mutex<Option<Measured>>> = Arc::default();
+) -> (Measurement, Option<String>, Option<TraceError>) {
+    let slot: Arc<Mutex<Option<Measurement>>> = Arc::default();
     let of_run = Arc::clone(&slot);
     let run = Sim::new()
         .seed(seed)
@@ -380,7 +380,7 @@ fn run_live(
     context: Context,
     timeout: Duration,
     stop: &AtomicBool,
-) -> Measured {
+) -> Measurement {
     let mut runtime = match context.mode {
         // What a thread has allocated is counted for itself.
         Mode::Program => tokio::runtime::Builder::new_current_thread(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::context::Context;
-use super::measure::Measured;
+use super::measure::Measurement;
 use super::target::{NEVER_NS, Target, Unit};
 use super::traffic::{Kind, Load, Stay, Traffic};
 use super::{Benchmark, benchmarks};
@@ -21,8 +21,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Clients think so long on average before each request.
 const THINK: Duration = Duration::from_millis(50);
 
-async fn steady_state(context: Context) -> Measured {
-    let mut measured = Measured::new();
+async fn steady_state(context: Context) -> Measurement {
+    let mut measured = Measurement::new();
     let time = context.time(60 * SECOND);
     let traffic = Traffic::steady(20, time, Kind::Pubsub).think(THINK);
     if let Some(load) = traffic.run_alone(&context, &mut measured).await {
@@ -42,8 +42,8 @@ async fn steady_state(context: Context) -> Measured {
     measured
 }
 
-async fn ramp_up(context: Context) -> Measured {
-    let mut measured = Measured::new();
+async fn ramp_up(context: Context) -> Measurement {
+    let mut measured = Measurement::new();
     let time = context.time(120 * SECOND);
     // Ten at the start, the last of the others at the end.
     let clients = (0..100_u32).map(|number| Stay {
@@ -103,7 +103,7 @@ fn recovery_time(load: &Load, start: Duration, end: Duration) -> (Option<Duratio
     (recovered, before)
 }
 
-fn judge_recovery(measured: &mut Measured, load: &Load, start: Duration, end: Duration) {
+fn judge_recovery(measured: &mut Measurement, load: &Load, start: Duration, end: Duration) {
     let (recovered, before) = recovery_time(load, start, end);
     let target = Target::AtMost(30e9);
     let value = recovered.map_or(NEVER_NS, |time| time.as_nanos() as f64);
@@ -123,8 +123,8 @@ fn judge_recovery(measured: &mut Measured, load: &Load, start: Duration, end: Du
         .push((end.as_secs_f64(), "end of the spike".to_owned()));
 }
 
-async fn burst(context: Context) -> Measured {
-    let mut measured = Measured::new();
+async fn burst(context: Context) -> Measurement {
+    let mut measured = Measurement::new();
     // Before it and behind it there is a calm to compare.
     let spiked = context.time(30 * SECOND);
     let start = context.time(15 * SECOND).max(WINDOW);
@@ -141,8 +141,8 @@ async fn burst(context: Context) -> Measured {
     measured
 }
 
-async fn mixed(context: Context) -> Measured {
-    let mut measured = Measured::new();
+async fn mixed(context: Context) -> Measurement {
+    let mut measured = Measurement::new();
     let time = context.time(60 * SECOND);
     let mix = [
         (Kind::Health, 30),
@@ -167,8 +167,8 @@ async fn mixed(context: Context) -> Measured {
     measured
 }
 
-async fn memory_stability(context: Context) -> Measured {
-    let mut measured = Measured::new();
+async fn memory_stability(context: Context) -> Measurement {
+    let mut measured = Measurement::new();
     // Caches and buffers take half a minute to fill up, at any scale.
     let time = context.time(180 * SECOND).max(60 * SECOND);
     let traffic = Traffic {
@@ -200,8 +200,8 @@ async fn memory_stability(context: Context) -> Measured {
     measured
 }
 
-async fn recovery(context: Context) -> Measured {
-    let mut measured = Measured::new();
+async fn recovery(context: Context) -> Measurement {
+    let mut measured = Measurement::new();
     let start = context.time(30 * SECOND).max(WINDOW);
     let end = start + context.time(15 * SECOND);
     let time = end + context.time(45 * SECOND).max(2 * WINDOW);

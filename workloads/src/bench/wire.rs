@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use retake_sim::net;
-use retake_system::ingress::{Ingress, IngressConfig, Secret, Served};
+use retake_system::ingress::{Ingress, IngressConfig, Secret, ServeReport};
 use retake_system::ledger::{Durability, SimulatedDisk};
 use retake_system::stages::Stage;
 use retake_system::{ServiceTime, Store, System, SystemConfig};
@@ -40,7 +40,7 @@ pub(super) enum Server {
         ingress: Ingress,
         disk: SimulatedDisk,
         stop: tokio::sync::oneshot::Sender<()>,
-        serving: JoinHandle<Served>,
+        serving: JoinHandle<ServeReport>,
     },
     /// A process of its own.
     Live {

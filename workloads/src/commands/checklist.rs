@@ -33,14 +33,14 @@ pub(crate) struct ChecklistArgs {
 }
 
 /// What was found, or what to do.
-type Found = Result<String, String>;
+type CheckResult = Result<String, String>;
 
 pub(crate) fn checklist(
     _: &Program,
     args: &ChecklistArgs,
     out: &mut dyn Write,
 ) -> Result<Status, Error> {
-    let checks: [(&str, Found); 9] = [
+    let checks: [(&str, CheckResult); 9] = [
         ("panics unwind, so supervisors see them", unwinding()),
         ("the clock is plausible", clock()),
         ("enough files may be open", open_files()),
@@ -76,7 +76,7 @@ pub(crate) fn checklist(
     })
 }
 
-fn unwinding() -> Found {
+fn unwinding() -> CheckResult {
     if cfg!(panic = "unwind") {
         Ok("built with panic = \"unwind\"".to_owned())
     } else {
@@ -84,7 +84,7 @@ fn unwinding() -> Found {
     }
 }
 
-fn clock() -> Found {
+fn clock() -> CheckResult {
     /// 2025-01-01.
     const EARLIEST: Duration = Duration::from_secs(1_735_689_600);
     let now = retake::unix_time();
@@ -94,7 +94,7 @@ fn clock() -> Found {
     Ok(format!("{} s of Unix time", now.as_secs()))
 }
 
-fn open_files() -> Found {
+fn open_files() -> CheckResult {
     /// Connections, and some.
     const LEAST: u64 = 17_000;
     let limits = fs::read_to_string("/proc/self/limits");
@@ -113,14 +113,14 @@ fn open_files() -> Found {
     }
 }
 
-fn address(addr: SocketAddr) -> Found {
+fn address(addr: SocketAddr) -> CheckResult {
     match std::net::TcpListener::bind(addr) {
         Ok(_) => Ok(addr.to_string()),
         Err(error) => Err(format!("{addr}: {error}")),
     }
 }
 
-fn exposure(addr: SocketAddr) -> Found {
+fn exposure(addr: SocketAddr) -> CheckResult {
     if addr.ip().is_loopback() {
         Ok("a proxy with TLS in front of it serves others".to_owned())
     } else {
@@ -130,14 +130,14 @@ fn exposure(addr: SocketAddr) -> Found {
     }
 }
 
-fn free(data: &Path) -> Found {
+fn free(data: &Path) -> CheckResult {
     match DataFolder::look(data) {
         Ok(()) => Ok(data.display().to_string()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn syncing(data: &Path) -> Found {
+fn syncing(data: &Path) -> CheckResult {
     const TIMES: u32 = 20;
     let work = || -> std::io::Result<Duration> {
         if !data.exists() {
@@ -170,7 +170,7 @@ fn syncing(data: &Path) -> Found {
     }
 }
 
-fn ledger(data: &Path) -> Found {
+fn ledger(data: &Path) -> CheckResult {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
@@ -187,7 +187,7 @@ fn ledger(data: &Path) -> Found {
     }
 }
 
-fn secret(file: Option<&Path>) -> Found {
+fn secret(file: Option<&Path>) -> CheckResult {
     const LEAST: usize = 32;
     let Some(file) = file else {
         return Err("none: give --secret FILE".to_owned());

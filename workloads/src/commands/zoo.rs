@@ -43,7 +43,7 @@ pub(crate) struct ZooArgs {
 
 /// Schedules to the first failure, over some campaigns.
 #[derive(Clone, Debug, Serialize)]
-struct Found {
+struct StrategyRow {
     strategy: String,
     /// Campaigns that found it within the budget.
     found: u64,
@@ -59,7 +59,7 @@ struct Row {
     program: &'static str,
     about: &'static str,
     budget: u64,
-    strategies: Vec<Found>,
+    strategies: Vec<StrategyRow>,
     /// Whether the fixed one passed as many schedules as the budget says.
     fixed_survives: Option<bool>,
     /// How small the first failure was made.
@@ -151,7 +151,7 @@ fn campaigns(
     search: &Search,
     count: u64,
     runs: &Runs<'_>,
-) -> Result<Option<Found>, Error> {
+) -> Result<Option<StrategyRow>, Error> {
     let scenario = runs.scenarios.named(program.variants()[0].name)?;
     let mut schedules: Vec<Option<u64>> = Vec::new();
     for campaign in 0..count {
@@ -172,7 +172,7 @@ fn campaigns(
         let place = (share * (schedules.len() - 1) as f64).round() as usize;
         schedules[place.min(schedules.len() - 1)]
     };
-    Ok(Some(Found {
+    Ok(Some(StrategyRow {
         strategy: search.to_string(),
         found: schedules.iter().flatten().count() as u64,
         campaigns: count,

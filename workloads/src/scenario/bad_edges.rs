@@ -68,7 +68,7 @@ async fn behind_bad_edges(disk: &SimulatedDisk, durability: Durability) -> Vec<S
         // What starts for the first time is not restarted: another fault was injected.
         return Vec::new();
     };
-    let served = Served::start(system, &bounds, PORT).await;
+    let served = ServedSystem::start(system, &bounds, PORT).await;
     draw_fault_of_disk(disk, &mut rng);
     let got = load(&served.system, &mut rng).await;
     retake::healed().await;
@@ -83,7 +83,7 @@ async fn behind_bad_edges(disk: &SimulatedDisk, durability: Durability) -> Vec<S
     let Some(system) = start(config()).await else {
         return vec!["the successor does not start".to_owned()];
     };
-    let served = Served::start(system, &bounds, PORT + 1).await;
+    let served = ServedSystem::start(system, &bounds, PORT + 1).await;
     let store = served.system.store();
     violations.extend(invariants::ledger(store));
     violations.extend(invariants::answers(store, &got.answers));
@@ -165,14 +165,14 @@ fn draw_fault_of_disk(disk: &SimulatedDisk, rng: &mut ChaCha8Rng) {
 }
 
 /// A system and its ingress.
-struct Served {
+struct ServedSystem {
     system: System,
     ingress: Ingress,
     stop: tokio::sync::oneshot::Sender<()>,
-    serving: tokio::task::JoinHandle<retake_system::ingress::Served>,
+    serving: tokio::task::JoinHandle<retake_system::ingress::ServeReport>,
 }
 
-impl Served {
+impl ServedSystem {
     async fn start(system: System, bounds: &IngressConfig, port: u16) -> Self {
         let ingress = Ingress::new(&system, bounds.clone());
         let listener = net::TcpListener::bind(("0.0.0.0", port)).await;

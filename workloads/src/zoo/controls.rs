@@ -38,12 +38,12 @@ enum Registry {
 }
 
 #[derive(Debug)]
-struct Registered {
+struct RegistryState {
     worker: Option<usize>,
     alive: Shared<Vec<bool>>,
 }
 
-fn register(myself: &ActorRef<Registry>, message: Registry, state: &mut Registered) {
+fn register(myself: &ActorRef<Registry>, message: Registry, state: &mut RegistryState) {
     match message {
         Registry::Register(number, reply) => {
             let is_taken = state.worker.is_some_and(|it| lock(&state.alive)[it]);
@@ -144,7 +144,7 @@ const WORKERS: usize = 3;
 /// have it. Oracle: somebody had it.
 pub(super) async fn registry() {
     let alive = shared(vec![true; WORKERS]);
-    let state = Registered {
+    let state = RegistryState {
         worker: None,
         alive: alive.clone(),
     };

@@ -144,33 +144,33 @@ pub const CONTROLS: &[Variant] = &[
 ];
 
 /// An actor that is a state and a function.
-struct Acting<M, S>(PhantomData<fn(M, S)>);
+struct FunctionActor<M, S>(PhantomData<fn(M, S)>);
 
 type Handler<M, S> = fn(&ActorRef<M>, M, &mut S);
 
-struct Acted<M: Message, S> {
+struct FunctionActorState<M: Message, S> {
     state: S,
     handler: Handler<M, S>,
 }
 
 // Debuggers show an actor's state: here without the function, which is an address.
-impl<M: Message, S: fmt::Debug> fmt::Debug for Acted<M, S> {
+impl<M: Message, S: fmt::Debug> fmt::Debug for FunctionActorState<M, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.state.fmt(f)
     }
 }
 
 #[retake::simulated]
-impl<M: Message + fmt::Debug, S: fmt::Debug + Send + 'static> Actor for Acting<M, S> {
+impl<M: Message + fmt::Debug, S: fmt::Debug + Send + 'static> Actor for FunctionActor<M, S> {
     type Msg = M;
-    type State = Acted<M, S>;
-    type Arguments = Acted<M, S>;
+    type State = FunctionActorState<M, S>;
+    type Arguments = FunctionActorState<M, S>;
 
     async fn pre_start(
         &self,
         _: ActorRef<M>,
-        acted: Acted<M, S>,
-    ) -> Result<Acted<M, S>, ActorProcessingErr> {
+        acted: FunctionActorState<M, S>,
+    ) -> Result<FunctionActorState<M, S>, ActorProcessingErr> {
         Ok(acted)
     }
 
@@ -178,7 +178,7 @@ impl<M: Message + fmt::Debug, S: fmt::Debug + Send + 'static> Actor for Acting<M
         &self,
         myself: ActorRef<M>,
         message: M,
-        acted: &mut Acted<M, S>,
+        acted: &mut FunctionActorState<M, S>,
     ) -> Result<(), ActorProcessingErr> {
         (acted.handler)(&myself, message, &mut acted.state);
         Ok(())
@@ -192,7 +192,12 @@ where
     S: fmt::Debug + Send + 'static,
 {
     let name = Some(retake::scoped_name(name));
-    let (actor, _) = Actor::spawn(name, Acting(PhantomData), Acted { state, handler }).await?;
+    let (actor, _) = Actor::spawn(
+        name,
+        FunctionActor(PhantomData),
+        FunctionActorState { state, handler },
+    )
+    .await?;
     Ok(actor)
 }
 

@@ -4,7 +4,7 @@
 use retake_traces::fault::Fault;
 use retake_traces::fault::kinds::Delay;
 use retake_traces::live::{Live, Piece, StepEnd};
-use retake_traces::record::{Choice, Record, Step, StepKind, Unhandled};
+use retake_traces::record::{Choice, Record, Step, StepKind, UnhandledMessage};
 use retake_traces::{Header, Strategy, TraceReader};
 
 use crate::command::Folder;
@@ -91,7 +91,7 @@ fn forgeries() -> Vec<(&'static str, Forge)> {
             ];
             records.insert(
                 1,
-                Record::Fault(retake_traces::record::Injected {
+                Record::Fault(retake_traces::record::Injection {
                     elapsed_ns: 7,
                     task: 99,
                     action: Delay { until_ns: u64::MAX }.into(),
@@ -111,7 +111,7 @@ fn forgeries() -> Vec<(&'static str, Forge)> {
         }),
         ("left", |_, records| {
             let left = |place: u64| {
-                Record::Unhandled(Unhandled {
+                Record::Unhandled(UnhandledMessage {
                     task: place as u32 * 3_000_000,
                     sent: place << 50,
                     text: "\u{0}<".repeat(place as usize),

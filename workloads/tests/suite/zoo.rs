@@ -1,6 +1,6 @@
 //! Each bug of the zoo is found within its budget, and each fixed program survives it.
 
-use retake_sim::explore::{Exhausted, Exhaustive, Explorer, shrink};
+use retake_sim::explore::{Exhaustive, ExhaustiveReport, Explorer, shrink};
 use retake_workloads::zoo::{self, CONTROLS, PROGRAMS};
 
 fn explorer(name: &str, seeds: u64) -> Explorer {
@@ -51,7 +51,7 @@ fn each_fixed_program_survives_the_budget() {
     }
 }
 
-fn exhausted(control: &str, set: impl FnOnce(Exhaustive) -> Exhaustive) -> Exhausted {
+fn exhausted(control: &str, set: impl FnOnce(Exhaustive) -> Exhaustive) -> ExhaustiveReport {
     let control = CONTROLS.iter().find(|it| it.name == control).unwrap();
     let found = set(Exhaustive::new(control.name)).run(control.run, |_| {});
     assert!(found.found.passed() && found.complete, "{found:?}");

@@ -12,12 +12,12 @@ use crate::statem::{Inspection, Rule, Table};
 /// Prints as a table with a row for each pair, those that were never met marked.
 #[derive(Clone, Debug)]
 pub struct Coverage<S, K> {
-    declared: BTreeMap<(S, K), Declared>,
+    declared: BTreeMap<(S, K), Declaration>,
     met: BTreeMap<(S, K), u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Declared {
+enum Declaration {
     Handles,
     Postpones,
     Ignores,
@@ -29,9 +29,9 @@ impl<S: Copy + Ord + Debug + Display, K: Copy + Ord + Display> Coverage<S, K> {
     pub fn new(table: &Table<S, K>) -> Self {
         let declared = table.rules().map(|(state, event, rule)| {
             let rule = match rule {
-                Rule::Handle(_) => Declared::Handles,
-                Rule::Postpone => Declared::Postpones,
-                Rule::Ignore => Declared::Ignores,
+                Rule::Handle(_) => Declaration::Handles,
+                Rule::Postpone => Declaration::Postpones,
+                Rule::Ignore => Declaration::Ignores,
             };
             ((state, event), rule)
         });
@@ -80,9 +80,9 @@ impl<S: Copy + Ord + Debug + Display, K: Copy + Ord + Display> fmt::Display for 
         writeln!(f, "{met} of {} declared pairs met", self.declared.len())?;
         for ((state, event), declared) in &self.declared {
             let rule = match declared {
-                Declared::Handles => "",
-                Declared::Postpones => " (postponed)",
-                Declared::Ignores => " (ignored)",
+                Declaration::Handles => "",
+                Declaration::Postpones => " (postponed)",
+                Declaration::Ignores => " (ignored)",
             };
             let times = match self.met.get(&(*state, *event)) {
                 Some(times) => times.to_string(),

@@ -58,7 +58,7 @@ pub fn restarts(
 }
 
 /// 2: whom the supervisor of this name stops, and in which order. Its children are
-/// [`Observed`](crate::journal::Observed) under their ids, which differ.
+/// [`JournaledActor`](crate::journal::JournaledActor) under their ids, which differ.
 #[must_use]
 pub fn restart_sets(entries: &[Entry], supervisor: &str, strategy: Strategy) -> Vec<Violation> {
     let mut violations = Vec::new();

@@ -125,8 +125,8 @@ pub enum AutoShutdown {
 #[error("the child does not want to run")]
 pub struct Ignore;
 
-pub(super) type Started = Pin<Box<dyn Future<Output = Result<ActorCell, SpawnErr>> + Send>>;
-type Start = Box<dyn Fn(Option<String>, ActorCell) -> Started + Send + Sync>;
+pub(super) type StartFuture = Pin<Box<dyn Future<Output = Result<ActorCell, SpawnErr>> + Send>>;
+type Start = Box<dyn Fn(Option<String>, ActorCell) -> StartFuture + Send + Sync>;
 
 /// One child: how to start it, when to restart it, how to stop it.
 ///
@@ -162,7 +162,7 @@ impl ChildSpec {
         make: impl Fn() -> (A, A::Arguments) + Send + Sync + 'static,
     ) -> Self {
         let id = name.into();
-        let start = move |name: Option<String>, supervisor: ActorCell| -> Started {
+        let start = move |name: Option<String>, supervisor: ActorCell| -> StartFuture {
             let (actor, arguments) = make();
             Box::pin(async move {
                 let (actor, _) = Actor::spawn_linked(name, actor, arguments, supervisor).await?;
@@ -209,7 +209,7 @@ impl ChildSpec {
         }
     }
 
-    pub(super) fn start(&self, supervisor: ActorCell) -> Started {
+    pub(super) fn start(&self, supervisor: ActorCell) -> StartFuture {
         let name = self.name.as_deref().map(retake::scoped_name);
         (self.start)(name, supervisor)
     }

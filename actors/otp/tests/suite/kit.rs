@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use retake_otp::journal::{Journal, Observed};
+use retake_otp::journal::{Journal, JournaledActor};
 use retake_otp::pool::{PoolConfig, PoolRef};
 use retake_otp::statem::{Context, Event, Next, StateMachine, StatemRef, Table};
 use retake_otp::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
@@ -194,7 +194,7 @@ fn names_of_two_systems_in_one_process_differ_by_their_prefix() {
 fn a_journal_shows_that_every_life_ended_once() {
     let run = Sim::new().run(|| async {
         let journal = Journal::new();
-        let doubler = Observed::new(Doubler, "doubler", &journal);
+        let doubler = JournaledActor::new(Doubler, "doubler", &journal);
         let (doubler, ended) = Actor::spawn(None, doubler, ()).await.unwrap();
         let ask = call(&doubler, |reply| Request::Double(21, reply), None);
         journal.call("client", "doubler", ask).await.unwrap();

@@ -9,10 +9,10 @@ use crate::system::System;
 
 /// An HTTP front of a system. Clones share its limits and figures.
 #[derive(Clone, Debug)]
-pub struct Ingress(pub(super) Arc<Shared>);
+pub struct Ingress(pub(super) Arc<FrontState>);
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct FrontState {
     pub(super) system: System,
     pub(super) config: IngressConfig,
     pub(super) limits: Limits,
@@ -23,7 +23,7 @@ impl Ingress {
     /// In front of this system.
     #[must_use]
     pub fn new(system: &System, config: IngressConfig) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(FrontState {
             system: system.clone(),
             limits: Limits::new(
                 config.requests_max,
@@ -47,7 +47,7 @@ impl Ingress {
     }
 }
 
-impl Shared {
+impl FrontState {
     pub(super) async fn figures(&self) -> String {
         // A pool that is being restarted has no figures.
         let pool = self.system.pool().status().await.ok();

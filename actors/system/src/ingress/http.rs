@@ -13,8 +13,8 @@ use http_body_util::BodyExt as _;
 use retake::ServiceFailure;
 use serde_json::json;
 
-use super::front::{Ingress, Shared};
-use super::limits::Admitted;
+use super::front::{FrontState, Ingress};
+use super::limits::Admission;
 use super::request::{Endpoint, RecordedRequest};
 use super::response::{closing, compared, json_body, refusal, too_many, unavailable};
 use super::secret::Token;
@@ -129,7 +129,7 @@ impl Ingress {
     }
 }
 
-impl Shared {
+impl FrontState {
     /// Do what was asked for. Others see only its result.
     async fn answer(&self, request: &RecordedRequest) -> Response {
         let start = retake::now();
@@ -172,7 +172,7 @@ impl Shared {
     async fn worked_on<'a>(
         &'a self,
         body: &'a [u8],
-        work: impl AsyncFnOnce(&'a Self, &'a [u8], Admitted) -> Result<Response, Response>,
+        work: impl AsyncFnOnce(&'a Self, &'a [u8], Admission) -> Result<Response, Response>,
     ) -> Response {
         if let Some(response) = self.fail_on_purpose().await {
             return response;

@@ -28,7 +28,7 @@ struct Counts {
 
 /// Held while a request is worked on.
 #[derive(Debug)]
-pub(super) struct Admitted {
+pub(super) struct Admission {
     limits: Limits,
     tenant: Option<String>,
 }
@@ -48,7 +48,7 @@ impl Limits {
     }
 
     /// Take a request on, unless there are too many.
-    pub(super) fn admit(&self) -> Option<Admitted> {
+    pub(super) fn admit(&self) -> Option<Admission> {
         let mut counts = self.counts();
         if counts.all >= self.max {
             return None;
@@ -56,15 +56,15 @@ impl Limits {
         counts.all += 1;
         counts.most = counts.most.max(counts.all);
         drop(counts);
-        Some(Admitted {
+        Some(Admission {
             limits: self.clone(),
             tenant: None,
         })
     }
 
     /// Count the bytes of a body that is read.
-    pub(super) fn reserve(&self) -> Reserved<'_> {
-        Reserved {
+    pub(super) fn reserve(&self) -> Reservation<'_> {
+        Reservation {
             limits: self,
             bytes: 0,
         }
@@ -78,12 +78,12 @@ impl Limits {
 
 /// Bytes of a body, counted while it is read.
 #[derive(Debug)]
-pub(super) struct Reserved<'a> {
+pub(super) struct Reservation<'a> {
     limits: &'a Limits,
     bytes: usize,
 }
 
-impl Reserved<'_> {
+impl Reservation<'_> {
     /// The body has so many bytes now; false if all bodies together have too many.
     pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
         let bytes = bytes.saturating_sub(FREE_BYTES);
@@ -101,7 +101,7 @@ impl Reserved<'_> {
     }
 }
 
-impl Drop for Reserved<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if self.bytes > 0 {
             self.limits.counts().body_bytes -= self.bytes;
@@ -109,7 +109,7 @@ impl Drop for Reserved<'_> {
     }
 }
 
-impl Admitted {
+impl Admission {
     /// Count it for a tenant as well; false if the tenant has too many.
     pub(super) fn of_tenant(&mut self, tenant: &str) -> bool {
         let mut counts = self.limits.counts();
@@ -123,7 +123,7 @@ impl Admitted {
     }
 }
 
-impl Drop for Admitted {
+impl Drop for Admission {
     fn drop(&mut self) {
         let mut counts = self.limits.counts();
         counts.all -= 1;

@@ -19,13 +19,13 @@ use crate::system::System;
 use retake_otp::pool::PoolStatus;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct AnswerLabels {
     endpoint: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfStage {
+struct StageLabels {
     stage: &'static str,
 }
 
@@ -37,7 +37,7 @@ struct Endpoint {
 /// The figures of one ingress.
 pub(super) struct Metrics {
     registry: Mutex<Registry>,
-    requests: Family<Answered, Counter>,
+    requests: Family<AnswerLabels, Counter>,
     seconds: Family<Endpoint, Histogram>,
     in_flight: Gauge,
     in_flight_max: Gauge,
@@ -47,7 +47,7 @@ pub(super) struct Metrics {
     receipts: Gauge,
     receipt_bytes: Gauge,
     alerts: Gauge,
-    stages: Family<OfStage, Gauge<f64, AtomicU64>>,
+    stages: Family<StageLabels, Gauge<f64, AtomicU64>>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -131,7 +131,7 @@ impl Metrics {
     }
 
     pub(super) fn answered(&self, endpoint: &'static str, status: u16, time: Duration) {
-        let answered = Answered { endpoint, status };
+        let answered = AnswerLabels { endpoint, status };
         self.requests.get_or_create(&answered).inc();
         let seconds = self.seconds.get_or_create(&Endpoint { endpoint });
         seconds.observe(time.as_secs_f64());
@@ -154,7 +154,7 @@ impl Metrics {
         let store = system.store();
         for stage in Stage::ALL {
             let seconds = system.stages().total(stage).as_secs_f64();
-            let stage = OfStage {
+            let stage = StageLabels {
                 stage: stage.word(),
             };
             self.stages.get_or_create(&stage).set(seconds);

@@ -69,4 +69,4 @@ pub use envelope::{Envelope, EnvelopeError, check_name};
 pub use front::Ingress;
 pub use order::{Order, OrderError, OrderKind};
 pub use secret::{Secret, Token, WeakKey, check_key};
-pub use server::Served;
+pub use server::ServeReport;

@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::front::Shared;
-use super::limits::Admitted;
+use super::front::FrontState;
+use super::limits::Admission;
 use super::order::{Order, OrderError, OrderKind, shorten};
 use super::response::{accepted, too_many, unavailable};
 use crate::entitlements::{ChangeError, ChangeOrder};
@@ -12,11 +12,11 @@ use crate::ledger::{NO_TENANT, Receipt, ReceiptKind};
 use crate::signal::Signal;
 use crate::system::EntitleError;
 
-impl Shared {
+impl FrontState {
     pub(super) async fn take_order(
         &self,
         body: &[u8],
-        mut admitted: Admitted,
+        mut admitted: Admission,
     ) -> Result<Response, Response> {
         let (order, order_kind) = match Order::parse(body, self.config.secret.as_ref()) {
             Ok(parsed) => parsed,

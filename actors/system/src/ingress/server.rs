@@ -16,11 +16,11 @@ use tokio::sync::{Semaphore, watch};
 
 use super::front::Ingress;
 use super::http;
-use super::timed::Timed;
+use super::timed::TimedIo;
 
 /// What a server did until it was shut down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Served {
+pub struct ServeReport {
     /// Connections that were accepted.
     pub connections: u64,
     /// Connections that were not done in time when the server shut down.
@@ -34,12 +34,12 @@ impl Ingress {
         &self,
         mut listener: L,
         shutdown: impl Future<Output = ()>,
-    ) -> Served {
+    ) -> ServeReport {
         let config = &self.0.config;
         let router = http::router(self);
         let (closing, close) = watch::channel(false);
         let places = Arc::new(Semaphore::new(config.connections_max));
-        let mut served = Served::default();
+        let mut served = ServeReport::default();
         let mut shutdown = pin!(shutdown);
         loop {
             let next = async {
@@ -54,7 +54,7 @@ impl Ingress {
             };
             served.connections += 1;
             // Counted here and not by its task, which may be polled after those of later ones.
-            let connected = Connected::new(self);
+            let connected = OpenConnection::new(self);
             let connection = self.clone().connection(io, router.clone(), close.clone());
             let connection = async move {
                 connection.await;
@@ -83,7 +83,7 @@ impl Ingress {
         Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let service = TowerToHyperService::new(router);
-        let timed = Timed::new(io, self.0.config.write_timeout);
+        let timed = TimedIo::new(io, self.0.config.write_timeout);
         let connection = http1::Builder::new()
             .timer(FacadeTimer)
             .header_read_timeout(self.0.config.request_timeout)
@@ -106,16 +106,16 @@ impl Ingress {
 }
 
 /// A connection that counts among the open ones, until it goes in whatever way.
-struct Connected(Ingress);
+struct OpenConnection(Ingress);
 
-impl Connected {
+impl OpenConnection {
     fn new(ingress: &Ingress) -> Self {
         ingress.0.metrics.connected();
         Self(ingress.clone())
     }
 }
 
-impl Drop for Connected {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.0.metrics.disconnected();
     }

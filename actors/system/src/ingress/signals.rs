@@ -4,18 +4,18 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::envelope::Envelope;
-use super::front::Shared;
-use super::limits::Admitted;
+use super::front::FrontState;
+use super::limits::Admission;
 use super::order::shorten;
 use super::response::{accepted, not_entitled, refusal, taken_before, too_many, unavailable};
 use crate::ledger::{Draft, NO_TENANT, Receipt, ReceiptKind};
 use crate::signal::{Signal, Verdict};
 
-impl Shared {
+impl FrontState {
     pub(super) async fn take_push(
         &self,
         body: &[u8],
-        mut admitted: Admitted,
+        mut admitted: Admission,
     ) -> Result<Response, Response> {
         let signal = match Envelope::parse(body) {
             Ok(envelope) => envelope.signal,
@@ -48,7 +48,7 @@ impl Shared {
     pub(super) async fn signal(
         &self,
         mut signal: Signal,
-        admitted: &mut Admitted,
+        admitted: &mut Admission,
     ) -> Result<Response, Response> {
         let tenant = signal.tenant.clone();
         if !admitted.of_tenant(&tenant) {

@@ -11,14 +11,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A connection that fails when something has waited to be written for too long: from when
 /// the system takes no more of it to when it has taken all. A client that asks and never
 /// reads, or hardly reads, would keep its connection, and memory, for ever.
-pub(super) struct Timed<Io> {
+pub(super) struct TimedIo<Io> {
     io: Io,
     timeout: Duration,
     /// Runs while something waits to be written.
     deadline: Option<Pin<Box<retake::Sleep>>>,
 }
 
-impl<Io> Timed<Io> {
+impl<Io> TimedIo<Io> {
     pub(super) fn new(io: Io, timeout: Duration) -> Self {
         Self {
             io,
@@ -56,7 +56,7 @@ impl<Io> Timed<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin> AsyncRead for Timed<Io> {
+impl<Io: AsyncRead + Unpin> AsyncRead for TimedIo<Io> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -66,7 +66,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Timed<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for Timed<Io> {
+impl<Io: AsyncWrite + Unpin> AsyncWrite for TimedIo<Io> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

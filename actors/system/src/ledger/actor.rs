@@ -10,7 +10,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use retake::ServiceFailure;
 
 use super::disk::Disk;
-use super::log::{Log, LogError, Recovered};
+use super::log::{Log, LogError, RecoveryReport};
 use super::message::{Answer, DRAFT_BYTES_MAX, DRAFTS_BYTES_MAX, LedgerError, LedgerMessage};
 use super::receipt::{Draft, Receipt, ReceiptKind};
 use super::refusals::{self, Refusals};
@@ -64,7 +64,7 @@ pub struct LedgerState {
     is_full: bool,
     /// Receipts that are not written yet, and who waits for them.
     unwritten: Vec<Receipt>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<Waiter>,
     commit: Option<JoinHandle<()>>,
     refusals: Refusals,
     write_counts: Option<JoinHandle<()>>,
@@ -83,12 +83,12 @@ impl fmt::Debug for LedgerState {
 }
 
 #[derive(Debug)]
-enum Waiting {
+enum Waiter {
     ForOne(Box<Receipt>, RpcReplyPort<Answer<Receipt>>),
     ForAll(Vec<Receipt>, RpcReplyPort<Answer<Vec<Receipt>>>),
 }
 
-impl Waiting {
+impl Waiter {
     /// A client that does not wait any more gets no answer.
     fn answer(self, error: Option<LedgerError>) {
         match (self, error) {
@@ -119,7 +119,7 @@ impl Actor for Ledger {
             None => None,
             Some(disk) => {
                 let (log, receipts, found) = Log::recover(Arc::clone(disk)).await?;
-                let Recovered {
+                let RecoveryReport {
                     receipts: count,
                     cut_off,
                 } = found;
@@ -167,7 +167,7 @@ impl Actor for Ledger {
                     return Ok(());
                 };
                 let receipts = drafts.into_iter().map(|draft| state.take(draft)).collect();
-                state.waiting.push(Waiting::ForAll(receipts, reply));
+                state.waiting.push(Waiter::ForAll(receipts, reply));
                 state.write_in_time(&myself).await?;
             }
             LedgerMessage::Refuse(draft, reply) => {
@@ -316,7 +316,7 @@ impl LedgerState {
         reply: RpcReplyPort<Answer<Receipt>>,
         myself: &ActorRef<LedgerMessage>,
     ) -> Result<(), LogError> {
-        let waiting = Waiting::ForOne(Box::new(receipt), reply);
+        let waiting = Waiter::ForOne(Box::new(receipt), reply);
         self.waiting.push(waiting);
         self.write_in_time(myself).await
     }

@@ -71,7 +71,7 @@ fn checksum(head: &[u8], body: &[u8]) -> u32 {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn read(bytes: &[u8], at: usize) -> Result<Frame, &'static str> {
-    let mut bytes = Unescaped { bytes, at };
+    let mut bytes = Unescape { bytes, at };
     if bytes.bytes.get(at) != Some(&START) {
         return Err("a batch does not begin where it should");
     }
@@ -116,12 +116,12 @@ pub(super) fn starts_behind(bytes: &[u8], at: usize) -> impl Iterator<Item = usi
 }
 
 /// The bytes of one frame, as they were before they were escaped.
-struct Unescaped<'a> {
+struct Unescape<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl Unescaped<'_> {
+impl Unescape<'_> {
     /// `None` where the frame ends too early, or is damaged.
     fn next(&mut self) -> Option<u8> {
         let (byte, length) = match self.bytes.get(self.at..)? {

@@ -84,7 +84,7 @@ impl LogError {
 
 /// What recovery found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
+pub struct RecoveryReport {
     /// Receipts that are there.
     pub receipts: usize,
     /// Bytes at the end that were cut off: a batch that was never acknowledged.
@@ -105,7 +105,7 @@ impl Log {
     /// Read the receipts that are there, and cut off what was never acknowledged.
     pub(super) async fn recover(
         disk: Arc<dyn Disk>,
-    ) -> Result<(Self, Vec<Receipt>, Recovered), LogError> {
+    ) -> Result<(Self, Vec<Receipt>, RecoveryReport), LogError> {
         let Contents { bytes, durable_min } = disk.read().await?;
         let length = bytes.len() as u64;
         let is_torn_beginning = is_torn_beginning(&bytes);
@@ -131,13 +131,13 @@ impl Log {
             }
             log.write(MAGIC.to_vec()).await?;
             log.sync().await?;
-            let found = Recovered {
+            let found = RecoveryReport {
                 receipts: 0,
                 cut_off: length,
             };
             return Ok((log, Vec::new(), found));
         }
-        let Found {
+        let LogContent {
             receipts,
             end,
             is_ended,
@@ -151,7 +151,7 @@ impl Log {
         log.length = end;
         log.durable = end;
         log.is_ended = is_ended;
-        let found = Recovered {
+        let found = RecoveryReport {
             receipts: receipts.len(),
             cut_off,
         };
@@ -235,7 +235,7 @@ fn is_torn_beginning(bytes: &[u8]) -> bool {
 }
 
 /// What a log has in it.
-struct Found {
+struct LogContent {
     receipts: Vec<Receipt>,
     /// Where the last whole frame ends.
     end: u64,
@@ -252,7 +252,7 @@ fn check_magic(bytes: &[u8]) -> Result<(), LogError> {
     Ok(())
 }
 
-fn read(bytes: &[u8], durable_min: u64) -> Result<Found, LogError> {
+fn read(bytes: &[u8], durable_min: u64) -> Result<LogContent, LogError> {
     let mut receipts = Vec::new();
     let mut chains = Chains::default();
     let mut is_ended = true;
@@ -280,7 +280,7 @@ fn read(bytes: &[u8], durable_min: u64) -> Result<Found, LogError> {
             Err(_) => break,
         }
     }
-    Ok(Found {
+    Ok(LogContent {
         receipts,
         end: at as u64,
         is_ended,

@@ -65,7 +65,7 @@ pub use disk::{Contents, Disk, DiskFile, DiskResult, FileDisk, ReplayedDisk};
 pub use folder::{DataFolder, FolderError, Owner};
 pub use handle::LedgerRef;
 pub use key::Key;
-pub use log::{LogError, Recovered};
+pub use log::{LogError, RecoveryReport};
 pub use message::{DRAFT_BYTES_MAX, DRAFTS_BYTES_MAX, LedgerError, LedgerMessage};
 pub use receipt::{Draft, Hash, NO_TENANT, Receipt, ReceiptId, ReceiptKind};
 pub use simulated_disk::{DiskFault, SimulatedDisk};

@@ -25,7 +25,7 @@ async fn violations(system: &System, config: &SystemConfig) -> Vec<Violation> {
 
 /// What is seen of a system that was asked for two actions and nothing.
 #[derive(Clone, Debug, PartialEq)]
-struct Seen {
+struct SeenPoints {
     verdicts: Vec<Verdict>,
     receipts: Vec<Receipt>,
     pool: PoolStatus,
@@ -33,7 +33,7 @@ struct Seen {
     met: u64,
 }
 
-impl Seen {
+impl SeenPoints {
     /// How the actions ended, and after how long.
     fn results(&self) -> Vec<(&str, Duration)> {
         let kinds = self.receipts.iter().map(|receipt| &receipt.kind);
@@ -54,7 +54,7 @@ impl Seen {
     }
 }
 
-async fn three_signals() -> (Seen, Vec<Violation>) {
+async fn three_signals() -> (SeenPoints, Vec<Violation>) {
     let config = SystemConfig {
         pool: PoolConfig {
             size: 1,
@@ -71,7 +71,7 @@ async fn three_signals() -> (Seen, Vec<Violation>) {
         retake::sleep(15 * SECOND).await;
     }
     let governor = system.inspect_governor("acme").await.unwrap();
-    let seen = Seen {
+    let seen = SeenPoints {
         verdicts,
         receipts: system.store().all(),
         pool: system.pool().status().await.unwrap(),
@@ -85,7 +85,7 @@ async fn three_signals() -> (Seen, Vec<Violation>) {
 }
 
 /// Let a marked place misbehave the first time that it is reached.
-fn seen_with(point: Option<&str>) -> Seen {
+fn seen_with(point: Option<&str>) -> SeenPoints {
     let sink = MemorySink::new();
     let faults = point.map(Fault::point);
     let run = Sim::new().seed(1).story(true).faults(faults);
@@ -132,7 +132,7 @@ fn an_executor_that_gives_up_early_ends_its_action_as_a_timeout_and_replaces_the
 
 #[test]
 fn an_action_that_is_asked_for_twice_is_worked_on_twice_and_ends_once() {
-    let lent = |seen: &Seen| seen.pool.counts.at_once + seen.pool.counts.after_waiting;
+    let lent = |seen: &SeenPoints| seen.pool.counts.at_once + seen.pool.counts.after_waiting;
     let (plain, twice) = (
         seen_with(None),
         seen_with(Some("governor: asks for its action twice")),

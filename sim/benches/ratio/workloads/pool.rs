@@ -20,7 +20,7 @@ enum PoolMessage {
 struct Pool(Vec<ActorRef<WorkerMessage>>);
 
 #[derive(Default)]
-struct Lending {
+struct PoolState {
     free: Vec<usize>,
     waiting: Vec<ActorRef<ClientMessage>>,
 }
@@ -28,18 +28,18 @@ struct Lending {
 gate! {
     impl Actor for Pool {
         type Msg = PoolMessage;
-        type State = Lending;
+        type State = PoolState;
         type Arguments = ();
 
-        async fn pre_start(&self, _: ActorRef<PoolMessage>, (): ()) -> Result<Lending, ActorProcessingErr> {
-            Ok(Lending { free: (0..self.0.len()).collect(), waiting: Vec::new() })
+        async fn pre_start(&self, _: ActorRef<PoolMessage>, (): ()) -> Result<PoolState, ActorProcessingErr> {
+            Ok(PoolState { free: (0..self.0.len()).collect(), waiting: Vec::new() })
         }
 
         async fn handle(
             &self,
             _: ActorRef<PoolMessage>,
             message: PoolMessage,
-            lending: &mut Lending,
+            lending: &mut PoolState,
         ) -> Result<(), ActorProcessingErr> {
             let (client, worker) = match message {
                 PoolMessage::Borrow(client) => match lending.free.pop() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use retake_sim::explore::{Campaign, Exhausted, Exhaustive, Explorer, STEP_LIMIT, Search};
+use retake_sim::explore::{Campaign, Exhaustive, ExhaustiveReport, Explorer, STEP_LIMIT, Search};
 use retake_sim::{FaultPlan, parse_duration, strategy};
 use retake_traces::counted;
 use retake_traces::file::{OutputFile, check_folder, check_output, read_text, refuse_input};
@@ -24,7 +24,7 @@ use crate::workers::workers;
 
 /// What is explored, and how.
 #[derive(Clone, Debug, Args)]
-struct Explored {
+struct ExplorationArgs {
     /// The scenario's name, see `list`.
     scenario: String,
     #[arg(
@@ -54,7 +54,7 @@ struct Explored {
 #[derive(Debug, Args)]
 pub(crate) struct ExploreArgs {
     #[command(flatten)]
-    explored: Explored,
+    explored: ExplorationArgs,
     /// The seeds: a first and a last, such as 1..10000 (without the last) or 5..=5.
     #[arg(long, default_value = "0..1000", value_parser = seeds)]
     seeds: Seeds,
@@ -153,7 +153,7 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Explored {
+impl ExplorationArgs {
     fn explorer(&self, program: &Program) -> Result<Explorer, Error> {
         let faults = FaultPlan::named(&self.faults);
         Ok(Explorer::new(&self.scenario)
@@ -324,7 +324,7 @@ fn exhaust(
             0 => String::new(),
             reduced => format!(", and {reduced} left where they came to a known state"),
         };
-        let Exhausted {
+        let ExhaustiveReport {
             schedules,
             interleavings,
             ..

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retake_sim::recording::{Followed, Recording, RecordingError};
+use retake_sim::recording::{FollowReport, Recording, RecordingError};
 use retake_sim::{Outcome, Stats};
 use retake_traces::clean::one_line;
 use retake_traces::counted;
@@ -64,10 +64,10 @@ impl From<RecordingError> for Error {
 
 /// A replay of what a live process recorded.
 #[derive(Debug, Serialize)]
-struct Replayed {
+struct LiveReplay {
     /// The program that recorded.
     program: String,
-    followed: Followed,
+    followed: FollowReport,
     outcome: Outcome,
     stats: Stats,
     #[serde(flatten)]
@@ -82,7 +82,7 @@ struct Replayed {
 }
 
 /// Follow a recording by the program's code for its process; into a trace, if one is asked for.
-fn follow(program: &Program, file: &Path, trace: Option<&Path>) -> Result<Replayed, Error> {
+fn follow(program: &Program, file: &Path, trace: Option<&Path>) -> Result<LiveReplay, Error> {
     let recording = Recording::open(file)?;
     let header = recording.header();
     let Some(follower) = program.follower(&header.scenario) else {
@@ -127,7 +127,7 @@ fn follow(program: &Program, file: &Path, trace: Option<&Path>) -> Result<Replay
     let run = replayed.run;
     warnings.extend(run.warnings);
     let Findings { figures, lines } = follower.findings();
-    Ok(Replayed {
+    Ok(LiveReplay {
         program: header.program.clone(),
         followed: replayed.followed,
         outcome: run.outcome,
@@ -174,8 +174,8 @@ pub(crate) fn replay(
     }
 }
 
-fn print(file: &Path, replayed: &Replayed, out: &mut dyn Write) -> Result<(), Error> {
-    let Followed {
+fn print(file: &Path, replayed: &LiveReplay, out: &mut dyn Write) -> Result<(), Error> {
+    let FollowReport {
         recorded, honoured, ..
     } = replayed.followed;
     for warning in &replayed.warnings {

@@ -17,7 +17,7 @@ use super::progress::shown;
 use super::{case, live};
 use crate::output::{partial, print_json, terminal_width, wrap};
 use crate::program::Program;
-use crate::run::{Finished, ReplayError, Replaying, Runner, Settings};
+use crate::run::{ReplayError, ReplayOptions, RunReport, Runner, Settings};
 use crate::scenario::Scenario;
 use crate::signals::Interrupt;
 use crate::status::{Error, Status};
@@ -202,7 +202,7 @@ fn runner(program: &Program) -> (Runner<'_>, Interrupt) {
 fn not_run(
     runner: &Runner<'_>,
     interrupt: &Interrupt,
-    finished: &Finished,
+    finished: &RunReport,
     trace: Option<&Path>,
     json: bool,
     out: &mut dyn Write,
@@ -234,7 +234,7 @@ fn not_run(
     Ok(Status::Interrupted)
 }
 
-fn print_finished(finished: &Finished, out: &mut dyn Write) -> Result<(), Error> {
+fn print_finished(finished: &RunReport, out: &mut dyn Write) -> Result<(), Error> {
     wrap(&format!("{}: {}", finished.scenario, finished.outcome), out)?;
     write_calls(finished, out)?;
     let stats = &finished.stats;
@@ -267,7 +267,7 @@ fn print_finished(finished: &Finished, out: &mut dyn Write) -> Result<(), Error>
     Ok(())
 }
 
-fn write_calls(finished: &Finished, out: &mut dyn Write) -> Result<(), Error> {
+fn write_calls(finished: &RunReport, out: &mut dyn Write) -> Result<(), Error> {
     for call in &finished.calls {
         wrap(&format!("  {}", one_line(call)), out)?;
     }
@@ -279,7 +279,7 @@ pub(crate) fn replay(
     args: &ReplayArgs,
     out: &mut dyn Write,
 ) -> Result<Status, Error> {
-    let how = Replaying {
+    let how = ReplayOptions {
         from_seed: args.from_seed,
     };
     let (trace, json) = (args.trace.as_deref(), args.json);

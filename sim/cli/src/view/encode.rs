@@ -19,9 +19,9 @@ pub(super) type Column<'a> = (&'static str, Numbers<'a>);
 
 /// These columns, and a description of them and of the rest.
 pub(super) fn encode(mut description: Value, columns: &[Column<'_>]) -> Vec<u8> {
-    let directory: Vec<Described> = columns
+    let directory: Vec<ColumnDescription> = columns
         .iter()
-        .map(|(name, numbers)| Described {
+        .map(|(name, numbers)| ColumnDescription {
             name,
             width: numbers.width(),
             length: numbers.length(),
@@ -43,7 +43,7 @@ pub(super) fn encode(mut description: Value, columns: &[Column<'_>]) -> Vec<u8> 
 
 /// A column as the description names it.
 #[derive(Serialize)]
-struct Described<'a> {
+struct ColumnDescription<'a> {
     name: &'a str,
     /// Bytes of a number.
     width: u8,

@@ -70,7 +70,7 @@ struct TaskRows {
 }
 
 /// Rows, and the rows that they are connected with; `NONE` where there is no such row.
-struct Connected<'a> {
+struct RowLinks<'a> {
     rows: &'a Rows<'a>,
     cause: Vec<u32>,
     /// The step of the same task before and after.
@@ -87,7 +87,7 @@ struct Connected<'a> {
 }
 
 pub(super) fn find(rows: &Rows<'_>) -> Links {
-    let connected = Connected::new(rows);
+    let connected = RowLinks::new(rows);
     let mut links = Links::default();
     let mut budget = LOOKED_AT_IN_ALL;
     for row in 0..rows.kind.len() {
@@ -102,7 +102,7 @@ pub(super) fn find(rows: &Rows<'_>) -> Links {
     links
 }
 
-impl<'a> Connected<'a> {
+impl<'a> RowLinks<'a> {
     fn new(rows: &'a Rows<'a>) -> Self {
         let none = || vec![NONE; rows.kind.len()];
         let mut it = Self {

@@ -29,7 +29,7 @@ impl Part {
 }
 
 /// A part of a trace.
-pub(super) struct Loaded {
+pub(super) struct LoadedPart {
     /// Its events.
     pub(super) columns: Columns,
     /// What concerns the trace as a whole.
@@ -39,7 +39,7 @@ pub(super) struct Loaded {
 }
 
 /// The events of the part. Of a file that is cut short or damaged it is what comes before.
-pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded, ViewError> {
+pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<LoadedPart, ViewError> {
     let (mut columns, events) = start(source, part, limits)?;
     let header = events.records().header().clone();
     let full = |columns: &Columns| too_large(source, columns, part, limits);
@@ -140,7 +140,7 @@ pub(super) fn load(source: &Source, part: Part, limits: Limits) -> Result<Loaded
         "from": part.from,
         "to": (part.to < u64::MAX).then_some(part.to),
     });
-    Ok(Loaded {
+    Ok(LoadedPart {
         columns,
         about,
         damage,

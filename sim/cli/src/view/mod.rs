@@ -24,7 +24,7 @@ use retake_traces::TraceError;
 use serde_json::json;
 
 pub use columns::Limits;
-use load::Loaded;
+use load::LoadedPart;
 pub use load::Part;
 
 /// Why there is no page.
@@ -119,7 +119,7 @@ impl Page {
             damage: None,
         };
         let loaded = sources.iter().map(|it| load::load(it, part, limits));
-        let loaded = loaded.collect::<Result<Vec<Loaded>, _>>()?;
+        let loaded = loaded.collect::<Result<Vec<LoadedPart>, _>>()?;
         let mut partners = Vec::new();
         if let ([left, right], [a, b]) = (sources, &loaded[..]) {
             let diff = retake_inspect::causal_diff(&left.path, &right.path)?;

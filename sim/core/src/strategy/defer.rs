@@ -14,13 +14,13 @@ use crate::runnable::Runnable;
 
 /// Runs tasks as they come, deferring each with a probability until no eager work is left.
 #[derive(Debug)]
-pub struct Deferring<R> {
+pub struct Deferral<R> {
     /// A draw below this defers.
     threshold: u64,
     rng: R,
 }
 
-impl<R: Random> Deferring<R> {
+impl<R: Random> Deferral<R> {
     /// Defers this percentage of the steps.
     #[must_use]
     pub fn new(percent: u64, rng: R) -> Self {
@@ -31,7 +31,7 @@ impl<R: Random> Deferring<R> {
     }
 }
 
-impl<R: Random> Scheduler for Deferring<R> {
+impl<R: Random> Scheduler for Deferral<R> {
     fn eager(&mut self, _slot: u32, _step: u64) -> bool {
         u64::from(self.rng.next_u32()) >= self.threshold
     }

@@ -11,14 +11,14 @@ use crate::runnable::Runnable;
 
 /// Runs tasks first in, first out but for some delays, see the module documentation.
 #[derive(Debug)]
-pub struct Delaying {
+pub struct RandomDelays {
     /// Steps before which a task is delayed, the earliest last; twice means two tasks.
     delays: Vec<u64>,
     /// Tasks that wait, the one that has waited longest first.
     delayed: Vec<u32>,
 }
 
-impl Delaying {
+impl RandomDelays {
     /// So many delays within so many steps.
     #[must_use]
     pub fn new(count: u64, steps: u64, mut rng: impl Random) -> Self {
@@ -42,7 +42,7 @@ impl Delaying {
     }
 }
 
-impl Scheduler for Delaying {
+impl Scheduler for RandomDelays {
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
         self.delayed.retain(|slot| runnable.contains(*slot));
         while self.delays.last().is_some_and(|delay| *delay <= step) {
@@ -64,7 +64,7 @@ mod tests {
 
     /// The order in which four tasks take three turns each.
     fn order(count: u64, seed: u64) -> Vec<u32> {
-        let mut scheduler = Delaying::new(count, 12, SplitMix(seed));
+        let mut scheduler = RandomDelays::new(count, 12, SplitMix(seed));
         let mut runnable = Runnable::default();
         let mut turns = [0; 4];
         (0..4).for_each(|slot| runnable.insert(slot));

@@ -62,12 +62,12 @@ impl Steps {
 
 /// Keeps to holds, see the module documentation. When everything is held, the oldest goes.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct HoldKeeper {
     holds: BTreeMap<StepOf, StepOf>,
     steps: Steps,
 }
 
-impl Held {
+impl HoldKeeper {
     /// Keeps to these.
     #[must_use]
     pub fn new(holds: &[Hold]) -> Self {
@@ -78,7 +78,7 @@ impl Held {
     }
 }
 
-impl Scheduler for Held {
+impl Scheduler for HoldKeeper {
     fn started(&mut self, task: &NewTask<'_>) {
         self.steps.started(task.slot, task.serial);
     }

@@ -18,13 +18,13 @@ mod starve;
 use crate::runnable::Runnable;
 use crate::task::NewTask;
 
-pub use defer::Deferring;
-pub use delays::Delaying;
+pub use defer::Deferral;
+pub use delays::RandomDelays;
 pub use fifo::Fifo;
-pub use hold::{Held, Hold, RecordedHolds, Recorder, StepOf};
+pub use hold::{Hold, HoldKeeper, RecordedHolds, Recorder, StepOf};
 pub use inbox::LargestInbox;
 pub use random::Uniform;
-pub use starve::Starving;
+pub use starve::Starvation;
 
 /// The list of strategies: calls the macro of this name with it.
 ///
@@ -55,20 +55,20 @@ macro_rules! strategies {
             "starve" Starve {
                 /// Steps for which a task starves on average, at least 1.
                 steps: u64 = 100 in 1..=1_000_000_000,
-            } => $crate::strategy::Starving::new;
+            } => $crate::strategy::Starvation::new;
             /// Tasks run as they come, but for those that are deferred until no eager work
             /// is left.
             "defer" Defer {
                 /// Probability of deferring, in percent, 0 to 100.
                 percent: u64 = 10 in 0..=100,
-            } => $crate::strategy::Deferring::new;
+            } => $crate::strategy::Deferral::new;
             /// First in, first out but for some delays, each at a random step.
             "delays" Delays {
                 /// The number of delays, at least 1.
                 count: u64 = 2 in 1..=1_000,
                 /// Expected number of steps of a run, at least 1.
                 steps: u64 = 10_000 in 1..=u64::MAX,
-            } => $crate::strategy::Delaying::new;
+            } => $crate::strategy::RandomDelays::new;
             /// The task for which most messages wait, between equal ones each with equal
             /// probability. Known in whole programs only, otherwise it is random.
             "inbox" Inbox => $crate::strategy::LargestInbox::new;

@@ -6,14 +6,14 @@ use crate::runnable::Runnable;
 
 /// Starves one task for a while, then another; the others run with equal probability.
 #[derive(Debug)]
-pub struct Starving<R> {
+pub struct Starvation<R> {
     rng: R,
     steps: u64,
     victim: Option<u32>,
     until: u64,
 }
 
-impl<R: Random> Starving<R> {
+impl<R: Random> Starvation<R> {
     /// Starves each victim for about so many steps.
     #[must_use]
     pub fn new(steps: u64, rng: R) -> Self {
@@ -26,7 +26,7 @@ impl<R: Random> Starving<R> {
     }
 }
 
-impl<R: Random> Scheduler for Starving<R> {
+impl<R: Random> Scheduler for Starvation<R> {
     fn pick(&mut self, step: u64, runnable: &mut Runnable) -> Option<u32> {
         let count = runnable.len();
         if step > self.until || self.victim.is_none() {

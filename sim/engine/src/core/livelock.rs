@@ -32,7 +32,7 @@ const NAMED_MAX: usize = 5;
 
 /// What a step contributes to recognising a livelock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Taken {
+struct TurnKey {
     label: LabelId,
     kind: StepKind,
     message: u16,
@@ -42,7 +42,7 @@ struct Taken {
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     /// The last steps, as a ring.
-    recent: Vec<Taken>,
+    recent: Vec<TurnKey>,
     next: usize,
     /// The step at which something new happened last.
     new_at: u64,
@@ -82,7 +82,7 @@ impl Turns {
         self.sample.is_some()
     }
 
-    fn keep(&mut self, taken: Taken) {
+    fn keep(&mut self, taken: TurnKey) {
         if self.recent.len() < KEPT {
             self.recent.push(taken);
         } else {
@@ -92,7 +92,7 @@ impl Turns {
     }
 
     /// The last steps, the oldest first.
-    fn in_order(&self) -> impl Iterator<Item = &Taken> {
+    fn in_order(&self) -> impl Iterator<Item = &TurnKey> {
         let start = if self.recent.len() < KEPT {
             0
         } else {
@@ -129,7 +129,7 @@ impl Core {
             turns.began_at = steps;
         }
         let label = task.label;
-        turns.keep(Taken {
+        turns.keep(TurnKey {
             label,
             kind,
             message,

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use ractor::SupervisionEvent;
 use retake::engine::{StepEnd, StepKind};
-use retake_traces::record::{Child, ChildNews, EndKind, Ended, Record};
+use retake_traces::record::{ActorEnd, Child, ChildNews, EndKind, Record};
 
 use super::{Core, Mode};
 
@@ -73,7 +73,7 @@ impl Core {
         }
         // Of an end in a callback the step of that tells.
         if self.layers.story && !is_over {
-            self.write(&Record::Ended(Ended { task: serial, how }));
+            self.write(&Record::Ended(ActorEnd { task: serial, how }));
             if self.layers.causality && step > 0 {
                 self.write(&Record::Cause(step));
             }

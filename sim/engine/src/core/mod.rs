@@ -30,7 +30,7 @@ use rand_chacha::ChaCha8Rng;
 use retake::engine::TimerId;
 use retake_traces::error::TraceError;
 use retake_traces::record::{
-    Choice, Record, State as StateRecord, Task as TaskRecord, TaskKind, Unhandled,
+    Choice, Record, State as StateRecord, Task as TaskRecord, TaskKind, UnhandledMessage,
 };
 use retake_traces::sink::Sink;
 
@@ -41,7 +41,7 @@ use crate::outcome::{Coverage, Messages, Outcome, Stats};
 use crate::rng::stream;
 use crate::runnable::Runnable;
 use crate::strategy::{NewTask, Scheduler};
-use crate::task::{Spawned, State, Task, Tasks};
+use crate::task::{SpawnInfo, State, Task, Tasks};
 use crate::timers::{Action, Timers};
 use crate::view::View;
 use crate::watchdog::Progress;
@@ -111,7 +111,7 @@ pub(crate) struct Core {
     /// Frames of the panic that was recorded last; at a standstill, what tasks await.
     pub(crate) backtrace: Vec<String>,
     /// In the place of a task that is gone.
-    no_task: Option<Spawned>,
+    no_task: Option<SpawnInfo>,
     /// The steps that ended actors, by ractor's number, for supervisors that hear of it.
     ended_by: BTreeMap<u64, u64>,
     /// Whose code was dropped last before it returned.
@@ -136,7 +136,7 @@ pub(crate) struct Core {
 /// What a run leaves behind, known when it is over.
 #[derive(Debug, Default)]
 pub(crate) struct Last {
-    pub(crate) unhandled: Vec<Unhandled>,
+    pub(crate) unhandled: Vec<UnhandledMessage>,
     /// States that no step has recorded.
     pub(crate) states: Vec<StateRecord>,
 }
@@ -298,10 +298,10 @@ impl Core {
     }
 
     /// What is known of the spawning of a task.
-    pub(crate) fn spawned(&mut self, slot: u32) -> &mut Spawned {
+    pub(crate) fn spawned(&mut self, slot: u32) -> &mut SpawnInfo {
         let task = self.tasks.get_mut(slot);
         let known = task.map_or(&mut self.no_task, |task| &mut task.spawned);
-        known.get_or_insert_with(|| Spawned {
+        known.get_or_insert_with(|| SpawnInfo {
             at: None,
             handle: None,
         })

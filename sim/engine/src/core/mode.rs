@@ -1,6 +1,6 @@
 //! What a run is doing: taking steps, or showing why nothing can run or what it leaves.
 
-use retake_traces::record::Unhandled;
+use retake_traces::record::UnhandledMessage;
 
 use crate::awaits::Look;
 use crate::deadlock::DeadlockProbe;
@@ -27,7 +27,7 @@ pub(crate) enum Mode {
 pub(crate) struct Leftovers {
     /// Callbacks that have ended for it.
     pub(crate) ended: usize,
-    pub(crate) messages: Vec<Unhandled>,
+    pub(crate) messages: Vec<UnhandledMessage>,
 }
 
 impl Mode {

@@ -7,8 +7,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use retake_traces::Watch;
 
 use super::{COUNTED, Core, Last, Mode};
-use crate::outcome::{Messages, Outcome, Waiting};
-use crate::panics::Seen;
+use crate::outcome::{Messages, Outcome, WaitingTask};
+use crate::panics::SeenPanic;
 use crate::place::Place;
 
 /// How the message of a panic begins that a fault made.
@@ -35,7 +35,7 @@ impl Core {
         &mut self,
         task: u32,
         message: &str,
-        mut seen: Vec<Seen>,
+        mut seen: Vec<SeenPanic>,
     ) -> Option<Place> {
         let last = seen
             .iter()
@@ -58,7 +58,7 @@ impl Core {
     }
 
     /// Panics that the code of a step caught itself.
-    pub(super) fn log_caught(&mut self, seen: Vec<Seen>) {
+    pub(super) fn log_caught(&mut self, seen: Vec<SeenPanic>) {
         for panic in seen {
             let place = panic.place.map(|place| format!(" at {place}"));
             let message = self.clean(panic.message);
@@ -68,7 +68,7 @@ impl Core {
     }
 
     /// Code outside every step has panicked.
-    pub(crate) fn strayed(&mut self, seen: Vec<Seen>) {
+    pub(crate) fn strayed(&mut self, seen: Vec<SeenPanic>) {
         if self.is_over() || self.follow.is_some() || !matches!(self.mode, Mode::Steps) {
             return;
         }
@@ -185,11 +185,11 @@ impl Core {
     }
 
     /// Tasks that wait inside a callback.
-    pub(crate) fn waiting(&self) -> Vec<Waiting> {
+    pub(crate) fn waiting(&self) -> Vec<WaitingTask> {
         self.tasks
             .iter()
             .filter(|(_, task)| task.suspended)
-            .map(|(_, task)| Waiting {
+            .map(|(_, task)| WaitingTask {
                 task: self.label(task),
                 doing: self.clean(task.doing()),
                 spawned: task

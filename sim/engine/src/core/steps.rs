@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::task::Waker;
 
 use retake::engine::{StepEnd, StepKind, Ticket, Turn};
-use retake_traces::record::{Choice, Event, EventKind, Record, Step, Unhandled};
+use retake_traces::record::{Choice, Event, EventKind, Record, Step, UnhandledMessage};
 
 use super::{Core, Mode, ROUNDS_AFTER_EXIT};
 use crate::causes;
@@ -118,7 +118,7 @@ impl Core {
             && let Some(task) = self.tasks.get(ticket.task.0)
         {
             let text = task.about.as_ref().and_then(|about| about.text.clone());
-            let message = Unhandled {
+            let message = UnhandledMessage {
                 task: task.serial,
                 sent: sent.get(),
                 text: self.clean(text.unwrap_or_default()),

@@ -12,12 +12,12 @@ use std::rc::Rc;
 
 use super::time::{FAR_NS, advance};
 use super::{CURRENT, Engine};
-use crate::interpose::Asked;
+use crate::interpose::EngineCalls;
 use crate::interpose::heap::LibraryHeap;
 use crate::outcome::Outcome;
 
 /// What interposed functions ask.
-pub(super) static ASKED: Asked = Asked {
+pub(super) static ASKED: EngineCalls = EngineCalls {
     steps_taken,
     block,
     starts_thread,

@@ -369,7 +369,7 @@ impl Engine {
             self.core.borrow_mut().finish(Outcome::Escaped {
                 what: format!("the actor `{name}` runs outside the simulation: no gate guards it"),
                 remedy: "put `#[retake::simulated]` on its `impl Actor` block, or wrap it in \
-                         `retake::Simulated::new` where it is spawned"
+                         `retake::SimulatedActor::new` where it is spawned"
                     .to_owned(),
             });
             self.finish_main();

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use retake_traces::record::Unhandled;
+use retake_traces::record::UnhandledMessage;
 
 use super::Engine;
 use crate::core::{Leftovers, Mode};
@@ -13,7 +13,7 @@ impl Engine {
     /// Each callback that has started or is about to ends where it is, like one whose message
     /// a fault loses, so that ractor takes the next message. None of the user's code runs,
     /// but that which drops what is left, and none of this is recorded.
-    pub(crate) async fn look_at_mailboxes(&self) -> Vec<Unhandled> {
+    pub(crate) async fn look_at_mailboxes(&self) -> Vec<UnhandledMessage> {
         let actors = {
             let mut core = self.core.borrow_mut();
             core.mode = Mode::Mailboxes(Leftovers::default());

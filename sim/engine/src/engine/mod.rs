@@ -86,7 +86,7 @@ pub(crate) struct Engine {
 
 /// Removes the engine from its thread.
 pub(crate) struct OnThread {
-    _facade: retake::engine::Installed,
+    _facade: retake::engine::EngineGuard,
 }
 
 impl OnThread {

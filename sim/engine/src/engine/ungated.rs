@@ -6,7 +6,7 @@ use tokio::runtime::RuntimeMetrics;
 
 use super::Engine;
 use crate::outcome::Outcome;
-use crate::task::Spawned;
+use crate::task::SpawnInfo;
 
 impl Engine {
     #[inline]
@@ -29,7 +29,7 @@ impl Engine {
     }
 
     /// What is known of the spawning of this task.
-    pub(super) fn spawned(&self, slot: u32) -> RefMut<'_, Spawned> {
+    pub(super) fn spawned(&self, slot: u32) -> RefMut<'_, SpawnInfo> {
         RefMut::map(self.core.borrow_mut(), |core| core.spawned(slot))
     }
 

@@ -19,7 +19,7 @@ use std::task::Waker;
 use retake_traces::record::StepKind;
 use serde::Serialize;
 
-pub(crate) use script::{Act, Mailboxes, Named, Script, ScriptEnd};
+pub(crate) use script::{Act, Mailboxes, NamedValue, Script, ScriptEnd};
 
 use crate::outcome::Outcome;
 
@@ -39,7 +39,7 @@ pub(crate) enum Next {
 
 /// How much of a recording was followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Followed {
+pub struct FollowReport {
     /// Steps in the recording.
     pub recorded: u64,
     /// Steps that took place again as recorded.
@@ -57,7 +57,7 @@ pub struct Followed {
     pub violations: Vec<String>,
 }
 
-impl Followed {
+impl FollowReport {
     /// True if every recorded step took place again.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -67,10 +67,10 @@ impl Followed {
 
 /// Shared with the code that started the run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Report(Arc<Mutex<Followed>>);
+pub(crate) struct Report(Arc<Mutex<FollowReport>>);
 
 impl Report {
-    pub(crate) fn get(&self) -> MutexGuard<'_, Followed> {
+    pub(crate) fn get(&self) -> MutexGuard<'_, FollowReport> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,7 +85,7 @@ pub(crate) struct Plan {
 }
 
 /// A callback that has returned, and what ractor is not to know yet.
-struct Held {
+struct HeldCallback {
     waker: Waker,
     output: Box<dyn Any>,
     may_go: bool,
@@ -95,7 +95,7 @@ struct Held {
 #[derive(Default)]
 struct Driver {
     slot: Option<u32>,
-    inputs: VecDeque<Named>,
+    inputs: VecDeque<NamedValue>,
     waker: Option<Waker>,
 }
 
@@ -124,7 +124,7 @@ pub(crate) struct Follow {
     started_labels: VecDeque<String>,
     /// What each runnable task is about to do, by slot.
     arrived: BTreeMap<u32, (StepKind, u16)>,
-    held: BTreeMap<u32, Held>,
+    held: BTreeMap<u32, HeldCallback>,
     driver: Driver,
 }
 
@@ -177,7 +177,7 @@ impl Follow {
         self.arrived.insert(slot, (kind, message));
     }
 
-    pub(crate) fn next_input(&mut self, waker: &Waker) -> Option<Named> {
+    pub(crate) fn next_input(&mut self, waker: &Waker) -> Option<NamedValue> {
         let input = self.driver.inputs.pop_front();
         if input.is_none() {
             self.driver.waker = Some(waker.clone());
@@ -186,7 +186,7 @@ impl Follow {
     }
 
     pub(crate) fn hold(&mut self, slot: u32, waker: Waker, output: Box<dyn Any>) {
-        let held = Held {
+        let held = HeldCallback {
             waker,
             output,
             may_go: false,

@@ -8,7 +8,7 @@ use retake_traces::live::{Live, Piece, StepEnd};
 use retake_traces::record::{Record, Step, StepKind};
 
 /// A value with its name.
-pub(crate) type Named = (String, Vec<u8>);
+pub(crate) type NamedValue = (String, Vec<u8>);
 
 /// One recorded step, and what belongs to it.
 #[derive(Clone, Debug)]
@@ -21,9 +21,9 @@ pub(crate) struct Act {
     pub(crate) taken: VecDeque<u32>,
     /// Labels of the tasks that appeared, in order.
     pub(crate) started: Vec<String>,
-    pub(crate) input: Option<Named>,
-    pub(crate) external: VecDeque<Named>,
-    pub(crate) output: VecDeque<Named>,
+    pub(crate) input: Option<NamedValue>,
+    pub(crate) external: VecDeque<NamedValue>,
+    pub(crate) output: VecDeque<NamedValue>,
     /// Further pieces belong to the last external value, and to the last output.
     is_open: [bool; 2],
     pub(crate) end: StepEnd,
@@ -179,7 +179,7 @@ impl Script {
 }
 
 /// Add a piece to the last value, if that is open, or as a new one.
-fn append(values: &mut VecDeque<Named>, is_open: &mut bool, piece: Piece) {
+fn append(values: &mut VecDeque<NamedValue>, is_open: &mut bool, piece: Piece) {
     match values.back_mut() {
         Some((_, bytes)) if *is_open => bytes.extend(piece.bytes),
         _ => values.push_back((piece.name, piece.bytes)),

@@ -56,7 +56,7 @@ thread_local! {
 /// What interposed functions ask of the engine on their thread. Without an engine they do
 /// nothing else.
 #[cfg(all(feature = "interpose", target_os = "linux"))]
-pub(crate) struct Asked {
+pub(crate) struct EngineCalls {
     /// Steps of the run so far.
     pub(crate) steps_taken: fn() -> u64,
     /// The step blocks its thread for so long: virtual time moves on.
@@ -71,18 +71,18 @@ pub(crate) struct Asked {
 
 #[cfg(all(feature = "interpose", target_os = "linux"))]
 thread_local! {
-    static ASKED: Cell<Option<&'static Asked>> = const { Cell::new(None) };
+    static ASKED: Cell<Option<&'static EngineCalls>> = const { Cell::new(None) };
 }
 
 /// From now on interposed functions on this thread ask these.
 #[cfg(all(feature = "interpose", target_os = "linux"))]
-pub(crate) fn ask(asked: &'static Asked) {
+pub(crate) fn ask(asked: &'static EngineCalls) {
     ASKED.set(Some(asked));
 }
 
 /// What interposed functions on this thread ask, if a run has been on it.
 #[cfg(all(feature = "interpose", target_os = "linux"))]
-fn asked() -> Option<&'static Asked> {
+fn asked() -> Option<&'static EngineCalls> {
     ASKED.try_with(Cell::get).ok().flatten()
 }
 
@@ -110,12 +110,12 @@ pub fn prepare() {
 
 /// Takes this thread's entropy and clocks over until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Interposed {
+pub(crate) struct Interposition {
     /// The whole process was simulated, from which the thread was taken out.
     is_aside: bool,
 }
 
-impl Interposed {
+impl Interposition {
     pub(crate) fn start(seed: u64, allows_threads: bool) -> Self {
         let is_aside = seeded::simulates_thread();
         if is_aside {
@@ -135,7 +135,7 @@ impl Interposed {
     }
 }
 
-impl Drop for Interposed {
+impl Drop for Interposition {
     fn drop(&mut self) {
         ACTIVE.set(false);
         ENTROPY.set(None);

@@ -26,7 +26,7 @@ type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
 
 /// One panic, as the hook was shown it.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct SeenPanic {
     pub(crate) message: String,
     pub(crate) place: Option<Place>,
     /// Frames of the user's code, if `RUST_BACKTRACE` asks for them. They depend on it, so
@@ -36,7 +36,7 @@ pub(crate) struct Seen {
 
 thread_local! {
     /// Panics on this thread, while a simulation runs on it.
-    static SEEN: RefCell<Option<Vec<Seen>>> = const { RefCell::new(None) };
+    static SEEN: RefCell<Option<Vec<SeenPanic>>> = const { RefCell::new(None) };
     /// Whether the calls that lead to them are kept.
     static LISTS_CALLS: Cell<bool> = const { Cell::new(false) };
     /// Whether there is one: read after every step.
@@ -105,7 +105,7 @@ pub(crate) fn any() -> bool {
 }
 
 /// The panics since the last call.
-pub(crate) fn take() -> Vec<Seen> {
+pub(crate) fn take() -> Vec<SeenPanic> {
     ANY.set(false);
     SEEN.with_borrow_mut(|seen| seen.as_mut().map(std::mem::take))
         .unwrap_or_default()
@@ -127,9 +127,9 @@ pub(crate) fn missed() {
 }
 
 /// Taken off the list of hooks when its closure is dropped.
-struct Installed(u64);
+struct HookEntry(u64);
 
-impl Drop for Installed {
+impl Drop for HookEntry {
     fn drop(&mut self) {
         hooks().installed.retain(|(number, _)| *number != self.0);
     }
@@ -155,7 +155,7 @@ impl Hooks {
             return std::panic::set_hook(present);
         }
         self.last += 1;
-        let installed = Installed(self.last);
+        let installed = HookEntry(self.last);
         let hook: Hook = Box::new(move |panic| {
             let _ = &installed;
             if IN_HOOK.replace(true) {
@@ -179,7 +179,7 @@ fn see(panic: &PanicHookInfo<'_>) -> bool {
         let mut seen = seen.try_borrow_mut().ok()?;
         let seen = seen.as_mut()?;
         if seen.len() < SEEN_MAX {
-            seen.push(Seen {
+            seen.push(SeenPanic {
                 message: message(panic),
                 place: panic.location().map(place),
                 frames: frames(),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use retake_traces::RunConfig;
-use retake_traces::record::{TaskKind, Unhandled};
+use retake_traces::record::{TaskKind, UnhandledMessage};
 use retake_traces::sink::HashSink;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
@@ -20,7 +20,7 @@ use crate::engine::{Engine, OnThread, Sentinel, Standstill, current};
 use crate::follow::Follow;
 use crate::inputs::drive;
 use crate::interpose::heap::LibraryHeap;
-use crate::interpose::{Interposed, RunHeap, outside};
+use crate::interpose::{Interposition, RunHeap, outside};
 use crate::limits::NO_STACK;
 use crate::outcome::{Outcome, Run};
 use crate::panics;
@@ -41,7 +41,7 @@ pub(super) type Code = dyn Fn() -> Pin<Box<dyn Future<Output = Value> + Send>> +
 type Output = Arc<Mutex<Option<Value>>>;
 
 /// What a run found out in addition to its result.
-pub(super) struct Learned {
+pub(super) struct RunFindings {
     /// Whether the same deadlock is to be looked into again, in another order.
     pub(super) is_unresolved: bool,
     /// What a run that was left at its standstill left behind.
@@ -55,7 +55,7 @@ impl Sim {
         sink: MakeSink,
         standstill: Standstill,
         scenario: &Code,
-    ) -> (Run<Value>, Learned) {
+    ) -> (Run<Value>, RunFindings) {
         let progress = Progress::new(self.config.seed, self.config.strategy.to_string());
         match self.isolation {
             Isolation::Inline => self.run_here(sink, standstill, scenario, &progress),
@@ -86,9 +86,9 @@ impl Sim {
         standstill: Standstill,
         scenario: &Code,
         progress: &Arc<Progress>,
-    ) -> (Run<Value>, Learned) {
+    ) -> (Run<Value>, RunFindings) {
         // First of all: whatever makes a `HashMap` on this thread draws the keys of all.
-        let interposed = Interposed::start(self.config.seed, self.config.allow_threads);
+        let interposed = Interposition::start(self.config.seed, self.config.allow_threads);
         let core = self.core(sink, progress);
         let _shown = progress.show();
         let is_probed = !matches!(standstill, Standstill::Leave);
@@ -177,7 +177,7 @@ impl Sim {
 
     /// The run has its outcome: see what became of messages, and what is in mailboxes and
     /// states. Gives what was in mailboxes.
-    async fn inspect(&self, engine: &Engine) -> Vec<Unhandled> {
+    async fn inspect(&self, engine: &Engine) -> Vec<UnhandledMessage> {
         if let Some(watch) = self.config.watch {
             let messages = causes::watched_messages();
             engine.core.borrow_mut().check_messages(messages, watch);
@@ -198,7 +198,7 @@ impl Sim {
     fn last(
         &self,
         engine: &Engine,
-        unhandled: Vec<Unhandled>,
+        unhandled: Vec<UnhandledMessage>,
         is_probed: bool,
         scenario: &Code,
     ) -> Last {
@@ -228,7 +228,7 @@ impl Sim {
         mut last: Last,
         is_probed: bool,
         output: Option<Value>,
-    ) -> (Run<Value>, Learned) {
+    ) -> (Run<Value>, RunFindings) {
         let mut core = engine.core.borrow_mut();
         // A run that is left at its standstill is for who asked for it.
         let written = if is_probed {
@@ -265,7 +265,7 @@ impl Sim {
             backtrace: std::mem::take(&mut core.backtrace),
             trace_error: core.trace_error.take(),
         };
-        let learned = Learned {
+        let learned = RunFindings {
             is_unresolved: findings.is_some_and(|findings| findings.is_unresolved),
             last,
         };

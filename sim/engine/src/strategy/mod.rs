@@ -12,7 +12,9 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 
 pub use replay::{Deviations, Exact};
-pub use retake_core::strategy::{Fifo, Held, Hold, RecordedHolds, Recorder, Scheduler, StepOf};
+pub use retake_core::strategy::{
+    Fifo, Hold, HoldKeeper, RecordedHolds, Recorder, Scheduler, StepOf,
+};
 pub use retake_core::task::{NewTask, TaskKind};
 pub use retake_traces::strategy::{Strategy, StrategyError, forms};
 
@@ -36,7 +38,7 @@ macro_rules! choosing {
                 Strategy::Live | Strategy::Custom(_) => Box::new(Fifo),
                 Strategy::Replay(schedule) => Box::new(Exact::new(Arc::clone(schedule))),
                 Strategy::Deviations(choices) => Box::new(Deviations::new(Arc::clone(choices))),
-                Strategy::Holds(holds) => Box::new(Held::new(holds)),
+                Strategy::Holds(holds) => Box::new(HoldKeeper::new(holds)),
             }
         }
     };

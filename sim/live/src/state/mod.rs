@@ -22,7 +22,7 @@ use crate::identity::{LabelId, Labels};
 
 /// What a recording came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordingReport {
     /// Steps in it.
     pub steps: u64,
     /// Actors and other tasks that took part.
@@ -70,7 +70,7 @@ pub(crate) struct State {
     error: Option<TraceError>,
     gap: Option<String>,
     bytes_max: u64,
-    recorded: Recorded,
+    recorded: RecordingReport,
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
     by_actor: BTreeMap<u64, u32>,
@@ -97,7 +97,7 @@ pub(crate) struct State {
 const NOBODY: u32 = u32::MAX;
 
 /// What happens to the turn when a gate is dropped.
-pub(crate) enum Cancelled {
+pub(crate) enum CancelEffect {
     /// Its actor was killed: nobody runs before it has ended.
     Killed(Until),
     /// The task to wake, if the gate had been woken to take the turn and another waits.
@@ -105,7 +105,7 @@ pub(crate) enum Cancelled {
 }
 
 /// A poll of a gate.
-pub(crate) enum Polled {
+pub(crate) enum PollAnswer {
     /// Run; the step begins at this time.
     Run(u64),
     Wait,
@@ -127,7 +127,7 @@ impl State {
             error: None,
             gap: None,
             bytes_max: bytes_max.unwrap_or(u64::MAX),
-            recorded: Recorded::default(),
+            recorded: RecordingReport::default(),
             slots: vec![Some(scenario)],
             free: Vec::new(),
             by_actor: BTreeMap::new(),

@@ -7,7 +7,7 @@ use retake::engine::{StepEnd, StepKind, Ticket};
 use retake_traces::live::{Live, Piece};
 use retake_traces::record::{Choice, Record, Step};
 
-use super::{Cancelled, NOBODY, News, Polled, SCENARIO, Slot, State, Who};
+use super::{CancelEffect, NOBODY, News, PollAnswer, SCENARIO, Slot, State, Who};
 use crate::after_poll::Until;
 use crate::identity::{clean, kind_of};
 
@@ -18,16 +18,16 @@ impl State {
         ticket: &mut Ticket,
         waker: &Waker,
         now_ns: impl FnOnce() -> u64,
-    ) -> (Polled, Option<Waker>) {
+    ) -> (PollAnswer, Option<Waker>) {
         let place = ticket.task.0;
         if self.writer.is_none() {
-            return (Polled::Pass, None);
+            return (PollAnswer::Pass, None);
         }
         if self.running.is_some() {
             if !ticket.waiting && !ticket.resumed {
                 self.note_taken(place, ticket.part);
             }
-            return (Polled::Wait, self.wait(ticket, waker));
+            return (PollAnswer::Wait, self.wait(ticket, waker));
         }
         ticket.waiting = false;
         self.running = Some(place);
@@ -36,7 +36,7 @@ impl State {
         }
         let now_ns = now_ns().max(self.last_ns);
         self.begin(ticket, now_ns);
-        (Polled::Run(now_ns), None)
+        (PollAnswer::Run(now_ns), None)
     }
 
     /// Something urgent was taken while a step runs. What that step may have sent is written
@@ -194,22 +194,22 @@ impl State {
     }
 
     /// A gate was dropped. Gives what happens to the turn, and a waker to drop.
-    pub(crate) fn cancelled(&mut self, ticket: &mut Ticket) -> (Cancelled, Option<Waker>) {
+    pub(crate) fn cancelled(&mut self, ticket: &mut Ticket) -> (CancelEffect, Option<Waker>) {
         let was_waiting = std::mem::take(&mut ticket.waiting);
         let place = ticket.task.0;
         let Some(slot) = self.slot_mut(place) else {
-            return (Cancelled::PassOn(None), None);
+            return (CancelEffect::PassOn(None), None);
         };
         let stale = slot.waker.take();
         let was_queued = std::mem::take(&mut slot.queued);
         if let Some(until) = self.until(place, ActorStatus::Stopped) {
             self.exiting += 1;
             self.running.get_or_insert(NOBODY);
-            return (Cancelled::Killed(until), stale);
+            return (CancelEffect::Killed(until), stale);
         }
         let passes_on = self.running.is_none() && was_waiting && !was_queued;
         let next = if passes_on { self.next_waiter() } else { None };
-        (Cancelled::PassOn(next), stale)
+        (CancelEffect::PassOn(next), stale)
     }
 
     /// An actor that was killed has ended. True if the turn, which nobody had for it, is over.

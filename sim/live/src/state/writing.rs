@@ -6,7 +6,7 @@ use retake_traces::live::Live;
 use retake_traces::record::{End, OutcomeKind, Record};
 use retake_traces::{Sink as _, TraceError, TraceWriter};
 
-use super::Recorded;
+use super::RecordingReport;
 use super::State;
 
 impl State {
@@ -68,11 +68,11 @@ impl State {
     }
 
     /// Nothing more is recorded. Gives what was, and everybody who waits.
-    pub(crate) fn finish(&mut self) -> (Result<Recorded, TraceError>, Vec<Waker>) {
+    pub(crate) fn finish(&mut self) -> (Result<RecordingReport, TraceError>, Vec<Waker>) {
         self.close();
         let waiters = self.slots.iter_mut().flatten();
         let wakers = waiters.filter_map(|slot| slot.waker.take()).collect();
-        let recorded = Recorded {
+        let recorded = RecordingReport {
             gap: self.gap.clone(),
             ..self.recorded.clone()
         };

@@ -15,13 +15,13 @@ thread_local! {
 /// Uninstalls the engine when dropped.
 #[derive(Debug)]
 #[must_use = "dropping the guard uninstalls the engine"]
-pub struct Installed(std::marker::PhantomData<Rc<()>>);
+pub struct EngineGuard(std::marker::PhantomData<Rc<()>>);
 
 /// Install an engine for the current thread.
 ///
 /// # Panics
 /// If an engine is installed on this thread already: simulations do not nest.
-pub fn install(engine: Rc<dyn Engine>) -> Installed {
+pub fn install(engine: Rc<dyn Engine>) -> EngineGuard {
     ENGINE.with_borrow_mut(|slot| {
         assert!(
             slot.is_none(),
@@ -29,10 +29,10 @@ pub fn install(engine: Rc<dyn Engine>) -> Installed {
         );
         *slot = Some(engine);
     });
-    Installed(std::marker::PhantomData)
+    EngineGuard(std::marker::PhantomData)
 }
 
-impl Drop for Installed {
+impl Drop for EngineGuard {
     fn drop(&mut self) {
         // The engine may own user values whose drop asks for it: let go of the borrow first.
         let engine = ENGINE.with_borrow_mut(Option::take);
@@ -42,13 +42,13 @@ impl Drop for Installed {
 
 /// The engine of this thread, or what is asked without one, while it is asked: what it does until
 /// this is dropped is its own work. Without the type of the question, which is compiled often.
-enum Asked {
+enum EngineInUse {
     Engine(Rc<dyn Engine>, u8),
     Recorder(Recorder),
     WholeProgram,
 }
 
-impl Asked {
+impl EngineInUse {
     /// The engine of this thread, if there is one.
     #[inline]
     fn engine() -> Option<Self> {
@@ -113,7 +113,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for EngineInUse {
     #[inline]
     fn drop(&mut self) {
         if let Self::Engine(engine, entered) = self {
@@ -125,14 +125,14 @@ impl Drop for Asked {
 /// Ask the engine of this thread, if there is one.
 #[inline]
 pub fn with<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    let asked = Asked::engine()?;
+    let asked = EngineInUse::engine()?;
     Some(ask(asked.get()))
 }
 
 /// Ask the engine of this thread, or else the simulation of the whole process, if there is either.
 #[inline]
 pub fn simulating<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    let asked = Asked::simulation()?;
+    let asked = EngineInUse::simulation()?;
     Some(ask(asked.get()))
 }
 
@@ -175,16 +175,16 @@ pub fn uninstall_recorder() {
 /// there is one of them.
 #[inline]
 pub fn gating<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    let asked = Asked::any()?;
+    let asked = EngineInUse::any()?;
     Some(ask(asked.get()))
 }
 
 /// Ask the recorder, where no simulation runs.
 #[inline]
 pub fn recording<R>(ask: impl FnOnce(&(dyn Engine + 'static)) -> R) -> Option<R> {
-    if WITHOUT_ENGINE.load(Ordering::Relaxed) != RECORDER || Asked::engine().is_some() {
+    if WITHOUT_ENGINE.load(Ordering::Relaxed) != RECORDER || EngineInUse::engine().is_some() {
         return None;
     }
-    let asked = Asked::recorder()?;
+    let asked = EngineInUse::recorder()?;
     Some(ask(asked.get()))
 }

@@ -9,7 +9,7 @@ mod contract;
 mod whole_program;
 
 pub use asked::{
-    Installed, Recorder, gating, install, install_recorder, recording, simulating,
+    EngineGuard, Recorder, gating, install, install_recorder, recording, simulating,
     uninstall_recorder, with,
 };
 pub use contract::*;

@@ -12,7 +12,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ractor::{ActorCell, SupervisionEvent};
-use retake_core::fault::{ActorEnd, Instead};
+use retake_core::fault::{Instead, Termination};
 use retake_core::service::ServiceFailure;
 
 use super::contract::{Engine, StepEnd, StepKind, TaskId, Ticket, TimerId, Turn, Wants};
@@ -76,11 +76,11 @@ extern "C" fn end_actor(number: u32, how: u32) {
     let actor = actors.get(&number).cloned();
     drop(actors);
     let Some(actor) = actor else { return };
-    match ActorEnd::of_number(how) {
-        Some(ActorEnd::Kill) => actor.kill(),
-        Some(ActorEnd::Stop) => actor.stop(None),
+    match Termination::of_number(how) {
+        Some(Termination::Kill) => actor.kill(),
+        Some(Termination::Stop) => actor.stop(None),
         // An error says that it has ended meanwhile.
-        Some(ActorEnd::Drain) => drop(actor.drain()),
+        Some(Termination::Drain) => drop(actor.drain()),
         None => {}
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn poll_gated(
         Turn::Run | Turn::Panic | Turn::Fail | Turn::Lose => {
             match catch_unwind(AssertUnwindSafe(|| run(code, turn, context))) {
                 Ok(has_returned) => end_step(code, open, context.waker(), has_returned),
-                Err(payload) if payload.is::<Stopped>() => {
+                Err(payload) if payload.is::<StopUnwind>() => {
                     open.stopped = true;
                     open.resumed = true;
                     engine::gating(|engine| engine.end_step(open, StepEnd::Pending));
@@ -157,7 +157,7 @@ fn poll_within(code: &mut dyn Code, ticket: &mut Ticket, context: &mut Context<'
             has_returned
         }
         // A violated check has ended it.
-        Err(payload) if payload.is::<Stopped>() => {
+        Err(payload) if payload.is::<StopUnwind>() => {
             ticket.stopped = true;
             false
         }
@@ -166,7 +166,7 @@ fn poll_within(code: &mut dyn Code, ticket: &mut Ticket, context: &mut Context<'
 }
 
 /// What unwinds from a violated check to the gate of its step.
-struct Stopped;
+struct StopUnwind;
 
 /// End the step that runs if a violated check has ended the run: what it would do after
 /// that is no part of the run, and a loop until the check holds would not end.
@@ -178,7 +178,7 @@ pub(crate) fn stop_step() {
         && engine::with(Engine::ends_step) == Some(true)
     {
         // Unlike `panic!` this calls no panic hook.
-        resume_unwind(Box::new(Stopped));
+        resume_unwind(Box::new(StopUnwind));
     }
 }
 

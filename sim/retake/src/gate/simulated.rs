@@ -31,7 +31,7 @@ use super::texts::state_text;
 /// actor.cast(7).unwrap();
 /// # }
 /// ```
-pub struct Simulated<A: Actor> {
+pub struct SimulatedActor<A: Actor> {
     pub(super) actor: A,
     /// One pointer, not two: every actor has room for it.
     pub(super) texts: fn() -> Texts<A>,
@@ -43,7 +43,7 @@ pub(super) struct Texts<A: Actor> {
     pub(super) state: fn(&A::State) -> Option<String>,
 }
 
-impl<A: Actor> Simulated<A> {
+impl<A: Actor> SimulatedActor<A> {
     /// Wrap an actor; its messages appear in stories under their type's name.
     pub fn new(actor: A) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl<A: Actor> Simulated<A> {
     }
 }
 
-impl<A: Actor + std::fmt::Debug> std::fmt::Debug for Simulated<A> {
+impl<A: Actor + std::fmt::Debug> std::fmt::Debug for SimulatedActor<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Simulated").field(&self.actor).finish()
     }

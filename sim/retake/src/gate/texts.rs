@@ -103,7 +103,7 @@ impl<M> ProbeFallback for Probe<'_, M> {
 ///
 /// However large it is, no more than `STATE_MAX` bytes are made of it.
 pub(super) fn state_text(state: &impl std::fmt::Debug) -> String {
-    let mut text = Bounded(String::new());
+    let mut text = BoundedText(String::new());
     // A panic in here would be one of the actor's, that only recording brings about.
     let made = catch_unwind(AssertUnwindSafe(|| write!(text, "{state:#?}")));
     match made {
@@ -121,9 +121,9 @@ pub(super) fn state_text(state: &impl std::fmt::Debug) -> String {
 const STATE_MAX: usize = 256 << 10;
 
 /// Refuses what is too much, which ends the formatting.
-struct Bounded(String);
+struct BoundedText(String);
 
-impl std::fmt::Write for Bounded {
+impl std::fmt::Write for BoundedText {
     fn write_str(&mut self, piece: &str) -> std::fmt::Result {
         if self.0.len() + piece.len() > STATE_MAX {
             return Err(std::fmt::Error);

@@ -1,4 +1,4 @@
-//! The callbacks of [`Simulated`], in whichever form ractor's trait has.
+//! The callbacks of [`SimulatedActor`], in whichever form ractor's trait has.
 //!
 //! ractor's `Actor` is an async trait if its feature `async-trait` is on, which code cannot ask.
 //! Without the feature of the same name here, `async_trait` below is the attribute of
@@ -13,10 +13,10 @@ use {ractor::*, retake_macros::*};
 #[cfg(feature = "async-trait")]
 use ractor::{Actor, ActorRef, Message, SupervisionEvent, async_trait};
 
-use super::{CallbackResult, Gate, Simulated};
+use super::{CallbackResult, Gate, SimulatedActor};
 
 #[async_trait]
-impl<A: Actor> Actor for Simulated<A>
+impl<A: Actor> Actor for SimulatedActor<A>
 where
     A::Msg: Message,
 {

@@ -1,7 +1,7 @@
 /// The scheduler of a simulated process, added by `cargo retake`.
 mod seeded {
     use super::*;
-    use crate::retake::{Driving, Turn};
+    use crate::retake::{DriverGuard, Turn};
     use crate::runtime::context::BlockingRegionGuard;
     use std::panic::Location;
     use std::pin::Pin;
@@ -10,7 +10,7 @@ mod seeded {
     use std::sync::atomic::{AtomicBool as StdBool, AtomicUsize as StdCount};
 
     /// What a runtime has in addition.
-    pub(super) struct Seeded {
+    pub(super) struct SimulatedRuntime {
         /// Its number in the simulation.
         pub(super) number: u32,
         /// It was built with several threads: one that waits in the middle of a task hands over the
@@ -30,7 +30,7 @@ mod seeded {
         handles: Vec<thread::JoinHandle<()>>,
     }
 
-    impl Seeded {
+    impl SimulatedRuntime {
         pub(super) fn new() -> Self {
             let has_threads = crate::retake::builds_threads();
             Self {
@@ -56,16 +56,16 @@ mod seeded {
     }
 
     /// Counts a thread that waits for the core, until it is dropped.
-    struct Waiting<'a>(&'a StdCount);
+    struct WaitingThread<'a>(&'a StdCount);
 
-    impl<'a> Waiting<'a> {
+    impl<'a> WaitingThread<'a> {
         fn start(count: &'a StdCount) -> Self {
             count.fetch_add(1, AcqRel);
             Self(count)
         }
     }
 
-    impl Drop for Waiting<'_> {
+    impl Drop for WaitingThread<'_> {
         fn drop(&mut self) {
             self.0.fetch_sub(1, AcqRel);
         }
@@ -119,7 +119,7 @@ mod seeded {
         }
     }
 
-    impl Seeded {
+    impl SimulatedRuntime {
         /// The core has several owners.
         pub(super) fn share_core(&self, core: AtomicCell<Core>) -> Arc<AtomicCell<Core>> {
             let core = Arc::new(core);
@@ -166,7 +166,7 @@ mod seeded {
                     }
                     continue;
                 }
-                let waiting = Waiting::start(&handle.shared.seeded.waiting);
+                let waiting = WaitingThread::start(&handle.shared.seeded.waiting);
                 let notified = self.notify.notified();
                 pin!(notified);
                 let output = blocking
@@ -300,7 +300,7 @@ mod seeded {
         fn drive<F: Future>(self, mut future: Pin<&mut F>) -> Option<F::Output> {
             let context = self.context.expect_current_thread();
             let core = context.core.borrow_mut().take().expect("core missing");
-            let driving = Driving::start(context.handle.shared.seeded.number);
+            let driving = DriverGuard::start(context.handle.shared.seeded.number);
             let (core, output) = context::set_scheduler(&self.context, || {
                 turns(context, core, driving.as_ref(), future.as_mut())
             });
@@ -313,7 +313,7 @@ mod seeded {
     }
 
     /// Look at timers and events.
-    fn look(context: &Context, core: Box<Core>, driving: &Driving) -> Box<Core> {
+    fn look(context: &Context, core: Box<Core>, driving: &DriverGuard) -> Box<Core> {
         driving.looks(true);
         let core = context.park_yield(core, &context.handle);
         driving.looks(false);
@@ -323,7 +323,7 @@ mod seeded {
     fn turns<F: Future>(
         context: &Context,
         mut core: Box<Core>,
-        driving: Option<&Driving>,
+        driving: Option<&DriverGuard>,
         mut future: Pin<&mut F>,
     ) -> (Option<Box<Core>>, Option<F::Output>) {
         let handle = &context.handle;

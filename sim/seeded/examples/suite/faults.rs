@@ -11,7 +11,7 @@ use super::{Program, Result, text};
 const STRATEGIES: [&str; 3] = ["fifo", "random", "pct"];
 
 /// A program, what it shows without a fault, faults as their lines, and what it shows with them.
-struct Tried {
+struct FaultTrial {
     name: &'static str,
     without: &'static str,
     faults: &'static [&'static str],
@@ -20,85 +20,85 @@ struct Tried {
     effects: usize,
 }
 
-const TRIED: &[Tried] = &[
-    Tried {
+const TRIED: &[FaultTrial] = &[
+    FaultTrial {
         name: "a_task_is_killed",
         without: "(\"dropped\", 10, \"7\")",
         faults: &["at 3500000000\twaits\ttask\tkill"],
         with: "(\"dropped\", 3, \"cancelled\")",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_task_of_several_threads_is_killed",
         without: "(\"dropped\", 10, \"7\")",
         faults: &["at 3500000000\twai*\tawait\tkill"],
         with: "(\"dropped\", 3, \"cancelled\")",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_task_of_a_local_set_is_killed",
         without: "(10, \"10\")",
         faults: &["at 3500000000\tlocal\ttask\tkill"],
         with: "(3, \"cancelled\")",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_task_panics",
         without: "(true, true, \"7\")",
         faults: &["at 500000000\tcounts\tcallback 2\tpanic"],
         with: "(true, false, \"panicked\")",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_task_does_not_run_for_a_time",
         without: "(\"0\", \"0\")",
         faults: &["step 1\tpasses\ttask\tdelay\t5000000000"],
         with: "(\"5\", \"0\")",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_task_does_not_run_for_a_time",
         without: "(\"0\", \"0\")",
         faults: &["step 1\tpasses\ttask\tslow\t1000000000\t60000000000"],
         with: "(\"3\", \"0\")",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "nothing_runs_for_a_time",
         without: "[0, 1, 2, 3, 4]",
         faults: &["at 1500000000\t\trun\tpause\t3500000000"],
         with: "[0, 1, 3, 3, 4]",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "timers_fire_late",
         without: "false",
         faults: &["step 1\t\trun\tlate\t50000000\t60000000000"],
         with: "true",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "timers_fire_together",
         without: "(0, 0)",
         faults: &["step 1\t\trun\tcoalesce\t1000000000\t60000000000"],
         with: "(1, 2)",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "the_wall_clock_is_wrong",
         without: "[(1, 1), (2, 2), (3, 3)]",
         faults: &["at 1500000000\t\trun\tclock step\t-60000000000\t2500000000"],
         with: "[(1, 1), (2, -57), (3, 3)]",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_file_is_written_and_read",
         without: "([None, None, None, None], \"some words\")",
         faults: &["step 1\t\trequest\tdisk\t-\t=writes\terror\t100%\t-"],
         with: "([None, Some(5), None, None], \"\")",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_file_is_written_and_read",
         without: "([None, None, None, None], \"some words\")",
         faults: &[
@@ -109,14 +109,14 @@ const TRIED: &[Tried] = &[
         with: "([None, Some(28), Some(5), Some(5)], \"\")",
         effects: 3,
     },
-    Tried {
+    FaultTrial {
         name: "a_file_is_written_and_read",
         without: "([None, None, None, None], \"some words\")",
         faults: &["step 1\t\trequest\tdisk\t=another\t=writes\terror\t100%\t-"],
         with: "([None, None, None, None], \"some words\")",
         effects: 0,
     },
-    Tried {
+    FaultTrial {
         name: "what_is_read_is_a_part",
         without: "(false, false, true)",
         faults: &[
@@ -126,35 +126,35 @@ const TRIED: &[Tried] = &[
         with: "(true, true, true)",
         effects: 2,
     },
-    Tried {
+    FaultTrial {
         name: "what_is_read_is_a_part",
         without: "(false, false, true)",
         faults: &["step 1\t\trequest\tdisk\t-\t=reads\tcorrupt\t100%\t-"],
         with: "(false, false, false)",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_connection_is_used",
         without: "(true, true)",
         faults: &["at 900000000\t\tpacket\tpackets\t=* - *\treset\t-\t100%\t-"],
         with: "(false, false)",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_connection_has_an_end",
         without: "((\"onetwo\", 1), \"answer\", 1, None)",
         faults: &["at 900000000\t\tpacket\tpackets\t-\tlate\t2000000000\t100%\t-"],
         with: "((\"onetwo\", 3), \"answer\", 5, None)",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_connection_has_an_end",
         without: "((\"onetwo\", 1), \"answer\", 1, None)",
         faults: &["at 900000000\t\tpacket\tpackets\t=* - *\tcut\t-\t100%\t4000000000"],
         with: "((\"onetwo\", 4), \"answer\", 4, Some(Some(113)))",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "a_connection_has_an_end",
         without: "((\"onetwo\", 1), \"answer\", 1, None)",
         faults: &[
@@ -164,28 +164,28 @@ const TRIED: &[Tried] = &[
         with: "((\"onetwo\", 7), \"answer\", 7, Some(Some(113)))",
         effects: 2,
     },
-    Tried {
+    FaultTrial {
         name: "datagrams_are_received_in_their_order",
         without: "(true, true)",
         faults: &["step 1\t\tpacket\tpackets\t-\tovertaken\t-\t50%\t-"],
         with: "(true, false)",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "datagrams_are_sent",
         without: "\"all\"",
         faults: &["step 1\t\tpacket\tpackets\t-\tlost\t-\t50%\t-"],
         with: "\"some\"",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "datagrams_are_sent",
         without: "\"all\"",
         faults: &["step 1\t\tpacket\tpackets\t-\ttwice\t-\t50%\t-"],
         with: "\"more\"",
         effects: 1,
     },
-    Tried {
+    FaultTrial {
         name: "what_lasts_ends",
         without: "\"0\"",
         faults: &[

@@ -14,7 +14,7 @@ use retake_core::outcome::OutcomeKind;
 use retake_core::planned::PlannedFault;
 use retake_seeded::child::{self, Event, Request};
 
-use crate::expected::{EXPECTED, Expected};
+use crate::expected::{EXPECTED, Expectation};
 
 /// A port that a program of the suite asks for, while this process has it.
 const TAKEN: u16 = 45_671;
@@ -75,7 +75,7 @@ fn try_in(version: &str, folder: &Path, is_last: bool) -> Result<()> {
     let (mut runs, mut said) = (0, String::new());
     for (name, expected) in EXPECTED {
         let tried = match expected {
-            Expected::Says(outcome) => says(&program, folder, name, *outcome, &mut said),
+            Expectation::Says(outcome) => says(&program, folder, name, *outcome, &mut said),
             _ => try_program(&program, folder, name, *expected),
         };
         runs += tried.map_err(|problem| format!("{name}: {problem}"))?;
@@ -185,13 +185,13 @@ fn build(project: &Path, tokio: &Path, build: Build) -> Result<PathBuf> {
         .ok_or_else(|| "cargo names no program".to_owned())
 }
 
-fn try_program(program: &Path, folder: &Path, name: &str, expected: Expected) -> Result<u32> {
-    if expected == Expected::FailsForInbox {
+fn try_program(program: &Path, folder: &Path, name: &str, expected: Expectation) -> Result<u32> {
+    if expected == Expectation::FailsForInbox {
         return fails_for_inbox(program, folder, name);
     }
     // Some take an hour, or twenty seconds, of real time.
     let is_slow = ["an_hour_takes_no_time", "tasks_block_their_threads"].contains(&name);
-    if matches!(expected, Expected::Passes | Expected::Varies) && !is_slow {
+    if matches!(expected, Expectation::Passes | Expectation::Varies) && !is_slow {
         let stock = start(program, name)
             .output()
             .map_err(|error| error.to_string())?;
@@ -215,12 +215,13 @@ fn try_program(program: &Path, folder: &Path, name: &str, expected: Expected) ->
             Event::Ended { outcome, .. } => Some(*outcome),
             _ => None,
         });
-        if let Expected::Ends(wanted) = expected
+        if let Expectation::Ends(wanted) = expected
             && ended != Some(wanted)
         {
             return Err(format!("seed {seed} ends as {ended:?}:\n{}", text(&first)));
         }
-        if matches!(expected, Expected::Passes | Expected::Varies) && !first.status.success() {
+        if matches!(expected, Expectation::Passes | Expectation::Varies) && !first.status.success()
+        {
             return Err(format!("seed {seed} fails:\n{}", text(&first)));
         }
         // The test harness begins the line.
@@ -230,8 +231,8 @@ fn try_program(program: &Path, folder: &Path, name: &str, expected: Expected) ->
         *codes.entry(first.status.code()).or_insert(0) += 1;
     }
     match expected {
-        Expected::Varies if shown.len() < 2 => Err(format!("{SEEDS} seeds show {shown:?}")),
-        Expected::FailsSometimes if codes.len() != 2 => {
+        Expectation::Varies if shown.len() < 2 => Err(format!("{SEEDS} seeds show {shown:?}")),
+        Expectation::FailsSometimes if codes.len() != 2 => {
             Err(format!("{SEEDS} seeds end with {codes:?}"))
         }
         _ => Ok(runs),

@@ -21,7 +21,7 @@ pub(super) use self::parts::Position;
 use self::parts::{Receiver, Reporter, Sender};
 use super::walk::{NewChoice, Walk, Walker};
 use super::{Case, Scenario};
-use crate::isolate::{self, Done, Limits, Lost, Parts, Where, Workers};
+use crate::isolate::{self, Done, Limits, LossReason, Parts, Where, Workers};
 use retake_engine::outcome::{Coverage, Outcome, Run, Stats};
 use retake_engine::strategy::{Hold, RecordedHolds, Strategy};
 
@@ -264,9 +264,9 @@ impl Job<'_> {
     }
 }
 
-fn read(answer: Result<Vec<u8>, Lost>) -> Result<Answer, Lost> {
+fn read(answer: Result<Vec<u8>, LossReason>) -> Result<Answer, LossReason> {
     serde_json::from_slice(&answer?)
-        .map_err(|error| Lost::Refused(format!("its answer is damaged: {error}")))
+        .map_err(|error| LossReason::Refused(format!("its answer is damaged: {error}")))
 }
 
 /// Run a case in a process of these workers. `sink` gets its records.
@@ -325,8 +325,8 @@ pub(super) fn run(
             }
         }
         Err(lost) => {
-            let is_stopped = matches!(lost, Lost::Stopped);
-            let is_refused = is_stopped || matches!(lost, Lost::Refused(_));
+            let is_stopped = matches!(lost, LossReason::Stopped);
+            let is_refused = is_stopped || matches!(lost, LossReason::Refused(_));
             let ran = Ran {
                 is_refused,
                 ..Ran::here(lost_run(job.case, lost, receiver.position), Vec::new())
@@ -346,13 +346,13 @@ pub(super) fn run(
 }
 
 /// The result of a run whose process was lost.
-fn lost_run(case: &Case, lost: Lost, reached: Position) -> Run<String> {
-    let hangs = matches!(lost, Lost::Hangs(_));
+fn lost_run(case: &Case, lost: LossReason, reached: Position) -> Run<String> {
+    let hangs = matches!(lost, LossReason::Hangs(_));
     let how = match lost {
-        Lost::Ended(how) => format!("its process ended: {how}"),
-        Lost::Hangs(timeout) => format!("it did not end within {timeout:?}: it hangs"),
-        Lost::Stopped => "it was stopped".to_owned(),
-        Lost::NotStarted(what) | Lost::Refused(what) => what,
+        LossReason::Ended(how) => format!("its process ended: {how}"),
+        LossReason::Hangs(timeout) => format!("it did not end within {timeout:?}: it hangs"),
+        LossReason::Stopped => "it was stopped".to_owned(),
+        LossReason::NotStarted(what) | LossReason::Refused(what) => what,
     };
     let mut run = no_run(case, Outcome::Lost { how, hangs });
     run.stats.steps = reached.steps;

@@ -129,7 +129,7 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
         };
         if rank.is_some() || is_near {
             if skipped.len() >= GAP_MIN {
-                chosen.push(Chosen::Gap(Box::new(left_out(&skipped))));
+                chosen.push(LineOrGap::Gap(Box::new(left_out(&skipped))));
             }
             skipped.clear();
             let far = distances
@@ -137,7 +137,7 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
                 .copied()
                 .unwrap_or(u32::MAX - NEAR);
             let rank = rank.unwrap_or(u32::MAX).min(NEAR + far);
-            chosen.push(Chosen::Line(line, rank));
+            chosen.push(LineOrGap::Line(line, rank));
         } else if line.is_step() {
             skipped.push(line);
         }
@@ -147,13 +147,13 @@ pub(super) fn slice(lines: &[Line], decisive: &BTreeSet<u64>) -> Vec<Passage> {
 
 /// A line that is shown if there is room, and how far from the failure it is; or lines that it
 /// does not depend on.
-enum Chosen<'a> {
+enum LineOrGap<'a> {
     Line(&'a Line, u32),
     Gap(Box<Passage>),
 }
 
 /// Not more passages than one reads, and the numbers of lines that are missing.
-fn abridge(chosen: Vec<Chosen<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
+fn abridge(chosen: Vec<LineOrGap<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
     let mut far: Vec<u32> = Vec::new();
     let mut passages = Vec::new();
     let mut run = Vec::new();
@@ -166,11 +166,11 @@ fn abridge(chosen: Vec<Chosen<'_>>, nearest: &BTreeSet<u64>) -> Vec<Passage> {
     let flush = |run: &mut Vec<Line>| fold(std::mem::take(run), must_show);
     for it in chosen {
         match it {
-            Chosen::Line(line, distance) => {
+            LineOrGap::Line(line, distance) => {
                 run.push(line.clone());
                 far.push(distance);
             }
-            Chosen::Gap(gap) => {
+            LineOrGap::Gap(gap) => {
                 passages.extend(flush(&mut run));
                 gaps.insert(passages.len());
                 passages.push(*gap);

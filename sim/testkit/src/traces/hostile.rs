@@ -16,8 +16,8 @@ use retake_traces::Label;
 use retake_traces::fault::kinds::{self, Delay, Kill};
 use retake_traces::live::{Live, Piece, Start, StepEnd};
 use retake_traces::record::{
-    Child, ChildNews, Choice, End, EndKind, Ended, Event, EventKind, Injected, OutcomeKind, Panic,
-    Record, State, Step, StepKind, Task, TaskKind, Unhandled,
+    ActorEnd, Child, ChildNews, Choice, End, EndKind, Event, EventKind, Injection, OutcomeKind,
+    Panic, Record, State, Step, StepKind, Task, TaskKind, UnhandledMessage,
 };
 use retake_traces::{Header, Schedule, Sink, Strategy, TraceReader, TraceWriter, verify};
 
@@ -479,7 +479,7 @@ fn any_record(numbers: &mut Numbers) -> Record {
             label: any_label(numbers),
             parent: (numbers.below(2) == 0).then(|| numbers.below(5) as u32),
         }),
-        9 => Record::Fault(Injected {
+        9 => Record::Fault(Injection {
             elapsed_ns: elapsed(numbers),
             task: unusual(numbers) as u32,
             action: match numbers.below(4) {
@@ -501,12 +501,12 @@ fn any_record(numbers: &mut Numbers) -> Record {
             at_end: numbers.below(2) == 0,
         }),
         11 | 12 => Record::Live(Box::new(any_live(numbers))),
-        13 => Record::Unhandled(Unhandled {
+        13 => Record::Unhandled(UnhandledMessage {
             task,
             sent: numbers.draw() % 40,
             text: text(numbers),
         }),
-        14 => Record::Ended(Ended {
+        14 => Record::Ended(ActorEnd {
             task,
             how: any_end(numbers),
         }),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use retake_traces::fault::kinds::{Delay, Kill};
 use retake_traces::record::{
-    Choice, End, Event, Injected, OutcomeKind, Panic, Record, State, Step, StepKind, Task,
-    TaskKind, Unhandled,
+    Choice, End, Event, Injection, OutcomeKind, Panic, Record, State, Step, StepKind, Task,
+    TaskKind, UnhandledMessage,
 };
 use retake_traces::{Header, Layers, RunConfig, Sink, TraceWriter};
 
@@ -100,13 +100,13 @@ pub fn shop() -> Vec<Record> {
         step(1, 1_000_000, Handle),
         detail("CheckIn"),
         Cause(3),
-        Record::Fault(Injected {
+        Record::Fault(Injection {
             elapsed_ns: 0,
             task: 2,
             action: Delay { until_ns: 5 }.into(),
         }),
         step(1, 250_000, Resume),
-        Record::Fault(Injected {
+        Record::Fault(Injection {
             elapsed_ns: 10,
             task: 1,
             action: Kill { awaiting: false }.into(),
@@ -120,7 +120,7 @@ pub fn shop() -> Vec<Record> {
         Cause(7),
         task(3, TaskKind::Actor, "pool#2", Some(0)),
         step(3, 5_000, PostStart),
-        Record::Unhandled(Unhandled {
+        Record::Unhandled(UnhandledMessage {
             task: 3,
             sent: 8,
             text: "CheckOut(3)".into(),
@@ -146,7 +146,7 @@ pub fn write(folder: &Path, name: &str, records: &[Record]) -> PathBuf {
 
 /// A message in a run that is made up: who gets it, and when the sender sent it.
 #[derive(Clone, Debug)]
-struct Waiting {
+struct WaitingMessage {
     to: usize,
     sent: u64,
     name: u8,
@@ -173,8 +173,8 @@ fn run_of(tasks: usize, steps: &[(u16, u8, u64, u16)]) -> Vec<Record> {
             Some(0),
         ));
     }
-    let mut waiting: Vec<Waiting> = (1..tasks)
-        .map(|to| Waiting {
+    let mut waiting: Vec<WaitingMessage> = (1..tasks)
+        .map(|to| WaitingMessage {
             to,
             sent: 1,
             name: 0,
@@ -202,7 +202,7 @@ fn run_of(tasks: usize, steps: &[(u16, u8, u64, u16)]) -> Vec<Record> {
         records.push(detail(&format!("M{}", message.name)));
         records.push(Record::Cause(message.sent));
         for bit in 0..sends.count_ones() % 4 {
-            waiting.push(Waiting {
+            waiting.push(WaitingMessage {
                 to: 1 + (*sends as usize >> bit) % (tasks - 1),
                 sent: taken,
                 name: name.wrapping_add(bit as u8),

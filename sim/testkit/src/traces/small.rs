@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use retake_traces::fault::kinds::{Delay, Kill};
 use retake_traces::record::{
-    Choice, End, Event, Injected, OutcomeKind, Panic, Record, Step, StepKind, Task, TaskKind,
+    Choice, End, Event, Injection, OutcomeKind, Panic, Record, Step, StepKind, Task, TaskKind,
 };
 use retake_traces::{Header, RunConfig};
 use tempfile::TempDir;
@@ -61,12 +61,12 @@ pub fn small() -> Vec<Record> {
         task(1, "pool/worker", Some(0)),
         Record::Event(Event::log("receipt 1\nsecond line")),
         step(1, 1_500_000, Choice::Deviation),
-        Record::Fault(Injected {
+        Record::Fault(Injection {
             elapsed_ns: 10,
             task: 1,
             action: Kill { awaiting: false }.into(),
         }),
-        Record::Fault(Injected {
+        Record::Fault(Injection {
             elapsed_ns: 0,
             task: 0,
             action: Delay {

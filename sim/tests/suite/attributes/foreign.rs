@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use ractor::{Actor, ActorRef, RpcReplyPort, SupervisionEvent};
-use retake::Simulated;
+use retake::SimulatedActor;
 use retake_sim::{Isolation, Sim};
 use retake_testkit::{ActorResult, MS, escaped, recorded, told};
 
@@ -43,7 +43,7 @@ impl Actor for Foreign {
         match request {
             Request::Log(reply) => reply.send(log.clone())?,
             Request::SpawnAndFail => {
-                let child = Simulated::new(Self);
+                let child = SimulatedActor::new(Self);
                 let (child, _) = myself.spawn_linked(None, child, "child".to_owned()).await?;
                 child.cast(Request::Fail)?;
             }
@@ -74,7 +74,7 @@ impl Actor for Foreign {
 #[test]
 fn a_wrapped_actor_runs_all_its_callbacks_under_the_scheduler() {
     let (run, sink) = recorded(Sim::new().story(true), || async {
-        let actor = Simulated::with_debug(Foreign);
+        let actor = SimulatedActor::with_debug(Foreign);
         let (actor, handle) = Actor::spawn(None, actor, "foreign".to_owned())
             .await
             .unwrap();

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use ractor::call;
-use retake_sim::outcome::Waiting;
+use retake_sim::outcome::WaitingTask;
 use retake_sim::{Outcome, Sim};
 use retake_testkit::{MS, Order, join, servant};
 use tokio::sync::{Mutex, Notify, RwLock, Semaphore, mpsc, oneshot};
@@ -17,7 +17,7 @@ fn waits<F: Future<Output = ()> + Send + 'static>(scenario: fn() -> F) -> (Strin
     let Outcome::Deadlock { waiting, cycle } = &run.outcome else {
         panic!("{run}")
     };
-    let edge = |wait: &Waiting| format!("{} -> {}", wait.task, wait.waits_for.join(" + "));
+    let edge = |wait: &WaitingTask| format!("{} -> {}", wait.task, wait.waits_for.join(" + "));
     let edges: Vec<String> = waiting.iter().map(edge).collect();
     (edges.join(", "), cycle.clone())
 }

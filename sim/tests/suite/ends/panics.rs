@@ -185,8 +185,8 @@ fn a_violated_check_ends_its_step() {
 #[test]
 fn what_a_step_holds_is_dropped_when_a_check_ends_it() {
     static DROPPED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    struct Held;
-    impl Drop for Held {
+    struct DropCheck;
+    impl Drop for DropCheck {
         fn drop(&mut self) {
             DROPPED.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             // Code that unwinds may check as well.
@@ -194,7 +194,7 @@ fn what_a_step_holds_is_dropped_when_a_check_ends_it() {
         }
     }
     let run = Sim::new().run(|| async {
-        let _held = Held;
+        let _held = DropCheck;
         retake::never!("first");
     });
     assert_eq!(DROPPED.load(std::sync::atomic::Ordering::SeqCst), 1);

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use retake_sim::explore::{
-    Case, Execution, Exhaustive, Explorer, External, ExternalRun, Scenario, Wanted, explain, shrink,
+    Case, Execution, Exhaustive, Explorer, External, ExternalRun, RunRequest, Scenario, explain,
+    shrink,
 };
 use retake_sim::strategy::{RecordedHolds, Recorder, scheduler};
 use retake_sim::{Outcome, RunConfig, Sim, rng};
@@ -27,7 +28,7 @@ pub(super) async fn put_and_take() {
 struct Elsewhere;
 
 impl External for Elsewhere {
-    fn run(&self, case: &Case, wanted: &Wanted, sink: &mut dyn Sink) -> ExternalRun {
+    fn run(&self, case: &Case, wanted: &RunRequest, sink: &mut dyn Sink) -> ExternalRun {
         let (records, recorded) = (MemorySink::new(), RecordedHolds::default());
         let mut sim = Sim::of(case.config.clone())
             .record(wanted.layers)

@@ -373,7 +373,7 @@ type Squarers = Factory<
     u32,
     Square,
     (),
-    retake::Simulated<Squarer>,
+    retake::SimulatedActor<Squarer>,
     routing::QueuerRouting<u32, Square>,
     queues::DefaultQueue<u32, Square>,
 >;
@@ -381,13 +381,13 @@ type Squarers = Factory<
 async fn squares(tries_again: bool) {
     let arguments = FactoryArguments::builder()
         .worker_builder(Box::new(worker_builder(|_| {
-            (retake::Simulated::new(Squarer), ())
+            (retake::SimulatedActor::new(Squarer), ())
         })))
         .queue(Default::default())
         .router(Default::default())
         .num_initial_workers(2)
         .build();
-    let factory = retake::Simulated::new(Squarers::default());
+    let factory = retake::SimulatedActor::new(Squarers::default());
     let (factory, _) = Actor::spawn(None, factory, arguments).await.unwrap();
     let clients: Vec<_> = (0..4_u32)
         .map(|number| {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use retake_sim::explore::Returned;
+use retake_sim::explore::ScenarioOutput;
 use retake_sim::explore::test_runner::Test;
 
 use super::Body;

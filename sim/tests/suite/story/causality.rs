@@ -77,15 +77,15 @@ fn a_reply_a_spawn_and_a_join_are_causes_and_time_is_none() {
 
 /// Counts what it sees.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
+struct SeenSpans(Arc<Mutex<Vec<String>>>);
 
-impl Seen {
+impl SeenSpans {
     fn add(&self, what: impl Into<String>) {
         self.0.lock().unwrap().push(what.into());
     }
 }
 
-impl Subscriber for Seen {
+impl Subscriber for SeenSpans {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with(module_path!())
     }
@@ -108,7 +108,7 @@ impl Subscriber for Seen {
 
 #[test]
 fn a_subscriber_of_the_users_own_sees_its_spans_and_events() {
-    let seen = Seen::default();
+    let seen = SeenSpans::default();
     let _guard = tracing::subscriber::set_default(seen.clone());
     let sim = Sim::new().causality(true).isolation(Isolation::Inline);
     sim.run(|| async {

@@ -169,8 +169,8 @@ fn a_state_whose_debug_panics_or_is_endless_does_no_harm() {
 #[test]
 fn a_wrapped_actor_tells_its_state_if_asked_to() {
     let (run, sink) = recorded(Sim::new().states(true), || async {
-        let told = retake::Simulated::with_debug_state(Foreign);
-        let silent = retake::Simulated::with_debug(Foreign);
+        let told = retake::SimulatedActor::with_debug_state(Foreign);
+        let silent = retake::SimulatedActor::with_debug(Foreign);
         let told = Actor::spawn(None, told, "told".to_owned()).await;
         let silent = Actor::spawn(None, silent, "silent".to_owned()).await;
         for (actor, _) in [told.unwrap(), silent.unwrap()] {

@@ -25,29 +25,29 @@ struct Open {
 
 /// The first place at which a task's events differ.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Parted {
+pub(super) struct Parting {
     /// How many events of the task are the same before.
     pub(super) place: u64,
     /// What comes then on each side.
-    pub(super) next: [Option<Found>; 2],
+    pub(super) next: [Option<EventPlace>; 2],
 }
 
 /// An event, and where it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct EventPlace {
     pub(super) id: u64,
     pub(super) step: u64,
 }
 
 /// A task as both sides have it.
 #[derive(Debug, Default)]
-struct Aligned {
+struct TaskPair {
     /// Events that are the same.
     same: u64,
     /// What the side that is ahead has more.
-    ahead: VecDeque<Found>,
+    ahead: VecDeque<EventPlace>,
     ahead_side: usize,
-    parted: Option<Parted>,
+    parted: Option<Parting>,
 }
 
 /// What aligning found.
@@ -62,9 +62,9 @@ pub(super) struct Alignment {
     /// Events without a counterpart, by side.
     pub(super) alone: [u64; 2],
     /// The first event without a counterpart, by side: its step and its id.
-    pub(super) first_alone: [Option<Found>; 2],
+    pub(super) first_alone: [Option<EventPlace>; 2],
     /// Tasks that part, by name.
-    pub(super) parted: BTreeMap<u64, Parted>,
+    pub(super) parted: BTreeMap<u64, Parting>,
     /// Of the events at which tasks part: without a counterpart.
     pub(super) is_alone: BTreeSet<u64>,
 }
@@ -161,7 +161,7 @@ fn align_part(
     found: &mut Alignment,
 ) -> Result<(), Overflow> {
     let mut open: BTreeMap<u64, Open> = BTreeMap::new();
-    let mut tasks: BTreeMap<u64, Aligned> = BTreeMap::new();
+    let mut tasks: BTreeMap<u64, TaskPair> = BTreeMap::new();
     let mut ahead = 0;
     loop {
         let [left, right] = sides;
@@ -193,7 +193,7 @@ fn align_part(
             };
             let task = tasks.entry(event.task).or_default();
             if part == 0 && task.parted.is_none() {
-                task.take(side, Found { id: event.id, step }, &mut ahead);
+                task.take(side, EventPlace { id: event.id, step }, &mut ahead);
                 if ahead > AHEAD_MAX {
                     return Err(Overflow::Ahead);
                 }
@@ -225,7 +225,7 @@ fn align_part(
         let first = &mut found.first_alone[side];
         if first.is_none_or(|first| open.step < first.step) {
             let step = open.step;
-            *first = Some(Found { id: *id, step });
+            *first = Some(EventPlace { id: *id, step });
         }
     }
     if part == 0 {
@@ -246,8 +246,8 @@ fn align_part(
     Ok(())
 }
 
-impl Aligned {
-    fn take(&mut self, side: usize, event: Found, ahead: &mut usize) {
+impl TaskPair {
+    fn take(&mut self, side: usize, event: EventPlace, ahead: &mut usize) {
         if self.ahead.is_empty() || self.ahead_side == side {
             self.ahead_side = side;
             self.ahead.push_back(event);
@@ -264,11 +264,11 @@ impl Aligned {
         self.part(Some(event));
     }
 
-    fn part(&mut self, other: Option<Found>) {
+    fn part(&mut self, other: Option<EventPlace>) {
         let mut next = [None; 2];
         next[self.ahead_side] = self.ahead.front().copied();
         next[1 - self.ahead_side] = other;
-        self.parted = Some(Parted {
+        self.parted = Some(Parting {
             place: self.same,
             next,
         });

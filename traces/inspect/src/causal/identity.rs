@@ -18,7 +18,7 @@ use retake_traces::record::{StepKind, Task};
 
 /// What both runs recorded, and so can be compared.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Compared {
+pub(super) struct CommonLayers {
     pub(super) texts: bool,
     pub(super) causes: bool,
     pub(super) states: bool,
@@ -76,7 +76,7 @@ struct TaskState {
 /// Names the events of one run, which come in order.
 #[derive(Debug)]
 pub(super) struct Identifier {
-    compared: Compared,
+    compared: CommonLayers,
     /// Names of which there are several incarnations in one of the runs.
     plural: Rc<BTreeSet<String>>,
     senders: Senders<Sender>,
@@ -116,7 +116,7 @@ impl Survey {
 }
 
 impl Identifier {
-    pub(super) fn new(survey: &Survey, other: &Survey, compared: Compared) -> Self {
+    pub(super) fn new(survey: &Survey, other: &Survey, compared: CommonLayers) -> Self {
         Self {
             compared,
             plural: Rc::new(survey.plural.union(&other.plural).cloned().collect()),
@@ -200,7 +200,7 @@ fn id_of(
     task: &mut TaskState,
     entry: &Entry,
     cause: Option<u64>,
-    compared: Compared,
+    compared: CommonLayers,
 ) -> Option<u64> {
     let name = task.name.to_le_bytes();
     let logged = |task: &mut TaskState, text: &str| {

@@ -27,13 +27,13 @@ use serde::Serialize;
 use crate::compare::{Diff, diff};
 use crate::entries::{Entries, Selection};
 use crate::story::Line;
-use align::{Alignment, Found, Overflow, Side, align};
-use identity::{CLEAN, Compared, Identifier, NONE, Survey, Taint, both};
+use align::{Alignment, EventPlace, Overflow, Side, align};
+use identity::{CLEAN, CommonLayers, Identifier, NONE, Survey, Taint, both};
 use retake_traces::error::TraceError;
 use retake_traces::event::WholeEvent;
 use retake_traces::reader::TraceReader;
 
-pub use outcome::{Handled, Outcome, OutcomeDifference};
+pub use outcome::{HandledCount, Outcome, OutcomeDifference};
 
 /// Races that a comparison names.
 const RACES_MAX: usize = 3;
@@ -142,7 +142,7 @@ pub fn causal_diff(
     let paths = [left.as_ref(), right.as_ref()];
     let by_line = diff(paths[0], paths[1])?;
     let headers = [header(paths[0])?, header(paths[1])?];
-    let compared = Compared {
+    let compared = CommonLayers {
         texts: headers.iter().all(|header| header.layers.story),
         causes: headers.iter().all(|header| header.layers.causality),
         states: headers.iter().all(|header| header.layers.states),
@@ -224,7 +224,7 @@ struct FoundRace {
     task: u64,
     place: u64,
     /// By side.
-    first: [Found; 2],
+    first: [EventPlace; 2],
 }
 
 /// Where a task parts and both of what comes then is in both runs, in the order of the
@@ -249,7 +249,7 @@ fn races(found: &Alignment) -> Vec<FoundRace> {
 
 /// What a second reading looks for on one side.
 #[derive(Debug, Default)]
-struct Told {
+struct SideFindings {
     /// The first event that the other side does not have.
     alone: Option<(WholeEvent, Taint)>,
     /// By event id.
@@ -267,7 +267,7 @@ fn tell(
         .iter()
         .flat_map(|race| race.first.map(|next| next.id))
         .collect();
-    let mut told = [Told::default(), Told::default()];
+    let mut told = [SideFindings::default(), SideFindings::default()];
     for (side, mut reading) in sides.into_iter().enumerate() {
         for (number, race) in races.iter().enumerate() {
             let number = u32::try_from(number).unwrap_or(NONE);
@@ -279,7 +279,7 @@ fn tell(
                 let places = &mut told[side].places;
                 places.entry(event.id).or_insert_with(|| whole.clone());
             }
-            let is_first = |first: &Found| first.id == event.id && first.step == whole.step;
+            let is_first = |first: &EventPlace| first.id == event.id && first.step == whole.step;
             if found.first_alone[side].as_ref().is_some_and(is_first) {
                 told[side].alone = Some((whole, event.taint));
             }
@@ -322,7 +322,7 @@ fn tell(
     Ok(())
 }
 
-fn told_race(race: &FoundRace, told: &[Told; 2]) -> Option<Race> {
+fn told_race(race: &FoundRace, told: &[SideFindings; 2]) -> Option<Race> {
     let place = |id: u64| -> Option<Place> {
         let (left, right) = (told[0].places.get(&id)?, told[1].places.get(&id)?);
         Some(Place {

@@ -21,7 +21,7 @@ pub struct OutcomeDifference {
 
 /// How many messages a task handled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Handled {
+pub struct HandledCount {
     /// Its name.
     pub who: String,
     /// In the first run.
@@ -36,7 +36,7 @@ pub struct Outcome {
     /// Outcome, steps, virtual time, tasks, faults and panics, where they differ.
     pub differences: Vec<OutcomeDifference>,
     /// Tasks that handled another number of messages, the largest differences first.
-    pub handled: Vec<Handled>,
+    pub handled: Vec<HandledCount>,
     #[serde(skip)]
     sides: [Side; 2],
     #[serde(skip)]
@@ -135,7 +135,7 @@ impl Outcome {
         self.handled = counts
             .into_iter()
             .filter(|(_, [left, right])| left != right)
-            .map(|(who, [left, right])| Handled {
+            .map(|(who, [left, right])| HandledCount {
                 who: who.to_string(),
                 left,
                 right,

@@ -3,9 +3,9 @@
 use std::fmt;
 
 /// A text as a JSON string.
-pub(super) struct Quoted<'a>(pub(super) &'a str);
+pub(super) struct JsonString<'a>(pub(super) &'a str);
 
-impl fmt::Display for Quoted<'_> {
+impl fmt::Display for JsonString<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self.0).map_err(|_| fmt::Error)?)
     }
@@ -43,6 +43,6 @@ mod tests {
 
     #[test]
     fn a_text_with_quotes_and_control_characters_stays_one_string() {
-        assert_eq!(Quoted("a\"b\n\u{1}").to_string(), r#""a\"b\n\u0001""#);
+        assert_eq!(JsonString("a\"b\n\u{1}").to_string(), r#""a\"b\n\u0001""#);
     }
 }

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::json::{Micros, Quoted, variant};
+use super::json::{JsonString, Micros, variant};
 use super::mailbox::Mailbox;
 use super::{Entry, ExportError, Exporter, Start};
 use crate::senders::Senders;
@@ -33,7 +33,7 @@ const PROCESS: u32 = 1;
 /// Writes trace events.
 #[derive(Debug, Default)]
 pub struct Perfetto {
-    senders: Senders<Sent>,
+    senders: Senders<ArrowStart>,
     mailboxes: BTreeMap<u32, (String, Mailbox)>,
     /// What each task handles, for the steps that resume it.
     doing: BTreeMap<u32, String>,
@@ -46,7 +46,7 @@ pub struct Perfetto {
 
 /// Where an arrow begins.
 #[derive(Clone, Copy, Debug)]
-struct Sent {
+struct ArrowStart {
     task: u32,
     drawn_ns: u64,
     now_ns: u64,
@@ -74,7 +74,7 @@ impl Perfetto {
     }
 
     fn name_task(&mut self, task: &Task, out: &mut dyn Write) -> Result<(), ExportError> {
-        let (id, label) = (thread(task.id), Quoted(&task.label.to_string()));
+        let (id, label) = (thread(task.id), JsonString(&task.label.to_string()));
         for (name, key, value) in [
             ("thread_name", "name", label.to_string()),
             ("thread_sort_index", "sort_index", id.to_string()),
@@ -130,7 +130,7 @@ impl Perfetto {
         };
         let task = step.task;
         let sender = self.senders.of(entry);
-        self.senders.put(event.step, || Sent {
+        self.senders.put(event.step, || ArrowStart {
             task,
             drawn_ns: place,
             now_ns: event.now_ns,
@@ -151,10 +151,10 @@ impl Perfetto {
             seconds(event.now_ns)
         );
         if let Some(detail) = &event.detail {
-            arguments += &format!(r#","detail":{}"#, Quoted(detail));
+            arguments += &format!(r#","detail":{}"#, JsonString(detail));
         }
         if let Some(state) = &event.state {
-            arguments += &format!(r#","state":{}"#, Quoted(state));
+            arguments += &format!(r#","state":{}"#, JsonString(state));
         }
         if let Some(cause) = event.cause {
             arguments += &format!(r#","cause":{cause}"#);
@@ -168,7 +168,7 @@ impl Perfetto {
             format_args!(
                 r#""ph":"X","pid":{PROCESS},"tid":{id},"ts":{start},"dur":{width},"cat":"{}","name":{},"args":{{{arguments}}}"#,
                 step.kind.name(),
-                Quoted(&name),
+                JsonString(&name),
             ),
             out,
         )?;
@@ -230,7 +230,7 @@ impl Perfetto {
                 format_args!(
                     r#""ph":"C","pid":{PROCESS},"ts":{},"name":{},"args":{{"messages":{depth}}}"#,
                     Micros(*time),
-                    Quoted(&name),
+                    JsonString(&name),
                 ),
                 out,
             )?;
@@ -299,10 +299,10 @@ impl Perfetto {
             format_args!(
                 r#""ph":"i","s":"{scope}","pid":{PROCESS},"tid":{thread},"ts":{},"cat":"{category}","name":{},"args":{{"step":{},"time":"{} s","text":{}{cause}}}"#,
                 Micros(place),
-                Quoted(name),
+                JsonString(name),
                 event.step,
                 seconds(event.now_ns),
-                Quoted(&what),
+                JsonString(&what),
             ),
             out,
         )
@@ -335,7 +335,7 @@ impl Exporter for Perfetto {
         self.event(
             format_args!(
                 r#""ph":"M","pid":{PROCESS},"tid":0,"name":"process_name","args":{{"name":{}}}"#,
-                Quoted(&name)
+                JsonString(&name)
             ),
             out,
         )?;

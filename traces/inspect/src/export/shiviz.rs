@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::rc::Rc;
 
-use super::json::Quoted;
+use super::json::JsonString;
 use super::{Entry, ExportError, Exporter, Start};
 use crate::senders::Senders;
 use retake_traces::clean::Form;
@@ -108,7 +108,7 @@ impl Shiviz {
             name = format!("{name}%23{task}");
         }
         let host = self.hosts.len() as u32;
-        let key = format!("{}:", Quoted(&name));
+        let key = format!("{}:", JsonString(&name));
         self.names.insert(name.clone());
         self.hosts.push(Host { name, key });
         self.host_of.insert(task, host);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::checkpoint::{Checkpoints, Entry, Message, is_queued};
-use super::located::Located;
+use super::located::LocatedEvents;
 use super::segment::{Place, Segments};
-use super::{Ended, HowEnded, LEFT_MAX, Left, Life, MARKS_MAX, Mark, MarkKind, Timeline};
+use super::{
+    LEFT_MAX, LeftMessage, Life, MARKS_MAX, Mark, MarkKind, TaskEnd, TaskEndKind, Timeline,
+};
 use retake_traces::error::TraceError;
 use retake_traces::event::{EventBuilder, Occurrence, WholeEvent};
 use retake_traces::fault::Action;
@@ -43,7 +45,7 @@ pub(super) fn build(
 ) -> Result<Timeline, TraceError> {
     let mut pass = Pass::new(limits);
     let mut end = None;
-    let mut events = Located::new(&mut reader, EventBuilder::new());
+    let mut events = LocatedEvents::new(&mut reader, EventBuilder::new());
     // What is wrong with the file ends it: what comes before can be looked at.
     let damage = loop {
         let (event, offset) = match events.next() {
@@ -94,7 +96,7 @@ struct Pass {
     marks: Vec<Mark>,
     more_marks: bool,
     last_panic: Option<u64>,
-    left: Vec<Left>,
+    left: Vec<LeftMessage>,
     steps: u64,
     now_ns: u64,
     running: Option<u32>,
@@ -161,18 +163,18 @@ impl Pass {
             Occurrence::Fault(fault) => {
                 self.mark(fault.task, MarkKind::Fault(fault.action.clone()));
                 if matches!(fault.action, Action::Kill(_)) {
-                    self.ended(fault.task, HowEnded::Killed);
+                    self.ended(fault.task, TaskEndKind::Killed);
                 }
             }
             Occurrence::Panic(panic) => {
                 self.mark(panic.task, MarkKind::Panic);
                 self.last_panic = Some(self.steps);
-                self.ended(panic.task, HowEnded::Panicked);
+                self.ended(panic.task, TaskEndKind::Panicked);
             }
             Occurrence::Ended(ended) => {
                 let how = match ended.how {
-                    EndKind::Killed | EndKind::KilledWith(_) => HowEnded::Killed,
-                    EndKind::NotStarted => HowEnded::Gone,
+                    EndKind::Killed | EndKind::KilledWith(_) => TaskEndKind::Killed,
+                    EndKind::NotStarted => TaskEndKind::Gone,
                 };
                 self.ended(ended.task, how);
             }
@@ -181,7 +183,7 @@ impl Pass {
                 let has_failed = it.kind == EventKind::Failed;
                 let running = self.running.filter(|_| has_failed);
                 if let Some(task) = running.filter(|task| self.is_actor(*task)) {
-                    self.ended(task, HowEnded::Failed);
+                    self.ended(task, TaskEndKind::Failed);
                 }
             }
             Occurrence::State(state) => {
@@ -189,11 +191,13 @@ impl Pass {
                     life.end_state = Some(offset);
                 }
             }
-            Occurrence::Unhandled(message) if self.left.len() < LEFT_MAX => self.left.push(Left {
-                to: message.task,
-                sent: message.sent,
-                offset,
-            }),
+            Occurrence::Unhandled(message) if self.left.len() < LEFT_MAX => {
+                self.left.push(LeftMessage {
+                    to: message.task,
+                    sent: message.sent,
+                    offset,
+                });
+            }
             // The live ones say nothing about who is where.
             Occurrence::End(_) | Occurrence::Live(_) | Occurrence::Unhandled(_) => {}
         }
@@ -207,7 +211,7 @@ impl Pass {
     /// A supervisor learns that a child is gone.
     fn child(&mut self, child: Child) {
         if child.news != ChildNews::Started {
-            self.ended(child.task, HowEnded::Gone);
+            self.ended(child.task, TaskEndKind::Gone);
         }
     }
 
@@ -231,12 +235,12 @@ impl Pass {
         });
     }
 
-    fn ended(&mut self, task: u32, how: HowEnded) {
+    fn ended(&mut self, task: u32, how: TaskEndKind) {
         let step = self.steps;
         if let Some(life) = self.tasks.get_mut(task as usize)
             && life.ended.is_none()
         {
-            life.ended = Some(Ended { step, how });
+            life.ended = Some(TaskEnd { step, how });
         }
     }
 
@@ -286,13 +290,13 @@ impl Pass {
         life.last_step = step;
         // A step after it shows that an end was none, but for those of `post_stop`.
         match &mut life.ended {
-            Some(ended) if ended.how == HowEnded::Stopped => ended.step = step,
-            Some(ended) if ended.how != HowEnded::Gone => life.ended = None,
+            Some(ended) if ended.how == TaskEndKind::Stopped => ended.step = step,
+            Some(ended) if ended.how != TaskEndKind::Gone => life.ended = None,
             _ => {}
         }
         if kind == StepKind::PostStop {
-            let how = HowEnded::Stopped;
-            life.ended = Some(Ended { step, how });
+            let how = TaskEndKind::Stopped;
+            life.ended = Some(TaskEnd { step, how });
         }
         if let Some(sent) = event.cause.filter(|sent| *sent < step) {
             self.checkpoints.message(Message {

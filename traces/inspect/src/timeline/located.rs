@@ -6,7 +6,7 @@ use retake_traces::reader::TraceReader;
 use retake_traces::record::Record;
 
 /// Reads events from where the reader is.
-pub(super) struct Located<'a> {
+pub(super) struct LocatedEvents<'a> {
     reader: &'a mut TraceReader,
     builder: EventBuilder,
     /// The block in which the event begins that may not be complete.
@@ -16,7 +16,7 @@ pub(super) struct Located<'a> {
     is_over: bool,
 }
 
-impl<'a> Located<'a> {
+impl<'a> LocatedEvents<'a> {
     pub(super) fn new(reader: &'a mut TraceReader, builder: EventBuilder) -> Self {
         Self {
             reader,

@@ -75,7 +75,7 @@ use segment::{Place, Segments};
 
 pub use condition::Condition;
 pub use find::Direction;
-pub use world::{Queued, Seen, StateAt, TaskAt, World};
+pub use world::{QueuedMessage, StateAge, StateAt, TaskAt, World};
 
 /// A task over the whole run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -93,7 +93,7 @@ pub struct Life {
     /// Its last step, 0 for none.
     pub last_step: u64,
     /// When and how it ended, where the trace tells. Of tasks that are no actors it does not.
-    pub ended: Option<Ended>,
+    pub ended: Option<TaskEnd>,
     /// The last step that began a callback.
     #[serde(skip)]
     last_callback: u64,
@@ -107,17 +107,17 @@ pub struct Life {
 
 /// The end of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Ended {
+pub struct TaskEnd {
     /// The step; when only a supervisor's step tells of it, that one.
     pub step: u64,
     /// How.
-    pub how: HowEnded,
+    pub how: TaskEndKind,
 }
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum HowEnded {
+pub enum TaskEndKind {
     /// By `post_stop`.
     Stopped,
     /// A callback panicked.
@@ -130,7 +130,7 @@ pub enum HowEnded {
     Gone,
 }
 
-impl HowEnded {
+impl TaskEndKind {
     /// One word.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -174,7 +174,7 @@ const MARKS_MAX: usize = 1 << 16;
 
 /// A message that was never handled.
 #[derive(Clone, Copy, Debug)]
-struct Left {
+struct LeftMessage {
     to: u32,
     /// The step that sent it.
     sent: u64,
@@ -197,7 +197,7 @@ pub struct Timeline {
     more_marks: bool,
     /// The last panic.
     last_panic: Option<u64>,
-    left: Vec<Left>,
+    left: Vec<LeftMessage>,
     checkpoints: Checkpoints,
     segments: Segments,
     /// Why the file is not whole.

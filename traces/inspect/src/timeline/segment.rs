@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::located::Located;
+use super::located::LocatedEvents;
 use retake_traces::error::TraceError;
 use retake_traces::event::{EventBuilder, Occurrence, WholeEvent};
 use retake_traces::reader::TraceReader;
-use retake_traces::record::{State, Unhandled};
+use retake_traces::record::{State, UnhandledMessage};
 
 /// Parts that are kept in memory.
 const KEPT_MAX: usize = 24;
@@ -51,7 +51,7 @@ impl Segment {
     }
 
     /// The messages that were never handled.
-    pub(super) fn unhandled(&self) -> impl Iterator<Item = &Unhandled> {
+    pub(super) fn unhandled(&self) -> impl Iterator<Item = &UnhandledMessage> {
         self.events
             .iter()
             .filter_map(|event| match &event.occurrence {
@@ -137,7 +137,7 @@ impl Segments {
         let labels = Arc::clone(&self.labels);
         let builder = EventBuilder::knowing(labels, place.steps, place.now_ns, place.running);
         self.reader.jump_to_block(place.offset)?;
-        let mut events = Located::new(&mut self.reader, builder);
+        let mut events = LocatedEvents::new(&mut self.reader, builder);
         loop {
             let (event, offset) = match events.next() {
                 Ok(Some(found)) => found,

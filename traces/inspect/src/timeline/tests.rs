@@ -11,8 +11,8 @@ use retake_traces::Label;
 use retake_traces::event::{Occurrence, WholeEvent};
 use retake_traces::fault::kinds::{self, Kill};
 use retake_traces::record::{
-    Child, ChildNews, Choice, Event, EventKind, Injected, OutcomeKind, Panic, Record, State, Step,
-    StepKind, Task, Unhandled,
+    Child, ChildNews, Choice, Event, EventKind, Injection, OutcomeKind, Panic, Record, State, Step,
+    StepKind, Task, UnhandledMessage,
 };
 use retake_traces::run::Layers;
 use retake_traces::sink::Sink;
@@ -20,7 +20,7 @@ use retake_traces::writer::TraceWriter;
 
 /// What the next thing of a made-up run is.
 #[derive(Clone, Debug)]
-enum Deed {
+enum MadeUpEvent {
     Start,
     /// Of a task; with how far back its cause lies, 0 for none, and whether it has a state.
     Step(usize, StepKind, u64, bool),
@@ -29,7 +29,7 @@ enum Deed {
     Panic(usize),
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn deed() -> impl Strategy<Value = MadeUpEvent> {
     let kind = prop_oneof![
         Just(StepKind::PostStart),
         Just(StepKind::Handle),
@@ -39,17 +39,17 @@ fn deed() -> impl Strategy<Value = Deed> {
         Just(StepKind::Task),
     ];
     prop_oneof![
-        1 => Just(Deed::Start),
+        1 => Just(MadeUpEvent::Start),
         12 => (0..9_usize, kind, 0..12_u64, any::<bool>())
-            .prop_map(|(task, kind, back, state)| Deed::Step(task, kind, back, state)),
-        2 => Just(Deed::Event),
-        1 => (0..9_usize).prop_map(Deed::Fault),
-        1 => (0..9_usize).prop_map(Deed::Panic),
+            .prop_map(|(task, kind, back, state)| MadeUpEvent::Step(task, kind, back, state)),
+        2 => Just(MadeUpEvent::Event),
+        1 => (0..9_usize).prop_map(MadeUpEvent::Fault),
+        1 => (0..9_usize).prop_map(MadeUpEvent::Panic),
     ]
 }
 
 /// The records of a run, with states at the end of the tasks of even number.
-fn records(deeds: &[Deed]) -> Vec<Record> {
+fn records(deeds: &[MadeUpEvent]) -> Vec<Record> {
     let mut tasks = 0_u32;
     let mut step = 0;
     let mut now_ns = 0;
@@ -67,8 +67,8 @@ fn records(deeds: &[Deed]) -> Vec<Record> {
     let mut count = start(&mut records);
     for deed in deeds {
         match deed {
-            Deed::Start => count = start(&mut records),
-            Deed::Step(task, kind, back, has_state) => {
+            MadeUpEvent::Start => count = start(&mut records),
+            MadeUpEvent::Step(task, kind, back, has_state) => {
                 step += 1;
                 let (task, elapsed_ns) = (*task as u32 % count, step % 3);
                 now_ns += elapsed_ns;
@@ -91,13 +91,13 @@ fn records(deeds: &[Deed]) -> Vec<Record> {
                     records.push(Record::State(State { task, text, at_end }));
                 }
             }
-            Deed::Event => records.push(Record::Event(Event::log("told"))),
-            Deed::Fault(task) => records.push(Record::Fault(Injected {
+            MadeUpEvent::Event => records.push(Record::Event(Event::log("told"))),
+            MadeUpEvent::Fault(task) => records.push(Record::Fault(Injection {
                 elapsed_ns: 0,
                 task: *task as u32 % count,
                 action: kinds::Panic::default().into(),
             })),
-            Deed::Panic(task) => records.push(Record::Panic(Panic {
+            MadeUpEvent::Panic(task) => records.push(Record::Panic(Panic {
                 task: *task as u32 % count,
                 message: "no more".to_owned(),
             })),
@@ -107,7 +107,7 @@ fn records(deeds: &[Deed]) -> Vec<Record> {
     for task in 0..count {
         for sent in (1..=step).filter(|sent| (sent + u64::from(task)) % 7 == 0) {
             let text = format!("left by {sent}");
-            records.push(Record::Unhandled(Unhandled { task, sent, text }));
+            records.push(Record::Unhandled(UnhandledMessage { task, sent, text }));
         }
     }
     for task in (0..count).step_by(2) {
@@ -144,7 +144,7 @@ struct Naive {
     lines: Vec<Line>,
     /// Step, task and text of recorded states.
     states: Vec<(u64, u32, String)>,
-    left: Vec<Unhandled>,
+    left: Vec<UnhandledMessage>,
 }
 
 impl Naive {
@@ -235,12 +235,12 @@ impl Naive {
         let next = next.map(|(line, _)| line.step);
         let last = of_task().rfind(|(at, ..)| *at <= step).cloned();
         let (found, seen) = match next {
-            Some(next) => (recorded(next).or(last), Seen::Next(next)),
+            Some(next) => (recorded(next).or(last), StateAge::Next(next)),
             None => match recorded(u64::MAX) {
-                Some(found) => (Some(found), Seen::AtEnd),
+                Some(found) => (Some(found), StateAge::AtEnd),
                 None => {
                     let at = last.as_ref().map_or(0, |(at, ..)| *at);
-                    (last, Seen::Before(at))
+                    (last, StateAge::Before(at))
                 }
             },
         };
@@ -380,7 +380,7 @@ fn a_trace_without_its_end_is_cut_short_there() {
 #[test]
 fn what_comes_after_the_end_is_left_out() {
     let folder = TempDir::new().unwrap();
-    let mut told = records(&[Deed::Step(0, StepKind::Handle, 0, true)]);
+    let mut told = records(&[MadeUpEvent::Step(0, StepKind::Handle, 0, true)]);
     told.extend(told.clone());
     let mut timeline = timeline(&folder, &told, 30, &Limits::default());
     assert_eq!(
@@ -420,15 +420,15 @@ fn look_at_everything(timeline: &mut Timeline) {
 
 /// A run in a file of many blocks, its bytes and the lines of its steps.
 fn in_blocks(folder: &TempDir) -> (std::path::PathBuf, Vec<u8>, Vec<Line>) {
-    let deeds: Vec<Deed> = (0..24_u64)
+    let deeds: Vec<MadeUpEvent> = (0..24_u64)
         .flat_map(|it| {
             let kind = [StepKind::Handle, StepKind::Resume][usize::from(it % 5 == 4)];
-            let step = Deed::Step(it as usize % 3, kind, it % 4, it % 2 == 0);
+            let step = MadeUpEvent::Step(it as usize % 3, kind, it % 4, it % 2 == 0);
             let between = match it {
-                1 | 2 => Deed::Start,
-                9 => Deed::Fault(1),
-                17 => Deed::Panic(2),
-                _ => Deed::Event,
+                1 | 2 => MadeUpEvent::Start,
+                9 => MadeUpEvent::Fault(1),
+                17 => MadeUpEvent::Panic(2),
+                _ => MadeUpEvent::Event,
             };
             [step, between]
         })
@@ -544,7 +544,7 @@ fn a_task_ends_as_the_trace_tells() {
             kind: EventKind::Failed,
             text: "it".to_owned(),
         }),
-        Record::Fault(Injected {
+        Record::Fault(Injection {
             elapsed_ns: 0,
             task: 3,
             action: Kill { awaiting: false }.into(),
@@ -572,11 +572,11 @@ fn a_task_ends_as_the_trace_tells() {
     assert_eq!(
         ended,
         [
-            Some((2, HowEnded::Stopped)),
-            Some((3, HowEnded::Panicked)),
-            Some((5, HowEnded::Failed)),
-            Some((5, HowEnded::Killed)),
-            Some((6, HowEnded::Gone)),
+            Some((2, TaskEndKind::Stopped)),
+            Some((3, TaskEndKind::Panicked)),
+            Some((5, TaskEndKind::Failed)),
+            Some((5, TaskEndKind::Killed)),
+            Some((6, TaskEndKind::Gone)),
             None
         ]
     );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::checkpoint::{Message, is_queued};
-use super::{Ended, Timeline};
+use super::{TaskEnd, Timeline};
 use retake_traces::error::TraceError;
 use retake_traces::event::WholeEvent;
 use retake_traces::record::StepKind;
@@ -40,7 +40,7 @@ pub struct TaskAt {
 
 /// A message in a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Queued {
+pub struct QueuedMessage {
     /// The step that sent it.
     pub sent: u64,
     /// Who sent it.
@@ -57,13 +57,13 @@ pub struct StateAt {
     /// The state as text.
     pub text: String,
     /// How it is known.
-    pub seen: Seen,
+    pub seen: StateAge,
 }
 
 /// How the state of an actor is known: states are recorded as callbacks find them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Seen {
+pub enum StateAge {
     /// The callback that this step begins found it.
     Next(u64),
     /// It was so at the end of the run.
@@ -170,7 +170,7 @@ impl Timeline {
         for message in self.left.iter().filter(|message| message.sent <= step) {
             *mailboxes.entry(message.to).or_default() += 1;
         }
-        let has_ended = |ended: Option<Ended>| ended.is_some_and(|ended| ended.step <= step);
+        let has_ended = |ended: Option<TaskEnd>| ended.is_some_and(|ended| ended.step <= step);
         let mut world = World {
             step,
             now_ns: self.now_ns(step)?,
@@ -211,7 +211,7 @@ impl Timeline {
         task: u32,
         step: u64,
         most: usize,
-    ) -> Result<Vec<Queued>, TraceError> {
+    ) -> Result<Vec<QueuedMessage>, TraceError> {
         let step = self.clamp(step);
         let mut messages = self.on_their_way(step)?;
         messages.retain(|message| message.to == task);
@@ -222,7 +222,7 @@ impl Timeline {
                 .step(message.handled)?
                 .and_then(|line| line.event.detail);
             let from = self.step(message.sent)?;
-            queued.push(Queued {
+            queued.push(QueuedMessage {
                 sent: message.sent,
                 from: from.map_or_else(String::new, |line| line.who.to_string()),
                 handled: Some(message.handled),
@@ -239,9 +239,9 @@ impl Timeline {
         task: u32,
         step: u64,
         most: usize,
-        queued: &mut Vec<Queued>,
+        queued: &mut Vec<QueuedMessage>,
     ) -> Result<(), TraceError> {
-        let of_task = |it: &&super::Left| it.to == task && it.sent <= step;
+        let of_task = |it: &&super::LeftMessage| it.to == task && it.sent <= step;
         let left: Vec<_> = self.left.iter().filter(of_task).copied().collect();
         let mut segment = None;
         // Those of a segment are in the same order there.
@@ -259,7 +259,7 @@ impl Timeline {
                 it.text.clone()
             });
             let from = self.step(message.sent)?;
-            queued.push(Queued {
+            queued.push(QueuedMessage {
                 sent: message.sent,
                 from: from.map_or_else(String::new, |line| line.who.to_string()),
                 handled: None,
@@ -285,14 +285,14 @@ impl Timeline {
         let (next, changes) = self.next_callback(task, step)?;
         if next > 0 && changes {
             let text = self.recorded_state(task, next)?;
-            let seen = Seen::Next(next);
+            let seen = StateAge::Next(next);
             return Ok(text.map(|text| StateAt { text, seen }));
         }
         if next == 0
             && let Some(offset) = life.end_state
         {
             let text = self.state_at_end(task, offset)?;
-            let seen = Seen::AtEnd;
+            let seen = StateAge::AtEnd;
             return Ok(text.map(|text| StateAt { text, seen }));
         }
         // Otherwise it is still the one recorded last.
@@ -301,8 +301,8 @@ impl Timeline {
             return Ok(None);
         }
         let seen = match next {
-            0 => Seen::Before(last),
-            next => Seen::Next(next),
+            0 => StateAge::Before(last),
+            next => StateAge::Next(next),
         };
         let text = self.recorded_state(task, last)?;
         Ok(text.map(|text| StateAt { text, seen }))

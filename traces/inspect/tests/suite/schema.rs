@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use retake_inspect::export::Format;
 use retake_testkit::traces::runs::shop;
 use retake_traces::fault::Fault;
-use retake_traces::record::{EndKind, Ended, Record};
+use retake_traces::record::{ActorEnd, EndKind, Record};
 use serde_json::Value;
 
 use crate::exports::exported;
@@ -31,7 +31,7 @@ fn each_object_of_json_lines_has_only_properties_that_the_schema_names() {
     let schema = schema();
     let mut records = shop();
     let (task, how) = (1, EndKind::Killed);
-    records.insert(records.len() - 1, Record::Ended(Ended { task, how }));
+    records.insert(records.len() - 1, Record::Ended(ActorEnd { task, how }));
     let mut seen = 0;
     for line in exported(&records, Format::Jsonl).lines() {
         let object: Value = serde_json::from_str(line).unwrap();

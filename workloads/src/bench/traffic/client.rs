@@ -85,10 +85,10 @@ pub(super) struct Client {
 }
 
 /// The requests of a client, and how often which went without an answer.
-pub(super) type Taken = (Vec<Sample>, BTreeMap<String, u64>);
+pub(super) type ClientLog = (Vec<Sample>, BTreeMap<String, u64>);
 
 impl Client {
-    pub(super) async fn run(mut self, stay: Stay, start: retake::Instant) -> Taken {
+    pub(super) async fn run(mut self, stay: Stay, start: retake::Instant) -> ClientLog {
         // Taken at once, so that the measuring does not grow with the load.
         let expected = (stay.to - stay.from).as_secs_f64() / self.think.as_secs_f64().max(1e-4);
         let mut samples = Vec::with_capacity((1.1 * expected) as usize);

@@ -10,7 +10,7 @@ use retake_system::{IngressConfig, invariants};
 
 use super::{Kind, Sample};
 use crate::bench::context::{Context, LEASED, Mode};
-use crate::bench::measure::{Measured, Series};
+use crate::bench::measure::{Measurement, Series};
 use crate::bench::target::{Target, Unit};
 use crate::bench::wire::{Gauges, Server};
 use crate::load::Latencies;
@@ -76,7 +76,7 @@ impl Load {
     }
 
     /// The curves, series and alerts that every load has.
-    pub(in crate::bench) fn describe(&self, context: &Context, measured: &mut Measured) {
+    pub(in crate::bench) fn describe(&self, context: &Context, measured: &mut Measurement) {
         let mut kinds: Vec<Kind> = self.samples.iter().map(|sample| sample.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -119,7 +119,7 @@ impl Load {
         measured.notes.push(what.to_owned());
     }
 
-    fn add_series(&self, measured: &mut Measured) {
+    fn add_series(&self, measured: &mut Measurement) {
         // What is over in the middle of a second would look like the end of all.
         let seconds = self.elapsed.as_secs().max(1);
         let mut throughput = vec![0.0; seconds as usize];
@@ -188,7 +188,7 @@ impl Load {
 
     /// Where the requests' time went: what is the server's and what is on the way, from
     /// the clients' latencies and the server's stages.
-    fn add_stages(&self, measured: &mut Measured) {
+    fn add_stages(&self, measured: &mut Measurement) {
         let (Some((_, first)), Some((_, last))) = (self.gauges.first(), self.gauges.last()) else {
             return;
         };
@@ -253,13 +253,13 @@ impl Load {
     }
 
     /// Judge a p99 over everything that is counted.
-    pub(in crate::bench) fn judge_p99(&self, measured: &mut Measured, most: Duration) {
+    pub(in crate::bench) fn judge_p99(&self, measured: &mut Measurement, most: Duration) {
         let p99 = Self::latencies(self.counted()).summary().p99_ns as f64;
         let target = Target::AtMost(most.as_nanos() as f64);
         measured.judge("p99", p99, Unit::Nanoseconds, target);
     }
 
-    pub(in crate::bench) fn judge_success(&self, measured: &mut Measured, least: f64) {
+    pub(in crate::bench) fn judge_success(&self, measured: &mut Measurement, least: f64) {
         let success = 100.0 * Self::success(self.counted());
         let target = Target::AtLeast(100.0 * least);
         measured.judge("success", success, Unit::Percent, target);
@@ -268,7 +268,7 @@ impl Load {
 
 /// Stop the server, and check what must hold after these loads: the chains, a receipt for
 /// each answer, nothing shed without need and nothing left over.
-pub(in crate::bench) async fn finish(server: Server, loads: &[&Load], measured: &mut Measured) {
+pub(in crate::bench) async fn finish(server: Server, loads: &[&Load], measured: &mut Measurement) {
     let shed = |load: &&Load| {
         let answers = load.samples.iter().filter_map(|sample| sample.answer);
         answers.filter(|answer| answer.is_shed).count()

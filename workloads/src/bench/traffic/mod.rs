@@ -13,12 +13,12 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinHandle;
 
-use self::client::{Client, Taken};
+use self::client::{Client, ClientLog};
 pub(super) use self::client::{Kind, Sample};
 pub(super) use self::load::{Load, finish};
 use super::client::{Door, HttpClient};
 use super::context::{Context, SETTLE};
-use super::measure::Measured;
+use super::measure::Measurement;
 use super::wire::{Gauges, Server};
 
 /// When a client begins and ends.
@@ -78,7 +78,7 @@ impl Traffic {
     pub(super) async fn run_alone(
         &self,
         context: &Context,
-        measured: &mut Measured,
+        measured: &mut Measurement,
     ) -> Option<Load> {
         let server = match Server::start(context).await {
             Ok(server) => server,
@@ -177,14 +177,14 @@ impl Traffic {
 
 /// Clients at work.
 enum Clients {
-    Tasks(Vec<JoinHandle<Taken>>),
-    Thread(JoinHandle<Vec<Ended>>),
+    Tasks(Vec<JoinHandle<ClientLog>>),
+    Thread(JoinHandle<Vec<ClientEnd>>),
 }
 
 /// How a client ended.
-type Ended = Result<Taken, String>;
+type ClientEnd = Result<ClientLog, String>;
 
-fn start_all(clients: Vec<(Client, Stay)>, start: retake::Instant) -> Vec<JoinHandle<Taken>> {
+fn start_all(clients: Vec<(Client, Stay)>, start: retake::Instant) -> Vec<JoinHandle<ClientLog>> {
     let clients = clients.into_iter().map(|(client, stay)| {
         let name = format!("client-{}", client.number);
         retake::spawn_named(&name, client.run(stay, start))
@@ -192,7 +192,7 @@ fn start_all(clients: Vec<(Client, Stay)>, start: retake::Instant) -> Vec<JoinHa
     clients.collect()
 }
 
-async fn wait_for(clients: Vec<JoinHandle<Taken>>) -> Vec<Ended> {
+async fn wait_for(clients: Vec<JoinHandle<ClientLog>>) -> Vec<ClientEnd> {
     let mut ended = Vec::new();
     for client in clients {
         ended.push(client.await.map_err(|error| error.to_string()));
@@ -219,7 +219,7 @@ impl Clients {
     }
 
     /// How all of them ended.
-    async fn all(self) -> Vec<Ended> {
+    async fn all(self) -> Vec<ClientEnd> {
         match self {
             Self::Tasks(tasks) => wait_for(tasks).await,
             Self::Thread(thread) => match thread.await {

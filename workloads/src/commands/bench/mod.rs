@@ -15,7 +15,7 @@ use retake_sim::{Fault, did_you_mean};
 use retake_traces::counted;
 
 use super::progress::progress_bar;
-use crate::bench::baseline::{Baseline, BaselineError, Compared, Verdict};
+use crate::bench::baseline::{Baseline, BaselineComparison, BaselineError, Verdict};
 use crate::bench::runner::{self, Results, Row, Settings};
 use crate::bench::{Benchmark, Costs, Mode, QUICK, SUITES, all, machine, select, table};
 use crate::live_faults;
@@ -334,7 +334,7 @@ fn compare(
     settings: &Settings,
     baseline: &Baseline,
     results: &Results,
-) -> Result<Compared, Error> {
+) -> Result<BaselineComparison, Error> {
     let mut compared = baseline.compare(results)?;
     for row in &mut compared.rows {
         if matches!(row.verdict, Verdict::Changed(_)) {
@@ -346,7 +346,7 @@ fn compare(
 }
 
 fn print_compared(
-    compared: &Compared,
+    compared: &BaselineComparison,
     settings: &Settings,
     out: &mut dyn Write,
 ) -> Result<(), Error> {

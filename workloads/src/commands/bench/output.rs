@@ -7,7 +7,7 @@ use std::path::Path;
 use retake_traces::file::{FileError, OutputFile, check_folder, check_output};
 
 use super::BenchArgs;
-use crate::bench::baseline::Compared;
+use crate::bench::baseline::BaselineComparison;
 use crate::bench::html::About;
 use crate::bench::runner::{Results, Row, Settings};
 use crate::bench::{Mode, SUITES, ci, html, machine, table};
@@ -28,7 +28,7 @@ pub(super) fn about(
     args: &BenchArgs,
     settings: &Settings,
     load: Option<f64>,
-    compared: Option<Compared>,
+    compared: Option<BaselineComparison>,
 ) -> About {
     About {
         date: machine::date(retake::unix_time()),

@@ -10,7 +10,7 @@ use retake_otp::invariants::{
     Violation, calls, lives, mailbox_depth, messages, orphans, pool_journal, pool_leases,
     recovered_states, restart_sets, restarts, tree_at_rest, undisturbed, unheard, wait_cycles,
 };
-use retake_otp::journal::{Entry, Event, HandlerEnd, Journal, Lifecycle, Observed, Tag};
+use retake_otp::journal::{Entry, Event, HandlerEnd, Journal, JournaledActor, Lifecycle, Tag};
 use retake_otp::supervisor::{ChildSpec, Strategy, SupervisorRef, SupervisorSpec};
 use retake_otp::{Pool, PoolConfig, PoolRef, invariants};
 
@@ -83,8 +83,8 @@ impl Actor for Counter {
     }
 }
 
-fn observed(name: &'static str, journal: &Journal) -> Observed<Counter> {
-    Observed::new(Counter(name), name, journal)
+fn observed(name: &'static str, journal: &Journal) -> JournaledActor<Counter> {
+    JournaledActor::new(Counter(name), name, journal)
         .tagged(Ask::tag)
         .showing(u32::to_string)
 }

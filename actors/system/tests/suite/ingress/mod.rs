@@ -10,7 +10,7 @@ mod strangers;
 use retake_inspect::compare;
 use retake_sim::Strategy;
 use retake_sim::net::{self, TcpListener, TcpStream};
-use retake_system::ingress::{Envelope, Order, Secret, Served, Token};
+use retake_system::ingress::{Envelope, Order, Secret, ServeReport, Token};
 use retake_system::ledger::{DiskFault, Durability, SimulatedDisk};
 use retake_system::{Ingress, IngressConfig, invariants};
 use retake_traces::record::Record;
@@ -45,7 +45,7 @@ struct Stage {
     system: System,
     ingress: Ingress,
     stop: tokio::sync::oneshot::Sender<()>,
-    serving: tokio::task::JoinHandle<Served>,
+    serving: tokio::task::JoinHandle<ServeReport>,
 }
 
 fn secret() -> Secret {
@@ -94,7 +94,7 @@ async fn start_on(network: net::Network, config: IngressConfig, system: SystemCo
 
 type Serving = (
     tokio::sync::oneshot::Sender<()>,
-    tokio::task::JoinHandle<Served>,
+    tokio::task::JoinHandle<ServeReport>,
 );
 
 /// Serves until it is asked to stop.

@@ -2,7 +2,7 @@
 
 use retake_inspect::Line;
 use retake_inspect::timeline::{
-    Condition, Direction, Mark, MarkKind, Queued, Seen, StateAt, Timeline, World,
+    Condition, Direction, Mark, MarkKind, QueuedMessage, StateAge, StateAt, Timeline, World,
 };
 use retake_sim::did_you_mean;
 use retake_traces::TraceError;
@@ -107,7 +107,7 @@ pub(super) enum Answer {
     Mailbox {
         actor: String,
         depth: u32,
-        messages: Vec<Queued>,
+        messages: Vec<QueuedMessage>,
     },
     Why(Box<Why>),
     Faults {
@@ -341,10 +341,10 @@ pub(super) fn actor_state(
         }
         (None, _) => Some("none is recorded: its state may have no `Debug` form".to_owned()),
         (Some(state), None) => match state.seen {
-            Seen::Before(seen) => Some(format!(
+            StateAge::Before(seen) => Some(format!(
                 "as step {seen} found it: no callback came after, so it may have changed since"
             )),
-            Seen::Next(_) | Seen::AtEnd => None,
+            StateAge::Next(_) | StateAge::AtEnd => None,
         },
     };
     let after = state.as_ref().map(|state| &state.text);

@@ -8,21 +8,21 @@ use retake_traces::fault::{Effect, Moment, Target};
 use retake_traces::record::StepKind;
 
 use crate::core::Core;
-use crate::inject::{Armed, Pending, Send};
+use crate::inject::{ArmedCallback, PendingFault, Send};
 use crate::timers::Action;
 
 impl Core {
     /// A callback is about to run: whether it goes wrong instead.
     pub(crate) fn fire_armed(&mut self, slot: u32, part: StepKind) -> Option<Turn> {
         let serial = self.tasks.get(slot)?.serial;
-        let is_meant = |armed: &Armed| {
-            let Pending { moment, effect, .. } = &self.faults.pending[armed.place];
+        let is_meant = |armed: &ArmedCallback| {
+            let PendingFault { moment, effect, .. } = &self.faults.pending[armed.place];
             armed.serial == serial
                 && *moment == Moment::Callback(part)
                 && (*effect != Effect::Duplicate || self.faults.copies.contains_key(&serial))
         };
         let found = self.faults.armed.iter().position(is_meant)?;
-        let Armed { place, .. } = self.faults.armed.remove(found);
+        let ArmedCallback { place, .. } = self.faults.armed.remove(found);
         if !self.faults.armed.iter().any(|armed| armed.serial == serial)
             && let Some(task) = self.tasks.get_mut(slot)
         {

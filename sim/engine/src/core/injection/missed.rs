@@ -8,7 +8,7 @@ use retake_traces::one_of;
 
 use crate::core::Core;
 use crate::identity::LabelId;
-use crate::inject::{Pending, Requests};
+use crate::inject::{PendingFault, Requests};
 
 impl Core {
     /// Faults that were not injected, each with the reason.
@@ -18,7 +18,7 @@ impl Core {
         pending.map(|(place, pending)| (&pending.fault, self.why_not(place, pending)))
     }
 
-    fn why_not(&self, place: usize, pending: &Pending) -> String {
+    fn why_not(&self, place: usize, pending: &PendingFault) -> String {
         match pending.moment {
             Moment::Place => self.why_no_place(&pending.effect),
             Moment::Request => self.why_no_request(&pending.effect),
@@ -29,7 +29,7 @@ impl Core {
         }
     }
 
-    fn why_no_task(&self, place: usize, pending: &Pending) -> String {
+    fn why_no_task(&self, place: usize, pending: &PendingFault) -> String {
         let target = &pending.fault.target;
         if let Target::Named(_) | Target::All(_) = target
             && !self.labels.all().any(|it| self.has_started(it, target))

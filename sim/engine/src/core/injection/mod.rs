@@ -17,11 +17,11 @@ use std::time::Duration;
 use ractor::ActorCell;
 use retake_traces::fault::{Action, Effect, Fault, Moment, Target, When};
 use retake_traces::label::is_meant;
-use retake_traces::record::{Injected, Record};
+use retake_traces::record::{Injection, Record};
 use retake_traces::time::nanos;
 
 use super::Core;
-use crate::inject::{Armed, Pending};
+use crate::inject::{ArmedCallback, PendingFault};
 use crate::injector::{RunView, TaskView};
 use crate::task::Task;
 use crate::timers;
@@ -42,7 +42,7 @@ impl Core {
         }
         self.faults.has_places |= moment == Moment::Place;
         self.faults.awaits_heal |= fault.heals();
-        self.faults.pending.push(Pending {
+        self.faults.pending.push(PendingFault {
             moment,
             effect: fault.action.effect(),
             fault,
@@ -147,7 +147,7 @@ impl Core {
 
     /// Inject, if the target is known without knowing who comes next.
     fn inject(&mut self, place: usize) -> bool {
-        let Pending { fault, moment, .. } = &self.faults.pending[place];
+        let PendingFault { fault, moment, .. } = &self.faults.pending[place];
         let (target, moment) = (fault.target.clone(), *moment);
         match moment {
             Moment::Run => self.inject_into_run(place),
@@ -213,7 +213,7 @@ impl Core {
     }
 
     fn inject_into_slot(&mut self, place: usize, slot: u32) -> bool {
-        let Pending { moment, effect, .. } = &self.faults.pending[place];
+        let PendingFault { moment, effect, .. } = &self.faults.pending[place];
         let (moment, effect) = (*moment, effect.clone());
         let Some(task) = self.tasks.get_mut(slot) else {
             return false;
@@ -222,7 +222,7 @@ impl Core {
         if let Moment::Callback(_) = moment {
             if task.cell.is_some() {
                 task.is_armed = true;
-                self.faults.armed.push(Armed { place, serial });
+                self.faults.armed.push(ArmedCallback { place, serial });
             }
             return false;
         }
@@ -270,7 +270,7 @@ impl Core {
 
     fn record_fault(&mut self, serial: u32, action: Action) {
         self.stats.faults += u64::from(!matches!(action, Action::Heal(_)));
-        let record = Injected {
+        let record = Injection {
             elapsed_ns: self.elapsed_ns(),
             task: serial,
             action,

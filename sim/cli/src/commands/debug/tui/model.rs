@@ -1,7 +1,7 @@
 //! What there is to see: the step, the actors, the details.
 
 use ratatui::layout::Rect;
-use retake_inspect::timeline::{Condition, Queued, World};
+use retake_inspect::timeline::{Condition, QueuedMessage, World};
 use retake_inspect::{Line, Timeline};
 use retake_traces::TraceError;
 
@@ -108,7 +108,7 @@ pub(in super::super) struct Model {
     pub(super) actor_rows: Vec<ActorRow>,
     pub(super) first_actor: usize,
     pub(super) state: Option<ActorState>,
-    pub(super) mailbox: Vec<Queued>,
+    pub(super) mailbox: Vec<QueuedMessage>,
     pub(super) causes: Vec<Line>,
     pub(super) effects: Vec<Line>,
     pub(super) marks: Vec<MarkLine>,
