@@ -9,7 +9,7 @@ use retake_sim::{Outcome, Sim};
 use retake_testkit::{MS, Order, join, servant};
 use tokio::sync::{Mutex, Notify, RwLock, Semaphore, mpsc, oneshot};
 
-use crate::{alone, is_alone};
+use super::alone::{alone, is_alone};
 
 /// Who waits for whom in the standstill that this comes to, as `a -> b`, and the circle.
 fn waits<F: Future<Output = ()> + Send + 'static>(scenario: fn() -> F) -> (String, Vec<String>) {

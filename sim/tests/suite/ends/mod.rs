@@ -1,6 +1,7 @@
 //! How runs and actors end, and what is reported of it.
 
 mod actors;
+mod alone;
 mod blame;
 mod checks;
 mod deadlocks;

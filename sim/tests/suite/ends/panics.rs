@@ -10,8 +10,8 @@ use retake_sim::explore::signature;
 use retake_sim::{Outcome, Place, Run, Sim};
 use retake_testkit::{MS, Order, child, panicked, recorded, servant, violated};
 
+use super::alone::{alone, is_alone};
 use super::blame::Leaf;
-use crate::{alone, is_alone};
 
 fn place(run: &Run<()>) -> &Place {
     match &run.outcome {

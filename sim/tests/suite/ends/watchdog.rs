@@ -13,7 +13,7 @@ use std::time::Duration;
 use retake_sim::Sim;
 use retake_sim::watchdog::{InProgress, in_progress};
 
-use crate::{alone, is_alone};
+use super::alone::{alone, is_alone};
 
 /// Run `scenario` with a signal to continue, and return what is seen in the meantime.
 fn seen_in_a_step(seed: u64) -> InProgress {
