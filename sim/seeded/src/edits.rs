@@ -54,14 +54,14 @@ fn root(source: &mut Source) -> Result<(), String> {
 /// says so.
 fn scheduler(source: &mut Source) -> Result<(), String> {
     source.add_field("Core", "seeded: seeded::Queue")?;
-    source.add_field("Shared", "seeded: seeded::Seeded")?;
+    source.add_field("Shared", "seeded: seeded::SimulatedRuntime")?;
     // Threads of one runtime hand over the core to each other.
     let shared = |it: &str| format!("Arc<{it}>");
     source.change_field("CurrentThread", "core", shared)?;
     source.change_field("CurrentThread", "notify", shared)?;
     let new = ("CurrentThread", "new");
     source.add_value(new, "Core", "seeded: seeded::Queue::default()")?;
-    source.add_value(new, "Shared", "seeded: seeded::Seeded::new()")?;
+    source.add_value(new, "Shared", "seeded: seeded::SimulatedRuntime::new()")?;
     source.change_value(new, "CurrentThread", "notify", |it| {
         format!("handle.shared.seeded.share_notify({it})")
     })?;
