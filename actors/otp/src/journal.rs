@@ -10,7 +10,7 @@
 //! ```
 //! use ractor::{Actor, ActorProcessingErr, ActorRef};
 //! use retake_otp::invariants;
-//! use retake_otp::journal::{Journal, Observed};
+//! use retake_otp::journal::{Journal, JournaledActor};
 //!
 //! struct Printer;
 //!
@@ -27,7 +27,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let journal = Journal::new();
-//! let printer = Observed::new(Printer, "printer", &journal);
+//! let printer = JournaledActor::new(Printer, "printer", &journal);
 //! let (actor, handle) = Actor::spawn(None, printer, ()).await?;
 //! actor.cast("hello".to_owned())?;
 //! actor.drain()?;
@@ -328,7 +328,7 @@ impl<A: Actor> JournaledActor<A> {
 
 impl<A: Actor> fmt::Debug for JournaledActor<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Observed").field(&self.name).finish()
+        f.debug_tuple("JournaledActor").field(&self.name).finish()
     }
 }
 

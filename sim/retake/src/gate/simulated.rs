@@ -26,7 +26,7 @@ use super::texts::state_text;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// // `Foreign` is an actor of a crate that does not know of Retake.
-/// let actor = retake::Simulated::with_debug(Foreign);
+/// let actor = retake::SimulatedActor::with_debug(Foreign);
 /// let (actor, _) = Actor::spawn(None, actor, ()).await.unwrap();
 /// actor.cast(7).unwrap();
 /// # }
