@@ -88,6 +88,6 @@ impl<A: Actor> SimulatedActor<A> {
 
 impl<A: Actor + std::fmt::Debug> std::fmt::Debug for SimulatedActor<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Simulated").field(&self.actor).finish()
+        f.debug_tuple("SimulatedActor").field(&self.actor).finish()
     }
 }
