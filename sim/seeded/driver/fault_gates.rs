@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::core::fault::{Termination, Effect, Instead, Moment, Target};
+use super::core::fault::{Effect, Instead, Moment, Target, Termination};
 use super::core::step::StepKind;
 use super::fault_state::{PANIC, Progress};
 use super::kernel::{Kernel, me};

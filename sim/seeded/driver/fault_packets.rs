@@ -28,7 +28,7 @@ pub(super) enum Fate {
 }
 
 impl Kernel {
-    /// How a packet fares.of this socket.
+    /// How a packet of this socket fares; none if nothing goes wrong with it.
     pub(super) fn wrong_packet(&mut self, file: c_int, is_stream: bool) -> Option<Fate> {
         let number = self.next_request("packets");
         let (mut copies, mut late_ns, mut uncut_ns) = (1, 0_u64, 0);
@@ -69,17 +69,25 @@ impl Kernel {
 
     /// Whether a connection is reset now that is read. Other changes are about what is sent.
     pub(super) fn resets(&mut self, file: c_int) -> bool {
-        let number = self.next_request("packets");
-        let mut places = 0..self.faults.planned.len();
-        let reset = places.find(|place| {
-            let change = self.change_of(*place, number);
-            change.is_some_and(|(change, ..)| change == PacketChange::Reset)
-        });
-        if let Some(place) = reset {
-            self.note_first(place, "");
+        let is_reset = self.meets(PacketChange::Reset);
+        if is_reset {
             self.reset(file);
         }
-        reset.is_some()
+        is_reset
+    }
+
+    /// Whether this happens to the next packet, which is noted.
+    fn meets(&mut self, wanted: PacketChange) -> bool {
+        let number = self.next_request("packets");
+        let mut places = 0..self.faults.planned.len();
+        let found = places.find(|place| {
+            let change = self.change_of(*place, number);
+            change.is_some_and(|(change, ..)| change == wanted)
+        });
+        if let Some(place) = found {
+            self.note_first(place, "");
+        }
+        found.is_some()
     }
 
     fn reset(&mut self, file: c_int) {
@@ -142,21 +150,8 @@ pub(super) fn hold(file: c_int, due_ns: u64, packet: Packet) -> bool {
 /// Whether a connection cannot be made now, because all packets are lost.
 #[cold]
 pub(super) fn is_cut(file: c_int) -> bool {
-    if me().is_none() || !sys::is_of_network(file) || sys::socket_type(file) != sys::STREAM {
-        return false;
-    }
-    with(|kernel| {
-        let number = kernel.next_request("packets");
-        let mut places = 0..kernel.faults.planned.len();
-        let cut = places.find(|place| {
-            let change = kernel.change_of(*place, number);
-            change.is_some_and(|(change, ..)| change == PacketChange::Cut)
-        });
-        if let Some(place) = cut {
-            kernel.note_first(place, "");
-        }
-        cut.is_some()
-    })
+    let is_connection = sys::is_of_network(file) && sys::socket_type(file) == sys::STREAM;
+    me().is_some() && is_connection && with(|kernel| kernel.meets(PacketChange::Cut))
 }
 
 /// Whether the end of what this socket sends is held up behind it.

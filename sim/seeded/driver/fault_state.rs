@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::core::chacha::ChaCha8;
-use super::core::fault::{Termination, Effect, Moment, Skew, Target, When};
+use super::core::fault::{Effect, Moment, Skew, Target, Termination, When};
 use super::core::label;
 use super::core::planned::PlannedFault;
 use super::core::time::nanos;

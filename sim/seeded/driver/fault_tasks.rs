@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::core::fault::{Termination, Effect, Moment};
+use super::core::fault::{Effect, Moment, Termination};
 use super::core::step::StepKind;
 use super::fault_gates;
 use super::fault_state::{PANIC, Progress};

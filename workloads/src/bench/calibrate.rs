@@ -25,9 +25,9 @@ const OPERATIONS: u32 = 5_000;
 const SLOW_OPERATIONS: u32 = 1_000;
 /// What ten receipts take on the disk, roughly.
 const BATCH_BYTES: usize = 1_400;
-const ABOUT: &str = "What each operation costs in a simulated benchmark, in microseconds: \
+pub(super) const ABOUT: &str = "What each operation costs in a simulated benchmark, in microseconds: \
     quantiles, straight between them. `exponential_us` and `fixed_us` can be stated as well. \
-    Measurement live by `retake calibrate`.";
+    Measured live by `retake calibrate`.";
 
 /// Measure what operations cost.
 ///

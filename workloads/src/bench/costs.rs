@@ -166,6 +166,7 @@ mod tests {
     #[test]
     fn the_costs_that_come_along_can_be_read_and_wrong_ones_are_refused() {
         let built_in = Costs::built_in();
+        assert_eq!(built_in.about, crate::bench::calibrate::ABOUT);
         for (what, cost) in built_in.all() {
             cost.service_time().unwrap();
             assert!(cost.summary().iter().all(|us| *us > 0.0), "{what}");

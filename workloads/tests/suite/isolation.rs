@@ -54,7 +54,7 @@ macro_rules! tried {
     };
 }
 
-/// Run one of the ignored tests of this binary; all that it printed is its output.
+/// Run one of the ignored tests of this binary, as a command with its output.
 #[track_caller]
 fn tried(folder: &Folder, test: &str, variables: &[(&str, &str)]) -> Outcome {
     let test = format!("isolation::tried_{test}");

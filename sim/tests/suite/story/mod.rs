@@ -1,4 +1,4 @@
-//! What the trace says beside the schedule.
+//! What the trace says in addition to the schedule.
 
 mod causality;
 mod states;

@@ -89,7 +89,7 @@ async fn take_all(pool: &PoolRef<Ask>, number: usize) -> Vec<Lease<Ask>> {
     leases
 }
 
-/// A client that asks for a worker, and waits if there is none.
+/// A client that asks for a worker, and waits until one is free.
 fn waiter(pool: &PoolRef<Ask>) -> JoinHandle<Result<Lease<Ask>, CheckoutError>> {
     let pool = pool.clone();
     retake::spawn(async move { pool.checkout(CHECKOUT_TIMEOUT).await })
