@@ -108,19 +108,28 @@ fn malformed_and_forged_requests_are_refused_with_receipts() {
 fn a_flood_of_refused_requests_takes_little_memory_and_disk() {
     let folder = Folder::new();
     let server = folder.serve("");
-    let mut client = server.connect();
-    let flood = |client: &mut TcpStream, name: &str, count: u32| {
-        for number in 0..count / 2 {
-            let id = format!("{name}-{number}");
-            let no_data = format!(r#"{{"message":{{"messageId":"{id}","data":"%"}}}}"#);
-            for request in [post("/pubsub", &id), post("/pubsub", &no_data)] {
-                let (status, body) = ask(client, &request).unwrap();
-                assert_eq!(status, 400, "{body}");
-                assert!(!body.contains("\"receipt\":null"), "{body}");
+    // Answers to several clients wait for the disk together.
+    const CLIENTS: u32 = 20;
+    let flood = |name: &str, count: u32| {
+        let client = |number: u32| {
+            let mut client = server.connect();
+            for request in 0..count / CLIENTS / 2 {
+                let id = format!("{name}-{number}-{request}");
+                let no_data = format!(r#"{{"message":{{"messageId":"{id}","data":"%"}}}}"#);
+                for request in [post("/pubsub", &id), post("/pubsub", &no_data)] {
+                    let (status, body) = ask(&mut client, &request).unwrap();
+                    assert_eq!(status, 400, "{body}");
+                    assert!(!body.contains("\"receipt\":null"), "{body}");
+                }
             }
-        }
+        };
+        thread::scope(|scope| {
+            for number in 0..CLIENTS {
+                scope.spawn(move || client(number));
+            }
+        });
     };
-    flood(&mut client, "warm", 4_000);
+    flood("warm", 4_000);
     let (memory, receipts) = (server.memory_max(), server.gauge("retake_receipts "));
     let length = || {
         std::fs::metadata(folder.at("data/ledger.log"))
@@ -128,7 +137,7 @@ fn a_flood_of_refused_requests_takes_little_memory_and_disk() {
             .len()
     };
     let disk = length();
-    flood(&mut client, "flood", 20_000);
+    flood("flood", 20_000);
     // Each of its own would be 20,000 receipts, 15 MB of memory and 5 MB of disk.
     let more = server.gauge("retake_receipts ") - receipts;
     assert!(more < 1_000, "{more} receipts");

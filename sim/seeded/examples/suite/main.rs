@@ -161,6 +161,11 @@ fn build(project: &Path, tokio: &Path, build: Build) -> Result<PathBuf> {
         Build::Elsewhere => ("target/elsewhere", "", "['--cfg','retake_stub']"),
     };
     let flags = format!("build.rustflags={flags}");
+    // Places of awaits are looked at in the usual build alone.
+    let debug = match build {
+        Build::Usual => "profile.dev.debug='line-tables-only'",
+        Build::Unstable | Build::Elsewhere => "profile.dev.debug=false",
+    };
     let target = project.join(target).display().to_string();
     let messages = cargo(
         project,
@@ -169,6 +174,8 @@ fn build(project: &Path, tokio: &Path, build: Build) -> Result<PathBuf> {
             &paths,
             "--config",
             &flags,
+            "--config",
+            debug,
             "test",
             "--no-run",
             "--quiet",
