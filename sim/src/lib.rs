@@ -60,10 +60,10 @@ pub use retake_engine::net;
 #[doc(inline)]
 pub use retake_engine::{
     Coverage, Environment, Fault, FaultError, HORIZON_MAX, Injector, Isolation, Layers, Messages,
-    Outcome, Place, Run, RunConfig, RunView, Scheduler, Sim, Skew, Stats, Strategy, StrategyError,
-    Target, TaskView, UngatedTask, WaitingTask, Watch, When, add_environment, add_injector, fault,
-    history, inject, interpose, kinds, memory, outcome, panics, recording, rng, runnable, strategy,
-    watchdog, whole_program,
+    Outcome, OutcomeKind, Place, Run, RunConfig, RunView, Scheduler, Sim, Skew, Stats, Strategy,
+    StrategyError, Target, TaskView, UngatedTask, WaitingTask, Watch, When, add_environment,
+    add_injector, fault, history, inject, interpose, kinds, memory, outcome, panics, recording,
+    rng, runnable, strategy, watchdog, whole_program,
 };
 
 pub use retake_traces::did_you_mean;

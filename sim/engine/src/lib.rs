@@ -55,7 +55,7 @@ pub use retake_traces::run::{Layers, RunConfig, Watch};
 
 pub use environment::Environment;
 pub use injector::{Injector, RunView, TaskView};
-pub use outcome::{Coverage, Messages, Outcome, Run, Stats, UngatedTask, WaitingTask};
+pub use outcome::{Coverage, Messages, Outcome, OutcomeKind, Run, Stats, UngatedTask, WaitingTask};
 pub use place::Place;
 pub use sim::{HORIZON_MAX, Isolation, Sim, add_environment, add_injector, inject};
 pub use strategy::{Scheduler, Strategy, StrategyError};

@@ -8,7 +8,7 @@ use retake_traces::counted;
 use retake_traces::error::TraceError;
 use retake_traces::fault::Fault;
 use retake_traces::fault::swarm::PlainRun;
-use retake_traces::record::OutcomeKind;
+pub use retake_traces::record::OutcomeKind;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;

@@ -12,7 +12,7 @@ use super::failure::{FailureKind, signature};
 use super::remote::{self, Job, Listener, Place, Ran, Recording};
 use super::scenario::{Code, Scenario};
 use retake_engine::Sim;
-use retake_engine::outcome::Run;
+use retake_engine::outcome::{OutcomeKind, Run};
 use retake_engine::rng::stream;
 use retake_engine::strategy::{Hold, RecordedHolds, Recorder, Strategy, scheduler};
 
@@ -138,7 +138,8 @@ impl Case {
     /// True if what failed is that its process did not survive the run.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        matches!(self.failure, Some(FailureKind::Lost | FailureKind::Hangs))
+        let is_lost = self.failure == Some(FailureKind::Ended(OutcomeKind::Lost));
+        is_lost || self.hangs()
     }
 
     /// True for the plain run of a scenario: first in, first out, without any fault.

@@ -9,12 +9,6 @@ use super::remote::{Place, Recording};
 use crate::isolate::Where;
 use retake_engine::outcome::{Outcome, Run};
 
-/// The signature of a seed of which two runs differ.
-const NOT_DETERMINISTIC: &str = "not deterministic";
-
-/// The signature of a seed whose run depends on what its process has run before.
-const DEPENDS_ON_HISTORY: &str = "depends on earlier runs";
-
 /// Times that a seed is run again alone, to tell what its difference comes from.
 const REPEATS: usize = 2;
 
@@ -213,25 +207,19 @@ fn not_deterministic(
     failure(
         case,
         run,
-        (FailureKind::NotDeterministic, NOT_DETERMINISTIC),
+        FailureKind::NotDeterministic,
         &with_divergence(text, divergence),
     )
 }
 
 fn depends_on_history(case: &Case, run: &Run<String>, text: &str) -> Finding {
-    let kind = FailureKind::DependsOnHistory;
-    failure(case, run, (kind, DEPENDS_ON_HISTORY), text)
+    failure(case, run, FailureKind::DependsOnHistory, text)
 }
 
-fn failure(
-    case: &Case,
-    run: &Run<String>,
-    (kind, signature): (FailureKind, &str),
-    text: &str,
-) -> Finding {
+fn failure(case: &Case, run: &Run<String>, kind: FailureKind, text: &str) -> Finding {
     let mut case = noted(case, run);
     case.failure = Some(kind);
-    case.signature = signature.to_owned();
-    case.outcome = format!("{signature}: {text}");
+    case.signature = kind.words().to_owned();
+    case.outcome = format!("{}: {text}", kind.words());
     Finding::Failure(Box::new(case))
 }

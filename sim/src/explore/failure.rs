@@ -2,33 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use retake_engine::outcome::Outcome;
+use retake_engine::outcome::{Outcome, OutcomeKind};
 use retake_traces::label;
 
-/// The kind of a failure.
+/// The kind of a failure. Files have it as its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "String", try_from = "String")]
 pub enum FailureKind {
-    /// A task panicked.
-    Panicked,
-    /// A check failed.
-    Violated,
-    /// Nothing could run, and nothing waited for time.
-    Deadlock,
-    /// Tasks took turns without progress of virtual time.
-    Livelock,
-    /// Virtual time reached the horizon.
-    Horizon,
-    /// The run took too many steps.
-    StepLimit,
-    /// Code ran where the scheduler has no hold of it.
-    Escaped,
-    /// The process of the run ended.
-    Lost,
-    /// The run did not end in time.
+    /// The run ended so, and did not pass.
+    Ended(OutcomeKind),
+    /// The run did not end in time, and so its process was ended.
     Hangs,
-    /// The run could not follow its schedule.
-    Diverged,
     /// Two runs of the seed differ.
     NotDeterministic,
     /// The run depends on what its process has run before.
@@ -36,22 +20,48 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Those that are no outcome of one run.
+    const OTHERS: [Self; 3] = [Self::Hangs, Self::NotDeterministic, Self::DependsOnHistory];
+
     /// The kind of failure that an outcome is; none if the run passed.
     #[must_use]
     pub fn of(outcome: &Outcome) -> Option<Self> {
-        Some(match outcome {
-            Outcome::Passed => return None,
-            Outcome::Panicked { .. } => Self::Panicked,
-            Outcome::Violated { .. } => Self::Violated,
-            Outcome::Deadlock { .. } => Self::Deadlock,
-            Outcome::Livelock { .. } => Self::Livelock,
-            Outcome::Horizon { .. } => Self::Horizon,
-            Outcome::StepLimit { .. } => Self::StepLimit,
-            Outcome::Escaped { .. } => Self::Escaped,
-            Outcome::Lost { hangs: false, .. } => Self::Lost,
-            Outcome::Lost { hangs: true, .. } => Self::Hangs,
-            Outcome::Diverged { .. } => Self::Diverged,
-        })
+        match outcome {
+            Outcome::Passed => None,
+            Outcome::Lost { hangs: true, .. } => Some(Self::Hangs),
+            _ => Some(Self::Ended(outcome.kind())),
+        }
+    }
+
+    /// The words for it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Ended(kind) => kind.word(),
+            Self::Hangs => "hangs",
+            Self::NotDeterministic => "not deterministic",
+            Self::DependsOnHistory => "depends on earlier runs",
+        }
+    }
+}
+
+impl From<FailureKind> for String {
+    fn from(kind: FailureKind) -> Self {
+        kind.words().to_owned()
+    }
+}
+
+impl TryFrom<String> for FailureKind {
+    type Error = String;
+
+    fn try_from(words: String) -> Result<Self, String> {
+        let fails =
+            |kind: &OutcomeKind| ![OutcomeKind::Passed, OutcomeKind::Recorded].contains(kind);
+        let other = || Self::OTHERS.into_iter().find(|it| it.words() == words);
+        let ended = OutcomeKind::of_word(&words).filter(fails).map(Self::Ended);
+        ended
+            .or_else(other)
+            .ok_or_else(|| format!("there is no failure {words:?}"))
     }
 }
 

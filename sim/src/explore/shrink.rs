@@ -14,7 +14,7 @@ use retake_traces::counted;
 use retake_traces::event::{Occurrence, events};
 use retake_traces::fault::kinds::Load;
 use retake_traces::fault::{Action, Fault, Moment, Target};
-use retake_traces::record::{Injection, Record};
+use retake_traces::record::{Injection, OutcomeKind, Record};
 use retake_traces::sink::{HashSink, MemorySink};
 use retake_traces::strategy::Strategy;
 
@@ -175,10 +175,13 @@ pub fn shrink_within(
 /// Steps that may be spent on a case, at most so many. One that does not end is explained by its
 /// loop, which is the same in every schedule that has it, and its runs are long.
 pub(super) fn steps_max(case: &Case, most: u64) -> u64 {
-    use FailureKind::{Horizon, Livelock, StepLimit};
-    match case.failure {
-        Some(Livelock | StepLimit | Horizon) if case.steps >= ENDLESS_STEPS => most.min(case.steps),
-        Some(Livelock) => most.min(case.steps.saturating_mul(LIVELOCK_RUNS)),
+    use OutcomeKind::{Horizon, Livelock, StepLimit};
+    let Some(FailureKind::Ended(ended)) = case.failure else {
+        return most;
+    };
+    match ended {
+        Livelock | StepLimit | Horizon if case.steps >= ENDLESS_STEPS => most.min(case.steps),
+        Livelock => most.min(case.steps.saturating_mul(LIVELOCK_RUNS)),
         _ => most,
     }
 }

@@ -9,7 +9,7 @@ use super::deliveries::{Steps, in_words};
 use super::reason::{DifferentFailure, Ordering, OtherSeeds, Reason, Verdict, WithoutFaults};
 use crate::explore::{Case, FailureKind, Scenario};
 use crate::isolate::now;
-use retake_engine::outcome::{Outcome, Run};
+use retake_engine::outcome::{Outcome, OutcomeKind, Run};
 use retake_engine::strategy::{Hold, Strategy};
 
 /// Runs, and steps in all, that may be spent on changes that could avoid the failure.
@@ -94,7 +94,7 @@ impl<'a> Finder<'a> {
     pub(super) fn limited(&self, candidate: &Case) -> Case {
         let most = self.case.steps.saturating_mul(8).saturating_add(10_000);
         let mut limited = candidate.clone();
-        if self.case.failure != Some(FailureKind::StepLimit) {
+        if self.case.failure != Some(FailureKind::Ended(OutcomeKind::StepLimit)) {
             limited.config.step_limit = limited.config.step_limit.min(most);
         }
         limited

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use retake_sim::explore::{Case, Explorer, FailureKind, signature};
 use retake_sim::strategy::Hold;
-use retake_sim::{Strategy, Watch};
+use retake_sim::{OutcomeKind, Strategy, Watch};
 use serde_json::{Value, json};
 
 use super::external::put_and_take;
@@ -24,7 +24,10 @@ fn load(path: &Path, fields: &Value) -> Result<Case, String> {
 fn a_case_keeps_its_settings_its_holds_and_its_failure_in_its_file_and_a_wrong_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut case = a_case();
-    assert_eq!(case.failure, Some(FailureKind::Violated));
+    assert_eq!(
+        case.failure,
+        Some(FailureKind::Ended(OutcomeKind::Violated))
+    );
     assert_eq!(case.holds().len(), 1, "{case:?}");
     let run = case.sim().run(put_and_take);
     assert_eq!(signature(&run.outcome), case.signature);
@@ -94,6 +97,33 @@ fn a_case_with_its_holds_beside_its_strategy_is_read() {
     );
     fields["holds"] = json!([{ "step": 1 }]);
     assert!(load(&path, &fields).is_err());
+}
+
+#[test]
+fn a_case_has_the_words_of_its_failure_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    let mut fields = serde_json::to_value(a_case()).unwrap();
+    for (words, failure) in [
+        ("step limit", FailureKind::Ended(OutcomeKind::StepLimit)),
+        ("lost", FailureKind::Ended(OutcomeKind::Lost)),
+        ("hangs", FailureKind::Hangs),
+        ("not deterministic", FailureKind::NotDeterministic),
+        ("depends on earlier runs", FailureKind::DependsOnHistory),
+    ] {
+        fields["failure"] = json!(words);
+        let case = load(&path, &fields).unwrap();
+        assert_eq!(case.failure, Some(failure));
+        assert_eq!(serde_json::to_value(&case).unwrap()["failure"], words);
+    }
+    for words in ["passed", "recorded", "cut short", "Hangs"] {
+        fields["failure"] = json!(words);
+        let error = load(&path, &fields).unwrap_err();
+        assert!(
+            error.contains(&format!("there is no failure {words:?}")),
+            "{error}"
+        );
+    }
 }
 
 #[test]
