@@ -197,14 +197,18 @@ where
 
 /// The `Random` strategy, without anything recorded but the event hash.
 pub(crate) fn random() -> Sim {
-    Sim::new().seed(1).strategy(Strategy::Random)
+    endless().strategy(Strategy::Random)
 }
 
 /// The strategy that defers one step in ten.
 pub(crate) fn defer() -> Sim {
-    Sim::new()
-        .seed(1)
-        .strategy(retake_sim::Strategy::Defer { percent: 10 })
+    endless().strategy(Strategy::Defer { percent: 10 })
+}
+
+/// Loads pass the same messages on for hundreds of thousands of steps at one instant, which looks
+/// like a livelock.
+fn endless() -> Sim {
+    Sim::new().seed(1).livelock_after(u64::MAX)
 }
 
 /// Units of work a second.

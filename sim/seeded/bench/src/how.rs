@@ -21,7 +21,7 @@ pub fn run<F: Future<Output = ()> + Send + 'static>(program: impl Fn() -> F + Se
 #[cfg(feature = "gated")]
 pub fn run<F: Future<Output = ()> + Send + 'static>(program: impl Fn() -> F + Send + Sync + 'static) {
     let sim = retake_sim::Sim::new().seed(1).strategy(retake_sim::Strategy::Random);
-    let sim = sim.horizon(retake_sim::HORIZON_MAX).step_limit(u64::MAX);
+    let sim = sim.horizon(retake_sim::HORIZON_MAX).step_limit(u64::MAX).livelock_after(u64::MAX);
     // As the others, which start no thread for it.
     let sim = sim.isolation(retake_sim::Isolation::Inline);
     sim.run(program).expect_passed();
