@@ -1,6 +1,6 @@
 //! The rows of the table.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use retake_sim::{HORIZON_MAX, Isolation, Sim};
 use retake_traces::header::Header;
@@ -8,9 +8,7 @@ use retake_traces::writer::TraceWriter;
 
 use crate::bare::workloads as plain;
 use crate::gated::workloads as gated;
-use crate::measure::{
-    Case, Goal, Scale, Unit, bare, defer, in_micros, micros, per_second, random, simulated,
-};
+use crate::measure::{Case, Goal, Scale, Unit, bare, defer, micros, per_second, random, simulated};
 use crate::memory::retained;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -185,21 +183,25 @@ fn start_up_on_thread(runs: u64) -> Case {
 
 /// The sleep alone: a run's own start is `start_up`'s.
 fn idle_hour(times: u64) -> Case {
-    async fn hours(times: u64, sleep: impl AsyncFn()) -> f64 {
-        let start = Instant::now();
+    async fn hours(times: u64, sleep: impl AsyncFn()) {
         for _ in 0..times {
             sleep().await;
         }
-        in_micros(start.elapsed()) / times as f64
     }
+    // Clocks that the simulation reads are its own.
+    let micros_an_hour = move |all: &dyn Fn()| micros(1, |_| all()) / times as f64;
     Case::new(Unit::Micros, move || {
-        bare(true, move || async move {
-            hours(times, async || tokio::time::sleep(HOUR).await).await
+        micros_an_hour(&|| {
+            bare(true, move || {
+                hours(times, async || tokio::time::sleep(HOUR).await)
+            });
         })
     })
     .row("idle hour", Goal::AtMost(10.0), move || {
-        simulated(random().horizon(HORIZON_MAX), move || async move {
-            hours(times, async || retake::sleep(HOUR).await).await
+        micros_an_hour(&|| {
+            simulated(random().horizon(HORIZON_MAX), move || {
+                hours(times, async || retake::sleep(HOUR).await)
+            });
         })
     })
 }
