@@ -85,3 +85,19 @@ fn what_waits_for_the_end_of_faults_waits_for_the_heal() {
     let outcome = with(&folder, test, &["clock +5s @1ms", "heal @3500ms"]);
     assert!(outcome.contains("left: 3\n"), "{outcome}");
 }
+
+#[test]
+#[ignore = "it builds a project with ractor and gates, for a minute"]
+fn a_task_has_the_name_that_it_was_spawned_with() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = package();
+    let test = "a_task_with_a_name_ends";
+    assert_eq!(with(&folder, test, &[]), "passed");
+    let outcome = with(&folder, test, &["kill client @1500ms"]);
+    assert!(
+        outcome.contains("(Err(JoinError::Cancelled(Id("),
+        "{outcome}"
+    );
+    let without_a_name = with(&folder, test, &["kill task @1500ms"]);
+    assert_eq!(without_a_name, "passed");
+}

@@ -100,8 +100,11 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    spawn_named("task", future)
+    spawn_named(UNNAMED, future)
 }
+
+/// The name of a task that was given none.
+const UNNAMED: &str = "task";
 
 /// [`spawn`], with a name that traces show.
 ///

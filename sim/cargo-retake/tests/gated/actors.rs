@@ -115,3 +115,11 @@ async fn what_waits_for_the_end_of_faults_waits_so_long() {
     retake::healed().await;
     assert_eq!(start.elapsed().as_secs(), 0, "seconds until the heal");
 }
+
+#[tokio::test]
+async fn a_task_with_a_name_ends() {
+    let client = retake::spawn_named("client", async { sleep(Duration::from_secs(2)).await });
+    let other = retake::spawn(async { sleep(Duration::from_secs(2)).await });
+    let ends = (client.await, other.await);
+    assert!(ends.0.is_ok() && ends.1.is_ok(), "{ends:?}");
+}

@@ -7,7 +7,7 @@
 #![allow(unsafe_code, reason = "calls functions of C by their address")]
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -53,6 +53,14 @@ fn record(kind: Kind, words: &str) {
 
 /// Actors that faults may end, by the numbers of their tasks. Empty where no fault is planned.
 static ACTORS: Mutex<BTreeMap<u32, ActorCell>> = Mutex::new(BTreeMap::new());
+
+/// Names of tasks that are no actors, by their numbers here, until the tasks are gone. The generated
+/// tokio knows types and places of tasks only.
+static TASK_NAMES: Mutex<BTreeMap<u32, String>> = Mutex::new(BTreeMap::new());
+
+fn task_names() -> MutexGuard<'static, BTreeMap<u32, String>> {
+    TASK_NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The callback of an actor of this name begins: keep the actor, if a fault may end it.
 fn keep(actor: &ActorCell, name: &str) {
@@ -126,11 +134,20 @@ impl Engine for WholeProgram {
         TaskId(0)
     }
 
-    fn task_starting(&self, _: &str) -> TaskId {
-        TaskId(0)
+    // Without a name it is 0.
+    fn task_starting(&self, name: &str) -> TaskId {
+        if name == crate::UNNAMED {
+            return TaskId(0);
+        }
+        let mut names = task_names();
+        let number = names.last_key_value().map_or(1, |(last, _)| last + 1);
+        names.insert(number, name.to_owned());
+        TaskId(number)
     }
 
-    fn task_gone(&self, _: TaskId) {}
+    fn task_gone(&self, task: TaskId) {
+        task_names().remove(&task.0);
+    }
 
     // A callback that begins may go wrong.
     fn poll(&self, ticket: &mut Ticket, _: &Waker) -> Turn {
@@ -139,7 +156,13 @@ impl Engine for WholeProgram {
         }
         match ticket.part {
             StepKind::PreStart => turn_of(ticket.task.0),
-            StepKind::Task | StepKind::Resume => Turn::Pass,
+            StepKind::Task => {
+                if let Some(name) = task_names().get(&ticket.task.0) {
+                    record(Kind::Name, name);
+                }
+                Turn::Pass
+            }
+            StepKind::Resume => Turn::Pass,
             part => turn_of(callback().map_or(0, |callback| callback(part as u32))),
         }
     }
