@@ -6,7 +6,7 @@ use retake_traces::counted;
 use retake_traces::fault::Fault;
 use serde::{Deserialize, Serialize};
 
-use super::{Case, signature};
+use super::{Case, Quiet, Timelines, signature};
 use retake_engine::outcome::{Coverage, Outcome};
 
 /// What one seed gave.
@@ -30,6 +30,10 @@ pub struct SeedRun {
     /// The hash of its schedule, see [`crate::Run::event_hash`].
     #[serde(default)]
     pub event_hash: u64,
+    /// Its timeline, a hash, see [`Timelines`]; none if none was wanted, if no message was
+    /// handled, and of a run whose process was lost.
+    #[serde(default)]
+    pub timeline: Option<u64>,
     /// Tasks that ran outside the scheduler, the most at one time.
     #[serde(default)]
     pub ungated_max: u64,
@@ -82,6 +86,13 @@ pub struct Campaign {
     /// Hashes of the schedules that were run: all if there are few, else the smallest ones.
     #[serde(default)]
     pub schedules: BTreeSet<u64>,
+    /// Timelines of the seeds, and what they say about those that were not seen.
+    #[serde(default, skip_serializing_if = "Timelines::is_empty")]
+    pub timelines: Timelines,
+    /// Whether it has become quiet, if it was to end then, see
+    /// [`Explorer::until_quiet`](super::Explorer::until_quiet). Not of parts put together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Quiet>,
     /// Tasks that ran outside the scheduler, the most at one time of a run.
     #[serde(default)]
     pub ungated_max: u64,
@@ -110,6 +121,9 @@ impl Campaign {
         }
         self.add_coverage(run.coverage);
         self.add_schedules([run.event_hash]);
+        if let Some(timeline) = run.timeline {
+            self.timelines.add(run.seed, timeline);
+        }
         self.ungated_max = self.ungated_max.max(run.ungated_max);
         for fault in run.not_injected {
             *self.not_injected.entry(fault.to_string()).or_default() += 1;
@@ -212,6 +226,7 @@ impl Campaign {
 
     /// Add what another part of the campaign found.
     pub fn merge(&mut self, other: Self) {
+        self.quiet = if self.runs == 0 { other.quiet } else { None };
         self.runs += other.runs;
         self.steps += other.steps;
         self.faults += other.faults;
@@ -220,6 +235,7 @@ impl Campaign {
         }
         self.add_coverage(other.coverage);
         self.add_schedules(other.schedules);
+        self.timelines.merge(other.timelines);
         self.ungated_max = self.ungated_max.max(other.ungated_max);
         for (fault, runs) in other.not_injected {
             *self.not_injected.entry(fault).or_default() += runs;

@@ -11,6 +11,7 @@ use super::external;
 use super::failure::{FailureKind, signature};
 use super::remote::{self, Job, Listener, Place, Ran, Recording};
 use super::scenario::{Code, Scenario};
+use super::timeline::{TimelineSink, TimelineSlot};
 use retake_engine::Sim;
 use retake_engine::outcome::{OutcomeKind, Run};
 use retake_engine::rng::stream;
@@ -329,8 +330,17 @@ impl Case {
         for case in &place.before {
             drop(case.run_here(scenario.code(), Recording::default(), HashSink::new()));
         }
-        let (run, holds) = self.run_here(scenario.code(), record, sink);
-        Ran::here(run, holds)
+        let timeline = TimelineSlot::default();
+        let (run, holds) = if record.timeline {
+            let sink = TimelineSink::new(sink, &timeline);
+            self.run_here(scenario.code(), record, sink)
+        } else {
+            self.run_here(scenario.code(), record, sink)
+        };
+        Ran {
+            timeline: timeline.get(),
+            ..Ran::here(run, holds)
+        }
     }
 
     /// Run it in this process.

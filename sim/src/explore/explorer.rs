@@ -11,7 +11,8 @@ use super::campaign::{Campaign, SeedRun};
 use super::case::Case;
 use super::determinism::{self, Finding};
 use super::remote::{Place, Recording};
-use super::{Scenario, Search};
+use super::timeline::QuietWatch;
+use super::{QuietRule, Scenario, Search};
 use crate::isolate::{Where, WorkerError};
 use crate::plan::{FaultPlan, PlainRun};
 use retake_engine::outcome::Run;
@@ -32,6 +33,8 @@ pub struct Explorer {
     determinism: f64,
     code: String,
     has_plain: bool,
+    has_timelines: bool,
+    until_quiet: Option<QuietRule>,
 }
 
 /// Steps that a run of a campaign may take, if nothing else is said.
@@ -75,6 +78,8 @@ impl Explorer {
             determinism: 0.0,
             code: String::new(),
             has_plain: true,
+            has_timelines: false,
+            until_quiet: None,
         }
     }
 
@@ -162,6 +167,27 @@ impl Explorer {
         }
     }
 
+    /// End the campaign once a new timeline is improbable. The seeds have to increase: after
+    /// which one it ends is a function of the seeds alone. [`Campaign::quiet`] says whether it
+    /// came to that. Each seed has a timeline then, see [`Self::timelines`].
+    pub fn until_quiet(self, rule: QuietRule) -> Self {
+        Self {
+            has_timelines: true,
+            until_quiet: Some(rule),
+            ..self
+        }
+    }
+
+    /// Whether each seed has a timeline, from which the campaign estimates how many it has not
+    /// seen, see [`Timelines`](super::Timelines). Not unless this says so: a run takes some 10 %
+    /// longer with it. A scenario that is run outside this program has none.
+    pub fn timelines(self, on: bool) -> Self {
+        Self {
+            has_timelines: on,
+            ..self
+        }
+    }
+
     /// What identifies the program's sources, for cases.
     pub fn code(self, code: impl Into<String>) -> Self {
         Self {
@@ -224,11 +250,16 @@ impl Explorer {
             prints: true,
             ..Place::fresh()
         };
-        let ran = case.run_in(scenario, &place, Recording::default(), HashSink::new());
+        let record = match self.has_timelines {
+            true => Recording::for_timeline(),
+            false => Recording::default(),
+        };
+        let ran = case.run_in(scenario, &place, record, HashSink::new());
         let failed = !ran.run.passed();
         let mut noted = case.clone();
         noted.note(&ran.run);
         let mut result = seed_run(noted, &ran.run, failed);
+        result.timeline = ran.timeline;
         let planned = |fault: &Fault| self.faults.faults.contains(fault);
         result.not_injected = ran
             .run
@@ -284,15 +315,16 @@ impl Explorer {
         let progress = Mutex::new(Progress {
             seeds,
             last: if is_over { None } else { Some(u64::MAX) },
+            quiet: self.until_quiet.map(QuietWatch::new),
             runs: Vec::new(),
         });
         let has_error = || scenario.workers().is_some_and(|it| it.error().is_some());
         let next = || {
             let mut progress = lock(&progress);
-            let last = progress
-                .last
-                .filter(|_| watch.continues() && !has_error())?;
-            progress.seeds.by_ref().find(|seed| *seed <= last)
+            if !watch.continues() || has_error() {
+                return None;
+            }
+            progress.start()
         };
         let work = || {
             while let Some(seed) = next() {
@@ -301,11 +333,8 @@ impl Explorer {
                     break;
                 }
                 watch.ended(&run, false);
-                let mut progress = lock(&progress);
-                if run.case.is_some() && !self.keep_going {
-                    progress.last = progress.last.map(|last| last.min(seed));
-                }
-                progress.runs.push(run);
+                let is_last = run.case.is_some() && !self.keep_going;
+                lock(&progress).end(run, is_last);
             }
         };
         if self.jobs == 1 {
@@ -317,15 +346,20 @@ impl Explorer {
                 }
             });
         }
-        let Progress { last, mut runs, .. } = progress
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        let progress = progress.into_inner();
+        let Progress {
+            last,
+            mut runs,
+            quiet,
+            ..
+        } = progress.unwrap_or_else(PoisonError::into_inner);
         runs.sort_by_key(|run| run.seed);
         // Later ones that were under way do not count: how many depends on the machine.
         runs.retain(|run| last.is_some_and(|last| run.seed <= last));
         for run in runs {
             campaign.add(run);
         }
+        campaign.quiet = quiet.map(|it| it.result());
         let error = scenario.workers().and_then(|it| it.error());
         (campaign, error.map_or(Ok(()), Err))
     }
@@ -336,7 +370,38 @@ struct Progress<S> {
     seeds: S,
     /// No seed above this one is started; none if no seed is.
     last: Option<u64>,
+    quiet: Option<QuietWatch>,
     runs: Vec<SeedRun>,
+}
+
+impl<S: Iterator<Item = u64>> Progress<S> {
+    /// The next seed.
+    fn start(&mut self) -> Option<u64> {
+        let last = self.last?;
+        let seed = self.seeds.by_ref().find(|seed| *seed <= last)?;
+        if let Some(quiet) = &mut self.quiet {
+            quiet.start(seed);
+        }
+        Some(seed)
+    }
+
+    /// No seed above this one counts.
+    fn end_with(&mut self, seed: u64) {
+        self.last = self.last.map(|last| last.min(seed));
+    }
+
+    /// A seed has ended, with which the campaign ends if `is_last`.
+    fn end(&mut self, run: SeedRun, is_last: bool) {
+        if is_last {
+            self.end_with(run.seed);
+        }
+        let last = self.last.unwrap_or_default();
+        let quiet = self.quiet.as_mut();
+        if let Some(seed) = quiet.and_then(|it| it.end(run.seed, run.timeline, last)) {
+            self.end_with(seed);
+        }
+        self.runs.push(run);
+    }
 }
 
 fn seed_run(case: Case, run: &Run<String>, failed: bool) -> SeedRun {
@@ -351,6 +416,7 @@ fn seed_run(case: Case, run: &Run<String>, failed: bool) -> SeedRun {
             .collect(),
         coverage: run.coverage.clone(),
         event_hash: run.event_hash,
+        timeline: None,
         ungated_max: run.stats.ungated_max as u64,
         not_injected: Vec::new(),
         depends_on_history: None,

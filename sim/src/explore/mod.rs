@@ -82,6 +82,7 @@ mod scenario;
 mod shape;
 mod shrink;
 pub mod test_runner;
+mod timeline;
 mod variables;
 mod walk;
 mod why;
@@ -98,6 +99,7 @@ pub use mix::Search;
 pub use remote::serve;
 pub use scenario::{Scenario, ScenarioOutput};
 pub use shrink::{ShrinkError, ShrinkProgress, Shrunk, shrink, shrink_within};
+pub use timeline::{Quiet, QuietRule, TimelineFigures, Timelines};
 pub use why::{
     Delivery, DifferentFailure, Explanation, Order, Ordering, OtherSeeds, Reason, Verdict,
     WithoutFaults, explain,

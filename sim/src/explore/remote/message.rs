@@ -66,6 +66,8 @@ pub(super) struct Answer {
     pub(super) report: Option<String>,
     /// A hash over what each task has done, of a walk.
     pub(super) interleaving: u64,
+    /// Its timeline, if that was wanted.
+    pub(super) timeline: Option<u64>,
     /// The run ended in a deadlock, and its repetition may show more.
     pub(super) is_unresolved: bool,
 }
@@ -95,6 +97,7 @@ impl Answer {
             holds,
             report: None,
             interleaving: 0,
+            timeline: None,
             is_unresolved: false,
         }
     }

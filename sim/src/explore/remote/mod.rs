@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::message::{Answer, Request, Sends};
 pub(super) use self::parts::Position;
 use self::parts::{Receiver, Reporter, Sender};
+use super::timeline::{TimelineSink, TimelineSlot};
 use super::walk::{NewChoice, Walk, Walker};
 use super::{Case, Scenario};
 use crate::isolate::{self, Done, Limits, LossReason, Parts, Where, Workers};
@@ -39,9 +40,23 @@ pub(super) struct Recording {
     pub(super) holds: bool,
     /// With these, the schedule of this strategy and seed instead of the case's own.
     pub(super) schedule: Option<(Strategy, u64)>,
+    /// The run's timeline. Not of a scenario that is run outside this program.
+    pub(super) timeline: bool,
 }
 
 impl Recording {
+    /// The timeline alone, which names senders.
+    pub(super) fn for_timeline() -> Self {
+        Self {
+            layers: Layers {
+                causality: true,
+                ..Layers::default()
+            },
+            timeline: true,
+            ..Self::default()
+        }
+    }
+
     /// Everything that a person may want to see.
     pub(super) fn for_people(states: bool) -> Self {
         let layers = Layers {
@@ -138,6 +153,8 @@ pub(super) struct Ran {
     pub(super) report: Option<String>,
     /// A hash over what each task has done, of a walk that came to its end.
     pub(super) interleaving: Option<u64>,
+    /// Its timeline, if that was wanted and the run has ended in its process.
+    pub(super) timeline: Option<u64>,
     /// There was no run, because none is wanted any more or there is no worker.
     pub(super) is_refused: bool,
 }
@@ -152,6 +169,7 @@ impl Ran {
             history: History::default(),
             report: None,
             interleaving: None,
+            timeline: None,
             is_refused: false,
         }
     }
@@ -180,6 +198,7 @@ pub fn serve(find: impl Fn(&str) -> Result<Scenario, String>) -> ! {
 /// Run what is asked for, in this process.
 fn answer(request: Request<'_>, parts: Parts<'_>, scenario: &Scenario) -> Result<Answer, String> {
     let case = &request.case;
+    let timeline = TimelineSlot::default();
     let (sim, recorded, walker) = match &request.walk {
         Some(walk) => {
             let on_choice: Option<Box<dyn FnMut(NewChoice) -> bool + Send>> = match request.sends {
@@ -199,10 +218,14 @@ fn answer(request: Request<'_>, parts: Parts<'_>, scenario: &Scenario) -> Result
         None => {
             let schedule = request.schedule_of.as_deref().map(read_schedule);
             let schedule = schedule.transpose().map_err(|error| error.to_string())?;
+            let has_timeline = request.record.timeline;
             let (sim, recorded) = case.prepared(request.record, schedule);
             let sim = match request.sends {
                 Sends::Records => sim.trace(Sender::new(parts)?),
                 Sends::Progress => sim.trace(Reporter::new(parts)?),
+                Sends::Nothing if has_timeline => {
+                    sim.trace(TimelineSink::new(HashSink::new(), &timeline))
+                }
                 Sends::Nothing | Sends::Choices => sim,
             };
             (sim, recorded, None)
@@ -213,6 +236,7 @@ fn answer(request: Request<'_>, parts: Parts<'_>, scenario: &Scenario) -> Result
     let mut answer = Answer::new(run, recorded.holds());
     answer.is_unresolved = is_unresolved;
     answer.report = scenario.take_report();
+    answer.timeline = timeline.get();
     answer.interleaving = walker.map_or(0, |it| it.interleaving());
     Ok(answer)
 }
@@ -314,6 +338,7 @@ pub(super) fn run(
             let is_unresolved = answer.is_unresolved;
             let (report, holds) = (answer.report.take(), std::mem::take(&mut answer.holds));
             let interleaving = job.walk.map(|_| answer.interleaving);
+            let timeline = answer.timeline;
             let mut run = answer.into_run();
             if is_unresolved {
                 job.probe_again(workers, &mut run);
@@ -321,6 +346,7 @@ pub(super) fn run(
             Ran {
                 report,
                 interleaving,
+                timeline,
                 ..Ran::here(run, holds)
             }
         }

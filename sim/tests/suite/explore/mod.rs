@@ -9,6 +9,7 @@ mod isolated;
 mod prose;
 mod strangers;
 mod test_runner;
+mod timelines;
 
 use std::pin::Pin;
 
