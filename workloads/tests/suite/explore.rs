@@ -1,7 +1,7 @@
 //! Campaigns by the command line: found, kept, replayed, shrunk, explained; and a campaign
 //! continues whatever one seed does.
 
-use crate::command::Folder;
+use crate::command::{Folder, parse};
 use retake_sim::explore::Case;
 use retake_traces::{TraceReader, TraceWriter};
 use retake_workloads::zoo;
@@ -108,6 +108,39 @@ fn shards_put_together_are_the_whole() {
 }
 
 #[test]
+fn a_campaign_ends_once_a_new_timeline_is_improbable() {
+    let folder = Folder::new();
+    let quiet = "explore zoo/replicating_storage/fixed --until-quiet 10% --json --jobs";
+    let [one, three] = [1, 3].map(|jobs| folder.run(format!("{quiet} {jobs}")).ends(0).out);
+    assert_eq!(one, three);
+    let found = parse(&one);
+    assert_eq!(found["quiet"]["is_quiet"], true);
+    assert_eq!(found["runs"], 160);
+    assert_eq!(found["timelines"]["distinct"], 2);
+
+    let explore = |more: &str| {
+        let explore = "explore zoo/replicating_storage/fixed --jobs 1 --until-quiet";
+        folder.run(format!("{explore} {more}")).ends(0).out
+    };
+    // Without the line that has the speed.
+    let end = |text: String| text[text.find("timelines: ").unwrap()..].to_owned();
+    insta::assert_snapshot!(end(explore("10%")), @"
+    timelines: 2 distinct in 160 seeds (2 in 64, 2 in 128); the next seed shows a
+                 new one with probability at most 8.5 % (estimate: 0 %)
+    no failure
+    quiet after 160 seeds: the next seed shows a new timeline with probability at
+                 most 8.5 %
+    ");
+    insta::assert_snapshot!(end(explore("0.01 --seeds 0..100")), @"
+    timelines: 2 distinct in 100 seeds (2 in 32, 2 in 64); the next seed shows a new
+                 one with probability at most 14 % (estimate: 0 %)
+    no failure
+    not yet quiet after 100 seeds: the next seed shows a new timeline with
+                 probability at most 14 %, not 1 %, which takes 1536 seeds or more
+    ");
+}
+
+#[test]
 fn a_campaign_without_failure_passes_with_faults_too() {
     let folder = Folder::new();
     for faults in ["none", "swarm"] {
@@ -152,6 +185,11 @@ fn mistakes_are_named() {
             "explore nothing => this program has no scenario `nothing`",
             "explore zoo/raft/buggy --seeds 9..3 => there is no seed in 9..3",
             "explore zoo/raft/buggy --shard 4/3 => parts are counted from 1",
+            "explore zoo/raft/fixed --until-quiet x => invalid share \"x\": write a percentage",
+            "explore zoo/raft/fixed --until-quiet 1 => invalid share \"1\": must be above 0%",
+            "explore zoo/raft/fixed --until-quiet 0.001% => must be 0.0014% or more",
+            "explore zoo/raft/fixed --until-quiet 1% --shard 1/2 => cannot be used with '--shard",
+            "explore zoo/raft/fixed --until-quiet 1% --exhaustive => cannot be used with '--exh",
             "explore zoo/raft/buggy --strategy best => there is no such strategy",
             "explore zoo/raft/buggy --faults wrong.toml => unknown field `faulst`",
             "explore zoo/raft/buggy --faults none.toml => cannot read the fault plan",

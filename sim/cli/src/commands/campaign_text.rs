@@ -6,6 +6,7 @@ use retake_sim::explore::Campaign;
 use retake_traces::counted;
 
 use super::campaign::Remark;
+use super::timeline_text::{quiet_in_words, timelines_in_words};
 use crate::output::wrap;
 use crate::status::Error;
 
@@ -59,12 +60,35 @@ pub(super) fn print_figures(
     Ok(())
 }
 
-/// Goals, coverage and failures.
+/// Timelines, goals, coverage, failures, and whether it is quiet.
 pub(super) fn print_campaign(
     found: &Campaign,
     remarks: &[Vec<Remark>],
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    let figures = (!found.timelines.is_empty()).then(|| found.timelines.figures());
+    if let Some(figures) = &figures {
+        wrap(&timelines_in_words(figures), out)?;
+    }
+    print_goals(found, out)?;
+    if let Some(history) = &found.history {
+        wrap(
+            &format!(
+                "note: seed {} depends on earlier runs of its process, if there are any ({} of the \
+                 seeds that were compared): {}",
+                history.seed, history.count, history.divergence
+            ),
+            out,
+        )?;
+    }
+    print_failures(found, remarks, out)?;
+    if let Some(quiet) = found.quiet {
+        wrap(&quiet_in_words(quiet, found.runs, figures.as_ref()), out)?;
+    }
+    Ok(())
+}
+
+fn print_goals(found: &Campaign, out: &mut dyn Write) -> Result<(), Error> {
     for (goal, reached) in &found.goals {
         let mark = if *reached == 0 { "NEVER " } else { "" };
         wrap(
@@ -95,16 +119,14 @@ pub(super) fn print_campaign(
         }
         wrap(&line, out)?;
     }
-    if let Some(history) = &found.history {
-        wrap(
-            &format!(
-                "note: seed {} depends on earlier runs of its process, if there are any ({} of the \
-                 seeds that were compared): {}",
-                history.seed, history.count, history.divergence
-            ),
-            out,
-        )?;
-    }
+    Ok(())
+}
+
+fn print_failures(
+    found: &Campaign,
+    remarks: &[Vec<Remark>],
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     match found.failures.len() {
         0 => writeln!(out, "no failure")?,
         count => writeln!(out, "{}", counted(count as u64, "failure"))?,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use retake_sim::explore::{Campaign, Exhaustive, ExhaustiveReport, Explorer, STEP_LIMIT, Search};
+use retake_sim::explore::{
+    Campaign, Exhaustive, ExhaustiveReport, Explorer, QuietRule, STEP_LIMIT, Search,
+};
 use retake_sim::{FaultPlan, parse_duration, strategy};
 use retake_traces::counted;
 use retake_traces::file::{OutputFile, check_folder, check_output, read_text, refuse_input};
@@ -55,9 +57,10 @@ struct ExplorationArgs {
 pub(crate) struct ExploreArgs {
     #[command(flatten)]
     explored: ExplorationArgs,
-    /// The seeds: a first and a last, such as 1..10000 (without the last) or 5..=5.
-    #[arg(long, default_value = "0..1000", value_parser = seeds)]
-    seeds: Seeds,
+    /// The seeds: a first and a last, such as 1..10000 (without the last) or 5..=5. Default:
+    /// 0..1000, and 0..100000 with --until-quiet.
+    #[arg(long, value_parser = seeds)]
+    seeds: Option<Seeds>,
     /// Worker processes. Default: one for each core.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024))]
     jobs: Option<u64>,
@@ -73,6 +76,11 @@ pub(crate) struct ExploreArgs {
     /// Run all seeds, whatever fails.
     #[arg(long)]
     keep_going: bool,
+    /// End once the next seed shows a new timeline (order of messages of an actor) with at most
+    /// this probability, such as 1% or 0.01, with 95 % confidence.
+    #[arg(long, value_name = "SHARE", value_parser = quiet_rule,
+          conflicts_with_all = ["shard", "exhaustive"])]
+    until_quiet: Option<QuietRule>,
     /// Run one part of the seeds, such as 3/8: for jobs on several machines.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<Shard>,
@@ -129,6 +137,18 @@ fn seeds(text: &str) -> Result<Seeds, String> {
     Ok(Seeds { first, end })
 }
 
+fn quiet_rule(text: &str) -> Result<QuietRule, String> {
+    let (number, of) = match text.strip_suffix('%') {
+        Some(percent) => (percent.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    let share: Result<f64, _> = number.parse();
+    let rule = share
+        .map_err(|_| "write a percentage such as 1% or a share such as 0.01".to_owned())
+        .and_then(|share| QuietRule::new(share / of));
+    rule.map_err(|wrong| format!("invalid share {text:?}: {wrong}"))
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Shard {
     number: u64,
@@ -150,6 +170,16 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("must be from 0 to 1".to_owned()),
+    }
+}
+
+impl ExploreArgs {
+    fn seeds(&self) -> Seeds {
+        let end = match self.until_quiet {
+            None => 1000,
+            Some(_) => 100_000,
+        };
+        self.seeds.unwrap_or(Seeds { first: 0, end })
     }
 }
 
@@ -197,13 +227,17 @@ pub(crate) fn explore(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(cores, |jobs| jobs as usize);
     let Shard { number, of } = args.shard.unwrap_or(Shard { number: 1, of: 1 });
-    let explorer = explorer
+    let mut explorer = explorer
         .jobs(jobs)
         .keep_going(args.keep_going)
-        .plain_run(number == 1);
+        .plain_run(number == 1)
+        .timelines(true);
+    if let Some(rule) = args.until_quiet {
+        explorer = explorer.until_quiet(rule);
+    }
     let step = usize::try_from(of).unwrap_or(usize::MAX);
-    let seeds = (args.seeds.first + (number - 1)..args.seeds.end).step_by(step);
-    let Seeds { first, end } = args.seeds;
+    let Seeds { first, end } = args.seeds();
+    let seeds = (first + (number - 1)..end).step_by(step);
     if !args.json {
         let part = args.shard.map_or_else(String::new, |shard| {
             format!(", part {} of {}", shard.number, shard.of)
@@ -291,7 +325,7 @@ fn exhaust(
     let running = Arc::downgrade(&workers);
     let bar = super::progress::spinner();
     let mut all = Exhaustive::of(explorer)
-        .seed(args.seeds.first)
+        .seed(args.seeds().first)
         .delays(args.delays)
         .reduce(args.reduce)
         .limit(args.schedules)

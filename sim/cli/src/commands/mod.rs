@@ -11,6 +11,7 @@ pub(super) mod inspect;
 mod live;
 mod progress;
 pub(super) mod run;
+mod timeline_text;
 pub(super) mod view;
 
 pub use arguments::Isolation;
