@@ -27,6 +27,7 @@ mod serve;
 mod server;
 mod single;
 mod terminal;
+mod timelines;
 mod tutorial;
 mod view;
 mod zoo;

@@ -239,19 +239,7 @@ pub(crate) fn explore(
     let Seeds { first, end } = args.seeds();
     let seeds = (first + (number - 1)..end).step_by(step);
     if !args.json {
-        let part = args.shard.map_or_else(String::new, |shard| {
-            format!(", part {} of {}", shard.number, shard.of)
-        });
-        wrap(
-            &format!(
-                "exploring {}: seeds {first}..{end}{part}, strategy {}, faults {}, {jobs} jobs",
-                scenario.name(),
-                args.explored.strategy,
-                args.explored.faults
-            ),
-            out,
-        )?;
-        out.flush()?;
+        print_start(args, scenario.name(), jobs, out)?;
     }
     let workers = workers(args.seed_timeout, Some(args.explored.memory_limit));
     workers
@@ -285,6 +273,31 @@ pub(crate) fn explore(
     } else {
         Status::Failed
     })
+}
+
+/// What is about to be explored.
+fn print_start(
+    args: &ExploreArgs,
+    scenario: &str,
+    jobs: usize,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let Seeds { first, end } = args.seeds();
+    let part = args.shard.map_or_else(String::new, |shard| {
+        format!(", part {} of {}", shard.number, shard.of)
+    });
+    let ExplorationArgs {
+        strategy, faults, ..
+    } = &args.explored;
+    wrap(
+        &format!(
+            "exploring {scenario}: seeds {first}..{end}{part}, strategy {strategy}, faults {faults}, \
+             {jobs} jobs"
+        ),
+        out,
+    )?;
+    out.flush()?;
+    Ok(())
 }
 
 /// Write and print what was found: the file cannot keep it from being printed.
