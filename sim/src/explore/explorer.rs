@@ -179,7 +179,7 @@ impl Explorer {
     }
 
     /// Whether each seed has a timeline, from which the campaign estimates how many it has not
-    /// seen, see [`Timelines`](super::Timelines). Not unless this says so: a run takes some 10 %
+    /// seen, see [`Timelines`](super::Timelines). Not unless this says so: a run takes some 5 %
     /// longer with it. A scenario that is run outside this program has none.
     pub fn timelines(self, on: bool) -> Self {
         Self {

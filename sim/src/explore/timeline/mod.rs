@@ -64,8 +64,10 @@ pub struct TimelineFigures {
     /// and holds after all of these counts at once. The least bound so far counts.
     pub next_new_max: f64,
     /// The estimate of how many timelines were not seen, which is a lower one since rare timelines
-    /// need not be equally likely: `once² / (2 twice)` (A. Chao, "Nonparametric estimation of the
-    /// number of classes in a population", Scandinavian Journal of Statistics 11, 1984).
+    /// need not be equally likely: `(seeds - 1) / seeds · once² / (2 twice)`, with
+    /// `once (once - 1) / 2` as the second factor where none was seen twice (A. Chao, "Nonparametric
+    /// estimation of the number of classes in a population", Scandinavian Journal of Statistics 11,
+    /// 1984).
     pub unseen_min: f64,
     /// Distinct timelines after 1, 2, 4, 8, … and all seeds, in the order of the seeds: pairs of
     /// a number of seeds and a number of timelines.
