@@ -145,12 +145,16 @@ impl Builder<'_> {
             BuildKind::Tests | BuildKind::Doctests => ("test", ["--no-run"].as_slice()),
             BuildKind::Binary => ("build", [].as_slice()),
         };
+        let targets = match self.built {
+            BuildKind::Tests => self.args.built_for_tests(),
+            BuildKind::Doctests | BuildKind::Binary => self.targets(),
+        };
         let mut command = self.command(name, &[]);
         command
             .args(more)
             .args(["--message-format", "json-render-diagnostics"])
             .args(self.args.verbosity())
-            .args(self.targets());
+            .args(targets);
         let shown = format!("cargo {name}");
         let output = command
             .stderr(Stdio::inherit())

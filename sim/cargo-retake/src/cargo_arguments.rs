@@ -177,6 +177,17 @@ impl CargoArgs {
         words.0
     }
 
+    /// What is built for [`tested`](Self::tested): without a choice cargo builds examples as well,
+    /// which tests may start.
+    pub(crate) fn built_for_tests(&self) -> Vec<OsString> {
+        if self.chooses_targets() {
+            return self.tested();
+        }
+        let mut words = Words::default();
+        self.packages(&mut words);
+        words.0
+    }
+
     /// The examples of documentation.
     pub(crate) fn documented(&self) -> Vec<OsString> {
         let mut words = Words::default();
@@ -260,7 +271,11 @@ mod tests {
     #[test]
     fn without_a_choice_all_targets_with_tests_are_built() {
         assert_eq!(words(&test("test").cargo.tested()), "--tests");
-        assert_eq!(words(&test("test --test it").cargo.tested()), "--test it");
+        let workspace = test("test --workspace").cargo;
+        assert_eq!(words(&workspace.built_for_tests()), "--workspace");
+        let one = test("test --test it").cargo;
+        assert_eq!(words(&one.tested()), "--test it");
+        assert_eq!(words(&one.built_for_tests()), "--test it");
         let args = test("test --frozen --config net.offline=true");
         assert_eq!(words(&args.cargo.global()), "--config net.offline=true");
         assert_eq!(words(&args.cargo.resolution()), "--offline");

@@ -305,6 +305,25 @@ fn a_test_without_a_runtime_that_waits_for_another_program_is_run_as_it_is() {
 }
 
 #[test]
+fn a_test_starts_an_example_of_its_package_as_under_cargo() {
+    let project = project();
+    let folder = &project.folder;
+    fs::create_dir(folder.join("examples")).unwrap();
+    fs::write(folder.join("examples/greeter.rs"), "fn main() {}").unwrap();
+    let test = r#"
+        #[test]
+        fn an_example_starts() {
+            let test = std::env::current_exe().unwrap();
+            let example = test.ancestors().nth(2).unwrap().join("examples/greeter");
+            assert!(std::process::Command::new(example).status().unwrap().success());
+        }
+    "#;
+    fs::write(folder.join("tests/starts.rs"), test).unwrap();
+    let text = project.succeeds("test --seeds 1 an_example_starts", 0);
+    assert!(text.contains("an_example_starts ... passes"), "{text}");
+}
+
+#[test]
 fn tests_of_all_packages_of_a_workspace_are_run() {
     let project = project();
     let text = project.succeeds("test --workspace --lib --seeds 3", 0);
