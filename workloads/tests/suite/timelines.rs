@@ -60,9 +60,6 @@ fn the_estimate_of_new_timelines_is_within_a_factor_of_two_of_the_truth() {
         let (figures, new) = estimate_and_truth(program);
         let estimate = figures.next_new * SEEDS as f64;
         let text = format!("{name}: {estimate:.0} estimated, {new} new: {figures:?}");
-        if std::env::var_os("SHOW").is_some() {
-            println!("{text}");
-        }
         assert!(new as f64 <= figures.next_new_max * SEEDS as f64, "{text}");
         if figures.once >= COUNT_MIN && new >= COUNT_MIN {
             let ratio = estimate / new as f64;
