@@ -22,8 +22,8 @@ impl Watch for Timelines {
     }
 }
 
-/// What the first seeds say, and how many of the next ones show a timeline that none of them has
-/// shown.
+/// What the first seeds say, and how many of the next ones show a timeline that the first ones
+/// have not shown.
 fn estimate_and_truth(program: Variant) -> (TimelineFigures, u64) {
     let explorer = Explorer::new(program.name)
         .step_limit(10_000)

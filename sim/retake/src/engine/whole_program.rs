@@ -157,8 +157,9 @@ impl Engine for WholeProgram {
         match ticket.part {
             StepKind::PreStart => turn_of(ticket.task.0),
             StepKind::Task => {
-                if let Some(name) = task_names().get(&ticket.task.0) {
-                    record(Kind::Name, name);
+                let name = task_names().get(&ticket.task.0).cloned();
+                if let Some(name) = name {
+                    record(Kind::Name, &name);
                 }
                 Turn::Pass
             }

@@ -22,7 +22,7 @@ pub(super) fn is_check(seeds: u64) -> bool {
 
 /// The upper bound after one of the [`checks`], of which the last `half` seeds, half of all,
 /// have shown `new` timelines for the first time. With all checks of a campaign taken together
-/// the probability is at least 95 % that none of them is wrong.
+/// the probability is at least 95 % that all of them are right.
 ///
 /// The probability `p` that the next seed shows a new timeline only falls from seed to seed. So
 /// if it is `p` now, each of the last `half` seeds was new with a probability of at least `p`,

@@ -1,10 +1,9 @@
 //! The orders of messages that a campaign has seen, and when it ends because it has seen most.
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
-use retake_sim::explore::{Campaign, Explorer, QuietRule, SeedRun, Watch};
 use std::sync::Mutex;
 
-struct Server;
+use retake_sim::explore::{Campaign, Explorer, QuietRule, SeedRun, Watch};
+use retake_testkit::{actor, join, tell};
 
 #[derive(Debug)]
 enum Request {
@@ -12,47 +11,24 @@ enum Request {
     Write(u32),
 }
 
-#[retake::simulated]
-impl Actor for Server {
-    type Msg = Request;
-    type State = u32;
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Request>, (): ()) -> Result<u32, ActorProcessingErr> {
-        Ok(0)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Request>,
-        request: Request,
-        value: &mut u32,
-    ) -> Result<(), ActorProcessingErr> {
-        if let Request::Write(new) = request {
-            *value = new;
-        }
-        Ok(())
-    }
-}
-
 /// One client reads once, and two others, of one name, write once each.
 async fn reads_and_writes() {
-    let (server, handle) = Actor::spawn(None, Server, ()).await.unwrap();
-    let to = server.clone();
-    let mut clients = vec![retake::spawn_named("reader", async move {
-        to.cast(Request::Read).unwrap();
-    })];
-    for value in 0..2 {
+    let server = actor("server", 0, |_, request, value| match request {
+        Request::Read => {}
+        Request::Write(new) => *value = new,
+    })
+    .await;
+    let client = |name, request: Request| {
         let to = server.clone();
-        clients.push(retake::spawn_named("writer", async move {
-            to.cast(Request::Write(value)).unwrap();
-        }));
-    }
-    for client in clients {
-        client.await.unwrap();
-    }
-    server.drain().unwrap();
-    handle.await.unwrap();
+        retake::spawn_named(name, async move { tell(&to, request) })
+    };
+    join([
+        client("reader", Request::Read),
+        client("writer", Request::Write(0)),
+        client("writer", Request::Write(1)),
+    ])
+    .await;
+    server.drain_and_wait(None).await.unwrap();
 }
 
 fn explorer() -> Explorer {
